@@ -36,10 +36,10 @@ class Store:
 
     def __init__(self, keep: float, room: float):
         self.keep, self.room = keep, room
-        remove_orphans()
         self._folder = tempfile.TemporaryDirectory(prefix=PREFIX)
         self.root = Path(self._folder.name)
         self._held = _hold(self.root)
+        remove_orphans(self.root)
         self.uploads, self.jobs, self.desk, self.gone = (
             self.root / name for name in ("uploads", "jobs", "desk", "gone")
         )
@@ -94,18 +94,20 @@ class Store:
             self._held.close()
 
 
-def remove_orphans() -> None:
-    """Remove the folders of this user whose server is gone: a kill -9 or a power cut leaves faces behind."""
+def remove_orphans(own: Path) -> None:
+    """Remove the folders of the owner of ``own``, which is held, whose server is gone: a kill -9 or a power cut leaves
+    faces behind."""
+    owner = own.lstat().st_uid
     for root in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        if _own(root) and (root / HELD).is_file() and (held := _hold(root)) is not None:
+        if _belongs(root, owner) and (root / HELD).is_file() and (held := _hold(root)) is not None:
             shutil.rmtree(root, ignore_errors=True)
             held.close()
 
 
-def _own(root: Path) -> bool:
+def _belongs(root: Path, owner: int) -> bool:
     with suppress(OSError):
         found = root.lstat()
-        return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == owner
     return False
 
 

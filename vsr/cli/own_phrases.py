@@ -57,7 +57,7 @@ def _enrol(args: argparse.Namespace) -> int:
 
 
 def _check_clips(clips: list[str]) -> None:
-    """Refuse absent clips and one that is given twice, before a model is loaded; a camera films anew each time."""
+    """Refuse absent clips and one that is given twice, before a model is loaded; a camera films again each time."""
     from itertools import combinations
 
     from vsr.cli.options import check_present
