@@ -23,9 +23,7 @@ from vsr.face.networks import Stock
 from vsr.face.speaker_selection import Part, unread
 
 
-def speech_clips(
-    clip: Clip, out: str | Path, window: int, mesh: Stock[MouthMesh] | None = None
-) -> list[list[Clip]]:  # fmt: skip
+def speech_clips(clip: Clip, out: str | Path, window: int, mesh: Stock[MouthMesh] | None = None) -> list[list[Clip]]:
     """Crop the faces that speak in a video.
 
     Args:
