@@ -1,9 +1,9 @@
-"""The geometry that published lip readers were trained on: landmarks in, the transform to the mouth crop out.
+"""The crop geometry of published lip readers: from face landmarks to the transform of the mouth crop.
 
 Shapes: frame (H, W, 3) uint8; points (n, 37, 2) float32 pixels; crop (96, 96) uint8 gray; matrices (n, 2, 3).
 
-Four anchors of each frame (centres of the right eye, left eye, nose base and mouth) are laid on those of a mean face
-in a 256 x 256 frame by the least-squares similarity; 96 x 96 pixels round the mouth are kept.
+Four anchors of each frame (centres of the right eye, left eye, nose base and mouth) are aligned with those of a mean
+face in a 256 x 256 frame by a least-squares similarity transform; 96 x 96 pixels around the mouth are kept.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ SMOOTHING = 6  # frames on each side
 
 
 def smooth(points: np.ndarray, reach: int = SMOOTHING) -> np.ndarray:
-    """points (n, P, 2) -> the shape averaged over min(reach, t, n-1-t) frames each side, at each frame's own place.
+    """Smooth points (n, P, 2): the shape is averaged over min(reach, t, n-1-t) frames each side; its centre stays.
 
-    The centred window calms the jitter of the landmarks; the shift back to the frame's own mean keeps the crop from
-    lagging behind a moving head.
+    Averaging removes the jitter of the landmarks; keeping each frame's own centre prevents the crop from lagging
+    behind a moving head.
     """
     middle = points.mean(axis=1, keepdims=True, dtype=np.float64)
     return _window_means(points - middle, reach) + middle
 
 
 def _window_means(values: np.ndarray, reach: int) -> np.ndarray:
-    """values (n, ...) averaged over min(reach, t, n-1-t) frames each side."""
+    """Average values (n, ...) over min(reach, t, n-1-t) frames each side."""
     count = len(values)
     sums = np.concatenate([np.zeros_like(values[:1]), np.cumsum(values, axis=0)])
     at = np.arange(count)
@@ -38,13 +38,13 @@ def _window_means(values: np.ndarray, reach: int) -> np.ndarray:
 
 
 def anchors_of(points: np.ndarray) -> np.ndarray:
-    """points (n, 37, 2) -> (n, 4, 2): centres of right eye, left eye, nose base and mouth."""
+    """Centres (n, 4, 2) of right eye, left eye, nose base and mouth, from points (n, 37, 2)."""
     return np.stack([points[:, part].mean(axis=1) for part in ANCHORS], axis=1)
 
 
 def turn(points: np.ndarray) -> np.ndarray:
-    """points (n, 37, 2) -> (n,): how far the nose lies beside the middle of the eyes, along the line through them: 0
-    frontal, 0.5 over an eye."""
+    """Sideways turn (n,) of a head from points (n, 37, 2): the distance of the nose from the midpoint of the eyes,
+    along the line through them and in eye distances. 0 is frontal; at 0.5 the nose lies below an eye."""
     right, left, nose, _ = anchors_of(points).transpose(1, 0, 2)
     along = left - right
     beside = ((nose - (right + left) / 2) * along).sum(axis=1)
@@ -52,7 +52,7 @@ def turn(points: np.ndarray) -> np.ndarray:
 
 
 def mouth_transforms(points: np.ndarray) -> np.ndarray:
-    """points (n, 37, 2) without gaps -> (n, 2, 3) float64 matrices from frame pixels to the 96 x 96 crop."""
+    """Matrices (n, 2, 3) float64 from frame pixels to the 96 x 96 crop, from points (n, 37, 2) without gaps."""
     middle = points.mean(axis=1, keepdims=True, dtype=np.float64)
     anchors = _window_means(anchors_of(points) - middle, SMOOTHING) + middle  # those of the smoothed points
     matrices = similarity(anchors, REFERENCE)
@@ -62,7 +62,7 @@ def mouth_transforms(points: np.ndarray) -> np.ndarray:
 
 
 def similarity(sources: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Least-squares rotation, scale and shift: sources (n, K, 2), target (K, 2) -> (n, 2, 3).
+    """Least-squares rotation, scale and shift (n, 2, 3) that map sources (n, K, 2) to the target (K, 2).
 
     In the complex plane a similarity is z -> a z + b, so the fit has a closed form.
     """
@@ -87,18 +87,18 @@ def cut_mouth(frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def _reduced(frame: np.ndarray, matrix: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """The part of the frame under the crop, averaged down by a whole factor, and the matrix for it."""
+    """Downsample the part of the frame under the crop by an integer factor; returns it and its matrix to the crop."""
     import cv2
 
-    (x0, y0, x1, y1), size, found = reduction(frame.shape[:2], matrix, scale)
-    return cv2.resize(frame[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA), found
+    (x0, y0, x1, y1), size, reduced = reduction(frame.shape[:2], matrix, scale)
+    return cv2.resize(frame[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA), reduced
 
 
 def reduction(
     shape: tuple[int, ...], matrix: np.ndarray, scale: float
 ) -> tuple[tuple[int, int, int, int], tuple[int, int], np.ndarray]:
-    """Of a frame (H, W) under a crop: the part (x0, y0, x1, y1), its (width, height) averaged down by a whole factor,
-    and the matrix (2, 3) from there to the crop."""
+    """The part (x0, y0, x1, y1) of a frame (H, W) that a crop covers, its (width, height) after downsampling by an
+    integer factor, and the matrix (2, 3) from the downsampled part to the crop."""
     corners = crop_corners(matrix)
     height, width = shape
     x0, y0 = np.clip(np.floor(corners.min(axis=0)).astype(int) - 8, 0, [width - 1, height - 1])
@@ -114,12 +114,12 @@ def reduction(
 
 
 def crop_corners(matrix: np.ndarray) -> np.ndarray:
-    """(4, 2) frame pixels of the crop's corners under matrix (2, 3)."""
+    """Corners (4, 2) of the crop in frame pixels, for a matrix (2, 3)."""
     return _in_frame(CORNERS, matrix[None])[0]
 
 
 def shares_inside(shape: tuple[int, ...], matrices: np.ndarray) -> np.ndarray:
-    """(n,) shares of a 12 x 12 grid over the crops under matrices (n, 2, 3) that lie in a frame of shape (H, W)."""
+    """Share (n,) of each crop that lies inside a frame (H, W), sampled on a 12 x 12 grid; matrices (n, 2, 3)."""
     if _inside(_in_frame(CORNERS, matrices), shape).all():
         return np.ones(len(matrices))
     ticks = (np.arange(12) + 0.5) * CROP / 12
@@ -128,9 +128,9 @@ def shares_inside(shape: tuple[int, ...], matrices: np.ndarray) -> np.ndarray:
 
 
 def _in_frame(places: np.ndarray, matrices: np.ndarray) -> np.ndarray:
-    """Places (k, 2) of the crop in frame pixels (n, k, 2), under similarities (n, 2, 3).
+    """Convert positions (k, 2) in the crop to frame pixels (n, k, 2), given similarities (n, 2, 3).
 
-    Turned back by the transpose: the general inverse wakes the threads of BLAS, which then wait busily for more.
+    The rotation is inverted by its transpose: a general inverse starts the threads of BLAS, which then spin.
     """
     linear = matrices[:, :, :2]
     scale = (linear[:, :1] ** 2).sum(axis=2, keepdims=True)
@@ -138,5 +138,5 @@ def _in_frame(places: np.ndarray, matrices: np.ndarray) -> np.ndarray:
 
 
 def _inside(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Which of the places (..., 2) lie in a frame of shape (H, W)."""
+    """Mask of the positions (..., 2) that lie inside a frame of shape (H, W)."""
     return ((places >= 0) & (places < shape[1::-1])).all(axis=-1)
