@@ -38,7 +38,7 @@ class CleanPrediction(FrameDistillation):
 @HEADS.register(CLEAN)
 @dataclass(frozen=True)
 class CleanPredictionSettings(HeadSettings):
-    """Settings of `CleanPrediction`, for the objective "cav2vec"; it has none."""
+    """Settings of `CleanPrediction`, which has none; for the objective "cav2vec"."""
 
     def build(self, dim: int, vocab_size: int) -> CleanPrediction:
         return CleanPrediction(dim)

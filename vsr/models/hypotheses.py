@@ -1,4 +1,4 @@
-"""Hypotheses of an attention decoder for training: sampled or searched without gradients, then scored with them.
+"""Hypotheses of an attention decoder for training: sampled or searched without gradients, scored with them.
 
 Shapes: B clips, K hypotheses of each, U tokens of the longest, T frames, D width, V vocabulary.
 """
@@ -40,7 +40,7 @@ class Hypotheses:
 
 @contextmanager
 def attended(decoder: Decoder) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """Context in which states (B, T, D) and lengths (B,) of every pass of the decoder are appended to a list."""
+    """Context with a list of the states (B, T, D) and lengths (B,) of every pass of the decoder."""
     calls: list[tuple[Tensor, Tensor]] = []
     handle = decoder.register_forward_pre_hook(lambda module, args: calls.append((args[1], args[2])))
     try:

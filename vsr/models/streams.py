@@ -45,7 +45,7 @@ def taken(batch: Batch, modalities: tuple[str, ...]) -> Streams:
 
 
 def frames_in(given: Given) -> int:
-    """Number of frames T, with padding."""
+    """The number of frames T, padding included."""
     return given.shape[1] if isinstance(given, Tensor) else next(iter(given.inputs.values())).shape[1]
 
 

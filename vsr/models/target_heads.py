@@ -1,8 +1,10 @@
 """A head that predicts speech units from the video: SyncVSR's audio tokens, LMDecoder's speech units.
 
 SyncVSR (Ahn et al. 2024) adds such a cross-entropy to CTC, 4 tokens per frame from each of 2 codebooks of 320;
-LMDecoder's first stage (Yeo et al. 2024) predicts speech units alone. The folder decides which units: k-means of MFCCs
-or of HuBERT, or those of a quantiser. Shapes: B clips, T frames, D width, N units a frame, G codebooks of K units.
+LMDecoder's first stage (Yeo et al. 2024) predicts speech units alone. Units are those of the folder: k-means of MFCCs
+or of HuBERT, or codes of a quantiser.
+
+Shapes: B clips, T frames, D width, N units per frame, G codebooks of K units.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ class FrameUnitHead(nn.Linear):
 @HEADS.register("frame_units")
 @dataclass(frozen=True)
 class FrameUnitSettings(HeadSettings):
-    """Settings of `read_frame_units`: ``name`` in the files of ``folder``, ``per_frame`` x ``groups`` units below
+    """Settings of `FrameUnitHead`: ``name`` in the files of ``folder``, ``per_frame`` x ``groups`` units below
     ``size`` for each frame."""
 
     folder: str = "data/features"

@@ -16,7 +16,7 @@ from vsr.text.unit_tokenizers import UnitSettings, UnitTokenizer
 @HEADS.register("unit_ctc")
 @dataclass(frozen=True)
 class UnitCTCSettings(HeadSettings):
-    """Settings of `UnitSettings`, as a head beside text or alone (SBL, VALLR)."""
+    """The settings of `UnitSettings`, for a CTC head beside those over text or alone (SBL, VALLR)."""
 
     unit: str = "phoneme"
     word_mark: bool = True

@@ -33,7 +33,7 @@ class CleanTargets:
     In the corrupted frames, heads of the kind "clean_prediction" learn the mean of the highest ``layers`` of the
     teacher's encoder on the clean clips, each normalised over the clip; the teacher has the averaged weights
     (`optim.ema`). ``noise``: standard deviation; ``cover``: sides of the patch over those of the video; with ``hide``
-    corrupted frames are 0. published: unknown for the patch sizes of CAV2vec at 88 x 88.
+    corrupted frames are 0. CAV2vec's patch sizes at 88 x 88 are not published.
     """
 
     name = "cav2vec"

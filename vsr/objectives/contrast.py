@@ -1,6 +1,6 @@
 """The hybrid loss of CTC and attention plus contrastive losses of lips and sound.
 
-These are by synchrony, as in CoGenAV (2025), and by frames and by their tokens, as in MONA (Benster et al. 2024).
+The contrast is by synchrony, as in CoGenAV (2025), and by frames and by their tokens, as in MONA (Benster et al. 2024).
 
 Shapes: B clips, T frames, W width of an embedding, N frames that are compared.
 """

@@ -46,7 +46,7 @@ class PseudoLabels:
     and, separately, by the decoder. The model reads the clips with a share ``masked`` of their frames masked, in spans
     of ``span``, and each head learns from its pseudo-labels with a confidence of at least ``above``: for CTC the mean
     probability of the frames that are not blank, for the decoder the geometric mean of the token probabilities.
-    published: unknown for the filter of sequences.
+    How USR filters sequences is not published.
     """
 
     name = "usr"

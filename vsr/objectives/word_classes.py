@@ -32,7 +32,7 @@ def word_loss(model: LipReader, batch: Batch) -> dict[str, Tensor]:
 
 
 def mixed(batch: Batch, share: float, other: Tensor) -> Batch:
-    """Each clip with the weight ``share`` plus the clip of row ``other`` (B,) with the rest."""
+    """The weighted mean of each clip, with ``share``, and the clip in row ``other`` (B,), with 1 - ``share``."""
     originals = {VIDEO: batch.video} if batch.inside is None else {VIDEO: batch.video, INSIDE: batch.inside.float()}
     inputs = {name: torch.lerp(x[other], x, share) for name, x in originals.items()}
     return replace(batch, inputs=inputs, lengths=torch.maximum(batch.lengths, batch.lengths[other]))
