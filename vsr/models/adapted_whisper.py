@@ -133,8 +133,8 @@ class AdaptedWhisper(WhisperHead):
         """States (N, D) of one clip -> logits (U, V) of the tokens of a text and of its end."""
         begin = self.begin()
         tokens = torch.tensor([[*begin, *text]], device=states.device)
-        heard = (self.heard(states[None]),)
-        logits = self.whisper(encoder_outputs=heard, decoder_input_ids=tokens, use_cache=False).logits
+        encoder_outputs = (self.heard(states[None]),)
+        logits = self.whisper(encoder_outputs=encoder_outputs, decoder_input_ids=tokens, use_cache=False).logits
         return logits[0, len(begin) - 1 :]
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:

@@ -113,8 +113,8 @@ class AudioVisualSettings:
                 raise ValueError(f"the front end of {name} in audio_visual reads {read}")
             self._complete(name, self.part(name))
         self._complete("fusion", self._fusion())
-        if odd := sorted(set(self.frozen) - set(READ)):
-            raise ValueError(f"frozen names '{odd[0]}'; it can be {' or '.join(READ)}")
+        if unknown := sorted(set(self.frozen) - set(READ)):
+            raise ValueError(f"frozen names '{unknown[0]}'; it can be {' or '.join(READ)}")
 
     def _complete(self, name: str, settings: Any) -> None:
         """Store all settings of a part, with defaults, so that a stored model does not depend on them."""

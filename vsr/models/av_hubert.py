@@ -81,8 +81,8 @@ class TiedDecoder(Decoder):
         """(..., D) -> logits (..., V)."""
         return F.linear(x, self.embed.weight)
 
-    def _embed(self, tokens: Tensor, first: int) -> Tensor:
-        positions = torch.arange(first, first + tokens.shape[-1], device=tokens.device) + 2
+    def _embed(self, tokens: Tensor, first_position: int) -> Tensor:
+        positions = torch.arange(first_position, first_position + tokens.shape[-1], device=tokens.device) + 2
         return self.embed(tokens) + sines_then_cosines(positions, self.dim).to(self.embed.weight.dtype)
 
 

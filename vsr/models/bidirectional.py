@@ -116,9 +116,9 @@ class BidirectionalHead(nn.Module):
         }
         loss = torch.stack(list(parts.values())).sum()
         if (language := self.languages(states, batch.lengths)) is not None:
-            known = batch.targets[LANGUAGE][:, 0]
-            count = (known != IGNORE).sum().clamp(min=1)
-            parts[LANGUAGE] = F.cross_entropy(language.float(), known, ignore_index=IGNORE, reduction="sum") / count
+            targets = batch.targets[LANGUAGE][:, 0]
+            count = (targets != IGNORE).sum().clamp(min=1)
+            parts[LANGUAGE] = F.cross_entropy(language.float(), targets, ignore_index=IGNORE, reduction="sum") / count
             loss = loss + self.language_weight * parts[LANGUAGE]
         return {"loss": loss} | parts
 

@@ -30,8 +30,8 @@ class CleanPrediction(FrameDistillation):
     @torch.no_grad()
     def measured(self, states: Tensor, batch: Batch) -> tuple[float, int]:
         """(sum of 1 - cosine, frames) between predictions and the states themselves, on clips without corruption."""
-        known = length_mask(batch.lengths, states.shape[1]).long() - 1
-        targets = {STATES: states[:, :, None], KNOWN: known}
+        known_frames = length_mask(batch.lengths, states.shape[1]).long() - 1
+        targets = {STATES: states[:, :, None], KNOWN: known_frames}
         return super().measured(states, replace(batch, targets=batch.targets | targets))
 
 

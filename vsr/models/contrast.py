@@ -19,11 +19,11 @@ def agreement(video: Tensor, sound: Tensor, mask: Tensor) -> Tensor:
 
 def shifted(x: Tensor, mask: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
     """Embeddings (B, T, D) shifted ``steps`` (B,) frames later, and the mask of the frames that are still real."""
-    place = torch.arange(x.shape[1], device=x.device)[None] - steps[:, None]
-    inside = (place >= 0) & (place < x.shape[1])
-    place = place.clamp(0, x.shape[1] - 1)
-    is_real = mask.gather(1, place) & inside
-    return x.gather(1, place[..., None].expand_as(x)), is_real
+    source = torch.arange(x.shape[1], device=x.device)[None] - steps[:, None]
+    inside = (source >= 0) & (source < x.shape[1])
+    source = source.clamp(0, x.shape[1] - 1)
+    is_real = mask.gather(1, source) & inside
+    return x.gather(1, source[..., None].expand_as(x)), is_real
 
 
 def synchrony_loss(video: Tensor, sound: Tensor, mask: Tensor, scale: Tensor, bias: Tensor, shifts: Tensor) -> Tensor:
@@ -47,8 +47,8 @@ def cross_contrast(x: Tensor, y: Tensor, tau: float = 0.1, standard: bool = True
     The negatives of a frame are all other frames of both modalities. ``standard``: the positive is in the denominator
     too (van den Oord et al. 2018); without it, as in MONA's code (Benster et al. 2024), the loss may be negative.
     """
-    both = torch.cat([x, y])
-    scores = both @ both.T / tau
+    frames = torch.cat([x, y])
+    scores = frames @ frames.T / tau
     count = len(x)
     rows = torch.arange(2 * count, device=x.device)
     partner = rows.roll(count)
@@ -65,12 +65,12 @@ def supervised_contrast(x: Tensor, labels: Tensor, tau: float = 0.1) -> Tensor:
     others of its label) (MONA's form of Khosla et al. 2020). Frames with a unique label are left out; 0 if all are."""
     scores = x @ x.T / tau
     is_self = torch.eye(len(x), dtype=torch.bool, device=x.device)
-    same = (labels[:, None] == labels[None]) & ~is_self
-    has_positive = same.any(1)
+    is_positive = (labels[:, None] == labels[None]) & ~is_self
+    has_positive = is_positive.any(1)
     if not has_positive.any():
         return x.sum() * 0
     total = scores.masked_fill(is_self, -torch.inf)[has_positive].logsumexp(1)
-    positives = scores.masked_fill(~same, -torch.inf)[has_positive].logsumexp(1)
+    positives = scores.masked_fill(~is_positive, -torch.inf)[has_positive].logsumexp(1)
     return (total - positives).mean()
 
 

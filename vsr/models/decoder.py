@@ -86,8 +86,8 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(dim, eps)
         self.out = nn.Linear(dim, vocab_size)
 
-    def _embed(self, tokens: Tensor, first: int) -> Tensor:
-        positions = torch.arange(first, first + tokens.shape[-1], device=tokens.device)
+    def _embed(self, tokens: Tensor, first_position: int) -> Tensor:
+        positions = torch.arange(first_position, first_position + tokens.shape[-1], device=tokens.device)
         return self.embed(tokens) * self.dim**0.5 + sinusoid(positions, self.dim).to(self.embed.weight.dtype)
 
     def forward(self, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
@@ -116,13 +116,13 @@ class Decoder(nn.Module):
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
         """Greedy search: the likeliest token at each step, until the end, or at most as many as there are frames."""
         end = self.embed.num_embeddings - 1
-        cache, last = self.start(states, lengths), lengths.new_full((len(lengths), 1), end)
+        cache, last_tokens = self.start(states, lengths), lengths.new_full((len(lengths), 1), end)
         steps_by_row: list[list[tuple[int, float]]] = [[] for _ in range(len(lengths))]
         is_running = [True] * len(steps_by_row)
         for step in range(int(lengths.max())):
-            scores = self.step(last, cache).float().index_fill(-1, lengths.new_tensor([BLANK, UNK]), -torch.inf)
-            best, last = scores.max(-1)
-            for row, (score, token) in enumerate(zip(best[:, 0].tolist(), last[:, 0].tolist(), strict=True)):
+            scores = self.step(last_tokens, cache).float().index_fill(-1, lengths.new_tensor([BLANK, UNK]), -torch.inf)
+            best, last_tokens = scores.max(-1)
+            for row, (score, token) in enumerate(zip(best[:, 0].tolist(), last_tokens[:, 0].tolist(), strict=True)):
                 if is_running[row]:
                     steps_by_row[row].append((token, score))
                     is_running[row] = token != end and step + 1 < int(lengths[row])

@@ -74,14 +74,14 @@ class WindowEncoder(nn.Module):
         return self.of(features, torch.ones(features.shape[:2], dtype=torch.bool, device=features.device))
 
 
-def _complete(part: Any, registry: Registry, what: str) -> dict[str, Any]:
+def _complete(part: Any, registry: Registry, setting: str) -> dict[str, Any]:
     """A part with all its settings, defaults included. Raises ValueError."""
-    kind, settings = split_kind(part, what)
+    kind, settings = split_kind(part, setting)
     return {"kind": kind, **asdict(settings_of(registry, kind, settings))}
 
 
-def _part(part: Mapping[str, Any], registry: Registry, what: str) -> Part:
-    return settings_of(registry, *split_kind(part, what))
+def _part(part: Mapping[str, Any], registry: Registry, setting: str) -> Part:
+    return settings_of(registry, *split_kind(part, setting))
 
 
 @FRONTENDS.register("window")

@@ -61,17 +61,15 @@ class LipsAndWhisper(Borrower):
     def forward(self, given: Given, mask: Tensor) -> Tensor:
         streams = streams_of(given)
         width = self.whisper.config.d_model
-        lips = sound_states = None
+        lips = speech = None
         if (video := streams.inputs.get(VIDEO)) is not None:
             has_video = mask & streams.has(VIDEO, len(mask), mask.device)[:, None]
             lips = zero_padding(self.encoder(self.frontend(zero_padding(video, has_video), mask), mask), has_video)
         if (sound := streams.inputs.get(SOUND)) is not None:
-            sound_states = zero_padding(
-                self.heard(sound, mask), mask & streams.has(SOUND, len(mask), mask.device)[:, None]
-            )
-        like = next(x for x in (lips, sound_states) if x is not None)
+            speech = zero_padding(self.heard(sound, mask), mask & streams.has(SOUND, len(mask), mask.device)[:, None])
+        like = next(x for x in (lips, speech) if x is not None)
         lips = like.new_zeros(*mask.shape, self.lips) if lips is None else lips
-        return torch.cat([lips, like.new_zeros(*mask.shape, 2 * width) if sound_states is None else sound_states], -1)
+        return torch.cat([lips, like.new_zeros(*mask.shape, 2 * width) if speech is None else speech], -1)
 
     @torch.no_grad()
     def heard(self, sound: Tensor, mask: Tensor) -> Tensor:
@@ -132,10 +130,10 @@ class FlamingoHead(WhisperHead):
 
     def logits(self, states: Tensor, length: int, text: Sequence[int]) -> Tensor:
         """States (T, D) of one clip -> logits (U, V) of the tokens of a text and of its end."""
-        begin, (lips, heard) = self.begin(), self.parts(states, length)
+        begin, (lips, whisper_states) = self.begin(), self.parts(states, length)
         tokens = torch.tensor([[*begin, *text]], device=states.device)
         with self._seeing(lips):
-            logits = self.whisper(encoder_outputs=(heard,), decoder_input_ids=tokens, use_cache=False).logits
+            logits = self.whisper(encoder_outputs=(whisper_states,), decoder_input_ids=tokens, use_cache=False).logits
         return logits[0, len(begin) - 1 :]
 
     @contextmanager
@@ -159,7 +157,7 @@ class FlamingoHead(WhisperHead):
         from transformers.modeling_outputs import BaseModelOutput
 
         begin, end, beams = self.begin(), self.tokenizer.eos_id, max(self.beams, nbest, 2)
-        lips, heard = self.parts(states, length)
+        lips, whisper_states = self.parts(states, length)
         max_tokens = min(12 + length, self.whisper.config.max_target_positions - len(begin) - 1)
         options = GenerationConfig(
             num_beams=beams, num_return_sequences=nbest, do_sample=False, length_penalty=0.0, max_new_tokens=max_tokens,
@@ -169,7 +167,7 @@ class FlamingoHead(WhisperHead):
         prompt = {"decoder_input_ids": torch.tensor([begin], device=states.device)}
         with self._seeing(lips):
             output = GenerationMixin.generate(
-                self.whisper, generation_config=options, encoder_outputs=BaseModelOutput(heard), **prompt
+                self.whisper, generation_config=options, encoder_outputs=BaseModelOutput(whisper_states), **prompt
             )
         hypotheses = zip(output.sequences[:, len(begin) :].tolist(), output.sequences_scores.tolist(), strict=True)
         return [

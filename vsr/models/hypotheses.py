@@ -58,15 +58,15 @@ def sayable(logits: Tensor) -> Tensor:
 def drawn(decoder: Decoder, states: Tensor, lengths: Tensor, count: int, limit: Tensor) -> Hypotheses:
     """``count`` samples of each clip by the decoder's probabilities, of at most ``limit`` (B,) tokens."""
     end = decoder.embed.num_embeddings - 1
-    cache, last = decoder.start(states, lengths), lengths.new_full((len(lengths), count), end)
-    is_running = torch.ones_like(last, dtype=torch.bool)
+    cache, last_tokens = decoder.start(states, lengths), lengths.new_full((len(lengths), count), end)
+    is_running = torch.ones_like(last_tokens, dtype=torch.bool)
     ended, steps = torch.zeros_like(is_running), []
     for step in range(int(limit.max()) + 1):
-        logits = sayable(decoder.step(last, cache).float())
-        last = torch.multinomial(logits.softmax(-1).flatten(0, 1), 1).view_as(last)
-        ended |= is_running & (last == end)
-        is_running &= (last != end) & (step < limit)[:, None]
-        steps.append(torch.where(is_running, last, IGNORE))
+        logits = sayable(decoder.step(last_tokens, cache).float())
+        last_tokens = torch.multinomial(logits.softmax(-1).flatten(0, 1), 1).view_as(last_tokens)
+        ended |= is_running & (last_tokens == end)
+        is_running &= (last_tokens != end) & (step < limit)[:, None]
+        steps.append(torch.where(is_running, last_tokens, IGNORE))
         if not is_running.any():
             break
     return Hypotheses(torch.stack(steps, -1), ended)
@@ -82,18 +82,18 @@ def searched(
     Ended hypotheses are ranked by log-probability / (number of tokens, with the end) ** ``power``: 0 ranks by the
     log-probability, which favours texts that break off; 1 by its mean."""
     end, rows = decoder.embed.num_embeddings - 1, len(lengths)
-    cache, last = decoder.start(states, lengths), lengths.new_full((rows, 1), end)
-    last = last if first is None else first[:, None]
+    cache, last_tokens = decoder.start(states, lengths), lengths.new_full((rows, 1), end)
+    last_tokens = last_tokens if first is None else first[:, None]
     scores, prefixes = states.new_zeros(rows, 1, dtype=torch.float32), lengths.new_zeros(rows, 1, 0)
     ended_by_clip: list[list[tuple[float, tuple[int, ...]]]] = [[] for _ in range(rows)]
     for step in range(int(limit.max()) + 1):
-        total = scores[..., None] + sayable(decoder.step(last, cache).float().log_softmax(-1)).log_softmax(-1)
+        total = scores[..., None] + sayable(decoder.step(last_tokens, cache).float().log_softmax(-1)).log_softmax(-1)
         _put_aside(ended_by_clip, total[..., end] / (step + 1) ** power, prefixes, limit >= step)
         total[..., end] = -torch.inf
         best = total.flatten(1).topk(min(count, total[0].numel()))
-        parents, last = best.indices // total.shape[-1], best.indices % total.shape[-1]
+        parents, last_tokens = best.indices // total.shape[-1], best.indices % total.shape[-1]
         scores = best.values
-        prefixes = torch.cat([prefixes.gather(1, parents[..., None].expand(-1, -1, step)), last[..., None]], -1)
+        prefixes = torch.cat([prefixes.gather(1, parents[..., None].expand(-1, -1, step)), last_tokens[..., None]], -1)
         cache.reorder(parents)
         worst = [
             sorted(ranked, reverse=True)[count - 1][0] if len(ranked) >= count else -torch.inf

@@ -71,11 +71,11 @@ class LanguageModel(nn.Module):
         self.layers = nn.ModuleList(TransformerLayer(*settings) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.dim, c.norm_eps)
 
-    def _embed(self, tokens: Tensor, first: int) -> Tensor:
+    def _embed(self, tokens: Tensor, first_position: int) -> Tensor:
         embedded = self.embed(tokens) if self.enter is None else self.enter(self.embed(tokens))
         if not self.config.positions:
             return embedded
-        positions = torch.arange(first, first + tokens.shape[-1], device=tokens.device)
+        positions = torch.arange(first_position, first_position + tokens.shape[-1], device=tokens.device)
         code = sinusoid(positions, self.config.dim).to(self.embed.weight.dtype)
         return embedded * self.config.dim**0.5 + code
 

@@ -33,8 +33,8 @@ class LegacyRelativeAttention(RelativeAttention):
         """Queries (B, H, T, E), lengths (B,) -> the position term of the scores, (B, H, T, T)."""
         batch, heads, length, width = query.shape
         steps = torch.arange(length, device=query.device)
-        first = (lengths.clamp(min=TABLE) - lengths)[:, None] + steps  # (B, T): the position used for each distance
-        code = sinusoid(first.flatten(), heads * width).view(batch, length, -1).to(query.dtype)
+        table_positions = (lengths.clamp(min=TABLE) - lengths)[:, None] + steps  # (B, T), for each distance
+        code = sinusoid(table_positions.flatten(), heads * width).view(batch, length, -1).to(query.dtype)
         scores = (query + self.position_bias) @ self.split(self.position(code)).transpose(2, 3)  # by distance
         after = scores.roll(-1, dims=2)  # of the next query
         distance = steps[:, None] - steps  # (T, T): query - key

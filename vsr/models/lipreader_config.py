@@ -96,8 +96,8 @@ class LipReaderConfig:
     @property
     def only_words(self) -> bool:
         """Whether the model has a head for word classes and no other."""
-        others = self.ctc_weight or self.alignment_weight or self.decoder_layers or self.further_heads
-        return bool(self.classes) and not others
+        other_heads = self.ctc_weight or self.alignment_weight or self.decoder_layers or self.further_heads
+        return bool(self.classes) and not other_heads
 
     def _check_parts(self) -> None:
         """Raises ValueError for an unknown kind, or a setting that its kind does not have."""

@@ -56,9 +56,9 @@ class Mixing:
             self, span=COUNT, start=SHARE, end=SHARE, steps=COUNT, rate=POSITIVE, entropy=NOT_NEGATIVE,
             mixed=NOT_NEGATIVE, kl=NOT_NEGATIVE,
         )  # fmt: skip
-        for name, known in (("schedule", SCHEDULES), ("regularise", TARGETS)):
-            if getattr(self, name) not in known:
-                raise ValueError(f"mix.{name} is '{getattr(self, name)}'; it can be {' or '.join(known)}")
+        for name, allowed in (("schedule", SCHEDULES), ("regularise", TARGETS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"mix.{name} is '{getattr(self, name)}'; it can be {' or '.join(allowed)}")
 
     def next_share(self, share: float, done: int, entropy: float) -> float:
         """The share of sound after ``done`` steps; ``entropy``: mean token entropy (nats) of the last step."""
@@ -108,10 +108,10 @@ class MixedStreams(AudioVisual):
         """Features (B, T, D), and no reliabilities."""
         streams, (clips, device) = streams_of(given), (len(mask), mask.device)
         present = {name: streams.has(name, clips, device) for name in READ}
-        heard = self.heard if self.heard is not None else ~present[VIDEO][:, None].expand_as(mask)
-        heard = heard & present[SOUND][:, None]
+        is_sound = self.heard if self.heard is not None else ~present[VIDEO][:, None].expand_as(mask)
+        is_sound = is_sound & present[SOUND][:, None]
         features = {name: self._stream(name, streams.inputs.get(name), present[name], mask) for name in READ}
-        return torch.where(heard[..., None], features[SOUND].to(features[VIDEO].dtype), features[VIDEO]), {}
+        return torch.where(is_sound[..., None], features[SOUND].to(features[VIDEO].dtype), features[VIDEO]), {}
 
 
 @FRONTENDS.register("mixed_streams")

@@ -41,7 +41,7 @@ def outputs(model: nn.Module, places: Iterable[str]) -> Iterator[dict[str, Any]]
     def recorder(place: str):
         return lambda module, args, output: last_outputs.__setitem__(place, output)
 
-    handles = [part_of(model, place).register_forward_hook(recorder(place)) for place in sorted(set(places))]
+    handles = [part_of(model, path).register_forward_hook(recorder(path)) for path in sorted(set(places))]
     try:
         yield last_outputs
     finally:

@@ -49,8 +49,8 @@ class RelScoreFusion(nn.Module):
     def forward(self, video: Tensor, sound: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         streams = {VIDEO: video, SOUND: sound}
         scores = {name: self.scores[name](stream, mask) for name, stream in streams.items()}
-        both = torch.cat([stream * (1 + scores[name]) for name, stream in streams.items()], -1)
-        return zero_padding(self.out(both), mask), {name: score.mean(-1) for name, score in scores.items()}
+        scored = torch.cat([stream * (1 + scores[name]) for name, stream in streams.items()], -1)
+        return zero_padding(self.out(scored), mask), {name: score.mean(-1) for name, score in scores.items()}
 
 
 class VCafeFusion(nn.Module):
@@ -67,8 +67,8 @@ class VCafeFusion(nn.Module):
 
     def forward(self, video: Tensor, sound: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         score = self.score(video, sound, mask)
-        both = torch.cat([video, sound * (1 + score)], -1)
-        return zero_padding(self.out(both), mask), {SOUND: score.mean(-1)}
+        scored = torch.cat([video, sound * (1 + score)], -1)
+        return zero_padding(self.out(scored), mask), {SOUND: score.mean(-1)}
 
     def score(self, video: Tensor, sound: Tensor, mask: Tensor) -> Tensor:
         """Reliability of each channel of the sound, (B, T, D) in (0, 1)."""

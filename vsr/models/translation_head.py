@@ -52,8 +52,8 @@ class TranslationHead(Decoder):
         """(wrong tokens and ends, tokens and ends) with the true tokens as input, for validation."""
         tokens_in, targets = shift_tokens(batch.tokens, self.embed.num_embeddings - 1)
         wrong = self(tokens_in, states, batch.lengths).argmax(-1) != targets
-        known = targets != IGNORE
-        return int((wrong & known).sum()), int(known.sum())
+        is_known = targets != IGNORE
+        return int((wrong & is_known).sum()), int(is_known.sum())
 
 
 def _ranked(tokens: list[list[int]], scores: list[float], ended: list[bool]) -> list[Hypothesis]:

@@ -37,12 +37,12 @@ def contrast(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     with streams_kept(fusion) as fusion_inputs:
         losses = ctc_attention(model, batch)
     video, sound, mask = fusion_inputs[0]
-    both = (batch.has(VIDEO) & batch.has(SOUND)).nonzero()[:, 0]
+    rows = (batch.has(VIDEO) & batch.has(SOUND)).nonzero()[:, 0]
     contrasts = {}
-    if len(both):
+    if len(rows):
         labels = batch.targets.get(FRAME_TOKENS)
-        both_labels = None if labels is None else labels[both]
-        contrasts = contrast_losses(fusion, video[both], sound[both], mask[both], both_labels)
+        row_labels = None if labels is None else labels[rows]
+        contrasts = contrast_losses(fusion, video[rows], sound[rows], mask[rows], row_labels)
     c = fusion.settings
     total = sum(getattr(c, name) * value for name, value in contrasts.items())
     loss = losses["loss"] + total * batch.share(CLIPS)
@@ -73,8 +73,8 @@ def contrast_losses(
         losses["cross"] = cross_contrast(see[rows], aligned[rows], c.tau, c.standard)
     if c.supervised and labels is not None:
         labelled = drawn(mask & (labels >= 0), c.frames // 2)
-        both = torch.cat([see[labelled], aligned[labelled]])
-        losses["supervised"] = supervised_contrast(both, labels[labelled].repeat(2), c.tau)
+        embeddings = torch.cat([see[labelled], aligned[labelled]])
+        losses["supervised"] = supervised_contrast(embeddings, labels[labelled].repeat(2), c.tau)
     return losses
 
 

@@ -29,8 +29,8 @@ def stretches(lengths: Tensor, frames: int, share: float, span: int) -> Tensor:
     """Random spans of ``span`` frames, (B, T) bool, that cover a ``share`` of each clip, or less where they overlap."""
     spans = torch.zeros(len(lengths), frames, dtype=torch.bool, device=lengths.device)
     for row, length in enumerate(lengths.tolist()):
-        for first in torch.randint(0, max(1, length - span + 1), (round(share * length / span),)).tolist():
-            spans[row, first : first + span] = True
+        for start in torch.randint(0, max(1, length - span + 1), (round(share * length / span),)).tolist():
+            spans[row, start : start + span] = True
     return spans & length_mask(lengths, frames)
 
 
@@ -51,8 +51,8 @@ def spoiled(batch: Batch, share: float, span: int, noise: float, cover: float) -
     Each modality gets Gaussian noise of ``noise`` times its standard deviation. Over that, video gets a patch of
     ``cover`` times its height and width, of random position and brightness for each clip.
     """
-    first = next(name for name in batch.inputs if name != INSIDE)
-    mask = stretches(batch.lengths, batch.inputs[first].shape[1], share, span)
+    modality = next(name for name in batch.inputs if name != INSIDE)
+    mask = stretches(batch.lengths, batch.inputs[modality].shape[1], share, span)
     inputs = {}
     for name, x in batch.inputs.items():
         if name == INSIDE:

@@ -69,11 +69,11 @@ class VideoBackbone(nn.Module):
 
     def _in_chunks(self, video: Tensor, mask: Tensor) -> Tensor:
         """video (B, T, H, W) -> features of the real frames (M, C), in order."""
-        frames, chunk, place = chunk_places(mask.sum(1).tolist())
+        frames, chunk, index = chunk_places(mask.sum(1).tolist())
         images = video[mask][torch.tensor(frames, device=video.device)]  # (N, 16, H, W)
         encode = swin_states if self.kind.startswith("swin") else mvit_states
         states = encode(self.network, images[:, None])
-        return states[torch.tensor(chunk, device=video.device), torch.tensor(place, device=video.device)]
+        return states[torch.tensor(chunk, device=video.device), torch.tensor(index, device=video.device)]
 
 
 def build(kind: str) -> nn.Module:
@@ -115,12 +115,12 @@ def _triple(value: int | tuple[int, int, int]) -> tuple[int, int, int]:
 
 def see_grey(network: nn.Module) -> None:
     """Replace the first convolution by one for grey frames, equal to it on three identical channels."""
-    name, first = next((name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv3d))
-    grey = nn.Conv3d(1, first.out_channels, first.kernel_size, first.stride, first.padding, bias=first.bias is not None)
+    name, conv = next((name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv3d))
+    grey = nn.Conv3d(1, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, bias=conv.bias is not None)
     with torch.no_grad():
-        grey.weight.copy_(first.weight.sum(1, keepdim=True))
-        if first.bias is not None:
-            grey.bias.copy_(first.bias)
+        grey.weight.copy_(conv.weight.sum(1, keepdim=True))
+        if conv.bias is not None:
+            grey.bias.copy_(conv.bias)
     parent, _, child = name.rpartition(".")
     setattr(network.get_submodule(parent), child, grey)
 
@@ -193,16 +193,16 @@ def chunk_places(lengths: list[int]) -> tuple[list[list[int]], list[int], list[i
     Returns:
         (N, 16) frames of each chunk, all of one clip; (M,) the chunk of each frame; (M,) its index in the chunk.
     """
-    chunks, chunk_of_frame, index_in_chunk, first = [], [], [], 0
+    chunks, chunk_of_frame, index_in_chunk, clip_start = [], [], [], 0
     for length in lengths:
         for start in range(0, length, CHUNK):
             begin = max(0, min(start, length - CHUNK))
             frames = [min(begin + n, length - 1) for n in range(CHUNK)]
-            chunks.append([first + frame for frame in frames])
+            chunks.append([clip_start + frame for frame in frames])
             for frame in range(start, min(start + CHUNK, length)):
                 chunk_of_frame.append(len(chunks) - 1)
                 index_in_chunk.append(frame - begin)
-        first += length
+        clip_start += length
     return chunks, chunk_of_frame, index_in_chunk
 
 
