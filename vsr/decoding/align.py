@@ -76,9 +76,7 @@ def frame_spans(log_probs: np.ndarray, tokenizer: Tokenizer, tokens: Sequence[in
     if path is None:
         return None
     frames = [np.flatnonzero(np.array(owner)[path] == number) for number in range(len(words))]
-    return (
-        [(int(word_frames[0]), int(word_frames[-1]) + 1) for word_frames in frames] if all(map(len, frames)) else None
-    )
+    return [(int(span[0]), int(span[-1]) + 1) for span in frames] if all(map(len, frames)) else None
 
 
 @torch.inference_mode()

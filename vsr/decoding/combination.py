@@ -95,9 +95,7 @@ def _confidences(slots: Sequence[Slot], readings: Sequence[Reading]) -> list[tup
 
 
 def _features(path: Sequence[str], slots: Sequence[Slot], confidences, confident: bool) -> list[float]:
-    same = np.array(
-        [[member_word == word for member_word in slot] for word, slot in zip(path, slots, strict=True)], float
-    )
+    same = np.array([[vote == word for vote in slot] for word, slot in zip(path, slots, strict=True)], float)
     same = same.reshape(len(slots), -1)
     members = same.sum(0).tolist() if len(slots) else [0.0] * same.shape[1]
     weighed = (same * np.array(confidences)).sum(0).tolist() if confident and len(slots) else []
@@ -133,9 +131,7 @@ def answer(lattice: Lattice, weights: np.ndarray) -> list[Word]:
     best = lattice.paths[int(path_probs.argmax())] if lattice.paths else ()
     words = []
     for place, (word, slot) in enumerate(zip(best, lattice.slots, strict=True)):
-        probability = sum(
-            path_prob for path, path_prob in zip(lattice.paths, path_probs, strict=True) if path[place] == word
-        )
+        probability = sum(p for path, p in zip(lattice.paths, path_probs, strict=True) if path[place] == word)
         if word:
             words.append(Word(word, min(1.0, float(probability)), slot.count(word) / len(slot)))
     return words

@@ -77,9 +77,6 @@ def fit(raw: Sequence[float], correct: Sequence[bool]) -> dict:
 def expected_calibration_error(confidence: Sequence[float], correct: Sequence[bool], bins: int = 10) -> float:
     """Mean gap between confidence and accuracy over equally wide bins, weighted by their words (Guo et al. 2017)."""
     p, y = np.asarray(confidence, float), np.asarray(correct, float)
-    bin_index = np.minimum((p * bins).astype(int), bins - 1)
-    gaps = [
-        abs(p[bin_index == b].mean() - y[bin_index == b].mean()) * (bin_index == b).mean()
-        for b in set(bin_index.tolist())
-    ]
+    index = np.minimum((p * bins).astype(int), bins - 1)
+    gaps = [abs(p[index == b].mean() - y[index == b].mean()) * (index == b).mean() for b in set(index.tolist())]
     return float(sum(gaps))

@@ -43,9 +43,7 @@ def log_add(a: float, b: float) -> float:
 
 def prefix_beam(log_probs: Tensor, beam: int, nbest: int) -> list[Hypothesis]:
     """CTC prefix beam search (Hannun et al. 2014) of one utterance, (T, V) -> the ``nbest`` best, best first."""
-    prefixes: dict[tuple[int, ...], tuple[float, float]] = {
-        (): (0.0, -math.inf)
-    }  # of paths ending in blank, in a token
+    prefixes: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, -math.inf)}  # ends in blank, in its last token
     likeliest = log_probs.topk(min(TOKENS_A_FRAME, log_probs.shape[1]), dim=-1)
     blanks = log_probs[:, BLANK].tolist()
     for blank, scores, tokens in zip(blanks, likeliest.values.tolist(), likeliest.indices.tolist(), strict=True):

@@ -44,9 +44,9 @@ def _of_ctc(model, states: Tensor, tokens: Sequence[int]) -> tuple[float, float]
     path = log_probs.argmax(-1)
     is_token = path != BLANK
     entropy = -(log_probs.exp() * log_probs).sum(-1)
-    mean = float(entropy[is_token].mean()) if is_token.any() else float(entropy.mean())
+    mean_entropy = float(entropy[is_token].mean()) if is_token.any() else float(entropy.mean())
     ctc_tokens = [token for token in torch.unique_consecutive(path).tolist() if token != BLANK]
-    return mean, SequenceMatcher(None, ctc_tokens, list(tokens), autojunk=False).ratio()
+    return mean_entropy, SequenceMatcher(None, ctc_tokens, list(tokens), autojunk=False).ratio()
 
 
 @torch.inference_mode()

@@ -51,9 +51,7 @@ class ErrorPatterns:
 
     def _of_like_length(self, count: int, rng: np.random.Generator) -> tuple[Place, ...]:
         """Draw one of the utterances with references of the most similar length."""
-        ranked = sorted(
-            range(len(self.utterances)), key=lambda number: (abs(_words(self.utterances[number]) - count), number)
-        )
+        ranked = sorted(range(len(self.utterances)), key=lambda i: (abs(_words(self.utterances[i]) - count), i))
         return self.utterances[ranked[int(rng.integers(max(1, len(ranked) // 8)))]]
 
     def _wrong(self, word: str, alike: Alike, rng: np.random.Generator) -> str:
@@ -110,10 +108,7 @@ def patterns_of(references: Sequence[Sequence[str]], members: Sequence[Sequence[
 
 def _place(slot: Sequence[str]) -> Place:
     right, *readings = slot
-    groups = {
-        word: number
-        for number, word in enumerate(dict.fromkeys(word for word in readings if word and word != right), 1)
-    }
+    groups = {word: number for number, word in enumerate(dict.fromkeys(w for w in readings if w and w != right), 1)}
     return Place(not right, tuple(NONE if not word else groups.get(word, RIGHT) for word in readings))
 
 

@@ -75,10 +75,7 @@ def grammar_fsa(grams, word_ids):
     """N-grams -> acceptor of word ids with one state per history and back-off arcs of label 0; -99 means no arc."""
     start = ("<s>",) if any(gram[0] == "<s>" for gram in grams) else ()
     histories = {gram[:-1] for gram in grams if len(gram) > 1} | {(), start}
-    states = {
-        history: number
-        for number, history in enumerate(sorted(histories, key=lambda history: (history != start, history)))
-    }
+    states = {history: number for number, history in enumerate(sorted(histories, key=lambda h: (h != start, h)))}
     arcs = [*_word_arcs(grams, states, word_ids), *_backoff_arcs(grams, states)]
     return fsa_of(arcs, len(states), transducer=False)
 

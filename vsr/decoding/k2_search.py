@@ -72,6 +72,6 @@ def rescore_lattice(lattice, grams, words):
     bare.scores = bare.scores - bare.lm_scores
     del bare.lm_scores
     turned = k2.arc_sort(k2.invert(bare)[0])  # words become labels
-    # Epsilons are treated specially on both sides: a back-off consumes no label of the lattice.
+    # Either side may follow an epsilon while the other waits: a back-off consumes no frame.
     rescored = k2.intersect(grammar_fsa(grams, word_ids), turned, treat_epsilons_specially=True)
     return one_best(k2.create_fsa_vec([k2.top_sort(k2.connect(k2.invert(rescored)))]))

@@ -88,11 +88,7 @@ class Decoder:
             best = rescore_lattice(lattice, self.grams, self.words)
             hypotheses = [best] if best else []
         else:
-            hypotheses = (
-                n_best(lattice, self.nbest)
-                if self.nbest > 1
-                else [hypothesis for hypothesis in [one_best(lattice)] if hypothesis]
-            )
+            hypotheses = n_best(lattice, self.nbest) if self.nbest > 1 else [b for b in [one_best(lattice)] if b]
         hypotheses = hypotheses or [((), 0.0)]
         listed = [{"text": self.text(labels), "score": score} for labels, score in hypotheses]
         return {"id": name, "text": listed[0]["text"], "score": listed[0]["score"], "nbest": listed}

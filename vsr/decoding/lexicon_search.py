@@ -126,11 +126,9 @@ class LexiconSearch:
             numbers = [self._with(number, word) for word in self.lexicon.words[node]]
             numbers += [0] if last == NO_TOKEN else []
             for history in (self.histories[index] for index in numbers):
-                language_score = (
-                    history.score + self.weight * self.language.end(history.state) if self.weight else history.score
-                )
+                score = history.score + self.weight * self.language.end(history.state) if self.weight else history.score
                 before = texts.get(history.words, (NEVER, 0.0))[0]
-                texts[history.words] = (log_add(before, log_add(*ends)), language_score)
+                texts[history.words] = (log_add(before, log_add(*ends)), score)
         return {words: scores for words, scores in texts.items() if scores[0] > NEVER}
 
     def _hypothesis(self, log_probs: Tensor, words: tuple[str, ...], ctc: float, language: float) -> Hypothesis:

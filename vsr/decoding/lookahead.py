@@ -29,15 +29,13 @@ class ClosedSearch(NGramSearch):
 
     def rule_out(self, log_probs: Tensor) -> None:
         """Set the tokens of (B, K, V) that lead to no word to -inf, in place."""
-        rows = [
-            torch.stack([self.vocabulary.possible(place.word) for place in hypotheses]) for hypotheses in self.places
-        ]
+        rows = [torch.stack([self.vocabulary.possible(place.word) for place in row]) for row in self.places]
         log_probs.masked_fill_(~torch.stack(rows).to(log_probs.device), -math.inf)
 
     def extend(self, last: Tensor, candidates: Tensor) -> Tensor:
         """Log-probabilities (B, K, 1+C) of the candidates, the first being the end; -inf for impossible ones."""
         rows = zip(self.places, candidates[..., 1:].tolist(), strict=True)
-        scores = [[self._scores(*pair) for pair in zip(hypotheses, tokens, strict=True)] for hypotheses, tokens in rows]
+        scores = [[self._scores(*pair) for pair in zip(row, tokens, strict=True)] for row, tokens in rows]
         return torch.tensor(scores, dtype=torch.float64, device=self.device)
 
     def _scores(self, place: Place, tokens: list[int]) -> list[float]:
@@ -46,8 +44,8 @@ class ClosedSearch(NGramSearch):
         whole = not place.word or place.word in self.vocabulary.known
         before = self.charged(place)
         after = (self.charged(self.ngram.after(place, t)) if possible[t] else -math.inf for t in tokens)
-        tokens_scores = [log_prob + later - before for log_prob, later in zip(added, after, strict=True)]
-        return [end - before if whole else BROKEN_OFF, *tokens_scores]
+        token_scores = [log_prob + later - before for log_prob, later in zip(added, after, strict=True)]
+        return [end - before if whole else BROKEN_OFF, *token_scores]
 
     def charged(self, place: Place) -> float:
         """The log-probability of the likeliest word still possible at ``place``; 0 where no word has begun."""

@@ -64,11 +64,9 @@ def grammar_text(grammar: str) -> str:
 def lexicon_of(tokenizer: Tokenizer, words: list[str]) -> dict:
     """``words``: word -> token ids, ``separator``: the token between words or None. Raises VsrError."""
     spellings = {word: tokenizer.encode(word) for word in words}
-    unspelled = sorted(word for word, ids in spellings.items() if not ids or UNK in ids)
-    if unspelled:
-        raise VsrError(
-            "bad_config", f"{len(unspelled)} words of the grammar cannot be spelled in tokens, such as '{unspelled[0]}'"
-        )
+    bad = sorted(word for word, ids in spellings.items() if not ids or UNK in ids)
+    if bad:
+        raise VsrError("bad_config", f"{len(bad)} words of the grammar cannot be spelled in tokens, such as '{bad[0]}'")
     pair = tokenizer.encode(f"{words[0]} {words[0]}")
     between = pair[len(spellings[words[0]]) : -len(spellings[words[0]])]
     separator = between[0] if between and tokenizer.pieces(between) == [SPACE] else None

@@ -44,7 +44,7 @@ def with_adapters(model: Any, settings: RestorerSettings) -> Any:
 
 
 def save_restorer(folder: str | Path, model: Any, settings: RestorerSettings, about: dict[str, Any]) -> Path:
-    """Write adapters or weights as safetensors, and restorer.json, where ``about`` describes the training."""
+    """Write adapters or weights as safetensors, and restorer.json with ``about``, on the training. Raises VsrError."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     adapted = bool(settings.backbone and settings.lora.rank)

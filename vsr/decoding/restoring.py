@@ -109,13 +109,14 @@ class Restoring:
         )
         written = [tuple(words) for words in self.restorer.write([line], o.written)] if o.written else []
         texts = list(dict.fromkeys([*listed, *written]))
-        log_probs_lips = [seen(log_probs.numpy(), words, self.tokenizer) for words in texts]
+        lip_scores = [seen(log_probs.numpy(), words, self.tokenizer) for words in texts]
         fitting = [
-            (words, log_prob) for words, log_prob in zip(texts, log_probs_lips, strict=True) if math.isfinite(log_prob)
+            (words, lip_score) for words, lip_score in zip(texts, lip_scores, strict=True) if math.isfinite(lip_score)
         ]
-        log_probs_text = self.restorer.log_probs([line], [words for words, _ in fitting])
+        text_scores = self.restorer.log_probs([line], [words for words, _ in fitting])
         return [
-            Candidate(words, log_prob, value) for (words, log_prob), value in zip(fitting, log_probs_text, strict=True)
+            Candidate(words, lip_score, text_score)
+            for (words, lip_score), text_score in zip(fitting, text_scores, strict=True)
         ]
 
     def record(self, key: str, log_probs: Tensor, nbest: int = 1) -> dict:

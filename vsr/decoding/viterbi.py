@@ -56,9 +56,9 @@ def best_path(scores: np.ndarray, skip: np.ndarray) -> np.ndarray | None:
     total[:2] = scores[0, :2]
     back = np.zeros((frames, states), np.int8)
     for t in range(1, frames):
-        next_state = np.concatenate([[-np.inf], total[:-1]])
-        skipped = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]]), -np.inf)
-        moves = np.stack([total, next_state, skipped])
+        by_one = np.concatenate([[-np.inf], total[:-1]])
+        by_two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]]), -np.inf)
+        moves = np.stack([total, by_one, by_two])
         back[t] = moves.argmax(0)
         total = moves.max(0) + scores[t]
     state = states - 1 if total[-1] >= total[-2] else states - 2

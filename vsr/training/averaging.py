@@ -48,9 +48,7 @@ def average_epochs(run_folder: str | Path, last: int, out: str | Path) -> Path:
     frozen = {name: state[name] for name in state if name.partition(".")[0] in frozen_parts(files[-1])}
     loaded.model.load_state_dict(frozen | mean_weights(files))
     extra = {key: value for key, value in loaded.config.items() if key not in ("format", "model")}
-    return save_model(
-        out, loaded.model, loaded.tokenizer, extra | {"averaged": [file.stem for file in files]}, half=True
-    )
+    return save_model(out, loaded.model, loaded.tokenizer, extra | {"averaged": [f.stem for f in files]}, half=True)
 
 
 def average_models(folders: Sequence[str | Path], out: str | Path) -> Path:
@@ -76,7 +74,7 @@ def _made(config: dict) -> dict:
 
 
 def _parts(loaded: LoadedModel) -> dict:
-    """All settings of the parts, defaults included, since a folder may state a default that another one leaves out."""
+    """All settings of the parts, since a folder may state one that follows from others, and another leave it out."""
     return nested(loaded.model.config)
 
 

@@ -30,9 +30,7 @@ class Gain:
         return self.after.wer > self.before.wer
 
     def __str__(self) -> str:
-        wrong = (
-            score_of.substitutions + score_of.deletions + score_of.insertions for score_of in (self.before, self.after)
-        )
+        wrong = (counts.substitutions + counts.deletions + counts.insertions for counts in (self.before, self.after))
         return (
             f"left-out WER {self.before.wer:.1%} before, {self.after.wer:.1%} after "
             f"({' and '.join(map(str, wrong))} of {self.before.words} words wrong, {self.before.scored} clips)"

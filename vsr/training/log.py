@@ -33,10 +33,10 @@ class StepLog:
     def __init__(self, folder: str | Path, step: int, epoch: int, counted: str):
         self.path, self.rate = Path(folder) / STEPS_FILE, f"{counted}_per_s"
         self.names, rows = read_steps(self.path)
-        valid = [row for row in rows if int(row[0]) <= step]
+        past = [row for row in rows if int(row[0]) <= step]
         if self.path.is_file():  # also drops a last line that a kill cut short
-            write_lines(self.path, ["\t".join(row) for row in (self.names, *valid) if row])
-        self.waiting = [dict(zip(self.names, row, strict=False)) for row in valid if int(row[1]) == epoch]
+            write_lines(self.path, ["\t".join(row) for row in (self.names, *past) if row])
+        self.waiting = [dict(zip(self.names, row, strict=False)) for row in past if int(row[1]) == epoch]
         self.at = time.monotonic()
 
     def add(self, step: int, epoch: int, lr: float, norm: float, counted: int, losses: Mapping[str, float]) -> None:

@@ -48,14 +48,8 @@ def pair_loss(model: Any, batch: Pairs) -> Tensor:
         ).logits
     else:
         positions = (batch.mask.cumsum(1) - 1).clamp(min=0)
-        logit_places = last_places(
-            batch.ids.shape[1] - 1, batch.labels.shape[1]
-        )  # a token is predicted at the position before it
+        last = last_places(batch.ids.shape[1] - 1, batch.labels.shape[1])  # tokens are predicted one position before
         logits = model(
-            input_ids=batch.ids,
-            attention_mask=batch.mask,
-            position_ids=positions,
-            use_cache=False,
-            logits_to_keep=logit_places,
+            input_ids=batch.ids, attention_mask=batch.mask, position_ids=positions, use_cache=False, logits_to_keep=last
         ).logits
     return F.cross_entropy(logits.flatten(0, 1).float(), batch.labels.flatten(), ignore_index=IGNORE)
