@@ -12,7 +12,7 @@ __all__ = ["METHODS", "DecodeOptions", "Hypothesis"]
 
 METHODS = ("joint", "attention", "ctc_beam", "ctc_greedy", "lexicon")
 LANGUAGES = ("lm", "lm_weight", "ngram", "ngram_weight", "hotwords", "hotwords_weight")
-HEEDED = {  # by each method
+HEEDED = {  # method -> options that have an effect on it
     "joint": ("beam", "nbest", "ctc_weight", "length_bonus", "max_length_ratio", *LANGUAGES),
     "attention": ("beam", "nbest", "max_length_ratio"),
     "ctc_beam": ("beam", "nbest"),
@@ -22,7 +22,7 @@ HEEDED = {  # by each method
 WIDEST = 1000  # beam; published searches take 40
 WEIGHT = Range(least=0, most=1000)
 BONUS = Range(least=-1000, most=1000)
-LENGTHS = Range(above=0, most=10)  # tokens for each frame; CTC has no room for more than one
+LENGTHS = Range(above=0, most=10)  # tokens per frame; CTC has no room for more than one
 
 
 def unheeded(method: str) -> dict[str, str]:
@@ -51,7 +51,7 @@ class DecodeOptions:
         hotwords_weight: added per letter of a phrase.
         lexicon: file of words, with or without pronunciations, for the method "lexicon"; "": the words that
             the tokenizer of phonemes or visemes was made from.
-        head: a head that is searched alone, instead of CTC and attention, such as a translation; "" for none.
+        head: a head to search alone, instead of CTC and attention, such as a translation; "" for none.
     """
 
     method: str = "joint"
