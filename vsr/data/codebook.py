@@ -38,7 +38,7 @@ def nearest(states: np.ndarray, centroids: np.ndarray) -> np.ndarray:
 
 
 def fit_codebook(states: Sequence[np.ndarray], size: int, seed: int = 0) -> np.ndarray:
-    """k-means of the states (S, W) of many clips -> centroids (K, W). Raises VsrError bad_config for fewer states."""
+    """k-means of the states (S, W) of many clips -> centroids (K, W). Raises VsrError bad_options for fewer states."""
     from sklearn.cluster import MiniBatchKMeans
 
     points = np.concatenate([block.reshape(-1, block.shape[-1]) for block in states]).astype(np.float32)

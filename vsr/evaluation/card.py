@@ -84,7 +84,7 @@ class Card:
 def lip_reader_card(folder: Path, config: dict, repository: str, licence: str | None, results: str | None) -> str:
     """The page of a lip reader or a language model.
 
-    Raises VsrError: bad_config without a licence, bad_manifest for figures that cannot be read.
+    Raises VsrError: bad_options without a licence, bad_manifest for figures that cannot be read.
     """
     language = config.get("kind") == "language_model"
     tags = ("language-modeling",) if language else ("visual-speech-recognition", "lip-reading")
@@ -115,7 +115,7 @@ def _listed(settings: dict) -> str:
 
 
 def licence_of(given: str | None, config: dict) -> tuple[str, str]:
-    """(the hub's name of the licence, notice). Raises VsrError bad_config if neither user nor model gives it."""
+    """(the hub's name of the licence, notice). Raises VsrError bad_options if neither user nor model gives it."""
     notice = str(config.get("licence") or "")
     if not given and not notice:
         raise VsrError("bad_options", "under which licence? give --licence, such as apache-2.0 or cc-by-4.0")

@@ -31,8 +31,8 @@ class Pronouncer:
     ``guessed`` counts words outside all dictionaries that espeak pronounced, ``unsaid`` those that no source could.
 
     Raises:
-        VsrError: bad_config for a dictionary that is missing or cannot be read; no_speech where a word needs espeak
-            and its library is missing.
+        VsrError: bad_options, bad_config for a dictionary that is missing or cannot be read; no_speech if a word needs
+            espeak and its library is missing.
     """
 
     def __init__(self, sources: Sequence[str] = (CMU, ESPEAK)):
@@ -88,7 +88,7 @@ def _is_espeak(name: str) -> bool:
 
 
 def dictionary_file(name: str) -> Path:
-    """The file of ``cmu`` or of a path. Raises VsrError bad_config if there is none."""
+    """The file of ``cmu`` or of a path. Raises VsrError bad_options, bad_config if there is none."""
     if name != CMU:
         if not Path(name).is_file():
             raise VsrError("bad_options", f"no pronunciation dictionary is called {name}: give cmu, espeak or a file")
