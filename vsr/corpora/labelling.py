@@ -144,11 +144,11 @@ def _append(path: Path, record: dict) -> None:
 def _write(out: Path, records: Sequence[dict]) -> Counter:
     """Write manifest.jsonl and counts.json; returns the counts."""
     labels = [label for record in records for label in record["labels"]]
-    kept = [Clip(**label["clip"]) for label in labels if not label["reason"]]
+    clips = [Clip(**label["clip"]) for label in labels if not label["reason"]]
     counts = Counter(label["reason"] or "kept" for label in labels)
     counts += Counter(record["reason"] for record in records if record.get("reason"))
-    if kept:
-        write_manifest(out / MANIFEST, kept)
+    if clips:
+        write_manifest(out / MANIFEST, clips)
     else:
         (out / MANIFEST).unlink(missing_ok=True)
     write_json(out / COUNTS, {"recordings": len(records), **counts})

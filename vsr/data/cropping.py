@@ -113,8 +113,10 @@ def _check_folder(out_dir: Path, ledger: Ledger, manifest_in: str | Path) -> Non
     check_output(target, manifest_in)
     if MANIFEST in ledger.records or not target.is_file() or not target.stat().st_size:
         return
-    here = Path(os.path.realpath(out_dir)).name  # paths may be those of another working directory
-    if any(Path(clip.crop).parent.name != here or Path(clip.crop).stem != clip.id for clip in read_manifest(target)):
+    folder_name = Path(os.path.realpath(out_dir)).name  # paths may be those of another working directory
+    if any(
+        Path(clip.crop).parent.name != folder_name or Path(clip.crop).stem != clip.id for clip in read_manifest(target)
+    ):
         raise VsrError("not_writable", f"{target} exists and lists no crops of its folder: choose another --out")
 
 

@@ -133,8 +133,8 @@ def _check_fields(record) -> None:
         kind, expected = KINDS[name]
         if not isinstance(value, kind) or isinstance(value, bool):
             raise ValueError(f"'{name}' is {json.dumps(value)}, not {expected}")
-    if odd := [name for name, text in record.get("translations", {}).items() if not isinstance(text, str)]:
-        raise ValueError(f"the translation '{odd[0]}' is no text")
+    if wrong := [name for name, text in record.get("translations", {}).items() if not isinstance(text, str)]:
+        raise ValueError(f"the translation '{wrong[0]}' is no text")
     for name, what in (("words", "word"), ("phones", "phone")):
         for span in record.get(name, ()):
             if not isinstance(span, list) or len(span) != 3:

@@ -147,12 +147,12 @@ class SoundCorruption:
         codec = round(amounts.pop("codec"))
         return DrawnSound(**noise, **amounts, codec=codec, gaps=gaps, seed=int(rng.integers(2**31)))
 
-    def _voices(self, clips: Sequence[str], rng: np.random.Generator, own: str) -> tuple[str, ...]:
+    def _voices(self, clips: Sequence[str], rng: np.random.Generator, clip_id: str) -> tuple[str, ...]:
         drawn = rng.choice(len(clips), min(self.noise.voices + 1, len(clips)), replace=False) if clips else ()
-        others = [clips[index] for index in drawn if clips[index] != own]
-        if not others:
+        voices = [clips[index] for index in drawn if clips[index] != clip_id]
+        if not voices:
             raise VsrError("bad_config", "babble needs other clips: the list has only one")
-        return tuple(others[: self.noise.voices])
+        return tuple(voices[: self.noise.voices])
 
     def _gaps(self, rng: np.random.Generator) -> tuple[tuple[float, float], ...]:
         gaps = []

@@ -67,5 +67,5 @@ def _log(deviation: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(deviation, LEAST))
 
 
-def _times(own: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
-    return np.clip(np.exp(share * (other - own)), 1 / GREATEST, GREATEST)
+def _times(source: np.ndarray, target: np.ndarray, share: float) -> np.ndarray:
+    return np.clip(np.exp(share * (target - source)), 1 / GREATEST, GREATEST)

@@ -33,8 +33,8 @@ def check_choice(section: str, own: object, **allowed: Range) -> None:
 
 def check_kinds(section: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
     """Raise VsrError bad_config for an unknown kind."""
-    if odd := [kind for kind in given if kind not in known]:
-        raise VsrError("bad_config", f"{section} is '{odd[0]}'; it can be {', '.join(known)}")
+    if unknown := [kind for kind in given if kind not in known]:
+        raise VsrError("bad_config", f"{section} is '{unknown[0]}'; it can be {', '.join(known)}")
 
 
 @dataclass(frozen=True)

@@ -32,18 +32,18 @@ def search_line(scores: dict[str, dict]) -> str:
     """The search of each list, as recorded with its hypotheses and not as the command says; "" without a record."""
     lists: dict[str, list[str]] = {}
     for name, figures in scores.items():
-        if "search" in (made := figures.get("scored_from", {}).get("made", {})) and "top1" not in figures:
-            lists.setdefault(_search(made), []).append(name)
+        if "search" in (inputs := figures.get("scored_from", {}).get("made", {})) and "top1" not in figures:
+            lists.setdefault(_search(inputs), []).append(name)
     searches = "; ".join(f"{options} ({', '.join(names)})" for options, names in lists.items())
     return f"Search: {searches}\n\n" if searches else ""
 
 
-def _search(made: dict) -> str:
+def _search(inputs: dict) -> str:
     """The options of a search: the main ones, and all others that differ from the default."""
     defaults = asdict(DecodeOptions())
-    shown = {k: v for k, v in made["search"].items() if k in ("method", "beam", "ctc_weight") or v != defaults.get(k)}
-    if "nbest" in made:
-        shown = {"rescored with weight": made["weight"]} | {k: v for k, v in shown.items() if v != defaults.get(k)}
+    shown = {k: v for k, v in inputs["search"].items() if k in ("method", "beam", "ctc_weight") or v != defaults.get(k)}
+    if "nbest" in inputs:
+        shown = {"rescored with weight": inputs["weight"]} | {k: v for k, v in shown.items() if v != defaults.get(k)}
     return ", ".join(f"{name} {value}" for name, value in shown.items())
 
 

@@ -84,8 +84,10 @@ def _seconds(text: str) -> float:
 
 def write(clips: list[Clip], out: Path, settings: Settings) -> None:
     """Write the folder. Raises VsrError bad_manifest for a path that no table can hold, not_writable, no_space."""
-    if odd := [clip for clip in clips if not _is_plain(clip.video) or not _is_plain(clip.crop)]:
-        raise VsrError("bad_manifest", f"{odd[0].id}: Kaldi's files cannot hold such a path: {odd[0].video!r}")
+    if unusable := [clip for clip in clips if not _is_plain(clip.video) or not _is_plain(clip.crop)]:
+        raise VsrError(
+            "bad_manifest", f"{unusable[0].id}: Kaldi's files cannot hold such a path: {unusable[0].video!r}"
+        )
     named = sorted(((utterance_id(clip), clip) for clip in clips), key=lambda pair: pair[0])
     files = {"text": [f"{name} {' '.join(clip.text.split())}" for name, clip in named]}
     files |= _speakers(named) | _videos(named)

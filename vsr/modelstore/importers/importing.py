@@ -110,28 +110,28 @@ def beside(path: str | Path) -> Path:
     return Path(path).with_suffix(".json")
 
 
-def _convert(given: Published):
+def _convert(published: Published):
     """The model and its tokenizer, None for an encoder."""
-    check_modality(given.family, given.modality)
-    checkpoint = read_checkpoint(given.path)
-    weights, family = weights_of(checkpoint, given.path), given.family
+    check_modality(published.family, published.modality)
+    checkpoint = read_checkpoint(published.path)
+    weights, family = weights_of(checkpoint, published.path), published.family
     if family == "vsr4ml":
-        settings = vsr4ml.read_settings(given.settings or beside(given.path))
+        settings = vsr4ml.read_settings(published.settings or beside(published.path))
         model = vsr4ml.build(weights, settings)
-        return model, _checked(vsr4ml.read_tokenizer(settings, given.tokenizer, given.units), model)
+        return model, _checked(vsr4ml.read_tokenizer(settings, published.tokenizer, published.units), model)
     if family == "auto_avsr":
         model = auto_avsr_streams.build(weights)
-        return model, _checked(auto_avsr.read_tokenizer(given.tokenizer, given.units), model)
+        return model, _checked(auto_avsr.read_tokenizer(published.tokenizer, published.units), model)
     if family in ("raven", "usr"):
-        model = raven.build(weights) if family == "raven" else usr.build(weights, given.modality or VIDEO)
-        return model, _checked(raven.read_tokenizer(given.tokenizer, given.units), model)
+        model = raven.build(weights) if family == "raven" else usr.build(weights, published.modality or VIDEO)
+        return model, _checked(raven.read_tokenizer(published.tokenizer, published.units), model)
     if family == "cogenav":
-        return cogenav.build(weights, whisper=given.whisper), None
-    modality = given.modality or av_hubert.modality_of(checkpoint)
+        return cogenav.build(weights, whisper=published.whisper), None
+    modality = published.modality or av_hubert.modality_of(checkpoint)
     model = av_hubert.build(weights, av_hubert.settings_of(checkpoint), modality)
     if not model.config.vocab_size:
         return model, None
-    return model, _checked(av_hubert_text.read_tokenizer(checkpoint, given.tokenizer, given.units), model)
+    return model, _checked(av_hubert_text.read_tokenizer(checkpoint, published.tokenizer, published.units), model)
 
 
 def _checked(text, model):
