@@ -1,7 +1,7 @@
-"""Numbers of options and settings: what a number is, and the range that each may have. NaN and infinity are none.
+"""Checks of numbers in options and settings: what a number is, and its allowed range. NaN and infinity are none.
 
-`x < 0` is false for NaN, so a check written as the opposite of what is wanted lets it pass; here every check asks
-whether a number is inside its range.
+`x < 0` is false for NaN, so a check for what is forbidden would let it pass; here every check asks whether a number is
+inside its range.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vsr.core.errors import WRONG_USAGE, VsrError
 
 @dataclass(frozen=True)
 class Range:
-    """The finite numbers from ``least`` to ``most``, both included, or between ``above`` and ``below``."""
+    """The finite numbers from ``least`` to ``most``, inclusive, or between ``above`` and ``below``, exclusive."""
 
     least: float | None = None
     most: float | None = None
@@ -40,20 +40,20 @@ class Range:
 ANY = Range()
 NOT_NEGATIVE, POSITIVE, SHARE = Range(least=0), Range(above=0), Range(least=0, most=1)
 COUNT = Range(least=1)
-SEED = Range(least=0, most=2**63 - 1)  # what PyTorch, NumPy and Python all take
+SEED = Range(least=0, most=2**63 - 1)  # accepted by PyTorch, NumPy and Python
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a finite int or float; a truth value is none."""
+    """Whether a value is a finite int or float; a bool is not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return isinstance(value, int) or math.isfinite(value)
 
 
 def check_number(name: str, value: Any, allowed: Range = ANY, reason: str = "") -> None:
-    """Raises VsrError naming the option, its value and its range, where the value is outside.
+    """Raise VsrError naming the option, its value and its range, if the value is outside.
 
-    ``reason``: bad_options for an option, ``--NAME``, else bad_config, where it is not given.
+    ``reason``: by default bad_options for an option, ``--NAME``, else bad_config.
     """
     if value not in allowed:
         reason = reason or (WRONG_USAGE if name.startswith("--") else "bad_config")
@@ -61,9 +61,9 @@ def check_number(name: str, value: Any, allowed: Range = ANY, reason: str = "") 
 
 
 def check_numbers(options: Any, prefix: str = "", reason: str = "bad_config", **allowed: Range) -> None:
-    """Check the numbers of a dataclass: those in ``allowed`` (field -> range), and that all others are finite.
+    """Check the numbers of a dataclass: fields in ``allowed`` (field -> range), and that all others are finite.
 
-    ``prefix`` stands before the fields' names in the message, as in ``optim.``. Raises VsrError (``reason``).
+    ``prefix`` precedes the fields' names in the message, as in ``optim.``. Raises VsrError (``reason``).
     """
     for name, value in vars(options).items():
         if name in allowed or isinstance(value, int | float) and not isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""A model in memory -> a self-contained model folder on disk, whole or not at all."""
+"""Saves a model as a self-contained folder, all of it or nothing."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def save_model(
 ) -> Path:
     """Write a self-contained model folder.
 
-    The new files are first written in full beside the old ones and then renamed, `config.json` last; an
-    interrupted save therefore leaves the old model, or a folder that says it is no model, never a mixture.
+    The new files are first written completely beside the old ones and then renamed, `config.json` last. An interrupted
+    save leaves the old model, or a folder without `config.json`, which is no model, but never a mixture.
     Other files in the folder (a model card) stay.
 
     Args:
-        folder: where; made if missing.
+        folder: of the model; made if missing.
         model: LipReader, FusedReader or LanguageModel with a `.config` dataclass.
         tokenizer: any tokenizer of `vsr.text.tokenizer`; its size must equal the model's head. None for an
             encoder alone, which has no head.
@@ -59,7 +59,7 @@ def save_model(
 
 
 def _settings(config) -> dict:
-    """Format and settings, as `config.json` holds them. Raises VsrError bad_model for what could not be read again."""
+    """Format and settings for `config.json`. Raises VsrError bad_model for settings that could not be read again."""
     from vsr.modelstore.nested import KINDS, nested, unnested
 
     stored = json.loads(json.dumps(nested(config)))
@@ -82,14 +82,14 @@ def _checked_extra(extra: dict) -> dict:
 
 
 def check_tokenizer(tokenizer: Tokenizer | None, vocab_size: int, folder: Path) -> None:
-    """Refuse a tokenizer that has not as many entries as the model's head. Raises VsrError (bad_model)."""
+    """Refuse a tokenizer with another number of entries than the model's head. Raises VsrError (bad_model)."""
     entries = tokenizer.vocab_size if tokenizer else 0
     if entries != vocab_size:
         raise bad_model(folder, f"the tokenizer has {entries} entries, the model's head {vocab_size}")
 
 
 def _publish(staging: Path, folder: Path) -> None:
-    """Move the finished files into place; `config.json` goes first and comes back last: it marks a model."""
+    """Move the finished files into place; `config.json`, which marks a model, is removed first and added last."""
     (folder / CONFIG_FILE).unlink(missing_ok=True)
     for path in sorted(staging.iterdir(), key=lambda path: path.name == CONFIG_FILE):
         os.replace(path, folder / path.name)
