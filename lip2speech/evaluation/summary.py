@@ -32,11 +32,7 @@ COLUMNS = (
     ("estoi_words", "ESTOI words", 3), ("speaker", "speaker", 3), ("dnsmos", "DNSMOS", 2),
     ("distillmos", "DistillMOS", 2), ("lse_c", "LSE-C", 2), ("lse_d", "LSE-D", 2),
 )  # fmt: skip
-ASKED = {
-    "distillmos": "distillmos",
-    "lse_c": "syncnet-python",
-    "lse_d": "syncnet-python",
-}  # optional figures -> their packages
+ASKED = {"distillmos": "distillmos", "lse_c": "syncnet-python", "lse_d": "syncnet-python"}  # optional -> package
 NUMBERS = tuple(field.name for field in fields(Utterance))
 
 
