@@ -100,9 +100,7 @@ def main() -> None:
     model = LipsToUnits(states["train"][0].shape[1], len(codebook))
     fit(model, model.loss, drawn(pairs), args.steps, args.lr, args.seed)
     predicted = {name: [model.units(clip_states) for clip_states in states[name]] for name in ("dev", "test")}
-    common = Counter(unit for clip_units in units["train"] for unit in clip_units.flatten().tolist()).most_common(1)[0][
-        0
-    ]
+    common = Counter(unit for ids in units["train"] for unit in ids.flatten().tolist()).most_common(1)[0][0]
     for name, ids in predicted.items():
         always = [torch.full_like(clip_units, common) for clip_units in ids]
         print(f"{name}: {share(ids, units[name]):.1f} % of the units are right, {share(always, units[name]):.1f} % are "
