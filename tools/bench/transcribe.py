@@ -59,13 +59,13 @@ def stages(loaded, path, given, detector) -> dict[str, float]:
     frames, read = timed(lambda: [frame for chunk, _ in read_frames(path) for frame in chunk])
     _, faces = timed(lambda: track_faces(iter(frames), detector))
     cpu_time = time.process_time()
-    mouth, whole = timed(lambda: crop_video(path, detector, mesh=mesh_for(loaded), on_request=True))
+    mouth, crop_total = timed(lambda: crop_video(path, detector, mesh=mesh_for(loaded), on_request=True))
     video, lengths = to_network_input(mouth.crop)[None], torch.tensor([len(mouth.crop)])
     with torch.inference_mode():
         states, encoding = timed(lambda: encode_clips(loaded, video, lengths, [mouth.mouth]))
         others = joining(loaded, options)
         _, search = timed(lambda: decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, others))
-    crop = max(0.0, whole - read - faces)
+    crop = max(0.0, crop_total - read - faces)
     cpu_time = time.process_time() - cpu_time
     return {"read": read, "faces": faces, "crop": crop, "encode": encoding, "decode": search, "processor": cpu_time}
 

@@ -64,8 +64,8 @@ class Work:
         if not self.name:
             self.complain(f"failed: see {self.log}")
         elif failed:
-            shown = ", ".join(str(self.log_of(number)) for number in failed[:3]) + (", ..." if failed[3:] else "")
-            self.complain(f"{len(failed)} of {len(self.numbers)} jobs failed: see {shown}")
+            logs = ", ".join(str(self.log_of(number)) for number in failed[:3]) + (", ..." if failed[3:] else "")
+            self.complain(f"{len(failed)} of {len(self.numbers)} jobs failed: see {logs}")
 
 
 def parse(words: list[str]) -> Work:

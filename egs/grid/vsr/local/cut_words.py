@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Clips of one word each, cut from crops of sentences by the times of their words.
+"""Cut clips of one word from crops of sentences, by their word times.
 
     local/cut_words.py --manifest data/crops/train/manifest.jsonl --out data/words/train
 
 ``--margin`` frames are kept on either side of the word, where the sentence has them. Writes ID_PLACE.npy and
-manifest.jsonl, on which conf/words_td3.yaml trains; the times of the word within its clip are kept.
+manifest.jsonl, on which conf/words_td3.yaml trains, with the word's times within its clip.
 """
 
 import argparse

@@ -133,8 +133,8 @@ def main() -> None:
     scores = read(trained, test, test_states, tokenizer)
     lists = {"words": scores, "characters": by_characters(scores)}
     keep_scores(out, lists)
-    for name, each in lists.items():
-        print(f"test {name}: {rig.rates(each)}")
+    for name, unit_scores in lists.items():
+        print(f"test {name}: {rig.rates(unit_scores)}")
     for line in rig.against(args.against, out) if args.against else ():
         print(line)
 

@@ -149,8 +149,8 @@ def main() -> None:
     scores = {name: read(trained_model, examples, tokenizer) for name, examples in lists.items()}
     scores |= with_dealt_scores(trained_model, lists["mixed"], tokenizer) if has_scores else {}
     keep_scores(args.out, scores)
-    for name, each in scores.items():
-        print(f"{name}: {rates(each)}", flush=True)
+    for name, list_scores in scores.items():
+        print(f"{name}: {rates(list_scores)}", flush=True)
     if has_scores:
         print("scores:", reliance(trained_model, lists["mixed"], tokenizer))
     return None

@@ -123,8 +123,8 @@ def measured(loaded, clips: list[Clip], cell: Cell, voices: list[Clip], out: Pat
 
 def counts_of(references: dict[str, str], hypotheses: dict[str, str]) -> dict:
     """Errors, words, and the interval of the WER in percent."""
-    total, each = score(references, hypotheses)
-    errors = sum(utterance.errors for utterance in each)
+    total, utterances = score(references, hypotheses)
+    errors = sum(utterance.errors for utterance in utterances)
     return {"errors": errors, "words": total.words, "interval": [total.wer_low, total.wer_high]}
 
 

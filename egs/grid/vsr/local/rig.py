@@ -1,4 +1,4 @@
-"""What the rigs of this folder share: the training loop on stored states, and the scores that a run leaves behind."""
+"""Shared by the rigs of this folder: the training loop on stored states, and the scores that a run writes."""
 
 import math
 import time

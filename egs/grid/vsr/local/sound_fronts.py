@@ -125,14 +125,14 @@ def main() -> None:
     chosen = some_of_s1(train, args.clips)
     hearing = None if args.sound == "grid-av" else hearing_of(args.sound)
 
-    def made(examples: list[Example], seed: int) -> list[Example]:
+    def prepared(examples: list[Example], seed: int) -> list[Example]:
         examples_with_sound = [with_sound(example, hearing, train, seed, folder, args.sound) for example in examples]
         return of_others(examples_with_sound) if args.others else examples_with_sound
 
     def copies(clips: list[Clip], seed: int) -> list[list[Example]]:
         """One list for each draw: the control exchanges the sounds within it."""
         return [
-            made(list(examples), seed)
+            prepared(list(examples), seed)
             for examples in zip(*copies_of(front, clips, args.draws, train, seed, folder), strict=True)
         ]
 
@@ -140,7 +140,7 @@ def main() -> None:
     lists = {name: [example for examples in copies(clips, seed) for example in examples]
              for name, clips, seed in (("dev", dev, 1), ("mixed", test, 2))}  # fmt: skip
     clear = [stored(front, clip, Cell("both"), train, 2, folder) for clip in test]
-    lists["as recorded"] = made(clear, 2)
+    lists["as recorded"] = prepared(clear, 2)
     print(f"{len(chosen)} clips stored, {args.draws} times each", flush=True)
     loaded = load_model(args.model)
     torch.manual_seed(args.seed)
@@ -161,8 +161,8 @@ def main() -> None:
     for name in ("mixed", "as recorded"):
         scores[f"{name}, sound alone"] = read(report.model, lists[name], tokenizer, without=VIDEO)
     keep_scores(args.out, scores)
-    for name, each in scores.items():
-        print(f"{name}: {rates(each)}", flush=True)
+    for name, list_scores in scores.items():
+        print(f"{name}: {rates(list_scores)}", flush=True)
 
 
 if __name__ == "__main__":

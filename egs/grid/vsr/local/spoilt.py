@@ -152,7 +152,7 @@ def read(model: LipReader, examples: Sequence[Example], tokenizer, without: str 
 
 
 def parser(text: str, model: str, clips: int) -> argparse.ArgumentParser:
-    """The options of the rigs on spoilt clips, with their defaults."""
+    """Options of the rigs on corrupted clips, with their defaults."""
     options = rig_parser(text, model=model, states="exp/spoilt", batch=8, lr=6e-4, steps=200, seed=0)
     options.add_argument("--config", metavar="YAML")
     options.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")

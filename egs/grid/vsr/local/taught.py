@@ -251,8 +251,8 @@ def main() -> None:
               for path, heads in hypotheses.items() for name, read in heads.items()}  # fmt: skip
     keep_scores(out, scores)
     torch.save(model.state_dict(), out / "weights.pt")
-    for name, each in scores.items():
-        print(f"{name}: {rates(each)}")
+    for name, head_scores in scores.items():
+        print(f"{name}: {rates(head_scores)}")
     return None
 
 

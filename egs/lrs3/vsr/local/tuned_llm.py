@@ -173,7 +173,7 @@ def save(model, tokenizer, folder: str) -> None:
 
 
 def combined(scorer, readings, said, rest, own):
-    """Errors of each utterance of ``own``, and its records, with weights fitted on ``rest``."""
+    """Scores of the utterances in ``own``, and their records, with weights fitted on ``rest``."""
     combiner = Combiner(len(next(iter(readings.values()))), False, {"llm": scorer})
     lattices = {key: combiner.lattice(readings[key]) for key in readings}
     fitted = combiner.fitted([lattices[key] for key in rest], [said[key] for key in rest])

@@ -119,13 +119,13 @@ def main() -> None:
     test_clips = [clip for clips in lists for clip in clips]
     units = units_of([*train, *test_clips, *read_manifests(args.heard)], codebook)
     reader, tokenizer = reader_of(train, units, len(codebook), args.steps, args.seed)
-    heard, sphinx = Heard(codebook), PocketSphinxParallel()
+    converter, sphinx = Heard(codebook), PocketSphinxParallel()
     speakers = {
         clip.language: speaker_of(loaded, torch.from_numpy(reference_vector(clip.sound))) for clip in reversed(train)
     }
 
     def row(name: str, waves) -> None:
-        read = words_in(reader, [heard.units(wave) for wave in waves], tokenizer)
+        read = words_in(reader, [converter.units(wave) for wave in waves], tokenizer)
         scores = [score_utterance(c.id, c.text, text) for c, text in zip(test_clips, read, strict=True)]
         english = [
             score_utterance(c.id, c.text, sphinx.transcribe(wave))

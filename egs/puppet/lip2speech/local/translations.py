@@ -120,10 +120,12 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load_translator(args.translator)
     codebook = Codebook.load(Path(args.translator) / "units.safetensors")
-    heard, said = ([read_manifest(path)[: args.clips or None] for path in paths] for paths in (args.heard, args.said))
+    source_lists, target_lists = (
+        [read_manifest(path)[: args.clips or None] for path in paths] for paths in (args.heard, args.said)
+    )
     train = read_manifests(args.train)
-    units = units_of([*train, *(clip for clips in heard + said for clip in clips)], codebook)
-    print(f"purity of units: {purity([clip for clips in heard for clip in clips], units):.1f} % by all voices, "
+    units = units_of([*train, *(clip for clips in source_lists + target_lists for clip in clips)], codebook)
+    print(f"purity of units: {purity([clip for clips in source_lists for clip in clips], units):.1f} % by all voices, "
           f"{purity(train, units):.1f} % by one of each language", flush=True)  # fmt: skip
     tokenizer = train_tokenizer("word", [clip.text for clip in train])
     reader = recogniser(tokenizer, len(codebook), args.seed)
@@ -131,14 +133,14 @@ def main() -> None:
     draw_batch = drawn(examples, len(codebook), 0.05)
     fit(reader, lambda batch: ctc_attention(reader, batch)["loss"], draw_batch, args.steps, 2e-3, args.seed)
     reader.eval()
-    languages = [clips[0].language for clips in heard]
+    languages = [clips[0].language for clips in source_lists]
     hypotheses_by_row, natural = {"same": [], "another clip": [], "not translated": []}, []
     figures_by_language, texts, differ, length_errors, rows = {}, [], [], [], {}
     for index, language in enumerate(languages):
         if args.lips and index == 0:
             continue
-        count = len(said[index])
-        sources = heard[0][:count] if args.lips else sources_of(heard, index, count)
+        count = len(target_lists[index])
+        sources = source_lists[0][:count] if args.lips else sources_of(source_lists, index, count)
         source_units = [
             np.load(Path(args.lips) / f"{clip.id}.npy").ravel() if args.lips else units[clip.id] for clip in sources
         ]
@@ -150,7 +152,7 @@ def main() -> None:
         differ += [abs(len(target) - len(source)) / 50 for target, source in zip(free, source_units, strict=bool(free))]
         read = words_in(reader, same, tokenizer)
         figures_by_language[language], texts = figures(read, true), texts + true
-        comparison = [units[clip.id] for clip in said[index]]
+        comparison = [units[clip.id] for clip in target_lists[index]]
         print(f"into {language}: {figures_by_language[language]}; "
               f"units that differ {unit_errors(same, comparison):.1f} % (of another clip "
               f"{unit_errors(wrong, comparison):.1f}); pace {np.mean(paces):.2f}", flush=True)  # fmt: skip
