@@ -39,7 +39,8 @@ def saved_names() -> list[str]:
 
 
 def save_voice_as(name: str, vector: np.ndarray, source: str) -> Path:
-    """Save an embedding (256,); ``source``: the recording's name, for the list. Raises VsrError exists, not_writable."""
+    """Save an embedding (256,), with the name of its recording (``source``) for the list. Raises VsrError exists,
+    not_writable."""
     path = _path_of(name)
     if path.exists():
         raise VsrError("exists", f"a voice called {name} is saved: lip2speech voices remove {name}, or another name")
