@@ -149,6 +149,6 @@ def serve(app, host: str, port: int) -> None:
     except OSError as error:
         raise VsrError("port_in_use", f"cannot listen on {host}, port {port}: {error.strerror}") from error
     print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends it)", flush=True)
-    os.umask(0o077)  # gradio creates the upload folders
+    os.umask(0o077)  # gradio makes the folders of uploads
     with listening:
         uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)).run([listening])

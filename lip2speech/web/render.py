@@ -138,20 +138,20 @@ def _face_button(number: int, face: Face, chosen: bool) -> str:
 
 def words(job: Job, number: int) -> str:
     """The text, each word a button that plays it, coloured and labelled by its confidence."""
-    timed_words = [word for segment in job.faces[number].transcript.segments for word in segment.words]
-    if not timed_words:
+    found = [word for segment in job.faces[number].transcript.segments for word in segment.words]
+    if not found:
         return f'<div class="text"><p class="none">No words were read. {_unread(job.faces[number])}</p></div>'
-    mean = sum(word.confidence for word in timed_words) / len(timed_words)
-    spans = " ".join(_word(word, job.early) for word in timed_words)
+    mean = sum(word.confidence for word in found) / len(found)
+    spans = " ".join(_word(word, job.early) for word in found)
     return (
-        f'<div class="text"><p class="words">{spans}</p><div class="note soft"><p>{_counted(len(timed_words))}, '
+        f'<div class="text"><p class="words">{spans}</p><div class="note soft"><p>{_counted(len(found))}, '
         f'mean confidence {percent(mean)}. Press a word to hear it.</p><p class="legend" aria-hidden="true"><i></i>'
         "unsure to sure</p></div></div>"
     )
 
 
 def _unread(face: Face) -> str:
-    """Why there are no words, or ""."""
+    """Why there are no words, as far as it is known."""
     reasons = {stretch.reason for stretch in face.transcript.skipped}
     return "The mouth is covered." if "covered" in reasons else "The lips rest." if "rest" in reasons else ""
 
