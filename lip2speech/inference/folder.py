@@ -79,10 +79,10 @@ def check_feels(acoustic: Path, name: str = "") -> None:
     folder = acoustic / EMOTION
     if not (folder / CONFIG_FILE).is_file():
         raise VsrError("bad_model", f"{acoustic} knows no emotions: train {folder} with lip2speech listener")
-    known = read_config(folder)["model"].get("words", [])
-    if name and name not in known:
+    emotions = read_config(folder)["model"].get("words", [])
+    if name and name not in emotions:
         raise VsrError(
-            "bad_options", f"this voice does not know the emotion '{name}': it can be {', '.join(sorted(known))}"
+            "bad_options", f"this voice does not know the emotion '{name}': it can be {', '.join(sorted(emotions))}"
         )
 
 
@@ -96,8 +96,8 @@ def check_given_sound(acoustic: Path, fill: bool) -> None:
     from lip2speech.conditions.registry import conditions_of
     from lip2speech.conditions.traits import is_around, is_recorded
 
-    named = conditions_of(read_config(acoustic)["model"].get("conditions") or {})
-    if not any(map(is_around if fill else is_recorded, named.values())):
+    conditions = conditions_of(read_config(acoustic)["model"].get("conditions") or {})
+    if not any(map(is_around if fill else is_recorded, conditions.values())):
         raise VsrError("bad_model", f"{acoustic} {FILLS_NONE if fill else HEARS_NONE}")
 
 

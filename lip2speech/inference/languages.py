@@ -26,8 +26,8 @@ def languages_of(folder: Path) -> list[str]:
 
 def check_language(folder: Path, language: str) -> None:
     """Refuse a language that the translator does not know. Raises VsrError bad_options, with the known ones."""
-    if language not in (known := languages_of(folder)):
-        raise VsrError("bad_options", f"--to {language}: {folder} speaks {', '.join(known)}")
+    if language not in (languages := languages_of(folder)):
+        raise VsrError("bad_options", f"--to {language}: {folder} speaks {', '.join(languages)}")
 
 
 def check_code(language: str) -> None:

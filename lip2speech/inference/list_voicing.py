@@ -48,11 +48,11 @@ class ListVoicing:
         protocol = "cross" if options.protocol == "vision" else options.protocol
         stored = {name: condition for name, condition in self.conditions.items() if is_stored(condition)}
         dataset = SpeechDataset(clips, features, NoText(), None, protocol, conditions=stored)
-        place = {clip.id: index for index, clip in enumerate(clips)}
+        index_of = {clip.id: index for index, clip in enumerate(clips)}
         sampler = FrameBudgetSampler([clip.num_frames for clip in todo], FRAME_BUDGET, shuffle=False)
         for indices in sampler.batches():
             batch_clips = [todo[i] for i in indices]
-            batch = dataset.batch([place[clip.id] for clip in batch_clips]).to(self.device)
+            batch = dataset.batch([index_of[clip.id] for clip in batch_clips]).to(self.device)
             if options.protocol == "vision":
                 batch.speaker = self.loaded.voice.default_speaker.expand_as(batch.speaker)
             recorded = [natural_wave(clip) for clip in batch_clips] if options.noisy else []
@@ -70,24 +70,24 @@ class ListVoicing:
         crops = [dataset.crops.crop(clip) for clip in clips] if self.text in (READ, READ_ALL) else []
         return words_of_clips(self.loaded, clips, crops, self.text)
 
-    def _spoken(self, batch: SpeechBatch, said: list[list[Said]], recorded: Sequence) -> Speech:
+    def _spoken(self, batch: SpeechBatch, words: list[list[Said]], recorded: Sequence) -> Speech:
         """Speech of a batch, conditioned on its words and, if given, its noisy sound."""
         lengths, device = batch.seen.lengths, batch.speaker.device
-        pull = self._pull(said, batch.seen.video.shape[1])
+        pull = self._pull(words, batch.seen.video.shape[1])
         steps = (UNITS_PER_FRAME * lengths).tolist()
-        more = conditions_of_words(self.conditions, said, steps, device) if self.text != NONE else {}
+        more = conditions_of_words(self.conditions, words, steps, device) if self.text != NONE else {}
         more |= conditions_of_sound(self.conditions, recorded, device) if recorded else {}
         return self.loaded.voice.speak(
             batch.seen.video, lengths, batch.speaker, self.options.flow, conditions=batch.conditions | more, pull=pull
         )
 
-    def _pull(self, said: list[list[Said]], frames: int):
+    def _pull(self, words: list[list[Said]], frames: int):
         """The pull of a batch of ``frames`` video frames towards its words; None if there is none."""
         strength = self.options.flow.pull
         if self.text == NONE or not strength:
             return None
         device = self.loaded.voice.mel_mean.device
-        return text_pull(self.loaded.listener, said, frames * UNITS_PER_FRAME, strength, device)
+        return text_pull(self.loaded.listener, words, frames * UNITS_PER_FRAME, strength, device)
 
     def _heard(self, batch: SpeechBatch, speech: Speech, recorded: Sequence) -> Tensor:
         """Waves of a batch: vocoded, or the recordings masked by the mels, or whichever fits the noise of each clip."""

@@ -62,9 +62,10 @@ class LiveVoice:
         self.speaker = speaker_of(loaded, vector)
         self._pool = ThreadPoolExecutor(1)
         words = loaded.listener.config.words[:1] if text != NONE else ()
-        said = [Said(word, 0.0, 0.4) for word in words]
+        warm_up_words = [Said(word, 0.0, 0.4) for word in words]
         crop = np.zeros((12, 96, 96), np.uint8)
-        voice_of(loaded, crop, self.speaker, Directions(options, said))  # warm-up: the first call takes longest
+        # warm-up: the first call takes longest
+        voice_of(loaded, crop, self.speaker, Directions(options, warm_up_words))
 
     def follow(self, captions: Iterable[Caption], take: Callable[[Utterance], None]) -> None:
         """Pass the voiced utterance of each final caption to ``take``, in order, as soon as it is ready.

@@ -82,8 +82,8 @@ def before_hearing(reference: Reference) -> np.ndarray:
     Raises VsrError: bad_options for ``own`` and ``face``; for recordings as `whose`.
     """
     if reference.kind in (OWN, FACE):
-        known = "give a recording, a saved voice or anonymous"
-        raise VsrError("bad_options", f"--reference {reference.kind}: nobody has been seen or heard before; {known}")
+        hint = "give a recording, a saved voice or anonymous"
+        raise VsrError("bad_options", f"--reference {reference.kind}: nobody has been seen or heard before; {hint}")
     if reference.kind == ANONYMOUS:
         return anonymous_vector(shipped_pool(), None, reference.seed)
     return whose(reference, "").vector

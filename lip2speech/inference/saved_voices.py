@@ -57,9 +57,9 @@ def saved_vector(name: str) -> np.ndarray:
     """The embedding (256,) of length 1 of a saved voice. Raises VsrError bad_options, bad_model for a damaged file."""
     import numpy as np
 
-    known = saved_names()
-    if name not in known:
-        voices = f"saved: {', '.join(known)}" if known else "none is saved: lip2speech voices add NAME FILE"
+    names = saved_names()
+    if name not in names:
+        voices = f"saved: {', '.join(names)}" if names else "none is saved: lip2speech voices add NAME FILE"
         raise VsrError("bad_options", f"{name}: no such file, and no saved voice has that name ({voices})")
     record = saved_record(name)
     vector = np.asarray(record["vector"], np.float32)

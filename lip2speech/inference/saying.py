@@ -52,11 +52,11 @@ def open_text_units(folder: str | Path) -> TextUnits:
 
 def chosen_language(given: str | None, config: TextUnitsConfig) -> str:
     """The language to speak: ``given``, checked, or the model's only one for None. Raises VsrError bad_options."""
-    known = ", ".join(config.languages)
+    languages = ", ".join(config.languages)
     if given is None and len(config.languages) > 1:
-        raise VsrError("bad_options", f"--language is needed: this model says {known}")
+        raise VsrError("bad_options", f"--language is needed: this model says {languages}")
     if given not in (None, *config.languages):
-        raise VsrError("bad_options", f"--language {given}: this model says {known}")
+        raise VsrError("bad_options", f"--language {given}: this model says {languages}")
     return given or config.languages[0]
 
 

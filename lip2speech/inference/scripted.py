@@ -24,11 +24,11 @@ class ScriptText(Text):
     """The words of a script where they were placed; all have confidence 1, as they are what is to be said."""
 
     def __init__(self, placed: Sequence[PlacedWord], reader: str):
-        known: dict[int, list[TimedWord]] = defaultdict(list)
+        words_by_face: dict[int, list[TimedWord]] = defaultdict(list)
         for word in placed:
             if word.how != NOWHERE:
-                known[word.face].append(TimedWord(word.word, word.start, word.end, 1.0))
-        super().__init__(dict(known))
+                words_by_face[word.face].append(TimedWord(word.word, word.start, word.end, 1.0))
+        super().__init__(dict(words_by_face))
         self.placed, self.reader_name = tuple(placed), reader
 
     def shown(self) -> str:

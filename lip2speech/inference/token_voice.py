@@ -65,18 +65,18 @@ class TokenVoice:
         content = self.voice.content(visual, lengths, speaker)
         condition = self.voice.condition(content)
         seeds = seeds or [self.options.seed] * len(visual)
-        given = [self._given(context) for context in (conditions or {}).get(CONTEXT, ())] or None
-        pairs = self.model.pairs(condition, content.mask, self.options, seeds, given)
+        known_codes = [self._given(context) for context in (conditions or {}).get(CONTEXT, ())] or None
+        pairs = self.model.pairs(condition, content.mask, self.options, seeds, known_codes)
         pairs = zero_padding(pairs.float(), content.mask)
         return Speech(self.voice.to_mel(pairs), content.unit_logits.argmax(-1) * content.mask)
 
     def _given(self, context: Tensor) -> Given | None:
         """The known codes around a gap, from its context (N, 161); None if the gap is all of the clip or empty."""
-        mel, known = pairs_of(context)
-        if known.all() or not known.any():
+        mel, is_known = pairs_of(context)
+        if is_known.all() or not is_known.any():
             return None
         pairs = self.voice.normalise(mel.unflatten(1, (MELS_PER_UNIT, -1)).flatten(0, 1)[None])[0]
-        return Given(self.model.codec.encode(pairs), known)
+        return Given(self.model.codec.encode(pairs), is_known)
 
 
 def with_tokens(loaded: LoadedVoice, folder: str | Path, options: TokenOptions) -> LoadedVoice:

@@ -90,7 +90,7 @@ def conditions_in(loaded: LoadedVoice, said: Sequence[Said], start: int, stop: i
     return conditions_of_words(loaded.voice.named, [inside], [steps], device) if inside else {}
 
 
-def _from(said: Sequence[Said], start: int) -> list[Said]:
+def _from(words: Sequence[Said], start: int) -> list[Said]:
     """The words with times relative to video frame ``start``."""
     first = start / FPS
-    return [replace(word, start=word.start - first, end=word.end - first) for word in said]
+    return [replace(word, start=word.start - first, end=word.end - first) for word in words]

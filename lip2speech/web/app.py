@@ -96,8 +96,8 @@ class Headers:
     async def __call__(self, scope, receive, send):
         async def sending(message):
             if message["type"] == "http.response.start":
-                known = {name.lower() for name, _ in message["headers"]}
-                added = [(name, value) for name, value in HEADERS if name not in known]
+                present = {name.lower() for name, _ in message["headers"]}
+                added = [(name, value) for name, value in HEADERS if name not in present]
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 

@@ -184,8 +184,8 @@ def _said(models: Models, job: Job, number: int) -> tuple[list[TimedWord], str]:
         return believed(segments), "Shaped by the lips and the words read from them."
     if number:
         return [], "Shaped by the lips alone: the words given are those of the first face."
-    known = given_text(models.voice, job.text, job.source, "largest").known
-    return [word for words in known.values() for word in words], "Shaped by the lips and the words given."
+    words_by_face = given_text(models.voice, job.text, job.source, "largest").known
+    return [word for words in words_by_face.values() for word in words], "Shaped by the lips and the words given."
 
 
 def confidence_class(word: TimedWord) -> str:

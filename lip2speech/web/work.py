@@ -134,8 +134,8 @@ class Worker:
     def _admit(self, job: Job) -> None:
         ahead = len(self._line)
         if ahead > self.limits.queue:
-            what = f"{ahead} clips are" if ahead > 1 else "a clip is"
-            raise VsrError("busy", f"Many visitors are waiting: {what} before yours. Please try again in a minute.")
+            clips = f"{ahead} clips are" if ahead > 1 else "a clip is"
+            raise VsrError("busy", f"Many visitors are waiting: {clips} before yours. Please try again in a minute.")
         job.stage, job.share, job.dropped = "waiting", None, False
         self._line.append(job)
 

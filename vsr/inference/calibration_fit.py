@@ -80,8 +80,8 @@ def fit_confidence(readings: Sequence[Assessed], chances: Sequence[float]) -> di
 
 def _limits(entropies: np.ndarray, right: np.ndarray) -> list[float]:
     """Candidates of the entropy limit of familiarity; none for a model without entropy."""
-    known = entropies[right] if right.any() else entropies
-    return sorted({float(limit) for limit in np.quantile(known, LIMITS) if limit > 0})
+    of_correct_words = entropies[right] if right.any() else entropies
+    return sorted({float(limit) for limit in np.quantile(of_correct_words, LIMITS) if limit > 0})
 
 
 def _with_familiarity(table: np.ndarray, limit: float) -> np.ndarray:
@@ -89,8 +89,8 @@ def _with_familiarity(table: np.ndarray, limit: float) -> np.ndarray:
     the log-odds instead of the entropy, or (N, 3) without a limit."""
     if not limit:
         return table[:, :3]
-    known = np.array([familiarity(entropy, limit) for entropy in table[:, 3]])
-    return np.column_stack([table[:, :3], known, known * table[:, 0]])
+    familiarities = np.array([familiarity(entropy, limit) for entropy in table[:, 3]])
+    return np.column_stack([table[:, :3], familiarities, familiarities * table[:, 0]])
 
 
 def _logistic(x: np.ndarray, right: np.ndarray) -> tuple[float, list[float]]:

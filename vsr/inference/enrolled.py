@@ -109,35 +109,35 @@ def enrol(
 
 def _check_new(phrase: str, examples: Sequence[Streams], names: Sequence[str], phrases: Sequence[Phrase]) -> None:
     """Refuse a clip that is an example already, of this phrase or another. Raises VsrError bad_options."""
-    known = [
+    stored = [
         (item.phrase, name, streams)
         for item in phrases
         for name, streams in zip(item.clips, item.examples, strict=True)
     ]
     for name, streams in zip(names, examples, strict=True):
-        for other, clip, other_streams in known:
+        for other, clip, other_streams in stored:
             if _same(streams, other_streams):
                 problem = f"{name} is an example of {other!r} already"
                 remedy = (
                     "film the phrase again" if other == phrase else "give a clip of this phrase, or remove that one"
                 )
                 raise VsrError("bad_options", f"{problem}{'' if clip == name else f' ({clip})'}: {remedy}")
-        known.append((phrase, name, streams))
+        stored.append((phrase, name, streams))
 
 
-def _same(streams: Streams, others: Streams) -> bool:
+def _same(streams: Streams, other: Streams) -> bool:
     """Whether two examples are from the same recording: two recordings never agree in every frame."""
-    first, second = streams[FRONT], others.get(FRONT)
+    first, second = streams[FRONT], other.get(FRONT)
     return second is not None and first.shape == second.shape and np.allclose(first, second, atol=SAME)
 
 
 def _known(loaded: LoadedModel, path: Path, phrase: str, more: int) -> Phrase:
     """The stored phrase, or an empty one, to which ``more`` examples are to be added. Raises VsrError as `enrol`."""
-    known = read_phrase(path) if path.is_file() else Phrase(phrase, (), (), reader_of(loaded))
-    _check_reader(loaded, known)
-    if len(known.clips) + more > MOST:
+    stored = read_phrase(path) if path.is_file() else Phrase(phrase, (), (), reader_of(loaded))
+    _check_reader(loaded, stored)
+    if len(stored.clips) + more > MOST:
         raise VsrError("bad_text", f"{phrase!r} would have more than {MOST} examples: remove it first")
-    return known
+    return stored
 
 
 def recognise(

@@ -58,9 +58,9 @@ def read_phrases(path: str | Path) -> list[str]:
     phrases = [" ".join(line.split()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not phrases:
         raise VsrError("bad_text", f"{path}: there is no phrase in it")
-    seen: dict[str, str] = {}
+    phrase_by_key: dict[str, str] = {}
     for phrase in phrases:
-        other = seen.setdefault(lower(phrase), phrase)
+        other = phrase_by_key.setdefault(lower(phrase), phrase)
         if other is not phrase:
             raise VsrError("bad_text", f"{path}: {phrase!r} stands in it twice")
     return phrases

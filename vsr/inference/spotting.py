@@ -125,9 +125,9 @@ def spans(log_probs: np.ndarray, tokens: Sequence[int], length: int) -> list[tup
 def _moved(total: np.ndarray, skip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The best transition into each label (L,), as a number of labels (0 to 2; 2 only with ``skip``), and its score.
     The first label can also be entered from outside, as a path may begin at any frame."""
-    one = np.concatenate([[0.0], total[:-1]])
-    two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]]), -np.inf)
-    moves = np.stack([total, one, two])
+    by_one = np.concatenate([[0.0], total[:-1]])
+    by_two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]]), -np.inf)
+    moves = np.stack([total, by_one, by_two])
     return moves.argmax(0), moves.max(0)
 
 
@@ -169,9 +169,9 @@ def placed(
     best_end, best_score = None, -np.inf
     skip = np.array([k > 1 and (inside[k] or inside[k - 2]) for k in range(len(labels))])
     for t, row in enumerate(ratio[:, labels]):
-        one = np.concatenate([[0.0], total[:-1]])
-        two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]])[: len(labels)], -np.inf)
-        moves = np.stack([total, one, two])
+        by_one = np.concatenate([[0.0], total[:-1]])
+        by_two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]])[: len(labels)], -np.inf)
+        moves = np.stack([total, by_one, by_two])
         best = moves.argmax(0)
         begun = begun[np.maximum(np.arange(len(labels)) - best, 0)]
         begun[0] = t if best[0] == 1 else begun[0]

@@ -19,9 +19,9 @@ def trained_words(folder: Path) -> frozenset[str]:
 
 def strange_words(folder: Path, texts: Iterable[str]) -> list[str]:
     """Words of the texts that the reader was not trained on, each once, in order; none if its vocabulary is unknown."""
-    known = trained_words(folder)
+    vocabulary = trained_words(folder)
     words = dict.fromkeys(word for text in texts for word in lower(text).split())
-    return [word for word in words if known and word not in known]
+    return [word for word in words if vocabulary and word not in vocabulary]
 
 
 def strange_note(folder: Path, texts: Iterable[str]) -> str:

@@ -71,13 +71,13 @@ def run(args: argparse.Namespace) -> int:
     return 1 if any(outcome.reason for outcome in outcomes) else 0
 
 
-def _rows(given: list[str]) -> dict[str, str | None]:
+def _rows(row_args: list[str]) -> dict[str, str | None]:
     """Parse NAME=DIR to folders of waves by name, after the row of natural recordings. Raises VsrError bad_options."""
     from lip2speech.evaluation.corpus import NATURAL
     from vsr.core.errors import VsrError
 
     rows: dict[str, str | None] = {NATURAL: None}
-    for text in given:
+    for text in row_args:
         name, equals, folder = text.partition("=")
         if not (name and equals and Path(folder).is_dir()) or name in rows or "/" in name:
             raise VsrError("bad_options", f"--row {text}: give a new NAME=DIR (no / in it) with a folder that exists")

@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
     voice = parser.add_argument_group("voice")
     voice.add_argument("--voice", metavar="MODEL", help="folder or org/name (default: the one in the package)")
-    whose = "a recording; own: the video's sound; NAME: a saved voice; anonymous[:SEED] (default: the model's)"
-    voice.add_argument("--reference", metavar="WHO", help=whose)
+    reference = "a recording; own: the video's sound; NAME: a saved voice; anonymous[:SEED] (default: the model's)"
+    voice.add_argument("--reference", metavar="WHO", help=reference)
     add_consent_argument(voice)
 
 

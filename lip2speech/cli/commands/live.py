@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, file, or -")
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav; -: standard output, for a player")
     voice = parser.add_argument_group("voice")
-    whose = "a recording; NAME: a saved voice; anonymous[:SEED]: an anonymous one (default: the model's own)"
-    voice.add_argument("--reference", metavar="WHO", help=whose)
+    reference = "a recording; NAME: a saved voice; anonymous[:SEED]: an anonymous one (default: the model's own)"
+    voice.add_argument("--reference", metavar="WHO", help=reference)
     add_consent_argument(voice)
     voice.add_argument("--text", metavar="read|read!|none", help="what is said (default: none)")
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")

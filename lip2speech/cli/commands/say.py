@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     duration = "exact length (default: as predicted)"
     parser.add_argument("--duration", type=float, metavar="SECONDS", help=duration)
     voice = parser.add_argument_group("voice")
-    whose = "whose voice to use (default: that of --model)"
-    voice.add_argument("--reference", metavar="anonymous[:SEED]|NAME|FILE", help=whose)
+    reference = "whose voice to use (default: that of --model)"
+    voice.add_argument("--reference", metavar="anonymous[:SEED]|NAME|FILE", help=reference)
     add_watermark_argument(voice)
     add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name of a voice that speaks units")

@@ -29,13 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="VIDEO|WAV", help="what is translated")
     parser.add_argument("--to", required=True, metavar="LANG", help="target language, such as es")
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav, or video with the new sound")
-    how = "exactly as long as the source, or as predicted (.wav only) (default: same)"
-    parser.add_argument("--duration", choices=(SAME, FREE), default=SAME, metavar="same|free", help=how)
-    read = "sound or video, that is the lips (default: sound, where there is any)"
-    parser.add_argument("--modality", choices=("sound", "video"), metavar="M", help=read)
+    duration = "exactly as long as the source, or as predicted (.wav only) (default: same)"
+    parser.add_argument("--duration", choices=(SAME, FREE), default=SAME, metavar="same|free", help=duration)
+    modality = "sound or video, that is the lips (default: sound, where there is any)"
+    parser.add_argument("--modality", choices=("sound", "video"), metavar="M", help=modality)
     voice = parser.add_argument_group("voice")
-    whose = "whose voice to use (default: own, where there is sound, else that of --model)"
-    voice.add_argument("--reference", metavar="own|FILE", help=whose)
+    reference = "whose voice to use (default: own, where there is sound, else that of --model)"
+    voice.add_argument("--reference", metavar="own|FILE", help=reference)
     add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name of a voice that translates")
     lips = "folder or org/name of the voice that first speaks the lips (default: the one in the package)"
@@ -90,8 +90,8 @@ def _vector(args: argparse.Namespace, uses_sound: bool):
 
     from lip2speech.features.speaker import reference_vector
 
-    whose = args.reference or (OWN if uses_sound else None)
-    return torch.from_numpy(reference_vector(args.source if whose == OWN else whose)) if whose else None
+    reference = args.reference or (OWN if uses_sound else None)
+    return torch.from_numpy(reference_vector(args.source if reference == OWN else reference)) if reference else None
 
 
 def check_given(args: argparse.Namespace):

@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", default=[], nargs="+", metavar="FILE", help="manifests of cropped clips")
     parser.add_argument("--sound", default=[], nargs="+", metavar="PATH", help="sound files, folders, manifests")
-    of = "mfcc, cepstra or hubert:MODEL:LAYER (default: mfcc)"
-    parser.add_argument("--extractor", default="mfcc", metavar="E", help=of)
+    extractors = "mfcc, cepstra or hubert:MODEL:LAYER (default: mfcc)"
+    parser.add_argument("--extractor", default="mfcc", metavar="E", help=extractors)
     parser.add_argument("--size", type=positive, default=200, metavar="K", help="units (default: 200)")
     parser.add_argument("--clips", type=positive, default=400, metavar="N", help="clips drawn at random (default: 400)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw and of k-means (default: 0)")

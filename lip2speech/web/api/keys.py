@@ -33,7 +33,7 @@ class Keys:
         """Whether a request with these headers has a valid key; takes as long for a wrong key as for a right one."""
         kind, _, key = headers.get("authorization", "").partition(" ")
         key_hash = _hash(key.strip())
-        return (kind.lower() == "bearer") & any([hmac.compare_digest(key_hash, known) for known in self._hashes])
+        return (kind.lower() == "bearer") & any([hmac.compare_digest(key_hash, stored) for stored in self._hashes])
 
 
 def _hash(key: str) -> bytes:
