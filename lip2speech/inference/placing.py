@@ -27,7 +27,7 @@ from vsr.inference.alignment import tokens_of
 from vsr.inference.speech import Encoded
 
 LIPS, SPREAD, NOWHERE = "lips", "spread", "nowhere"
-FITS = -3.0  # mean log-probability of a word that the lips say
+FITS = -3.0  # least mean log-probability of a word that fits the lips
 SLACK = 0.2  # seconds by which lips may move before or after their cues
 FLOOR = 1e-6  # of a probability
 TINY = 1e-6  # of a frame: what rounding may move a border by

@@ -131,7 +131,7 @@ def open_text(
 
 
 def usual(loaded: LoadedVoice, flow: FlowOptions) -> str:
-    """The default source of words: "read" for a voice with a listener whose flow has steps, else "none"."""
+    """The default source of words: "read" if the voice has a listener and the flow has steps, else "none"."""
     return READ if loaded.has_listener and flow.steps else NONE
 
 
