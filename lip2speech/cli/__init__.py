@@ -1,4 +1,4 @@
-"""The `lip2speech` command: one verb for each thing a user wants, each in `lip2speech/cli/commands/`."""
+"""The `lip2speech` command; each verb is a module in `lip2speech/cli/commands/`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Consent to make somebody's voice: asked for once, kept in the user's configuration folder.
+"""Consent to making a person's voice: asked for once, kept in the user's configuration folder.
 
-A synthetic voice that sounds like somebody, or says what somebody did not, is theirs to allow.
+A synthetic voice that sounds like a person, or says what the person did not, needs that person's permission.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ FILE = "consent.json"
 
 
 def consent_file() -> Path:
-    """Where consent is kept."""
+    """The file in which consent is kept."""
     return user_folder() / FILE
 
 
 def has_consented() -> bool:
-    """Whether the user has agreed to the statement as it stands here."""
+    """Whether the user has agreed to the current statement."""
     try:
         record = read_json(consent_file())
     except (OSError, ValueError, VsrError):
@@ -41,11 +41,11 @@ def add_consent_argument(group) -> None:
 
 
 def check_consent(given: bool, what: str) -> None:
-    """Go on only with consent: given before, by ``--consent``, or by an answer on a terminal.
+    """Require consent: given earlier, by ``--consent``, or by an answer on a terminal.
 
     Args:
-        given: whether ``--consent`` is there.
-        what: that needs it, such as "--reference".
+        given: whether ``--consent`` is set.
+        what: what needs consent, such as "--reference".
 
     Raises VsrError no_consent.
     """
@@ -60,8 +60,8 @@ def check_consent(given: bool, what: str) -> None:
 
 
 def remind_of_consent(given: bool, what: str) -> None:
-    """As `check_consent`, but for verbs that scripts have long used without: where nobody is there, one line reminds
-    of it. Raises VsrError no_consent for a "no" on a terminal."""
+    """`check_consent` for verbs that existing scripts use without consent: without a terminal, only a line on stderr
+    reminds of it. Raises VsrError no_consent for a "no" on a terminal."""
     if given or has_consented() or (sys.stdin.isatty() and sys.stderr.isatty()):
         check_consent(given, what)
         return
@@ -70,7 +70,7 @@ def remind_of_consent(given: bool, what: str) -> None:
 
 
 def _keep() -> None:
-    """Where it cannot be kept, it is asked for again."""
+    """Save the consent. If that fails, say so on stderr: it will be asked for again."""
     path = consent_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

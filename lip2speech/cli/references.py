@@ -1,4 +1,4 @@
-"""Whose voice: WHO and N=WHO of --reference, and what is heard of them."""
+"""The values WHO and N=WHO of --reference, and their speaker embeddings."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from lip2speech.inference.reference import Reference, read_reference
 
 
 def references_of(given: list[str]) -> dict[int | None, Reference]:
-    """WHO and N=WHO -> references by the number of the face, None for all others. Raises VsrError bad_options."""
+    """Parse WHO and N=WHO to references by the number of the face, None for all others. Raises VsrError bad_options."""
     from vsr.core.errors import VsrError
 
-    found: dict[int | None, Reference] = {}
+    references: dict[int | None, Reference] = {}
     for text in given:
         number, _, path = text.partition("=")
         numbered = path and number.isascii() and number.isdigit() and not Path(text).exists()
         face, path = (int(number), path) if numbered else (None, text)
-        if face in found:
+        if face in references:
             who = "all faces" if face is None else f"face {face}"
             raise VsrError("bad_options", f"--reference is given twice for {who}")
-        found[face] = read_reference(path)
-    return found
+        references[face] = read_reference(path)
+    return references
 
 
 def heard(reference: Reference, video: str, model: str | None):
-    """The vector (256,) of whom a reference names, itself for the looks of a face; says what there is to know of it.
+    """The speaker embedding (256,) of a reference, or the reference itself for a face; prints its note to stderr.
 
     Raises VsrError.
     """
@@ -38,7 +38,7 @@ def heard(reference: Reference, video: str, model: str | None):
         face_folder(find_model(model))
         return reference
 
-    found = whose(reference, video)
-    if found.note:
-        print(f"lip2speech: {video}: {found.note}", file=sys.stderr)
-    return found.vector
+    voice = whose(reference, video)
+    if voice.note:
+        print(f"lip2speech: {video}: {voice.note}", file=sys.stderr)
+    return voice.vector

@@ -1,4 +1,4 @@
-"""What the verbs that voice a video share: options, checks before the work, the work, and what is told of it."""
+"""Shared by the verbs that voice a video: options, checks before the work, the work, and messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vsr.core.machine import add_device_argument
 
 
 def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
-    """Declare whose voice it is, its prosody, model and flow; ``voice``: the group of the first of them."""
+    """Declare the options of reference, prosody, model and flow; ``voice``: the group of all but the flow."""
     voice.add_argument(
         "--reference", action="append", default=[], metavar="[N=]WHO",
         help="a recording; own: the video's sound; anonymous[:SEED]; face: made from the looks; NAME: a saved voice; "
@@ -44,10 +44,9 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
 
 
 def check_given(args: argparse.Namespace, references: dict[int | None, Reference], *read: str):
-    """Check files and options before the work; returns how the video goes into the output, None for a .wav; ``read``:
-    further files that are read.
+    """Check files and options before the work; returns the plan for muxing, None for a .wav.
 
-    Raises VsrError.
+    ``read``: further input files. Raises VsrError.
     """
     from lip2speech.inference.synthetic import VOICE, WORDS
     from vsr.core.errors import VsrError
@@ -55,7 +54,7 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
     from vsr.media.mux.mux import check_container
 
     check_present([args.video])
-    recordings = [own.file for own in references.values() if own.file]
+    recordings = [reference.file for reference in references.values() if reference.file]
     check_outputs(((args.out, VOICE), (args.words, WORDS)), args.video, *recordings, *read)
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
@@ -66,7 +65,7 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
 
 
 def _check_voice(args: argparse.Namespace) -> None:
-    """Refuse a voice that cannot be given what is asked: an emotion, a recording's sound. Raises VsrError."""
+    """Refuse a voice without what the options need: emotions, or conditions for recorded sound. Raises VsrError."""
     from vsr.core.errors import VsrError
 
     if emotion := emotion_of(args.emotion):
@@ -86,7 +85,7 @@ def _check_voice(args: argparse.Namespace) -> None:
 
 
 def check_gap(args: argparse.Namespace) -> None:
-    """Refuse a gap that cannot be, and what goes with none. Raises VsrError."""
+    """Refuse an invalid gap, and --noisy together with a gap. Raises VsrError."""
     from vsr.core.errors import VsrError
 
     gap_of(args.fill)
@@ -102,10 +101,10 @@ def voice(args: argparse.Namespace, plan, text_for: Callable, write_words: Calla
     Args:
         args: of `add_voice_arguments`, with ``video``, ``out``, ``words`` and ``faces``.
         plan: of `check_given`.
-        text_for: (voice, options of the flow) -> the `lip2speech.inference.text.Text`.
-        write_words: (file of --words, text, video, seconds that are voiced) writes them.
+        text_for: (voice, options of the flow) -> `lip2speech.inference.text.Text`.
+        write_words: (file of --words, text, video, voiced seconds) writes the words.
 
-    0; 1 where the file breaks off or is damaged, and what could be read of it was voiced. Raises VsrError.
+    Returns 0; 1 if the file is truncated or damaged and only its readable part was voiced. Raises VsrError.
     """
     references = references_of(args.reference)
     voices = _voices(args, references)
@@ -128,7 +127,7 @@ def voice(args: argparse.Namespace, plan, text_for: Callable, write_words: Calla
 
 
 def as_far_as_it_goes(speak: Callable, *given):
-    """(what of a video is voiced, the error of one that breaks off or is damaged, or None). Raises VsrError."""
+    """Call ``speak``: (voice of the readable part, error of a truncated or damaged video, or None). Raises VsrError."""
     from vsr.core.errors import Incomplete
 
     try:
@@ -138,16 +137,16 @@ def as_far_as_it_goes(speak: Callable, *given):
 
 
 def tell_broken(video: str, broken) -> int:
-    """A line on stderr about a video that was not read to its end; the exit status."""
+    """Print a line on stderr about a video that was not read to its end; returns the exit status."""
     if broken:
         print(f"lip2speech: {broken}; what could not be read is silent", file=sys.stderr)
     return int(broken is not None)
 
 
 def _voices(args: argparse.Namespace, references: dict[int | None, Reference]) -> dict:
-    """What `lip2speech.inference.dubbing.speak` takes as references, for the gap of --fill the recording's own voice
-    unless another is named. Raises VsrError."""
-    voices = {face: heard(own, args.video, args.model) for face, own in references.items()}
+    """The references for `lip2speech.inference.dubbing.speak`; with --fill the default is the recording's own voice.
+    Raises VsrError."""
+    voices = {face: heard(reference, args.video, args.model) for face, reference in references.items()}
     return {None: Reference(OWN)} | voices if args.fill else voices
 
 
@@ -159,7 +158,7 @@ def _options(args: argparse.Namespace):
 
 
 def _with_tokens(loaded, args: argparse.Namespace):
-    """The voice, with a token model in the flow's place where --tokens names one. Raises VsrError."""
+    """The voice, with the token model of --tokens, if given, instead of the flow. Raises VsrError."""
     tokens = token_options(args)
     if not tokens:
         return loaded
@@ -169,7 +168,7 @@ def _with_tokens(loaded, args: argparse.Namespace):
 
 
 def _tell(args: argparse.Namespace, plan, references: dict[int | None, Reference], text, spoken) -> None:
-    """What was done, and on stderr what was not done as it was asked for."""
+    """Print what was done, and on stderr what was not done as requested."""
     from vsr.media.streams import tell_choice
 
     tell_what_is_silent(args.video, spoken)
@@ -183,15 +182,15 @@ def _tell(args: argparse.Namespace, plan, references: dict[int | None, Reference
 
 
 def tell_what_is_silent(video: str, spoken) -> None:
-    """A line on stderr where mouths were covered, or nothing is said at all."""
+    """Print a line on stderr for each warning, such as covered mouths or no speech at all."""
     for warning in spoken.warnings:
         print(f"lip2speech: {video}: {warning['message']}", file=sys.stderr)
 
 
 def tell_what_differs(out: str, plan, references: dict[int | None, Reference], voiced: tuple[int, ...]) -> None:
-    """A line on stderr for what was not done as it was asked for."""
+    """Print a line on stderr for what was not done as requested."""
     if plan and plan.again:
         print(f"lip2speech: {out}: the video was encoded again, not copied: {plan.again}", file=sys.stderr)
     for face in sorted(face for face in references.keys() - set(voiced) if face is not None):
-        named = ", ".join(map(str, voiced))
-        print(f"lip2speech: face {face} is not voiced, its reference was not used; voiced: {named}", file=sys.stderr)
+        faces = ", ".join(map(str, voiced))
+        print(f"lip2speech: face {face} is not voiced, its reference was not used; voiced: {faces}", file=sys.stderr)

@@ -1,1 +1,1 @@
-"""A video file, or a list of clips -> sound."""
+"""Voice a video file or a list of clips."""

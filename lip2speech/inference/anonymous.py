@@ -1,6 +1,6 @@
-"""Anonymous voices: the mean of several that are far from the one to hide (after the VoicePrivacy baseline's pool).
+"""Anonymous voices: the mean of several that are far from the source (after the pool of the VoicePrivacy baseline).
 
-A mean of voices differs from each of them; that a recogniser of speakers is misled says little about listeners, who
+A mean of voices differs from each of them. That speaker verification is misled says little about human listeners, who
 tell many such pairs apart.
 """
 
@@ -21,7 +21,7 @@ ANONYMOUS = "anonymous"
 POOL = Path(__file__).parents[1] / "weights/voices.safetensors"
 FAR = 0.6  # cosine to the source below which a voice is far; two speakers of LibriSpeech have .59 on average
 FEWEST, MOST = 3, 5  # voices in the mean
-CHOICE = 30  # farthest voices of which some are chosen
+CHOICE = 30  # farthest voices, from which the mean is drawn
 TRIES = 100
 
 
@@ -42,7 +42,7 @@ def seed_of(reference: str) -> int | None:
 
 @cache
 def shipped_pool() -> np.ndarray:
-    """(261, 256) of length 1: a voice each, of speakers of LibriSpeech (Panayotov et al. 2015, CC BY 4.0)."""
+    """Embeddings (261, 256) of length 1, one for each speaker of LibriSpeech (Panayotov et al. 2015, CC BY 4.0)."""
     import numpy as np
     from safetensors.numpy import load_file
 
@@ -57,18 +57,18 @@ def anonymous_vector(pool: Sequence[np.ndarray], source: np.ndarray | None, seed
 
     Args:
         pool: vectors (256,) of length 1, a voice each.
-        source: (256,) of length 1; None: there is nobody to be far from.
-        seed: which voices: the same gives the same voice for the same source and pool.
+        source: (256,) of length 1; None: there is no source.
+        seed: of the draw; the same seed gives the same voice for the same source and pool.
 
     Raises VsrError bad_options: fewer than three voices are far, or no mean of them is.
     """
     import numpy as np
 
     source = np.zeros_like(pool[0]) if source is None else source
-    near = np.array([own @ source for own in pool])
-    nearest_last = np.argsort(near, kind="stable")
-    chosen = nearest_last[:CHOICE] if source.any() else nearest_last
-    far = np.array([pool[place] for place in chosen if near[place] < FAR])
+    cosines = np.array([vector @ source for vector in pool])
+    order = np.argsort(cosines, kind="stable")
+    chosen = order[:CHOICE] if source.any() else order
+    far = np.array([pool[index] for index in chosen if cosines[index] < FAR])
     if len(far) < FEWEST:
         raise VsrError("bad_options", f"{len(far)} of {len(pool)} voices are far from this one: {FEWEST} are needed")
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""What a voice is told of a stretch of lips, beside the lips themselves and whose voice it is."""
+"""The inputs for voicing a stretch of lips, besides the crop and the speaker embedding."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Directions:
 
     Args:
         options: of the flow.
-        said: the words, by their times after the first frame.
-        sound: (640 T,) of the recording, to be cleaned or, with the steps that are ``known`` (2T,) bool, filled in.
-        noisy: what becomes of a sound that is cleaned, one of `lip2speech.inference.options.NOISY`.
-        emotion: how it is to feel.
+        said: the words, with times relative to the first frame.
+        sound: (640 T,) of the recording, to be cleaned, or to be filled in outside the steps ``known`` (2T,) bool.
+        noisy: how the sound is cleaned, one of `lip2speech.inference.options.NOISY`.
+        emotion: of the voice.
     """
 
     options: FlowOptions = field(default_factory=FlowOptions)

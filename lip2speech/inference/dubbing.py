@@ -1,4 +1,4 @@
-"""One video -> its voice: reader, faces, mouth crops, `lip2speech.inference.voicing`, wave.
+"""Voice one video: faces, mouth crops, reader, `lip2speech.inference.voicing`, wave.
 
 Shapes: T video frames of a face; wave (S,) at 16 kHz whose sample 0 is at the video's first frame.
 """
@@ -45,13 +45,13 @@ class SpeakOptions:
 
     Args:
         flow: of the acoustic model.
-        faces: "largest" voices the face that fills most of the frame in each shot, a number so many of them, "all"
+        faces: "largest" voices the face that fills most of the frame in each shot, a number that many faces, "all"
             every face.
-        shape: changes each voice (S,), such as a `lip2speech.inference.prosody.Prosody`.
-        noisy: the video's own sound is given to the voice, beside the lips; "mask": it is what is heard, its noise
-            turned down, "made": the speech is made again, "auto": what fits the noise, in each stretch of speech.
-        gap: the part of the sound that is made; the rest stays, and is given to the voice.
-        emotion: how it is to feel, for a voice that knows it.
+        shape: a function that changes each voice (S,), such as a `lip2speech.inference.prosody.Prosody`.
+        noisy: the video's own sound is an input beside the lips; "mask": the output is that sound with its noise
+            attenuated, "made": the speech is synthesised, "auto": whichever fits the noise, in each stretch of speech.
+        gap: the part of the sound that is synthesised; the rest stays, and is an input.
+        emotion: of the voice, for a voice that knows it.
     """
 
     flow: FlowOptions = field(default_factory=FlowOptions)
@@ -66,22 +66,22 @@ def speak(
     loaded: LoadedVoice, path: str | Path, reference: References = None, options: SpeakOptions | None = None,
     text: Text | None = None, watch: Watch | None = None,
 ) -> Spoken:  # fmt: skip
-    """Voice the faces in a video of any length; where nobody is seen, or lips rest or are covered, it is silent.
+    """Voice the faces in a video of any length; it is silent without a face and where lips rest or are covered.
 
     Args:
         loaded: of `lip2speech.inference.folder.load_model`.
-        path: the video; its own sound, if any, is not listened to, unless ``options`` have ``noisy`` or a gap.
-        reference: whose voice to speak with (`lip2speech.inference.reference`), such as a recording, or one by the
-            number of each face in transcripts, None for all others; the model's own voice where not given.
+        path: the video; its own sound is used only if ``options`` have ``noisy`` or a gap.
+        reference: the voice to speak with (`lip2speech.inference.reference`), such as a recording, or a mapping of
+            the face's number in transcripts to a voice, with None for all other faces; default: the model's own voice.
         options: which faces, and how.
-        text: what is said (`lip2speech.inference.text.open_text`); it then knows all words. None: nobody knows.
-        watch: is informed how the run goes.
+        text: the words (`lip2speech.inference.text.open_text`); afterwards it holds all of them. None: unknown.
+        watch: receives the progress of the run.
 
     Raises:
-        VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; of the reference:
-            no_sound, silent_reference, short_reference, no_voice; with ``noisy`` or a gap bad_model, of a voice that
-            hears nothing, and no_sound of the video. Of a file that breaks off or is damaged, an `Incomplete` whose
-            ``record`` is the `Spoken` of what could be read.
+        VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config, not_finite; for the
+            reference no_sound, silent_reference, short_reference, no_voice; with ``noisy`` or a gap bad_model if the
+            voice takes no sound, and no_sound if the video has none. For a truncated or damaged file, an `Incomplete`
+            whose ``record`` is the `Spoken` of the part that could be read.
     """
     options, text = options or SpeakOptions(), text or Text()
     _check_sound(loaded, path, options)
@@ -89,13 +89,13 @@ def speak(
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
     first, mixer = video_clock(path)[1], Mixer()
     seen, end = Seen(), first
-    for own in source.to_the_break():
-        for part in own.parts:
+    for cast_block in source.to_the_break():
+        for part in cast_block.parts:
             seen.take(part)
-            for at, crop, told in _utterances(path, part, first, text, options):
-                wave = voice_of(loaded, crop, speakers[part.face], told)
+            for at, crop, directions in _utterances(path, part, first, text, options):
+                wave = voice_of(loaded, crop, speakers[part.face], directions)
                 mixer.add(part.face, at, options.shape(wave) if options.shape else wave)
-        end = float(own.block.times[-1]) + 1 / FPS
+        end = float(cast_block.block.times[-1]) + 1 / FPS
     if not (source.broken and mixer.last):
         source.check(read=None in source.reasons)
     wave = mixer.mixed(voice_samples(path, end - first, source.frames))
@@ -109,13 +109,13 @@ def speak(
 
 
 def _patched(path: str | Path, wave: np.ndarray, part: tuple[float, float], gap: Gap) -> np.ndarray:
-    """The video's own sound between two times, with what was made (S,) in its gap. Raises VsrError bad_options."""
+    """The video's own sound of ``part``, with the synthesised wave (S,) in its gap. Raises VsrError bad_options."""
     check_inside(gap, len(wave), path)
     return patched(read_wave(path, part=part), wave, gap)
 
 
 def _check_sound(loaded: LoadedVoice, path: str | Path, options: SpeakOptions) -> None:
-    """Refuse a voice that does not hear what it is to hear, and a video without sound. Raises VsrError."""
+    """Refuse a voice that cannot use the sound that the options need, and a video without sound. Raises VsrError."""
     if options.noisy:
         check_hears(loaded)
     if options.gap:
@@ -127,7 +127,7 @@ def _check_sound(loaded: LoadedVoice, path: str | Path, options: SpeakOptions) -
 def _utterances(
     path: str | Path, part: Part, first: float, text: Text, options: SpeakOptions
 ) -> Iterator[tuple[int, np.ndarray, Directions]]:
-    """Each stretch in which a face speaks: its sample in the wave, its crop (T, 96, 96), what the voice is told."""
+    """Each stretch in which a face speaks: its first sample in the wave, its crop (T, 96, 96), its directions."""
     words = text.words(part.piece, part.face) if part.speech else ()
     for start, stop in part.speech:
         times = part.piece.times[start:stop]
@@ -138,7 +138,7 @@ def _utterances(
 def _directions(
     path: str | Path, times: np.ndarray, first: float, words: Sequence[TimedWord], options: SpeakOptions
 ) -> Directions:
-    """What the voice is told of frames at ``times`` (T,) of a video whose first is at ``first``, in seconds."""
+    """The directions for frames at ``times`` (T,) seconds of a video whose first frame is at ``first`` seconds."""
     sound = waves_at(path, [times])[0] if options.noisy or options.gap else None
     known = options.gap.known(times - first) if options.gap else None
     return Directions(options.flow, said_between(words, times), sound, known, options.noisy, options.emotion)
@@ -148,21 +148,21 @@ def speak_clip(
     loaded: LoadedVoice, clip: MouthClip, vector: torch.Tensor | None = None, options: FlowOptions | None = None,
     words: Sequence[TimedWord] = (),
 ) -> Spoken:  # fmt: skip
-    """Voice a face that has been cut out of its video already, where its lips speak; ``vector`` (256,) is whose voice,
-    None the model's own; ``words``: what it says, as far as that is known. The wave is as long as the video.
+    """Voice a mouth clip that has been cropped already, where its lips speak. The wave is as long as the video.
 
-    Raises VsrError unreadable, where the video has gone; not_finite.
+    ``vector``: speaker embedding (256,), None for the model's own voice; ``words``: those that are known.
+    Raises VsrError unreadable if the video no longer exists; not_finite.
     """
     mixer, first = Mixer(), video_clock(clip.info.path)[1]
     for start, stop in clip.speech:
-        said = said_between(words, clip.times[start:stop])
-        told = Directions(options or FlowOptions(), said)
-        wave = voice_of(loaded, clip.crop[start:stop], speaker_of(loaded, vector), told)
+        spoken_words = said_between(words, clip.times[start:stop])
+        directions = Directions(options or FlowOptions(), spoken_words)
+        wave = voice_of(loaded, clip.crop[start:stop], speaker_of(loaded, vector), directions)
         mixer.add(clip.face, round((clip.times[start] - first) * SAMPLE_RATE), wave)
     wave = mixer.mixed(voice_samples(clip.info.path, float(clip.times[-1]) + 1 / FPS - first))
     return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(mixer.last), clip.info.stream)
 
 
 def lead(clip: MouthClip) -> int:
-    """Samples from the video's first frame to the face's. Raises VsrError unreadable, where the video has gone."""
+    """Samples from the first frame of the video to that of the face. Raises VsrError unreadable without the video."""
     return round((clip.times[0] - video_clock(clip.info.path)[1]) * SAMPLE_RATE)

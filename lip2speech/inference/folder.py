@@ -1,7 +1,7 @@
 """Model folders of lip2speech: the acoustic model, the vocoder, and both together, ready to speak.
 
 A folder holds `acoustic/` and `vocoder/`, each `model.safetensors` (fp16 or fp32) and `config.json`; the acoustic
-model also has its codebook of units, and may have a `listener/` of the same kind, which text needs
+model also has its codebook of units, and may have a `listener/` of the same format, which text needs
 (`lip2speech.models.pull`). Nothing in it is ever unpickled.
 """
 
@@ -26,8 +26,8 @@ EMOTION = "emotion"  # a listener whose words are emotions
 
 @dataclass
 class LoadedVoice:
-    """An acoustic model and a vocoder in eval mode; ``parts``: the folders of the two; ``made_by``: what besides them
-    the mel depends on, such as a token model."""
+    """An acoustic model and a vocoder in eval mode; ``parts``: the folders of the two; ``made_by``: further inputs of
+    the mel, such as a token model."""
 
     voice: Any
     vocoder: Any
@@ -38,32 +38,32 @@ class LoadedVoice:
 
     @cached_property
     def reader(self):
-        """The lip reader that says what is said, the one of `vsr`, loaded when first asked for."""
+        """The lip reader for the words, the default model of `vsr`; loaded at first use."""
         from vsr.modelstore.folder import load_model
 
         return load_model(None, str(self.voice.mel_mean.device))
 
     @property
     def has_listener(self) -> bool:
-        """Whether it can be given what is said."""
+        """Whether it accepts text."""
         return can_be_given_words(self.parts[0])
 
     @cached_property
     def listener(self):
-        """What pulls towards text, read when first asked for. Raises VsrError no_listener, bad_model."""
+        """The recogniser that pulls towards text; loaded at first use. Raises VsrError no_listener, bad_model."""
         if not self.has_listener:
             raise VsrError("no_listener", f"{self.parts[0]} has no listener, which text needs: use --text none")
         return load_listener(self.parts[0] / LISTENER, self.voice)
 
     @cached_property
     def emotions(self):
-        """What knows how a voice feels, read when first asked for. Raises VsrError bad_model where it has none."""
+        """The listener of emotions; loaded at first use. Raises VsrError bad_model if there is none."""
         check_feels(self.parts[0])
         return load_listener(self.parts[0] / EMOTION, self.voice)
 
     @cached_property
     def face_voice(self):
-        """What takes a voice from a face, read when first asked for. Raises VsrError bad_model where it has none."""
+        """The network that derives a voice from a face; loaded at first use. Raises VsrError bad_model without one."""
         from lip2speech.inference.faces import load_face_voice
 
         return load_face_voice(self.parts[0])
@@ -75,14 +75,14 @@ def can_be_given_words(acoustic: Path) -> bool:
 
 
 def check_feels(acoustic: Path, name: str = "") -> None:
-    """Refuse an acoustic model that knows no emotions, or not this one. Raises VsrError bad_model, bad_options."""
+    """Refuse an acoustic model without emotions, or without this one. Raises VsrError bad_model, bad_options."""
     folder = acoustic / EMOTION
     if not (folder / CONFIG_FILE).is_file():
         raise VsrError("bad_model", f"{acoustic} knows no emotions: train {folder} with lip2speech listener")
-    known = read_config(folder)["model"].get("words", [])
-    if name and name not in known:
+    emotions = read_config(folder)["model"].get("words", [])
+    if name and name not in emotions:
         raise VsrError(
-            "bad_options", f"this voice does not know the emotion '{name}': it can be {', '.join(sorted(known))}"
+            "bad_options", f"this voice does not know the emotion '{name}': it can be {', '.join(sorted(emotions))}"
         )
 
 
@@ -91,12 +91,13 @@ FILLS_NONE = "fills no gaps: train one with a condition of kind context, or give
 
 
 def check_given_sound(acoustic: Path, fill: bool) -> None:
-    """Refuse an acoustic model that is not given the recording's sound: noisy, or round a gap. Raises VsrError."""
+    """Refuse an acoustic model without a condition for noisy sound or, with ``fill``, for the sound around a gap.
+    Raises VsrError."""
     from lip2speech.conditions.registry import conditions_of
     from lip2speech.conditions.traits import is_around, is_recorded
 
-    named = conditions_of(read_config(acoustic)["model"].get("conditions") or {})
-    if not any(map(is_around if fill else is_recorded, named.values())):
+    conditions = conditions_of(read_config(acoustic)["model"].get("conditions") or {})
+    if not any(map(is_around if fill else is_recorded, conditions.values())):
         raise VsrError("bad_model", f"{acoustic} {FILLS_NONE if fill else HEARS_NONE}")
 
 
@@ -109,7 +110,7 @@ def save_voice(folder: str | Path, voice, codebook, extra: dict | None = None) -
 
 
 def load_voice(folder: str | Path):
-    """The acoustic model of a folder, and its config."""
+    """Load the acoustic model of a folder and its config."""
     from lip2speech.models.voice import Voice
     from lip2speech.models.voice_config import VoiceConfig
 
@@ -117,21 +118,21 @@ def load_voice(folder: str | Path):
 
 
 def load_vocoder(folder: str | Path):
-    """The vocoder of a folder, and its config."""
+    """Load the vocoder of a folder and its config."""
     from lip2speech.vocoders.generator import Generator, GeneratorConfig
 
     return load_part(folder, Generator, GeneratorConfig)
 
 
 def load_listener(folder: str | Path, voice):
-    """The listener of an acoustic model. Raises VsrError bad_model where it was trained for another."""
+    """Load the listener of an acoustic model. Raises VsrError bad_model if it was trained for another one."""
     import torch
 
     from lip2speech.models.listener import Listener, ListenerConfig
 
     listener, _ = load_part(folder, Listener, ListenerConfig)
-    own, heard = (torch.stack([part.mel_mean, part.mel_deviation]).cpu() for part in (voice, listener))
-    if not torch.allclose(own, heard, atol=0.02):  # both are stored in half precision
+    voice_stats, listener_stats = (torch.stack([part.mel_mean, part.mel_deviation]).cpu() for part in (voice, listener))
+    if not torch.allclose(voice_stats, listener_stats, atol=0.02):  # both are stored in half precision
         raise VsrError("bad_model", f"{folder} was trained for another voice: its mels are normalised differently")
     return listener.to(voice.mel_mean.device)
 
@@ -146,7 +147,7 @@ def load_model(
 
     Args:
         name: a folder with `acoustic/` and `vocoder/`; a name in `NAMES`; or a model on the hub, ``org/name`` or
-            ``org/name@revision``, which is fetched once. None: the voice that ships with the package.
+            ``org/name@revision``, which is downloaded once. None: the voice that ships with the package.
         device: cpu, cuda, cuda:1 ..., or auto, a GPU where there is one.
         acoustic, vocoder: folders that replace those two.
 
@@ -158,13 +159,15 @@ def load_model(
     parts = Path(acoustic or folder / ACOUSTIC), Path(vocoder or folder / VOCODER)
     (voice, config), (generator, about) = load_voice(parts[0]), load_vocoder(parts[1])
     if generator.config.units not in (0, max(1, voice.config.units)):
-        known, made = generator.config.units, voice.config.units
-        raise VsrError("bad_model", f"the vocoder knows {known} units, the acoustic model makes {made}: not a pair")
+        vocoder_units, voice_units = generator.config.units, voice.config.units
+        raise VsrError(
+            "bad_model", f"the vocoder knows {vocoder_units} units, the acoustic model makes {voice_units}: not a pair"
+        )
     config = {"acoustic": config, "vocoder": about}
     return LoadedVoice(voice.to(device), generator.to(device), config, folder, parts)
 
 
 def find_model(name: str | Path | None = None) -> Path:
-    """The folder of a model that `load_model` takes, fetched if need be. Raises VsrError as `load_model`."""
+    """The folder of a model that `load_model` would load, downloaded if needed. Raises VsrError as `load_model`."""
     configs = [f"{part}/{CONFIG_FILE}" for part in (ACOUSTIC, VOCODER)]
     return locate(name, NAMES, configs, lambda folder: [read_config(folder / part) for part in (ACOUSTIC, VOCODER)])

@@ -1,4 +1,4 @@
-"""A gap in the sound of a video that is to be filled, as the command line gives it. Loads nothing heavy, for --help.
+"""A gap in the sound of a video that is to be filled, from the command line. Loads nothing heavy, for --help.
 
 Shapes: T video frames, N = 2T steps of 50 Hz.
 """
@@ -14,19 +14,19 @@ from vsr.core.errors import VsrError
 if TYPE_CHECKING:
     import numpy as np
 
-BEFORE, AFTER = 0.02, 0.03  # seconds about a step's begin that the windows of its two mel frames take in
-LEAST = 1e-6  # of times
+BEFORE, AFTER = 0.02, 0.03  # seconds around the begin of a step that the windows of its two mel frames span
+LEAST = 1e-6  # tolerance of times, in seconds
 
 
 @dataclass(frozen=True)
 class Gap:
-    """From one second of a video to another."""
+    """A span of a video, in seconds."""
 
     start: float
     end: float
 
     def known(self, times: np.ndarray) -> np.ndarray:
-        """Frames at ``times`` (T,) seconds after the video's first -> (N,) bool: the steps whose mel holds nothing of
+        """Frames at ``times`` (T,) seconds after the video's first -> (N,) bool: the steps whose mel does not overlap
         the gap."""
         import numpy as np
 
@@ -35,7 +35,7 @@ class Gap:
 
 
 def gap_of(given: str) -> Gap:
-    """START-END, in seconds. Raises VsrError bad_options."""
+    """Parse START-END, in seconds. Raises VsrError bad_options."""
     start, dash, end = given.partition("-")
     try:
         gap = Gap(float(start), float(end))

@@ -1,6 +1,6 @@
 """The length of a video's sound: that of the video, by the frames and packets that it really has.
 
-Browsers' recordings and raw streams announce no length, and what a header announces may be that of another track.
+Recordings of browsers and raw streams announce no length, and the one in a header may be that of another track.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ def voice_samples(path: str | Path, read: float, frames: int | None = None) -> i
 
     Args:
         path: the video.
-        read: seconds from its first frame to the end of the last one that was read.
-        frames: how many were read at 25 a second, where the whole video was.
+        read: seconds from its first frame to the end of the last frame that was read.
+        frames: number of frames read at 25 a second, if the whole video was read.
 
     Raises:
-        VsrError: unreadable, where the time stamps jump by hours.
+        VsrError: unreadable if the time stamps jump by hours.
     """
     if frames is not None and read > frames / FPS + MAX_SECONDS:
         raise VsrError("unreadable", f"{path}: its time stamps jump by {(read - frames / FPS) / 3600:.0f} hours")
-    listing = listed(path)  # with the time for which the last frame stands
+    listing = listed(path)  # includes the duration of the last frame
     longest = max(read, listing.step * len(listing.pts)) + MAX_SECONDS
     seconds = listing.seconds if read - NEAR < listing.seconds < longest else read
     return round(seconds * SAMPLE_RATE)

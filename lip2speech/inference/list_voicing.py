@@ -1,4 +1,4 @@
-"""The clips of a list, batch by batch, -> mel, units and wave of each.
+"""Voice the clips of a list in batches: mel, units and wave of each.
 
 Shapes: B batch, T video frames; mel (B, 4T, 80), units (B, 2T), wave (B, 640 T), speaker (B, 256).
 """
@@ -34,7 +34,7 @@ FRAME_BUDGET = 1200  # video frames in a batch
 
 
 class ListVoicing:
-    """Voices batches of a list. ``text``: where the words come from that are said. Raises VsrError as `text_of`."""
+    """Voices a list in batches. ``text``: the source of the words. Raises VsrError as `text_of`."""
 
     def __init__(self, loaded: LoadedVoice, options: SynthesisOptions):
         self.loaded, self.options = loaded, options
@@ -43,81 +43,81 @@ class ListVoicing:
         self.text = NONE if options.copy else text_of(loaded, options)
 
     def of(self, clips: list[Clip], todo: list[Clip], features: str | Path) -> Iterator[tuple[Clip, Speech, Tensor]]:
-        """(clip, its speech, its wave) of the clips to do; the other ``clips`` lend their voices."""
+        """(clip, its speech, its wave) of the clips in ``todo``; other ``clips`` serve as references for the voice."""
         options = self.options
         protocol = "cross" if options.protocol == "vision" else options.protocol
-        stored = {name: own for name, own in self.conditions.items() if is_stored(own)}
+        stored = {name: condition for name, condition in self.conditions.items() if is_stored(condition)}
         dataset = SpeechDataset(clips, features, NoText(), None, protocol, conditions=stored)
-        place = {clip.id: index for index, clip in enumerate(clips)}
+        index_of = {clip.id: index for index, clip in enumerate(clips)}
         sampler = FrameBudgetSampler([clip.num_frames for clip in todo], FRAME_BUDGET, shuffle=False)
         for indices in sampler.batches():
-            some = [todo[i] for i in indices]
-            batch = dataset.batch([place[clip.id] for clip in some]).to(self.device)
+            batch_clips = [todo[i] for i in indices]
+            batch = dataset.batch([index_of[clip.id] for clip in batch_clips]).to(self.device)
             if options.protocol == "vision":
                 batch.speaker = self.loaded.voice.default_speaker.expand_as(batch.speaker)
-            recorded = [natural_wave(clip) for clip in some] if options.noisy else []
+            recorded = [natural_wave(clip) for clip in batch_clips] if options.noisy else []
             if options.copy:
                 speech = Speech(batch.mel, batch.units.clamp(min=0))
             else:
-                speech = self._spoken(batch, self._said(some, dataset), recorded)
+                speech = self._spoken(batch, self._said(batch_clips, dataset), recorded)
             waves = self._heard(batch, speech, recorded)
-            yield from zip(some, *_each(speech, waves, batch.seen.lengths.tolist()), strict=True)
+            yield from zip(batch_clips, *_each(speech, waves, batch.seen.lengths.tolist()), strict=True)
 
     def _said(self, clips: list[Clip], dataset: SpeechDataset) -> list[list[Said]]:
-        """What is said in each clip, and when, as far as that is to be known."""
+        """The words of each clip with their times; none without text."""
         if self.text == NONE:
             return [[] for _ in clips]
         crops = [dataset.crops.crop(clip) for clip in clips] if self.text in (READ, READ_ALL) else []
         return words_of_clips(self.loaded, clips, crops, self.text)
 
-    def _spoken(self, batch: SpeechBatch, said: list[list[Said]], recorded: Sequence) -> Speech:
-        """What the voice makes of a batch, of what is said in it, and of its noisy sound where that is given."""
+    def _spoken(self, batch: SpeechBatch, words: list[list[Said]], recorded: Sequence) -> Speech:
+        """Speech of a batch, conditioned on its words and, if given, its noisy sound."""
         lengths, device = batch.seen.lengths, batch.speaker.device
-        pull = self._pull(said, batch.seen.video.shape[1])
+        pull = self._pull(words, batch.seen.video.shape[1])
         steps = (UNITS_PER_FRAME * lengths).tolist()
-        more = conditions_of_words(self.conditions, said, steps, device) if self.text != NONE else {}
+        more = conditions_of_words(self.conditions, words, steps, device) if self.text != NONE else {}
         more |= conditions_of_sound(self.conditions, recorded, device) if recorded else {}
         return self.loaded.voice.speak(
             batch.seen.video, lengths, batch.speaker, self.options.flow, conditions=batch.conditions | more, pull=pull
         )
 
-    def _pull(self, said: list[list[Said]], frames: int):
-        """The pull of a batch of so many video frames towards what is said; None where there is none."""
+    def _pull(self, words: list[list[Said]], frames: int):
+        """The pull of a batch of ``frames`` video frames towards its words; None if there is none."""
         strength = self.options.flow.pull
         if self.text == NONE or not strength:
             return None
         device = self.loaded.voice.mel_mean.device
-        return text_pull(self.loaded.listener, said, frames * UNITS_PER_FRAME, strength, device)
+        return text_pull(self.loaded.listener, words, frames * UNITS_PER_FRAME, strength, device)
 
     def _heard(self, batch: SpeechBatch, speech: Speech, recorded: Sequence) -> Tensor:
-        """Waves of a batch: of the vocoder, the recordings masked to the mels, or in each clip the better of both."""
+        """Waves of a batch: vocoded, or the recordings masked by the mels, or whichever fits the noise of each clip."""
         if self.options.noisy == MASK:
             return masked_batch(recorded, speech.mel.cpu())
         waves = vocode(self.loaded.vocoder, speech, batch.speaker, batch.seen.lengths).cpu()
         if self.options.noisy != AUTO:
             return waves
-        made = torch.tensor(self._made(batch, recorded))
-        return torch.where(made[:, None], waves, masked_batch(recorded, speech.mel.cpu()))
+        is_made = torch.tensor(self._made(batch, recorded))
+        return torch.where(is_made[:, None], waves, masked_batch(recorded, speech.mel.cpu()))
 
     def _made(self, batch: SpeechBatch, recorded: Sequence) -> list[bool]:
-        """Of each clip of a batch, whether its speech is to be made again, by what its lips alone say."""
+        """Whether the speech of each clip is to be synthesised instead of masked, judged by the mel from lips alone."""
         flow, lengths = replace(self.options.flow, steps=0), batch.seen.lengths
         video, speaker = batch.seen.video, batch.speaker
         lips = self.loaded.voice.speak(video, lengths, speaker, flow, conditions=batch.conditions).mel.cpu()
-        each = zip(recorded, lips, (MELS_PER_FRAME * lengths).tolist(), strict=True)
-        return [better_of(wave, mel[:count]) == MADE for wave, mel, count in each]
+        rows = zip(recorded, lips, (MELS_PER_FRAME * lengths).tolist(), strict=True)
+        return [better_of(wave, mel[:count]) == MADE for wave, mel, count in rows]
 
 
 def is_stored(condition: Condition) -> bool:
-    """Whether a clip of a list gives it: what is made of words or of sound is known when speaking, or not at all."""
+    """Whether the dataset provides a condition; those from words or recorded sound are computed at inference."""
     return not (is_spoken(condition) or is_corrupted(condition) or is_heard(condition))
 
 
 def _each(speech: Speech, waves: Tensor, lengths: list[int]) -> tuple[list[Speech], list[Tensor]]:
     """Speech and wave of every clip of a batch, without the padding."""
     mel, units = speech.mel.cpu(), speech.units.cpu()
-    own = [
+    speeches = [
         Speech(mel[row : row + 1, : frames * MELS_PER_FRAME], units[row : row + 1, : frames * UNITS_PER_FRAME])
         for row, frames in enumerate(lengths)
     ]
-    return own, [waves[row, : frames * SAMPLES_PER_FRAME] for row, frames in enumerate(lengths)]
+    return speeches, [waves[row, : frames * SAMPLES_PER_FRAME] for row, frames in enumerate(lengths)]

@@ -1,4 +1,4 @@
-"""Voices while somebody mouths: each utterance is spoken as soon as its lips rest.
+"""Live voicing: each utterance is spoken as soon as the lips rest.
 
 Times are seconds of the stream; waves (S,) float32 at 16 kHz.
 """
@@ -37,8 +37,8 @@ from vsr.output.transcript import Segment
 
 @dataclass(frozen=True)
 class Utterance:
-    """What was said in one go. start: second of its first frame; wave; line: what was read, guesses marked; warning:
-    of guesses, or None; delay: seconds from the filming of its last frame to its voice."""
+    """A voiced utterance. start: second of its first frame; wave; line: the recognised words, guesses marked; warning:
+    about guesses, or None; delay: seconds from the capture of its last frame to its voice."""
 
     start: float
     wave: np.ndarray
@@ -48,12 +48,12 @@ class Utterance:
 
 
 class LiveVoice:
-    """Voices the final captions of a `vsr.inference.live.session.Session`, one after the other, beside it.
+    """Voices the final captions of a `vsr.inference.live.session.Session` in order, in a thread beside it.
 
     Args:
         loaded: the voice.
         reader: name of the lip reader, for warnings.
-        vector: (256,) whose voice, None the model's own.
+        vector: speaker embedding (256,), None for the model's own voice.
         text: "read", "read!" or "none".
     """
 
@@ -61,25 +61,26 @@ class LiveVoice:
         self.loaded, self.reader, self.options, self.text = loaded, reader, options, text
         self.speaker = speaker_of(loaded, vector)
         self._pool = ThreadPoolExecutor(1)
-        known = loaded.listener.config.words[:1] if text != NONE else ()
-        said = [Said(word, 0.0, 0.4) for word in known]
+        words = loaded.listener.config.words[:1] if text != NONE else ()
+        warm_up_words = [Said(word, 0.0, 0.4) for word in words]
         crop = np.zeros((12, 96, 96), np.uint8)
-        voice_of(loaded, crop, self.speaker, Directions(options, said))  # the first takes the longest
+        # warm-up: the first call takes longest
+        voice_of(loaded, crop, self.speaker, Directions(options, warm_up_words))
 
     def follow(self, captions: Iterable[Caption], take: Callable[[Utterance], None]) -> None:
-        """Hand the voice of each final caption to ``take``, in order, each as soon as it is there.
+        """Pass the voiced utterance of each final caption to ``take``, in order, as soon as it is ready.
 
         Raises VsrError not_finite, and what ``take`` raises.
         """
-        coming: deque[Future] = deque()
+        pending: deque[Future] = deque()
         try:
             for caption in captions:
                 if caption.final and caption.mouths:
-                    coming.append(self._pool.submit(self._hand, caption, take))
-                while coming and coming[0].done():
-                    coming.popleft().result()
-            while coming:
-                coming.popleft().result()
+                    pending.append(self._pool.submit(self._hand, caption, take))
+                while pending and pending[0].done():
+                    pending.popleft().result()
+            while pending:
+                pending.popleft().result()
         finally:
             self._pool.shutdown(cancel_futures=True)
 
@@ -91,8 +92,8 @@ class LiveVoice:
         words = [] if self.text == NONE else believed([segment], self.text == READ_ALL)
         times = np.array([mouth.time for mouth in caption.mouths])
         crop = np.stack([mouth.crop for mouth in caption.mouths])
-        told = Directions(self.options, said_between(words, times))
-        wave = voice_of(self.loaded, crop, self.speaker, told)
+        directions = Directions(self.options, said_between(words, times))
+        wave = voice_of(self.loaded, crop, self.speaker, directions)
         warning = None if self.text == NONE else guesses([segment], self.reader, self.text == READ_ALL)
         delay = time.monotonic() - caption.mouths[-1].at
         return Utterance(float(times[0]), wave, read_line([segment]), warning, delay)
@@ -106,8 +107,8 @@ def segment_of(caption: Caption) -> Segment:
 
 
 class Sound:
-    """Where live voices go: a .wav that is written at the end, each voice at its time; or a stream of .wav, one voice
-    behind the other, for a player."""
+    """The output of live voices: a .wav that is written at the end, with each voice at its time; or a .wav stream for
+    a player, with one voice directly after the other."""
 
     def __init__(self, out: str, stream: BinaryIO | None = None):
         self.out, self.mixer = out, Mixer()
@@ -117,7 +118,7 @@ class Sound:
             _send(self.stream, endless_riff(SYNTHETIC))
 
     def add(self, own: Utterance) -> None:
-        """One more voice."""
+        """Add the voice of an utterance."""
         self.delays.append(own.delay)
         if self.stream:
             _send(self.stream, to_pcm16(own.wave).tobytes())
@@ -125,12 +126,12 @@ class Sound:
             self.mixer.add(0, round(own.start * SAMPLE_RATE), own.wave)
 
     def close(self) -> None:
-        """Write what is to be written. Raises VsrError not_writable, no_space."""
+        """Write the .wav, if the output is a file. Raises VsrError not_writable, no_space."""
         if not self.stream and self.delays:
             write_wave(self.out, self.mixer.mixed(0), SYNTHETIC)
 
     def summary(self) -> str:
-        """How many utterances were voiced, and how far behind the lips."""
+        """How many utterances were voiced, and their delay, as a line of text."""
         if not self.delays:
             return "nothing was said"
         late = f"{median(self.delays):.1f} s behind the lips (longest: {max(self.delays):.1f} s)"

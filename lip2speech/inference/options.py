@@ -9,10 +9,10 @@ from vsr.core.errors import VsrError
 from vsr.core.numbers import Range, check_number
 
 PROTOCOLS = ("cross", "self", "vision")
-READ, READ_ALL, NONE = "read", "read!", "none"  # what is said: in domain, whatever was read, not known
-MANIFEST, OTHER = "manifest", "other"  # what the manifest says of the clip; of another clip, as a control
-MASK, MADE = "mask", "made"  # what becomes of noisy sound: its noise is turned down, or the speech is made again
-AUTO = "auto"  # the one of the two that fits the noise, by what the lips say (`lip2speech.inference.noise_ratio`)
+READ, READ_ALL, NONE = "read", "read!", "none"  # source of words: the reader in domain, the reader always, none
+MANIFEST, OTHER = "manifest", "other"  # the clip's words in the manifest; those of another clip, as a control
+MASK, MADE = "mask", "made"  # output for noisy sound: the sound with its noise attenuated, or synthesised speech
+AUTO = "auto"  # whichever of the two fits the noise, estimated with the lips (`lip2speech.inference.noise_ratio`)
 NOISY = (AUTO, MASK, MADE)
 TEXTS = (READ, READ_ALL, MANIFEST, OTHER, NONE)
 
@@ -23,15 +23,15 @@ class SynthesisOptions:
 
     Args:
         flow: of the acoustic model.
-        protocol: whose vector is given: "self" (the clip's own sound), "cross" (another clip of the speaker),
-            "vision" (no reference is heard: the model's own voice).
-        copy: natural mel and units through the vocoder, instead of what is seen.
-        text: what is said: "read" from the lips, "read!" (by lips unlike those of the reader's training, too),
-            "manifest" (its words and their times),
-            "other" (those of another clip: a control), "none"; None: read, if the voice has what that needs.
-        noisy: the sound of the clip's own video is given to the voice, beside the lips; "mask": it is what is heard,
-            its noise turned down; "made": the speech is made again; "auto": whichever fits the noise.
-        rounds: of mel consistency (`lip2speech.vocoders.consistency`); None: as many as the vocoder's config says.
+        protocol: source of the speaker embedding: "self" (the clip's own sound), "cross" (another clip of the
+            speaker), "vision" (no reference: the model's own voice).
+        copy: natural mel and units through the vocoder (copy synthesis), instead of those from lips.
+        text: source of the words: "read" from the lips, "read!" (also out of the reader's domain), "manifest" (its
+            words and their times), "other" (those of another clip: a control), "none"; None: "read" if the voice has
+            a listener.
+        noisy: the sound of the clip's own video is an input beside the lips; "mask": the output is that sound with its
+            noise attenuated; "made": the speech is synthesised; "auto": whichever fits the noise.
+        rounds: of mel consistency (`lip2speech.vocoders.consistency`); None: the number in the vocoder's config.
     """
 
     flow: FlowOptions = FlowOptions()
@@ -54,6 +54,6 @@ class SynthesisOptions:
 
 
 def check_noisy(noisy: str | None) -> None:
-    """Raises VsrError bad_options for what becomes of noisy sound that is not known."""
+    """Refuse an unknown value of ``--noisy``. Raises VsrError bad_options."""
     if noisy not in (None, *NOISY):
         raise VsrError("bad_options", f"--noisy is '{noisy}'; it can be {', '.join(NOISY)}")

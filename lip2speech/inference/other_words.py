@@ -1,4 +1,4 @@
-"""The control of a voice that is given words: every clip of a list gets those of another one."""
+"""Control for voices that are given words: every clip of a list gets the words of another one."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import replace
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 
-PLACES = 7  # to the clip that lends its words: neighbours of sorted lists often begin alike
+PLACES = 7  # offset of the clip that lends its words: neighbours in sorted lists often begin alike
 
 
 def with_other_words(clips: Sequence[Clip]) -> list[Clip]:
-    """Each clip with the words, and their times, of the clip `PLACES` further on that does not say the same.
+    """Each clip with the timed words of the first clip with another text, from `PLACES` further on.
 
-    Raises VsrError bad_manifest where all clips say the same, or one knows no times of words.
+    Raises VsrError bad_manifest if all clips have the same text, or a clip has no word times.
     """
     missing = [clip.id for clip in clips if not clip.words]
     if missing:
         raise VsrError("bad_manifest", f"{len(missing)} clips have no times of words to lend, such as {missing[0]}")
-    return [replace(clip, words=_lender(clips, place).words) for place, clip in enumerate(clips)]
+    return [replace(clip, words=_lender(clips, index).words) for index, clip in enumerate(clips)]
 
 
-def _lender(clips: Sequence[Clip], place: int) -> Clip:
-    others = (clips[(place + PLACES + step) % len(clips)] for step in range(len(clips)))
-    found = next((other for other in others if other.text != clips[place].text), None)
-    if found is None:
+def _lender(clips: Sequence[Clip], index: int) -> Clip:
+    others = (clips[(index + PLACES + step) % len(clips)] for step in range(len(clips)))
+    lender = next((other for other in others if other.text != clips[index].text), None)
+    if lender is None:
         raise VsrError("bad_manifest", "all clips say the same: none can lend its words")
-    return found
+    return lender

@@ -1,9 +1,9 @@
-"""Places the words of a script where the lips say them; words that do not fit are spread out and reported.
+"""Forced alignment of a script to the lips; words that do not fit are spread out and reported.
 
-A text that the lips do not say has a best path, too, and a meaningless one. So every word has its mean log-probability:
+Even a text that the lips do not say has a best path, which means nothing. So every word gets a mean log-probability:
 words below `FITS` lose their place and share the frames of speech between their neighbours, in proportion to their
-letters (the alignment trap of dubbing with another text: EmoDubber, Cong et al. 2025, and others take the text as
-said). Shapes: N frames in which lips speak, D width of the reader.
+letters (the alignment problem of dubbing with another text: EmoDubber, Cong et al. 2025, and others assume that the
+text is spoken). Shapes: N frames in which lips speak, D width of the reader.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from vsr.inference.alignment import tokens_of
 from vsr.inference.speech import Encoded
 
 LIPS, SPREAD, NOWHERE = "lips", "spread", "nowhere"
-FITS = -3.0  # mean log-probability of a word that the lips say
-SLACK = 0.2  # seconds that lips may be before or after their cues
+FITS = -3.0  # least mean log-probability of a word that fits the lips
+SLACK = 0.2  # seconds by which lips may move before or after their cues
 FLOOR = 1e-6  # of a probability
 TINY = 1e-6  # of a frame: what rounding may move a border by
 
 
 @dataclass(frozen=True)
 class PlacedWord:
-    """A word of cue number ``cue`` (from 1), and when (seconds of the video) which face says it.
+    """A word of cue number ``cue`` (from 1), with the face that says it and its times in seconds of the video.
 
-    log_prob: mean of its tokens at the place that fits best, None where there was no room to look; how: placed by the
-    "lips", "spread", or "nowhere": no lips speak in its cue, and start and end are 0.
+    log_prob: mean over its tokens on the best path, None if the frames were too few for an alignment; how: placed by
+    the "lips", "spread", or "nowhere": no lips speak in its cue, and start and end are 0.
     """
 
     word: str
@@ -55,7 +55,7 @@ def place_script(reader, parts: Sequence[Encoded], cues: Sequence[ScriptCue]) ->
 
     Args:
         reader: a lip reader with a CTC head.
-        parts: the windows in which the lips of a video speak, of that reader (`vsr.inference.speech.encoded`).
+        parts: the windows in which the lips of a video speak, encoded by that reader (`vsr.inference.speech.encoded`).
         cues: in the order of their times.
 
     Raises VsrError bad_model, bad_text for words that the reader cannot write.
@@ -64,9 +64,9 @@ def place_script(reader, parts: Sequence[Encoded], cues: Sequence[ScriptCue]) ->
         return [PlacedWord(word, number, NOWHERE, None) for number, cue in enumerate(cues, 1) for word in cue.words]
     lips = _Lips.of(parts)
     placed: list[PlacedWord] = []
-    for together in said_together([(part.edges[0], part.edges[-1]) for part in parts], cues):
-        words = [(number + 1, word) for number in together for word in cues[number].words]
-        first, stop = lips.frames([cues[number] for number in together])
+    for group in said_together([(part.edges[0], part.edges[-1]) for part in parts], cues):
+        words = [(number + 1, word) for number in group for word in cues[number].words]
+        first, stop = lips.frames([cues[number] for number in group])
         if first == stop:
             placed += [PlacedWord(word, number, NOWHERE, None) for number, word in words]
         else:
@@ -76,7 +76,7 @@ def place_script(reader, parts: Sequence[Encoded], cues: Sequence[ScriptCue]) ->
 
 @dataclass(frozen=True)
 class _Lips:
-    """The frames of all windows, one after another: states (N, D), whose face (N,), begin and end (N,) in seconds."""
+    """The frames of all windows, concatenated: states (N, D), number of the face (N,), begins and ends (N,) in s."""
 
     states: Tensor
     faces: np.ndarray
@@ -90,14 +90,14 @@ class _Lips:
         return cls(torch.cat([part.states for part in parts]), faces, begins, ends)
 
     def frames(self, cues: Sequence[ScriptCue]) -> tuple[int, int]:
-        """(first, one past the last) frame in which cues are said, with some slack."""
+        """(first, one past the last) frame within the times of the cues, with some slack."""
         middles = (self.begins + self.ends) / 2
         low, high = cues[0].start - SLACK, max(cue.end for cue in cues) + SLACK
         inside = np.flatnonzero((middles >= low) & (middles < high))
         return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)
 
     def when(self, a: float, b: float) -> tuple[int, float, float]:
-        """Whose face it is from one frame to another, and from when to when in seconds."""
+        """(face, start, end) of frames ``a`` to ``b``, which may be fractions; times in seconds."""
         low, high = math.floor(a + TINY), math.ceil(b - TINY) - 1
         start = float(self.begins[low] + (a - low) * (self.ends[low] - self.begins[low]))
         end = float(self.ends[high] - (high + 1 - b) * (self.ends[high] - self.begins[high]))
@@ -105,7 +105,7 @@ class _Lips:
 
 
 def _placed(reader, lips: _Lips, words: Sequence[tuple[int, str]], first: int, stop: int) -> list[PlacedWord]:
-    """Words with the numbers of their cues, where they are said between two frames."""
+    """Align words, each with the number of its cue, to frames ``first`` to ``stop``."""
     states = lips.states[first:stop]
     tokens = tokens_of(reader, " ".join(word for _, word in words))
     scores, spans = fitted(reader, states, tokens, len(words))
@@ -118,10 +118,10 @@ def _placed(reader, lips: _Lips, words: Sequence[tuple[int, str]], first: int, s
 
 
 def said_together(windows: Sequence[tuple[float, float]], cues: Sequence[ScriptCue]) -> list[list[int]]:
-    """Cues (their places in the list) that are placed at once, since they share a window of (start, end) seconds.
+    """Groups of cues (by index) that are aligned together, as they share a window of (start, end) seconds.
 
-    A reader that sees a whole window writes its words on any of its frames, so a border between cues tells what is
-    said before and after, and not on which frames the reader's CTC has it.
+    A reader that sees a whole window may emit its words on any of its frames. So the border between two cues tells
+    which words come before and after it, but not on which frames the reader's CTC emits them.
     """
     groups: list[list[int]] = []
     last = -1
@@ -137,8 +137,8 @@ def said_together(windows: Sequence[tuple[float, float]], cues: Sequence[ScriptC
 
 @torch.inference_mode()
 def with_still_ends(model, parts: Sequence[Encoded], first: int, stop: int) -> tuple[int, int]:
-    """Frames ``first`` to ``stop`` of all windows, and those beside them in their windows, if the head for frames takes
-    none of these for speech: CTC may have written there what was said within."""
+    """Extend frames ``first`` to ``stop`` to the ends of their windows, on each side where the head for frames finds no
+    speech: CTC may have emitted there what was said within."""
     bounds = np.cumsum([0, *(len(part.states) for part in parts)])
     if model.alignment is None:
         return first, stop
@@ -151,24 +151,25 @@ def with_still_ends(model, parts: Sequence[Encoded], first: int, stop: int) -> t
 def fitted(
     reader, states: Tensor, tokens: Sequence[int], words: int
 ) -> tuple[list[float | None], list[tuple[float, float]]]:
-    """The mean log-probability of each word and its (start, end) in frames of states (N, D), as far as they fit in."""
+    """The mean log-probability of each word and its (start, end) in frames of states (N, D); None and (0, 0) if the
+    words do not fit into the frames."""
     needed = len(tokens) + sum(a == b for a, b in zip(tokens, tokens[1:], strict=False))
-    found: list[Word] = []
+    aligned: list[Word] = []
     if needed <= len(states):
-        found = align_text(reader.model, states, reader.tokenizer, tokens)
-    if len(found) != words:
+        aligned = align_text(reader.model, states, reader.tokenizer, tokens)
+    if len(aligned) != words:
         return [None] * words, [(0.0, 0.0)] * words
     spans = token_spans(reader.model, states, tokens)
     scores: list[float | None] = []
-    for _, a, b in (own for own in reader.tokenizer.word_spans(tokens) if own[0]):
+    for _, a, b in (span for span in reader.tokenizer.word_spans(tokens) if span[0]):
         scores.append(sum(math.log(max(FLOOR, spans[i][2])) for i in range(a, b)) / (b - a))
-    return scores, [(word.start * FPS, min(len(states), word.end * FPS)) for word in found]
+    return scores, [(word.start * FPS, min(len(states), word.end * FPS)) for word in aligned]
 
 
 @torch.inference_mode()
 def said_in(model, states: Tensor) -> tuple[float, float]:
-    """(first, one past the last) frame of states (N, D) that the head for frames takes for speech; without such a head,
-    or if it hears none, all."""
+    """(first, one past the last) frame of states (N, D) with speech by the head for frames; all frames without such a
+    head, or if it finds no speech."""
     if model.alignment is None:
         return 0.0, float(len(states))
     speech = torch.nonzero(model.alignment(states).argmax(-1) != BLANK)[:, 0].tolist()

@@ -1,4 +1,4 @@
-"""Pitch and loudness of a finished voice, as they are asked for. Loads nothing heavy, for --help."""
+"""Change pitch and loudness of a finished voice. Loads nothing heavy, for --help."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ RATIOS, DECIBELS = Range(0.25, 4), Range(-40, 40)
 
 @dataclass(frozen=True)
 class Prosody:
-    """What is changed of a voice. ratio: of its pitch; flat: the pitch stands at its geometric mean; decibels: of its
-    loudness."""
+    """Changes to a voice. ratio: factor of the pitch; flat: the pitch stays at its geometric mean; decibels: change of
+    the loudness."""
 
     ratio: float = 1.0
     flat: bool = False
     decibels: float = 0.0
 
     def __call__(self, wave: np.ndarray) -> np.ndarray:
-        """A voice (S,) float32 at 16 kHz changed, as long as it was; bit for bit as it was where nothing is asked for.
+        """Change a voice (S,) float32 at 16 kHz; the length stays. Without changes the result is identical.
 
         Raises VsrError missing_package.
         """
@@ -42,7 +42,7 @@ class Prosody:
         return wave if not self.decibels else wave * np.float32(10 ** (self.decibels / 20))
 
     def check(self) -> None:
-        """Refuse before any work what could not be done. Raises VsrError missing_package."""
+        """Check for the package that a change of pitch needs, before any work. Raises VsrError missing_package."""
         if self.flat or self.ratio != 1:
             from lip2speech.features.pitch import FROM_SOURCE
 
@@ -50,26 +50,26 @@ class Prosody:
 
 
 def pitch_of(given: str | None) -> tuple[float, bool]:
-    """(ratio, flat) of ``+2st`` (semitones), ``x1.2`` or ``flat``. Raises VsrError bad_options."""
+    """Parse ``+2st`` (semitones), ``x1.2`` or ``flat`` to (ratio, flat). Raises VsrError bad_options."""
     if given in (None, FLAT):
         return 1.0, given == FLAT
-    found = re.fullmatch(rf"({NUMBER})st|x({NUMBER})", given, re.ASCII)
-    if not found:
+    match = re.fullmatch(rf"({NUMBER})st|x({NUMBER})", given, re.ASCII)
+    if not match:
         raise VsrError("bad_options", f"--pitch {given}: give semitones as +2st, a ratio as x1.2, or {FLAT}")
-    ratio = 2 ** (float(found[1]) / 12) if found[1] else float(found[2])
+    ratio = 2 ** (float(match[1]) / 12) if match[1] else float(match[2])
     check_number("--pitch as a ratio", ratio, RATIOS, "bad_options")
     return ratio, False
 
 
 def energy_of(given: str | None) -> float:
-    """Decibels of ``+3dB``. Raises VsrError bad_options."""
+    """Parse ``+3dB`` to decibels. Raises VsrError bad_options."""
     if given is None:
         return 0.0
-    found = re.fullmatch(rf"({NUMBER})dB", given, re.ASCII)
-    if not found:
+    match = re.fullmatch(rf"({NUMBER})dB", given, re.ASCII)
+    if not match:
         raise VsrError("bad_options", f"--energy {given}: give decibels, such as +3dB")
-    check_number("--energy in dB", float(found[1]), DECIBELS, "bad_options")
-    return float(found[1])
+    check_number("--energy in dB", float(match[1]), DECIBELS, "bad_options")
+    return float(match[1])
 
 
 def add_prosody_arguments(group) -> None:
@@ -79,7 +79,7 @@ def add_prosody_arguments(group) -> None:
 
 
 def prosody_of(args: argparse.Namespace) -> Prosody:
-    """What `add_prosody_arguments` was given, checked. Raises VsrError bad_options, missing_package."""
+    """The arguments of `add_prosody_arguments`, checked. Raises VsrError bad_options, missing_package."""
     prosody = Prosody(*pitch_of(args.pitch), energy_of(args.energy))
     prosody.check()
     return prosody

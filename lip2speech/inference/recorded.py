@@ -1,4 +1,4 @@
-"""Conditions of a voice that are made of the sound of the recording itself: noisy sound that its lips help to clean."""
+"""Conditions of a voice from the noisy sound of the recording itself, for audio-visual speech enhancement."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from vsr.inference.listening import has_sound
 
 
 def check_hears(loaded: LoadedVoice) -> None:
-    """Refuse a voice that cannot be given the recording's own sound. Raises VsrError bad_model."""
-    if not any(is_recorded(own) for own in loaded.voice.named.values()):
+    """Refuse a voice without a condition for the recording's own sound. Raises VsrError bad_model."""
+    if not any(is_recorded(condition) for condition in loaded.voice.named.values()):
         raise VsrError("bad_model", f"{loaded.parts[0]} {HEARS_NONE}")
 
 
@@ -32,10 +32,10 @@ def check_sound(path: str | Path) -> None:
 def conditions_of_sound(
     conditions: Mapping[str, Condition], waves: Sequence[np.ndarray], device: torch.device
 ) -> dict[str, Tensor]:
-    """Name -> (B, N, C) of the conditions that are made of a recording's sound; ``waves``: of each clip (640 T,)."""
-    found = {}
+    """Name -> (B, N, C) of the conditions from recorded sound; ``waves``: (640 T,) of each clip."""
+    features = {}
     for name, condition in conditions.items():
         if is_recorded(condition):
-            own = [torch.from_numpy(condition.of_wave(wave)) for wave in waves]
-            found[name] = pad_sequence(own, batch_first=True).to(device)
-    return found
+            values = [torch.from_numpy(condition.of_wave(wave)) for wave in waves]
+            features[name] = pad_sequence(values, batch_first=True).to(device)
+    return features

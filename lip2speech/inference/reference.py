@@ -1,4 +1,4 @@
-"""Whose voice it is to be: what `--reference` names, and the vector (256,) that stands for it."""
+"""The reference voice: what `--reference` names, and its speaker embedding (256,)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     import numpy as np
 
 OWN, ANONYMOUS, FACE, SAVED, FILE = "own", "anonymous", "face", "saved", "file"
-RESERVED = (OWN, ANONYMOUS, FACE)  # no voice is saved by these names
-UNHEARD = {"no_sound", "silent_reference", "short_reference", "no_voice"}  # reasons why a sound has no speaker
-MOST = 300.0  # seconds of a video's own sound that are listened to
+RESERVED = (OWN, ANONYMOUS, FACE)  # names that no saved voice can have
+UNHEARD = {"no_sound", "silent_reference", "short_reference", "no_voice"}  # reasons why a sound gives no embedding
+MOST = 300.0  # seconds of a video's own sound that are used
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One of: the sound of what is voiced itself; nobody, by seed; the looks of the face; a saved voice, by name; a
-    recording, by path."""
+    """The kind of a reference: the input's own sound; an anonymous voice, by seed; the looks of the face; a saved
+    voice, by name; a recording, by path."""
 
     kind: str
     value: str = ""
@@ -31,32 +31,32 @@ class Reference:
 
     @property
     def file(self) -> str | None:
-        """The recording that is read, if it is one."""
+        """The path of the recording, if the reference is one."""
         return self.value if self.kind == FILE else None
 
     @property
     def is_somebody(self) -> bool:
-        """Whether it is a person's voice, so that consent is needed."""
+        """Whether it is the voice of a person, so that consent is needed."""
         return self.kind != ANONYMOUS
 
 
 def files_of(reference: Reference | None) -> tuple[str, ...]:
-    """The recordings that are read of it."""
+    """The recordings that a reference reads."""
     return (reference.file,) if reference and reference.file else ()
 
 
 @dataclass(frozen=True)
 class Whose:
-    """vector (256,) of length 1; note: what the user should know of it, if anything."""
+    """vector (256,) of length 1; note: a message for the user about it, or ""."""
 
     vector: np.ndarray
     note: str = ""
 
 
 def read_reference(given: str | Path | Reference) -> Reference:
-    """``own``, ``anonymous[:SEED]``, ``face``, the name of a saved voice or a file; a file called so is ``./own``.
+    """Parse ``own``, ``anonymous[:SEED]``, ``face``, the name of a saved voice or a file (one named own is ``./own``).
 
-    Raises VsrError bad_options: a seed that is none, a name by which no voice is saved.
+    Raises VsrError bad_options: an invalid seed, a name that no saved voice has.
     """
     if isinstance(given, Reference):
         return given
@@ -71,32 +71,32 @@ def read_reference(given: str | Path | Reference) -> Reference:
         return Reference(ANONYMOUS, seed=seed)
     if not is_name(text) or Path(text).exists():
         return Reference(FILE, text)
-    saved_vector(text)  # is quick to refuse
+    saved_vector(text)  # refuses an unknown name early
     return Reference(SAVED, text)
 
 
 def before_hearing(reference: Reference) -> np.ndarray:
-    """The vector (256,) of a voice that is chosen before anything is seen or heard: saved, recorded, or nobody's, which
-    is then far from nobody in particular.
+    """The embedding (256,) of a reference that does not depend on the input: saved, recorded, or anonymous without a
+    source to be far from.
 
-    Raises VsrError: bad_options for ``own`` and ``face``; of recordings as `whose`.
+    Raises VsrError: bad_options for ``own`` and ``face``; for recordings as `whose`.
     """
     if reference.kind in (OWN, FACE):
-        known = "give a recording, a saved voice or anonymous"
-        raise VsrError("bad_options", f"--reference {reference.kind}: nobody has been seen or heard before; {known}")
+        hint = "give a recording, a saved voice or anonymous"
+        raise VsrError("bad_options", f"--reference {reference.kind}: nobody has been seen or heard before; {hint}")
     if reference.kind == ANONYMOUS:
         return anonymous_vector(shipped_pool(), None, reference.seed)
     return whose(reference, "").vector
 
 
 def whose(reference: Reference, source: str | Path, pool: Sequence[np.ndarray] | None = None) -> Whose:
-    """The voice to speak with; that of a face depends on which (`lip2speech.inference.faces`).
+    """The voice to speak with, for every kind but ``face`` (see `lip2speech.inference.faces`).
 
     Args:
-        source: what is voiced, a recording or a video, whose own sound ``own`` and ``anonymous`` listen to.
-        pool: vectors of voices that nobody's is made of; None: those in the package.
+        source: the input, a recording or a video, whose own sound ``own`` and ``anonymous`` use.
+        pool: embeddings from which an anonymous voice is averaged; None: those in the package.
 
-    Raises VsrError: bad_options; of recordings: unreadable, no_sound, silent_reference, short_reference, no_voice.
+    Raises VsrError: bad_options; for recordings: unreadable, no_sound, silent_reference, short_reference, no_voice.
     """
     from lip2speech.features.speaker import reference_vector
 
@@ -109,9 +109,9 @@ def whose(reference: Reference, source: str | Path, pool: Sequence[np.ndarray] |
     if reference.kind == OWN:
         return Whose(reference_vector(source, MOST))
     try:
-        own, note = reference_vector(source, MOST), ""
+        source_vector, note = reference_vector(source, MOST), ""
     except VsrError as error:
         if error.reason not in UNHEARD:
             raise
-        own, note = None, "its own sound holds no voice: the anonymous one was not chosen to be far from it"
-    return Whose(anonymous_vector(shipped_pool() if pool is None else pool, own, reference.seed), note)
+        source_vector, note = None, "its own sound holds no voice: the anonymous one was not chosen to be far from it"
+    return Whose(anonymous_vector(shipped_pool() if pool is None else pool, source_vector, reference.seed), note)

@@ -1,5 +1,5 @@
-"""Sound -> the same words in another voice, by its units of sound (the renderer of AV2AV, Choi et al. 2024), where a
-voice has learnt to speak units (`lip2speech.features.unit_input`).
+"""Voice conversion by speech units (the renderer of AV2AV, Choi et al. 2024), for voices that were trained on units
+(`lip2speech.features.unit_input`).
 
 Shapes: wave (S,) at 16 kHz, T video frames of 640 samples, K units of D numbers.
 """
@@ -27,16 +27,16 @@ from vsr.media.units import Codebook, open_extractor
 
 
 def check_speaks_units(loaded: LoadedVoice) -> None:
-    """Refuse a voice that looks at lips. Raises VsrError bad_model."""
+    """Refuse a voice whose input is lips instead of units. Raises VsrError bad_model."""
     check_seen(loaded.config[ACOUSTIC], loaded.parts[0])
 
 
 def same_units(folder: Path, acoustic: Path, size: int) -> Codebook:
-    """The codebook of a folder whose model knows ``size`` units, which is to be that of an acoustic model. Raises
-    VsrError bad_model."""
-    codebook, own = Codebook.load(folder / UNITS_FILE), Codebook.load(acoustic / UNITS_FILE)
-    same = codebook.extractor == own.extractor and codebook.centres.shape == own.centres.shape
-    if not same or not torch.allclose(codebook.centres, own.centres, atol=1e-3):
+    """The codebook of a folder, checked to have ``size`` units and to equal that of an acoustic model. Raises VsrError
+    bad_model."""
+    codebook, reference = Codebook.load(folder / UNITS_FILE), Codebook.load(acoustic / UNITS_FILE)
+    same = codebook.extractor == reference.extractor and codebook.centres.shape == reference.centres.shape
+    if not same or not torch.allclose(codebook.centres, reference.centres, atol=1e-3):
         raise VsrError("bad_model", f"{folder} was trained with other units than {acoustic}")
     if size != len(codebook):
         raise VsrError("bad_model", f"{folder}: {size} units, its codebook has {len(codebook)}")
@@ -44,29 +44,34 @@ def same_units(folder: Path, acoustic: Path, size: int) -> Codebook:
 
 
 def tracks_of(loaded: LoadedVoice, emotion: str, steps: int) -> dict[str, Tensor]:
-    """Name -> (1, N, E) of a voice's conditions that are emotions, of one all the time; none for "". Raises VsrError
-    bad_options for one that it does not know."""
-    felt = {name: own for name, own in loaded.voice.named.items() if is_felt(own)} if emotion else {}
+    """Name -> (1, N, E) of a voice's emotion conditions, with the same emotion in all N steps; empty for "". Raises
+    VsrError bad_options for an unknown emotion."""
+    emotional = (
+        {name: condition for name, condition in loaded.voice.named.items() if is_felt(condition)} if emotion else {}
+    )
     device = loaded.voice.mel_mean.device
-    return {name: torch.from_numpy(own.named(emotion, steps))[None].to(device) for name, own in felt.items()}
+    return {
+        name: torch.from_numpy(condition.named(emotion, steps))[None].to(device)
+        for name, condition in emotional.items()
+    }
 
 
 def check_feels(loaded: LoadedVoice, emotion: str) -> None:
-    """Refuse an emotion of a voice that knows none, or not this. Raises VsrError bad_model, bad_options."""
+    """Refuse an emotion for a voice without emotions, or without this one. Raises VsrError bad_model, bad_options."""
     if emotion and not tracks_of(loaded, emotion, 1):
         problem = "knows no emotions: train one with a condition of kind emotion, and give it as --model"
         raise VsrError("bad_model", f"{loaded.parts[0]} {problem}")
 
 
 def heard(loaded: LoadedVoice, wave: np.ndarray) -> Tensor:
-    """What stands for lips, (1, T, 2D), of a wave (640 T,). Raises VsrError bad_units."""
+    """Wave (640 T,) -> input of the voice in place of lips, (1, T, 2D). Raises VsrError bad_units."""
     codebook = Codebook.load(loaded.parts[0] / UNITS_FILE)
     units = codebook.units(open_extractor(codebook.extractor).frames(torch.from_numpy(wave)))
     return seen_of(loaded, units, len(codebook))
 
 
 def seen_of(loaded: LoadedVoice, units: Tensor, size: int) -> Tensor:
-    """Units (2T,) of so many -> what stands for lips, (1, T, 2D)."""
+    """Units (2T,) of a codebook of ``size`` -> input of the voice in place of lips, (1, T, 2D)."""
     vectors = unit_vectors(size, loaded.voice.reader.config.dim)
     return vectors[units].unflatten(0, (-1, UNITS_PER_FRAME)).flatten(1)[None]
 
@@ -74,7 +79,7 @@ def seen_of(loaded: LoadedVoice, units: Tensor, size: int) -> Tensor:
 def revoice(
     loaded: LoadedVoice, wave: np.ndarray, speaker: Tensor, options: FlowOptions | None = None, emotion: str = ""
 ) -> np.ndarray:
-    """The wave (S,) of any length in the voice of ``speaker`` (1, 256) with an emotion, as long as it was.
+    """Convert a wave (S,) of any length to the voice of ``speaker`` (1, 256) with an emotion; the length stays.
 
     Raises VsrError bad_model, bad_options, bad_units, too_short (no sample), not_finite.
     """
@@ -82,8 +87,8 @@ def revoice(
     check_feels(loaded, emotion)
     if not len(wave):
         raise VsrError("too_short", "there is no sound to revoice")
-    whole = np.pad(wave, (0, -len(wave) % SAMPLES_PER_FRAME)).astype(np.float32)
-    return fit_length(_said(loaded, heard(loaded, whole), speaker, options, emotion), len(wave))
+    padded = np.pad(wave, (0, -len(wave) % SAMPLES_PER_FRAME)).astype(np.float32)
+    return fit_length(_said(loaded, heard(loaded, padded), speaker, options, emotion), len(wave))
 
 
 def say_units(
@@ -102,32 +107,32 @@ def say_units(
 
 
 def read_units(path: str | Path, size: int) -> Tensor:
-    """Units (2T,) of a .npy that another program wrote, as from a picture (Im2Sp, 2024): whole numbers below ``size``,
-    50 a second; the last is repeated where their number is odd. Nothing is unpickled. Raises VsrError bad_units.
+    """Read units (2T,) from a .npy of another program, for example of images (Im2Sp, 2024): whole numbers below
+    ``size``, 50 a second; the last is repeated if their number is odd. Nothing is unpickled. Raises VsrError bad_units.
     """
     try:
-        found = np.load(path, allow_pickle=False)
+        units = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise VsrError("bad_units", f"{path}: cannot be read as an array of units: {one_line(error)}") from error
-    if not isinstance(found, np.ndarray) or found.dtype.kind not in "iu" or not found.size:
+    if not isinstance(units, np.ndarray) or units.dtype.kind not in "iu" or not units.size:
         raise VsrError("bad_units", f"{path}: units are whole numbers, 50 a second")
-    if found.min() < 0 or found.max() >= size:
-        problem = f"has units of {found.min()} to {found.max()}"
+    if units.min() < 0 or units.max() >= size:
+        problem = f"has units of {units.min()} to {units.max()}"
         raise VsrError("bad_units", f"{path}: {problem}; this voice knows 0 to {size - 1}")
-    flat = found.astype(np.int64).ravel()
+    flat = units.astype(np.int64).ravel()
     return torch.from_numpy(np.append(flat, flat[-1:]) if len(flat) % UNITS_PER_FRAME else flat)
 
 
 @torch.inference_mode()
 def _said(loaded: LoadedVoice, seen: Tensor, speaker: Tensor, options: FlowOptions | None, emotion: str) -> np.ndarray:
-    """What stands for lips, (1, T, 2D) -> wave (640 T,). Raises VsrError not_finite."""
+    """Input in place of lips (1, T, 2D) -> wave (640 T,). Raises VsrError not_finite."""
     seen, options = seen.to(speaker.device), options or FlowOptions()
 
     def speak(start: int, stop: int) -> Speech:
         lengths = torch.tensor([stop - start], device=speaker.device)
-        felt = tracks_of(loaded, emotion, UNITS_PER_FRAME * (stop - start))
-        return loaded.voice.speak_seen(seen[:, start:stop], lengths, speaker, options, conditions=felt)
+        emotions = tracks_of(loaded, emotion, UNITS_PER_FRAME * (stop - start))
+        return loaded.voice.speak_seen(seen[:, start:stop], lengths, speaker, options, conditions=emotions)
 
-    made = vocode(loaded.vocoder, spoken_in_windows(loaded.voice, seen.shape[1], speak), speaker)[0].float().cpu()
-    check_finite(made, f"{loaded.folder}")
-    return made.numpy()
+    wave = vocode(loaded.vocoder, spoken_in_windows(loaded.voice, seen.shape[1], speak), speaker)[0].float().cpu()
+    check_finite(wave, f"{loaded.folder}")
+    return wave.numpy()

@@ -1,4 +1,4 @@
-"""What a voice was made to say, for programs: each word with its times and confidence, and whether it shaped it."""
+"""The record of a voiced video, as JSON: each word with its times and confidence, and whether it shaped the voice."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from vsr.output.unsure import LEAST
 
 
 def said_record(text: Text, video: str | Path, seconds: float) -> dict[str, Any]:
-    """Words in the order of their faces and times, which are seconds in the video; ``seconds`` of the video are voiced.
+    """The words in order of face and time (seconds in the video); ``seconds``: how much of the video is voiced.
 
-    A word is unsure if it is more likely wrong than right, or a guess: read of lips unlike those of the reader's
-    training. The voice was shaped by the words with ``shapes_voice``, each as far as its confidence goes.
+    A word is unsure if it is more likely wrong than right, or a guess: read from lips out of the reader's domain.
+    Words with ``shapes_voice`` shaped the voice, weighted by their confidence.
     """
     return {
         "video": str(video), "voice": SYNTHETIC, "seconds": round(seconds, 3),

@@ -1,4 +1,4 @@
-"""Voices that a user has saved by name: the GE2E vector of each, in the user's configuration folder.
+"""Voices that a user has saved by name, as GE2E speaker embeddings in the user's configuration folder.
 
 The folder is `lip2speech` in XDG_CONFIG_HOME, else in APPDATA (Windows), else in `~/.config`; a voice is
 `voices/NAME.json` there, for its owner alone.
@@ -23,23 +23,24 @@ DIM = 256  # of a vector
 
 
 def user_folder() -> Path:
-    """Where what a user has agreed to and saved is kept."""
+    """The folder of the user's saved voices and consent."""
     local = os.environ.get("XDG_CONFIG_HOME") or (os.environ.get("APPDATA") if os.name == "nt" else None)
     return Path(local or Path.home() / ".config") / "lip2speech"
 
 
 def is_name(text: str) -> bool:
-    """Whether a voice can be called so."""
+    """Whether the text is valid as the name of a voice."""
     return NAME.fullmatch(text) is not None
 
 
 def saved_names() -> list[str]:
-    """The names of the voices that are there."""
+    """The names of all saved voices."""
     return sorted(path.stem for path in (user_folder() / "voices").glob("*.json") if is_name(path.stem))
 
 
 def save_voice_as(name: str, vector: np.ndarray, source: str) -> Path:
-    """Keep a vector (256,); ``source``: the recording's name, for the list. Raises VsrError exists, not_writable."""
+    """Save an embedding (256,), with the name of its recording (``source``) for the list. Raises VsrError exists,
+    not_writable."""
     path = _path_of(name)
     if path.exists():
         raise VsrError("exists", f"a voice called {name} is saved: lip2speech voices remove {name}, or another name")
@@ -47,42 +48,42 @@ def save_voice_as(name: str, vector: np.ndarray, source: str) -> Path:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise VsrError("not_writable", f"{path.parent}: {error.strerror}") from error
-    saved = datetime.date.today().isoformat()
-    write_json(path, {"from": source, "saved": saved, "vector": [round(float(value), 6) for value in vector]})
+    today = datetime.date.today().isoformat()
+    write_json(path, {"from": source, "saved": today, "vector": [round(float(value), 6) for value in vector]})
     return path
 
 
 def saved_vector(name: str) -> np.ndarray:
-    """The vector (256,) of length 1 of a saved voice. Raises VsrError bad_options, bad_model for a damaged file."""
+    """The embedding (256,) of length 1 of a saved voice. Raises VsrError bad_options, bad_model for a damaged file."""
     import numpy as np
 
-    known = saved_names()
-    if name not in known:
-        there = f"saved: {', '.join(known)}" if known else "none is saved: lip2speech voices add NAME FILE"
-        raise VsrError("bad_options", f"{name}: no such file, and no saved voice has that name ({there})")
+    names = saved_names()
+    if name not in names:
+        voices = f"saved: {', '.join(names)}" if names else "none is saved: lip2speech voices add NAME FILE"
+        raise VsrError("bad_options", f"{name}: no such file, and no saved voice has that name ({voices})")
     record = saved_record(name)
     vector = np.asarray(record["vector"], np.float32)
     return vector / np.linalg.norm(vector)
 
 
 def saved_record(name: str) -> dict:
-    """What is kept of a voice: from, saved, vector. Raises VsrError bad_model."""
+    """The record of a saved voice: from, saved, vector. Raises VsrError bad_model."""
     import numpy as np
 
     path = _path_of(name)
     try:
         record = read_json(path)
         vector = np.asarray(record["vector"], float)
-        sound = vector.shape == (DIM,) and bool(np.isfinite(vector).all()) and bool(np.any(vector))
+        is_valid = vector.shape == (DIM,) and bool(np.isfinite(vector).all()) and bool(np.any(vector))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise VsrError("bad_model", f"{path} holds no voice") from error
-    if not sound:
+    if not is_valid:
         raise VsrError("bad_model", f"{path} holds no voice: {DIM} numbers are needed")
     return record
 
 
 def remove_voice(name: str) -> None:
-    """Forget a voice. Raises VsrError bad_options where none is called so."""
+    """Delete a saved voice. Raises VsrError bad_options if there is none of that name."""
     if name not in saved_names():
         raise VsrError("bad_options", f"no saved voice is called {name}: lip2speech voices lists them")
     _path_of(name).unlink()

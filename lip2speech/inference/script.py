@@ -18,7 +18,7 @@ EVER = float("inf")
 
 @dataclass(frozen=True)
 class ScriptCue:
-    """Words (lower case, no punctuation) that are said between two times (seconds of the video)."""
+    """Words (lower case, no punctuation) and the times between which they are said (seconds of the video)."""
 
     words: tuple[str, ...]
     start: float = -EVER
@@ -28,7 +28,7 @@ class ScriptCue:
 def read_script(path: str | Path) -> list[ScriptCue]:
     """The cues of a .srt in the order of their times, or the whole of a .txt as one cue without times.
 
-    Raises VsrError bad_text: another ending, not UTF-8, not there, no words, no cues, a cue that ends before it begins.
+    Raises VsrError bad_text: other suffix, not UTF-8, no such file, no words, no cues, a cue ends before it begins.
     """
     path = Path(path)
     if path.suffix.lower() not in (SRT, TXT):
@@ -46,27 +46,27 @@ def read_script(path: str | Path) -> list[ScriptCue]:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Words of a text, without the mark-up of subtitles."""
+    """The words of a text, without subtitle mark-up."""
     return tuple(lower(MARKUP.sub(" ", text)).split())
 
 
 def _cues(path: Path, text: str) -> list[ScriptCue]:
-    found = list(TIMES.finditer(text))
-    if not found:
+    timings = list(TIMES.finditer(text))
+    if not timings:
         raise VsrError("bad_text", f"{path}: no cue with a time such as 00:00:01,000 --> 00:00:02,500")
-    ends = [following.start() for following in found[1:]] + [len(text)]
+    ends = [timing.start() for timing in timings[1:]] + [len(text)]
     cues = []
-    for number, (own, end) in enumerate(zip(found, ends, strict=True), start=1):
-        start, stop = _seconds(own.groups()[:4]), _seconds(own.groups()[4:])
+    for number, (timing, end) in enumerate(zip(timings, ends, strict=True), start=1):
+        start, stop = _seconds(timing.groups()[:4]), _seconds(timing.groups()[4:])
         if stop <= start:
-            raise VsrError("bad_text", f"{path}: cue {number} ends before it begins: {own[0].strip()}")
-        last = number == len(found)
-        cues.append(ScriptCue(words_of(_without_number(text[own.end() : end], last)), start, stop))
+            raise VsrError("bad_text", f"{path}: cue {number} ends before it begins: {timing[0].strip()}")
+        last = number == len(timings)
+        cues.append(ScriptCue(words_of(_without_number(text[timing.end() : end], last)), start, stop))
     return cues
 
 
 def _without_number(block: str, last: bool) -> str:
-    """The lines of a cue; the number before the next cue's times is not said."""
+    """The lines of a cue, without the number of the next cue that ends the block."""
     lines = block.rstrip().splitlines()
     return "\n".join(lines[:-1] if not last and lines and lines[-1].strip().isdigit() else lines)
 

@@ -1,4 +1,4 @@
-"""What a script says in a video, for the voice that is pulled towards it, and the record of where its words went."""
+"""The words of a script in a video, towards which the voice is pulled, and the record of where they were placed."""
 
 from __future__ import annotations
 
@@ -21,39 +21,41 @@ SCRIPT = "script"
 
 
 class ScriptText(Text):
-    """The words of a script where they were placed; all are certain: it is what is to be said."""
+    """The words of a script where they were placed; all have confidence 1, as they are what is to be said."""
 
     def __init__(self, placed: Sequence[PlacedWord], reader: str):
-        known: dict[int, list[TimedWord]] = defaultdict(list)
-        for own in placed:
-            if own.how != NOWHERE:
-                known[own.face].append(TimedWord(own.word, own.start, own.end, 1.0))
-        super().__init__(dict(known))
+        words_by_face: dict[int, list[TimedWord]] = defaultdict(list)
+        for word in placed:
+            if word.how != NOWHERE:
+                words_by_face[word.face].append(TimedWord(word.word, word.start, word.end, 1.0))
+        super().__init__(dict(words_by_face))
         self.placed, self.reader_name = tuple(placed), reader
 
     def shown(self) -> str:
         """The script on one line; words that do not fit the lips with a question mark."""
-        return " ".join(own.word if own.how == LIPS else f"{own.word}(?)" for own in self.placed)
+        return " ".join(word.word if word.how == LIPS else f"{word.word}(?)" for word in self.placed)
 
     def warning(self) -> str | None:
         """Which words do not fit, each with its mean log-probability, and which are not spoken."""
-        loose = [own for own in self.placed if own.how not in (LIPS, NOWHERE)]
-        left = [own for own in self.placed if own.how == NOWHERE]
+        spread = [word for word in self.placed if word.how not in (LIPS, NOWHERE)]
+        unspoken = [word for word in self.placed if word.how == NOWHERE]
         parts = []
-        if loose:
-            each = ", ".join(own.word + ("" if own.log_prob is None else f" {own.log_prob:.1f}") for own in loose)
-            parts.append(f"{_count(loose)} spread, which the lips do not seem to say (mean log-probability): {each}")
-        if left:
-            cues = ", ".join(str(number) for number in sorted({own.cue for own in left}))
-            each = " ".join(own.word for own in left)
-            parts.append(f"{_count(left)} not spoken, as no lips speak in cue {cues}: {each}")
+        if spread:
+            listed = ", ".join(
+                word.word + ("" if word.log_prob is None else f" {word.log_prob:.1f}") for word in spread
+            )
+            parts.append(f"{_count(spread)} spread, which the lips do not seem to say (mean log-probability): {listed}")
+        if unspoken:
+            cues = ", ".join(str(number) for number in sorted({word.cue for word in unspoken}))
+            listed = " ".join(word.word for word in unspoken)
+            parts.append(f"{_count(unspoken)} not spoken, as no lips speak in cue {cues}: {listed}")
         return "; ".join(parts) or None
 
     def each(self) -> Iterator[tuple[int, TimedWord, bool, bool]]:
         """As of `Text`; guesses are words that were spread."""
-        for own in self.placed:
-            if own.how != NOWHERE:
-                yield own.face, TimedWord(own.word, own.start, own.end, 1.0), own.how != LIPS, True
+        for word in self.placed:
+            if word.how != NOWHERE:
+                yield word.face, TimedWord(word.word, word.start, word.end, 1.0), word.how != LIPS, True
 
 
 def _count(words: Sequence[PlacedWord]) -> str:
@@ -61,10 +63,10 @@ def _count(words: Sequence[PlacedWord]) -> str:
 
 
 def open_script(loaded: LoadedVoice, cues: Sequence[ScriptCue], options: FlowOptions, path: str | Path) -> ScriptText:
-    """The words of a script at their places in a video, of the face that fills most of the frame in each shot.
+    """Align the words of a script to a video, for the face that fills most of the frame in each shot.
 
-    Raises VsrError no_listener, bad_options, bad_text for words that the voice or the reader does not know, and what a
-    video is refused for.
+    Raises VsrError no_listener, bad_options, bad_text for words that the voice or the reader does not know, and the
+    errors of reading a video.
     """
     from vsr.inference.seen import SILENT
     from vsr.inference.speech import encoded
@@ -77,24 +79,24 @@ def open_script(loaded: LoadedVoice, cues: Sequence[ScriptCue], options: FlowOpt
     except VsrError as error:
         if error.reason not in SILENT:
             raise
-        parts = []  # none of the words is spoken, which is told
+        parts = []  # none of the words is spoken; the warning says so
     return ScriptText(place_script(loaded.reader, parts, cues), loaded.reader.name)
 
 
 def placed_record(text: ScriptText, video: str | Path, seconds: float) -> dict[str, Any]:
-    """Every word of the script in its order, with its cue, its mean log-probability and how it was placed; words that
-    are not spoken have no times. ``seconds`` of the video are voiced; times are seconds in the video."""
+    """Every word of the script in order, with its cue, mean log-probability and how it was placed; words that are not
+    spoken have no times. ``seconds``: how much of the video is voiced; times are seconds in the video."""
     return {
         "video": str(video), "voice": SYNTHETIC, "seconds": round(seconds, 3),
         "reader": text.reader_name, "warning": text.warning() or "",
         "words": [
             {
-                "cue": own.cue, "face": own.face, "word": own.word, "placed": own.how,
-                "start": None if own.how == NOWHERE else round(own.start, 3),
-                "end": None if own.how == NOWHERE else round(own.end, 3),
-                "log_prob": None if own.log_prob is None else round(own.log_prob, 3),
+                "cue": word.cue, "face": word.face, "word": word.word, "placed": word.how,
+                "start": None if word.how == NOWHERE else round(word.start, 3),
+                "end": None if word.how == NOWHERE else round(word.end, 3),
+                "log_prob": None if word.log_prob is None else round(word.log_prob, 3),
             }
-            for own in text.placed
+            for word in text.placed
         ],
     }  # fmt: skip
 

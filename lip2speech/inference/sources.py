@@ -1,4 +1,4 @@
-"""The inputs of the voices of a list, so that none is kept that was made from something else."""
+"""Fingerprints of a list's synthesised clips: the inputs of each, so that stale outputs are made again."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from vsr.core.artifacts import KEPT, NEW, Ledger, digest_of, identify, identify_
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 
-PULLING = 3  # of how a voice is pulled towards its text, raised likewise
-VERSION = 1  # of how a list is voiced: raised whenever the same models give another sound
+PULLING = 3  # version of the pull towards text, raised likewise
+VERSION = 1  # version of voicing a list: raised whenever the same models give another sound
 
 
 class Sources:
@@ -40,41 +40,46 @@ class Sources:
                 self.common["lip reader"] = identify_folder(loaded.reader.folder)
 
     def all(self) -> dict[str, dict]:
-        """Clip id -> what its voice depends on; whose vectors it may be given are the speaker's of the whole list."""
-        own = {clip.id: identify(self.features / f"{clip.id}.safetensors") for clip in self.clips}
+        """Clip id -> the inputs of its voice. Its speaker embedding may come from any of the speaker's clips in the
+        list, so their features count, too."""
+        features = {clip.id: identify(self.features / f"{clip.id}.safetensors") for clip in self.clips}
         speakers: dict[str, list] = {}
         for clip in self.clips:
-            speakers.setdefault(clip.speaker, []).append([clip.id, own[clip.id]])
+            speakers.setdefault(clip.speaker, []).append([clip.id, features[clip.id]])
         lists = {speaker: digest_of(clips) for speaker, clips in speakers.items()}
         return {
-            clip.id: self._of(clip, own[clip.id], [lists[clip.speaker], place]) for place, clip in enumerate(self.clips)
+            clip.id: self._of(clip, features[clip.id], [lists[clip.speaker], index])
+            for index, clip in enumerate(self.clips)
         }
 
     def _of(self, clip: Clip, features: dict, lender: list) -> dict:
-        """``lender``: what decides which clip lends its voice, the speaker's clips and the place in the list."""
-        made = {"features": features} | self.common
+        """The inputs of one clip. ``lender``: what decides which clip lends its voice: the digest of the speaker's
+        clips and the index in the list."""
+        inputs = {"features": features} | self.common
         if self.common.get("text") == "manifest":
-            made["words"] = [list(word) for word in clip.words]
+            inputs["words"] = [list(word) for word in clip.words]
         if self.common.get("text") in (READ, READ_ALL) and clip.track:
-            made["track"] = identify(clip.track)
+            inputs["track"] = identify(clip.track)
         if self.options.noisy:
-            made["recording"] = [identify(clip.video), clip.start, clip.end]
+            inputs["recording"] = [identify(clip.video), clip.start, clip.end]
         if self.options.protocol == "cross":
-            made["speaker's clips"] = lender
-        return made if self.options.copy else made | {"crop": identify(clip.crop)}
+            inputs["speaker's clips"] = lender
+        return inputs if self.options.copy else inputs | {"crop": identify(clip.crop)}
 
 
 def names_of(clip: Clip) -> tuple[str, str]:
-    """The files of a voice."""
+    """The names of a clip's output files."""
     return f"{clip.id}.wav", f"{clip.id}.safetensors"
 
 
 def needed(out_dir: str | Path, clips: Sequence[Clip], made: dict[str, dict]) -> tuple[list[Clip], Ledger]:
-    """The clips that have no voice of just this, and the ledger of the folder; reports the others. Raises VsrError."""
+    """The clips without up-to-date files, and the folder's ledger; reports on the others. Raises VsrError."""
     ledger, states = Ledger(out_dir), {}
     for clip in clips:
-        found = [ledger.state(name, made[clip.id]) for name in names_of(clip)]
-        states[clip.id] = next((state for state in found if state not in (KEPT, NEW)), NEW if NEW in found else KEPT)
+        file_states = [ledger.state(name, made[clip.id]) for name in names_of(clip)]
+        states[clip.id] = next(
+            (state for state in file_states if state not in (KEPT, NEW)), NEW if NEW in file_states else KEPT
+        )
         _check_ours(ledger, clip)
     tell(states.values(), "voices")
     ledger.refresh()
@@ -82,7 +87,7 @@ def needed(out_dir: str | Path, clips: Sequence[Clip], made: dict[str, dict]) ->
 
 
 def _check_ours(ledger: Ledger, clip: Clip) -> None:
-    """Refuse to replace a recording or features that have the name of a voice. Raises VsrError exists."""
+    """Refuse to overwrite files of the same names that were not synthesised here. Raises VsrError exists."""
     from safetensors import SafetensorError, safe_open
 
     wave, speech = (ledger.folder / name for name in names_of(clip))

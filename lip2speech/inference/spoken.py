@@ -1,4 +1,4 @@
-"""What a video's faces say, as a wave, and how it is written: a wave alone, or the video with its new sound."""
+"""The voice of a video, and writing it: as a wave alone, or as the video with its new sound."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from vsr.output.unread import REST, few_frames_warnings, skipped_warnings
 
 @dataclass
 class Spoken:
-    """wave (S,) float32 as long as the video; seconds: how much of it is voiced, that of several faces added up;
-    faces: the numbers of those that are voiced; stream: which video was read, where the file holds several; skipped:
-    what is not voiced, and why; tracks: who was in the frame when, and how well."""
+    """wave (S,) float32 as long as the video; seconds: how much is voiced, summed over faces; faces: numbers of the
+    voiced faces; stream: the video stream that was read, if the file has several; skipped: stretches that are not
+    voiced, and why; tracks: when each face was in the frame, and how well it was seen."""
 
     wave: np.ndarray
     seconds: float
@@ -31,20 +31,24 @@ class Spoken:
 
     @property
     def warnings(self) -> list[dict]:
-        """{"reason", "message"} of what has no voice, or hardly can have one, as transcripts have them."""
-        found = skipped_warnings(self.skipped, not self.seconds, "and has no voice there")
-        silent = [own | {"message": f"{own['message']}: the sound is silent"} for own in found if own["reason"] == REST]
+        """{"reason", "message"} of stretches without a voice, or with too few frames for one, as in transcripts."""
+        warnings = skipped_warnings(self.skipped, not self.seconds, "and has no voice there")
+        silent = [
+            warning | {"message": f"{warning['message']}: the sound is silent"}
+            for warning in warnings
+            if warning["reason"] == REST
+        ]
         return [
-            *(own for own in found if own["reason"] != REST),
+            *(warning for warning in warnings if warning["reason"] != REST),
             *silent,
             *few_frames_warnings(few_frames_of(self.tracks)),
         ]
 
 
 def write_spoken(wave: np.ndarray, video: str | Path, out: str | Path, plan: Plan | None = None) -> None:
-    """Write a wave (S,) at 16 kHz as a .wav, or the video with it, for any other suffix; ``plan`` as in `mux`.
+    """Write a wave (S,) at 16 kHz as a .wav, or, for any other suffix, the video with it; ``plan`` as in `mux`.
 
-    Raises VsrError. The metadata say that the voice is synthetic, as far as the container has any.
+    Raises VsrError. If the container has metadata, they say that the voice is synthetic.
     """
     if Path(out).suffix.lower() == ".wav":
         write_wave(out, wave, SYNTHETIC)

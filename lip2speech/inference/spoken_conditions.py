@@ -1,4 +1,4 @@
-"""Conditions of a voice that are made of what is said, of the words that are known when it speaks."""
+"""Conditions of a voice from the words that are known at inference."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from vsr.data.manifest import Clip
 def conditions_of_words(
     conditions: Mapping[str, Condition], said: Sequence[Sequence[Said]], steps: Sequence[int], device: torch.device
 ) -> dict[str, Tensor]:
-    """Name -> (B, N, C) or (B, U, C) of the conditions that are made of what is said.
+    """Name -> (B, N, C) or (B, U, C) of the conditions from words.
 
     Args:
         conditions: of the voice, by name.
-        said: of each clip the words with their times, seconds after its first frame; none: nothing is known.
-        steps: of each clip, at 50 Hz.
+        said: for each clip its words, with times in seconds after its first frame; empty: no words are known.
+        steps: number of 50 Hz steps of each clip.
     """
-    clips = [Clip("said", "", " ".join(w.word for w in own), words=_times(own)) for own in said]
-    found = {}
+    clips = [Clip("said", "", " ".join(word.word for word in words), words=_times(words)) for words in said]
+    features = {}
     for name, condition in conditions.items():
         if is_spoken(condition):
             values = [torch.from_numpy(condition.load(clip, n)) for clip, n in zip(clips, steps, strict=True)]
-            found[name] = pad_sequence(values, batch_first=True).to(device)
-    return found
+            features[name] = pad_sequence(values, batch_first=True).to(device)
+    return features
 
 
 def _times(words: Sequence[Said]) -> tuple[tuple[str, float, float], ...]:

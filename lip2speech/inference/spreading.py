@@ -1,4 +1,4 @@
-"""Words of a script that the lips do not say share the frames between those that they say."""
+"""Times for the words of a script that the lips do not say: they share the frames between those that fit."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def spread(
 ) -> tuple[list[tuple[float, float]], list[bool]]:  # fmt: skip
     """Words that do not fit share the frames between their neighbours that do, in proportion to their letters.
 
-    A neighbour that leaves them fewer than `LEAST` frames each is spread with them, the one that fits worse first;
-    ``bounds``: the frames in which all is said.
+    If that leaves fewer than `LEAST` frames for each, a neighbour is spread with them, the one that fits worse first.
+    ``bounds``: (start, end) in frames of the speech.
 
     Returns:
         (start, end) of all words in frames, in order and without overlap, and which of them kept their place.
@@ -36,18 +36,18 @@ def spread(
 
 
 def known(score: float | None) -> float:
-    """A mean log-probability, minus infinity where there is none."""
+    """The mean log-probability, or minus infinity for None."""
     return -math.inf if score is None else score
 
 
 def _runs(fits: Sequence[bool]) -> list[tuple[int, int]]:
     """(first, one past the last) of each run of words that do not fit."""
-    edges = np.flatnonzero(np.diff([0, *(int(not own) for own in fits), 0])).tolist()
+    edges = np.flatnonzero(np.diff([0, *(int(not fit) for fit in fits), 0])).tolist()
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _between(first: int, stop: int, spans: Sequence[tuple[float, float]], bounds) -> tuple[float, float]:
-    """Where the word before a run ends and the one after it begins."""
+    """The frames at which the word before a run ends and the word after it begins."""
     return (spans[first - 1][1] if first else bounds[0]), (spans[stop][0] if stop < len(spans) else bounds[1])
 
 

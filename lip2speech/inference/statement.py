@@ -1,4 +1,4 @@
-"""What whoever makes somebody's voice says to have: asked for by the commands, shown by the page and the API."""
+"""The statement of consent for making a person's voice: required by the commands, shown by the page and the API."""
 
 STATEMENT = (
     "I make voices only of people who have agreed to it, for these words and this use, and never to deceive, "

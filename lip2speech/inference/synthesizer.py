@@ -1,4 +1,4 @@
-"""A whole list -> files: the wave, the mel and the units of each clip, kept where they are the same.
+"""Synthesise a list of clips to files: wave, mel and units of each; files made from the same inputs are kept.
 
 Shapes: T video frames; mel (1, 4T, 80), units (1, 2T), wave (640 T,).
 """
@@ -31,9 +31,9 @@ PROTOCOLS = ("cross", "self", "vision")
 def synthesize_list(
     loaded: LoadedVoice, clips: list[Clip], features: str | Path, out_dir: str | Path, options: SynthesisOptions
 ) -> int:
-    """Write ID.wav and ID.safetensors (mel, units) of every clip that has none of the same yet; returns how many.
+    """Write ID.wav and ID.safetensors (mel, units) of every clip without up-to-date files; returns how many.
 
-    What is kept and what is made again is printed on stderr. Raises VsrError exists where a file is somebody else's.
+    What is kept and what is made again is printed on stderr. Raises VsrError exists for a file of another origin.
     """
     if options.text == OTHER:
         clips, options = with_other_words(clips), replace(options, text=MANIFEST)
@@ -41,15 +41,15 @@ def synthesize_list(
         check_hears(loaded)
     if options.rounds is not None:
         loaded.vocoder.rounds = options.rounds
-    made = Sources(loaded, clips, features, options).all()
-    todo, ledger = needed(out_dir, clips, made)
+    sources = Sources(loaded, clips, features, options).all()
+    todo, ledger = needed(out_dir, clips, sources)
     voiced = ListVoicing(loaded, options).of(clips, todo, features) if todo else iter(())
     for clip, speech, wave in counted(voiced, "synthesis", len(clips), len(clips) - len(todo)):
         check_finite(wave, clip.id)
         save_speech(out_dir, clip, speech)
         write_wave(ledger.folder / f"{clip.id}.wav", wave.numpy())
         for name in names_of(clip):
-            ledger.add(name, made[clip.id])
+            ledger.add(name, sources[clip.id])
     return len(todo)
 
 
@@ -63,7 +63,7 @@ def save_speech(folder: str | Path, clip: Clip, speech: Speech) -> None:
 
 
 def load_speech(folder: str | Path, clip: Clip) -> Speech:
-    """Read what `save_speech` wrote. Raises VsrError bad_features."""
+    """Read the file that `save_speech` wrote. Raises VsrError bad_features."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -1,4 +1,4 @@
-"""What says of a file that its voice is made, and so that it is ours to replace; imports nothing heavy."""
+"""Marks of synthetic outputs: they label a file as such, and show that it may be overwritten; imports nothing heavy."""
 
 from __future__ import annotations
 

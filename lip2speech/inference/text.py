@@ -1,4 +1,4 @@
-"""What is said in a video, for the voice that is pulled towards it: read from the lips, given, or not known.
+"""The words of a video, towards which the voice is pulled: read from the lips, given by the user, or unknown.
 
 Times of words are seconds in the original video.
 """
@@ -28,22 +28,22 @@ from vsr.output.unsure import LEAST
 
 @dataclass
 class Text:
-    """Words by face, each list in the order of their times; ``known`` grows while a video is read. By itself it knows
-    what it was begun with: nothing, or words that were given."""
+    """Words by face, each list in the order of their times. This base class holds the words it was created with, or
+    none; in `ReadText` ``known`` grows while a video is read."""
 
     known: dict[int, list[TimedWord]] = field(default_factory=dict)
-    mesh: Any = None  # what finds the points that its reader needs
+    mesh: Any = None  # face mesh for the landmarks that its reader needs
 
     def words(self, piece, face: int) -> Sequence[TimedWord]:
-        """The words that a face says in a piece (`vsr.face.piece`) of its video."""
+        """The words of a face in a piece (`vsr.face.piece`) of the video."""
         return self.known.get(face, ())
 
     def shown(self) -> str:
-        """A line for each face; words that are not to be believed with a question mark."""
+        """A line for each face; unsure words with a question mark."""
         return "\n".join(marked(self.known[face]) for face in sorted(self.known))
 
     def warning(self) -> str | None:
-        """What must be known of the words; None: nothing."""
+        """A warning about the words; None: there is none."""
         return None
 
     def each(self) -> Iterator[tuple[int, TimedWord, bool, bool]]:
@@ -52,8 +52,8 @@ class Text:
 
 
 class ReadText(Text):
-    """What a lip reader makes of the lips; ``everything``: words shape the voice even where the lips are unlike what
-    the reader was trained on, and its words are guesses."""
+    """The words that a lip reader recognises; ``everything``: words shape the voice even out of the reader's domain,
+    where they are guesses."""
 
     def __init__(self, reader, everything: bool = False):
         from vsr.decoding.encoding import mesh_for
@@ -65,10 +65,10 @@ class ReadText(Text):
     def words(self, piece, face: int) -> Sequence[TimedWord]:
         from vsr.inference.recognition import read_piece
 
-        found = read_piece(self.reader, piece, face, self.options)
-        self.segments += found
-        self.known.setdefault(face, []).extend(word for segment in found for word in segment.words)
-        return believed(found, self.everything)
+        segments = read_piece(self.reader, piece, face, self.options)
+        self.segments += segments
+        self.known.setdefault(face, []).extend(word for segment in segments for word in segment.words)
+        return believed(segments, self.everything)
 
     def shown(self) -> str:
         faces = sorted(self.known)
@@ -78,30 +78,33 @@ class ReadText(Text):
         return guesses(self.segments, self.reader.name, self.everything)
 
     def each(self) -> Iterator[tuple[int, TimedWord, bool, bool]]:
-        """The same; guesses are words outside of the reader's domain."""
-        for own in sorted(self.segments, key=lambda segment: (segment.face, segment.start)):
-            for word in own.words:
-                yield own.face, word, own.outside_domain, self.everything or not own.outside_domain
+        """As of `Text`; guesses are words out of the reader's domain."""
+        for segment in sorted(self.segments, key=lambda segment: (segment.face, segment.start)):
+            for word in segment.words:
+                yield segment.face, word, segment.outside_domain, self.everything or not segment.outside_domain
 
 
 def marked(words: Iterable[TimedWord]) -> str:
-    """Words in a line; those that are more likely wrong than right with a question mark."""
+    """The words in one line; those that are more likely wrong than right with a question mark."""
     return " ".join(word.word if word.confidence >= LEAST else f"{word.word}(?)" for word in words)
 
 
 def believed(segments: Iterable[Segment], everything: bool = False) -> list[TimedWord]:
-    """The words that may shape a voice: those of segments in the reader's domain; or ``everything`` that was read."""
+    """The words that may shape a voice: of segments in the reader's domain, or of all with ``everything``."""
     return [word for segment in segments if everything or not segment.outside_domain for word in segment.words]
 
 
 def read_line(segments: Iterable[Segment]) -> str:
-    """What was read, in a line; guesses and words that are more likely wrong than right with a question mark."""
-    each = ([replace(w, confidence=0.0) for w in own.words] if own.outside_domain else own.words for own in segments)
-    return marked(word for words in each for word in words)
+    """The recognised words in one line; guesses and words more likely wrong than right with a question mark."""
+    word_lists = (
+        [replace(word, confidence=0.0) for word in segment.words] if segment.outside_domain else segment.words
+        for segment in segments
+    )
+    return marked(word for words in word_lists for word in words)
 
 
 def guesses(segments: Iterable[Segment], reader: str, everything: bool = False) -> str | None:
-    """The warning of words that were read outside of the reader's domain; None where there are none."""
+    """The warning about words that were read out of the reader's domain; None if there are none."""
     for warning in Transcript("", None, None, reader, tuple(segments)).warnings:
         shaped = "and shape the voice" if everything else f"and do not shape the voice (--text {READ_ALL} lets them)"
         return f"{warning['message']} {shaped}"
@@ -111,13 +114,13 @@ def guesses(segments: Iterable[Segment], reader: str, everything: bool = False) 
 def open_text(
     loaded: LoadedVoice, given: str | None, options: FlowOptions, path: str | Path, faces: str | int = "largest"
 ) -> Text:
-    """What ``--text`` asks for.
+    """The text that ``--text`` asks for.
 
     Args:
         given: "read", "read!" (guesses shape the voice, too), "none", a file or the words themselves; None: `usual`.
 
     Raises:
-        VsrError: no_listener, bad_options, bad_text, and of given words what their video is refused for.
+        VsrError: no_listener, bad_options, bad_text; with words, also what their alignment to the video raises.
     """
     given = resolved(loaded, usual(loaded, options) if given is None else given, options)
     if given == NONE:
@@ -128,12 +131,12 @@ def open_text(
 
 
 def usual(loaded: LoadedVoice, flow: FlowOptions) -> str:
-    """Where the words of a video come from if nobody says: read by a voice that has what that needs, else "none"."""
+    """The default source of words: "read" if the voice has a listener and the flow has steps, else "none"."""
     return READ if loaded.has_listener and flow.steps else NONE
 
 
 def resolved(loaded: LoadedVoice, given: str | None, flow: FlowOptions) -> str:
-    """``given``, or "none" for None, as for cameras; checked. Raises VsrError no_listener, bad_options."""
+    """``given``, checked; "none" for None. Raises VsrError no_listener, bad_options."""
     if given is None:
         return NONE
     if given != NONE:
@@ -144,15 +147,15 @@ def resolved(loaded: LoadedVoice, given: str | None, flow: FlowOptions) -> str:
 
 
 def text_of(loaded: LoadedVoice, options: SynthesisOptions) -> str:
-    """Where the words of a list come from: "read", "read!", "manifest" or "none". Raises VsrError as `resolved`."""
+    """The source of a list's words: "read", "read!", "manifest" or "none". Raises VsrError as `resolved`."""
     return resolved(loaded, usual(loaded, options.flow) if options.text is None else options.text, options.flow)
 
 
 def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[np.ndarray], text: str):
-    """For each clip of a list, whose crops (T, 96, 96) are given, what is said and when; of clips outside of the
-    reader's domain nothing is known, but by "read!". Tracks of the mouth are read where the manifest names them.
+    """The words of each clip of a list, with times, from its crop (T, 96, 96) or the manifest.
 
-    Raises VsrError bad_manifest for a track that cannot be read or is not as long as its crop.
+    Clips out of the reader's domain have no words, except with "read!". A reader of mouth tracks gets those that the
+    manifest names. Raises VsrError bad_manifest for a track that cannot be read or is not as long as its crop.
     """
     if text not in (READ, READ_ALL):
         return [[Said(*word) for word in clip.words] if text == "manifest" else [] for clip in clips]
@@ -163,13 +166,15 @@ def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[n
     mouths = [load_features(clip) if clip.track else None for clip in clips] if reads_tracks(loaded.reader) else None
     edges = [np.arange(len(crop) + 1) / FPS for crop in crops]
     readings = read_windows(loaded.reader, list(crops), edges, options_for(loaded.reader), mouths)
-    in_domain = [text == READ_ALL or not is_guess(own.in_domain) for own in readings]
-    words = [own.hypotheses[0].words if known else () for own, known in zip(readings, in_domain, strict=True)]
-    return [[Said(word.word, word.start, word.end, word.confidence) for word in own] for own in words]
+    in_domain = [text == READ_ALL or not is_guess(reading.in_domain) for reading in readings]
+    words = [
+        reading.hypotheses[0].words if is_known else () for reading, is_known in zip(readings, in_domain, strict=True)
+    ]
+    return [[Said(word.word, word.start, word.end, word.confidence) for word in clip_words] for clip_words in words]
 
 
 def text_in(given: str) -> str:
-    """The text of a file, or what was given itself. Raises VsrError bad_text."""
+    """The text of a file, or ``given`` itself if it names none. Raises VsrError bad_text."""
     try:
         return Path(given).read_text("utf-8") if len(given) < 1000 and Path(given).is_file() else given
     except (OSError, UnicodeDecodeError) as error:
@@ -177,31 +182,31 @@ def text_in(given: str) -> str:
 
 
 def words_in(given: str) -> str:
-    """The same in lower case, words with one space between. Raises VsrError bad_text."""
+    """`text_in` in lower case, words separated by one space. Raises VsrError bad_text."""
     return " ".join(text_in(given).lower().split())
 
 
 def given_text(loaded: LoadedVoice, text: str, path: str | Path, faces: str | int) -> Text:
-    """Words that are known, at the times at which the lips say them; they are taken as certain. Raises VsrError."""
+    """Known words at the times of their forced alignment to the lips, with confidence 1. Raises VsrError."""
     from vsr.inference.alignment import align_video
 
     if str(faces) not in ("largest", "1"):
         raise VsrError("bad_options", "--text with words is spoken by one face: leave out --faces, or use --text read")
     check_words(loaded, text)
     (segment,) = align_video(loaded.reader, path, text, faces).segments
-    return Text({segment.face: [TimedWord(w.word, w.start, w.end, 1.0) for w in segment.words]})
+    return Text({segment.face: [TimedWord(word.word, word.start, word.end, 1.0) for word in segment.words]})
 
 
 def check_words(loaded: LoadedVoice, text: str) -> None:
-    """Refuse words that the listener of a voice does not know. Raises VsrError bad_text, no_listener."""
+    """Refuse words that are unknown to the listener of a voice. Raises VsrError bad_text, no_listener."""
     unknown = [word for word in text.split() if loaded.listener.class_of(word) is None]
     if unknown:
         raise VsrError("bad_text", f"the listener of this voice does not know {' '.join(unknown)!r}")
 
 
 def said_between(words: Sequence[TimedWord], times: np.ndarray) -> list[Said]:
-    """Of words with times in the video those that are said in some of its frames, whose times (T,) are given, in
-    seconds after the first of these as 25 frames a second count them."""
+    """The words that are said in the frames at ``times`` (T,), seconds in the video. Their times become seconds after
+    the first of these frames, counted at 25 frames a second."""
     edges = frame_edges(times)
     frames = np.arange(len(edges))
 

@@ -28,16 +28,16 @@ from vsr.core.artifacts import identify_folder
 from vsr.core.errors import VsrError
 from vsr.models.lengths import zero_padding
 
-CONTEXT = "context"  # name of the condition by which a gap is shown
+CONTEXT = "context"  # name of the condition that marks a gap
 
 
 class TokenVoice:
-    """A `Voice` that speaks by tokens; whatever else is asked of it, the voice itself answers.
+    """A `Voice` whose mel comes from tokens; all other attributes are those of the wrapped voice.
 
     Args:
-        voice: whose content model is read.
-        model: of this voice.
-        options: how tokens are made.
+        voice: provides the content model.
+        model: the token model, trained for this voice.
+        options: of token decoding.
     """
 
     def __init__(self, voice: Voice, model: TokenModel, options: TokenOptions):
@@ -52,7 +52,7 @@ class TokenVoice:
         self, video: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions, seeds: Sequence[int] | None = None,
         conditions: Mapping[str, Tensor] | None = None, pull: TextPull | None = None,
     ) -> Speech:  # fmt: skip
-        """Mel and units of a batch of videos (B, T, 1, 88, 88); the rest as of `speak_seen`."""
+        """Mel and units of a batch of videos (B, T, 1, 88, 88); the rest as in `speak_seen`."""
         return self.speak_seen(self.voice.encode(video, lengths), lengths, speaker, options, seeds, conditions)
 
     @torch.inference_mode()
@@ -60,33 +60,33 @@ class TokenVoice:
         self, visual: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions,
         seeds: Sequence[int] | None = None, conditions: Mapping[str, Tensor] | None = None,
     ) -> Speech:  # fmt: skip
-        """Mel and units of a batch, visual (B, T, 2D); a clip alone gives what it gives beside others. ``conditions``:
-        the context of a gap, where there is one."""
+        """Mel and units of a batch, visual (B, T, 2D); a clip's result does not depend on the rest of the batch.
+        ``conditions``: the context of a gap, if there is one."""
         content = self.voice.content(visual, lengths, speaker)
         condition = self.voice.condition(content)
         seeds = seeds or [self.options.seed] * len(visual)
-        given = [self._given(own) for own in (conditions or {}).get(CONTEXT, ())] or None
-        pairs = self.model.pairs(condition, content.mask, self.options, seeds, given)
+        known_codes = [self._given(context) for context in (conditions or {}).get(CONTEXT, ())] or None
+        pairs = self.model.pairs(condition, content.mask, self.options, seeds, known_codes)
         pairs = zero_padding(pairs.float(), content.mask)
         return Speech(self.voice.to_mel(pairs), content.unit_logits.argmax(-1) * content.mask)
 
     def _given(self, context: Tensor) -> Given | None:
-        """The codes that are known around a gap, (N, 161); None where the gap takes all or nothing of a clip."""
-        mel, known = pairs_of(context)
-        if known.all() or not known.any():
+        """The known codes around a gap, from its context (N, 161); None if the gap is all of the clip or empty."""
+        mel, is_known = pairs_of(context)
+        if is_known.all() or not is_known.any():
             return None
         pairs = self.voice.normalise(mel.unflatten(1, (MELS_PER_UNIT, -1)).flatten(0, 1)[None])[0]
-        return Given(self.model.codec.encode(pairs), known)
+        return Given(self.model.codec.encode(pairs), is_known)
 
 
 def with_tokens(loaded: LoadedVoice, folder: str | Path, options: TokenOptions) -> LoadedVoice:
-    """The same voice, whose mel the token model of a folder makes.
+    """The same voice with its mel from the token model of a folder.
 
-    Raises VsrError bad_model for one of another voice, bad_options for what it cannot do.
+    Raises VsrError bad_model for the token model of another voice, bad_options for unsupported options.
     """
     model, _ = load_part(folder, TokenModel, TokenConfig)
-    c = loaded.voice.config
-    width = c.dim + PAIR + max(1, c.units)
+    config = loaded.voice.config
+    width = config.dim + PAIR + max(1, config.units)
     if model.config.condition != width:
         problem = f"reads {model.config.condition} numbers a step, and this voice gives {width}"
         raise VsrError("bad_model", f"{folder}: the token model is of another voice: it {problem}")
@@ -97,7 +97,7 @@ def with_tokens(loaded: LoadedVoice, folder: str | Path, options: TokenOptions) 
 
 
 def check_decoding(model: TokenModel, options: TokenOptions) -> None:
-    """Refuse options that this model has no use for. Raises VsrError bad_options."""
+    """Refuse options that do not apply to this model. Raises VsrError bad_options."""
     generator = model.generator
     if not isinstance(generator, TokenLM):
         if options.decode != GREEDY or options.heads:

@@ -1,5 +1,5 @@
-"""Speech in one language -> speech in another, by units: what is heard, or what lips are voiced as, is translated by
-the voice's translator and said by the voice (UTUT, Kim et al. 2024; AV2AV, Choi et al. 2024).
+"""Speech-to-speech translation by units: recorded speech, or the speech synthesised from lips, is translated by the
+voice's translator and spoken by the voice (UTUT, Kim et al. 2024; AV2AV, Choi et al. 2024).
 
 Shapes: wave (S,) at 16 kHz, T video frames of 640 samples, N = 2T units of 50 Hz.
 """
@@ -24,7 +24,7 @@ from vsr.core.errors import VsrError
 from vsr.media.audio import fit_length
 from vsr.media.units import Codebook, open_extractor
 
-LONGEST = 500  # video frames that are translated at once: sentences, not speeches
+LONGEST = 500  # video frames that are translated at once: a few sentences
 
 
 @dataclass(frozen=True)
@@ -36,39 +36,39 @@ class LoadedTranslator:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """What it speaks."""
+        """Its target languages."""
         return self.model.config.languages
 
 
 def open_translator(loaded: LoadedVoice) -> LoadedTranslator:
-    """The translator of a voice that speaks units. Raises VsrError no_translator, bad_model, also where its units are
-    not those of the voice."""
+    """Load the translator of a voice that speaks units. Raises VsrError no_translator, bad_model, also if its units
+    are not those of the voice."""
     check_speaks_units(loaded)
     languages_of(loaded.folder)
-    where = loaded.folder / TRANSLATOR
-    model = load_translator(where)
-    codebook = same_units(where, loaded.parts[0], model.config.units)
+    folder = loaded.folder / TRANSLATOR
+    model = load_translator(folder)
+    codebook = same_units(folder, loaded.parts[0], model.config.units)
     return LoadedTranslator(model.to(loaded.voice.mel_mean.device), codebook)
 
 
 def translate_wave(translator: LoadedTranslator, wave: np.ndarray, language: str, same: bool = True) -> Translated:
-    """What a wave (S,) says, in units of another language: as many as it has itself (``same``), or as they come.
+    """Translate a wave (S,) to units of another language: as many as the wave has (``same``), or a free number.
 
-    Raises VsrError too_short (no sound, or no time for the units), too_long, no_speech (nothing is translated).
+    Raises VsrError too_short (no sound, or no time for the units), too_long, no_speech (the translation is empty).
     """
     frames = frames_of(wave)
-    whole = fit_length(wave.astype(np.float32), frames * SAMPLES_PER_FRAME)
-    units = translator.codebook.units(open_extractor(translator.codebook.extractor).frames(torch.from_numpy(whole)))
+    padded = fit_length(wave.astype(np.float32), frames * SAMPLES_PER_FRAME)
+    units = translator.codebook.units(open_extractor(translator.codebook.extractor).frames(torch.from_numpy(padded)))
     device = next(translator.model.parameters()).device
     source = units.view(1, frames, UNITS_PER_FRAME).to(device)
-    (found,) = translator.model.translate(source, torch.tensor([frames], device=device), language, same)
-    if not found.units:
+    (translated,) = translator.model.translate(source, torch.tensor([frames], device=device), language, same)
+    if not translated.units:
         raise VsrError("no_speech", f"nothing that was heard could be translated into {language}")
-    return found
+    return translated
 
 
 def frames_of(wave: np.ndarray, whose: str | Path = "the sound") -> int:
-    """Video frames that a wave (S,) is translated as. Raises VsrError too_short (nothing is there), too_long."""
+    """The length of a wave (S,) in video frames, rounded up. Raises VsrError too_short (empty), too_long."""
     frames = -(-len(wave) // SAMPLES_PER_FRAME)
     if not frames:
         raise VsrError("too_short", f"{whose}: there is no sound to translate")
@@ -82,13 +82,13 @@ def say(
     loaded: LoadedVoice, found: Sequence[int], speaker: torch.Tensor, options: FlowOptions | None = None,
     samples: int | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """Units (2T,) -> wave in the voice of ``speaker`` (1, 256), cut to ``samples`` where they are given."""
-    made = say_units(loaded, torch.tensor(found), speaker, options)
-    return made if samples is None else fit_length(made, samples)
+    """Units (2T,) -> wave in the voice of ``speaker`` (1, 256), cut or padded to ``samples`` if they are given."""
+    wave = say_units(loaded, torch.tensor(found), speaker, options)
+    return wave if samples is None else fit_length(wave, samples)
 
 
 def heard_wave(path: str | Path) -> np.ndarray:
-    """The sound (S,) of a recording that is to be translated. Raises VsrError as `frames_of`, also unreadable."""
+    """Read the sound (S,) of a recording to be translated. Raises VsrError as `frames_of`, also unreadable."""
     from vsr.media.audio import read_wave
 
     frames_of(wave := read_wave(path), path)

@@ -1,4 +1,4 @@
-"""Which voices speak units and not lips, as their folders say it; nothing is loaded."""
+"""Tell voices driven by units from those driven by lips, by their config; no model is loaded."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 from vsr.core.errors import VsrError
 from vsr.modelstore.checkpoint import read_config
 
-SEEN, UNITS = "seen", "units"  # what training writes into the config of a voice that speaks units
+SEEN, UNITS = "seen", "units"  # key and value that training writes into the config of a voice that speaks units
 
 
 def check_seen(config: Mapping[str, Any], folder: str | Path) -> None:
-    """Refuse a voice that looks at lips, by the config of its acoustic model. Raises VsrError bad_model."""
+    """Refuse a voice driven by lips, by the config of its acoustic model. Raises VsrError bad_model."""
     if config.get(SEEN) != UNITS:
         problem = "speaks from lips, not from units of sound: train one with data.seen: units, and give it as --model"
         raise VsrError("bad_model", f"{folder} {problem}")
 
 
 def check_units_folder(acoustic: Path) -> None:
-    """The same of the folder of an acoustic model. Raises VsrError bad_model."""
+    """`check_seen` for the folder of an acoustic model. Raises VsrError bad_model."""
     check_seen(read_config(acoustic), acoustic)

@@ -1,4 +1,4 @@
-"""Mel and units -> wave, of a clip of any length.
+"""Vocode clips of any length: mel and units -> wave.
 
 Shapes: B batch, T video frames; mel (B, 4T, 80), units (B, 2T), wave (B, 640 T), speaker (B, 256).
 """
@@ -13,12 +13,12 @@ from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.core.errors import VsrError
 
 CHUNK = 1500  # video frames that are vocoded at once
-CONTEXT = 48  # video frames on each side of a chunk: more than the vocoder and 32 rounds of consistency see
+CONTEXT = 48  # video frames on each side of a chunk: beyond the receptive field of vocoder and 32 consistency rounds
 
 
 @torch.inference_mode()
 def vocode(vocoder, speech: Speech, speaker: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """Mel and units -> wave (B, 640 T); a long clip is done in chunks whose result is that of the whole."""
+    """Mel and units -> wave (B, 640 T); a long clip is vocoded in chunks, with the same result as in one piece."""
     frames = speech.mel.shape[1] // MELS_PER_FRAME
     if lengths is not None or frames <= CHUNK:
         return vocoder(speech.mel, speech.units, speaker, lengths)
@@ -34,7 +34,7 @@ def vocode(vocoder, speech: Speech, speaker: Tensor, lengths: Tensor | None = No
 
 
 def check_finite(wave: Tensor, whose: str) -> None:
-    """Refuse a voice that would be written as silence or noise. Raises VsrError not_finite."""
+    """Refuse a wave that is not finite and would be written as silence or noise. Raises VsrError not_finite."""
     if not wave.isfinite().all():
         why = "the model is damaged, or guidance or temperature is too large for it"
         raise VsrError("not_finite", f"{whose}: the voice is not finite: {why}")

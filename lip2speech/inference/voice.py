@@ -23,14 +23,14 @@ class SpeakingVoice(LoadedVoice):
 
     @classmethod
     def from_pretrained(cls, name: str | Path | None = None, device: str = "cpu") -> SpeakingVoice:
-        """The same as `load_model`, under the name common in other libraries: a folder or a hub id."""
+        """Same as `load_model`, under the name common in other libraries; ``name``: a folder or a hub id."""
         return cls(**vars(folder.load_model(name, device)))
 
     def speak(
         self, path: str | Path, reference: References = None, options: FlowOptions | None = None,
         faces: str | int = "largest", watch: Watch | None = None, text: str | None = None,
     ) -> tuple[np.ndarray, int]:  # fmt: skip
-        """Voice one video file; see `lip2speech.inference.dubbing.speak`; ``text`` is what is said, as for
+        """Voice one video file; see `lip2speech.inference.dubbing.speak`; ``text``: the words, as for
         `lip2speech speak --text`. Returns (wave (S,), 16000)."""
         options = options or FlowOptions()
         words = open_text(self, text, options, path, faces)
@@ -41,5 +41,5 @@ def load_model(
     name: str | Path | None = None, device: str = "cpu", acoustic: str | Path | None = None,
     vocoder: str | Path | None = None,
 ) -> SpeakingVoice:  # fmt: skip
-    """A voice; for arguments and errors see `lip2speech.inference.folder.load_model`."""
+    """Load a voice; for arguments and errors see `lip2speech.inference.folder.load_model`."""
     return SpeakingVoice(**vars(folder.load_model(name, device, acoustic, vocoder)))

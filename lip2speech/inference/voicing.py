@@ -1,5 +1,5 @@
-"""The crop of a stretch of lips -> its wave: words, emotion and recorded sound as conditions and pulls of the acoustic
-model, windows, vocoder.
+"""Mouth crop -> wave: acoustic model in windows, with words, emotion and recorded sound as conditions and pulls, then
+the vocoder.
 
 Shapes: T video frames; crop (T, 96, 96); speaker (1, 256); mel (1, 4T, 80); units (1, 2T); wave (640 T,) at 16 kHz.
 """
@@ -47,21 +47,21 @@ def voice_of(
 
 
 def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, told: Directions) -> Speech:
-    """Crop (T, 96, 96) of any length -> Speech; long ones in overlapping windows, cross-faded where they meet."""
+    """Crop (T, 96, 96) of any length -> Speech; long crops in overlapping windows that are cross-faded."""
 
     def speak(start: int, stop: int) -> Speech:
         video = to_network_input(crop[start:stop])[None].to(speaker.device)
         lengths = torch.tensor([stop - start], device=speaker.device)
-        pull, given = pull_in(loaded, told, start, stop), conditions_in(loaded, told.said, start, stop)
+        pull, conditions = pull_in(loaded, told, start, stop), conditions_in(loaded, told.said, start, stop)
         if told.sound is not None:
-            given |= _heard(loaded, told.sound, told.known, start, stop)
-        return loaded.voice.speak(video, lengths, speaker, told.options, conditions=given, pull=pull)
+            conditions |= _heard(loaded, told.sound, told.known, start, stop)
+        return loaded.voice.speak(video, lengths, speaker, told.options, conditions=conditions, pull=pull)
 
     return spoken_in_windows(loaded.voice, len(crop), speak)
 
 
 def _heard(loaded: LoadedVoice, sound: np.ndarray, known: np.ndarray | None, start: int, stop: int) -> dict:
-    """The voice's conditions that are made of the sound of a window, from one video frame to another."""
+    """The voice's conditions from the recorded sound of video frames ``start`` to ``stop``."""
     device, wave = loaded.voice.mel_mean.device, sound[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
     if known is None:
         return conditions_of_sound(loaded.voice.named, [wave], device)
@@ -70,27 +70,27 @@ def _heard(loaded: LoadedVoice, sound: np.ndarray, known: np.ndarray | None, sta
 
 
 def pull_in(loaded: LoadedVoice, told: Directions, start: int, stop: int) -> Pull | None:
-    """Towards the words that are said from one video frame to another, and an emotion; None where there is nothing."""
+    """The pull towards the words in video frames ``start`` to ``stop`` and an emotion; None without either."""
     device, steps = loaded.voice.mel_mean.device, (stop - start) * UNITS_PER_FRAME
     pulls: list[TextPull] = []
     if not told.options.steps:
         return None
     if told.said and told.options.pull:
-        own = text_pull(loaded.listener, [_from(told.said, start)], steps, told.options.pull, device)
-        pulls += [own] if own is not None else []
+        pull = text_pull(loaded.listener, [_from(told.said, start)], steps, told.options.pull, device)
+        pulls += [pull] if pull is not None else []
     if told.emotion is not None and told.emotion.pulls:
         pulls.append(EmotionPull(loaded.emotions, told.emotion, (1, steps), device))
     return (pulls[0] if len(pulls) == 1 else Pulls(pulls)) if pulls else None
 
 
 def conditions_in(loaded: LoadedVoice, said: Sequence[Said], start: int, stop: int) -> dict[str, torch.Tensor]:
-    """The voice's conditions that are made of the words that are said from one video frame to another."""
+    """The voice's conditions from the words in video frames ``start`` to ``stop``."""
     inside = [word for word in _from(said, start) if word.end > 0 and word.start < (stop - start) / FPS]
     steps, device = (stop - start) * UNITS_PER_FRAME, loaded.voice.mel_mean.device
     return conditions_of_words(loaded.voice.named, [inside], [steps], device) if inside else {}
 
 
-def _from(said: Sequence[Said], start: int) -> list[Said]:
-    """Words whose times count from video frame ``start``."""
+def _from(words: Sequence[Said], start: int) -> list[Said]:
+    """The words with times relative to video frame ``start``."""
     first = start / FPS
-    return [replace(word, start=word.start - first, end=word.end - first) for word in said]
+    return [replace(word, start=word.start - first, end=word.end - first) for word in words]

@@ -1,12 +1,12 @@
 """An inaudible watermark in synthetic speech: spread spectrum in the magnitudes of the STFT.
 
-The plane of time and frequency is cut into cells of 32 ms and 187.5 Hz. A fixed pattern of +1 and -1, which comes round
-every 2 s, raises or lowers the magnitudes of each cell by 1.3 dB (spread spectrum, after Cox et al. 1997). Whoever
-looks for it compares each cell with its neighbours and sums the differences with the signs of the pattern.
+The time-frequency plane is divided into cells of 32 ms and 187.5 Hz. A fixed pattern of +1 and -1, repeated every 2 s,
+raises or lowers the magnitudes of each cell by 1.3 dB (spread spectrum, after Cox et al. 1997). Detection compares each
+cell with its neighbours and sums the differences with the signs of the pattern.
 
-How sure a find is needs no model of speech: for any sound that was made without knowing the pattern, the sum over its
-norm exceeds t with a probability of at most exp(-t^2 / 2) (Hoeffding 1963, over the random draw of the pattern), times
-the number of alignments that are tried. The pattern is no secret: who reads this file can remove or forge the mark.
+The certainty of a detection needs no model of speech: for any sound that was made without knowing the pattern, the sum
+over its norm exceeds t with a probability of at most exp(-t^2 / 2) (Hoeffding 1963, over the random draw of the
+pattern), times the number of alignments tried. The pattern is not secret: readers of this file can remove or forge it.
 
 Shapes: wave (S,) at 16 kHz; F frames of the STFT; C cells in time, 32 bands.
 """
@@ -22,14 +22,14 @@ from vsr.core.errors import VsrError
 
 WINDOW, HOP = 512, 128  # samples; square roots of Hann windows at a quarter of their length sum to 2
 FRAMES, BINS, BANDS, LOWEST = 4, 6, 32, 8  # frames and bins of a cell; bands from 250 Hz to 6.25 kHz
-PERIOD = 64  # cells until the pattern comes round
+PERIOD = 64  # cells after which the pattern repeats
 STRENGTH = 0.15  # nepers
-DRAW = 7  # of the pattern
-ALIGNMENTS = 2 * FRAMES * PERIOD  # that are tried: every half hop of a cell, every cell of the pattern
-FLOOR, SOFT = 0.01, 3.0  # of magnitudes, in the sound's RMS; differences beyond SOFT mean ones count little more
+DRAW = 7  # seed of the pattern
+ALIGNMENTS = 2 * FRAMES * PERIOD  # alignments tried: two half hops, every frame of a cell, every cell of the pattern
+FLOOR, SOFT = 0.01, 3.0  # of magnitudes, in the sound's RMS; differences beyond SOFT times their mean saturate
 FOUND = 1e-6  # probability of a false alarm below which a mark counts as found
-PART, FEWEST = 30 * SAMPLE_RATE, SAMPLE_RATE // 2  # samples that are searched at a time, and the fewest of a search
-BLOCK = 4096  # frames at a time
+PART, FEWEST = 30 * SAMPLE_RATE, SAMPLE_RATE // 2  # samples searched at a time; fewest samples for a search
+BLOCK = 4096  # frames processed at a time
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Found:
     """The part of a sound that fits the pattern best.
 
     Args:
-        probability: at most, that any of the parts of a sound without a mark fits as well; 1 at most.
+        probability: upper bound of the probability that any part of an unmarked sound fits as well; at most 1.
         start, end: of that part, in seconds.
-        seconds: of the sound.
+        seconds: length of the sound.
     """
 
     probability: float
@@ -54,22 +54,22 @@ class Found:
 
 
 def pattern(draw: int = DRAW) -> np.ndarray:
-    """(PERIOD, BANDS) of -1 and +1, each as likely; the same for the same ``draw`` on every machine."""
+    """The pattern (PERIOD, BANDS) of -1 and +1, equally likely; the same for the same ``draw`` on every machine."""
     bits = np.random.Generator(np.random.PCG64(draw)).integers(0, 2, (PERIOD, BANDS))
     return 2.0 * bits - 1
 
 
 def mark(wave: np.ndarray, draw: int = DRAW) -> np.ndarray:
-    """Wave (S,) -> the same, float32, with the mark laid in; silence stays silent."""
+    """Add the mark to a wave (S,); returns float32. Silence stays silent."""
     padded = np.pad(np.asarray(wave, np.float64), (WINDOW, WINDOW + -len(wave) % HOP))
-    made, window, signs = np.zeros(len(padded)), _window(), pattern(draw)
+    output, window, signs = np.zeros(len(padded)), _window(), pattern(draw)
     spectra = _frames(padded)
     for start in range(0, len(spectra), BLOCK):
         block = np.fft.rfft(spectra[start : start + BLOCK] * window)
         cells = signs[np.arange(start, start + len(block)) // FRAMES % PERIOD]
         block[:, LOWEST : LOWEST + BANDS * BINS] *= np.exp(STRENGTH * np.repeat(cells, BINS, axis=1))
-        _overlap_add(made, np.fft.irfft(block) * window / 2, start)
-    return made[WINDOW : WINDOW + len(wave)].astype(np.float32)
+        _overlap_add(output, np.fft.irfft(block) * window / 2, start)
+    return output[WINDOW : WINDOW + len(wave)].astype(np.float32)
 
 
 def find(wave: np.ndarray, draw: int = DRAW) -> Found:
@@ -90,7 +90,7 @@ def find(wave: np.ndarray, draw: int = DRAW) -> Found:
 
 
 def fit(wave: np.ndarray, draw: int = DRAW) -> float:
-    """How well the best alignment of the pattern fits a wave (S,): differences by its signs, over their norm."""
+    """How well the best alignment of the pattern fits a wave (S,): sum of signed differences over their norm."""
     shifts, best = np.conj(np.fft.fft(pattern(draw), axis=0)), 0.0
     for late in (0, HOP // 2):
         for cells in _differences(wave[late:]):
@@ -101,7 +101,7 @@ def fit(wave: np.ndarray, draw: int = DRAW) -> float:
 
 
 def _differences(wave: np.ndarray):
-    """The cells (C, BANDS) against their neighbours in time and band, for every frame that a cell may begin with."""
+    """Differences (C, BANDS) between cells and their neighbours in time and band, for each possible first frame."""
     padded = np.pad(np.asarray(wave, np.float64), (WINDOW, WINDOW + -len(wave) % HOP))
     magnitudes = np.abs(np.fft.rfft(_frames(padded) * _window()))[:, LOWEST : LOWEST + BANDS * BINS]
     levels = np.log(magnitudes + FLOOR * np.sqrt((magnitudes**2).mean()) + 1e-9)
@@ -114,16 +114,16 @@ def _differences(wave: np.ndarray):
 
 
 def _against_neighbours(values: np.ndarray) -> np.ndarray:
-    """(N, M) less the mean of the rows before and after; 0 in the first and the last row."""
-    found = np.zeros_like(values)
-    found[1:-1] = values[1:-1] - (values[:-2] + values[2:]) / 2
-    return found
+    """(N, M) minus the mean of the rows before and after; 0 in the first and the last row."""
+    differences = np.zeros_like(values)
+    differences[1:-1] = values[1:-1] - (values[:-2] + values[2:]) / 2
+    return differences
 
 
 def _folded(cells: np.ndarray) -> np.ndarray:
-    """(C, BANDS) -> (PERIOD, BANDS): the sums of the cells that share a place in the pattern."""
-    whole = np.pad(cells, ((0, -len(cells) % PERIOD), (0, 0)))
-    return whole.reshape(-1, PERIOD, BANDS).sum(0)
+    """(C, BANDS) -> (PERIOD, BANDS): sums of the cells at the same position of the pattern."""
+    padded = np.pad(cells, ((0, -len(cells) % PERIOD), (0, 0)))
+    return padded.reshape(-1, PERIOD, BANDS).sum(0)
 
 
 def _window() -> np.ndarray:
@@ -135,7 +135,7 @@ def _frames(padded: np.ndarray) -> np.ndarray:
 
 
 def _overlap_add(wave: np.ndarray, frames: np.ndarray, first: int) -> None:
-    """Add frames (F, WINDOW), the ``first`` of which counts so many hops from the beginning, to a wave."""
+    """Overlap-add frames (F, WINDOW) to a wave, beginning ``first`` hops after its start."""
     hops = wave.reshape(-1, HOP)
-    for place, piece in enumerate(np.split(frames, WINDOW // HOP, axis=1)):
-        hops[first + place : first + place + len(frames)] += piece
+    for offset, piece in enumerate(np.split(frames, WINDOW // HOP, axis=1)):
+        hops[first + offset : first + offset + len(frames)] += piece

@@ -1,1 +1,1 @@
-"""A page for people: a video goes in, its words and its voice come out."""
+"""The web page: a video in, its words and its voice out."""

@@ -1,7 +1,7 @@
-"""The page and its server: gradio's components for giving a video, our own HTML for what comes back.
+"""The web page and its server: gradio's components for the input, our own HTML for the results.
 
-Gradio is imported when a page is built, after its folder for uploads has been set. Nothing is asked of the network:
-fonts, scripts and styles are local, telemetry is off, and a Content-Security-Policy keeps the browser to this server.
+Gradio is imported when a page is built, after its upload folder has been set. Nothing is loaded from the network:
+fonts, scripts and styles are local, telemetry is off, and a Content-Security-Policy limits the browser to this server.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SWEEP_SECONDS = 30.0
 
 
 def build_app(limits: Limits, model: str | None = None, voice: str | None = None, precision: str = AUTO):
-    """The FastAPI application; its `state.worker` does the work. Raises VsrError missing_package."""
+    """The FastAPI application of the page; its `state.worker` runs the models. Raises VsrError missing_package."""
     worker = Worker(limits, model, voice, precision)
     os.environ["GRADIO_TEMP_DIR"] = str(worker.store.uploads)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -67,7 +67,7 @@ def _static(name: str) -> str:
 
 
 def lifespan_of(worker: Worker):
-    """Files are swept while the server runs, and all of them removed when it ends."""
+    """The lifespan of the application: old files are removed while the server runs, and all when it ends."""
 
     @asynccontextmanager
     async def lifespan(app):
@@ -88,7 +88,7 @@ async def _sweep(worker: Worker) -> None:
 
 
 class Headers:
-    """ASGI middleware that adds to every answer what it does not say itself."""
+    """ASGI middleware that adds the headers of `HEADERS` that a response lacks."""
 
     def __init__(self, app):
         self.app = app
@@ -96,8 +96,8 @@ class Headers:
     async def __call__(self, scope, receive, send):
         async def sending(message):
             if message["type"] == "http.response.start":
-                known = {name.lower() for name, _ in message["headers"]}
-                added = [(name, value) for name, value in HEADERS if name not in known]
+                present = {name.lower() for name, _ in message["headers"]}
+                added = [(name, value) for name, value in HEADERS if name not in present]
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
@@ -105,7 +105,7 @@ class Headers:
 
 
 class UploadQuota:
-    """ASGI middleware that takes no upload while the disk's share is full."""
+    """ASGI middleware that refuses uploads while the store is full."""
 
     def __init__(self, app, store):
         self.app, self.store = app, store
@@ -122,7 +122,7 @@ class UploadQuota:
 
 
 def _results(worker: Worker):
-    """The route that hands out results, to those who know the job's name."""
+    """The route for results, which are served to whoever knows the job's token."""
     from fastapi.responses import FileResponse, PlainTextResponse
 
     def results(token: str, name: str):
@@ -138,7 +138,7 @@ def _results(worker: Worker):
 
 
 def serve(app, host: str, port: int) -> None:
-    """Serve until interrupted; what this process writes is for its owner alone. Raises VsrError port_in_use."""
+    """Serve until interrupted; files of this process are readable by its owner only. Raises VsrError port_in_use."""
     import socket
 
     import uvicorn

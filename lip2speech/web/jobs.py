@@ -1,6 +1,6 @@
-"""What a visitor may ask for, and one video on its way from upload to result.
+"""Limits of requests, and jobs: one video on its way from upload to result.
 
-A job is worked on in the worker's thread and looked at from the server's; only the worker writes its progress.
+A job is processed in the worker's thread and read from the server's; only the worker writes its progress.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from vsr.core.errors import VsrError
 from vsr.core.numbers import NOT_NEGATIVE, POSITIVE, check_number
 from vsr.output.transcript import Transcript
 
-PATIENCE = 900.0  # seconds after which a job is given up
+PATIENCE = 900.0  # seconds after which a job is aborted
 STAGES = ("waiting", "loading", "faces", "reading", "voice", "done")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a visitor may ask for. max_mb: size of a file; max_seconds: length of a video or reference; queue: jobs
-    that may wait beside the one in work; keep_minutes: age at which uploads and results are removed."""
+    """Limits of requests. max_mb: size of a file; max_seconds: length of a video or reference; queue: jobs that may
+    wait beside the running one; keep_minutes: age at which uploads and results are removed."""
 
     max_mb: int = 100
     max_seconds: float = 60.0
@@ -35,7 +35,7 @@ class Limits:
 
     @property
     def room(self) -> int:
-        """Bytes of uploads and results that are kept at a time."""
+        """Bytes of disk space for uploads and results."""
         return 4 * (self.queue + 4) * self.max_mb * 2**20
 
     def __post_init__(self):
@@ -46,9 +46,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Face:
-    """One face that was read. transcript: its words alone, in the time of the video; portrait: data URL, or "" where
-    nobody needs telling apart; voiced: whether its voice is there; number: what the JSON calls it; note: by what its
-    voice was shaped."""
+    """One face that was read. transcript: its words, with times in the video; portrait: data URL, or "" for a single
+    face; voiced: whether its voice is finished; number: of the face in the JSON; note: what shaped its voice."""
 
     transcript: Transcript
     portrait: str = ""
@@ -59,19 +58,19 @@ class Face:
 
 @dataclass(eq=False)
 class Job:
-    """One video on its way.
+    """One video from upload to result.
 
     Attributes:
-        folder: of its results; named so that nobody guesses it, and gone once the job is dropped.
-        desk: folder on the same disk in which results are written before they take their names.
-        source, reference: own copies of what was given; text: what is said, as `lip2speech speak --text` takes it.
-        stage, share: of `STAGES`, and how much of that is done, None where nobody knows.
-        faces: those that have been read; left_out: how many more there are, which are not shown;
-            broken: what is damaged of its video.
-        chosen: the face that its visitor looks at.
-        early: seconds by which the copy that is played runs before the video's own clock.
-        aspect: width of the frame by its height.
-        dropped: nobody waits any more.
+        folder: of its results; its name cannot be guessed, and it is removed when the job is dropped.
+        desk: folder on the same disk in which results are written before they are renamed.
+        source, reference: the job's copies of the uploads; text: the words, as for `lip2speech speak --text`.
+        stage, share: of `STAGES`, and the share of it that is done, None if unknown.
+        faces: those that have been read; left_out: number of further faces, which are not shown;
+            broken: how the video is damaged, or "".
+        chosen: index of the face that the visitor has selected.
+        early: seconds by which the playable copy runs ahead of the video's own clock.
+        aspect: width of the frame over its height.
+        dropped: whether the result is no longer wanted.
         begun: when the work began, seconds of `time.monotonic`.
     """
 
@@ -93,16 +92,16 @@ class Job:
 
     @property
     def token(self) -> str:
-        """What its results are asked for by."""
+        """The name of its folder, in the URLs of its results."""
         return self.folder.name
 
     @property
     def name(self) -> str:
-        """The file's name as its owner knows it."""
+        """The name of the uploaded file."""
         return self.source.name
 
     def enter(self, stage: str, share: float | None = None) -> None:
-        """Go on to a stage, or further in it. Raises `Dropped`, or VsrError too_slow."""
+        """Record progress to a stage, or within it. Raises `Dropped`, or VsrError too_slow."""
         if self.dropped:
             raise Dropped
         if time.monotonic() - self.begun > PATIENCE:
@@ -111,9 +110,9 @@ class Job:
 
     @contextmanager
     def result(self, name: str) -> Iterator[Path]:
-        """Yield where to write the result ``name``, which it becomes when it is whole.
+        """Yield a temporary path for the result ``name``; the file is renamed once it is complete.
 
-        A dropped job's folder stays gone: raises `Dropped`, and nothing is left.
+        The folder of a dropped job is not created again: raises `Dropped`, and no file is left.
         """
         with tempfile.TemporaryDirectory(dir=self.desk) as folder:
             yield Path(folder) / name
@@ -125,9 +124,9 @@ class Job:
                 raise Dropped from None
 
     def state(self) -> tuple:
-        """What a visitor can see of it; differs when that has changed."""
+        """The state visible to a visitor, to detect changes."""
         return self.stage, self.share, tuple(self.faces)
 
 
 class Dropped(Exception):
-    """Nobody waits for the job any more."""
+    """The result of the job is no longer wanted."""

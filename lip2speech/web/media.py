@@ -1,4 +1,4 @@
-"""What browsers need of a video: how long it is before it is decoded, and a copy that every one of them plays."""
+"""Videos for browsers: their length without decoding, and a copy that every browser plays."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ PLAYED = ("yuv420p", "yuvj420p")  # pixel formats of H.264 that browsers decode
 
 
 def recorded_seconds(path: str | Path, kind: str = "video") -> float:
-    """Length of the "video" or "audio" by the time stamps of its packets: a browser's recording announces none, and
-    nothing is decoded. 0 where there is none. Raises VsrError unreadable."""
+    """Length of the "video" or "audio" by the time stamps of its packets, as recordings of browsers announce none;
+    nothing is decoded. 0 without such a stream. Raises VsrError unreadable."""
     with open_container(path) as container:
         stream = sound_stream(container) if kind == "audio" else video_stream(container, lambda: open_container(path))
         return 0.0 if stream is None else recorded_length(container, stream)
 
 
 def playable_copy(video: str | Path, out: str | Path) -> None:
-    """Write an H.264 .mp4 whose first frame is at zero: the file itself where it is one already, else encoded again
-    at 25 frames/s, without sound; of one that is damaged what there is. Raises VsrError unreadable, no_video."""
+    """Write an H.264 .mp4 whose first frame is at zero: a copy if the file is one already, else encoded again at 25
+    frames/s without sound; of a damaged file, its readable part. Raises VsrError unreadable, no_video."""
     if _plays(video):
         with atomic_write(out) as temporary:
             shutil.copyfile(video, temporary)
@@ -48,31 +48,31 @@ def _plays(video: str | Path) -> bool:
     with opened(video) as (container, stream):
         context = stream.codec_context
         if chosen_among(container, stream):
-            return False  # browsers need not choose the same
+            return False  # browsers may choose another stream
         return "mp4" in container.format.name and context.name == "h264" and context.pix_fmt in PLAYED
 
 
 def _encode(video: str | Path, info: VideoInfo, out: Path) -> None:
-    """Encode a video whose frames may differ in size on one canvas, which is begun again where larger frames come."""
+    """Encode a video whose frames may differ in size on one canvas; starts again if a frame exceeds the canvas."""
     size: tuple[int, int] | None = (info.width, info.height)
     while size:
         size = _encoded(video, size, out)
 
 
 def _encoded(video: str | Path, size: tuple[int, int], out: Path) -> tuple[int, int] | None:
-    """Encode on a canvas of ``size``; the size that it should have, where a frame is larger: nothing is done then."""
+    """Encode on a canvas of ``size``. If a frame is larger, stop and return the size that the canvas needs."""
     import av
 
     with av.open(str(out), "w", format="mp4", options={"movflags": "faststart"}) as target:
         stream = target.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "20"})
-        stream.width, stream.height = (side // 2 * 2 for side in size)  # the format halves the colours
+        stream.width, stream.height = (side // 2 * 2 for side in size)  # yuv420p halves the chroma planes
         if min(stream.width, stream.height) < 2:
             raise VsrError("unreadable", f"{video}: frames of {size[0]}x{size[1]} pixels cannot be shown")
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", Fraction(1, TICKS)
         first = None
         for frames, times in _as_far_as_it_goes(video):
-            if wanted := _larger(frames.shape[2:0:-1], size):
-                return wanted
+            if larger := _larger(frames.shape[2:0:-1], size):
+                return larger
             first = times[0] if first is None else first
             for image, time in zip(frames, times, strict=True):
                 shown = fitted(image, size)[: stream.height, : stream.width]
@@ -84,22 +84,22 @@ def _encoded(video: str | Path, size: tuple[int, int], out: Path) -> tuple[int, 
 
 
 def _as_far_as_it_goes(video: str | Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """`read_frames` of a video that may break off or be damaged, which is told of elsewhere. Raises VsrError where it
-    has no frames."""
-    some = False
+    """The readable frames of a video that may be truncated or damaged, which is reported elsewhere. Raises VsrError if
+    it has none."""
+    has_frames = False
     try:
         for chunk in read_frames(video):
-            some = True
+            has_frames = True
             yield chunk
     except VsrError:
-        if not some:
+        if not has_frames:
             raise
 
 
 def _larger(frame: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int] | None:
-    """The canvas (W, H), at least twice as large, on which a frame (W, H) keeps its pixels; None where it does now."""
-    wanted = min(MAX_SIDE, max(frame))
-    if wanted <= max(canvas):
+    """The canvas (W, H), at least twice as large, for a frame (W, H) at full resolution; None if it fits already."""
+    side = min(MAX_SIDE, max(frame))
+    if side <= max(canvas):
         return None
-    scale = min(MAX_SIDE, max(wanted, 2 * max(canvas))) / max(canvas)
+    scale = min(MAX_SIDE, max(side, 2 * max(canvas))) / max(canvas)
     return round(canvas[0] * scale), round(canvas[1] * scale)

@@ -13,12 +13,12 @@ class Models:
     """The lip reader and the voice, loaded when first needed.
 
     Args:
-        reader, voice: their folders, or names on the hub; None takes those of the packages.
-        precision: of the lip reader, as `vsr.modelstore.folder.load_model` takes it.
+        reader, voice: their folders, or names on the hub; None: those in the packages.
+        precision: of the lip reader, as in `vsr.modelstore.folder.load_model`.
 
     Raises:
-        VsrError: bad_model, where a folder is none at first sight; hub_missing, hub_denied, hub_offline: better now
-            than with the first visitor.
+        VsrError: bad_model if a folder has no valid config; hub_missing, hub_denied, hub_offline. They are raised here,
+            not at the first request.
     """
 
     def __init__(self, reader: str | None, voice: str | None, precision: str = AUTO):
@@ -34,7 +34,7 @@ class Models:
 
     @property
     def names(self) -> dict[str, str]:
-        """What they are called, by "reader" and "voice"."""
+        """Names of the models, by "reader" and "voice"."""
         from lip2speech.inference.folder import ACOUSTIC
         from vsr.modelstore.checkpoint import read_config
 
@@ -46,7 +46,7 @@ class Models:
 
     @property
     def usual_text(self) -> str:
-        """What a voice is shaped by where nobody says: "read" if this one can be, else "none"."""
+        """The default source of words for the voice: "read" if it has a listener, else "none"."""
         from lip2speech.inference.folder import ACOUSTIC, can_be_given_words
 
         return READ if can_be_given_words(self._voice / ACOUSTIC) else NONE
@@ -67,7 +67,7 @@ class Models:
 
 
 def load_libraries() -> None:
-    """Python stands still while large libraries load: better before the first visitor than while some are here."""
+    """Load large libraries before the first request, as Python blocks while it imports them."""
     from vsr.face.detector import default_detector
 
     for name in ("vsr.inference.transcriber", "lip2speech.inference.dubbing"):

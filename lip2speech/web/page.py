@@ -1,6 +1,6 @@
-"""The page's components and what they do: a visitor gives a video, watches the work, chooses a face.
+"""The page's components and their handlers: upload a video, follow the progress, choose a face.
 
-A visitor is a tab of a browser; it has one job at a time, found by the session that gradio gives the tab.
+A visitor is a browser tab; it has one job at a time, found by gradio's session hash.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ def build_page(worker: Worker) -> gr.Blocks:
     """The page, ready to be mounted."""
     with gr.Blocks(title="lip2speech", analytics_enabled=False, fill_width=True) as blocks:
         Page(worker).lay_out(blocks)
-    blocks.queue(default_concurrency_limit=None)  # the worker has a line of its own, and says who is before whom
+    blocks.queue(default_concurrency_limit=None)  # the worker has its own queue, which reports positions
     return blocks
 
 
 class Page:
-    """Components, and the handlers behind them."""
+    """The components and their handlers."""
 
     def __init__(self, worker: Worker):
         self.worker = worker
         self.visits: dict[str, Job] = {}
 
     def lay_out(self, blocks: gr.Blocks) -> None:
-        """Make the components and connect them."""
+        """Create the components and connect them."""
         panel(render.welcome(self.worker.limits, self.worker.is_shipped))
         with gr.Row(elem_classes="desk"):
             with gr.Column(scale=2, min_width=300, elem_classes="given"):
@@ -62,8 +62,8 @@ class Page:
         self.connect(blocks)
 
     def inputs(self) -> None:
-        """What a visitor gives."""
-        # With include_audio gradio leaves the file as it is; to take the sound out it would need ffmpeg.
+        """Create the input components."""
+        # With include_audio gradio leaves the file as it is; removing the sound would need ffmpeg.
         self.video = gr.Video(
             label="A video of a talking face", sources=["upload", "webcam"], include_audio=True, height=320,
             webcam_options=gr.WebcamOptions(mirror=False), elem_id="video", buttons=[],
@@ -76,12 +76,12 @@ class Page:
             )
             gr.Markdown(f"Whoever gives one says: {STATEMENT}", elem_id="consent")
         with gr.Accordion("Say what is said", open=False):
-            usual = next(name for name, text in SAID.items() if text == self.worker.models.usual_text)
-            self.said = gr.Radio(list(SAID), value=usual, label="The voice is shaped by", elem_id="said")
+            default = next(name for name, text in SAID.items() if text == self.worker.models.usual_text)
+            self.said = gr.Radio(list(SAID), value=default, label="The voice is shaped by", elem_id="said")
             self.typed = gr.Textbox(label="The words", placeholder="bin blue at f two now", max_length=MAX_TEXT)
 
     def outputs(self) -> None:
-        """Where everything that comes back is shown."""
+        """Create the output components."""
         self.status = panel(render.empty())
         self.faces = panel(js_on_load=PICK)
         with gr.Row(elem_classes="players"):
@@ -90,17 +90,17 @@ class Page:
         self.how = gr.Button("Show how it was read", visible=False, elem_id="how")
 
     def connect(self, blocks: gr.Blocks) -> None:
-        """Say what calls what."""
+        """Connect events to handlers."""
         panels = [self.status, self.faces, self.watch, self.voiced, self.words, self.files, self.inspection, self.how]
         files, quiet = [self.video, self.reference], {"show_progress": "hidden"}
-        given = [*files, self.said, self.typed]
-        inner = {**quiet, "api_visibility": "private"}
-        self.go.click(self.read, given, panels, api_name="read", **quiet)
-        self.example.click(lambda: str(EXAMPLE), None, self.video, **inner).then(self.read, given, panels, **inner)
-        self.faces.click(self.choose, None, panels, **inner)
-        self.how.click(self.inspect, None, panels, **inner)
+        inputs = [*files, self.said, self.typed]
+        private = {**quiet, "api_visibility": "private"}
+        self.go.click(self.read, inputs, panels, api_name="read", **quiet)
+        self.example.click(lambda: str(EXAMPLE), None, self.video, **private).then(self.read, inputs, panels, **private)
+        self.faces.click(self.choose, None, panels, **private)
+        self.how.click(self.inspect, None, panels, **private)
         for component in files:
-            component.change(self.keep, files, None, **inner)
+            component.change(self.keep, files, None, **private)
         blocks.unload(self.close)
 
     async def read(
@@ -123,14 +123,14 @@ class Page:
         except VsrError as error:
             yield view.clear(render.problem(error.reason, error.message))
         except Exception:
-            # The last resort of a server: what nobody foresaw goes to its log, not to the visitor.
+            # The last resort of a server: unexpected errors go to its log, not to the visitor.
             logging.getLogger(__name__).exception("a clip could not be worked on")
             yield view.clear(render.problem("internal", "Something went wrong on the server; its log says what."))
         if job is not None and job.stage != "done":
             await self.leave(request)
 
     def visit(self, request: gr.Request, job: Job) -> Job:
-        """Remember whose job it is, and forget those that have been swept away."""
+        """Record the job of a visitor, and forget jobs whose folder has been removed."""
         self.visits = {session: old for session, old in self.visits.items() if old.folder.is_dir()}
         self.visits[request.session_hash] = job
         return job
@@ -162,23 +162,23 @@ class Page:
             yield {self.status: view.html(render.problem(error.reason, error.message))}
 
     def keep(self, video: str | None, reference: str | None, request: gr.Request) -> None:
-        """What the visitor has given stays while the page shows it."""
+        """Keep the visitor's uploads while the page shows them."""
         self.worker.keep(request.session_hash, video, reference)
 
     async def close(self, request: gr.Request) -> None:
-        """The visitor has gone."""
+        """Clean up after a visitor who has left."""
         self.worker.keep(request.session_hash)
         await self.leave(request)
 
     async def leave(self, request: gr.Request) -> None:
-        """The visitor has gone, or brings something new: stop the work and remove the results."""
+        """Stop the visitor's job and remove its results, when the visitor leaves or starts another one."""
         job = self.visits.pop(request.session_hash, None)
         if job is not None:
             self.worker.drop(job)
 
 
 def text_given(said: str, typed: str) -> str:
-    """What is said, as a job takes it, of what was chosen and typed. Raises VsrError bad_text."""
+    """The ``text`` of a job from the chosen option and the typed words. Raises VsrError bad_text."""
     chosen = SAID[said]
     if chosen is not None:
         return chosen
@@ -189,7 +189,7 @@ def text_given(said: str, typed: str) -> str:
 
 
 def panel(text: str = "", **settings) -> gr.HTML:
-    """HTML of our own style; an empty panel takes no room."""
+    """An HTML component in our own style; hidden while empty."""
     return gr.HTML(text, visible=bool(text), apply_default_css=False, elem_classes="panel", **settings)
 
 
@@ -197,24 +197,24 @@ REMOVED = "This result has been removed. Please give the video once more."
 
 
 class View:
-    """Turns a job into updates of the panels, leaving alone what has not changed: a video that plays goes on."""
+    """Turns a job into updates of the panels. Unchanged panels are not updated, so that a video keeps playing."""
 
     def __init__(self, page: Page):
         self._page = page
-        self._last: dict[Any, str] = {}  # panel of gradio -> what it shows
+        self._last: dict[Any, str] = {}  # gradio panel -> its HTML
 
     @staticmethod
     def html(text: str) -> dict:
-        """An update of one panel; an empty one takes no room."""
+        """An update of one panel, which is hidden if empty."""
         return gr.update(value=text, visible=bool(text))
 
     def update(self, job: Job, status: str | None) -> dict:
-        """All panels for the chosen face of a job; status None stays as it is."""
-        page, number, wanted = self._page, job.chosen, {}
+        """Updates of all panels for the chosen face of a job; ``status`` None: unchanged."""
+        page, number, contents = self._page, job.chosen, {}
         if status is not None:
-            wanted[page.status] = status
+            contents[page.status] = status
         ready = number < len(job.faces)
-        wanted |= {
+        contents |= {
             page.faces: render.faces(job, number) if ready else "",
             page.watch: render.watch(job, number) if ready else "",
             page.voiced: render.voiced(job, number) if ready else "",
@@ -222,12 +222,12 @@ class View:
             page.files: render.files(job, number) if ready else "",
             page.inspection: "",
         }
-        changes = {panel: self.html(text) for panel, text in wanted.items() if self._last.get(panel) != text}
-        self._last |= wanted
+        changes = {panel: self.html(text) for panel, text in contents.items() if self._last.get(panel) != text}
+        self._last |= contents
         return {**changes, page.how: gr.update(visible=job.stage == "done")}
 
     def clear(self, status: str) -> dict:
-        """A status and nothing else."""
+        """Updates that show a status and hide all other panels."""
         page = self._page
         panels = (page.faces, page.watch, page.voiced, page.words, page.files, page.inspection)
         hidden = dict.fromkeys(panels, self.html(""))

@@ -1,4 +1,4 @@
-"""The worker's part: a job's video becomes text, subtitles and voices in its folder.
+"""The work of the page: a job's video becomes text, subtitles and voices in the job's folder.
 
 Everything here runs in the one thread that has the models.
 """
@@ -26,14 +26,14 @@ FORMATS = ("srt", "vtt", "json", "txt")
 
 
 def read_job(models: Models, limits: Limits, job: Job) -> None:
-    """Find the faces, read them, voice them; `job.faces` grows on the way.
+    """Find the faces, read them, voice them; `job.faces` grows meanwhile.
 
-    For face N its folder gets N.srt, .vtt, .json, .txt, .mp4 (voiced) and pageN.vtt (for the page's players), and for
-    all of them video.mp4, which browsers play. Raises VsrError, Dropped.
+    Writes N.srt, .vtt, .json, .txt, .mp4 (voiced) and pageN.vtt (for the page's players) for each face N, and
+    video.mp4, a copy that browsers play, to the job's folder. Raises VsrError, Dropped.
     """
     job.begun = time.monotonic()
     job.enter("loading")
-    vector = _reference(job, limits)  # first, because it is quick to refuse
+    vector = _reference(job, limits)  # first, to fail early
     seconds = checked_seconds(job.source, "video", limits)
     _ = models.reader, models.voice
     _check_text(models, job)
@@ -51,7 +51,7 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
 
 
 def inspect_job(models: Models, job: Job, number: int) -> None:
-    """Write `inspectN.html`, the page of `lip2speech inspect`, for face ``number`` of a job that is done."""
+    """Write `inspectN.html`, the page of `lip2speech inspect`, for face ``number`` of a finished job."""
     from lip2speech.evaluation.report import render_voiced
     from lip2speech.inference.speakers import wanted_voice
     from vsr.report.collect import inspect_video
@@ -68,11 +68,11 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
             with job.result(name) as out:
                 write_text(out, page)
     finally:
-        job.stage = "done"  # the result that was there still is
+        job.stage = "done"  # the earlier results are still there
 
 
 def checked_seconds(path: Path, kind: str, limits: Limits) -> float:
-    """Length of a recording that is short enough. Raises VsrError too_long."""
+    """The length of a recording, checked against the limit. Raises VsrError too_long."""
     seconds = recorded_seconds(path, kind)
     if seconds > limits.max_seconds:
         raise VsrError("too_long", f"{path.name}: {seconds:.0f} s long; at most {limits.max_seconds:g} s are taken")
@@ -80,7 +80,7 @@ def checked_seconds(path: Path, kind: str, limits: Limits) -> float:
 
 
 def _reference(job: Job, limits: Limits):
-    """The vector (256,) of the voice to speak with; None: the model's own."""
+    """The speaker embedding (256,) of the reference; None: the model's own voice."""
     from lip2speech.inference.speakers import wanted_voice
 
     if job.reference is not None:
@@ -89,7 +89,7 @@ def _reference(job: Job, limits: Limits):
 
 
 class _Watched:
-    """A detector that notes in a job how far it has come, and stops when the job is dropped."""
+    """A detector that reports its progress to a job, and stops when the job is dropped."""
 
     def __init__(self, job: Job, total: int):
         from vsr.face.detector import default_detector
@@ -106,7 +106,7 @@ class _Watched:
 
 
 def _faces(models: Models, job: Job, seconds: float) -> list:
-    """A MouthClip of each face that is shown, the largest first."""
+    """A MouthClip of each face to read, the largest first."""
     from vsr.decoding.encoding import mesh_for
     from vsr.face.mouth_crop import crop_tracks
     from vsr.media.container import video_clock
@@ -121,7 +121,7 @@ def _faces(models: Models, job: Job, seconds: float) -> list:
 
 
 def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
-    """Read a face of a video and write what it says."""
+    """Read a face of a video and write its transcript in all formats."""
     from vsr.decoding.defaults import options_for
     from vsr.face.speaker_selection import skipped_in
     from vsr.inference.recognition import read_clip
@@ -139,7 +139,7 @@ def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Fa
 
 
 def _portrait(clip) -> str:
-    """The face in the middle of its clip, as a data URL."""
+    """The image of the face in the middle of its clip, as a data URL."""
     from vsr.report.images import image_url
     from vsr.report.stills import stills
 
@@ -161,7 +161,7 @@ def _voice(models: Models, job: Job, clip, number: int, vector) -> None:
 
 
 def _check_text(models: Models, job: Job) -> None:
-    """Refuse a text that this voice cannot be given. Raises VsrError no_listener, bad_text."""
+    """Refuse a text that this voice cannot use. Raises VsrError no_listener, bad_text."""
     from lip2speech.inference.text import check_words, resolved
     from lip2speech.models.flow_options import FlowOptions
 
@@ -170,7 +170,7 @@ def _check_text(models: Models, job: Job) -> None:
 
 
 def _said(models: Models, job: Job, number: int) -> tuple[list[TimedWord], str]:
-    """The words that shape the voice of a face, and what its visitor is to know of that. Raises VsrError bad_text."""
+    """The words that shape the voice of a face, and a note on them for the visitor. Raises VsrError bad_text."""
     from lip2speech.inference.text import believed, given_text, guesses
 
     if job.text == NONE:
@@ -184,17 +184,17 @@ def _said(models: Models, job: Job, number: int) -> tuple[list[TimedWord], str]:
         return believed(segments), "Shaped by the lips and the words read from them."
     if number:
         return [], "Shaped by the lips alone: the words given are those of the first face."
-    known = given_text(models.voice, job.text, job.source, "largest").known
-    return [word for words in known.values() for word in words], "Shaped by the lips and the words given."
+    words_by_face = given_text(models.voice, job.text, job.source, "largest").known
+    return [word for words in words_by_face.values() for word in words], "Shaped by the lips and the words given."
 
 
 def confidence_class(word: TimedWord) -> str:
-    """The class of a word in the subtitles of the page: sure0 ... sure4, a fifth of the confidences each."""
+    """The CSS class of a word in the page's subtitles: sure0 ... sure4, each for a fifth of the confidence range."""
     return f"sure{min(4, int(5 * word.confidence))}"
 
 
 def earlier(transcript: Transcript, seconds: float) -> Transcript:
-    """The transcript with all times moved towards zero."""
+    """The transcript with all times reduced by ``seconds``."""
 
     def moved(item: Segment | TimedWord, **changes):
         return dataclasses.replace(item, start=item.start - seconds, end=item.end - seconds, **changes)

@@ -1,4 +1,4 @@
-"""What the page shows, as HTML: pure functions from jobs and faces to strings. All text from outside is escaped."""
+"""The HTML of the page: pure functions from jobs and faces to strings. All text from outside is escaped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vsr.output.transcript import TimedWord
 from vsr.report.markup import percent
 
 STEPS = (("faces", "Find the face"), ("reading", "Read the lips"), ("voice", "Give it a voice"))
-UNSURE = 0.7  # a word whose confidence is below this is marked by more than its colour
+UNSURE = 0.7  # confidence below which a word is marked by more than its colour
 
 
 def welcome(limits: Limits, shipped: bool) -> str:
@@ -33,7 +33,7 @@ def welcome(limits: Limits, shipped: bool) -> str:
 
 
 def empty() -> str:
-    """Where the result will be, before there is one."""
+    """The placeholder of the result."""
     items = (
         ("Subtitles", "each word coloured by how sure the reader is"),
         ("A voice", "made from the video alone, laid under the video"),
@@ -44,19 +44,19 @@ def empty() -> str:
 
 
 def progress(job: Job, ahead: int) -> str:
-    """Where a job is; read out by screen readers as it changes."""
+    """The progress of a job; screen readers announce its changes."""
     if job.stage == "waiting":
         return _status("waiting", _waiting(ahead))
     if job.stage == "loading":
         return _status("working", "Loading the models. Only the first clip waits for this.")
     names = [name for name, _ in STEPS]
-    at = names.index(job.stage) if job.stage in names else len(STEPS)
+    current = names.index(job.stage) if job.stage in names else len(STEPS)
     steps = "".join(
-        f'<li class="{"past" if k < at else "now" if k == at else "next"}"'
-        f"{' aria-current=step' if k == at else ''}>{title}</li>"
+        f'<li class="{"past" if k < current else "now" if k == current else "next"}"'
+        f"{' aria-current=step' if k == current else ''}>{title}</li>"
         for k, (_, title) in enumerate(STEPS)
     )
-    return _status("working", STEPS[min(at, len(STEPS) - 1)][1], f"<ol>{steps}</ol>{_bar(job.share)}")
+    return _status("working", STEPS[min(current, len(STEPS) - 1)][1], f"<ol>{steps}</ol>{_bar(job.share)}")
 
 
 def _waiting(ahead: int) -> str:
@@ -76,7 +76,7 @@ def _status(kind: str, text: str, body: str = "") -> str:
 
 
 def problem(reason: str, message: str) -> str:
-    """The one line that says what went wrong, and what helps."""
+    """An error in one line, with a hint on what helps."""
     help_line = HELP.get(reason, "")
     hint = f'<p class="soft">{help_line}</p>' if help_line else ""
     return f'<div class="status error" role="alert" data-reason="{escape(reason)}"><p>{escape(message)}</p>{hint}</div>'
@@ -100,7 +100,7 @@ def watch(job: Job, number: int) -> str:
 
 
 def voiced(job: Job, number: int) -> str:
-    """The video with its new voice, or the place where that will be."""
+    """The video with its new voice, or a placeholder."""
     if not job.faces[number].voiced:
         hold = f'<div class="hold" style="--aspect: {job.aspect:.4f}">The voice is being made</div>'
         return f'<section class="player pending"><h2>Voiced</h2>{hold}</section>'
@@ -172,7 +172,7 @@ def _word(word: TimedWord, early: float) -> str:
 
 
 def files(job: Job, number: int) -> str:
-    """Links to what can be taken home."""
+    """Download links of the results."""
     stem = Path(job.name).stem + (f".face{number + 1}" if len(job.faces) > 1 else "")
     links = [_link(job.token, f"{number}.{name}", f"{stem}.{name}", name) for name in FORMATS]
     if job.faces[number].voiced:
@@ -185,7 +185,7 @@ def _link(token: str, name: str, saved_as: str, label: str) -> str:
 
 
 def inspection(number: int, token: str) -> str:
-    """The page of `lip2speech inspect`, which can run its own script and reach nothing else."""
+    """The page of `lip2speech inspect`, in a sandbox that allows its script and nothing else."""
     return (
         f'<iframe class="inspect" sandbox="allow-scripts" src="results/{token}/inspect{number}.html" '
         'title="How it was read: mouth, posteriors, attention, words and voice over time"></iframe>'

@@ -1,6 +1,6 @@
-"""Where the page keeps files: one private folder for uploads and results, from which everything goes again.
+"""File storage of the server: one private temporary folder for uploads and results, all of which are removed again.
 
-A job's folder has a name that cannot be guessed, which is all that a visitor needs, and has, to see its results.
+The name of a job's folder cannot be guessed; whoever knows it has access to the job's results.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-PREFIX, HELD = "lip2speech-web.", ".held"  # of a store's folder, and of the file that is locked in it
-GRACE = 60.0  # seconds for which an upload waits to be shown by the page of its visitor
+PREFIX, HELD = "lip2speech-web.", ".held"  # prefix of a store's folder; name of the lock file in it
+GRACE = 60.0  # seconds that an upload is kept before the visitor's page shows it
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 NAME = re.compile(r"[a-z0-9]+\.[a-z0-9]+")
 
 
 class Store:
-    """A temporary folder with `uploads/`, `jobs/`, `desk/` for what is being written, and `gone/` for what is being
-    removed; nobody but the owner can look into any of them.
+    """A temporary folder with `uploads/`, `jobs/`, `desk/` for files being written, and `gone/` for files being
+    removed; all are accessible by the owner only.
 
-    What a server that was killed has left is removed by the next one of the same user.
+    The folder of a killed server is removed by the next server of the same user.
 
     Args:
-        keep: seconds after which an upload or a result goes.
-        room: bytes beyond which nothing more is taken.
+        keep: seconds after which an upload or a result is removed.
+        room: bytes beyond which uploads are refused.
     """
 
     def __init__(self, keep: float, room: float):
@@ -47,22 +47,22 @@ class Store:
             folder.mkdir(mode=0o700)
 
     def new_job(self) -> Path:
-        """A fresh folder for one job."""
+        """Create the folder of a new job."""
         folder = self.jobs / secrets.token_urlsafe(16)
         folder.mkdir(mode=0o700)
         return folder
 
     def result(self, token: str, name: str) -> Path | None:
-        """The file ``name`` of the job ``token``, if there is one; nothing outside the jobs can be named."""
+        """The file ``name`` of the job ``token``, or None; no path outside the jobs can be reached."""
         if not TOKEN.fullmatch(token) or not NAME.fullmatch(name):
             return None
         path = self.jobs / token / name
         return path if path.is_file() else None
 
     def remove(self, path: Path) -> None:
-        """Remove a folder, or what an upload that broke off has left.
+        """Remove a folder, or the file of an interrupted upload.
 
-        It loses its name first, at once: whoever is about to put a file into the folder finds none.
+        It is renamed first, which is atomic, so that no file can be written into the folder any more.
         """
         with suppress(FileNotFoundError):
             path = path.rename(self.gone / secrets.token_urlsafe(16))
@@ -72,17 +72,19 @@ class Store:
             shutil.rmtree(path, ignore_errors=True)
 
     def is_full(self) -> bool:
-        """Whether the files fill the room; one with two names counts twice."""
+        """Whether the files exceed the room; a file with two hard links counts twice."""
         return sum(_stat(path, "st_size") for path in _files_of(self.root)) > self.room
 
     def sweep(self, spared: Container[Path] = (), shown: Container[Path] = ()) -> int:
-        """Remove what nobody has touched for `keep` seconds, but those jobs ``spared``, and uploads that no visitor
-        is ``shown``; returns how many went.
+        """Remove jobs and uploads that were not written to for `keep` seconds, and sooner the uploads that are not
+        ``shown`` to any visitor; jobs in ``spared`` stay. Returns the number of removed folders.
 
-        An upload's folder is named after its content, so that two visitors may share one.
+        An upload's folder is named after its content, so two visitors may share it.
         """
         jobs = [job for job in self.jobs.iterdir() if job not in spared and _age(job) > self.keep]
-        uploads = [own for own in self.uploads.iterdir() if _age(own) > (self.keep if own in shown else GRACE)]
+        uploads = [
+            upload for upload in self.uploads.iterdir() if _age(upload) > (self.keep if upload in shown else GRACE)
+        ]
         for path in (*jobs, *uploads):
             self.remove(path)
         return len(jobs) + len(uploads)
@@ -95,51 +97,51 @@ class Store:
 
 
 def remove_orphans(own: Path) -> None:
-    """Remove the folders of the owner of ``own``, which is held, whose server is gone: a kill -9 or a power cut leaves
-    faces behind."""
+    """Remove store folders of killed servers, which may contain videos of faces, if they have the same owner as
+    ``own``, a folder that is locked."""
     owner = own.lstat().st_uid
     for root in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        if _belongs(root, owner) and (root / HELD).is_file() and (held := _hold(root)) is not None:
+        if _belongs(root, owner) and (root / HELD).is_file() and (lock := _hold(root)) is not None:
             shutil.rmtree(root, ignore_errors=True)
-            held.close()
+            lock.close()
 
 
 def _belongs(root: Path, owner: int) -> bool:
     with suppress(OSError):
-        found = root.lstat()
-        return stat.S_ISDIR(found.st_mode) and found.st_uid == owner
+        status = root.lstat()
+        return stat.S_ISDIR(status.st_mode) and status.st_uid == owner
     return False
 
 
 def _hold(root: Path) -> IO[bytes] | None:
-    """The lock of a store's folder, which the system lets go with its server; None where another has it."""
+    """Lock a store's folder; the system releases the lock when the server ends. None if another server holds it."""
     try:
         import fcntl
 
-        held = (root / HELD).open("ab")
+        lock = (root / HELD).open("ab")
     except (ImportError, OSError):
         return None
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        held.close()
+        lock.close()
         return None
-    return held
+    return lock
 
 
 def _age(path: Path) -> float:
-    """Seconds since anything in it was written."""
-    return time.time() - max(_stat(own, "st_mtime") for own in (path, *_files_of(path)))
+    """Seconds since the path, or any file in it, was last written."""
+    return time.time() - max(_stat(file, "st_mtime") for file in (path, *_files_of(path)))
 
 
 def _files_of(folder: Path) -> Iterator[Path]:
-    """The files somewhere in a folder, out of which others may be removing some at the same time."""
-    for inner, _, names in os.walk(folder):
-        yield from (Path(inner, name) for name in names)
+    """All files in a folder, recursively; some may be removed meanwhile."""
+    for subfolder, _, names in os.walk(folder):
+        yield from (Path(subfolder, name) for name in names)
 
 
 def _stat(path: Path, field: str) -> float:
-    """A field of what the system says of a file; 0 for one that has just gone."""
+    """A field of the file's status; 0 if the file has just been removed."""
     try:
         return getattr(path.stat(), field)
     except FileNotFoundError:

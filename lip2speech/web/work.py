@@ -1,4 +1,4 @@
-"""Behind the page: one worker with the models, and the line before it."""
+"""The worker behind page and API: one thread with the models, and the queue of jobs."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from lip2speech.web.store import Store
 from vsr.core.errors import VsrError
 from vsr.core.machine import AUTO
 
-TICK = 0.25  # seconds between two looks at a job
+TICK = 0.25  # seconds between two polls of a job
 
 
 class Worker:
-    """The models, the one thread that uses them, the line before it and the files.
+    """The models, the one thread that uses them, the queue and the files.
 
     Args:
-        limits: what visitors may ask for.
-        model, voice: the lip reader and the voice: folders or names on the hub; None takes those of the packages.
+        limits: of requests.
+        model, voice: the lip reader and the voice: folders or names on the hub; None: those in the packages.
         precision: of the lip reader.
 
     Raises:
@@ -39,11 +39,11 @@ class Worker:
         self.limits, self.store = limits, Store(60 * limits.keep_minutes, limits.room)
         self._worker = ThreadPoolExecutor(1, "lip2speech-web")
         load_libraries()
-        self._shown: dict[str, set[Path]] = {}  # folders of the uploads that the page of a visitor shows
-        self._line: list[Job] = []  # those at work or waiting; touched by the server's thread alone
+        self._shown: dict[str, set[Path]] = {}  # visitor -> folders of the uploads on the page
+        self._line: list[Job] = []  # running and waiting jobs; used by the server's thread only
 
     def new_job(self, upload: str | Path, reference: str | Path | None = None, text: str = NONE) -> Job:
-        """Put a video's own copy into a folder of its own; ``text``: what is said, "read", "none" or the words.
+        """Create a job with its own copies of the uploads; ``text``: "read", "none" or the words.
 
         Raises VsrError too_large, unreadable.
         """
@@ -65,39 +65,39 @@ class Worker:
         folder.mkdir(mode=0o700)
         try:
             os.link(upload, folder / upload.name)
-        except OSError:  # another disk, such as that of the example
+        except OSError:  # on another disk, such as the example
             shutil.copyfile(upload, folder / upload.name)
         return folder / upload.name
 
     def keep(self, visitor: str, *uploads: str | Path | None) -> None:
-        """These are the uploads that the page of a visitor shows now; none, when the visitor has gone."""
+        """Record the uploads that the page of a visitor shows now; none when the visitor has left."""
         folders = {Path(upload).parent for upload in uploads if upload}
-        self._shown = {other: own for other, own in self._shown.items() if other != visitor}
+        self._shown = {other: uploads_shown for other, uploads_shown in self._shown.items() if other != visitor}
         self._shown |= {visitor: folders} if folders else {}
 
     def shown(self) -> set[Path]:
-        """Folders of the uploads that any page shows."""
+        """The folders of all uploads that a page shows."""
         return set().union(*self._shown.values())
 
     def sweep(self) -> None:
-        """Remove what is old, and uploads that no page shows; jobs in the line are not."""
+        """Remove old files and uploads that no page shows; jobs in the queue stay."""
         self.store.sweep({job.folder for job in self._line}, self.shown())
-        self._shown = {visitor: own for visitor, own in self._shown.items() if any(map(Path.exists, own))}
+        self._shown = {visitor: folders for visitor, folders in self._shown.items() if any(map(Path.exists, folders))}
 
     def drop(self, job: Job) -> None:
-        """Nobody wants the job or its results any more."""
+        """Cancel a job and remove its files."""
         job.dropped = True
         self.store.remove(job.folder)
 
     def process(self, job: Job) -> AsyncGenerator[int, None]:
-        """Read and voice a job's video for the page (`read_job`); as `do`."""
+        """Read and voice a job's video for the page (`read_job`); yields and raises as `do`."""
         return self.do(job, read_job)
 
     async def do(self, job: Job, work, *args) -> AsyncGenerator[int, None]:
-        """Call ``work(models, limits, job, *args)`` in the worker's thread; yields the number of jobs before it at each
-        change. Closing it drops the job.
+        """Call ``work(models, limits, job, *args)`` in the worker's thread; yields the number of jobs ahead at each
+        change. Closing the generator drops the job.
 
-        Raises VsrError: busy, too_long, too_slow and what the work raises; Dropped.
+        Raises VsrError: busy, too_long, too_slow, and the errors of the work; Dropped.
         """
         try:
             async with aclosing(self._follow(job, work, self.models, self.limits, job, *args)) as following:
@@ -108,22 +108,22 @@ class Worker:
                 self.drop(job)
 
     def inspect(self, job: Job, face: int) -> AsyncGenerator[int, None]:
-        """Write `inspectN.html`, the page of `lip2speech inspect`, for a face of a job that is done; like `process`."""
+        """Write `inspectN.html`, the page of `lip2speech inspect`, for a face of a finished job; as `process`."""
         return self._follow(job, inspect_job, self.models, job, face)
 
     async def _follow(self, job: Job, work, *args) -> AsyncGenerator[int, None]:
         self._admit(job)
         future = asyncio.get_running_loop().run_in_executor(self._worker, _forgetting, work, *args)
         try:
-            seen = None
+            last = None
             while not future.done():
                 ahead = self._line.index(job)
-                if seen != (seen := (ahead, *job.state())):
+                if last != (last := (ahead, *job.state())):
                     yield ahead
                 await asyncio.wait({future}, timeout=TICK)
                 if job.dropped:
                     raise Dropped
-            if job.dropped:  # what the work says then is that its folder has gone
+            if job.dropped:  # an error of the work only means that its folder has been removed
                 raise Dropped
             self._raise_for(future, job)
         finally:
@@ -134,14 +134,14 @@ class Worker:
     def _admit(self, job: Job) -> None:
         ahead = len(self._line)
         if ahead > self.limits.queue:
-            what = f"{ahead} clips are" if ahead > 1 else "a clip is"
-            raise VsrError("busy", f"Many visitors are waiting: {what} before yours. Please try again in a minute.")
+            clips = f"{ahead} clips are" if ahead > 1 else "a clip is"
+            raise VsrError("busy", f"Many visitors are waiting: {clips} before yours. Please try again in a minute.")
         job.stage, job.share, job.dropped = "waiting", None, False
         self._line.append(job)
 
     @staticmethod
     def _raise_for(future: asyncio.Future, job: Job) -> None:
-        """Raise what went wrong, with the file's name where the server's path stood."""
+        """Raise the error of the work, if any, with file names instead of the server's paths."""
         try:
             future.result()
         except VsrError as error:
@@ -151,7 +151,7 @@ class Worker:
             raise VsrError(error.reason, message) from error
 
     def close(self) -> None:
-        """Stop after the work in hand and remove every file."""
+        """Stop after the running job and remove all files."""
         for job in self._line:
             job.dropped = True
         self._worker.shutdown(cancel_futures=True)
@@ -159,8 +159,8 @@ class Worker:
 
 
 def _forgetting(work, *args) -> None:
-    """Do some work. An error that leaves it holds no frame: what its frames have would stay, often 100 MB a clip,
-    until Python looks for cycles the next time."""
+    """Run the work. The frames of an error are cleared: their local variables, often 100 MB a clip, would stay in
+    memory until the next garbage collection."""
     try:
         work(*args)
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""Forced alignment in a video: known words -> their times."""
+"""Forced alignment of known words to the lips in a video."""
 
 from __future__ import annotations
 
@@ -28,33 +28,38 @@ if TYPE_CHECKING:
 def align_video(
     loaded: LoadedModel, path: str | Path, text: str, faces: str | int = "largest", cropped: bool = False
 ) -> Transcript:
-    """The times and confidences of the words of ``text``, which the lips in a video say from beginning to end.
+    """Align ``text``, all that the lips in a video say, to the video: times and confidences of its words.
 
     Args:
         loaded: a lip reader with a CTC head.
-        path: the video; where its lips rest, no word is looked for.
-        text: all that is said.
-        faces, cropped: as `vsr.inference.speech.spoken` takes them.
+        path: the video; no word is placed where its lips rest.
+        text: the complete text.
+        faces, cropped: as in `vsr.inference.speech.spoken`.
 
     Returns:
-        A transcript of one segment, whose confidences say how well each word fits, and whose ``in_domain`` whether the
-        reader knows such lips.
+        A transcript of one segment. The confidences say how well each word fits; ``in_domain`` is the probability that
+        the lips are in the reader's domain.
 
     Raises:
-        VsrError: bad_model, bad_text, at_rest, covered, and what a video is refused for.
+        VsrError: bad_model, bad_text, at_rest, covered, and the errors of reading a video.
     """
     tokens = tokens_of(loaded, text)
     seen = Seen()
     parts = list(encoded(loaded, path, faces, cropped, seen))
     states = torch.cat([part.states for part in parts])
     check_room(tokens, len(states), path)
-    found = align_text(loaded.model, states, loaded.tokenizer, tokens, fitted_for(loaded, states).get("confidence"))
+    aligned = align_text(loaded.model, states, loaded.tokenizer, tokens, fitted_for(loaded, states).get("confidence"))
     begin, end = original_times(parts)
-    words = tuple(TimedWord(w.word, begin(w.start), max(begin(w.start), end(w.end)), w.confidence) for w in found)
-    said = " ".join(word.word for word in words)
+    words = tuple(
+        TimedWord(word.word, begin(word.start), max(begin(word.start), end(word.end)), word.confidence)
+        for word in aligned
+    )
+    aligned_text = " ".join(word.word for word in words)
     mean = sum(word.confidence for word in words) / len(words)
-    chance = known_lips(loaded, parts)
-    segment = Segment(words[0].start, words[-1].end, parts[0].face, mean, words, (Alternative(said, 0.0),), chance)
+    in_domain = known_lips(loaded, parts)
+    segment = Segment(
+        words[0].start, words[-1].end, parts[0].face, mean, words, (Alternative(aligned_text, 0.0),), in_domain
+    )
     info = probe(path)
     return Transcript(
         str(path), info.fps, info.end, loaded.name, (segment,), tracks=tracks_of(seen.tracks),
@@ -63,20 +68,20 @@ def align_video(
 
 
 def tokens_of(loaded: LoadedModel, text: str) -> list[int]:
-    """The tokens of a text that this reader can say and time. Raises VsrError bad_model, bad_text."""
+    """The tokens of a text, if this reader can write and align it. Raises VsrError bad_model, bad_text."""
     if not loaded.model.ctc:
         raise VsrError("bad_model", f"{loaded.name} has no CTC head, which says when a word is said: use another")
     tokens = loaded.tokenizer.encode(text)
     if not tokens:
         raise VsrError("bad_text", "there are no words in the text")
     if UNK in tokens:
-        strange = [word for word in text.split() if UNK in loaded.tokenizer.encode(word)]
-        raise VsrError("bad_text", f"{loaded.name} cannot write {' '.join(strange or [text])!r}: it has other letters")
+        unknown = [word for word in text.split() if UNK in loaded.tokenizer.encode(word)]
+        raise VsrError("bad_text", f"{loaded.name} cannot write {' '.join(unknown or [text])!r}: it has other letters")
     return tokens
 
 
 def check_room(tokens: Sequence[int], frames: int, path: str | Path) -> None:
-    """Refuse a text that is longer than the speech: CTC needs a frame for each token and between two that are the same.
+    """Refuse a text that is too long for the speech: CTC needs a frame per token, and one between two equal tokens.
 
     Raises VsrError (bad_text).
     """
@@ -87,16 +92,16 @@ def check_room(tokens: Sequence[int], frames: int, path: str | Path) -> None:
 
 
 def original_times(parts: Sequence[Encoded]):
-    """Two functions of seconds on the joined frames of windows -> seconds in the video: of beginnings and of ends.
+    """Two functions from seconds on the concatenated frames of windows to seconds in the video: for begins and ends.
 
-    They differ where two windows meet: an end there is the left one's, a beginning the right one's.
+    They differ where two windows meet: an end there belongs to the left window, a begin to the right one.
     """
     lengths = [len(part.states) for part in parts]
     offsets = np.cumsum([0, *lengths])[:-1]
 
     def original(seconds: float, side: str) -> float:
-        at = seconds * FPS
-        number = max(0, int(np.searchsorted(offsets, at, side)) - 1)
-        return float(np.interp(at - offsets[number], np.arange(lengths[number] + 1), parts[number].edges))
+        position = seconds * FPS
+        number = max(0, int(np.searchsorted(offsets, position, side)) - 1)
+        return float(np.interp(position - offsets[number], np.arange(lengths[number] + 1), parts[number].edges))
 
     return lambda seconds: original(seconds, "right"), lambda seconds: original(seconds, "left")

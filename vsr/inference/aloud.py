@@ -16,7 +16,7 @@ ALOUD = commented("a phrase that vsr said", MARK)
 
 
 def say(sentence: str, path: str | Path, voice: str = "en") -> None:
-    """Write a .wav (16 kHz) in which ``voice``, one of eSpeak NG's such as "en" or "de+f3", says a sentence.
+    """Write a .wav (16 kHz) of a sentence, spoken by ``voice``, an eSpeak NG voice such as "en" or "de+f3".
 
     Raises VsrError: no_speech where eSpeak NG or the voice is missing, not_writable.
     """

@@ -1,7 +1,7 @@
-"""The text of one head for a window, such as a translation: words without times of their own.
+"""The text of a single head for a window, such as a translation: words without times of their own.
 
-A head says no word times: its words are spread over the window by their letters, and the confidence of each is the mean
-probability of a token (the geometric mean), which is not calibrated.
+Such a head has no word times: its words are spread over the window by their letters, and the confidence of each is the
+geometric mean of the token probabilities, which is not calibrated.
 """
 
 from __future__ import annotations
@@ -24,28 +24,31 @@ if TYPE_CHECKING:
 
 
 def searched_by(loaded: LoadedModel, name: str, states: Tensor, lengths: Tensor, nbest: int) -> list[list[Hypothesis]]:
-    """The head's hypotheses of each window, states (B, T, D) and lengths (B,), best first.
+    """The head's hypotheses of each window, best first, from states (B, T, D) and lengths (B,).
 
-    Raises VsrError bad_config for a head that writes no text.
+    Raises VsrError bad_config for a head that outputs no text.
     """
-    found = loaded.model.heads[sentence_head(loaded, name)].search(states, lengths, nbest)
-    return [own[:nbest] or [Hypothesis((), 0.0)] for own in found]
+    batch = loaded.model.heads[sentence_head(loaded, name)].search(states, lengths, nbest)
+    return [ranked[:nbest] or [Hypothesis((), 0.0)] for ranked in batch]
 
 
 def words_of(loaded: LoadedModel, name: str, ranked: Sequence[Hypothesis], edges: np.ndarray) -> list[ScoredWords]:
-    """The words of each hypothesis of a window whose frame borders are ``edges`` (T + 1,), in seconds."""
+    """The words of each hypothesis of a window with frame borders ``edges`` (T + 1,), in seconds."""
     tokenizer = tokenizer_of(loaded, name)
     first, last = float(edges[0]), float(edges[-1])
-    return [ScoredWords(own.score, spread(tokenizer.decode(own.tokens), first, last, mean(own))) for own in ranked]
+    return [
+        ScoredWords(hypothesis.score, spread(tokenizer.decode(hypothesis.tokens), first, last, mean(hypothesis)))
+        for hypothesis in ranked
+    ]
 
 
 def mean(hypothesis: Hypothesis) -> float:
-    """The geometric mean of the probabilities of its tokens and end."""
+    """The geometric mean of the probabilities of a hypothesis's tokens and end token."""
     return math.exp(min(0.0, hypothesis.score / (len(hypothesis.tokens) + 1)))
 
 
 def spread(text: str, first: float, last: float, confidence: float) -> tuple[TimedWord, ...]:
-    """The words of a text from ``first`` to ``last`` seconds, each as long as it has letters."""
+    """The words of a text from ``first`` to ``last`` seconds, each with a length in proportion to its letters."""
     words = text.split()
     bounds = np.cumsum([0, *(len(word) for word in words)]) * (last - first) / max(1, sum(map(len, words))) + first
     return tuple(

@@ -1,8 +1,8 @@
-"""What a model says of its own words, fitted: word confidence and the chance that lips are of its domain.
+"""Readings for the calibration of a model: word confidence and the probability that lips are in its domain.
 
-Inside are development clips with transcripts; outside is footage of other speech, of which every word that the model
-gives counts as wrong. Both are read from the video on, as `vsr transcribe` reads them. Where figures are given, the
-person inside or the source clip outside was left out of the fit that scores it.
+The inside set has development clips with transcripts; the outside set has videos of other speech, for which every word
+of the model counts as wrong. Both are read from the video file, as `vsr transcribe` does. In reported figures, the
+person (inside) or the source clip (outside) was left out of the fit that scores it.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from vsr.data.manifest import Clip
     from vsr.modelstore.folder import LoadedModel
 
-REST = 50  # frames at least that lips rest between two stretches of speech
+REST = 50  # least number of frames of rest between two stretches of speech
 
 
 @dataclass(frozen=True)
 class Assessed:
-    """One window: the clip that it is of, its `measures`, each word's raw confidence, and if it is right; the mean
-    entropy of its frames (nats), and who speaks, if that is known."""
+    """One window: its source clip, its `measures`, the raw confidence of each word and whether it is correct, the mean
+    entropy of the frames (nats), and the speaker, if known."""
 
     source: str
     measures: np.ndarray
@@ -49,12 +49,12 @@ class Assessed:
 
 
 def assessed(loaded: LoadedModel, clip: Clip, options: DecodeOptions, inside: bool) -> Iterator[Assessed]:
-    """Read a clip's video, window by window. Raises VsrError for one that `crop_video` refuses.
+    """Read a clip's video, window by window. Raises VsrError as `crop_video`.
 
-    Of a model with a calibration for what the reader of pixels knows, windows that it knows are left out.
+    For a fused reader with a separate calibration of windows that its pixel reader reads alone, those are skipped.
     """
     mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mesh_for(loaded), on_request=True)
-    said = normaliser("lower")(clip.text).split() if inside else []
+    reference = normaliser("lower")(clip.text).split() if inside else []
     for start, stop in spans_to_read(mouth, preferred_window(loaded)):
         points = asked_of(loaded, mouth, [(start, stop)])
         states, ((best, *_),) = search_crops(loaded, [mouth.crop[start:stop]], options, points)
@@ -62,20 +62,20 @@ def assessed(loaded: LoadedModel, clip: Clip, options: DecodeOptions, inside: bo
             continue
         words = align_text(loaded.model, states[0], loaded.tokenizer, best.tokens)
         raw = tuple(word.confidence for word in words)
-        found = measures(loaded.model, states[0], best.tokens, best.score, raw)
-        right = tuple(correct_words(said, [word.word for word in words]))
+        window_measures = measures(loaded.model, states[0], best.tokens, best.score, raw)
+        right = tuple(correct_words(reference, [word.word for word in words]))
         person = clip.speaker if inside else ""
-        yield Assessed(clip.video, found, raw, right, entropy_of(loaded.model, states[0]), person)
+        yield Assessed(clip.video, window_measures, raw, right, entropy_of(loaded.model, states[0]), person)
 
 
 def most_readings(loaded: LoadedModel, clips: Sequence[Clip], enough: int) -> int:
-    """At most so many windows are read of the clips, by how long they are; none of one that cannot be opened. Above
-    ``enough`` it is not counted further."""
-    found = 0
+    """An upper bound of the number of windows in the clips, by their lengths; clips that cannot be opened have none.
+    Counting stops at ``enough``."""
+    count = 0
     for clip in clips:
-        if found < enough:
-            found += _most(clip, preferred_window(loaded))
-    return found
+        if count < enough:
+            count += _most(clip, preferred_window(loaded))
+    return count
 
 
 def _most(clip: Clip, window: int) -> int:
@@ -88,5 +88,5 @@ def _most(clip: Clip, window: int) -> int:
 
 
 def rows_of(readings: Sequence[Assessed]) -> np.ndarray:
-    """(N, 4) measures."""
-    return np.stack([each.measures for each in readings])
+    """The measures of the readings, (N, 4)."""
+    return np.stack([reading.measures for reading in readings])

@@ -1,7 +1,7 @@
-"""Word confidence fitted together with the chance of a domain, and figures of people who were left out of the fit.
+"""Fit word confidence together with the in-domain probability, and evaluate both on held-out people.
 
-A fit by people who are known says nothing of others: each figure is of a person, or of a source clip outside, by a fit
-of all others.
+A fit evaluated on its own people says nothing about others: each figure is for a person, or for a source clip outside,
+by a fit of all others.
 
 Shapes: N words, C columns.
 """
@@ -19,16 +19,16 @@ from vsr.decoding.domain import fit_domain, in_domain
 from vsr.decoding.guesses import is_guess
 from vsr.inference.calibration import Assessed, rows_of
 
-BELIEVED = 0.8  # confidence above which a reader takes a word for right
-TIED = 0.5  # pull of the weights to those that leave a raw confidence as it is
+BELIEVED = 0.8  # confidence above which a user would take a word as correct
+TIED = 0.5  # regularisation towards the weights that leave the raw confidence unchanged
 FEWEST = 10  # readings on each side
-FOLDS = 20  # of people: one each, or as many in each as needed
-LIMITS = np.arange(0.1, 1.0, 0.1)  # quantiles of the entropies inside at which those who are known may end
+FOLDS = 20  # most folds; a person is never split
+LIMITS = np.arange(0.1, 1.0, 0.1)  # quantiles of the entropies inside that are tried as the limit of familiarity
 
 
 @dataclass(frozen=True)
 class Told:
-    """One reading by a fit that has not seen its person or clip: the chance of the domain, each word's confidence."""
+    """One reading scored by a fit without its person or clip: in-domain probability, confidence of each word."""
 
     reading: Assessed
     inside: bool
@@ -37,9 +37,9 @@ class Told:
 
 
 def fit_both(inside: Sequence[Assessed], outside: Sequence[Assessed]) -> tuple[dict, dict, dict]:
-    """(domain, confidence, figures): what config.json keeps under "domain" and "confidence", and how well both do.
+    """(domain, confidence, figures): the entries "domain" and "confidence" of config.json, and their evaluation.
 
-    Raises VsrError bad_manifest where a side has too few readings.
+    Raises VsrError bad_manifest if a side has too few readings.
     """
     check_enough(len(inside), "inside")
     check_enough(len(outside), "outside")
@@ -47,110 +47,117 @@ def fit_both(inside: Sequence[Assessed], outside: Sequence[Assessed]) -> tuple[d
 
 
 def check_enough(readings: int, side: str, at_most: str = "") -> None:
-    """Raises VsrError bad_manifest where a side has too few readings."""
+    """Refuse a side with too few readings. Raises VsrError bad_manifest."""
     if readings < FEWEST:
         raise VsrError("bad_manifest", f"{at_most}{readings} readings {side}; each side needs {FEWEST} or more")
 
 
 def fitted(inside: Sequence[Assessed], outside: Sequence[Assessed]) -> tuple[dict, dict]:
-    """(domain, confidence) by these readings."""
+    """Fit (domain, confidence) to these readings."""
     domain = fit_domain(rows_of(inside), rows_of(outside))
     both = [*inside, *outside]
-    return domain, fit_confidence(both, [in_domain(each.measures, domain) or 0.0 for each in both])
+    return domain, fit_confidence(both, [in_domain(reading.measures, domain) or 0.0 for reading in both])
 
 
 def fit_confidence(readings: Sequence[Assessed], chances: Sequence[float]) -> dict:
-    """Logistic regression of a word being right on its log-odds, on those of its reading's domain where they are below
-    even, and on how far its person is known, by itself and times the log-odds (a raw confidence says less of people who
-    are not known), with the limit of the entropy at which that fits best."""
+    """Logistic regression of a word's correctness on its log-odds, on the in-domain log-odds of its reading where they
+    are below 0, and on the familiarity of the person, alone and times the log-odds (a raw confidence says less about
+    unfamiliar people). The entropy limit of familiarity is the one that fits best."""
     words = [
-        (logit(raw), 1.0, min(0.0, logit(chance)), each.entropy, ok)
-        for each, chance in zip(readings, chances, strict=True)
-        for raw, ok in zip(each.raw, each.correct, strict=True)
+        (logit(raw), 1.0, min(0.0, logit(chance)), reading.entropy, is_right)
+        for reading, chance in zip(readings, chances, strict=True)
+        for raw, is_right in zip(reading.raw, reading.correct, strict=True)
     ]
     table, right = np.array([row[:4] for row in words]), np.array([row[4] for row in words], bool)
     limits = _limits(table[:, 3], right)
     fits = [(*_logistic(_with_familiarity(table, limit), right), limit) for limit in limits or [0.0]]
-    loss, (scale, offset, gain, *familiar), limit = min(fits, key=lambda own: own[0])
-    found = {"scale": scale, "offset": offset, "domain": gain, "words": len(words)}
+    loss, (scale, offset, gain, *familiar), limit = min(fits, key=lambda fit: fit[0])
+    confidence = {"scale": scale, "offset": offset, "domain": gain, "words": len(words)}
     if not familiar:
-        return found
-    return found | {"familiar": {"offset": familiar[0], "scale": familiar[1], "entropy": limit}}
+        return confidence
+    return confidence | {"familiar": {"offset": familiar[0], "scale": familiar[1], "entropy": limit}}
 
 
 def _limits(entropies: np.ndarray, right: np.ndarray) -> list[float]:
-    """Where those who are known may end; nowhere for a model that has no entropy."""
-    known = entropies[right] if right.any() else entropies
-    return sorted({float(limit) for limit in np.quantile(known, LIMITS) if limit > 0})
+    """Candidates of the entropy limit of familiarity; none for a model without entropy."""
+    of_correct_words = entropies[right] if right.any() else entropies
+    return sorted({float(limit) for limit in np.quantile(of_correct_words, LIMITS) if limit > 0})
 
 
 def _with_familiarity(table: np.ndarray, limit: float) -> np.ndarray:
-    """(N, 4), log-odds first and an entropy last -> (N, 5), with how far the person is known and that times the
-    log-odds, or (N, 3) without a limit."""
+    """(N, 4), log-odds first and the entropy last -> (N, 5), with the familiarity of the person and its product with
+    the log-odds instead of the entropy, or (N, 3) without a limit."""
     if not limit:
         return table[:, :3]
-    known = np.array([familiarity(entropy, limit) for entropy in table[:, 3]])
-    return np.column_stack([table[:, :3], known, known * table[:, 0]])
+    familiarities = np.array([familiarity(entropy, limit) for entropy in table[:, 3]])
+    return np.column_stack([table[:, :3], familiarities, familiarities * table[:, 0]])
 
 
 def _logistic(x: np.ndarray, right: np.ndarray) -> tuple[float, list[float]]:
-    """(loss, weights (C,)) of a regression, lightly held to the raw confidence and the domain's odds as they are."""
+    """(loss, weights (C,)) of a regression, lightly regularised to the unchanged raw confidence and domain odds."""
     from scipy.optimize import minimize
 
-    sign, rest = np.where(right, 1.0, -1.0), np.array([1.0, 0.0, 1.0, 0.0, 0.0][: x.shape[1]])
+    sign, prior = np.where(right, 1.0, -1.0), np.array([1.0, 0.0, 1.0, 0.0, 0.0][: x.shape[1]])
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        margins, pull = sign * (x @ weights), weights - rest
-        slope = -(sign / (1 + np.exp(np.clip(margins, -500, 500)))) @ x
-        return float(np.logaddexp(0, -margins).sum() + TIED / 2 * (pull**2).sum()), slope + TIED * pull
+        margins, pull = sign * (x @ weights), weights - prior
+        gradient = -(sign / (1 + np.exp(np.clip(margins, -500, 500)))) @ x
+        return float(np.logaddexp(0, -margins).sum() + TIED / 2 * (pull**2).sum()), gradient + TIED * pull
 
-    found = minimize(loss, rest, jac=True)
-    return float(found.fun), found.x.tolist()
+    result = minimize(loss, prior, jac=True)
+    return float(result.fun), result.x.tolist()
 
 
 def left_out(inside: Sequence[Assessed], outside: Sequence[Assessed]) -> list[Told]:
-    """Every reading, by a fit without its person (without its clip, where all are of one person, and outside)."""
-    sides = [(each, True) for each in inside] + [(each, False) for each in outside]
-    alone = len({each.person for each in inside}) < 2
-    names = [each.source if alone or not own else each.person for each, own in sides]
-    order = {name: place % FOLDS for place, name in enumerate(dict.fromkeys(names))}
+    """Every reading, scored by a fit without its person; outside, or if all are of one person, without its clip."""
+    sides = [(reading, True) for reading in inside] + [(reading, False) for reading in outside]
+    alone = len({reading.person for reading in inside}) < 2
+    names = [reading.source if alone or not is_inside else reading.person for reading, is_inside in sides]
+    order = {name: index % FOLDS for index, name in enumerate(dict.fromkeys(names))}
     folds = [order[name] for name in names]
-    told: list[Told] = []
+    scored: list[Told] = []
     for fold in dict.fromkeys(folds):
-        rest = [[each for (each, side), own in zip(sides, folds, strict=True) if own != fold and side is which]
-                for which in (True, False)]  # fmt: skip
+        rest = [
+            [
+                reading
+                for (reading, side), other in zip(sides, folds, strict=True)
+                if other != fold and side is is_inside
+            ]
+            for is_inside in (True, False)
+        ]
         domain, confidence = fitted(rest[0] or inside, rest[1] or outside)
-        chosen = (side for side, own in zip(sides, folds, strict=True) if own == fold)
-        told += [_told(each, side, domain, confidence) for each, side in chosen]
-    return told
+        chosen = (side for side, side_fold in zip(sides, folds, strict=True) if side_fold == fold)
+        scored += [_told(reading, is_inside, domain, confidence) for reading, is_inside in chosen]
+    return scored
 
 
-def _told(each: Assessed, inside: bool, domain: dict, confidence: dict) -> Told:
-    chance, own = in_domain(each.measures, domain) or 0.0, settled(confidence, each.entropy)
-    return Told(each, inside, chance, tuple(calibrated(raw, own, chance) for raw in each.raw))
+def _told(reading: Assessed, inside: bool, domain: dict, confidence: dict) -> Told:
+    chance, settings = in_domain(reading.measures, domain) or 0.0, settled(confidence, reading.entropy)
+    return Told(reading, inside, chance, tuple(calibrated(raw, settings, chance) for raw in reading.raw))
 
 
 def figures(told: Sequence[Told]) -> dict:
-    """Shares in [0, 1]: what is flagged on each side, words outside that would be believed, the error inside; and the
-    same of each person."""
-    sides = {own: [each for each in told if each.inside is own] for own in (True, False)}
-    people = dict.fromkeys(each.reading.person for each in sides[True])
-    share = {own: summary(each) for own, each in sides.items()}
+    """Shares in [0, 1]: readings flagged on each side, words outside that would be believed, calibration error inside;
+    and the same for each person."""
+    sides = {is_inside: [item for item in told if item.inside is is_inside] for is_inside in (True, False)}
+    people = dict.fromkeys(item.reading.person for item in sides[True])
+    share = {is_inside: summary(items) for is_inside, items in sides.items()}
     return {
         "inside": share[True]["readings"], "outside": share[False]["readings"],
         "flagged_inside": share[True]["flagged"], "flagged_outside": share[False]["flagged"],
         "believed_outside": share[False]["believed"], "ece": share[True]["ece"],
-        "people": {name: summary([each for each in sides[True] if each.reading.person == name]) for name in people},
+        "people": {name: summary([item for item in sides[True] if item.reading.person == name]) for name in people},
     }  # fmt: skip
 
 
 def summary(told: Sequence[Told]) -> dict:
     """Counts of readings and words, shares flagged, right and believed, and the expected calibration error."""
-    sure = [value for each in told for value in each.sure]
-    right = [ok for each in told for ok in each.reading.correct]
+    confidences = [value for item in told for value in item.sure]
+    right = [is_right for item in told for is_right in item.reading.correct]
     return {
-        "readings": len(told), "flagged": float(np.mean([is_guess(each.chance) for each in told])), "words": len(sure),
+        "readings": len(told), "flagged": float(np.mean([is_guess(item.chance) for item in told])),
+        "words": len(confidences),
         "right": float(np.mean(right)) if right else 0.0,
-        "believed": float(np.mean(np.array(sure) > BELIEVED)) if sure else 0.0,
-        "ece": expected_calibration_error(sure, right) if sure else 0.0,
+        "believed": float(np.mean(np.array(confidences) > BELIEVED)) if confidences else 0.0,
+        "ece": expected_calibration_error(confidences, right) if confidences else 0.0,
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Mouth-only videos, as crop tools write them: no face detection, no alignment.
+"""Videos that show only a mouth, as written by crop tools: no face detection, no alignment.
 
 Shapes: crop (T, 96, 96) uint8 gray.
 """
@@ -30,7 +30,7 @@ SMALLEST = 64  # pixels; a smaller frame shows no lips
 
 
 def cropped_clip(path: str | Path) -> MouthClip:
-    """The mouth crops of such a video at 25 fps, gray, brought to 96 x 96.
+    """The mouth crops of such a video at 25 fps, gray, resized to 96 x 96.
 
     Raises:
         VsrError: bad_options for frames that are not square or too small; too_short, unreadable, no_video.
@@ -42,12 +42,12 @@ def cropped_clip(path: str | Path) -> MouthClip:
 
 
 def _to_the_break(path: str | Path) -> tuple[MouthClip, VsrError | None]:
-    """The crops of such a video; where it breaks off those before, and the error that says so. Raises VsrError."""
+    """The crops of such a video, up to its end or its damage, and the error of the damage or None. Raises VsrError."""
     crops, times, broken = [], [], None
     try:
-        for image, place in frames_from(path):
+        for image, position in frames_from(path):
             crops.append(_mouth(image, path))
-            times.append(place.time)
+            times.append(position.time)
     except VsrError as error:
         broken = error
     if broken and (len(crops) < MIN_FRAMES or broken.reason != "unreadable"):
@@ -70,17 +70,17 @@ def _mouth(image: np.ndarray, path: str | Path) -> np.ndarray:
 
 
 def transcribe_cropped(loaded: LoadedModel, path: str | Path, options: DecodeOptions, modality: str = "") -> Transcript:
-    """Read such a video: all of it counts as speech of one face. ``modality``: of a model that hears, video or both.
-    Raises VsrError as `cropped_clip`; of one that breaks off or is damaged, an `Incomplete` whose ``record`` is the
-    `Transcript` of what could be read."""
+    """Transcribe such a video: all of it counts as speech of one face. ``modality``: video or both, for an audio-visual
+    model. Raises VsrError as `cropped_clip`; for a truncated or damaged video, an `Incomplete` whose ``record`` is the
+    `Transcript` of its readable part."""
     clip, broken = _to_the_break(path)
     hearing = hearing_of(loaded, path, modality)
-    made = hearing.noted(provenance(loaded, path, options, 1, clip.info.stream) | {"cropped": True})
+    run_provenance = hearing.noted(provenance(loaded, path, options, 1, clip.info.stream) | {"cropped": True})
     segments = read_clip(loaded, clip, options, hearing.waves)
-    found = Transcript(
+    transcript = Transcript(
         str(path), clip.info.fps, clip.info.end, loaded.name, tuple(segments), tracks=(report_of_cropped(clip),),
-        shots=(float(clip.times[0]),), provenance=made,
+        shots=(float(clip.times[0]),), provenance=run_provenance,
     )  # fmt: skip
     if broken:
-        raise incomplete(found, broken)
-    return found
+        raise incomplete(transcript, broken)
+    return transcript

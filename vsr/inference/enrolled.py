@@ -1,8 +1,8 @@
-"""A user's own phrases in any language: enrolled with one to three clips each, stored as plain files, recognised.
+"""Enrolled phrases: a user's own phrases in any language, from one to three clips each, stored as plain files.
 
-What is compared are the mouth's points and a reader's features and states over time (`vsr.decoding.templates`); the
-words themselves are never looked at, so no reader has to know them. A phrase is a file `NAME.safetensors`: the streams
-of its examples, and as metadata (JSON) the phrase, the reader and the clips' names. Nothing else is kept of a clip.
+Clips are compared by mouth points and a reader's features and states over time (`vsr.decoding.templates`), not by
+words, so the reader need not know the language. A phrase is a file `NAME.safetensors`: the streams of its examples, and
+as metadata (JSON) the phrase, the reader and the clips' names. Nothing else is kept of a clip.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
 POINTS = "points"
-MOST = 10  # examples of a phrase
-SAME = 1e-4  # by which stored streams of one clip may differ, from machine to machine
+MOST = 10  # most examples of a phrase
+SAME = 1e-4  # tolerance between streams of the same clip from different machines
 SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
 class Phrase:
-    """A phrase: its examples' streams, the names of their clips, and which reader saw them."""
+    """A phrase: the streams of its examples, the names of their clips, and the reader that made them."""
 
     phrase: str
     examples: tuple[Streams, ...]
@@ -53,30 +53,30 @@ def streams_of(
     loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
     seen: Seen | None = None,
 ) -> Streams:  # fmt: skip
-    """What is compared of a clip whose lips say one phrase: "frontend" and "last" (T, D), "points" (T, 36) where the
-    face is seen. ``seen`` is told how well, and VsrError raised, as by `vsr.inference.speech.spoken`."""
-    found: dict[str, list[np.ndarray]] = {FRONT: [], LAST: [], POINTS: []}
-    for own in spoken(loaded, path, faces, cropped, None if cropped else mouth_meshes(), seen):
-        for name, values in observed(loaded, own, (FRONT, LAST)).items():
-            found[name].append(values)
-        if own.mouth is not None:
-            found[POINTS].append(own.mouth[own.first :])
-    streams = {name: normalised(np.concatenate(found[name])) for name in (FRONT, LAST)}
-    points = points_stream(np.concatenate(found[POINTS])) if found[POINTS] else None
+    """The streams of a clip that says one phrase: "frontend" and "last" (T, D), and "points" (T, 36) if the face is
+    seen. ``seen`` and the VsrErrors are those of `vsr.inference.speech.spoken`."""
+    chunks: dict[str, list[np.ndarray]] = {FRONT: [], LAST: [], POINTS: []}
+    for window in spoken(loaded, path, faces, cropped, None if cropped else mouth_meshes(), seen):
+        for name, values in observed(loaded, window, (FRONT, LAST)).items():
+            chunks[name].append(values)
+        if window.mouth is not None:
+            chunks[POINTS].append(window.mouth[window.first :])
+    streams = {name: normalised(np.concatenate(chunks[name])) for name in (FRONT, LAST)}
+    points = points_stream(np.concatenate(chunks[POINTS])) if chunks[POINTS] else None
     return streams if points is None else streams | {POINTS: points}
 
 
 def points_stream(mouth: np.ndarray) -> np.ndarray | None:
-    """Mouth points (T, 14, 2), NaN where they were not seen -> (T, 36), in mouth widths; None where none was seen."""
-    points, _, known = repaired(*measures_of(mouth))
-    if not known.any():
+    """Mouth points (T, 14, 2), NaN if not seen -> (T, 36) in mouth widths; None if no frame has points."""
+    points, _, is_known = repaired(*measures_of(mouth))
+    if not is_known.any():
         return None
     width = max(float(np.linalg.norm((points[:, CORNERS[1]] - points[:, CORNERS[0]]).mean(0))), 1e-3)
     return with_motion(points.reshape(len(points), -1) / width).astype(np.float32)
 
 
 def reader_of(loaded: LoadedModel) -> dict[str, Any]:
-    """Name and weights of a reader, by which its streams are known again."""
+    """Name and weights of a reader, which identify its streams."""
     return searched(loaded.folder, options_for(loaded), loaded.hashes)["model"]
 
 
@@ -107,33 +107,37 @@ def enrol(
     return new
 
 
-def _check_new(phrase: str, seen: Sequence[Streams], names: Sequence[str], phrases: Sequence[Phrase]) -> None:
-    """A clip that counts twice is no second example, and one of two phrases tells neither. Raises VsrError."""
-    known = [
-        (own.phrase, name, streams) for own in phrases for name, streams in zip(own.clips, own.examples, strict=True)
+def _check_new(phrase: str, examples: Sequence[Streams], names: Sequence[str], phrases: Sequence[Phrase]) -> None:
+    """Refuse a clip that is an example already, of this phrase or another. Raises VsrError bad_options."""
+    stored = [
+        (item.phrase, name, streams)
+        for item in phrases
+        for name, streams in zip(item.clips, item.examples, strict=True)
     ]
-    for name, streams in zip(names, seen, strict=True):
-        for other, clip, theirs in known:
-            if _same(streams, theirs):
-                already = f"{name} is an example of {other!r} already"
-                what = "film the phrase again" if other == phrase else "give a clip of this phrase, or remove that one"
-                raise VsrError("bad_options", f"{already}{'' if clip == name else f' ({clip})'}: {what}")
-        known.append((phrase, name, streams))
+    for name, streams in zip(names, examples, strict=True):
+        for other, clip, other_streams in stored:
+            if _same(streams, other_streams):
+                problem = f"{name} is an example of {other!r} already"
+                remedy = (
+                    "film the phrase again" if other == phrase else "give a clip of this phrase, or remove that one"
+                )
+                raise VsrError("bad_options", f"{problem}{'' if clip == name else f' ({clip})'}: {remedy}")
+        stored.append((phrase, name, streams))
 
 
-def _same(streams: Streams, others: Streams) -> bool:
-    """Whether two examples are of one recording, whatever its name: no two say a phrase alike to the frame."""
-    own, other = streams[FRONT], others.get(FRONT)
-    return other is not None and own.shape == other.shape and np.allclose(own, other, atol=SAME)
+def _same(streams: Streams, other: Streams) -> bool:
+    """Whether two examples are from the same recording: two recordings never agree in every frame."""
+    first, second = streams[FRONT], other.get(FRONT)
+    return second is not None and first.shape == second.shape and np.allclose(first, second, atol=SAME)
 
 
 def _known(loaded: LoadedModel, path: Path, phrase: str, more: int) -> Phrase:
-    """What is known of a phrase that gets more examples. Raises VsrError as `enrol`."""
-    known = read_phrase(path) if path.is_file() else Phrase(phrase, (), (), reader_of(loaded))
-    _check_reader(loaded, known)
-    if len(known.clips) + more > MOST:
+    """The stored phrase, or an empty one, to which ``more`` examples are to be added. Raises VsrError as `enrol`."""
+    stored = read_phrase(path) if path.is_file() else Phrase(phrase, (), (), reader_of(loaded))
+    _check_reader(loaded, stored)
+    if len(stored.clips) + more > MOST:
         raise VsrError("bad_text", f"{phrase!r} would have more than {MOST} examples: remove it first")
-    return known
+    return stored
 
 
 def recognise(
@@ -144,26 +148,26 @@ def recognise(
     cropped: bool = False,
     seen: Seen | None = None,
 ) -> tuple[list[Match], float]:
-    """Every phrase, the nearest first, and the fit below which it is none of them.
+    """Every phrase, nearest first, and the fit below which the clip counts as none of them.
 
-    Raises VsrError bad_text, bad_config, and what a video is refused for.
+    Raises VsrError bad_text, bad_options for phrases of another reader, and the errors of reading a video.
     """
     for phrase in phrases:
         _check_reader(loaded, phrase)
-    templates = Templates({own.phrase: own.examples for own in phrases})
+    templates = Templates({item.phrase: item.examples for item in phrases})
     return templates.ranked(streams_of(loaded, path, faces, cropped, seen)), templates.threshold()
 
 
 def enrolled(folder: str | Path) -> list[Phrase]:
-    """The phrases of a folder, by their names. Raises VsrError bad_text for one that has none, unreadable."""
+    """The phrases of a folder, sorted by name. Raises VsrError bad_text for a folder without phrases, unreadable."""
     files = sorted(Path(folder).glob(f"*{SUFFIX}"))
     if not files:
         raise VsrError("bad_text", f"{folder}: no phrase is enrolled there (vsr phrases enrol NAME CLIP)")
-    return sorted((read_phrase(path) for path in files), key=lambda own: own.phrase.casefold())
+    return sorted((read_phrase(path) for path in files), key=lambda item: item.phrase.casefold())
 
 
 def remove(folder: str | Path, phrase: str) -> None:
-    """Forget a phrase. Raises VsrError bad_text where there is none such."""
+    """Delete a phrase. Raises VsrError bad_text if it is not enrolled."""
     path = _file_of(folder, phrase)
     if not path.is_file():
         raise VsrError("bad_text", f"{folder}: the phrase {phrase!r} is not enrolled there")
@@ -171,12 +175,14 @@ def remove(folder: str | Path, phrase: str) -> None:
 
 
 def write_phrase(path: Path, phrase: Phrase) -> None:
-    """Write a phrase's file, whole or not at all. Raises VsrError not_writable, no_space."""
+    """Write a phrase's file atomically. Raises VsrError not_writable, no_space."""
     from safetensors.numpy import save_file
 
-    each = enumerate(phrase.examples, start=1)
+    numbered = enumerate(phrase.examples, start=1)
     arrays = {
-        f"{number}.{name}": np.ascontiguousarray(own) for number, example in each for name, own in example.items()
+        f"{number}.{name}": np.ascontiguousarray(values)
+        for number, example in numbered
+        for name, values in example.items()
     }
     about = {"phrase": phrase.phrase, "clips": list(phrase.clips), "model": phrase.model}
     with atomic_write(path) as temporary:
@@ -184,24 +190,24 @@ def write_phrase(path: Path, phrase: Phrase) -> None:
 
 
 def read_phrase(path: Path) -> Phrase:
-    """A phrase's file. Raises VsrError unreadable."""
+    """Read a phrase's file. Raises VsrError unreadable."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(str(path), framework="numpy") as stored:
             about = json.loads(stored.metadata()["about"])
-            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  no mapping
+            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  not a mapping
         examples: list[dict[str, np.ndarray]] = [{} for _ in about["clips"]]
-        for key, own in arrays.items():
+        for key, values in arrays.items():
             number, name = key.split(".")
-            examples[int(number) - 1][name] = own
+            examples[int(number) - 1][name] = values
         return Phrase(about["phrase"], tuple(examples), tuple(about["clips"]), about["model"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, IndexError) as error:
         raise VsrError("unreadable", f"{path}: no phrase of vsr phrases enrol: {one_line(error)}") from error
 
 
 def _file_of(folder: str | Path, phrase: str) -> Path:
-    """Where a phrase is kept: its letters as far as every disk takes them, and what tells it from others like it."""
+    """The file of a phrase: its letters that every file system accepts, and a hash to keep names apart."""
     words = " ".join(phrase.split())
     if not words or len(words) > 200:
         raise VsrError("bad_text", "a phrase has a name of up to 200 letters")
@@ -210,6 +216,6 @@ def _file_of(folder: str | Path, phrase: str) -> Path:
 
 
 def _check_reader(loaded: LoadedModel, phrase: Phrase) -> None:
-    if phrase.model != (own := reader_of(loaded)):
-        problem = f"was enrolled with the reader {phrase.model.get('name')}, not with {own['name']}"
+    if phrase.model != (reader := reader_of(loaded)):
+        problem = f"was enrolled with the reader {phrase.model.get('name')}, not with {reader['name']}"
         raise VsrError("bad_options", f"{phrase.phrase!r} {problem}: give that one with --model, or enrol it again")

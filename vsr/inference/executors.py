@@ -20,10 +20,10 @@ ENGINES = ("local", "ray")
 
 
 class Engine(Protocol):
-    """Every item gives one result, also where the process or the machine that was at it dies."""
+    """Every item yields one result, even if the process or machine working on it dies."""
 
     def crop(self, clips: Sequence[Clip], out_dir: Path, store: str = "npy") -> Iterator[Outcome]:
-        """Crop clips into a folder, each file written whole or not at all."""
+        """Crop clips into a folder; files are written atomically."""
 
     def transcribe(self, paths: Sequence[str], settings: Settings, watch: Watch | None = None) -> Iterator[Transcript]:
         """Transcripts in the order of the files; a file that fails yields its error."""
@@ -31,7 +31,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Local:
-    """So many processes of this machine; None: as many as it is good for."""
+    """``jobs`` processes of this machine; None: as many as suit it."""
 
     jobs: int | None = 1
 
@@ -47,7 +47,7 @@ class Local:
 
 
 def open_engine(name: str, jobs: int | None, address: str | None) -> Engine:
-    """The engine of that name. Raises VsrError no_cluster where Ray is missing or does not answer."""
+    """The engine of that name. Raises VsrError no_cluster if Ray is missing or does not answer, bad_options."""
     if name == "ray":
         from vsr.inference.ray_cluster import RayCluster
 

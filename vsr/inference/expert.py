@@ -1,8 +1,8 @@
 """A frozen lip reader that scores generated lips: a loss with a gradient to pixels, and a metric.
 
-Levels: "features" of the front end (SPECTRE, Filntisis et al. 2022), "states" of the encoder (EMOTE, Danecek et al.
-2023) as 1 - mean cosine to those of the real video; "text", how unlikely the true text is (TalkLip, Wang et al. 2023),
-here by CTC. Who trained a generator by an expert judges it by another reader.
+Levels: "features" of the front end (SPECTRE, Filntisis et al. 2022) and "states" of the encoder (EMOTE, Danecek et al.
+2023), as 1 - mean cosine to those of the real video; "text", the negative log-likelihood of the true text (TalkLip,
+Wang et al. 2023), here by CTC. A generator that was trained with an expert must be evaluated with another reader.
 Shapes: frames (T, 3, H, W) of 0 ... 255; crop (T, 96, 96); matrices (T, 2, 3); D width.
 """
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
 LEVELS = ("features", "states", "text")
-EDGE = 2  # frames left out at either end, where a front end sees less than it is used to
+EDGE = 2  # frames left out at either end, where the front end has less context than usual
 
 
 @dataclass(frozen=True)
 class Expert:
-    """A reader of pixels that is not trained any more. Raises VsrError bad_model for one of another kind."""
+    """A frozen pixel reader with CTC. Raises VsrError bad_model for another kind of model."""
 
     loaded: LoadedModel
 
@@ -45,7 +45,7 @@ class Expert:
         model.eval().requires_grad_(False)
 
     def mouths(self, frames: Tensor, matrices: np.ndarray) -> Tensor:
-        """Frames -> crops (T, 96, 96), with a gradient; ``matrices`` as `vsr.face.geometry.mouth_transforms`."""
+        """Frames -> crops (T, 96, 96), differentiable; ``matrices`` as of `vsr.face.geometry.mouth_transforms`."""
         return soft_crop(frames, matrices)
 
     def steps(self, crop: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,55 +57,55 @@ class Expert:
         return features[0], states[0]
 
     def loss(self, fake: Tensor, real: Tensor | None = None, text: str = "") -> dict[str, Tensor]:
-        """Of crops (T, 96, 96): "features" and "states" beside the real ones, and "text" for each token.
+        """Losses of crops (T, 96, 96): "features" and "states" against the real crops, and "text" per token.
 
-        Raises ValueError where the crops are not of the same frames, or are too short.
+        Raises ValueError if the numbers of frames differ, or are too small.
         """
         if len(fake) <= 2 * EDGE or (real is not None and len(real) != len(fake)):
             raise ValueError(f"crops of {len(fake)} and {'no' if real is None else len(real)} frames")
         features, states = self.steps(fake)
-        found = {}
+        losses = {}
         if real is not None:
             with torch.no_grad():
-                true = self.steps(real)
-            for name, own, wanted in zip(LEVELS, (features, states), true, strict=False):
-                found[name] = 1 - F.cosine_similarity(own[EDGE:-EDGE], wanted[EDGE:-EDGE], dim=-1).mean()
+                targets = self.steps(real)
+            for name, fake_values, real_values in zip(LEVELS, (features, states), targets, strict=False):
+                losses[name] = 1 - F.cosine_similarity(fake_values[EDGE:-EDGE], real_values[EDGE:-EDGE], dim=-1).mean()
         if text:
-            found["text"] = self._text(states, text)
-        return found
+            losses["text"] = self._text(states, text)
+        return losses
 
     def _text(self, states: Tensor, text: str) -> Tensor:
-        """Negative log-probability of the text by CTC, for each of its tokens."""
+        """Negative log-probability of the text by CTC, per token."""
         tokens = torch.tensor(self.loaded.tokenizer.encode(text), device=states.device)
         log_probs = self.loaded.model.ctc_log_probs(states[None]).float().transpose(0, 1)
         lengths = torch.tensor([len(states)]), torch.tensor([len(tokens)])
-        lost = F.ctc_loss(log_probs, tokens[None], *lengths, blank=BLANK, reduction="sum", zero_infinity=True)
-        return lost / max(1, len(tokens))
+        loss = F.ctc_loss(log_probs, tokens[None], *lengths, blank=BLANK, reduction="sum", zero_infinity=True)
+        return loss / max(1, len(tokens))
 
     @torch.inference_mode()
     def read(self, crop: np.ndarray) -> str:
-        """What the expert reads, by greedy CTC."""
+        """The text that the expert reads, by greedy CTC."""
         states = self.steps(torch.from_numpy(np.array(crop)).float())[1]
         log_probs = self.loaded.model.ctc_log_probs(states[None]).float()
         return self.loaded.tokenizer.decode(greedy(sayable(log_probs, self.loaded.tokenizer.eos_id)[0]).tokens)
 
     @torch.inference_mode()
     def scores(self, fake: np.ndarray, real: np.ndarray, text: str = "") -> dict[str, float]:
-        """The losses of crops (T, 96, 96) uint8 as numbers; of two lengths the frames that both have count."""
+        """The losses of crops (T, 96, 96) uint8 as numbers; the longer of the two is cut to the shorter."""
         count = min(len(fake), len(real))
-        made, shown = (torch.from_numpy(np.array(own[:count])).float() for own in (fake, real))
-        return {name: float(value) for name, value in self.loss(made, shown, text).items()}
+        fake_crop, real_crop = (torch.from_numpy(np.array(frames[:count])).float() for frames in (fake, real))
+        return {name: float(value) for name, value in self.loss(fake_crop, real_crop, text).items()}
 
 
 def ladder(crop: np.ndarray, other: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """What natural lips (T, 96, 96) become by known faults, from none to the worst: two frames late, blurred,
-    ``other`` (lips of another sentence), and still."""
+    """Natural lips (T, 96, 96) with known faults, from none to the worst: two frames late, blurred, ``other`` (lips of
+    another sentence), and still."""
     from scipy.ndimage import gaussian_filter
 
     late = np.concatenate([crop[:1].repeat(2, 0), crop[:-2]])
     blurred = gaussian_filter(crop.astype(np.float32), (0, 3, 3)).round().astype(np.uint8)
-    found = {"real": crop, "two frames late": late, "blurred": blurred}
+    versions = {"real": crop, "two frames late": late, "blurred": blurred}
     if other is not None:
-        place = np.arange(len(crop)).clip(max=len(other) - 1)
-        found["another sentence"] = other[place]
-    return found | {"still": crop[:1].repeat(len(crop), 0)}
+        indices = np.arange(len(crop)).clip(max=len(other) - 1)
+        versions["another sentence"] = other[indices]
+    return versions | {"still": crop[:1].repeat(len(crop), 0)}

@@ -1,6 +1,6 @@
-"""What lips would be read as if nobody said what they say, and whether that is of the reader's domain.
+"""Unrestricted reading of lips, and the probability that they are in the reader's domain.
 
-Whoever looks for given words in a video learns by it whether the reader knows such lips at all.
+Functions that look for given words use it to tell whether the reader can read such lips at all.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ UNLIKE = "the lips look unlike what the model was trained on"
 
 @torch.inference_mode()
 def read_freely(loaded: LoadedModel, states: Tensor, method: str = "") -> tuple[list[Hypothesis], float | None]:
-    """States (T, D) of a window -> hypotheses, best first, and the chance that the best is of the reader's domain: None
-    where it was not fitted, or nothing is read. ``method``: of the search; empty: by the heads that there are."""
+    """States (T, D) of a window -> hypotheses, best first, and the in-domain probability of the best: None if that was
+    not fitted, or nothing is read. ``method``: of the search; empty: chosen by the model's heads."""
     method = method or ("joint" if loaded.model.decoder is not None else "ctc_beam")
     options = options_for(loaded, {"lm": "none", "method": method, "beam": BEAM, "length_bonus": 0.0})
     lengths = torch.tensor([len(states)], device=states.device)
@@ -38,9 +38,9 @@ def read_freely(loaded: LoadedModel, states: Tensor, method: str = "") -> tuple[
 
 
 def known_lips(loaded: LoadedModel, windows: Sequence[Encoded]) -> float | None:
-    """The chance that the lips of windows are of the reader's domain; None where that was not fitted: then nothing is
-    read for it, and only too few frames a second are seen."""
-    fitted = any("domain" in own for own in (loaded.config, loaded.config.get(KNOWN, {})))
-    each = [at_most(read_freely(loaded, own.states)[1] if fitted else None, own.most) for own in windows]
-    chances = [chance for chance in each if chance is not None]
+    """The probability that the lips of windows are in the reader's domain; None if that was not fitted. Then nothing is
+    read, and only too low a frame rate gives a probability."""
+    fitted = any("domain" in config for config in (loaded.config, loaded.config.get(KNOWN, {})))
+    bounded = [at_most(read_freely(loaded, window.states)[1] if fitted else None, window.most) for window in windows]
+    chances = [chance for chance in bounded if chance is not None]
     return mean(chances) if chances else None

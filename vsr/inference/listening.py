@@ -43,98 +43,101 @@ def has_sound(path: str | Path) -> bool:
 
 
 def waves_at(path: str | Path, spans: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The sound of each of several stretches of frames, given by their times: 640 samples a frame, at the time of the
-    frame; silence where there is none. The stretches lie near each other: what is between them is decoded too."""
+    """The sound of stretches of frames, given by the frames' times: 640 samples per frame, at the time of the frame;
+    silence where there is none. The stretches should be close together, as the sound between them is decoded too."""
     if not spans:
         return []
-    first, last = min(float(own[0]) for own in spans), max(float(own[-1]) for own in spans)
+    first, last = min(float(times[0]) for times in spans), max(float(times[-1]) for times in spans)
     wave = read_wave(path, part=(first, last + 1 / FPS))
-    return [gathered(wave, own - first) for own in spans]
+    return [gathered(wave, times - first) for times in spans]
 
 
 @dataclass(frozen=True)
 class Hearing:
-    """What is heard of a recording beside its lips. modality: what is to be read, "" of a model that does not hear;
-    sound: whether the recording has any."""
+    """The sound input beside the lips. modality: what is read, "" for a model without a sound modality; sound: whether
+    the recording has sound."""
 
     path: str | Path
     modality: str
     sound: bool
 
     def waves(self, spans: list[np.ndarray]) -> list[np.ndarray] | None:
-        """The sound of stretches of frames, by their times; None where none is read."""
+        """The sound of stretches of frames, by their times; None if no sound is read."""
         return waves_at(self.path, spans) if self.modality == BOTH and self.sound else None
 
     def check_whole(self) -> None:
-        """Raises VsrError unreadable where sound that is read breaks off or is damaged."""
+        """Check the sound, if it is read. Raises VsrError unreadable if it is truncated or damaged."""
         if self.modality == BOTH and self.sound:
             check_sound(self.path)
 
     def noted(self, made: dict[str, Any]) -> dict[str, Any]:
-        """A provenance that names what was read, and that a recording has no sound to read."""
+        """The provenance ``made`` with the modality that was read, and a note if the recording has no sound."""
         if not self.modality:
             return made
-        silent = {} if self.sound or self.modality != BOTH else {"sound": NO_SOUND}
-        return made | {"modality": self.modality, "video": made["video"] | silent}
+        note = {} if self.sound or self.modality != BOTH else {"sound": NO_SOUND}
+        return made | {"modality": self.modality, "video": made["video"] | note}
 
 
 def hearing_of(loaded: LoadedModel, path: str | Path, modality: str = "") -> Hearing:
-    """What of a recording a model reads beside its lips, or in place of its own choice ``modality``.
+    """The sound input of a recording for a model; ``modality`` overrides the model's default.
 
-    Raises VsrError bad_config for a model that does not read that, no_sound for one that reads no lips without sound.
+    Raises VsrError bad_config for a modality that the model does not read, no_sound for a model that needs sound with
+    the lips.
     """
     chosen = chosen_modality(loaded, modality)
     if SOUND not in modalities_of(loaded):
         return Hearing(path, "", False)
-    heard = chosen == BOTH and has_sound(path)
-    if loaded.model.whole and not heard:
+    uses_sound = chosen == BOTH and has_sound(path)
+    if loaded.model.whole and not uses_sound:
         raise VsrError("no_sound", f"{path} has no sound, and {loaded.name} reads lips and sound together alone")
-    return Hearing(path, chosen, heard)
+    return Hearing(path, chosen, uses_sound)
 
 
 def read_waves(
     loaded: LoadedModel, waves: Sequence[np.ndarray], edges: Sequence[np.ndarray], options: DecodeOptions
 ) -> list[WindowReading]:
-    """Encode and search windows of sound alone, waves (640 W,) with frame borders (W+1,) seconds."""
-    device, found = next(loaded.model.parameters()).device, {}
+    """Encode and search windows of sound only, waves (640 W,) with frame borders (W+1,) seconds."""
+    device, readings = next(loaded.model.parameters()).device, {}
     lengths = [len(wave) // SAMPLES_PER_FRAME for wave in waves]
     for group in groups(lengths):
         inputs = {SOUND: sound_of(loaded, [waves[i] for i in group], device)}
         states, ranked = searched(loaded, inputs, torch.tensor([lengths[i] for i in group], device=device), options)
-        for i, own, hypotheses in zip(group, states, ranked, strict=True):
-            found[i] = read_hypotheses(loaded, own[: lengths[i]], hypotheses, 0, edges[i], options.head)
-    return [found[i] for i in range(len(waves))]
+        for i, window_states, hypotheses in zip(group, states, ranked, strict=True):
+            readings[i] = read_hypotheses(loaded, window_states[: lengths[i]], hypotheses, 0, edges[i], options.head)
+    return [readings[i] for i in range(len(waves))]
 
 
 def transcribe_sound(loaded: LoadedModel, path: str | Path, options: DecodeOptions) -> Transcript:
-    """Read the speech in a recording, with or without video, by its sound alone; no face is looked for.
+    """Transcribe a recording, with or without video, from its sound only; no face is detected.
 
-    Raises VsrError no_sound, too_short, unreadable; of one that breaks off or is damaged, an `Incomplete` whose
-    ``record`` is the `Transcript` of what could be read.
+    Raises VsrError no_sound, too_short, unreadable; for a truncated or damaged recording, an `Incomplete` whose
+    ``record`` is the `Transcript` of its readable part.
     """
     start, info = _video_of(path)
     wave, broken = read_wave(path), _broken(path)
     frames = -(-len(wave) // SAMPLES_PER_FRAME)
     if frames < MIN_FRAMES:
-        noted = f"{frames / FPS:.2f} s of sound; at least {MIN_FRAMES / FPS:.2f} are needed"
-        raise VsrError("too_short", f"{path}: {noted}")
+        problem = f"{frames / FPS:.2f} s of sound; at least {MIN_FRAMES / FPS:.2f} are needed"
+        raise VsrError("too_short", f"{path}: {problem}")
     wave, times = fit_length(wave, frames * SAMPLES_PER_FRAME), start + np.arange(frames) / FPS
     window = preferred_window(loaded)
     spans = window_spans(frames, window, min(OVERLAP, window // 2))
     edges = [frame_edges(times[first:stop]) for first, stop in spans]
     waves = [wave[first * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME] for first, stop in spans]
-    each = zip(edges, read_waves(loaded, waves, edges, options), strict=True)
-    segments = segments_of([reading.of(0, own) for own, reading in each])
-    made = provenance(loaded, path, options, 1) | {"modality": SOUND}
+    rows = zip(edges, read_waves(loaded, waves, edges, options), strict=True)
+    segments = segments_of([reading.of(0, window_edges) for window_edges, reading in rows])
+    run_provenance = provenance(loaded, path, options, 1) | {"modality": SOUND}
     end = max(info.end if info else 0.0, float(edges[-1][-1]))
-    found = Transcript(str(path), info.fps if info else None, end, loaded.name, segments, provenance=made)
+    transcript = Transcript(
+        str(path), info.fps if info else None, end, loaded.name, segments, provenance=run_provenance
+    )
     if broken:
-        raise incomplete(found, broken)
-    return found
+        raise incomplete(transcript, broken)
+    return transcript
 
 
 def _broken(path: str | Path) -> VsrError | None:
-    """What is wrong with a recording whose sound breaks off or is damaged."""
+    """The error of a recording whose sound is truncated or damaged, or None."""
     try:
         check_sound(path)
     except VsrError as error:
@@ -143,13 +146,13 @@ def _broken(path: str | Path) -> VsrError | None:
 
 
 def incomplete(found: Transcript, broken: VsrError) -> Incomplete:
-    """The error of a file that was not read to its end, with what was read."""
+    """The error of a file that was not read to its end, with the transcript ``found`` of the part that was."""
     about = broken.reason, broken.message
     return Incomplete(*about, replace(found, error=about, complete=False))
 
 
 def _video_of(path: str | Path):
-    """(second of the first frame, what is known of the video); (0, None) for a file of sound alone."""
+    """(second of the first frame, properties of the video); (0, None) for a file with sound only."""
     try:
         return video_clock(path)[1], probe(path)
     except VsrError as error:

@@ -1,7 +1,7 @@
 """Closed-set recognition: how well each phrase of a list fits a clip, and whether none does.
 
-A phrase's score is what the joint search would give it, CTC's forward probability and the decoder's, for each of its
-tokens and its end. Shapes: P phrases, U tokens of the longest, T frames, D width.
+A phrase is scored as in the joint search: the log-probabilities of CTC (forward) and of the decoder, per token with the
+end token. Shapes: P phrases, U tokens of the longest, T frames, D width.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from vsr.inference.seen import Seen
     from vsr.modelstore.folder import LoadedModel
 
-AT_ONCE = 64  # phrases that the decoder scores together
+AT_ONCE = 64  # phrases in a batch of the decoder
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A phrase of the list: score, mean log-probability of its tokens; fit in [0, 1], the same against the best reading
-    without a list: 1 where the phrase is what would be read, near 0 where something else was said; in_domain, of the
-    clip, the chance that the reader knows such speech (None: a model that was not fitted)."""
+    """A phrase of the list. score: mean log-probability of its tokens; fit in [0, 1]: likelihood per token relative to
+    the best reading without a list, 1 if the phrase is that reading, near 0 if something else was said; in_domain: the
+    probability that the clip is in the reader's domain (None: not fitted for this model)."""
 
     phrase: str
     score: float
@@ -47,9 +47,9 @@ class Choice:
 
 
 def read_phrases(path: str | Path) -> list[str]:
-    """A phrase a line, UTF-8; empty lines and those that begin with # are left out.
+    """Read one phrase per line, UTF-8; empty lines and those that begin with # are skipped.
 
-    Raises VsrError (bad_text): a file that cannot be read, no phrase, a phrase that stands twice.
+    Raises VsrError (bad_text): a file that cannot be read, no phrase, a repeated phrase.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
@@ -58,23 +58,23 @@ def read_phrases(path: str | Path) -> list[str]:
     phrases = [" ".join(line.split()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not phrases:
         raise VsrError("bad_text", f"{path}: there is no phrase in it")
-    seen: dict[str, str] = {}
+    phrase_by_key: dict[str, str] = {}
     for phrase in phrases:
-        other = seen.setdefault(lower(phrase), phrase)
+        other = phrase_by_key.setdefault(lower(phrase), phrase)
         if other is not phrase:
             raise VsrError("bad_text", f"{path}: {phrase!r} stands in it twice")
     return phrases
 
 
 def phrase_tokens(loaded: LoadedModel, phrases: Sequence[str]) -> list[list[int]]:
-    """The tokens of each phrase. Raises VsrError (bad_text) for one that the model cannot write."""
-    found = []
+    """The tokens of each phrase. Raises VsrError (bad_text) for a phrase that the model cannot write."""
+    token_lists = []
     for phrase in phrases:
         tokens = loaded.tokenizer.encode(phrase)
         if not tokens or UNK in tokens:
             raise VsrError("bad_text", f"{loaded.name} cannot write the phrase {phrase!r}")
-        found.append(tokens)
-    return found
+        token_lists.append(tokens)
+    return token_lists
 
 
 @torch.inference_mode()
@@ -82,16 +82,16 @@ def choose(
     loaded: LoadedModel, path: str | Path, phrases: Sequence[str], faces: str | int = "largest", cropped: bool = False,
     seen: Seen | None = None,
 ) -> list[Choice]:  # fmt: skip
-    """Every phrase with its score, the best fit first; one that is longer than the speech has -inf and fits 0.
+    """Every phrase with its score, best fit first; a phrase that is longer than the speech has score -inf and fit 0.
 
     Args:
         loaded: a lip reader with a CTC head, a decoder or both.
         path: a video whose lips say one phrase.
         phrases: the list.
-        faces, cropped, seen: as `vsr.inference.speech.spoken` takes them.
+        faces, cropped, seen: as in `vsr.inference.speech.spoken`.
 
     Raises:
-        VsrError: bad_model, bad_text, at_rest, covered, and what a video is refused for.
+        VsrError: bad_model, bad_text, at_rest, covered, and the errors of reading a video.
     """
     tokens = phrase_tokens(loaded, phrases)
     options = options_for(loaded, {"lm": "none"})
@@ -101,57 +101,56 @@ def choose(
     states = torch.cat([window.states for window in windows])
     weight = options.ctc_weight if loaded.model.decoder is not None else 1.0
     scores = score_phrases(loaded.model, states, tokens, weight)
-    free, chance = _free_reading(loaded, states, method, weight)
-    chance = at_most(chance, min(window.most for window in windows))
-    found = []
-    for phrase, own, total in zip(phrases, tokens, scores, strict=True):
-        length = len(own) + 1
+    free, in_domain = _free_reading(loaded, states, method, weight)
+    in_domain = at_most(in_domain, min(window.most for window in windows))
+    choices = []
+    for phrase, phrase_ids, total in zip(phrases, tokens, scores, strict=True):
+        length = len(phrase_ids) + 1
         fit = 0.0 if math.isinf(total) else math.exp(min(0.0, total - max(free, *scores)) / length)
-        found.append(Choice(phrase, total / length, fit, chance))
-    return sorted(found, key=lambda choice: (-choice.fit, -choice.score))
+        choices.append(Choice(phrase, total / length, fit, in_domain))
+    return sorted(choices, key=lambda choice: (-choice.fit, -choice.score))
 
 
 def _free_reading(loaded: LoadedModel, states: Tensor, method: str, weight: float) -> tuple[float, float | None]:
-    """Score of the best reading without a list, of the same kind, -inf where there is nothing to say; and the chance
-    that it is of the reader's domain."""
+    """The score of the best reading without a list, -inf if it is empty, and the probability that it is in domain."""
     ranked, chance = read_freely(loaded, states, method)
     return score_phrases(loaded.model, states, [list(ranked[0].tokens)], weight)[0] if ranked else -math.inf, chance
 
 
 @torch.inference_mode()
 def score_phrases(model, states: Tensor, phrases: Sequence[Sequence[int]], ctc_weight: float) -> list[float]:
-    """Log-probability of each phrase with its end, from states (T, D): w * CTC + (1 - w) * decoder."""
+    """Log-probability of each phrase with its end token, from states (T, D): w * CTC + (1 - w) * decoder."""
     totals: list[float] = []
     for first in range(0, len(phrases), AT_ONCE):
-        some = phrases[first : first + AT_ONCE]
-        own = [torch.tensor(phrase, dtype=torch.long, device=states.device) for phrase in some]
-        total = torch.zeros(len(own), dtype=torch.float32, device=states.device)
+        batch = phrases[first : first + AT_ONCE]
+        targets = [torch.tensor(phrase, dtype=torch.long, device=states.device) for phrase in batch]
+        total = torch.zeros(len(targets), dtype=torch.float32, device=states.device)
         if model.ctc and ctc_weight:
-            total += ctc_weight * _ctc(model, states, own)
+            total += ctc_weight * _ctc(model, states, targets)
         if model.decoder is not None and ctc_weight < 1:
-            total += (1 - ctc_weight) * _attention(model, states, own)
+            total += (1 - ctc_weight) * _attention(model, states, targets)
         totals += total.tolist()
     return totals
 
 
 def _ctc(model, states: Tensor, phrases: Sequence[Tensor]) -> Tensor:
-    """CTC's forward log-probability of each phrase, (P,); -inf for one that has no room."""
-    home = exact_device(states.device)  # which has this loss, too
-    log_probs = model.ctc_log_probs(states[None])[0].float().to(home)
+    """CTC's forward log-probability of each phrase, (P,); -inf if it does not fit into the frames."""
+    device = exact_device(states.device)  # a device that implements this loss
+    log_probs = model.ctc_log_probs(states[None])[0].float().to(device)
     lengths = torch.tensor([len(phrase) for phrase in phrases])
     frames = torch.full((len(phrases),), len(states))
     inputs = log_probs[:, None].expand(-1, len(phrases), -1)
-    targets = pad_sequence(list(phrases), batch_first=True, padding_value=BLANK + 1).to(home)
+    targets = pad_sequence(list(phrases), batch_first=True, padding_value=BLANK + 1).to(device)
     return -F.ctc_loss(inputs, targets, frames, lengths, blank=BLANK, reduction="none").to(states.device)
 
 
 def _attention(model, states: Tensor, phrases: Sequence[Tensor]) -> Tensor:
-    """The decoder's log-probability of each phrase and its end, (P,)."""
+    """The decoder's log-probability of each phrase with its end token, (P,)."""
     end = model.config.vocab_size - 1
-    ended = [F.pad(phrase, (0, 1), value=end) for phrase in phrases]
-    targets = pad_sequence(ended, batch_first=True, padding_value=-1)
-    given = F.pad(targets[:, :-1].clamp(min=0), (1, 0), value=end)
+    with_end = [F.pad(phrase, (0, 1), value=end) for phrase in phrases]
+    targets = pad_sequence(with_end, batch_first=True, padding_value=-1)
+    inputs = F.pad(targets[:, :-1].clamp(min=0), (1, 0), value=end)
     lengths = torch.full((len(phrases),), len(states), device=states.device)
-    logits = model.decoder(given, states[None].expand(len(phrases), -1, -1), lengths).float()
+    logits = model.decoder(inputs, states[None].expand(len(phrases), -1, -1), lengths).float()
     losses = F.cross_entropy(logits.transpose(1, 2), targets, ignore_index=-1, reduction="none")
     return -losses.sum(1)

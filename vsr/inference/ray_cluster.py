@@ -1,7 +1,7 @@
-"""Work distributed over the machines of a Ray cluster, which see the same files under the same paths.
+"""Distribute work over the machines of a Ray cluster, which must see the same files under the same paths.
 
-A worker or a machine that dies costs nothing but time: Ray gives what it was at to another. Results are small (crops
-are written where they are made), so the object store stays almost empty.
+If a worker or a machine dies, only time is lost: Ray gives its item to another. Results are small (crops are written by
+the workers), so the object store stays almost empty.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-RETRIES = 3  # of an item whose worker died: a file that crashes the decoder must end too
-ANSWER = 5.0  # seconds that a cluster has to take a connection
+RETRIES = 3  # of an item whose worker died: limited, as a file may crash the decoder each time
+ANSWER = 5.0  # seconds to wait for a connection to the cluster
 LOST = "the workers that tried it died (not enough memory, or a file that crashes the decoder)"
 
 
 class RayCluster:
-    """An `vsr.inference.executors.Engine` on a Ray cluster that runs already.
+    """An `vsr.inference.executors.Engine` on a running Ray cluster.
 
     Args:
-        address: HOST:PORT of its head; None for RAY_ADDRESS or the cluster of this machine.
-        jobs: most items in work at once; None for one on each core.
+        address: HOST:PORT of its head; None: RAY_ADDRESS or the cluster of this machine.
+        jobs: most items in flight; None: twice the number of cores.
 
     Raises:
-        VsrError: no_cluster, where Ray is not installed or nobody answers.
+        VsrError: no_cluster if Ray is not installed or no cluster answers.
     """
 
     def __init__(self, address: str | None = None, jobs: int | None = None):
@@ -59,23 +59,23 @@ class RayCluster:
         return self.each(partial(Cropper, out_dir.absolute(), store), clips, lost)
 
     def transcribe(self, paths: Sequence[str], settings: Settings, watch: Watch | None = None) -> Iterator[Transcript]:
-        """Transcripts in the order of the files, which keep the names they were given; nothing is watched."""
+        """Transcripts in the order of the files, under the given paths; ``watch`` is not used."""
         from vsr.inference.bulk import failure, settled
 
-        # Machines may have the package elsewhere: only a folder that was named is the same for all.
-        own = settled(settings)
-        folder = settings.folder and str(Path(own.folder or "").absolute())
-        start = partial(_reading, replace(own, folder=folder, threads=settings.threads or 1))
+        # Other machines may have the package elsewhere: only a folder that the user named is the same for all.
+        resolved = settled(settings)
+        folder = settings.folder and str(Path(resolved.folder or "").absolute())
+        start = partial(_reading, replace(resolved, folder=folder, threads=settings.threads or 1))
         files = [str(Path(path).absolute()) for path in paths]
-        found = self.each(start, files, lambda path: failure(path, "internal", LOST))
-        return (replace(transcript, file=str(path)) for path, transcript in zip(paths, found, strict=True))
+        transcripts = self.each(start, files, lambda path: failure(path, "internal", LOST))
+        return (replace(transcript, file=str(path)) for path, transcript in zip(paths, transcripts, strict=True))
 
     def each(
         self, start: Callable[[], Callable[[Item], Result]], items: Sequence[Item], lost: Callable[[Item], Result]
     ) -> Iterator[Result]:
-        """Yield ``start()(item)`` of every item, in order; ``start`` is called once in each worker process.
+        """Yield ``start()(item)`` for every item, in order; ``start`` is called once in each worker process.
 
-        ``lost(item)`` where every worker that tried it died. A VsrError of the work ends the run, and is raised here.
+        Yields ``lost(item)`` if all workers that tried it died. A VsrError of the work ends the run and is raised here.
         """
         ray = self.ray
         attempt = ray.remote(num_cpus=1, max_retries=RETRIES)(_attempt)
@@ -94,7 +94,7 @@ class RayCluster:
             yield self._result(waiting.popleft(), lost)
 
     def _room(self) -> int:
-        """Items to have in work: twice the cores, which may come and go, so that no worker waits for the next."""
+        """Most items in flight: twice the current number of cores, so that no worker waits for the next item."""
         return self.jobs or max(2, 2 * int(self.ray.cluster_resources().get("CPU", 1)))
 
     def _result(self, waiting: tuple[Any, Any], lost: Callable) -> Any:
@@ -110,11 +110,11 @@ class RayCluster:
         return result
 
 
-_started: dict[str, Any] = {}  # of this worker process: whose work it is, and the work
+_started: dict[str, Any] = {}  # in this worker process: key of the run, and its work function
 
 
 def _attempt(key: str, start: Callable, item: Any) -> Any:
-    """One item in a worker; a VsrError is a result, so that it arrives as it is."""
+    """Process one item in a worker; a VsrError is returned, so that it arrives unwrapped."""
     try:
         if _started.get("key") != key:
             _started.update(work=start(), key=key)
@@ -131,8 +131,8 @@ def _reading(settings: Settings) -> Callable[[str], Transcript]:
 
 
 def connect(address: str | None):
-    """The module `ray`, connected. Raises VsrError no_cluster."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody learns what is read here
+    """Import `ray`, connect to the cluster and return the module. Raises VsrError no_cluster."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
     try:
         import ray
     except ImportError as error:
@@ -145,14 +145,14 @@ def connect(address: str | None):
         ray.init(address, ignore_reinit_error=True, log_to_driver=False, logging_level="ERROR")
     except ConnectionError as error:
         raise _no_answer(address) from error
-    except (RuntimeError, ValueError, OSError) as error:  # such as another version of Python or Ray over there
+    except (RuntimeError, ValueError, OSError) as error:  # such as another version of Python or Ray on the cluster
         message = (str(error) or type(error).__name__).splitlines()[0]
         raise VsrError("no_cluster", f"the Ray cluster at {address} takes no work: {message}") from error
     return ray
 
 
 def _check_arrow() -> None:
-    """Ray does without pyarrow, but not with one that cannot be imported."""
+    """Refuse a broken pyarrow: Ray works without it, but not with one that cannot be imported."""
     try:
         import pyarrow  # noqa: F401
     except ModuleNotFoundError:
@@ -163,7 +163,7 @@ def _check_arrow() -> None:
 
 
 def _check_address(address: str) -> None:
-    """Knock first: Ray itself tries a silent address for minutes."""
+    """Try a connection first, as Ray itself waits for minutes on an address that does not answer."""
     if address in ("auto", "local"):
         return
     host, colon, port = address.removeprefix("ray://").rpartition(":")

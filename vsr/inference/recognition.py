@@ -1,4 +1,4 @@
-"""Mouth crops of one face -> its words: windows, encoder states, search, times in the original video.
+"""Read the words of one face from its mouth crops: windows, encoder states, search, times in the original video.
 
 Shapes: W frames of one window, D width.  Times are seconds in the original video, whatever its frame rate.
 """
@@ -37,47 +37,47 @@ if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
     from vsr.text.hypothesis import Hypothesis
 
-FRAMES_AT_ONCE = 4 * WINDOW  # of windows that are encoded and searched together: bounds the memory
+FRAMES_AT_ONCE = 4 * WINDOW  # limit of a batch of windows, which bounds the memory
 WINDOWS_AT_ONCE = 16
 Hear = Callable[[list[np.ndarray]], Waves]  # times (W,) of the frames of several windows -> their sound
 
 
 @dataclass(frozen=True)
 class WindowReading:
-    """One window: its hypotheses, best first, and the chance that it is of the model's domain."""
+    """One window: its hypotheses, best first, and the probability that it is in the model's domain."""
 
     hypotheses: tuple[ScoredWords, ...]
     in_domain: float | None
 
     def of(self, face: int, edges: np.ndarray) -> WindowRecord:
-        """The same of a face, with the frame borders of the window in seconds."""
+        """The record of this window for a face, with the window's frame borders in seconds."""
         return WindowRecord(face, float(edges[0]), float(edges[-1]), self.hypotheses, self.in_domain)
 
 
 def read_clip(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions, hear: Hear | None = None) -> list[Segment]:
-    """The segments of one face, one for each window, as `transcribe` makes them: rests of the lips are not read, and
-    seams lie where they pause. A clip without landmarks is known to speak; there seams lie where no word is broken.
-    ``hear`` gives the sound of stretches of frames by their times, for a model that hears."""
+    """The segments of one face, one per window, as in `transcribe`: the lips are not read where they rest, and windows
+    meet where they pause. A clip without landmarks counts as speech throughout; there, windows meet where no word is
+    cut. ``hear`` returns the sound of stretches of frames by their times, for an audio-visual model."""
     return read_piece(loaded, clip, clip.face, options, hear)
 
 
 def read_piece(
     loaded: LoadedModel, clip: MouthClip | Piece, face: int, options: DecodeOptions, hear: Hear | None = None
 ) -> list[Segment]:
-    """The same for a part of a video of which the number of its face is known."""
+    """`read_clip` for a piece of a video, with the number of its face."""
     spans = spans_to_read(clip, preferred_window(loaded))
     edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
     mouths = asked_of(loaded, clip, spans)
     waves = hear([clip.times[start:stop] for start, stop in spans]) if hear else None
     readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options, mouths, waves)
-    return list(segments_of(reading.of(face, own) for own, reading in zip(edges, readings, strict=True)))
+    return list(segments_of(reading.of(face, span_edges) for span_edges, reading in zip(edges, readings, strict=True)))
 
 
 def spans_to_read(clip: MouthClip | Piece, window: int) -> list[tuple[int, int]]:
-    """(start, stop) frames of a clip that are each read by themselves; none where it rests or is covered throughout."""
-    found = clip.stretches
-    if found is not None:
-        return found.spans(window)
+    """The windows of a clip as (start, stop) frames; empty if the lips rest or are covered throughout."""
+    stretches = clip.stretches
+    if stretches is not None:
+        return stretches.spans(window)
     parts = between_gaps(clip.times, [(0, len(clip.crop))], MIN_FRAMES)
     return [
         (first + start, first + stop) for first, last in parts for start, stop in window_spans(last - first, window)
@@ -88,24 +88,26 @@ def read_windows(
     loaded: LoadedModel, crops: list[np.ndarray], edges: list[np.ndarray], options: DecodeOptions,
     mouths: Mouths = None, waves: Waves = None,
 ) -> list[WindowReading]:  # fmt: skip
-    """Encode and search windows, crops (W, 96, 96) with frame borders (W+1,) seconds, those of like length together.
+    """Encode and search windows, crops (W, 96, 96) with frame borders (W+1,) seconds, in batches of similar length.
 
-    ``mouths``: points of the mouth (W, 14, 2) of each window or None, for a model that reads them; ``waves``: its sound
-    (640 W,) or None, for one that hears.
+    ``mouths``: mouth points (W, 14, 2) of each window or None, for a model that reads them; ``waves``: its sound
+    (640 W,) or None, for an audio-visual model.
     """
-    found: dict[int, WindowReading] = {}
-    mouths, waves = (own or [None] * len(crops) for own in (mouths, waves))
+    readings: dict[int, WindowReading] = {}
+    mouths, waves = (inputs or [None] * len(crops) for inputs in (mouths, waves))
     for group in groups([len(crop) for crop in crops]):
-        own_crops, own_mouths, own_waves = ([each[i] for i in group] for each in (crops, mouths, waves))
-        states, hypotheses = search_crops(loaded, own_crops, options, own_mouths, own_waves)
-        for i, own, ranked in zip(group, states, hypotheses, strict=True):
+        batch_crops, batch_mouths, batch_waves = ([inputs[i] for i in group] for inputs in (crops, mouths, waves))
+        states, hypotheses = search_crops(loaded, batch_crops, options, batch_mouths, batch_waves)
+        for i, window_states, ranked in zip(group, states, hypotheses, strict=True):
             most = 1.0 if waves[i] is not None else highest_chance(frame_rate(crops[i]))  # sound has no frames
-            found[i] = read_hypotheses(loaded, own[: len(crops[i])], ranked, 0, edges[i], options.head, most)
-    return [found[i] for i in range(len(crops))]
+            readings[i] = read_hypotheses(
+                loaded, window_states[: len(crops[i])], ranked, 0, edges[i], options.head, most
+            )
+    return [readings[i] for i in range(len(crops))]
 
 
 def groups(lengths: list[int]) -> Iterator[list[int]]:
-    """Indices of windows that go into one batch, the longest first."""
+    """Batches of window indices, the longest windows first."""
     group: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         longest = lengths[group[0]] if group else lengths[index]
@@ -151,18 +153,18 @@ def read_hypotheses(
     most: float = 1.0,
 ) -> WindowReading:  # fmt: skip
     """Hypotheses of the window that begins at frame `start`, best first -> their words in original time; those of a
-    ``head`` that is searched by itself have no times of their own (`vsr.inference.by_head`). ``most``: what the chance
-    of being of the domain can be."""
+    ``head`` that is searched alone have no word times (`vsr.inference.by_head`). ``most``: upper bound of the
+    probability of being in domain."""
     if head:
         return WindowReading(tuple(words_of(loaded, head, ranked, edges[start:])), at_most(None, most))
-    found, chance = assess(loaded, states, ranked, most=most)
+    word_lists, chance = assess(loaded, states, ranked, most=most)
     frames = np.arange(len(edges))
 
     def original(seconds: float) -> float:
         return float(np.interp(start + seconds * FPS, frames, edges))
 
     def timed(words: list[Word]) -> tuple[TimedWord, ...]:
-        return tuple(TimedWord(w.word, original(w.start), original(w.end), w.confidence) for w in words)
+        return tuple(TimedWord(word.word, original(word.start), original(word.end), word.confidence) for word in words)
 
-    scored = [ScoredWords(hypothesis.score, timed(words)) for words, hypothesis in zip(found, ranked, strict=True)]
+    scored = [ScoredWords(hypothesis.score, timed(words)) for words, hypothesis in zip(word_lists, ranked, strict=True)]
     return WindowReading(tuple(scored), chance)

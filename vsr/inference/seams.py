@@ -1,7 +1,7 @@
-"""Long speech -> overlapping windows -> one sequence of words; memory stays bounded for a clip of any length.
+"""Join the words of overlapping windows, so that clips of any length are read in bounded memory.
 
 A model is trained on clips of a few seconds, and attention grows with the square of the length.  So a long
-clip is read in windows of equal length, and where two windows overlap a seam decides whose words are kept.
+clip is read in windows of equal length, and where two windows overlap a seam decides which window's words are kept.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from vsr.output.transcript import TimedWord
 
 
 def middle(word: TimedWord) -> float:
-    """The time at which a word counts as said, seconds."""
+    """The middle of a word in seconds, which decides on which side of a seam it lies."""
     return (word.start + word.end) / 2
 
 
 def best_seam(left: Sequence[TimedWord], right: Sequence[TimedWord], begin: float, end: float) -> float:
-    """Where in the overlap [begin, end] (seconds) to go over from the left window's words to the right's.
+    """The time in the overlap [begin, end] (seconds) at which the right window's words replace the left's.
 
-    The left window keeps the words whose middle lies before the seam, the right one the others.  The seam
-    that breaks no word and doubles none is taken; among several, the one nearest the middle of the overlap,
-    where both windows have seen most context.
+    The left window keeps the words whose middle lies before the seam, the right one the others.  The best seam
+    cuts and duplicates the fewest words; among several, the one nearest to the middle of the overlap, where both
+    windows have most context.
     """
     centre = (begin + end) / 2
     edges = {edge for word in (*left, *right) for edge in (word.start, word.end) if begin < edge < end}
@@ -33,18 +33,18 @@ def best_seam(left: Sequence[TimedWord], right: Sequence[TimedWord], begin: floa
 
 
 def _harm(left: Sequence[TimedWord], right: Sequence[TimedWord], seam: float) -> int:
-    """How many words the seam cuts through, and how many it would print twice."""
-    broken = sum(word.start < seam < word.end for word in (*left, *right))
-    kept_left = [word for word in left if middle(word) < seam]
-    kept_right = [word for word in right if middle(word) >= seam]
-    if not kept_left or not kept_right:
-        return broken
-    last, first = kept_left[-1], kept_right[0]
-    return broken + (last.word == first.word and last.end > first.start)
+    """How many words the seam cuts or duplicates."""
+    num_cut = sum(word.start < seam < word.end for word in (*left, *right))
+    left_words = [word for word in left if middle(word) < seam]
+    right_words = [word for word in right if middle(word) >= seam]
+    if not left_words or not right_words:
+        return num_cut
+    last, first = left_words[-1], right_words[0]
+    return num_cut + (last.word == first.word and last.end > first.start)
 
 
 def keep_between(words: Sequence[TimedWord], begin: float, end: float) -> tuple[TimedWord, ...]:
-    """The words said in [begin, end), seconds."""
+    """The words whose middle is in [begin, end), seconds."""
     return tuple(word for word in words if begin <= middle(word) < end)
 
 

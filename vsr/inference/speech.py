@@ -1,4 +1,4 @@
-"""A video file of any length -> the windows in which lips speak, and their encoder states, one after the other.
+"""Stream the windows of a video of any length in which lips speak, and their encoder states.
 
 Shapes: T frames of a window, D width. Times are seconds in the original video.
 """
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Spoken:
-    """A window of one face's speech. crop (T, 96, 96) uint8; edges (T+1,) seconds: borders of its frames; first: frames
-    that the window before has, too; mouth (T, 14, 2) pixels or None."""
+    """A window of one face's speech. crop (T, 96, 96) uint8; edges (T+1,) seconds: borders of its frames; first: number
+    of frames shared with the window before; mouth (T, 14, 2) pixels or None."""
 
     face: int
     crop: np.ndarray
@@ -46,8 +46,8 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Encoded:
-    """States (T, D) of a window of one face, edges (T+1,) seconds; windows of a face share no frames. most: what the
-    chance can be that its lips look like what a reader was trained on (`vsr.face.frame_rate.highest_chance`)."""
+    """States (T, D) of a window of one face, edges (T+1,) seconds; windows of a face share no frames. most: upper bound
+    of the probability that its lips are in domain (`vsr.face.frame_rate.highest_chance`)."""
 
     face: int
     states: Tensor
@@ -59,28 +59,28 @@ def spoken(
     loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
     mesh: Stock[MouthMesh] | None = None, seen: Seen | None = None,
 ) -> Iterator[Spoken]:  # fmt: skip
-    """The windows of a video in which lips speak, at constant memory, ordered by the blocks they were found in.
+    """The windows of a video in which lips speak, in constant memory, in the order of the video's blocks.
 
     Args:
-        loaded: the lip reader, which says how long its windows are.
+        loaded: the lip reader, which determines the length of windows.
         path: the video.
-        faces: whose lips, as `vsr.inference.transcriber.transcribe` takes it.
-        cropped: the video is of a mouth alone and taken as it is.
-        mesh: finds the points of the mouth; None: nobody needs them.
-        seen: is told, as the windows go by, what is not read and how well the rest was seen.
+        faces: whose lips, as in `vsr.inference.transcriber.transcribe`.
+        cropped: the video shows only a mouth and is used as it is.
+        mesh: finds the mouth points; None: they are not needed.
+        seen: collects what is not read and the quality of the rest, as the windows are yielded.
 
     Raises:
-        VsrError: what `vsr.inference.transcriber.transcribe` raises for a video; covered or at_rest where no lips are
-            seen to speak; bad_config for a cropped one that is none.
+        VsrError: as `vsr.inference.transcriber.transcribe` for a video; covered or at_rest if no lips are seen to
+            speak; bad_options for a ``cropped`` video that is not of a mouth.
     """
     seen = Seen() if seen is None else seen
-    found = _cropped(loaded, path, seen) if cropped else _streamed(loaded, path, faces, mesh, seen)
+    windows = _cropped(loaded, path, seen) if cropped else _streamed(loaded, path, faces, mesh, seen)
     done: dict[int, float] = {}
-    for own in found:
-        first = int(np.searchsorted(own.edges[:-1], done.get(own.face, -np.inf) - 0.5 / FPS))
-        done[own.face] = max(done.get(own.face, -np.inf), float(own.edges[-1]))
-        if first < len(own.crop):
-            yield Spoken(own.face, own.crop, own.edges, first, own.mouth)
+    for window in windows:
+        first = int(np.searchsorted(window.edges[:-1], done.get(window.face, -np.inf) - 0.5 / FPS))
+        done[window.face] = max(done.get(window.face, -np.inf), float(window.edges[-1]))
+        if first < len(window.crop):
+            yield Spoken(window.face, window.crop, window.edges, first, window.mouth)
     if not done:
         raise seen.silence(path)
 
@@ -94,16 +94,16 @@ def _cropped(loaded: LoadedModel, path: str | Path, seen: Seen) -> Iterator[Spok
 
 def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int, mesh, seen: Seen) -> Iterator[Spoken]:
     source, window = MouthSource(path, number_of_faces(faces), mesh=mesh), preferred_window(loaded)
-    some = False
-    for part in (part for own in source for part in own.parts):
+    has_windows = False
+    for part in (part for block in source for part in block.parts):
         seen.take(part)
         for start, stop in part.spans(window):
-            some = True
+            has_windows = True
             yield Spoken(
                 part.face, part.piece.crop[start:stop], frame_edges(part.piece.times[start:stop]),
                 mouth=part.piece.mouth_of(start, stop),
             )  # fmt: skip
-    source.check(some)
+    source.check(has_windows)
 
 
 @torch.inference_mode()
@@ -111,15 +111,15 @@ def encoded(
     loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
     seen: Seen | None = None,
 ) -> Iterator[Encoded]:  # fmt: skip
-    """The encoder states of every window of `spoken`. Raises VsrError as it does."""
-    for own in spoken(loaded, path, faces, cropped, seen=seen):
-        most = highest_chance(frame_rate(own.crop))
-        yield Encoded(own.face, states_of(loaded, own)[own.first :], own.edges[own.first :], most)
+    """The encoder states of every window of `spoken`. Raises VsrError as `spoken`."""
+    for window in spoken(loaded, path, faces, cropped, seen=seen):
+        most = highest_chance(frame_rate(window.crop))
+        yield Encoded(window.face, states_of(loaded, window)[window.first :], window.edges[window.first :], most)
 
 
 @torch.inference_mode()
 def states_of(loaded: LoadedModel, own: Spoken) -> Tensor:
-    """Encoder states (T, D) of a window, by its pixels alone."""
+    """Encoder states (T, D) of a window, from its pixels only."""
     device = next(loaded.model.parameters()).device
     video = to_network_input(own.crop)[None].to(device)
     lengths = torch.tensor([len(own.crop)], device=device)

@@ -1,7 +1,7 @@
-"""Phrase spotting: where in footage a phrase may be said, by its CTC score relative to the best other reading.
+"""Phrase spotting: where in a video a phrase may be said, by its CTC score relative to the best path.
 
-After keyword spotting with CTC (Hwang, Lee and Sung 2015): the phrase against a path without restriction over the same
-frames. Shapes: T frames, V vocabulary.
+After keyword spotting with CTC (Hwang, Lee and Sung 2015): the path of the phrase against the unrestricted best path
+over the same frames. Shapes: T frames, V vocabulary.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ NEAR = FPS  # frames by which a head for frames may place a phrase elsewhere tha
 
 @dataclass(frozen=True)
 class Found:
-    """A phrase in a file: face, start and end in seconds, and how well it fits, in (0, 1]: the geometric mean over its
-    tokens of its likelihood against the best path's. in_domain: the chance that what is read around it is of the
-    reader's domain, as `vsr.output.transcript.Segment` has it."""
+    """A phrase in a file: face, start and end in seconds, and its score in (0, 1]: the geometric mean over its tokens
+    of its likelihood relative to the best path. in_domain: the probability that the lips around it are in domain, as
+    in `vsr.output.transcript.Segment`."""
 
     file: str
     phrase: str
@@ -68,7 +68,8 @@ def find_phrases(
 def spot(
     loaded: LoadedModel, window: Encoded, tokens: Sequence[int], least: float
 ) -> list[tuple[tuple[float, float], float]]:
-    """((start, end) seconds, score) of each place in a window; no two share a frame, better ones first taken."""
+    """((start, end) seconds, score) of each match in a window, best first; matches that overlap a better one are
+    dropped."""
     log_probs = loaded.model.ctc_log_probs(window.states[None])[0].float().cpu().numpy()
     matches = spans(log_probs, bounded(loaded.tokenizer, tokens), len(tokens))
     frames = None
@@ -85,17 +86,17 @@ def spot(
 
 
 def bounded(tokenizer: Tokenizer, tokens: Sequence[int]) -> list[int]:
-    """The tokens between spaces, where there is a space among the tokens: else "at" would be found in "that"."""
+    """The tokens between two spaces, if the vocabulary has a space: else "at" would be found in "that"."""
     space = [i for i, piece in enumerate(tokenizer.pieces(range(tokenizer.vocab_size))) if piece == SPACE]
     return [space[0], *tokens, space[0]] if space else list(tokens)
 
 
 def spans(log_probs: np.ndarray, tokens: Sequence[int], length: int) -> list[tuple[float, int, int]]:
-    """(score, first frame, one past the last) of the best path through ``tokens`` from each frame on; (T, V).
+    """(score, first frame, one past the last) of the best path through ``tokens`` that begins at each frame of (T, V).
 
-    ``length``: tokens of the phrase itself; where there are more, the first and the last are spaces, which the borders
-    of the window stand for, too. The score is exp of the mean over the phrase's tokens of the path's log-likelihood
-    minus that of the best path over the same frames.
+    ``length``: number of the phrase's own tokens; if there are more, the first and the last are spaces, for which the
+    borders of the window count, too. The score is the exponential of the path's log-likelihood minus that of the best
+    path over the same frames, per token of the phrase.
     """
     edge = len(tokens) > length
     labels = np.full(2 * len(tokens) - 1, BLANK)  # blanks between tokens, none before and behind
@@ -105,34 +106,34 @@ def spans(log_probs: np.ndarray, tokens: Sequence[int], length: int) -> list[tup
     skip[2::2] = labels[2::2] != labels[:-2:2]
     total, begun = np.full(len(labels), -np.inf), np.zeros(len(labels), int)
     ended = np.zeros(len(labels), int)
-    found = []
+    paths = []
     for t, row in enumerate(scores):
-        best, arrived = _moved(total, skip)
+        best, entry_scores = _moved(total, skip)
         index = np.maximum(np.arange(len(labels)) - best, 0)
         begun, ended = begun[index], ended[index]
-        total = arrived + row
+        total = entry_scores + row
         first, last = (2, len(labels) - 3) if edge else (0, len(labels) - 1)
         if first < len(labels):
             entered = best[first] > 0 if first else best[0] == 1
             begun[first] = t if entered else begun[first]
         ended[last] = t  # the last frame of the phrase's last token
         if np.isfinite(total[-1]):
-            found.append((math.exp(total[-1] / length), int(begun[-1]) - edge, int(ended[-1]) + 1 - edge))
-    return _peaks(found)
+            paths.append((math.exp(total[-1] / length), int(begun[-1]) - edge, int(ended[-1]) + 1 - edge))
+    return _peaks(paths)
 
 
 def _moved(total: np.ndarray, skip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The best way into each label (L,): from how many labels before, 0 to 2, where it may ``skip`` one, and its score;
-    into the first from nowhere, too, since a path may begin anywhere."""
-    one = np.concatenate([[0.0], total[:-1]])
-    two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]]), -np.inf)
-    moves = np.stack([total, one, two])
+    """The best transition into each label (L,), as a number of labels (0 to 2; 2 only with ``skip``), and its score.
+    The first label can also be entered from outside, as a path may begin at any frame."""
+    by_one = np.concatenate([[0.0], total[:-1]])
+    by_two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]]), -np.inf)
+    moves = np.stack([total, by_one, by_two])
     return moves.argmax(0), moves.max(0)
 
 
 def _lags(log_probs: np.ndarray, labels: np.ndarray, edge: bool) -> np.ndarray:
-    """How far each label (S,) is behind the best of its frame: (T, S); with ``edge`` (T + 2, S), where a border before
-    and behind stands for the first label and the last."""
+    """Log-probability of each label (S,) minus that of the best token of its frame: (T, S). With ``edge`` (T + 2, S): a
+    frame for each border of the window, which matches only the first or the last label."""
     scores = (log_probs - log_probs.max(1, keepdims=True))[:, labels]
     if not edge:
         return scores
@@ -141,21 +142,23 @@ def _lags(log_probs: np.ndarray, labels: np.ndarray, edge: bool) -> np.ndarray:
     return np.concatenate([opening, scores, closing])
 
 
-def _peaks(found: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
-    """The best of all paths that begin on the same frame."""
+def _peaks(paths: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
+    """The best path of each first frame."""
     best: dict[int, tuple[float, int, int]] = {}
-    for own in found:
-        if own[1] not in best or own[0] > best[own[1]][0]:
-            best[own[1]] = own
+    for path in paths:
+        if path[1] not in best or path[0] > best[path[1]][0]:
+            best[path[1]] = path
     return list(best.values())
 
 
 def placed(
     log_probs: np.ndarray, tokenizer: Tokenizer, tokens: Sequence[int], first: int, last: int
 ) -> tuple[int, int]:
-    """Where a head for frames, (T, V), sees the phrase near the frames where CTC does; those where it sees none.
+    """Refine the (first, last) frames of a match with the log-probabilities (T, V) of a head for frames; unchanged if
+    that head does not find the phrase nearby.
 
-    CTC's spikes may lie off by a good part of a second. Such a head has no spaces, and a quick word may lack tokens.
+    CTC's spikes may be off by a good part of a second. A head for frames has no spaces, and may skip tokens of a quick
+    word.
     """
     begin, end = max(0, first - NEAR), min(len(log_probs), last + NEAR)
     words = [tokens[a:b] for word, a, b in tokenizer.word_spans(tokens) if word]
@@ -166,9 +169,9 @@ def placed(
     best_end, best_score = None, -np.inf
     skip = np.array([k > 1 and (inside[k] or inside[k - 2]) for k in range(len(labels))])
     for t, row in enumerate(ratio[:, labels]):
-        one = np.concatenate([[0.0], total[:-1]])
-        two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]])[: len(labels)], -np.inf)
-        moves = np.stack([total, one, two])
+        by_one = np.concatenate([[0.0], total[:-1]])
+        by_two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]])[: len(labels)], -np.inf)
+        moves = np.stack([total, by_one, by_two])
         best = moves.argmax(0)
         begun = begun[np.maximum(np.arange(len(labels)) - best, 0)]
         begun[0] = t if best[0] == 1 else begun[0]

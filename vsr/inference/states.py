@@ -1,4 +1,4 @@
-"""Encoder states of a video, frame by frame, for research: any layer, as safetensors or npz.
+"""Export the encoder states of a video for research: any layer, frame by frame, as safetensors or npz.
 
 Shapes: T frames in which lips speak, D width.
 """
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 FRONT, LAST = "frontend", "last"
 FORMATS = ("safetensors", "npz")
 MARKS = [marked("", mark) for mark in (b'"window":{"dtype"', b"window.npy")]  # one for each format
-STATES = Kind("states of vsr encode", lambda path: any(own.holds(path) for own in MARKS))
+STATES = Kind("states of vsr encode", lambda path: any(mark.holds(path) for mark in MARKS))
 
 
 def check_layers(loaded: LoadedModel, names: tuple[str, ...]) -> None:
-    """Refuse a layer that the model has not. Raises VsrError bad_options."""
+    """Refuse a layer that the model does not have. Raises VsrError bad_options."""
     count = len(_layers(loaded))
     for name in names:
         if name not in (FRONT, LAST) and not (name.isascii() and name.isdigit() and 1 <= int(name) <= count):
@@ -38,7 +38,7 @@ def check_layers(loaded: LoadedModel, names: tuple[str, ...]) -> None:
 
 
 def _layers(loaded: LoadedModel):
-    """The encoder's layers of the part that reads pixels; none where an encoder has no such list."""
+    """The encoder layers of the video branch; empty if the encoder has no such list."""
     return getattr(pixel_reader(loaded.model).encoder, "layers", ())
 
 
@@ -52,57 +52,57 @@ def encode_video(
     Args:
         loaded: any lip reader, or an encoder alone.
         path: the video.
-        layers: "frontend", what goes into the encoder; a number from 1, what comes out of that layer; "last", the
+        layers: "frontend", the output of the front end; a number from 1, the output of that encoder layer; "last", the
             states that the heads read.
-        faces, cropped, seen: as `vsr.inference.speech.spoken` takes them.
+        faces, cropped, seen: as in `vsr.inference.speech.spoken`.
 
     Returns:
         Each layer by its name, (T, D) float32; "start" and "end" (T,) float64, seconds in the video; "face" (T,) and
         "window" (T,) int64: frames of one window were encoded together.
 
     Raises:
-        VsrError: bad_options for a layer that is not there, at_rest, covered, and what a video is refused for.
+        VsrError: bad_options for a missing layer, at_rest, covered, and the errors of reading a video.
     """
     check_layers(loaded, layers)
-    found: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "start", "end", "face", "window")}
-    for number, own in enumerate(spoken(loaded, path, faces, cropped, seen=seen)):
-        values = observed(loaded, own, layers)
-        count = len(own.crop) - own.first
-        values |= {"start": own.edges[:-1][own.first :], "end": own.edges[1:][own.first :]}
-        values |= {"face": np.full(count, own.face), "window": np.full(count, number)}
-        for name, each in values.items():
-            found[name].append(each)
-    return {name: np.concatenate(each) for name, each in found.items()}
+    chunks: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "start", "end", "face", "window")}
+    for number, window in enumerate(spoken(loaded, path, faces, cropped, seen=seen)):
+        values = observed(loaded, window, layers)
+        count = len(window.crop) - window.first
+        values |= {"start": window.edges[:-1][window.first :], "end": window.edges[1:][window.first :]}
+        values |= {"face": np.full(count, window.face), "window": np.full(count, number)}
+        for name, array in values.items():
+            chunks[name].append(array)
+    return {name: np.concatenate(arrays) for name, arrays in chunks.items()}
 
 
 def observed(loaded: LoadedModel, own, layers: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The layers' outputs, (T, D) each, for the own frames of a window (`vsr.inference.speech.Spoken`); hooks of
-    this one pass gather them."""
-    seen: dict[str, torch.Tensor] = {}
+    """The layers' outputs, (T, D) each, for the frames of a window (`vsr.inference.speech.Spoken`) that it does not
+    share with the window before; forward hooks collect them."""
+    outputs: dict[str, torch.Tensor] = {}
 
     def keep(name: str):
-        return lambda module, given, result: seen.__setitem__(name, result[0])
+        return lambda module, inputs, result: outputs.__setitem__(name, result[0])
 
     reader = pixel_reader(loaded.model)
     modules = {FRONT: reader.frontend} | {str(k): layer for k, layer in enumerate(_layers(loaded), start=1)}
     hooks = [modules[name].register_forward_hook(keep(name)) for name in layers if name != LAST]
     try:
-        seen[LAST] = states_of(loaded, own)[:, : reader.config.dim]
+        outputs[LAST] = states_of(loaded, own)[:, : reader.config.dim]
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: seen[name][own.first :].float().cpu().numpy() for name in layers}
+    return {name: outputs[name][own.first :].float().cpu().numpy() for name in layers}
 
 
 def save_states(states: dict[str, np.ndarray], path: str | Path, about: dict[str, str]) -> None:
-    """Write arrays by their names; the ending says how. ``about``: strings that say what they are of (a safetensors
-    file's metadata; the array "about" of an npz, as JSON). Raises VsrError not_writable, no_space."""
+    """Write arrays by name, in the format of the suffix. ``about``: strings that describe them (the metadata of a
+    safetensors file; the array "about" of an npz, as JSON). Raises VsrError not_writable, no_space."""
     with atomic_write(path) as temporary:
         if Path(path).suffix == ".npz":
-            content = io.BytesIO()  # a ZIP file that a full disk cuts short complains again when it is forgotten
+            content = io.BytesIO()  # a ZipFile cut short by a full disk raises again in its destructor
             np.savez_compressed(content, **states, about=np.array(json.dumps(about)))
             temporary.write_bytes(content.getbuffer())
         else:
             from safetensors.numpy import save_file
 
-            save_file({name: np.ascontiguousarray(own) for name, own in states.items()}, str(temporary), about)
+            save_file({name: np.ascontiguousarray(array) for name, array in states.items()}, str(temporary), about)

@@ -1,4 +1,4 @@
-"""The offset between the sound and the lips of a video, and which of its faces speaks the sound.
+"""The offset between sound and lips of a video, and active speaker detection among its faces.
 
 Shapes: T frames of a track, W width of an embedding. Times are seconds in the video.
 """
@@ -21,13 +21,13 @@ from vsr.face.mouth_source import MouthSource
 from vsr.face.speaker_selection import number_of_faces
 from vsr.inference.listening import has_sound, waves_at
 
-WINDOW, HOP = 2 * FPS, FPS // 2  # frames of a window in which is decided who speaks, and between two of them
-LEAST = FPS  # frames of a track: less says nothing
+WINDOW, HOP = 2 * FPS, FPS // 2  # frames of a decision window, and between two windows
+LEAST = FPS  # frames of a track that can be scored
 
 
 @dataclass(frozen=True)
 class Track:
-    """A face and the sound of its frames as embeddings (T, W); edges (T + 1,) seconds."""
+    """Embeddings (T, W) of a face's lips and of the sound of its frames; edges (T + 1,) seconds."""
 
     face: int
     see: Tensor
@@ -37,7 +37,7 @@ class Track:
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of a face: the logit that it speaks the sound, and whether it is the face that does."""
+    """A window of a face: the logit that the face speaks the sound, and whether it is the active speaker."""
 
     face: int
     start: float
@@ -79,15 +79,15 @@ def offset_in(model: Synchrony, path: str | Path, faces: str | int = "largest", 
 
 
 def windows_of(model: Synchrony, track: Track, offset: int = 0) -> list[Window]:
-    """Scores of windows of one face, with its sound ``offset`` frames later than its lips."""
-    count, found = len(track.see), []
+    """The scored windows of one face, with the sound ``offset`` frames later than the lips."""
+    count, windows = len(track.see), []
     for start in range(0, max(1, count - WINDOW + HOP), HOP):
         stop = min(start + WINDOW, count)
         first, last = max(start, -offset), min(stop, count - offset)
         if last - first >= LEAST // 2:
             score = model.score(track.see[first:last], track.hear[first + offset : last + offset])
-            found.append(Window(track.face, float(track.edges[start]), float(track.edges[stop]), score))
-    return found
+            windows.append(Window(track.face, float(track.edges[start]), float(track.edges[stop]), score))
+    return windows
 
 
 def speakers_in(model: Synchrony, path: str | Path, offset: int = 0) -> list[Window]:
@@ -100,22 +100,25 @@ def speakers_in(model: Synchrony, path: str | Path, offset: int = 0) -> list[Win
 
 
 def decided(windows: list[Window]) -> list[Window]:
-    """Which windows are of the face that speaks: above 0, and no other face's that covers its middle is higher."""
-    found = []
-    for own in sorted(windows, key=lambda window: (window.start, window.face)):
-        middle = (own.start + own.end) / 2
-        rivals = [w.score for w in windows if w.face != own.face and w.start <= middle < w.end]
-        speaks = own.score > 0 and own.score >= max(rivals, default=-np.inf)
-        found.append(Window(own.face, own.start, own.end, own.score, speaks))
-    return found
+    """Mark windows of the active speaker: score above 0, and no window of another face over the middle is higher."""
+    marked = []
+    for window in sorted(windows, key=lambda item: (item.start, item.face)):
+        middle = (window.start + window.end) / 2
+        rivals = [other.score for other in windows if other.face != window.face and other.start <= middle < other.end]
+        speaks = window.score > 0 and window.score >= max(rivals, default=-np.inf)
+        marked.append(Window(window.face, window.start, window.end, window.score, speaks))
+    return marked
 
 
 def summary(windows: list[Window]) -> dict[int, dict[str, float]]:
-    """Of each face: its mean score, and the share of its windows in which it speaks."""
+    """The mean score of each face, and the share of its windows in which it speaks."""
     faces: dict[int, list[Window]] = {}
-    for own in windows:
-        faces.setdefault(own.face, []).append(own)
+    for window in windows:
+        faces.setdefault(window.face, []).append(window)
     return {
-        face: {"score": float(np.mean([w.score for w in own])), "speaks": sum(w.speaks for w in own) / len(own)}
-        for face, own in sorted(faces.items())
+        face: {
+            "score": float(np.mean([window.score for window in face_windows])),
+            "speaks": sum(window.speaks for window in face_windows) / len(face_windows),
+        }
+        for face, face_windows in sorted(faces.items())
     }

@@ -1,4 +1,4 @@
-"""From one video file to its transcript: blocks, mouth crops, stretches of speech, words.
+"""Transcribe one video file: blocks, mouth crops, stretches of speech, words.
 
 Times are seconds in the original video (`vsr.media.timestamps`), whatever its frame rate.
 """
@@ -60,15 +60,15 @@ def transcribe(
         journal: file for the finished blocks of a long video; the caller removes it.
         resume: continue where the journal ends.
         watch: receives the progress of the run.
-        modality: for an audio-visual model: "video", "sound" or "both"; "" is all that it reads.
+        modality: for an audio-visual model: "video", "sound" or "both"; "": all modalities of the model.
 
     Returns:
         The transcript, its segments ordered by start.
 
     Raises:
         VsrError: no_face, too_short, crop_out_of_frame, unreadable, no_video, bad_config or bad_journal; bad_model for
-            errors that no file could survive. Of a file that breaks off or is damaged, an `Incomplete` whose
-            ``record`` is the `Transcript` of what could be read.
+            errors that concern every file. For a truncated or damaged file, an `Incomplete` whose ``record`` is the
+            `Transcript` of its readable part.
     """
     options = options or options_for(loaded)
     if chosen_modality(loaded, modality) == SOUND:
@@ -77,14 +77,14 @@ def transcribe(
     try:
         return reading.run(watch or Watch())
     except VsrError as error:
-        found = reading.transcript()
-        if not found.segments:
+        transcript = reading.transcript()
+        if not transcript.segments:
             raise
-        raise incomplete(found, error) from error
+        raise incomplete(transcript, error) from error
 
 
 class Reading:
-    """One video being read; `transcript` says what is known so far."""
+    """One video being read; `transcript` returns the result so far."""
 
     def __init__(
         self, loaded: LoadedModel, path, options: DecodeOptions, faces, journal=None, resume=False, modality: str = ""
@@ -109,14 +109,14 @@ class Reading:
         return MouthSource(self.path, mesh=mesh, on_request=True, watch=watch, casting=casting, begin=begin)
 
     def _next_shot(self) -> int:
-        """Number of the shot with which the block after the journal's begins."""
+        """Number of the first shot in the block after the journal's last."""
         if not self.journal.blocks:
             return 0
         last = self.journal.blocks[-1]
         return last.first_shot + last.num_shots - (not last.cut)
 
     def _heading(self) -> dict:
-        """What the result depends on."""
+        """The inputs of the result, to check that a journal fits."""
         config = zlib.crc32(repr(sorted(self.loaded.config.items())).encode())
         return {"file": Path(self.path).name, "config": config, "window": self.window} | self.provenance
 
@@ -124,23 +124,23 @@ class Reading:
         """Read to the end."""
         if not self.journal.finished:
             source = self.source(watch)
-            for own in source:
-                block = replace(self._read_block(own), holes=_since(source.holes, own.block.times))
+            for cast_block in source:
+                block = replace(self._read_block(cast_block), holes=_since(source.holes, cast_block.block.times))
                 self.journal.add(block, last=source.broken is not None)
-                if own.block.next is not None:
+                if cast_block.block.next is not None:
                     watch.block(self.transcript())
         self._check()
         return self.transcript()
 
     def _begin(self) -> Position | None:
-        """Where to go on."""
+        """The position after the journal's last block; None: the start of the video."""
         return self.journal.blocks[-1].next if self.journal.blocks else None
 
     def transcript(self, error: tuple[str, str] | None = None) -> Transcript:
-        """What is known so far; with an error, before it."""
+        """The transcript so far; with ``error``, of the part before it."""
         done, complete = self.journal.blocks, error is None and self.journal.finished
         duration, end = self.info.end, done[-1].end if done else 0.0
-        if end > duration + 0.5:  # not every container knows how long it is
+        if end > duration + 0.5:  # the duration in some containers is wrong
             duration = end
         return Transcript(
             str(self.path), self.info.fps, duration, self.loaded.name,
@@ -151,40 +151,40 @@ class Reading:
         )  # fmt: skip
 
     def _check(self) -> None:
-        """Refuse a video in which there was nothing to read, and one that is damaged, with the reason."""
-        done = self.journal.blocks
-        if damaged := told(hole for block in done for hole in block.holes):  # of a run that this one goes on from
+        """Refuse a video without anything to read, or a damaged one, with the reason."""
+        blocks = self.journal.blocks
+        if damaged := told(hole for block in blocks for hole in block.holes):  # also in a resumed run
             raise VsrError("unreadable", f"{self.path}: {damaged}")
         self.hearing.check_whole()
-        reasons = {stretch.reason for block in done for stretch in block.skipped}
-        frames, tracks = sum(block.frames for block in done), sum(len(block.tracks) for block in done)
-        check_found(self.path, frames, tracks, reasons, any(block.readings for block in done))
+        reasons = {stretch.reason for block in blocks for stretch in block.skipped}
+        frames, tracks = sum(block.frames for block in blocks), sum(len(block.tracks) for block in blocks)
+        check_found(self.path, frames, tracks, reasons, any(block.readings for block in blocks))
 
-    def _read_block(self, own: CastBlock) -> BlockRecord:
-        """Everything about a block that the output needs."""
-        goes_on = bool(self.journal.blocks) and not self.journal.blocks[-1].cut
-        block, parts = own.block, own.parts
+    def _read_block(self, cast_block: CastBlock) -> BlockRecord:
+        """Read a block: everything that the output needs of it."""
+        continues = bool(self.journal.blocks) and not self.journal.blocks[-1].cut
+        block, parts = cast_block.block, cast_block.parts
         spans = [(part, *span) for part in parts for span in part.spans(self.window)]
         return BlockRecord(
             frames=len(block.times), end=float(frame_edges(block.times)[-1]), next=block.next,
-            cut=block.cut, first_shot=own.first_shot, num_shots=len(block.shots),
-            shots=tuple(float(block.times[shot]) for shot in block.shots[goes_on:]),
+            cut=block.cut, first_shot=cast_block.first_shot, num_shots=len(block.shots),
+            shots=tuple(float(block.times[shot]) for shot in block.shots[continues:]),
             tracks=tuple(report_of(part) for part in parts),
             skipped=tuple(stretch for part in parts for stretch in unread(part)), readings=self._readings(spans),
-            people=own.people,
+            people=cast_block.people,
         )  # fmt: skip
 
     def _readings(self, spans: list[tuple[Part, int, int]]) -> tuple[WindowRecord, ...]:
-        """Read spans (part, start, stop), several at a time."""
+        """Read spans (part, start, stop) in batches."""
         crops = [part.piece.crop[start:stop] for part, start, stop in spans]
         edges = [frame_edges(part.piece.times[start:stop]) for part, start, stop in spans]
         mouths = [asked_of(self.loaded, part.piece, [(start, stop)])[0] for part, start, stop in spans]
         waves = self.hearing.waves([part.piece.times[start:stop] for part, start, stop in spans])
-        found = read_windows(self.loaded, crops, edges, self.options, mouths, waves)
-        each = zip(spans, edges, found, strict=True)
-        return tuple(reading.of(part.face, own) for (part, _, _), own, reading in each)
+        readings = read_windows(self.loaded, crops, edges, self.options, mouths, waves)
+        rows = zip(spans, edges, readings, strict=True)
+        return tuple(reading.of(part.face, span_edges) for (part, _, _), span_edges, reading in rows)
 
 
 def _since(holes: list[Hole], times: np.ndarray) -> tuple[Hole, ...]:
-    """Those of a damaged file that end in a block whose frames are at ``times`` (n,), or behind it."""
+    """The holes of a damaged file that end in or after a block with frames at ``times`` (n,)."""
     return tuple(hole for hole in holes if hole[1] >= times[0])

@@ -44,12 +44,12 @@ def run(args: argparse.Namespace) -> int:
     names = check_given(args)
     clips = read_manifest(args.manifest)
     outcomes = evaluate(clips, {"A": args.first, "B": args.second}, args.asr, args.jobs, args.distillmos, args.syncnet)
-    first, second = ([own for own in outcomes if own.row == row] for row in "AB")
+    first, second = ([outcome for outcome in outcomes if outcome.row == row] for row in "AB")
     pairs = pairs_of(clips, first, second, bool(args.asr))
     if args.out:
         write_json(args.out, {"a": args.first, "b": args.second, "asr": args.asr, "pairs": pair_records(pairs)})
     print(pair_table(pairs, names))
-    failed = [own for own in outcomes if own.reason]
+    failed = [outcome for outcome in outcomes if outcome.reason]
     if failed:
         print(f"{len(failed)} voices could not be scored; the first: {failed[0].message}")
     return 1 if failed else 0

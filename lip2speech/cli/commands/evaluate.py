@@ -71,13 +71,13 @@ def run(args: argparse.Namespace) -> int:
     return 1 if any(outcome.reason for outcome in outcomes) else 0
 
 
-def _rows(given: list[str]) -> dict[str, str | None]:
-    """NAME=DIR -> folders of waves by name, after the natural recordings. Raises VsrError bad_options."""
+def _rows(row_args: list[str]) -> dict[str, str | None]:
+    """Parse NAME=DIR to folders of waves by name, after the row of natural recordings. Raises VsrError bad_options."""
     from lip2speech.evaluation.corpus import NATURAL
     from vsr.core.errors import VsrError
 
     rows: dict[str, str | None] = {NATURAL: None}
-    for text in given:
+    for text in row_args:
         name, equals, folder = text.partition("=")
         if not (name and equals and Path(folder).is_dir()) or name in rows or "/" in name:
             raise VsrError("bad_options", f"--row {text}: give a new NAME=DIR (no / in it) with a folder that exists")
@@ -86,7 +86,7 @@ def _rows(given: list[str]) -> dict[str, str | None]:
 
 
 def _add_pauses(rows: dict[str, str | None], clips, chosen: list[str], folder: Path) -> None:
-    """Make the clips of chosen rows with the pauses of others, each a row of its own in ``folder``. Raises VsrError."""
+    """Add a row for each chosen row, with its clips in the pauses of other clips, in ``folder``. Raises VsrError."""
     from functools import partial
 
     from lip2speech.evaluation.corpus import wave_of_row
@@ -98,14 +98,14 @@ def _add_pauses(rows: dict[str, str | None], clips, chosen: list[str], folder: P
         if name not in rows:
             raise VsrError("bad_options", f"--other-pauses {name}: no such row; there are {', '.join(rows)}")
         row, out = rows[name], folder / name
-        if any(given and same_file(given, out) for given in rows.values()):
+        if any(other_folder and same_file(other_folder, out) for other_folder in rows.values()):
             raise VsrError("bad_options", f"--other-pauses {name}: would replace the row {out}")
         write_with_pauses(clips, partial(wave_of_row, folder=row), out)
         rows[f"{name}, other pauses"] = str(out)
 
 
 def draw_clips(clips, folder: str, out: Path, natural_folder: str | None) -> None:
-    """A plot of each clip; one that cannot be drawn gets a line on stderr and the others go on."""
+    """Plot each clip; a clip that cannot be drawn gets a line on stderr, and the run goes on."""
     from lip2speech.evaluation.plots import draw_clip
     from vsr.core.errors import VsrError
 

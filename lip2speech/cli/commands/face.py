@@ -1,4 +1,4 @@
-"""`lip2speech face`: crops and speaker vectors become what takes a voice from a face."""
+"""`lip2speech face`: train a network that predicts a voice from a face, on crops and speaker vectors."""
 
 from __future__ import annotations
 

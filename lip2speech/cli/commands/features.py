@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Extract and say how many clips came through. Raises VsrError."""
+    """Extract and print the counts of clips by outcome. Raises VsrError."""
     from lip2speech.av_sync.offsets import read_offsets
     from lip2speech.features.corpus import extract_corpus
     from lip2speech.features.sound import MANIFEST, sound_clips
@@ -45,11 +45,11 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "give --manifest, --sound or both")
     clips = read_manifests(args.manifest)
     need_crops(clips)
-    heard = sound_clips(args.sound) if args.sound else []
-    clips += heard
+    recordings = sound_clips(args.sound) if args.sound else []
+    clips += recordings
     check_folder(args.out, [REFUSED, *(f"{clip.id}.safetensors" for clip in clips)], args.units, args.offsets or "")
-    if heard:
-        write_manifest(f"{args.out}/{MANIFEST}", heard)
+    if recordings:
+        write_manifest(f"{args.out}/{MANIFEST}", recordings)
     counts = extract_corpus(clips, args.units, args.out, args.jobs, offsets)
-    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
+    print(", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items())))
     return 0

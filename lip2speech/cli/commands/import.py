@@ -1,4 +1,4 @@
-"""`lip2speech import`: a published vocoder becomes a folder of ours."""
+"""`lip2speech import`: convert a published vocoder to a model folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert, save and print what it is. Raises VsrError."""
+    """Convert, save and print a summary. Raises VsrError."""
     from lip2speech.vocoders.import_vocos import import_vocos
 
     importers = {"vocos": import_vocos}

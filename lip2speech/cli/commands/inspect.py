@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
     voice = parser.add_argument_group("voice")
     voice.add_argument("--voice", metavar="MODEL", help="folder or org/name (default: the one in the package)")
-    whose = "a recording; own: the video's sound; NAME: a saved voice; anonymous[:SEED] (default: the model's)"
-    voice.add_argument("--reference", metavar="WHO", help=whose)
+    reference = "a recording; own: the video's sound; NAME: a saved voice; anonymous[:SEED] (default: the model's)"
+    voice.add_argument("--reference", metavar="WHO", help=reference)
     add_consent_argument(voice)
 
 
@@ -53,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.evaluation.report import render_voiced
     from lip2speech.inference.folder import load_model
 
-    vector = torch.from_numpy(heard(reference, args.video, args.voice)) if reference else None  # is quick to refuse
+    # before the video is read, to fail early
+    vector = torch.from_numpy(heard(reference, args.video, args.voice)) if reference else None
     broken: list[VsrError] = []
     inspection = look(args, broken)
     write_text(args.out, render_voiced(inspection, load_model(args.voice, args.device), vector))
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def reference_of(args: argparse.Namespace) -> Reference | None:
-    """Whose voice it is to be. Raises VsrError bad_options for the looks of a face."""
+    """The reference voice, or None. Raises VsrError bad_options for ``face``."""
     from vsr.core.errors import VsrError
 
     reference = read_reference(args.reference) if args.reference else None

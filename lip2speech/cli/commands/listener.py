@@ -1,4 +1,4 @@
-"""`lip2speech listener`: natural mels and the times of their words become what pulls a voice towards its text."""
+"""`lip2speech listener`: train a recogniser of words in mels, which pulls a voice towards its text."""
 
 from __future__ import annotations
 

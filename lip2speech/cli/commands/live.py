@@ -1,4 +1,4 @@
-"""`lip2speech live`: a voice while somebody mouths, from a camera, a stream, a pipe or a file."""
+"""`lip2speech live`: live voicing of a camera, a stream, a pipe or a file."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="number of a camera, address of a stream, file, or -")
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav; -: standard output, for a player")
     voice = parser.add_argument_group("voice")
-    whose = "a recording; NAME: a saved voice; anonymous[:SEED]: an anonymous one (default: the model's own)"
-    voice.add_argument("--reference", metavar="WHO", help=whose)
+    reference = "a recording; NAME: a saved voice; anonymous[:SEED]: an anonymous one (default: the model's own)"
+    voice.add_argument("--reference", metavar="WHO", help=reference)
     add_consent_argument(voice)
     voice.add_argument("--text", metavar="read|read!|none", help="what is said (default: none)")
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name (default: the one in the package)")
@@ -45,27 +45,27 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Voice until the source ends or Ctrl-C. Raises VsrError."""
     options = flow_options(args)
-    reference = check_given(args)  # before PyTorch is loaded: it is quick to refuse
+    reference = check_given(args)  # before PyTorch is loaded, to fail early
     if reference and reference.is_somebody:
         remind_of_consent(args.consent, "--reference")
-    wanted = before_hearing(reference) if reference else None  # before the models are: it is quick to refuse
+    vector = before_hearing(reference) if reference else None  # before models are loaded
     from vsr.inference.live.capture import Capture
     from vsr.inference.live.source import check_source, open_source
 
     check_source(args.source)
     from lip2speech.inference.live import Sound
 
-    voice, session = _loaded(args, options, wanted)
-    capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
+    voice, session = _loaded(args, options, vector)
+    capture = Capture(open_source(args.source))  # last, so that no frames are captured while models are loaded
     follow(voice, session, capture, Sound(args.out))
     if capture.error is not None:
         raise capture.error
     return 0
 
 
-def _loaded(args: argparse.Namespace, options, wanted):
-    """The voice and the session that it follows; ``wanted`` (256,): whose voice, None the model's own. Raises
-    VsrError."""
+def _loaded(args: argparse.Namespace, options, vector):
+    """Load the voice and the session that it follows; ``vector`` (256,): speaker embedding, None for the model's own
+    voice. Raises VsrError."""
     import torch
 
     from lip2speech.inference.folder import load_model
@@ -75,14 +75,13 @@ def _loaded(args: argparse.Namespace, options, wanted):
     from vsr.inference.live.session import Session, live_options
 
     loaded = load_model(args.model, args.device)
-    text, vector = resolved(loaded, args.text, options), None if wanted is None else torch.from_numpy(wanted)
-    voice = LiveVoice(loaded, loaded.reader.name, vector, options, text)
+    text, embedding = resolved(loaded, args.text, options), None if vector is None else torch.from_numpy(vector)
+    voice = LiveVoice(loaded, loaded.reader.name, embedding, options, text)
     return voice, Session(loaded.reader, default_detector(), live_options(loaded.reader))
 
 
 def check_given(args: argparse.Namespace) -> Reference | None:
-    """Check the output and the text; returns whose voice to use. Raises VsrError bad_options, bad_config,
-    not_writable."""
+    """Check the output and the text; returns the reference. Raises VsrError bad_options, bad_config, not_writable."""
     from pathlib import Path
 
     from lip2speech.inference.synthetic import VOICE

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare and print; 1 where a video could not be read, with the others compared. Raises VsrError."""
+    """Compare and print; 1 if a video could not be read; the others are compared. Raises VsrError."""
     from vsr.cli.each_video import tell_error
     from vsr.core.errors import VsrError
 
@@ -39,35 +39,35 @@ def run(args: argparse.Namespace) -> int:
     check_given(args)
     from vsr.media.audio import read_wave
 
-    wave = read_wave(args.voice)  # is quick to refuse
+    wave = read_wave(args.voice)  # before models are loaded, to fail early
     from lip2speech.inference.matching import matches
     from vsr.decoding.synchrony import load_synchrony
 
     faces, vector = _looks(args)
-    failed: list[str] = []
+    unread: list[str] = []
 
     def tell(video: str, error: VsrError) -> None:
-        failed.append(video)
+        unread.append(video)
         tell_error(video, error, "lip2speech")
 
     _show(matches(load_synchrony(), wave, args.videos, faces, vector, tell), bool(faces), args.out)
-    return 1 if failed else 0
+    return 1 if unread else 0
 
 
-def _show(found: list, by_looks: bool, out: str | None) -> None:
-    """Print what was found, best first, and write it to ``out``, if given. Raises VsrError."""
+def _show(matches: list, by_looks: bool, out: str | None) -> None:
+    """Print the matches, best first, and write them to ``out``, if given. Raises VsrError."""
     from vsr.core.files import write_lines
 
-    for own in found:
-        print(line_of(own))
-    if found and not found[0].speaks:
-        print(_ranked(found, by_looks))
+    for match in matches:
+        print(line_of(match))
+    if matches and not matches[0].speaks:
+        print(_ranked(matches, by_looks))
     if out:
-        write_lines(out, (json.dumps(record_of(own), ensure_ascii=False) for own in found))
+        write_lines(out, (json.dumps(record_of(match), ensure_ascii=False) for match in matches))
 
 
 def _check_out(args: argparse.Namespace) -> None:
-    """Raises VsrError for a file of figures that may not be written."""
+    """Refuse an --out that may not be overwritten. Raises VsrError."""
     from vsr.core.files import check_output
     from vsr.core.kinds import lines_of
 
@@ -77,7 +77,7 @@ def _check_out(args: argparse.Namespace) -> None:
 
 
 def _looks(args: argparse.Namespace) -> tuple:
-    """The network of faces and the vector of the recording, where --model is given. Raises VsrError."""
+    """The face network and the speaker embedding of the recording; (None, None) without --model. Raises VsrError."""
     if not args.model:
         return None, None
     from lip2speech.features.speaker import reference_vector
@@ -86,17 +86,17 @@ def _looks(args: argparse.Namespace) -> tuple:
     return load_face_voice(args.model), reference_vector(args.voice)
 
 
-def _ranked(found: list, by_looks: bool) -> str:
-    """What is printed where nobody is shown to speak the recording."""
+def _ranked(matches: list, by_looks: bool) -> str:
+    """The message for a recording that no face was found to speak."""
     from lip2speech.inference.matching import chance
 
     by = "looks" if by_looks else "how well their lips fit"
-    ranked = f"ranked by {by}; a guess is right once in {1 / chance(found):.0f}"
-    return f"no face is shown to speak just this recording: {ranked}"
+    explanation = f"ranked by {by}; a guess is right once in {1 / chance(matches):.0f}"
+    return f"no face is shown to speak just this recording: {explanation}"
 
 
 def check_given(args: argparse.Namespace) -> None:
-    """Refuse a voice that is absent, or videos that all are, before the libraries are loaded. Raises VsrError."""
+    """Refuse a missing recording or model, or if no video exists, before libraries are loaded. Raises VsrError."""
     from pathlib import Path
 
     from vsr.core.errors import VsrError
@@ -110,11 +110,11 @@ def check_given(args: argparse.Namespace) -> None:
 
 
 def line_of(own) -> str:
-    """What is printed of a face."""
+    """The line that is printed for a face."""
     where = f"from {own.start:.2f} s" if own.start >= 0 else f"from {-own.start:.2f} s before it"
-    said = f"speaks this recording, {where}" if own.speaks else "is not shown to speak this recording"
+    verdict = f"speaks this recording, {where}" if own.speaks else "is not shown to speak this recording"
     looks = "" if own.cosine is None else f", looks {own.cosine:.2f}"
-    return f"{own.video}: face {own.face} {said} (score {own.score:+.1f}{looks})"
+    return f"{own.video}: face {own.face} {verdict} (score {own.score:+.1f}{looks})"
 
 
 def record_of(own) -> dict:

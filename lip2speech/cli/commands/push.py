@@ -1,4 +1,4 @@
-"""`lip2speech push`: a voice goes to the hub, with a page about it."""
+"""`lip2speech push`: publish a voice on the hub, with a model card."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ add_arguments = push.add_arguments
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, send and print the address. Raises VsrError."""
+    """Check, upload and print the address. Raises VsrError."""
     from lip2speech.evaluation.card import voice_card
     from lip2speech.inference.folder import load_model
 

@@ -56,7 +56,7 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Speak again and write. Raises VsrError."""
+    """Convert and write. Raises VsrError."""
     options, reference = check_given(args)
     check_consent(args.consent, "another voice")
     import torch
@@ -81,19 +81,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _vector(args: argparse.Namespace, reference: Reference) -> np.ndarray:
-    """(256,) of the voice that the recording is to have; says what there is to know of it. Raises VsrError."""
+    """The speaker embedding (256,) of the target voice; prints its note to stderr. Raises VsrError."""
     from lip2speech.features.speaker import reference_vector
     from lip2speech.inference.reference import whose
 
     pool = [reference_vector(path) for path in pool_of(args.pool)] if args.pool else None
-    found = whose(reference, args.sound, pool)
-    if found.note:
-        print(f"lip2speech: {args.sound}: {found.note}", file=sys.stderr)
-    return found.vector
+    voice = whose(reference, args.sound, pool)
+    if voice.note:
+        print(f"lip2speech: {args.sound}: {voice.note}", file=sys.stderr)
+    return voice.vector
 
 
 def written(args: argparse.Namespace, made) -> int:
-    """Write a wave (S,) and say how long it is. Raises VsrError."""
+    """Write a wave (S,) and print its length. Raises VsrError."""
     from lip2speech.inference.synthetic import SYNTHETIC
     from lip2speech.inference.watermark import mark
     from vsr.media.audio import write_wave
@@ -104,12 +104,12 @@ def written(args: argparse.Namespace, made) -> int:
 
 
 def is_units(path: str) -> bool:
-    """Whether a file holds units and no sound."""
+    """Whether a file holds units instead of sound."""
     return Path(path).suffix.lower() == ".npy"
 
 
 def check_given(args: argparse.Namespace) -> tuple[FlowOptions, Reference]:
-    """Check files and options before the work; returns the options of the flow, and whose voice. Raises VsrError."""
+    """Check files and options before the work; returns the options of the flow and the reference. Raises VsrError."""
     from lip2speech.inference.folder import ACOUSTIC, find_model
     from lip2speech.inference.synthetic import VOICE
     from lip2speech.inference.unit_voices import check_units_folder
@@ -138,7 +138,7 @@ def pool_of(folder: str) -> list[Path]:
     """The recordings of a pool. Raises VsrError bad_options."""
     from vsr.core.errors import VsrError
 
-    found = sorted(path for path in Path(folder).glob("*") if path.is_file() and not path.name.startswith("."))
-    if not found:
+    recordings = sorted(path for path in Path(folder).glob("*") if path.is_file() and not path.name.startswith("."))
+    if not recordings:
         raise VsrError("bad_options", f"--pool {folder}: no recordings there")
-    return found
+    return recordings

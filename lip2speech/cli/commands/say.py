@@ -1,4 +1,4 @@
-"""`lip2speech say`: a text in any voice, without lips."""
+"""`lip2speech say`: text-to-speech in any voice, without lips."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     units = "text-to-units model: model/ of lip2speech train"
     parser.add_argument("--units-model", required=True, metavar="DIR", help=units)
     parser.add_argument("--language", metavar="LANG", help="of the text, such as en (default: the model's only one)")
-    long = "exact length (default: as predicted)"
-    parser.add_argument("--duration", type=float, metavar="SECONDS", help=long)
+    duration = "exact length (default: as predicted)"
+    parser.add_argument("--duration", type=float, metavar="SECONDS", help=duration)
     voice = parser.add_argument_group("voice")
-    whose = "whose voice to use (default: that of --model)"
-    voice.add_argument("--reference", metavar="anonymous[:SEED]|NAME|FILE", help=whose)
+    reference = "whose voice to use (default: that of --model)"
+    voice.add_argument("--reference", metavar="anonymous[:SEED]|NAME|FILE", help=reference)
     add_watermark_argument(voice)
     add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name of a voice that speaks units")
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Say and write. Raises VsrError."""
+    """Synthesise and write. Raises VsrError."""
     options, language, phones = check_given(args)
     check_consent(args.consent, "a voice that says a text")
     import torch
@@ -62,13 +62,13 @@ def run(args: argparse.Namespace) -> int:
     vector = before_hearing(read_reference(args.reference)) if args.reference else None
     loaded, model = load_model(args.model, args.device), open_text_units(args.units_model)
     same_units(Path(args.units_model), loaded.parts[0], model.config.units)
-    found = say_text(model, phones, language, args.duration)
+    said_text = say_text(model, phones, language, args.duration)
     speaker = speaker_of(loaded, None if vector is None else torch.from_numpy(vector))
-    made = say_units(loaded, torch.tensor(found.units), speaker, options)
+    wave = say_units(loaded, torch.tensor(said_text.units), speaker, options)
     if args.duration is not None:
-        made = fit_length(made, round(SAMPLE_RATE * args.duration))
-        print(f"{found.pace:.2f} times as fast as the model would say it")
-    return written(args, made)
+        wave = fit_length(wave, round(SAMPLE_RATE * args.duration))
+        print(f"{said_text.pace:.2f} times as fast as the model would say it")
+    return written(args, wave)
 
 
 def check_given(args: argparse.Namespace) -> tuple[FlowOptions, str, list[list[str]]]:

@@ -1,4 +1,4 @@
-"""`lip2speech serve`: a JSON API over HTTP that reads lips and gives them a voice."""
+"""`lip2speech serve`: a JSON API over HTTP that reads and voices videos."""
 
 from __future__ import annotations
 

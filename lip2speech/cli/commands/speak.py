@@ -62,13 +62,13 @@ def run(args: argparse.Namespace) -> int:
     """Speak and write. Raises VsrError."""
     references = references_of(args.reference)
     args.text = check_tokens_alone(args, args.text, args.noisy)
-    plan = check_given(args, references)  # before PyTorch is loaded: it is quick to refuse
-    if args.fill or any(own.is_somebody for own in references.values()):
+    plan = check_given(args, references)  # before PyTorch is loaded, to fail early
+    if args.fill or any(reference.is_somebody for reference in references.values()):
         remind_of_consent(args.consent, "--reference" if references else "--fill")
     if args.text not in (None, NONE, READ, READ_ALL):
         from vsr.media.wholeness import check_video
 
-        check_video(args.video)  # words that are known are placed in all of a film
+        check_video(args.video)  # known words are aligned to the whole video
     from lip2speech.inference.said_record import write_said
     from lip2speech.inference.text import open_text
 

@@ -1,4 +1,4 @@
-"""`lip2speech sync`: by how much each clip's sound is off its video."""
+"""`lip2speech sync`: measure the offset between sound and video of each clip."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, save and say how far the clips differ. Raises VsrError."""
+    """Measure, save and print a summary. Raises VsrError."""
     from lip2speech.av_sync.offsets import measure
     from lip2speech.features.stored import with_features
     from vsr.core.files import check_folder, check_output
@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> int:
     offsets = json_of("offsets of lip2speech sync", "reliability", "clips")
     check_output(args.out, *args.manifest, *args.also, kind=offsets)
     clips, also = (read_manifests(paths) for paths in (args.manifest, args.also))
-    (clips, left), (also, left_too) = (with_features(given, args.features) for given in (clips, also))
-    for note in filter(None, (left, left_too)):
+    (clips, clips_note), (also, also_note) = (with_features(group, args.features) for group in (clips, also))
+    for note in filter(None, (clips_note, also_note)):
         print(f"lip2speech sync: {note}", file=sys.stderr)
     if args.waves:
         check_folder(args.waves, [f"{clip.id}.wav" for clip in also], *(clip.video for clip in also))
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def write_moved(clips, offsets: dict[str, float], folder: Path) -> None:
-    """ID.wav of every clip: its own recording, moved onto the video's clock."""
+    """Write ID.wav of every clip: its own recording, shifted onto the video's clock."""
     from lip2speech.features.lag import moved
     from vsr.data.sound import natural_wave
     from vsr.media.audio import write_wave

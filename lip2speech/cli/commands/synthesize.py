@@ -53,14 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def unused(args: argparse.Namespace) -> dict[str, str]:
     """Options that this call does not heed -> where they work."""
-    made = ("text", "steps", "guidance", "solver", "temperature", "seed", "detail", "pull", "tokens", "noisy")
+    options = ("text", "steps", "guidance", "solver", "temperature", "seed", "detail", "pull", "tokens", "noisy")
     if args.copy:
-        return dict.fromkeys(made, "voices made from lips, not with --copy")
+        return dict.fromkeys(options, "voices made from lips, not with --copy")
     return unused_of_flow(args, args.text != NONE)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Synthesise and say how many clips were made. Raises VsrError."""
+    """Synthesise and print how many clips were made. Raises VsrError."""
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.options import SynthesisOptions
     from lip2speech.inference.synthesizer import synthesize_list
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _clips(args: argparse.Namespace) -> list[Clip]:
-    """Those that have features; says how many have none. Raises VsrError."""
+    """The clips that have features; prints how many have none. Raises VsrError."""
     from lip2speech.features.stored import with_features
     from vsr.data.manifest import read_manifest
 

@@ -1,4 +1,4 @@
-"""`lip2speech train`: crops and speech features become an acoustic model."""
+"""`lip2speech train`: train an acoustic model, or a token or text model, on crops and speech features."""
 
 from __future__ import annotations
 

@@ -29,13 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="VIDEO|WAV", help="what is translated")
     parser.add_argument("--to", required=True, metavar="LANG", help="target language, such as es")
     parser.add_argument("-o", "--out", required=True, metavar="FILE", help=".wav, or video with the new sound")
-    how = "exactly as long as the source, or as predicted (.wav only) (default: same)"
-    parser.add_argument("--duration", choices=(SAME, FREE), default=SAME, metavar="same|free", help=how)
-    read = "sound or video, that is the lips (default: sound, where there is any)"
-    parser.add_argument("--modality", choices=("sound", "video"), metavar="M", help=read)
+    duration = "exactly as long as the source, or as predicted (.wav only) (default: same)"
+    parser.add_argument("--duration", choices=(SAME, FREE), default=SAME, metavar="same|free", help=duration)
+    modality = "sound or video, that is the lips (default: sound, where there is any)"
+    parser.add_argument("--modality", choices=("sound", "video"), metavar="M", help=modality)
     voice = parser.add_argument_group("voice")
-    whose = "whose voice to use (default: own, where there is sound, else that of --model)"
-    voice.add_argument("--reference", metavar="own|FILE", help=whose)
+    reference = "whose voice to use (default: own, where there is sound, else that of --model)"
+    voice.add_argument("--reference", metavar="own|FILE", help=reference)
     add_consent_argument(voice)
     voice.add_argument("--model", metavar="MODEL", help="folder or org/name of a voice that translates")
     lips = "folder or org/name of the voice that first speaks the lips (default: the one in the package)"
@@ -65,38 +65,38 @@ def run(args: argparse.Namespace) -> int:
     translator = open_translator(loaded)
     if wave is None:
         wave = speak(load_model(args.lips, args.device), args.source).wave
-    found = translate_wave(translator, wave, args.to, same)
-    made = say(loaded, found.units, speaker_of(loaded, vector), options, len(wave) if same else None)
-    write_spoken(made, args.source, args.out, plan)
-    pace = f", {found.pace:.2f} times as fast as the model would" if same else ""
-    print(f"{args.out}: {len(made) / SAMPLE_RATE:.2f} s of speech in {args.to}{pace}")
+    translated = translate_wave(translator, wave, args.to, same)
+    voiced = say(loaded, translated.units, speaker_of(loaded, vector), options, len(wave) if same else None)
+    write_spoken(voiced, args.source, args.out, plan)
+    pace = f", {translated.pace:.2f} times as fast as the model would" if same else ""
+    print(f"{args.out}: {len(voiced) / SAMPLE_RATE:.2f} s of speech in {args.to}{pace}")
     return 0
 
 
 def _heard(args: argparse.Namespace) -> tuple:
-    """The wave (S,) that is translated, None for lips, and the vector (256,) of the voice. Raises VsrError."""
+    """The wave (S,) to translate, None for lips, and the speaker embedding (256,). Raises VsrError."""
     from lip2speech.inference.translating import heard_wave
     from vsr.media.wholeness import check_sound, check_video
 
-    hears = reads_sound(args)
-    (check_sound if hears else check_video)(args.source)  # half a sentence is another one
-    return heard_wave(args.source) if hears else None, _vector(args, hears)
+    uses_sound = reads_sound(args)
+    (check_sound if uses_sound else check_video)(args.source)  # a truncated sentence would be mistranslated
+    return heard_wave(args.source) if uses_sound else None, _vector(args, uses_sound)
 
 
-def _vector(args: argparse.Namespace, hears: bool):
-    """The vector (256,) of the voice that is asked for, that of a sound which is heard where none is; None: the model's
-    own. Raises VsrError."""
+def _vector(args: argparse.Namespace, uses_sound: bool):
+    """The speaker embedding (256,) of --reference, by default of the source if its sound is used; None: the model's own
+    voice. Raises VsrError."""
     import torch
 
     from lip2speech.features.speaker import reference_vector
 
-    whose = args.reference or (OWN if hears else None)
-    return torch.from_numpy(reference_vector(args.source if whose == OWN else whose)) if whose else None
+    reference = args.reference or (OWN if uses_sound else None)
+    return torch.from_numpy(reference_vector(args.source if reference == OWN else reference)) if reference else None
 
 
 def check_given(args: argparse.Namespace):
-    """Check files and options before the work; returns the options of the flow, and how the video goes into the output,
-    None for a .wav. Raises VsrError."""
+    """Check files and options before the work; returns the options of the flow and the plan for muxing, None for a
+    .wav. Raises VsrError."""
     from lip2speech.inference.folder import ACOUSTIC, find_model
     from lip2speech.inference.languages import check_code, check_language
     from lip2speech.inference.synthetic import VOICE
@@ -122,7 +122,7 @@ def check_given(args: argparse.Namespace):
 
 
 def _check_together(args: argparse.Namespace, sound: bool) -> None:
-    """Refuse options that do not go together; ``sound``: a .wav is written. Raises VsrError bad_options."""
+    """Refuse options that conflict; ``sound``: the output is a .wav. Raises VsrError bad_options."""
     from vsr.core.errors import VsrError
 
     if not Path(args.out).suffix:
@@ -136,11 +136,11 @@ def _check_together(args: argparse.Namespace, sound: bool) -> None:
 
 
 def reads_sound(args: argparse.Namespace) -> bool:
-    """Whether the sound is translated, and not the lips. Raises VsrError no_sound for a reference that is not there."""
+    """Whether the sound is translated instead of the lips. Raises VsrError no_sound for ``own`` without sound."""
     from vsr.core.errors import VsrError
     from vsr.inference.listening import has_sound
 
-    hears = args.modality == "sound" or args.modality is None and not args.lips and has_sound(args.source)
-    if args.reference == OWN and not hears:
+    uses_sound = args.modality == "sound" or args.modality is None and not args.lips and has_sound(args.source)
+    if args.reference == OWN and not uses_sound:
         raise VsrError("no_sound", f"{args.source}: has no sound, so there is no voice for --reference own")
-    return hears
+    return uses_sound

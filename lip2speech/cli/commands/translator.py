@@ -1,4 +1,4 @@
-"""`lip2speech translator`: recordings that say the same in several languages become what translates units."""
+"""`lip2speech translator`: train a translator of speech units on parallel recordings in several languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lip2speech units`: the sound of a corpus becomes a codebook of speech units."""
+"""`lip2speech units`: fit a codebook of speech units to the sound of a corpus."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--manifest", default=[], nargs="+", metavar="FILE", help="manifests of cropped clips")
     parser.add_argument("--sound", default=[], nargs="+", metavar="PATH", help="sound files, folders, manifests")
-    of = "mfcc, cepstra or hubert:MODEL:LAYER (default: mfcc)"
-    parser.add_argument("--extractor", default="mfcc", metavar="E", help=of)
+    extractors = "mfcc, cepstra or hubert:MODEL:LAYER (default: mfcc)"
+    parser.add_argument("--extractor", default="mfcc", metavar="E", help=extractors)
     parser.add_argument("--size", type=positive, default=200, metavar="K", help="units (default: 200)")
     parser.add_argument("--clips", type=positive, default=400, metavar="N", help="clips drawn at random (default: 400)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw and of k-means (default: 0)")
@@ -44,23 +44,23 @@ def run(args: argparse.Namespace) -> int:
     from vsr.core.numbers import Range, check_number
     from vsr.media.units import CODEBOOK, Codebook, fit_codebook, open_extractor
 
-    check_number("--seed", args.seed, Range(least=0, most=2**32 - 1), "bad_options")  # what scikit-learn takes
+    check_number("--seed", args.seed, Range(least=0, most=2**32 - 1), "bad_options")  # range of scikit-learn's seeds
     check_output(args.out, *args.manifest, kind=CODEBOOK)
     if not args.manifest and not args.sound:
         raise VsrError("bad_options", "give --manifest, --sound or both")
     extractor = open_extractor(args.extractor)
     clips = _drawn(args)
-    made = _made_from(args, clips)
-    if not kept(args.out, made, Codebook.load):
+    inputs = _made_from(args, clips)
+    if not kept(args.out, inputs, Codebook.load):
         codebook = fit_codebook(extractor, _waves(clips), args.size, args.seed)
         codebook.save(args.out)
-        Ledger(Path(args.out).parent).add(Path(args.out).name, made)
+        Ledger(Path(args.out).parent).add(Path(args.out).name, inputs)
     print(f"{args.size} units of {extractor.name}: {args.out}")
     return 0
 
 
 def _drawn(args: argparse.Namespace) -> list[Clip]:
-    """The clips that are fitted on, by chance, as the seed has it. Raises VsrError."""
+    """The clips for the fit, drawn at random with --seed. Raises VsrError."""
     import random
 
     from lip2speech.features.sound import sound_clips
@@ -74,7 +74,7 @@ def _drawn(args: argparse.Namespace) -> list[Clip]:
 
 
 def _made_from(args: argparse.Namespace, clips) -> dict:
-    """What the codebook depends on: the sounds, the extractor and the options."""
+    """The inputs of the codebook for its fingerprint: sounds, extractor and options."""
     from vsr.core.artifacts import digest_of, identify
     from vsr.media.units import sources_of
 
@@ -83,7 +83,7 @@ def _made_from(args: argparse.Namespace, clips) -> dict:
 
 
 def _waves(clips):
-    """The sounds of the clips; a clip without sound gets a line on stderr and the others go on."""
+    """The waves of the clips; a clip without sound gets a line on stderr and is skipped."""
     from vsr.core.errors import VsrError
     from vsr.data.sound import natural_wave
 

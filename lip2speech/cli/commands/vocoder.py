@@ -1,4 +1,4 @@
-"""`lip2speech vocoder`: speech features become a vocoder."""
+"""`lip2speech vocoder`: train a vocoder on speech features."""
 
 from __future__ import annotations
 

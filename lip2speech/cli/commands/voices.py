@@ -1,4 +1,4 @@
-"""`lip2speech voices`: voices by name."""
+"""`lip2speech voices`: save, list and remove named voices."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def _add(args: argparse.Namespace) -> int:
 
 
 def check_given(args: argparse.Namespace) -> None:
-    """Refuse arguments that an action does not take, and names that mean something else. Raises VsrError."""
+    """Refuse wrong numbers of arguments for an action, and reserved or invalid names. Raises VsrError."""
     from vsr.core.errors import VsrError
 
-    wanted = {"list": "", "add": "NAME FILE", "remove": "NAME"}[args.action]
-    given = [own for own in (args.name, args.file) if own is not None]
-    if len(given) != len(wanted.split()):
-        raise VsrError("bad_options", f"voices {args.action} takes {wanted or 'no name'}")
+    usage = {"list": "", "add": "NAME FILE", "remove": "NAME"}[args.action]
+    arguments = [argument for argument in (args.name, args.file) if argument is not None]
+    if len(arguments) != len(usage.split()):
+        raise VsrError("bad_options", f"voices {args.action} takes {usage or 'no name'}")
     if args.action == "list":
         return
     if args.name in RESERVED:

@@ -1,4 +1,4 @@
-"""`lip2speech watermark`: whether a sound carries the mark of `--watermark`."""
+"""`lip2speech watermark`: detect the mark of `--watermark` in sound files."""
 
 from __future__ import annotations
 
@@ -34,16 +34,18 @@ def add_watermark_argument(group) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if every file was searched, else 1. Raises VsrError for what no file could survive."""
+    """Search the files; 0 if all could be read, else 1. Raises VsrError for errors that concern all files."""
     from lip2speech.inference.watermark import find
     from vsr.media.audio import read_wave
 
     def searched(path: str) -> tuple[str, dict]:
-        found = find(read_wave(path))
-        where = f", best in {found.start:.0f} to {found.end:.0f} s" if found.end - found.start < found.seconds else ""
-        figures = {"probability": found.probability, "start": found.start, "end": found.end, "seconds": found.seconds}
-        said = f"{'found' if found.marked else 'not found'} (probability of error {_power(found.probability)}{where})"
-        return f"{path}: {said}", {"file": path, "found": found.marked} | figures
+        match = find(read_wave(path))
+        where = f", best in {match.start:.0f} to {match.end:.0f} s" if match.end - match.start < match.seconds else ""
+        figures = {"probability": match.probability, "start": match.start, "end": match.end, "seconds": match.seconds}
+        verdict = (
+            f"{'found' if match.marked else 'not found'} (probability of error {_power(match.probability)}{where})"
+        )
+        return f"{path}: {verdict}", {"file": path, "found": match.marked} | figures
 
     return over_videos(args.files, args.out, searched, "lip2speech")
 

@@ -1,4 +1,4 @@
-"""`lip2speech web`: a page in the browser that reads lips and gives them a voice."""
+"""`lip2speech web`: a web page that reads and voices videos."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_serving_arguments(parser: argparse.ArgumentParser, port: int) -> None:
-    """Where to listen, with which models, and what visitors may ask for (`lip2speech.web.jobs.Limits`)."""
+    """Declare the address, the models and the limits of requests (`lip2speech.web.jobs.Limits`)."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, loopback only)")
     parser.add_argument("--port", type=_port, default=port, help=f"port to listen on (default: {port})")
     parser.add_argument("--model", metavar="MODEL", help="lip reader: folder or org/name (default: the package's)")

@@ -1,4 +1,4 @@
-"""A transcript in the shape that a client asks for."""
+"""Responses of /v1/transcriptions: a transcript in the requested format."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript
 from vsr.output.unsure import readable
 
-WARNING = "X-Warning"  # header of answers that are text or sound: the reasons of warnings
+WARNING = "X-Warning"  # header of text and sound responses: the reasons of warnings
 XML = ("ttml", "eaf")
 
 
 def transcription(transcript: Transcript, form: fields.TranscriptionForm) -> Response:
-    """The answer of /v1/transcriptions."""
+    """The response of /v1/transcriptions."""
     if form.response_format == "json":
         plain = fields.Transcription.model_validate({"text": transcript.text, "warnings": transcript.warnings})
         return JSONResponse(plain.model_dump())
@@ -26,27 +26,31 @@ def transcription(transcript: Transcript, form: fields.TranscriptionForm) -> Res
 
 
 def warning_header(warnings: list[dict]) -> dict[str, str]:
-    """The header of an answer that has no place for warnings; none where there are none."""
+    """The header with the reasons of warnings, for responses without a field for them; {} without warnings."""
     reasons = ", ".join(warning["reason"] for warning in warnings)
     return {WARNING: reasons} if reasons else {}
 
 
 def media_type(name: str) -> str:
-    """Of a format of `WRITERS`."""
+    """The media type of a format of `WRITERS`."""
     kind = "text/vtt" if name == "vtt" else "application/xml" if name in XML else "text/plain"
     return f"{kind}; charset=utf-8"
 
 
 def verbose(transcript: Transcript, wanted: set[str]) -> fields.VerboseTranscription:
-    """Everything with its times; ``wanted``: "segment", "word" or both."""
+    """The response in verbose_json, with times; ``wanted``: "segment", "word" or both."""
     answer: dict = {
         "task": "transcribe", "model": transcript.model, "text": transcript.text, "warnings": transcript.warnings,
         "duration": round(transcript.duration or 0.0, 3),
     }  # fmt: skip
-    each = [(number, segment, segment.to_json()) for number, segment in enumerate(transcript.segments)]
+    segments = [(number, segment, segment.to_json()) for number, segment in enumerate(transcript.segments)]
     names = set(fields.SegmentTime.model_fields)
     if "segment" in wanted:
-        answer["segments"] = [{"id": number} | {key: own[key] for key in names - {"id"}} for number, _, own in each]
+        answer["segments"] = [
+            {"id": number} | {key: record[key] for key in names - {"id"}} for number, _, record in segments
+        ]
     if "word" in wanted:
-        answer["words"] = [word.to_json() | {"face": one.face} for _, one, _ in each for word in one.words]
+        answer["words"] = [
+            word.to_json() | {"face": segment.face} for _, segment, _ in segments for word in segment.words
+        ]
     return fields.VerboseTranscription.model_validate(answer)

@@ -1,4 +1,4 @@
-"""The routes of the API, over the same worker, limits and line as the page's."""
+"""The routes of the API; worker, limits and queue are as for the page."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from lip2speech.web.jobs import Dropped, Job, Limits
 from lip2speech.web.work import Worker
 from vsr.core.version import __version__
 
-LOOK = 0.5  # seconds between two looks whether the client is still there
-NOBODY = 499  # status of an answer to a client that has gone
+LOOK = 0.5  # seconds between two checks whether the client is still connected
+NOBODY = 499  # status of the response to a client that has disconnected
 MULTIPART = Form(media_type="multipart/form-data")
 SOUNDS = {"wav": "audio/wav", "mp4": "video/mp4"}
 
 
 def build_api(limits: Limits, model: str | None = None, voice: str | None = None, keys: Keys | None = None) -> FastAPI:
-    """The FastAPI application; its `state.worker` does the work. Raises VsrError as `Worker`."""
+    """The FastAPI application of the API; its `state.worker` runs the models. Raises VsrError as `Worker`."""
     worker, keys = Worker(limits, model, voice), keys or Keys()
     app = FastAPI(lifespan=lifespan_of(worker), docs_url=None, redoc_url=None)
     app.state.worker = worker
@@ -49,7 +49,7 @@ def build_api(limits: Limits, model: str | None = None, voice: str | None = None
 
 
 def add_routes(app: FastAPI, worker: Worker) -> None:
-    """Every route of the API."""
+    """Add all routes of the API."""
     _add_transcriptions(app, worker)
     _add_speech(app, worker)
     _add_facts(app, worker.models.names)
@@ -80,8 +80,8 @@ def _add_speech(app: FastAPI, worker: Worker) -> None:
 
         def answer(job: Job, wish: Wish) -> Response:
             assert wish.spoken is not None
-            kind, told = SOUNDS[form.response_format], warning_header(wish.warnings)
-            return FileResponse(wish.spoken, 200, told, kind, background=BackgroundTask(worker.drop, job))
+            kind, headers = SOUNDS[form.response_format], warning_header(wish.warnings)
+            return FileResponse(wish.spoken, 200, headers, kind, background=BackgroundTask(worker.drop, job))
 
         if form.voice and form.reference:
             return problem(400, "bad_options", "voice: a reference is given, too: give one of them", "voice")
@@ -90,14 +90,14 @@ def _add_speech(app: FastAPI, worker: Worker) -> None:
 
 
 def _add_facts(app: FastAPI, names: dict[str, str]) -> None:
-    """What is known of the server."""
+    """Add the routes about the server itself."""
 
     @app.get("/v1/models", responses=PROBLEMS)
     async def models() -> fields.ModelList:
         """The reader and the voice that are served."""
         endpoints = {"reader": "/v1/transcriptions", "voice": "/v1/speech"}
-        each = [{"id": names[kind], "object": "model", "kind": kind, "endpoint": endpoints[kind]} for kind in names]
-        return fields.ModelList.model_validate({"object": "list", "data": each})
+        entries = [{"id": names[kind], "object": "model", "kind": kind, "endpoint": endpoints[kind]} for kind in names]
+        return fields.ModelList.model_validate({"object": "list", "data": entries})
 
     @app.get("/healthz")
     async def healthz() -> fields.Health:
@@ -106,17 +106,17 @@ def _add_facts(app: FastAPI, names: dict[str, str]) -> None:
 
 
 class Errand:
-    """One request on its way through the line, given up once its client has gone."""
+    """One request in the queue, dropped when its client disconnects."""
 
     def __init__(self, worker: Worker, request: Request, form: fields.Form):
         self.worker, self.request, self.form = worker, request, form
 
     async def run(self, name: str, work: Callable, wish: Wish, answer: Callable[[Job, Wish], Response]) -> Response:
-        """Do the work by the model ``name`` and make its answer. Raises VsrError."""
+        """Do the work with the model ``name`` and return the response. Raises VsrError."""
         if self.form.model not in ("", name):
             return problem(404, "unknown_model", f"model: {self.form.model!r} is not served here; {name!r} is", "model")
-        if twice := await self._twice():
-            return problem(400, "bad_options", f"{twice}: is given twice; send each once", twice)
+        if repeated := await self._twice():
+            return problem(400, "bad_options", f"{repeated}: is given twice; send each once", repeated)
         job = await run_in_threadpool(self._job)
         watching = asyncio.create_task(self._watch(job))
         try:
@@ -133,7 +133,7 @@ class Errand:
             watching.cancel()
 
     async def _twice(self) -> str | None:
-        """A field that the form has twice, of which one would be taken without a word; None where there is none."""
+        """A field that the form has twice, one of which would silently be ignored; None if there is none."""
         counts = Counter(name for name, _ in (await self.request.form()).multi_items())
         return next((name for name, count in counts.items() if count > 1 and not name.endswith("[]")), None)
 
@@ -143,7 +143,7 @@ class Errand:
         job.dropped = True
 
     def _job(self) -> Job:
-        """The files in a folder of the job's own. Raises VsrError too_large."""
+        """Save the files of the form and create a job. Raises VsrError too_large."""
         folder = self.worker.store.uploads / secrets.token_urlsafe(16)
         reference = getattr(self.form, "reference", None)
         try:
@@ -154,7 +154,7 @@ class Errand:
 
 
 def _saved(upload: UploadFile, folder: Path) -> Path:
-    """A file of a form under its own name, as far as that is one."""
+    """Save a file of a form under its own name, without folders and control characters."""
     folder.mkdir(mode=0o700, parents=True)
     last = re.split(r"[/\\]", upload.filename or "")[-1]
     name = re.sub(r"[\x00-\x1f\x7f]", "_", last)[-100:].encode("utf-8", "replace").decode()

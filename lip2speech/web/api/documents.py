@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the routes answer, and the key where there is one."""
+"""The OpenAPI document: the responses of the routes, and the key, if keys are used."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BYTES: dict[str, Any] = {"schema": {"type": "string", "contentMediaType": "appli
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Answers in the shape of `fields.Problem`."""
+    """Error responses in the shape of `fields.Problem`."""
     return {status: {"model": fields.Problem, "description": SAID[status]} for status in statuses}
 
 
@@ -51,19 +51,19 @@ SPOKEN: dict[int | str, dict[str, Any]] = {
 
 
 def document(app: FastAPI, limits: Limits, has_keys: bool) -> Callable[[], dict[str, Any]]:
-    """What `/openapi.json` answers."""
+    """The function that makes `/openapi.json`."""
 
     def openapi() -> dict[str, Any]:
         about = (
             f"Reads and voices talking faces: at most {limits.max_mb} MB and {limits.max_seconds:g} s each, one "
             f"at a time, {limits.queue} waiting. A synthetic voice can be wrong; warnings say when words are guesses."
         )
-        found = get_openapi(title="lip2speech", version=__version__, description=about, routes=app.routes)
+        schema = get_openapi(title="lip2speech", version=__version__, description=about, routes=app.routes)
         if has_keys:
-            found["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-            for path, methods in found["paths"].items():
+            schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            for path, methods in schema["paths"].items():
                 for operation in methods.values() if path.startswith("/v1/") else ():
                     operation["security"] = [{"key": []}]
-        return found
+        return schema
 
     return openapi

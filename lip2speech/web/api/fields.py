@@ -1,4 +1,4 @@
-"""The fields of requests and answers; the OpenAPI document is made of them."""
+"""The fields of requests and responses, from which the OpenAPI document is made."""
 
 from __future__ import annotations
 

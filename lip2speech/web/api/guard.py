@@ -1,4 +1,4 @@
-"""Before a request is read: its key, how many there are, how large it is and how long it takes to come."""
+"""Checks before a request is read: its key, the number of requests, its size and the speed of its upload."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lip2speech.web.api.problems import problem
 from lip2speech.web.jobs import Limits
 from lip2speech.web.store import Store
 
-FORM_BYTES = 2**20  # of a form, beside its files
+FORM_BYTES = 2**20  # bytes of a form besides its files
 FILES = 2  # files of a form: video and reference
-SPARE = 4  # forms that may arrive beside those that may wait, as in `Limits.room`
-PAUSE = 60.0  # seconds within which an upload must go on
+SPARE = 4  # forms that may be in upload beside the queue, as in `Limits.room`
+PAUSE = 60.0  # longest pause of an upload, in seconds
 
 
 class Guard:
-    """ASGI middleware that answers what shall not be read; `waiting` counts the forms that are being answered."""
+    """ASGI middleware that refuses requests before they are read; `waiting` counts the forms in progress."""
 
     def __init__(self, app, keys: Keys, limits: Limits, store: Store):
         self.app, self.keys, self.limits, self.store = app, keys, limits, store
@@ -43,11 +43,11 @@ class Guard:
 
     @property
     def most(self) -> int:
-        """Bytes of a form."""
+        """The limit of a form, in bytes."""
         return FILES * self.limits.max_mb * 2**20 + FORM_BYTES
 
     def _without_key(self, path: str, headers: Headers) -> Response | None:
-        """The answer to those who may not ask."""
+        """The response to a request without a valid key, or not from this machine; None if it is admitted."""
         if not self.keys:
             if is_local(headers):
                 return None
@@ -57,7 +57,7 @@ class Guard:
         return problem(401, "no_key", "this server wants a key: Authorization: Bearer KEY")
 
     def _too_much(self, headers: Headers) -> Response | None:
-        """The answer to a form for which there is no room."""
+        """The response to a form that is too large or for which there is no room; None if it is accepted."""
         length = headers.get("content-length", "0")
         if length.isascii() and length.isdigit() and int(length) > self.most:
             return problem(413, "too_large", f"at most {self.limits.max_mb} MB a file are taken")
@@ -69,7 +69,7 @@ class Guard:
 
 
 class Body:
-    """A form's bytes as they come, as long as they keep coming and are not too many."""
+    """The body of a form, with limits of its size and of pauses in the upload."""
 
     def __init__(self, receive, most: int):
         self._receive, self._left, self._more = receive, most, True

@@ -1,4 +1,4 @@
-"""Who may ask: keys from a file, and no public address without them."""
+"""Access to the API: keys from a file, and no public address without them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ KEY = re.compile(r"[!-~]{16,512}")
 
 
 class Keys:
-    """Keys that open the API; none: everybody on this machine may ask. Only their hashes are kept.
+    """Keys of the API; without any, all programs on this machine are admitted. Only their hashes are kept.
 
     Args:
-        keys: as `Authorization: Bearer KEY` brings them.
+        keys: as sent in `Authorization: Bearer KEY`.
     """
 
     def __init__(self, keys: Iterable[str] = ()):
@@ -30,10 +30,10 @@ class Keys:
         return bool(self._hashes)
 
     def admit(self, headers: Mapping[str, str]) -> bool:
-        """Whether a request with these headers may be answered; takes as long for a wrong key as for a right one."""
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        own = _hash(given.strip())
-        return (kind.lower() == "bearer") & any([hmac.compare_digest(own, each) for each in self._hashes])
+        """Whether a request with these headers has a valid key; takes as long for a wrong key as for a right one."""
+        kind, _, key = headers.get("authorization", "").partition(" ")
+        key_hash = _hash(key.strip())
+        return (kind.lower() == "bearer") & any([hmac.compare_digest(key_hash, stored) for stored in self._hashes])
 
 
 def _hash(key: str) -> bytes:
@@ -41,7 +41,7 @@ def _hash(key: str) -> bytes:
 
 
 def read_keys(path: str | Path | None) -> Keys:
-    """The keys of a file, one a line; # begins a comment. Raises VsrError unreadable, bad_options."""
+    """Read the keys of a file, one per line; # begins a comment. Raises VsrError unreadable, bad_options."""
     if path is None:
         return Keys()
     keys = []
@@ -49,7 +49,7 @@ def read_keys(path: str | Path | None) -> Keys:
         key = line.strip()
         if not key or key.startswith("#"):
             continue
-        if not KEY.fullmatch(key):  # the key itself stands in no message
+        if not KEY.fullmatch(key):  # no message contains the key itself
             raise VsrError("bad_options", f"{path}, line {number}: a key has 16 to 512 letters, figures or signs")
         keys.append(key)
     if not keys:
@@ -58,13 +58,13 @@ def read_keys(path: str | Path | None) -> Keys:
 
 
 def check_host(host: str, keys: Keys) -> None:
-    """Refuse to listen where others can reach it, unless there are keys. Raises VsrError bad_options."""
+    """Refuse to listen on a public address without keys. Raises VsrError bad_options."""
     if not (keys or is_loopback(host)):
         raise VsrError("bad_options", f"--host {host} can be reached from outside: give --key-file FILE")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or address is this machine's own."""
+    """Whether a name or address is a loopback address of this machine."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -72,8 +72,8 @@ def is_loopback(host: str) -> bool:
 
 
 def is_local(headers: Mapping[str, str]) -> bool:
-    """Whether a request without a key comes from a program here, and not from a page that a browser shows: such a page
-    names its origin, or has made its name point to this machine."""
+    """Whether a request without a key comes from a local program and not from a web page in a browser: such a page
+    sends its origin, or has made its host name point to this machine."""
     host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
     origin = headers.get("origin")
     return is_loopback(host) and (origin is None or origin == f"http://{headers['host']}")

@@ -1,4 +1,4 @@
-"""What goes wrong, as JSON: {"error": {"message", "type", "param", "code"}}, with a status that programs act on."""
+"""Errors as JSON: {"error": {"message", "type", "param", "code"}}, with an HTTP status for programs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATUS = {
     **dict.fromkeys(("busy", "too_slow"), 503), "no_space": 507,
 }  # fmt: skip
 NO_FILE = "it must be a file with a name, as -F FIELD=@FILE of curl sends one"
-PLAIN = {  # for a field and what pydantic has against it, where that would be told in Python's words
+PLAIN = {  # (field, pydantic's error type) -> message, where pydantic's own is in terms of Python
     ("faces", "string_pattern_mismatch"): "it can be largest, all, or how many of the largest, from 1 to 99",
     ("voice", "string_pattern_mismatch"): "it can be anonymous or anonymous:SEED, such as anonymous:7",
     ("file", "value_error"): NO_FILE,
@@ -29,7 +29,7 @@ CODES = {401: "no_key", 403: "not_local", 404: "not_found", 405: "not_allowed", 
 
 
 def problem(status: int, code: str, message: str, param: str | None = None) -> JSONResponse:
-    """The answer to what cannot be done."""
+    """An error response."""
     kind = "invalid_request_error" if status < 500 else "server_error"
     headers = (
         {"Retry-After": RETRY_SECONDS} if status == 503 else {"WWW-Authenticate": "Bearer"} if status == 401 else {}
@@ -39,7 +39,7 @@ def problem(status: int, code: str, message: str, param: str | None = None) -> J
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Answer every error in the one shape."""
+    """Add handlers that return every error in the same shape."""
     app.add_exception_handler(VsrError, _vsr_error)
     app.add_exception_handler(RequestValidationError, _wrong_fields)
     app.add_exception_handler(HTTPException, _http)
@@ -51,12 +51,12 @@ async def _vsr_error(request: Request, error) -> JSONResponse:
 
 
 async def _wrong_fields(request: Request, error) -> JSONResponse:
-    """The first field that is wrong; what was given is not repeated."""
+    """Report the first wrong field, without repeating its value."""
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"][1:]) or None
-    usual = "there is no such field" if first["type"] == "extra_forbidden" else first["msg"]
-    said = PLAIN.get((field or "", first["type"]), usual.removeprefix("Value error, "))
-    return problem(400, "bad_request", f"{field}: {said}" if field else said, field)
+    default = "there is no such field" if first["type"] == "extra_forbidden" else first["msg"]
+    message = PLAIN.get((field or "", first["type"]), default.removeprefix("Value error, "))
+    return problem(400, "bad_request", f"{field}: {message}" if field else message, field)
 
 
 async def _http(request: Request, error) -> JSONResponse:
@@ -67,6 +67,6 @@ async def _http(request: Request, error) -> JSONResponse:
 
 
 async def _unforeseen(request: Request, error) -> JSONResponse:
-    """The last resort: what nobody foresaw goes to the server's log, not to the client."""
+    """The last resort: unexpected errors go to the server's log, not to the client."""
     logging.getLogger(__name__).error("a request failed", exc_info=error)
     return problem(500, "internal", "something went wrong on the server; its log says what")

@@ -1,4 +1,4 @@
-"""The worker's part of the API: one video becomes a transcript, or a voice. Runs in the thread that has the models."""
+"""The work of the API: a video becomes a transcript or a voice. Runs in the thread that has the models."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from vsr.output.transcript import Transcript
 
 @dataclass
 class Wish:
-    """What a client asks for, and what comes of it.
+    """A client's request and its result.
 
     Attributes:
         faces: as `--faces`.
-        format: suffix of what is spoken: "wav" or "mp4".
-        text: what is said, for the voice: "none", "read" or words; empty: as the page does.
-        voice: "anonymous[:SEED]"; empty: the recording's, or the model's own.
-        transcript, spoken: the result, where it is done; `spoken` is a file in the job's folder.
-        warnings: {"reason", "message"} of what must be known of what is spoken.
+        format: suffix of the voiced output: "wav" or "mp4".
+        text: the words, for the voice: "none", "read" or words; empty: the default of the page.
+        voice: "anonymous[:SEED]"; empty: the recording's voice, or the model's own.
+        transcript, spoken: the result, once it is done; `spoken` is a file in the job's folder.
+        warnings: {"reason", "message"} about the voiced output.
     """
 
     faces: str | int = "largest"
@@ -52,7 +52,7 @@ def transcribe_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None
 
 
 def _named(job: Job, message: str) -> str:
-    """A message with the file's name where the server's path stands."""
+    """A message with the file's name instead of the server's path."""
     return message.replace(str(job.source), job.name)
 
 
@@ -65,15 +65,15 @@ def speak_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
     _begin(job, limits)
     out = f"spoken.{wish.format}"
     plan = None if wish.format == "wav" else check_container(job.source, Path(out))
-    text, who = _text(models, job, wish), _who(job, wish)
+    text, reference = _text(models, job, wish), _who(job, wish)
     try:
-        spoken = speak(models.voice, job.source, who, SpeakOptions(faces=wish.faces), text, _watch(job, "voice"))
+        spoken = speak(models.voice, job.source, reference, SpeakOptions(faces=wish.faces), text, _watch(job, "voice"))
     except Incomplete as error:
         spoken = error.record
         wish.warnings.append({"reason": error.reason, "message": _named(job, error.message)})
     wish.warnings += spoken.warnings
-    if guessed := text.warning():
-        wish.warnings.append({"reason": "outside_domain", "message": guessed})
+    if warning := text.warning():
+        wish.warnings.append({"reason": "outside_domain", "message": warning})
     with job.result(out) as path:
         write_spoken(spoken.wave, job.source, path, plan)
     job.enter("done", 1.0)
@@ -81,19 +81,19 @@ def speak_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
 
 
 def _who(job: Job, wish: Wish):
-    """Whose voice it is to be; None: the model's own. Raises VsrError."""
+    """The reference voice; None: the model's own. Raises VsrError."""
     from lip2speech.inference.reference import read_reference, whose
 
     if not wish.voice:
         return job.reference
-    found = whose(read_reference(wish.voice), job.source)
-    if found.note:
-        wish.warnings.append({"reason": "no_voice", "message": found.note})
-    return found.vector
+    voice = whose(read_reference(wish.voice), job.source)
+    if voice.note:
+        wish.warnings.append({"reason": "no_voice", "message": voice.note})
+    return voice.vector
 
 
 def _begin(job: Job, limits: Limits) -> None:
-    """Refuse at once what is too long."""
+    """Begin a job, and refuse recordings that are too long. Raises VsrError too_long."""
     job.begun = time.monotonic()
     job.enter("loading")
     checked_seconds(job.source, "video", limits)
@@ -102,12 +102,12 @@ def _begin(job: Job, limits: Limits) -> None:
 
 
 def _watch(job: Job, stage: str) -> Watch:
-    """Notes in a job how far it is, which ends the work once nobody waits."""
+    """A watch that reports progress to a job, and so ends the work of a dropped job."""
     return Watch(progress=lambda _, done, total: job.enter(stage, min(1.0, done / total) if total else None))
 
 
 def _text(models: Models, job: Job, wish: Wish):
-    """What is said; words that a client gives are never taken for a file's name. Raises VsrError."""
+    """The text of the voice; words from a client are never taken for a file name. Raises VsrError."""
     from lip2speech.inference.options import NONE, READ
     from lip2speech.inference.text import given_text, open_text
     from lip2speech.models.flow_options import FlowOptions

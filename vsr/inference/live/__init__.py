@@ -1,1 +1,1 @@
-"""Captions while somebody speaks: a camera, a stream or a file read at its own pace."""
+"""Live captions from a camera, a stream or a file played at its own pace."""

@@ -1,6 +1,6 @@
-"""Which words stand: a word is shown as soon as it is read, and stands once two readings in a row agree on it.
+"""Stable words of live captions: a word is shown as soon as it is read, and stands once two consecutive readings agree.
 
-The rule is that of simultaneous translation (local agreement, Liu et al. 2020): what stands is never taken back.
+The rule is local agreement, of simultaneous translation (Liu et al. 2020): standing words are never changed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from vsr.output.transcript import TimedWord
 
-HEAD = 0.25  # seconds at the newest end in which no word stands: its other half may be still to come
+HEAD = 0.25  # latest seconds, in which no word stands yet: it may be incomplete
 
 
 class Captions:
@@ -17,10 +17,10 @@ class Captions:
 
     def __init__(self) -> None:
         self.standing: list[TimedWord] = []
-        self.loose: list[TimedWord] = []  # shown, and may yet change
+        self.loose: list[TimedWord] = []  # shown, but may still change
 
     def update(self, words: Sequence[TimedWord], end: float) -> list[TimedWord]:
-        """A new reading of the utterance up to ``end`` seconds; returns the words that stand from now on."""
+        """Add a reading of the utterance up to ``end`` seconds; returns the words that stand from now on."""
         fresh = self._after_standing(words)
         agreed = 0
         for old, new in zip(self.loose, fresh, strict=False):
@@ -32,14 +32,14 @@ class Captions:
         return fresh[:agreed]
 
     def finish(self, words: Sequence[TimedWord]) -> list[TimedWord]:
-        """The last reading: what has not stood yet stands now."""
+        """Add the last reading; returns the remaining words, which now stand."""
         fresh = self._after_standing(words)
         self.standing += fresh
         self.loose = []
         return fresh
 
     def _after_standing(self, words: Sequence[TimedWord]) -> list[TimedWord]:
-        """The words that follow those that stand: by their number where the readings agree, else by their times."""
+        """The words after the standing ones: by count if the readings agree so far, else by time."""
         count = len(self.standing)
         if [word.word for word in words[:count]] == [word.word for word in self.standing]:
             return list(words[count:])

@@ -1,7 +1,7 @@
-"""Frames taken as they come: by a thread of their own, into a short queue.
+"""Capture frames in a separate thread, into a short queue.
 
-When the queue is full the oldest is dropped and counted: captions stay close behind the speaker, whatever the machine.
-Only a frame that comes before its time, as all do from a file that is piped in, drops none: it waits.
+When the queue is full, the oldest frame is dropped and counted, so that captions stay close behind the speaker on any
+machine. A frame that arrives before its time, as from a piped file, waits instead.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-WAITING = 25  # frames that may wait
+WAITING = 25  # length of the queue, in frames
 
 
 @dataclass
 class Taken:
-    """A frame that waits: frame, its time, and the moment (monotonic seconds) at which it was taken."""
+    """A captured frame, its time in the video, and when it was captured (monotonic seconds)."""
 
     frame: np.ndarray
     time: float
@@ -28,10 +28,10 @@ class Taken:
 
 @dataclass
 class Capture:
-    """Takes frames in a thread; iterate to get them, in order, without those that had to be dropped.
+    """Captures frames in a thread; iterate to get them in order, without the dropped ones.
 
-    error: why the frames ended, where that was not their natural end. It is raised where not one had come; else it
-    is for the caller to report, after the captions of those that had.
+    error: why the frames ended early, if they did. It is raised if there was no frame at all; else the caller reports
+    it after the captions.
     """
 
     images: Iterator[tuple[np.ndarray, float]]
@@ -63,14 +63,14 @@ class Capture:
                     self._news.notify()
                 if self._stop:
                     break
-        except Exception as error:  # raised where the frames are used
+        except Exception as error:  # raised in the consumer's thread
             self.error = error
         with self._news:
             self._ended = True
             self._news.notify()
 
     def _await_room(self, until: float) -> None:
-        """Wait while the queue is full, but not beyond a moment (monotonic seconds)."""
+        """Wait while the queue is full, at most until ``until`` (monotonic seconds)."""
         self._news.wait_for(
             lambda: len(self._queue) < self.waiting or self._stop, timeout=max(0.0, until - time.monotonic())
         )
@@ -88,7 +88,7 @@ class Capture:
             raise self.error
 
     def close(self) -> None:
-        """Take no more frames."""
+        """Stop capturing."""
         with self._news:
             self._stop = True
             self._news.notify_all()

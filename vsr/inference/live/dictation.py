@@ -1,4 +1,4 @@
-"""Captions -> dictated text: words as soon as they stand, a line for each utterance, for programs that take text."""
+"""Dictation from captions: words as soon as they stand, one line per utterance, as input of other programs."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from vsr.inference.live.session import Caption
 from vsr.output.transcript import TimedWord
 from vsr.output.unsure import LEAST, MARK
 
-PATIENCE = 60.0  # seconds for which a command may work on an utterance
+PATIENCE = 60.0  # time limit of a command per utterance, in seconds
 
 
 class Dictation:
-    """Writes what is said.
+    """Writes the words of captions as text.
 
     Args:
-        command: is run for each utterance, with its line as standard input; None: nothing is.
-        hook: is run likewise, and what it prints takes the utterance's place, such as case and punctuation; words are
-            then written when their utterance is over.
-        unsure: what becomes of words that are not to be believed: "mark", "drop" or "keep".
-        write: takes the text piece by piece; None: standard output.
+        command: is run for each utterance, with its line as standard input; None: no command.
+        hook: is run likewise, and its output replaces the utterance, for example to add case and punctuation; words
+            are then written at the end of their utterance.
+        unsure: handling of words with low confidence: "mark", "drop" or "keep".
+        write: receives the text piece by piece; None: standard output.
     """
 
     def __init__(
@@ -35,9 +35,9 @@ class Dictation:
         self.lines: list[str] = []
 
     def follow(self, captions: Iterable[Caption]) -> None:
-        """To the end of a session. Raises VsrError command_failed."""
+        """Follow a session to its end. Raises VsrError command_failed."""
         line: list[str] = []
-        done = 0  # standing words of the utterance that are in its line
+        done = 0  # number of the utterance's standing words that are in its line
         for caption in captions:
             new = self._shown(caption.standing[done:], line)
             done = len(caption.standing)
@@ -49,17 +49,17 @@ class Dictation:
                 line, done = [], 0
 
     def _shown(self, words: Iterable[TimedWord], line: list[str]) -> list[str]:
-        """The words as they are written behind a line; doubtful ones in a row share one mark."""
-        found: list[str] = []
+        """The words as appended to a line; consecutive unsure words share one mark."""
+        shown: list[str] = []
         for word in words:
             if word.confidence >= LEAST or self.unsure == "keep":
-                found.append(word.word)
-            elif self.unsure == "mark" and (line + found)[-1:] != [MARK]:
-                found.append(MARK)
-        return found
+                shown.append(word.word)
+            elif self.unsure == "mark" and (line + shown)[-1:] != [MARK]:
+                shown.append(MARK)
+        return shown
 
     def _finish(self, text: str) -> None:
-        """The utterance is over."""
+        """Complete the line of an utterance."""
         if not text:
             return
         if self.hook:
@@ -77,7 +77,7 @@ def _print(text: str) -> None:
 
 
 def _words_of(command: str | None, option: str) -> list[str]:
-    """A command line as its words. Raises VsrError bad_options."""
+    """Split a command line into words. Raises VsrError bad_options."""
     try:
         words = shlex.split(command or "")
     except ValueError as error:
@@ -88,14 +88,14 @@ def _words_of(command: str | None, option: str) -> list[str]:
 
 
 def run_with(command: list[str], text: str) -> str:
-    """Run a command, no shell between, with a line as its standard input; what it prints. Raises VsrError."""
+    """Run a command, without a shell, with a line as standard input; returns its output. Raises VsrError."""
     try:
-        answer = subprocess.run(
+        result = subprocess.run(
             command, input=text + "\n", stdout=subprocess.PIPE, encoding="utf-8", check=True, timeout=PATIENCE
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as error:
         raise VsrError("command_failed", f"{shlex.join(command)}: {_why(error)}") from error
-    return answer.stdout
+    return result.stdout
 
 
 def _why(error: Exception) -> str:

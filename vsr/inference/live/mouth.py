@@ -1,4 +1,4 @@
-"""The mouth of the person in front, frame by frame, a few tenths of a second behind the camera.
+"""Mouth crops of the person in front, frame by frame, a few tenths of a second behind the camera.
 
 Shapes: frame (H, W, 3) uint8; crop (96, 96) uint8; points (37, 2) float32 pixels.
 """
@@ -17,16 +17,16 @@ from vsr.face.piece import Cut, MouthCutter
 from vsr.face.tracker import MAX_GAP, STRIDE, Tracker
 from vsr.media.frame_shape import same_aspect
 
-AROUND = 1.5  # of the larger side of the face's points, by which the kept frame goes beyond: a detector looks there
-LARGEST = 250  # pixels of that side; the mesh sees no more
-KEPT = MAX_GAP + 2 * SMOOTHING + STRIDE  # frames that wait for their points
-AHEAD = 3  # frames whose points smooth a crop; the published way takes six, which is a quarter of a second
+AROUND = 1.5  # margin of the kept image for the detector, in units of the larger side of the face's points
+LARGEST = 250  # most pixels of that side; the mesh does not use more
+KEPT = MAX_GAP + 2 * SMOOTHING + STRIDE  # frames kept until their points are known
+AHEAD = 3  # future frames whose points smooth a crop; the published method uses six, a quarter of a second
 
 
 @dataclass(frozen=True)
 class Face:
-    """What a frame shows around a face, (H, W, 3), and the face's points (37, 2) in its pixels; ``begin`` (2,): its
-    first pixel in pixels of the video, ``step`` (2,): pixels of the video for one of it."""
+    """The image around a face, (H, W, 3), and the face's points (37, 2) in its pixels; ``begin`` (2,): its first pixel
+    in pixels of the video, ``step`` (2,): pixels of the video per pixel of the image."""
 
     frame: np.ndarray
     points: np.ndarray
@@ -34,14 +34,14 @@ class Face:
     step: np.ndarray
 
     def on_video(self, points: np.ndarray) -> np.ndarray:
-        """Points (..., 2) of what is kept, in pixels of the video."""
+        """Convert points (..., 2) of the image to pixels of the video."""
         return points * self.step + self.begin
 
 
 @dataclass(frozen=True)
 class Mouth:
-    """One frame of the mouth: its crop, its points, seconds of the video, when (monotonic) it was filmed, and the face
-    around it, if that is kept."""
+    """One frame of the mouth: its crop, its points, seconds of the video, when it was captured (monotonic), and the
+    face around it, if that is kept."""
 
     crop: np.ndarray
     points: np.ndarray
@@ -51,8 +51,8 @@ class Mouth:
 
 
 class MouthStream:
-    """Frames in, mouths out, in order; `person` counts up when somebody else comes to be in front. ``faces``: whether
-    the face around each mouth is kept."""
+    """Takes frames and returns mouths, in order; `person` increases when another person is in front. ``faces``: whether
+    to keep the face around each mouth."""
 
     def __init__(self, detector: Detector, faces: bool = False):
         self.faces = faces
@@ -63,9 +63,9 @@ class MouthStream:
         self._count = 0
 
     def add(self, frame: np.ndarray, time: float, at: float) -> list[Mouth]:
-        """Take the next frame of the 25 fps grid; returns the mouths that can now be cut."""
+        """Add the next frame of the 25 fps grid; returns the mouths that can now be cropped."""
         if self._frames and not same_aspect(frame.shape, self._frames[-1][0].shape):
-            self.tracker.cut()  # a camera that is turned: what is known of its faces are pixels of another frame
+            self.tracker.cut()  # a rotated camera: the tracks are in pixels of the other frame
         self._frames.append((frame, time, at))
         self.tracker.look(frame, self._count)
         self._count += 1
@@ -73,14 +73,14 @@ class MouthStream:
         return self._cut(AHEAD)
 
     def rest(self) -> list[Mouth]:
-        """What is left when the frames end."""
+        """The remaining mouths at the end of the frames."""
         newest = self._count - 1
         if self._cutter is not None and self._cutter.track.last < newest:
             self.tracker.look(self._frames[-1][0], newest, last=True)
         return self._cut(0)
 
     def _choose(self) -> None:
-        """Stay with the person in front until that face is gone, then take the largest."""
+        """Follow the current face until its track ends, then choose the largest."""
         if self._cutter is not None and self._cutter.track in self.tracker.tracks:
             return
         track = max(self.tracker.tracks, key=lambda track: track.face.size, default=None)
@@ -95,35 +95,35 @@ class MouthStream:
         oldest = self._count - len(self._frames)
         cutter.done = max(cutter.done, oldest - cutter.first)
         first, cuts = cutter.first + cutter.done, cutter.cut(lambda number: self._at(number)[0], cutter.total - ahead)
-        return [self._mouth(own, *self._at(number)) for number, own in enumerate(cuts, first)]
+        return [self._mouth(cut, *self._at(number)) for number, cut in enumerate(cuts, first)]
 
-    def _mouth(self, own: Cut, frame: np.ndarray, time: float, at: float) -> Mouth:
+    def _mouth(self, cut: Cut, frame: np.ndarray, time: float, at: float) -> Mouth:
         canvas = None if self._cutter is None else self._cutter.track.canvas
-        return Mouth(own.crop, own.points, time, at, face_around(frame, own.points, canvas) if self.faces else None)
+        return Mouth(cut.crop, cut.points, time, at, face_around(frame, cut.points, canvas) if self.faces else None)
 
     def _at(self, number: int) -> tuple[np.ndarray, float, float]:
-        """Frame number so many, its time, and when it was filmed."""
+        """The frame of this number, its time, and when it was captured."""
         return self._frames[number - self._count]
 
 
 def face_around(frame: np.ndarray, points: np.ndarray, canvas: Shape | None = None) -> Face:
-    """What a frame (H, W, 3) shows around a face, no larger than a mesh can use; ``points`` (37, 2): of the canvas."""
+    """Crop a frame (H, W, 3) around a face, scaled to what a mesh can use; ``points`` (37, 2): on the canvas."""
     import cv2
 
-    own = points_on_frame(points, frame.shape, canvas)
-    least, most = own.min(0), own.max(0)
-    size = float((most - least).max())
-    x, y = np.maximum(0, (least - AROUND * size).astype(int))
-    right, below = np.maximum(0, (most + AROUND * size).astype(int) + 1)
-    part = frame[y:below, x:right]
-    wide, high = part.shape[1], part.shape[0]
-    if size > LARGEST and wide and high:
-        to = (max(1, round(wide * LARGEST / size)), max(1, round(high * LARGEST / size)))
-        kept = cv2.resize(part, to, interpolation=cv2.INTER_AREA)
+    face_points = points_on_frame(points, frame.shape, canvas)
+    lower, upper = face_points.min(0), face_points.max(0)
+    size = float((upper - lower).max())
+    x, y = np.maximum(0, (lower - AROUND * size).astype(int))
+    right, bottom = np.maximum(0, (upper + AROUND * size).astype(int) + 1)
+    region = frame[y:bottom, x:right]
+    width, height = region.shape[1], region.shape[0]
+    if size > LARGEST and width and height:
+        target = (max(1, round(width * LARGEST / size)), max(1, round(height * LARGEST / size)))
+        image = cv2.resize(region, target, interpolation=cv2.INTER_AREA)
     else:
-        kept = part.copy()
-    step = np.array([wide / max(1, kept.shape[1]), high / max(1, kept.shape[0])], np.float32)
+        image = region.copy()
+    step = np.array([width / max(1, image.shape[1]), height / max(1, image.shape[0])], np.float32)
     scale = ratio(frame.shape, canvas)
     video = np.ones(2, np.float32) if scale is None else 1 / scale
     corner = np.array([x, y], np.float32)
-    return Face(kept, (own - corner) / step, corner * video, step * video)
+    return Face(image, (face_points - corner) / step, corner * video, step * video)

@@ -1,4 +1,4 @@
-"""The points of the mouth of a person in front of a camera, found if the reader asks for them, each frame once.
+"""Mouth points of live mouths, computed only if the reader requests them, and once per frame.
 
 Shapes: T frames; mouth points (T, 14, 2) float32 pixels, as `vsr.face.mouth_points` has them.
 """
@@ -17,7 +17,7 @@ from vsr.inference.live.mouth import Mouth
 
 
 class LivePoints:
-    """Mouth points of an utterance that grows: of frames that were asked for before nothing is found again."""
+    """Mouth points of a growing utterance; earlier frames are not computed again."""
 
     def __init__(self, meshes: Stock[MouthMesh]):
         self.meshes = meshes
@@ -25,33 +25,35 @@ class LivePoints:
         self._follower: MouthFollower | None = None
 
     def of(self, mouths: Sequence[Mouth]) -> RequestedPoints:
-        """Those of mouths with their faces, on request."""
+        """The points of mouths with faces, on request."""
         return RequestedPoints(partial(self._find, list(mouths)), np.arange(len(mouths)))
 
     def _find(self, mouths: list[Mouth]) -> np.ndarray:
-        start = next((i for i, own in enumerate(self._known) if own is mouths[0]), 0)
+        start = next((i for i, known in enumerate(self._known) if known is mouths[0]), 0)
         if self._follower is None or not self._go_on(start, mouths):
             self._begin()
             start = 0
         assert self._follower is not None
-        for own in mouths[len(self._known) - start :]:
-            assert own.face is not None
-            self._follower.add(own.face.frame, own.face.points)
-            self._known.append(own)
-        found = self._follower.points_so_far()[start : start + len(mouths)]
-        return np.stack([own.face.on_video(points) for points, own in zip(found, mouths, strict=True) if own.face])
+        for mouth in mouths[len(self._known) - start :]:
+            assert mouth.face is not None
+            self._follower.add(mouth.face.frame, mouth.face.points)
+            self._known.append(mouth)
+        all_points = self._follower.points_so_far()[start : start + len(mouths)]
+        return np.stack(
+            [mouth.face.on_video(points) for points, mouth in zip(all_points, mouths, strict=True) if mouth.face]
+        )
 
     def _go_on(self, start: int, mouths: list[Mouth]) -> bool:
-        """Whether these mouths are, from a place on, those that are known, and perhaps further ones."""
+        """Whether these mouths continue the known ones from index ``start``."""
         known = self._known[start : start + len(mouths)]
-        return bool(known) and all(own is other for own, other in zip(known, mouths, strict=False))
+        return bool(known) and all(mouth is other for mouth, other in zip(known, mouths, strict=False))
 
     def _begin(self) -> None:
         self.close()
         self._known, self._follower = [], MouthFollower(self.meshes)
 
     def close(self) -> None:
-        """Let the threads of the follower go."""
+        """Release the threads of the follower."""
         if self._follower is not None and self._known:
             self._follower.points()
         self._follower = None

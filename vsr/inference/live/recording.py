@@ -1,4 +1,4 @@
-"""A few seconds of a camera in a file, for what reads files."""
+"""Record a few seconds of a camera to a file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.inference.live.source import open_source
 
-TICKS = 90_000  # of a second
+TICKS = 90_000  # per second
 QUALITY = {"preset": "ultrafast", "crf": "12"}
 
 
 def record(source: str, path: Path, seconds: float, begun: Callable[[], None] = lambda: None) -> Path:
-    """Video ``seconds`` of a camera (or of what `open_source` takes) into an .mp4; ``begun`` is called when the first
-    frame is there. Raises VsrError as `open_source`."""
+    """Record ``seconds`` of a camera (or any source of `open_source`) to an .mp4; ``begun`` is called at the first
+    frame. Raises VsrError as `open_source`."""
     import av
 
     images = open_source(source)
@@ -31,8 +31,8 @@ def record(source: str, path: Path, seconds: float, begun: Callable[[], None] = 
                 if stream is None:
                     begun()
                     stream = _stream_of(container, image)
-                shown = np.ascontiguousarray(image[: stream.height, : stream.width])
-                frame = av.VideoFrame.from_ndarray(shown, format="rgb24")
+                cropped = np.ascontiguousarray(image[: stream.height, : stream.width])
+                frame = av.VideoFrame.from_ndarray(cropped, format="rgb24")
                 frame.pts, frame.time_base = round(time * TICKS), Fraction(1, TICKS)
                 container.mux(stream.encode(frame))
             if stream is None:
@@ -44,7 +44,7 @@ def record(source: str, path: Path, seconds: float, begun: Callable[[], None] = 
 
 
 def _stream_of(container, image: np.ndarray):
-    """H.264 of the size of a frame (H, W, 3), cut to even sides, which 4:2:0 needs."""
+    """Add an H.264 stream of the size of a frame (H, W, 3), cut to even sides, as 4:2:0 requires."""
     stream = container.add_stream("libx264", rate=FPS, options=QUALITY)
     stream.height, stream.width = (side // 2 * 2 for side in image.shape[:2])
     stream.pix_fmt = "yuv420p"

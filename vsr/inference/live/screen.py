@@ -1,4 +1,4 @@
-"""Captions on a terminal, line by line elsewhere, and in a file; at the end how far behind the speaker they were."""
+"""Show captions on a terminal, or line by line elsewhere, write them to a file, and report their delay at the end."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from vsr.output.transcript import Alternative, Segment, Transcript
 from vsr.output.unread import FEW, WORSE
 from vsr.output.unsure import readable
 
-BAR = 0.5  # confidence below which a word is shown as doubtful
+BAR = 0.5  # confidence below which a word is shown as unsure
 
 
 class Screen:
     """Shows captions as they change.
 
     Args:
-        source: what is read, for the file.
-        model: its name.
-        out: a file to keep the captions in, rewritten whole after each utterance; its suffix is the format.
+        source: name of the source, for the file.
+        model: name of the model.
+        out: file for the captions, rewritten after each utterance; the suffix determines the format.
     """
 
     def __init__(self, source: str, model: str, out: str | None = None):
@@ -43,7 +43,7 @@ class Screen:
                 self._keep(caption)
 
     def _redraw(self, caption: Caption) -> None:
-        """The line of the utterance: what stands is bright, what may change is dim."""
+        """Redraw the line of the utterance: standing words bright, words that may change dim."""
         standing = " ".join(word.word if word.confidence >= BAR else f"{word.word}?" for word in caption.standing)
         loose = " ".join(word.word for word in caption.loose)
         sys.stdout.write(f"\r\033[K{standing} \033[2m{loose}\033[0m" + "\n" * caption.final)
@@ -57,20 +57,20 @@ class Screen:
         span = words[0].start, words[-1].end
         self.segments.append(Segment(*span, caption.person, confidence, words, best, caption.in_domain))
         if not self.terminal:
-            (shown,) = readable(replace(self.transcript(), segments=(self.segments[-1],)), "txt").segments
-            print(f"{shown.start:8.2f}  {shown.text}", flush=True)
+            (last,) = readable(replace(self.transcript(), segments=(self.segments[-1],)), "txt").segments
+            print(f"{last.start:8.2f}  {last.text}", flush=True)
         if self.out is not None:
             transcript, name = self.transcript(), self.out.suffix[1:]
             write_noted(self.out, transcript, WRITERS[name](readable(transcript, name)))
 
     def transcript(self) -> Transcript:
-        """Everything that was said so far."""
+        """The transcript so far."""
         end = self.segments[-1].end if self.segments else 0.0
         return Transcript(self.source, 25.0, end, self.model, tuple(self.segments))
 
     def summary(self, dropped: int, covered: float = 0.0, few_frames: float = 0.0) -> str:
-        """How far behind the captions were, for how many seconds there was no mouth to read, or too few frames of it,
-        and what of them is not to be believed."""
+        """A line on the delay of the captions, the seconds without a visible mouth or with too few frames, guesses and
+        dropped frames."""
         parts = [f"{len(self.delays)} words"]
         if self.delays:
             late = sorted(self.delays)[int(0.95 * (len(self.delays) - 1))]
@@ -85,6 +85,6 @@ class Screen:
 
 
 def seen_badly(covered: float, few_frames: float) -> list[str]:
-    """For how many seconds there was no mouth to read, or too few frames of it; nothing below a second."""
+    """Messages on the seconds with a covered mouth, or with too few frames; none below a second."""
     parts = [f"the mouth was covered for {covered:.0f} s and not read there"] if covered >= 1 else []
     return parts + ([f"for {few_frames:.0f} s of speech {FEW}, {WORSE}"] if few_frames >= 1 else [])

@@ -1,4 +1,4 @@
-"""Frames -> captions: mouths are gathered to utterances, which are read again and again while they grow."""
+"""Live captions from frames: mouth crops are collected to utterances, which are read repeatedly while they grow."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from vsr.media.resample import on_grid
 from vsr.modelstore.folder import LoadedModel
 from vsr.output.transcript import TimedWord
 
-STEP = 8  # frames between two readings, at least
+STEP = 8  # least number of frames between two readings
 CALM = 15  # frames of rest that end an utterance
-BEAM = 4  # of a model that has no width of its own: a narrow one keeps the delay small
-LOOK_BACK = 2 * FPS  # frames by which it is decided whether a mouth is covered
+BEAM = 4  # beam of a model without its own setting: narrow, to keep the delay small
+LOOK_BACK = 2 * FPS  # latest frames, which decide whether a mouth is covered
 
 
 @dataclass(frozen=True)
 class Caption:
-    """What is to be shown: words that stand, words that may change, whether the utterance is over; person counts up
-    when somebody else comes to be in front. delays: seconds from the filming of each new standing word's end. Of a
-    final one: mouths, the frames in which it was said, and in_domain, as `vsr.output.transcript.Segment` has it."""
+    """A live caption. standing: words that no longer change; loose: words that may change; final: the utterance is
+    over; person: increases when another person is in front; delays: seconds since the end of each new standing word was
+    captured. For a final caption: mouths, its frames, and in_domain, as in `vsr.output.transcript.Segment`."""
 
     standing: tuple[TimedWord, ...]
     loose: tuple[TimedWord, ...]
@@ -55,20 +55,20 @@ class Caption:
 
 @dataclass
 class Utterance:
-    """Mouths since the lips began to move, and what was made of them."""
+    """The mouths since the lips began to move, and their captions."""
 
     mouths: list[Mouth] = field(default_factory=list)
     captions: Captions = field(default_factory=Captions)
-    read: int = 0  # mouths that the last reading saw
+    read: int = 0  # number of mouths in the last reading
 
     @property
     def active(self) -> np.ndarray:
-        """(T,) how much the lips move."""
+        """Lip activity (T,)."""
         return activity(np.stack([mouth.points for mouth in self.mouths]))
 
     @property
     def spoken(self) -> list[Mouth]:
-        """Those from the first that speaks to the last, as `vsr transcribe` has it; none of a photograph or a mask."""
+        """The mouths from the first to the last that speaks, as in `vsr transcribe`; none for a photo or a mask."""
         speech = _stretches(self.mouths).speech
         return self.mouths[speech[0][0] : speech[-1][1]] if speech else []
 
@@ -78,8 +78,8 @@ class Session:
 
     Args:
         loaded: model, of `vsr.modelstore.folder.load_model`.
-        detector: finds the faces.
-        options: of the search; those of `live_options` by default.
+        detector: face detector.
+        options: of the search; default: `live_options`.
     """
 
     def __init__(self, loaded, detector: Detector, options: DecodeOptions | None = None):
@@ -89,20 +89,20 @@ class Session:
         self.points = None if mesh is None else LivePoints(mesh)
         self.mouths = MouthStream(detector, faces=mesh is not None)
         self.utterance = Utterance()
-        self.covered = 0.0  # seconds for which no mouth was to be seen
-        self.few_frames = 0.0  # seconds of speech in which the mouth changed too few times to be read well
+        self.covered = 0.0  # seconds in which the mouth was covered
+        self.few_frames = 0.0  # seconds of speech with too few different frames to be read well
         self._latest: deque[Mouth] = deque(maxlen=LOOK_BACK)
-        self._seen = 0  # mouths
+        self._seen = 0  # number of mouths
         self._person = 0
         self._pool = ThreadPoolExecutor(1)
         self._reading: Future | None = None
-        nothing = Mouth(np.zeros((CROP, CROP), np.uint8), np.zeros((NUM_POINTS, 2)), 0.0, 0.0)
-        self._read([nothing] * MIN_FRAMES)  # the first reading takes the longest
+        blank = Mouth(np.zeros((CROP, CROP), np.uint8), np.zeros((NUM_POINTS, 2)), 0.0, 0.0)
+        self._read([blank] * MIN_FRAMES)  # warm-up: the first reading takes longest
         if mesh is not None:
             mesh.ready()
 
     def run(self, images: Iterable[Taken]) -> Iterator[Caption]:
-        """Captions as they change; the caller stops by closing the frames."""
+        """Yield captions as they change; the caller stops by closing the frames."""
         try:
             for frame, seconds, at in _grid(images):
                 for mouth in self.mouths.add(frame, seconds, at):
@@ -115,7 +115,7 @@ class Session:
             self._pool.shutdown(cancel_futures=True)
 
     def _take(self, mouth: Mouth) -> Iterator[Caption]:
-        """One more frame of the mouth."""
+        """Process the next frame of the mouth."""
         if self.mouths.person != self._person:
             yield from self._finish()
             self._person = self.mouths.person
@@ -134,14 +134,14 @@ class Session:
                 self._reading = self._pool.submit(self._read, spoken)
 
     def _look(self, mouth: Mouth) -> None:
-        """Once a second: whether the mouth is covered."""
+        """Check once a second whether the mouth is covered."""
         self._latest.append(mouth)
         self._seen += 1
         if self._seen % FPS == 0:
             self.covered += float(_stretches(list(self._latest)).covered[-FPS:].sum()) / FPS
 
     def _read(self, mouths: list[Mouth]) -> tuple[list[TimedWord], float, float | None]:
-        """The words of these mouths, the second at which they end, and the chance that they are in the domain."""
+        """Read mouths: the words, the second at which the frames end, and the in-domain probability."""
         edges = frame_edges(np.array([mouth.time for mouth in mouths]))
         crop = np.stack([mouth.crop for mouth in mouths])
         points = None if self.points is None or self._unasked(mouths) else [self.points.of(mouths)]
@@ -149,32 +149,32 @@ class Session:
         return list(reading.hypotheses[0].words), float(edges[-1]), reading.in_domain
 
     def _unasked(self, mouths: list[Mouth]) -> bool:
-        """Whether the reader of tracks is not shown these mouths: no face is kept, or it is turned too far."""
-        return mouths[0].face is None or turned_away(self.loaded, np.stack([own.points for own in mouths]))
+        """Whether the track reader is not used for these mouths: their faces were not kept, or are turned too far."""
+        return mouths[0].face is None or turned_away(self.loaded, np.stack([mouth.points for mouth in mouths]))
 
     def _news(self) -> Iterator[Caption]:
-        """The caption after a reading that has ended."""
+        """Yield the caption of a reading that has finished."""
         if self._reading is not None and self._reading.done():
             words, end, _ = self._reading.result()
             self._reading = None
             yield self._caption(self.utterance.captions.update(words, end))
 
     def _cut(self, active: np.ndarray) -> Iterator[Caption]:
-        """Speech without a rest is cut where the lips are calmest; what follows is the next utterance."""
-        at = spans_of(active, 0, len(active), self.window)[0][1]
-        at = at if at < len(active) else int(0.8 * len(active))
-        later = self.utterance.mouths[at:]
-        self.utterance.mouths = self.utterance.mouths[:at]
+        """Cut speech without a pause where the lips are calmest; the remaining frames begin the next utterance."""
+        end = spans_of(active, 0, len(active), self.window)[0][1]
+        end = end if end < len(active) else int(0.8 * len(active))
+        later = self.utterance.mouths[end:]
+        self.utterance.mouths = self.utterance.mouths[:end]
         yield from self._finish()
         self.utterance.mouths = later
 
     def _finish(self) -> Iterator[Caption]:
-        """Read the utterance for the last time and begin the next."""
+        """Read the utterance for the last time and begin a new one."""
         if self._reading is not None:
-            self._reading.result()  # of an utterance that is over: not needed any more
+            self._reading.result()  # wait for the running reading, whose result is no longer needed
             self._reading = None
-        long = len(self.utterance.mouths) >= MIN_FRAMES and (self.utterance.active >= REST).any()
-        if long and len(spoken := self.utterance.spoken) >= MIN_FRAMES:
+        is_speech = len(self.utterance.mouths) >= MIN_FRAMES and (self.utterance.active >= REST).any()
+        if is_speech and len(spoken := self.utterance.spoken) >= MIN_FRAMES:
             words, _, in_domain = self._read(spoken)
             if frame_rate(np.stack([mouth.crop for mouth in spoken])) < FEW:
                 self.few_frames += len(spoken) / FPS
@@ -187,24 +187,24 @@ class Session:
     def _caption(self, new: list[TimedWord], final: bool = False) -> Caption:
         captions, now = self.utterance.captions, time.monotonic()
         times = np.array([mouth.time for mouth in self.utterance.mouths])
-        filmed = np.array([mouth.at for mouth in self.utterance.mouths])
-        delays = tuple(now - float(np.interp(word.end, times, filmed)) for word in new)
+        capture_times = np.array([mouth.at for mouth in self.utterance.mouths])
+        delays = tuple(now - float(np.interp(word.end, times, capture_times)) for word in new)
         return Caption(tuple(captions.standing), tuple(captions.loose), final, self._person, delays)
 
 
 def live_options(loaded: LoadedModel, given: Mapping[str, Any] | None = None) -> DecodeOptions:
-    """The options of the search: those ``given``, else the model's own, with a beam of `BEAM` where it has none."""
-    own = {} if "beam" in loaded.config.get("decode", {}) else {"beam": BEAM}
-    return options_for(loaded, own | dict(given or {}))
+    """The options of the search: those ``given``, else the model's own; the default of the beam is `BEAM`."""
+    defaults = {} if "beam" in loaded.config.get("decode", {}) else {"beam": BEAM}
+    return options_for(loaded, defaults | dict(given or {}))
 
 
 def _stretches(mouths: list[Mouth]) -> Stretches:
-    """Which of these mouths are read."""
+    """The stretches of these mouths in which lips speak, rest or are covered."""
     return stretches_of(np.stack([mouth.crop for mouth in mouths]), np.stack([mouth.points for mouth in mouths]))
 
 
 def _grid(images: Iterable[Taken]) -> Iterator[tuple[np.ndarray, float, float]]:
-    """(frame, seconds, when it was filmed) at 25 a second, whatever the camera gives."""
+    """(frame, seconds, capture time) resampled to 25 frames a second."""
     timed = ((taken, taken.time) for taken in images)
-    for taken, place in on_grid(timed, 1 / FPS):
-        yield taken.frame, place.time, taken.at
+    for taken, position in on_grid(timed, 1 / FPS):
+        yield taken.frame, position.time, taken.at

@@ -1,4 +1,4 @@
-"""Where live frames come from: a camera, a network stream, a pipe, or a file played at its own pace."""
+"""Sources of live frames: a camera, a network stream, a pipe, or a file played at its own pace."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Frames = Generator[tuple[np.ndarray, float], None, None]
 STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
 CAMERAS = Path("/sys/class/video4linux")  # on Linux
 SILENT = 10.0  # seconds without a frame after which a stream counts as ended
-# A stream shows its first frame at once: it is looked at for a second at most, and what was seen then is kept, since
-# the next frame that stands by itself may be ten seconds away.
+# Probe a stream for at most a second, so that its first frame is shown at once, and keep the probed packets, as the
+# next key frame may be ten seconds away.
 QUICK = {"analyzeduration": "1000000", "fpsprobesize": "0"}
 
 
 def open_source(name: str) -> Frames:
-    """(frame (H, W, 3) uint8 RGB, seconds since the first) as they come.
+    """Yield (frame (H, W, 3) uint8 RGB, seconds since the first) as frames arrive.
 
     Args:
         name: number of a camera, address of a stream, "-" for a stream on standard input, or a file.
@@ -43,13 +43,13 @@ def open_source(name: str) -> Frames:
 
 
 def check_source(name: str) -> None:
-    """Refuse a file that is not there, before models are loaded. Raises VsrError unreadable."""
+    """Refuse a missing file before models are loaded. Raises VsrError unreadable."""
     if not (name.isdigit() or name == "-" or _is_address(name) or Path(name).exists()):
         raise VsrError("unreadable", f"{name}: no such file")
 
 
 def described(name: str) -> str:
-    """What `open_source` takes for a name, as people know it."""
+    """A description of a source of `open_source`, for messages."""
     if name.isdigit():
         return f"camera {int(name)}{_camera_name(int(name))}"
     if name == "-":
@@ -58,7 +58,7 @@ def described(name: str) -> str:
 
 
 def _camera_name(number: int) -> str:
-    """What the system calls a camera, where it has a name."""
+    """The system's name of a camera in brackets, or ""."""
     try:
         return f" ({(CAMERAS / f'video{number}' / 'name').read_text(encoding='utf-8').strip()})"
     except (OSError, ValueError):
@@ -72,7 +72,7 @@ def _is_address(name: str) -> bool:
 def _camera(number: int) -> Frames:
     import cv2
 
-    cv2.setLogLevel(0)  # what is wrong is reported below, in one line
+    cv2.setLogLevel(0)  # errors are reported below, in one line
     camera = cv2.VideoCapture(number)
     if not camera.isOpened():
         raise VsrError("no_camera", f"camera {number} does not open: is it connected, and not used by another program?")
@@ -80,8 +80,8 @@ def _camera(number: int) -> Frames:
     started = time.monotonic()
     try:
         while True:
-            there, image = camera.read()
-            if not there:
+            is_read, image = camera.read()
+            if not is_read:
                 raise VsrError("no_camera", f"camera {number} gives no more frames")
             yield np.ascontiguousarray(image[..., ::-1]), time.monotonic() - started
     finally:
@@ -92,7 +92,7 @@ PIPED = "no frame can be read through a pipe, as of an MP4 with its index at its
 
 
 def _stream(name: str) -> Frames:
-    """The frames of an address or of standard input, with the stream's own times where it has any."""
+    """The frames of an address or of standard input, with the stream's own times, if it has any."""
     import av
 
     try:
@@ -112,7 +112,7 @@ def _stream(name: str) -> Frames:
 
 
 def _placed(stream, images: Iterator, pace: Pace) -> Iterator[tuple]:
-    """((frame, its second), its shape); those whose time stamp is damaged are left out."""
+    """((frame, its second), its shape); frames with a damaged time stamp are skipped."""
     shapes = FrameShapes(stream)
     for image in shapes.noted(images):
         seconds = pace.place(image.time)
@@ -121,35 +121,35 @@ def _placed(stream, images: Iterator, pace: Pace) -> Iterator[tuple]:
 
 
 def _decoded(name: str, container, stream) -> Iterator:
-    """The frames of a stream; a packet that is damaged, or of a frame whose begin was missed, is passed over."""
+    """The frames of a stream; packets that are damaged, or whose key frame was missed, are skipped."""
     import av
 
-    packets, came = container.demux(stream), False
+    packets, has_packets = container.demux(stream), False
     while True:
         try:
             packet = next(packets, None)
         except (av.error.FFmpegError, OSError) as error:
-            if name == "-" and not came:
+            if name == "-" and not has_packets:
                 raise VsrError("unreadable", f"{name}: {PIPED}") from error
             raise VsrError("broken_off", f"{name}: the stream breaks off ({_why(error)})") from error
         if packet is None:
             return
-        came = True
+        has_packets = True
         with suppress(av.error.FFmpegError):
             yield from packet.decode()
 
 
 def _why(error: Exception) -> str:
-    """What happened, in few words; FFmpeg calls the end of our patience an exit that was requested."""
+    """A short reason; FFmpeg reports our timeout as an exit that was requested."""
     import av
 
     return f"nothing came for {SILENT:g} s" if isinstance(error, av.error.ExitError) else short_reason(error)
 
 
 def _paced_file(name: str) -> Frames:
-    """A file as if it were filmed now."""
+    """The frames of a file, played at its own pace."""
     started = None
-    for frame, place in frames_from(name):
-        started = time.monotonic() - place.time if started is None else started
-        time.sleep(max(0.0, started + place.time - time.monotonic()))
-        yield frame, place.time
+    for frame, position in frames_from(name):
+        started = time.monotonic() - position.time if started is None else started
+        time.sleep(max(0.0, started + position.time - time.monotonic()))
+        yield frame, position.time

@@ -1,4 +1,4 @@
-"""Text typed at the cursor of whatever program has it, by pynput."""
+"""Type text at the cursor of the active program, by pynput."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from vsr.core.packages import needed
 
 
 class Typist:
-    """Types as a keyboard does.
+    """Types text like a keyboard.
 
-    Raises VsrError missing_package; no_keyboard where no window system takes keys from programs.
+    Raises VsrError missing_package; no_keyboard without a window system that accepts keys from programs.
     """
 
     def __init__(self):
@@ -24,7 +24,7 @@ class Typist:
             raise _no_keyboard(error) from error
 
     def type(self, text: str) -> None:
-        """Type text. Raises VsrError no_keyboard for a character that no key and no layout has."""
+        """Type text. Raises VsrError no_keyboard for a character that cannot be typed."""
         try:
             self._keys.type(text)
         except Exception as error:
