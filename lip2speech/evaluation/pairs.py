@@ -43,9 +43,9 @@ def pairs_of(clips: Sequence[Clip], first: Sequence[Outcome], second: Sequence[O
         if name in UNORDERED:
             continue
         a, b = (np.array([_figure(outcome, name) for outcome in row]) for row in (first, second))
-        both = np.isfinite(a) & np.isfinite(b)
-        if both.any():
-            pairs.append(pair(title, a[both], b[both], np.ones(both.sum()), -1 if name in LESS else 1))
+        has_both = np.isfinite(a) & np.isfinite(b)
+        if has_both.any():
+            pairs.append(pair(title, a[has_both], b[has_both], np.ones(has_both.sum()), -1 if name in LESS else 1))
     return pairs + ([_of_words(clips, first, second)] if asr else [])
 
 

@@ -35,12 +35,12 @@ class Demuxed:
 
     def demux(self, stream) -> Iterator:
         """Yield the packets of one stream, while examining those of all streams."""
-        wanted = stream.index
+        stream_index = stream.index
         for packet in self.container.demux():
             index = packet.stream_index
             self._look(packet, index)
-            self.damage.look(packet, index == wanted)
-            if index == wanted:
+            self.damage.look(packet, index == stream_index)
+            if index == stream_index:
                 yield packet
 
     def undecodable(self, _packet) -> None:

@@ -98,8 +98,8 @@ def frame_times(path: str | Path, start: float = 0.0, end: float = 0.0) -> np.nd
         _, first = first_frame(path, clock.timed(decoded_frames(noted, stream)))
         begin, stop = Position(first, index_at(first, start)), index_at(first, end) if end else math.inf
         images = ((True, time) for time, _ in _timed_from(path, noted, stream, clock, begin))
-        places = (position for _, position in on_grid(images, clock.step, begin))
-        return np.array([position.time for position in takewhile(lambda position: position.index < stop, places)])
+        positions = (position for _, position in on_grid(images, clock.step, begin))
+        return np.array([position.time for position in takewhile(lambda position: position.index < stop, positions)])
 
 
 def recorded_length(container, stream) -> float:

@@ -108,13 +108,13 @@ def frames_from(
     with opened(path) as (container, stream):
         demuxed, clock = Demuxed(path, container, stream), Clock(container, stream)
         demuxed.damage.holes = demuxed.damage.holes if holes is None else holes
-        after = begin.time if begin else 0.0
+        begin_time = begin.time if begin else 0.0
         for image, position in on_grid(_images(path, demuxed, clock, begin), clock.step, begin, demuxed.damage.ends_at):
             if position.index >= stop:
-                check_whole(path, demuxed, after)
+                check_whole(path, demuxed, begin_time)
                 return
             yield image.rgb, position
-        check_complete(path, demuxed, clock, after)
+        check_complete(path, demuxed, clock, begin_time)
 
 
 def _chunks(timed: Iterator[tuple[np.ndarray, float]], chunk_frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
