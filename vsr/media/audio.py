@@ -86,11 +86,7 @@ def _sound(path: str | Path, span: Span | None = None) -> tuple[int, list[tuple[
     """Sample rate, and (time stamp in seconds, samples) of every decoded piece, at least of those in ``span``."""
     with _opened_sound(path, span) as (frames, rate, channels):
         channels_of_layout = chosen_channels(frames) if channels > 1 else {}
-    with _opened_sound(path, span) as (
-        frames,
-        rate,
-        _,
-    ):  # read again: all channels of a long video may not fit in memory
+    with _opened_sound(path, span) as (frames, rate, _):  # read again: all channels may not fit in memory
         pieces = [(frame.time, mono(frame, channels_of_layout)) for frame in frames]
     if not pieces and span is None:
         raise VsrError("no_sound", f"{path}: nothing of its sound can be decoded: write it again as .wav or .flac")

@@ -84,6 +84,6 @@ class _Layout:
     def _cancel(self, channels: list[int]) -> bool:
         """Whether the mean of these channels loses much of their power in at least some stretches."""
         products = np.array([product[np.ix_(channels, channels)] for product in self.products])
-        total_power, mean_power = np.trace(products, axis1=1, axis2=2), products.sum((1, 2))
-        lost_power = total_power[mean_power < CANCELLED * total_power].sum()
+        total_power, sum_power = np.trace(products, axis1=1, axis2=2), products.sum((1, 2))
+        lost_power = total_power[sum_power < CANCELLED * total_power].sum()
         return bool(len(channels) > 1 and lost_power > OFTEN * total_power.sum())

@@ -53,7 +53,7 @@ def _stream(target, video, frame, turns: int):
     codec = "libvpx-vp9" if target.format.name == "webm" else "libx264"
     rate = video.average_rate or video.guessed_rate or Fraction(25)
     stream = target.add_stream(codec, rate=rate, options=QUALITY[codec])
-    width, height = frame.width // 2 * 2, frame.height // 2 * 2  # most formats have half the chroma
+    width, height = frame.width // 2 * 2, frame.height // 2 * 2  # even: chroma has half the resolution
     shape = video.sample_aspect_ratio or Fraction(1)
     stream.width, stream.height = (height, width) if turns % 2 else (width, height)
     names = {pixel_format.name for pixel_format in stream.codec_context.codec.video_formats}
