@@ -57,9 +57,9 @@ class Context:
         pairs = features.mel.numpy().reshape(-1, PAIR)
         length = max(1, round(len(pairs) * rng.uniform(*self.span)))
         start = rng.integers(0, len(pairs) - length + 1)
-        known = np.ones(len(pairs), bool)
-        known[start : start + length] = False
-        return shown(pairs, known)
+        is_known = np.ones(len(pairs), bool)
+        is_known[start : start + length] = False
+        return shown(pairs, is_known)
 
     def of_wave(self, wave: np.ndarray, known: np.ndarray) -> np.ndarray:
         """The condition (N, 161) of the audio of T video frames; ``known`` (N,) bool: the steps outside the gap."""

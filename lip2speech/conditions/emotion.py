@@ -61,6 +61,6 @@ class EmotionTrack:
     def named(self, name: str, steps: int) -> np.ndarray:
         """The condition (N, E) of one emotion throughout. Raises VsrError bad_options, which lists the emotions."""
         if name not in self.emotions:
-            known = ", ".join(sorted(self.emotions))
-            raise VsrError("bad_options", f"this voice does not know the emotion '{name}': it can be {known}")
+            names = ", ".join(sorted(self.emotions))
+            raise VsrError("bad_options", f"this voice does not know the emotion '{name}': it can be {names}")
         return np.tile(np.eye(self.width, dtype=np.float32)[self.emotions.index(name)], (steps, 1))

@@ -153,5 +153,5 @@ def open_scorer(name: str) -> Recogniser:
         return scorers[name]()
     if kind in ("whisper", "wav2vec2") and model:
         return Transformer(kind, model)
-    known = "pocketsphinx-grid, hama-grid, whisper:MODEL, wav2vec2:MODEL, or hama beside one of them"
-    raise VsrError("bad_asr", f"'{name}' is no recogniser; give {known}")
+    choices = "pocketsphinx-grid, hama-grid, whisper:MODEL, wav2vec2:MODEL, or hama beside one of them"
+    raise VsrError("bad_asr", f"'{name}' is no recogniser; give {choices}")

@@ -27,11 +27,11 @@ def voice_card(loaded: LoadedVoice, repository: str, licence: str | None, result
 
 def _metrics(result: dict):
     """(row, metric, mean) of every row except the natural recordings."""
-    for row, figures_of_row in result.get("rows", {}).items():
+    for row, row_result in result.get("rows", {}).items():
         if row == NATURAL:
             continue
         for name, _, _ in COLUMNS:
-            if figures_of_row["figures"].get(name):
-                yield row, name, figures_of_row["figures"][name]["mean"]
-        if figures_of_row.get("asr"):
-            yield row, f"wer_{result['asr']}", figures_of_row["asr"]["wer"]
+            if row_result["figures"].get(name):
+                yield row, name, row_result["figures"][name]["mean"]
+        if row_result.get("asr"):
+            yield row, f"wer_{result['asr']}", row_result["asr"]["wer"]

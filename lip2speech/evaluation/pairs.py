@@ -43,9 +43,9 @@ def pairs_of(clips: Sequence[Clip], first: Sequence[Outcome], second: Sequence[O
         if name in UNORDERED:
             continue
         a, b = (np.array([_figure(outcome, name) for outcome in row]) for row in (first, second))
-        both = np.isfinite(a) & np.isfinite(b)
-        if both.any():
-            pairs.append(pair(title, a[both], b[both], np.ones(both.sum()), -1 if name in LESS else 1))
+        has_both = np.isfinite(a) & np.isfinite(b)
+        if has_both.any():
+            pairs.append(pair(title, a[has_both], b[has_both], np.ones(has_both.sum()), -1 if name in LESS else 1))
     return pairs + ([_of_words(clips, first, second)] if asr else [])
 
 
@@ -80,14 +80,14 @@ def pair_table(pairs: Sequence[Pair], names: tuple[str, str]) -> str:
     """The Markdown table of pairs."""
     a, b = names
     lines = [f"| | {a} | {b} | {b} - {a} (95 %) | clips in which {b} is better | N |", "|---|---|---|---|---|---|"]
-    for pair in pairs:
-        digits = next((digits for _, title, digits in COLUMNS if title == pair.title), 1)
-        means = f"{pair.a:.{digits}f} | {pair.b:.{digits}f} | {pair.b - pair.a:+.{digits}f}"
-        interval = f"({pair.low:+.{digits}f}, {pair.high:+.{digits}f})"
-        lines.append(f"| {pair.title} | {means} {interval} | {100 * pair.better:.0f} % | {pair.n} |")
+    for figure in pairs:
+        digits = next((digits for _, title, digits in COLUMNS if title == figure.title), 1)
+        means = f"{figure.a:.{digits}f} | {figure.b:.{digits}f} | {figure.b - figure.a:+.{digits}f}"
+        interval = f"({figure.low:+.{digits}f}, {figure.high:+.{digits}f})"
+        lines.append(f"| {figure.title} | {means} {interval} | {100 * figure.better:.0f} % | {figure.n} |")
     return "\n".join(lines)
 
 
 def pair_records(pairs: Sequence[Pair]) -> list[dict]:
     """The pairs as dictionaries, for JSON."""
-    return [asdict(pair) for pair in pairs]
+    return [asdict(figure) for figure in pairs]

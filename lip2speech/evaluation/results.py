@@ -62,11 +62,11 @@ def page(runs: list[dict]) -> str:
 
 def row(run: dict) -> str:
     """A run's line of the table, with the figures of the system."""
-    figures_of_row = run["rows"].get("system") or list(run["rows"].values())[-1]
-    means = {name: figure["mean"] for name, figure in figures_of_row["figures"].items() if figure}
-    cells = [run.get("name") or "-", run.get("tag") or "-", run.get("list") or "-", figures_of_row["scored"]]
-    cells += [figures_of_row["too_short"] + figures_of_row["failed"], "-"]
-    if asr := figures_of_row.get("asr"):
+    row_result = run["rows"].get("system") or list(run["rows"].values())[-1]
+    means = {name: figure["mean"] for name, figure in row_result["figures"].items() if figure}
+    cells = [run.get("name") or "-", run.get("tag") or "-", run.get("list") or "-", row_result["scored"]]
+    cells += [row_result["too_short"] + row_result["failed"], "-"]
+    if asr := row_result.get("asr"):
         cells[-1] = "{:.1f} ({:.1f} - {:.1f})".format(*(100 * asr[name] for name in ("wer", "wer_low", "wer_high")))
     cells += [f"{means[name]:.3f}" if name in means else "-" for name in ("stoi", "estoi")]
     cells += [f"{means[name]:.2f}" if name in means else "-" for name in ("pesq_nb", "pesq_wb")]

@@ -80,10 +80,10 @@ def _entries(ends: np.ndarray, firsts: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def _step(score, since, after, skips, start, label, frame):
     """Best score of each state (V, S): stay, enter from the previous state, or skip a blank; the first state is entered
     from ``start``. Returned with the frame and the class from which its word was entered."""
-    from_previous, from_before = np.full_like(score, NEVER), np.full_like(score, NEVER)
+    from_previous, from_skip = np.full_like(score, NEVER), np.full_like(score, NEVER)
     from_previous[:, 1:], from_previous[:, 0] = score[:, :-1], start
-    from_before[:, 2:] = np.where(skips[:, 2:], score[:, :-2], NEVER)
-    candidates = np.stack([score, from_previous, from_before])
+    from_skip[:, 2:] = np.where(skips[:, 2:], score[:, :-2], NEVER)
+    candidates = np.stack([score, from_previous, from_skip])
     best = candidates.argmax(0)
     since, after = (
         np.take_along_axis(np.stack([values, _moved(values, 1, new), _moved(values, 2, new)]), best[None], 0)[0]

@@ -92,10 +92,10 @@ class SpeechDataset:
 
     def voice(self, index: int, epoch: int = 0) -> Tensor:
         """The speaker vector (256,) of clip ``index`` in ``epoch``."""
-        others = [i for i in self.by_speaker[self.clips[index].speaker] if i != index]
-        if self.protocol == "self" or not others:
+        other_clips = [i for i in self.by_speaker[self.clips[index].speaker] if i != index]
+        if self.protocol == "self" or not other_clips:
             return self.features.speaker(index)
-        return self.features.speaker(int(np.random.default_rng((self.seed, epoch, index, 1)).choice(others)))
+        return self.features.speaker(int(np.random.default_rng((self.seed, epoch, index, 1)).choice(other_clips)))
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> SpeechBatch:
         """The padded batch of several clips."""
@@ -177,8 +177,8 @@ class CachedFeatures:
         visual = [self.views[i][rng.integers(len(self.views[i]))].float() for i, rng in zip(indices, rngs, strict=True)]
         lengths = torch.tensor([len(features) for features in visual])
         ids = [self.dataset.clips[i].id for i in indices]
-        seen = Batch({}, lengths, {}, ids)
-        batch = self.dataset.with_speech(seen, indices, epoch)
+        video_batch = Batch({}, lengths, {}, ids)
+        batch = self.dataset.with_speech(video_batch, indices, epoch)
         batch.visual = pad_sequence(visual, batch_first=True)
         return batch
 

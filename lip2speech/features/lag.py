@@ -76,6 +76,6 @@ def moved(wave: np.ndarray, seconds: float) -> np.ndarray:
 def moved_bands(bands: Tensor, seconds: float) -> Tensor:
     """Shift bands (N, 20) that are late by ``seconds`` back in time, by linear interpolation."""
     position = (torch.arange(len(bands)) + seconds / HOP_SECONDS).clamp(0, len(bands) - 1)
-    left = position.long().clamp(max=max(0, len(bands) - 2))
-    fraction = (position - left)[:, None]
-    return bands[left] * (1 - fraction) + bands[(left + 1).clamp(max=len(bands) - 1)] * fraction
+    index = position.long().clamp(max=max(0, len(bands) - 2))
+    fraction = (position - index)[:, None]
+    return bands[index] * (1 - fraction) + bands[(index + 1).clamp(max=len(bands) - 1)] * fraction

@@ -56,6 +56,6 @@ def class_of(listener: Listener, name: str) -> int:
     """The class of an emotion. Raises VsrError bad_options, which lists the known emotions."""
     number = listener.class_of(name)
     if number is None:
-        known = ", ".join(sorted(listener.config.words))
-        raise VsrError("bad_options", f"this voice does not know the emotion '{name}': it can be {known}")
+        names = ", ".join(sorted(listener.config.words))
+        raise VsrError("bad_options", f"this voice does not know the emotion '{name}': it can be {names}")
     return number

@@ -67,8 +67,10 @@ def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
 
     def add(name: str, kind: Callable[[str], object], metavar: str, about: str) -> None:
         default = getattr(usual, name)
-        shown = f"{default:g}" if isinstance(default, float) else default
-        flow.add_argument(f"--{name}", type=kind, default=default, metavar=metavar, help=f"{about} (default: {shown})")
+        default_text = f"{default:g}" if isinstance(default, float) else default
+        flow.add_argument(
+            f"--{name}", type=kind, default=default, metavar=metavar, help=f"{about} (default: {default_text})"
+        )
 
     add("steps", int, "N", "steps of the flow; 0: coarse mel")
     add("guidance", _number_or_chain, "G|NAME=G,...", "1: none; or one scale for each of several conditions")

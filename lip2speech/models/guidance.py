@@ -46,11 +46,11 @@ def scales_in(given: Guidance) -> tuple[tuple[str, float], ...]:
     return scales
 
 
-def _number(given: Guidance, scale: str | float) -> float:
+def _number(guidance: Guidance, scale: str | float) -> float:
     try:
         value = float(scale)
     except ValueError as error:
-        raise VsrError("bad_options", f"--guidance {given}: {scale!r} is no number") from error
+        raise VsrError("bad_options", f"--guidance {guidance}: {scale!r} is no number") from error
     check_number("guidance", value, ALLOWED, "bad_options")
     return value
 
@@ -67,6 +67,6 @@ def chain_of(given: Guidance, known: Sequence[str]) -> Chain:
         raise VsrError("bad_options", f"--guidance {given}: {problem}")
     names = [frozenset(name for name, _ in links[: count + 1]) for count in range(len(links) - 1)]
     steps = list(zip([*names, all_names], (scale for _, scale in links), strict=True))
-    links_kept = [step for step, later in pairwise(steps) if step[1] != later[1]] + steps[-1:]
+    links_kept = [step for step, next_step in pairwise(steps) if step[1] != next_step[1]] + steps[-1:]
     first: frozenset[str] = frozenset() if links_kept[0][1] != 1 else links_kept.pop(0)[0]
     return Chain((first, *(names for names, _ in links_kept)), tuple(scale for _, scale in links_kept))

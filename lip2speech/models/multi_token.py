@@ -35,11 +35,11 @@ def viterbi(scores: Tensor, transitions: Tensor, before: Tensor, weight: float, 
         total, previous = through.max(1)
         backpointers.append(previous)
         total = total + best[j]
-    place = total.argmax(1)
-    path = [codes[-1][rows, place]]
+    index = total.argmax(1)
+    path = [codes[-1][rows, index]]
     for j in range(heads - 2, -1, -1):
-        place = backpointers[j][rows, place]
-        path.append(codes[j][rows, place])
+        index = backpointers[j][rows, index]
+        path.append(codes[j][rows, index])
     return torch.stack(path[::-1])
 
 

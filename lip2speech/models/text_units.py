@@ -53,10 +53,10 @@ class TextUnitsConfig(TranslatorSizes):
 
     def ids(self, labels: Sequence[str]) -> list[int]:
         """Ids of phones; "" is a pause. Raises ValueError for a label that is not in the list."""
-        known = {"": PAUSE} | {label: FIRST + index for index, label in enumerate(self.phones)}
-        if unknown := [label for label in labels if label not in known]:
+        id_of_label = {"": PAUSE} | {label: FIRST + index for index, label in enumerate(self.phones)}
+        if unknown := [label for label in labels if label not in id_of_label]:
             raise ValueError(f"the phone {unknown[0]!r} is not one of the training clips")
-        return [known[label] for label in labels]
+        return [id_of_label[label] for label in labels]
 
 
 @dataclass

@@ -64,7 +64,7 @@ class TokenModel(nn.Module):
         one."""
         pairs = condition.new_zeros(*mask.shape, PAIR)
         for row, (length, seed) in enumerate(zip(mask.sum(1).tolist(), seeds, strict=True)):
-            known = given[row] if given else None
-            codes = self.generator.sample(condition[row, :length], options, seed, known)
+            known_codes = given[row] if given else None
+            codes = self.generator.sample(condition[row, :length], options, seed, known_codes)
             pairs[row, :length] = self.codec.decode(codes)
         return pairs

@@ -88,12 +88,12 @@ class TokenTransformer(nn.Module):
         order = layouts(lengths, self.books, [self._span(n) for n in lengths])
         order = order.to(codes.device)
         shifted = order.codes(codes.clamp(min=0), self.size)
-        seen = self.seen_at(condition, order)
-        states = self.trunk(self.inputs(shifted, seen, order))
+        visual = self.seen_at(condition, order)
+        states = self.trunk(self.inputs(shifted, visual, order))
         losses = [self._nll(states, shifted, order)]
         for number, head in enumerate(self.ahead, 1):
             later = Layout(*(part[:, number:] for part in (order.times, order.target, order.places)))
-            ahead = states[:, :-number] + head(torch.cat([states[:, :-number], seen[:, number:]], -1))
+            ahead = states[:, :-number] + head(torch.cat([states[:, :-number], visual[:, number:]], -1))
             losses.append(self._nll(ahead, shifted[:, number:], later, order.target[:, :-number]))
         return losses[0] + (torch.stack(losses[1:]).mean() if len(losses) > 1 else 0.0)
 

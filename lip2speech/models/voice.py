@@ -90,11 +90,11 @@ class Voice(nn.Module):
         """Losses of a `lip2speech.features.dataset.SpeechBatch`: the total ``loss`` and its parts."""
         c, clips = self.config, batch.seen
         visual = self.encode(clips.video, clips.lengths) if batch.visual is None else batch.visual
-        shown = drawn(self.named, len(visual), visual.device)
-        extra = partial(self.content_conditions.add, values=batch.conditions, shown=shown)
+        is_shown = drawn(self.named, len(visual), visual.device)
+        extra = partial(self.content_conditions.add, values=batch.conditions, shown=is_shown)
         content = self.content(visual, clips.lengths, batch.speaker, extra)
         mel = self.normalise(batch.mel)
-        flow, logits = self.flow_loss(mel, content, batch.speaker, batch.conditions, shown)
+        flow, logits = self.flow_loss(mel, content, batch.speaker, batch.conditions, is_shown)
         parts = {"flow": flow, "mel": masked_mean((content.coarse.float() - mel).abs(), content.mask)}
         loss = parts["flow"] + c.mel_weight * parts["mel"]
         if c.units:
@@ -175,7 +175,7 @@ class Voice(nn.Module):
             return self._speech(self._without_flow(content, noises), content.unit_logits, content)
         condition, logits = self.condition(content), content.unit_logits
         chain = chain_of(options.guidance, (WHAT_IS_SEEN, *self.conditions))
-        added = [self.conditions.add(content.hidden, values, shown) for shown in chain.sets]
+        added = [self.conditions.add(content.hidden, values, names) for names in chain.sets]
 
         def velocity(x: Tensor, t: float) -> Tensor:
             nonlocal logits
@@ -202,8 +202,8 @@ class Voice(nn.Module):
 
         return pull(end, end - content.coarse if self.config.start == "coarse" else v, content.mask, back)
 
-    def _without_flow(self, content: Content, drawn: Tensor) -> Tensor:
-        return content.coarse if self.config.start == "coarse" else drawn
+    def _without_flow(self, content: Content, noise: Tensor) -> Tensor:
+        return content.coarse if self.config.start == "coarse" else noise
 
     def _guided_velocity(
         self, x: Tensor, t: float, condition: Tensor, speaker: Tensor, mask: Tensor, chain: Chain,
@@ -212,11 +212,11 @@ class Voice(nn.Module):
         """Guided velocity (B, N, P) and unit logits at time t; one evaluation for all condition sets of the chain.
         ``added``: what the named conditions add in each set."""
         count, batch = len(chain), len(x)
-        shown = torch.tensor([WHAT_IS_SEEN in names for names in chain.sets], device=x.device)
+        is_conditional = torch.tensor([WHAT_IS_SEEN in names for names in chain.sets], device=x.device)
         x, condition, speaker, mask = (torch.cat([tensor] * count) for tensor in (x, condition, speaker, mask))
         further = torch.cat([x for x in added if isinstance(x, Tensor)]) if len(self.conditions) else 0.0
         time = x.new_full((len(x),), t)
-        v, logits = self.velocity(x, time, condition, speaker, shown.repeat_interleave(batch), mask, further)
+        v, logits = self.velocity(x, time, condition, speaker, is_conditional.repeat_interleave(batch), mask, further)
         v = to_velocity(v, x, t, self.config.target)
         return chained(v.split(batch), chain.scales), logits[-batch:]
 

@@ -62,12 +62,12 @@ class VoiceConfig:
             self, units=NOT_NEGATIVE, dropout=DROPPED, prior_std=NOT_NEGATIVE, drop_condition=SHARE, **weights, **sizes
         )  # fmt: skip
         conditions_of(self.conditions)
-        for name, value, known in (
+        for name, value, choices in (
             ("encoder", self.encoder, ENCODERS), ("target", self.target, TARGETS), ("time", self.time, TIMES),
             ("start", self.start, ("coarse", "noise")),
         ):  # fmt: skip
-            if value not in known:
-                raise ValueError(f"{name} is '{value}'; it can be {' or '.join(known)}")
+            if value not in choices:
+                raise ValueError(f"{name} is '{value}'; it can be {' or '.join(choices)}")
 
 
 def reader_settings(config: LipReaderConfig) -> dict[str, Any]:

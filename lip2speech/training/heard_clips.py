@@ -125,8 +125,8 @@ def spoilt(pairs: Tensor, data: ListenerDataConfig, generator: torch.Generator) 
     return mel.unflatten(0, (-1, MELS_PER_UNIT)).flatten(1)
 
 
-def _blur(mel: Tensor, deviation: float) -> Tensor:
+def _blur(mel: Tensor, std: float) -> Tensor:
     """Smooth a mel (n, bands) over time with a Gaussian; the first and last frame are repeated at the ends."""
-    kernel = torch.exp(-0.5 * (torch.arange(-REACH, REACH + 1) / deviation) ** 2)
-    held = nn.functional.pad(mel.T[:, None], (REACH, REACH), mode="replicate")
-    return nn.functional.conv1d(held, (kernel / kernel.sum())[None, None])[:, 0].T
+    kernel = torch.exp(-0.5 * (torch.arange(-REACH, REACH + 1) / std) ** 2)
+    padded = nn.functional.pad(mel.T[:, None], (REACH, REACH), mode="replicate")
+    return nn.functional.conv1d(padded, (kernel / kernel.sum())[None, None])[:, 0].T

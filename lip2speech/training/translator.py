@@ -90,8 +90,10 @@ class TranslatorRun(Run):
         self.dev = PairDataset(dev, dev_targets, units, self.sizes)
         for name, dataset, clips in (("training", self.train, train), ("dev", self.dev, dev)):
             if not dataset.clips:
-                known = ", ".join(self.sizes.languages)
-                raise VsrError("bad_manifest", f"no {name} clip is said in another language by the targets: {known}")
+                languages = ", ".join(self.sizes.languages)
+                raise VsrError(
+                    "bad_manifest", f"no {name} clip is said in another language by the targets: {languages}"
+                )
             if len(dataset.clips) < len(clips):
                 self.say(f"{name}: {len(dataset.clips)} of {len(clips)} clips are said in another language")
         lengths = [clip.num_frames for clip in self.train.clips]

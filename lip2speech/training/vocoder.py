@@ -92,12 +92,9 @@ class VocoderRun(Run):
         if self.share() >= gan.after:
             parts["discriminators"] = self._train_discriminators(batch.wave, fake.detach(), share)
             model.discriminators.requires_grad_(False)  # the generator's half step must not change them
-            real_outputs, fake_outputs = model.discriminators(batch.wave), model.discriminators(fake)
+            on_real, on_fake = model.discriminators(batch.wave), model.discriminators(fake)
             model.discriminators.requires_grad_(True)
-            parts["adversarial"], parts["features"] = (
-                adversarial_loss(fake_outputs),
-                feature_loss(real_outputs, fake_outputs),
-            )
+            parts["adversarial"], parts["features"] = adversarial_loss(on_fake), feature_loss(on_real, on_fake)
             loss = loss + gan.adversarial * parts["adversarial"] + gan.features * parts["features"]
         return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
 

@@ -28,6 +28,6 @@ def area_of_bands() -> Tensor:
 
 def between_frames(mel: Tensor, mask: Tensor) -> Tensor:
     """Interpolate mel frames, centred on samples 160 n, to samples 160 n + 80, the centres of the inverse STFT."""
-    later = torch.cat([mel[:, 1:], mel[:, -1:]], 1)
+    next_frames = torch.cat([mel[:, 1:], mel[:, -1:]], 1)
     real = torch.cat([mask[:, 1:], mask[:, -1:] & False], 1)
-    return torch.where(real[..., None], (mel + later) / 2, mel)
+    return torch.where(real[..., None], (mel + next_frames) / 2, mel)

@@ -157,15 +157,15 @@ def _part(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
     part = settings.get(name)
     if not isinstance(part, Mapping) or not isinstance(part.get("init_args", {}), Mapping):
         raise VsrError("bad_model", f"{SETTINGS} has no '{name}' with a class and its arguments")
-    kind, arguments, known = part.get("class_path"), part.get("init_args", {}), DEFAULTS[name]
+    kind, arguments, defaults = part.get("class_path"), part.get("init_args", {}), DEFAULTS[name]
     if kind != CLASSES[name]:
         problem = "reads EnCodec's codes, not a mel" if str(kind).endswith("EncodecFeatures") else f"is {kind}"
         raise VsrError("bad_model", f"this Vocos is not supported: its {name} {problem}; supported: {CLASSES[name]}")
-    if unknown := sorted(map(str, arguments.keys() - known.keys())):
+    if unknown := sorted(map(str, arguments.keys() - defaults.keys())):
         raise VsrError("bad_model", f"{SETTINGS}: {name} has a setting '{unknown[0]}', which Vocos does not have")
     if arguments.get("adanorm_num_embeddings") is not None:
         raise VsrError("bad_model", "this Vocos is not supported: its backbone is conditioned on a bandwidth (EnCodec)")
-    return known | dict(arguments)
+    return defaults | dict(arguments)
 
 
 def _filled(config: VocosConfig, path: Path) -> Vocos:

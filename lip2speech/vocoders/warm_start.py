@@ -28,16 +28,16 @@ def start_from_vocos(folder: str | Path, generator: Generator) -> str:
     _check_sizes(folder, source, generator)
     for name in ("norm_in", "blocks", "norm_out"):
         getattr(generator, name).load_state_dict(getattr(source, name).state_dict())
-    taken = ["backbone"]
+    copied = ["backbone"]
     if source.config.n_mels == NUM_MELS:
         with torch.no_grad():
             generator.embed.weight.zero_()[:, :NUM_MELS] = source.embed.weight
             generator.embed.bias.copy_(source.embed.bias)
-        taken.append("first layer (units and speaker begin at zero)")
+        copied.append("first layer (units and speaker begin at zero)")
     if source.config.n_fft == N_FFT and not generator.config.mel_skip:
         generator.head.load_state_dict(source.head.state_dict())
-        taken.append("last layer")
-    return f"taken from the Vocos {folder}: {', '.join(taken)}"
+        copied.append("last layer")
+    return f"taken from the Vocos {folder}: {', '.join(copied)}"
 
 
 def _check_sizes(folder: str | Path, source: Vocos, generator: Generator) -> None:

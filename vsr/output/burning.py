@@ -85,8 +85,8 @@ def _frame(image: np.ndarray, captions: list[Cue], time: float, offset: float):
     """The encoder's frame with captions, ``offset`` seconds after the first."""
     import av
 
-    drawn = drawn_on(image, [cue for cue in captions if cue.start <= time < cue.end])
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(drawn), format="rgb24")
+    captioned = drawn_on(image, [cue for cue in captions if cue.start <= time < cue.end])
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(captioned), format="rgb24")
     frame.pts, frame.time_base = round(offset * TICKS), Fraction(1, TICKS)
     return frame
 

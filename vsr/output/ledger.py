@@ -79,10 +79,10 @@ def _told(path: Path) -> _Told | None:
         content = read_json(path)
         if OWN - content.keys():
             return None
-        made = dict(content["provenance"] or {})
-        written = made.pop(WRITTEN, {})
+        provenance = dict(content["provenance"] or {})
+        written = provenance.pop(WRITTEN, {})
         complete = content["error"] is None and bool(content["complete"])
-        record = Record(made, complete, written.get("place") or place_of(content["file"]))
+        record = Record(provenance, complete, written.get("place") or place_of(content["file"]))
         hashes, earlier = dict(written.get("sha256", {})), dict(written.get(EARLIER, {}))
         return _Told(record, hashes, earlier, hash_of(content["text"] + "\n"))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -91,10 +91,10 @@ def _told(path: Path) -> _Told | None:
 
 def about_files(json_path: Path, transcript: Transcript, texts: dict[str, str]) -> dict:
     """The record for a JSON of the files beside it (``texts``: format -> text), and of those recorded before."""
-    place, hashes = place_of(transcript.file), {name: hash_of(text) for name, text in texts.items()}
-    record: dict[str, Any] = {"place": place, "sha256": hashes}
+    video_place, hashes = place_of(transcript.file), {name: hash_of(text) for name, text in texts.items()}
+    record: dict[str, Any] = {"place": video_place, "sha256": hashes}
     previous = _told(json_path)
-    if previous and previous.record.place == place:
+    if previous and previous.record.place == video_place:
         earlier = {name: digest for name, digest in (previous.earlier | previous.hashes).items() if name not in hashes}
         record |= {EARLIER: earlier} if earlier else {}
     return record
