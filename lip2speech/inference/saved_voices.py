@@ -48,8 +48,8 @@ def save_voice_as(name: str, vector: np.ndarray, source: str) -> Path:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise VsrError("not_writable", f"{path.parent}: {error.strerror}") from error
-    today = datetime.date.today().isoformat()
-    write_json(path, {"from": source, "saved": today, "vector": [round(float(value), 6) for value in vector]})
+    saved = datetime.date.today().isoformat()
+    write_json(path, {"from": source, "saved": saved, "vector": [round(float(value), 6) for value in vector]})
     return path
 
 
