@@ -28,7 +28,7 @@ from vsr.text.hub_tokenizer import HubTokenizer
 from vsr.text.hypothesis import Hypothesis
 
 ANSWER = "\n>"  # between the states and the text
-SPARE = 12  # tokens of a text at most: this, and one for two frames
+SPARE = 12  # a text has at most one token for two frames, and this many more
 LORA = ".lora_"
 
 
