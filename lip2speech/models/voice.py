@@ -214,7 +214,7 @@ class Voice(nn.Module):
         count, batch = len(chain), len(x)
         is_conditional = torch.tensor([WHAT_IS_SEEN in names for names in chain.sets], device=x.device)
         x, condition, speaker, mask = (torch.cat([tensor] * count) for tensor in (x, condition, speaker, mask))
-        further = torch.cat([x for x in added if isinstance(x, Tensor)]) if len(self.conditions) else 0.0
+        further = torch.cat([term for term in added if isinstance(term, Tensor)]) if len(self.conditions) else 0.0
         time = x.new_full((len(x),), t)
         v, logits = self.velocity(x, time, condition, speaker, is_conditional.repeat_interleave(batch), mask, further)
         v = to_velocity(v, x, t, self.config.target)
