@@ -92,8 +92,8 @@ def enrol(
 
     Raises:
         VsrError: bad_text for a phrase without words or with more than `MOST` examples, bad_options for a clip that is
-            an example already, of this phrase or another, and for examples of another reader; and what a video is
-            refused for.
+            an example already, of this phrase or another, and for examples of another reader; and the errors of
+            reading a video.
     """
     phrase, path = " ".join(phrase.split()), _file_of(folder, phrase)
     _known(loaded, path, phrase, len(clips))

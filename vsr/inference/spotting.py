@@ -55,10 +55,10 @@ def find_phrases(
     """
     wanted = [(phrase, tokens_of(loaded, phrase)) for phrase in phrases]
     for window in encoded(loaded, path, faces, cropped, seen):
-        spotted = [(phrase, own) for phrase, tokens in wanted for own in spot(loaded, window, tokens, least)]
-        chance = known_lips(loaded, [window]) if spotted else None
+        spotted = [(phrase, match) for phrase, tokens in wanted for match in spot(loaded, window, tokens, least)]
+        in_domain = known_lips(loaded, [window]) if spotted else None
         hits = [
-            Found(str(path), phrase, window.face, start, end, score, chance)
+            Found(str(path), phrase, window.face, start, end, score, in_domain)
             for phrase, ((start, end), score) in spotted
         ]
         yield from sorted(hits, key=lambda hit: (hit.start, hit.phrase))
