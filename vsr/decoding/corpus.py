@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from vsr.core.artifacts import Ledger, identify
+from vsr.core.clock import FPS
 from vsr.core.files import read_json, write_json, write_lines
 from vsr.core.progress import counted
 from vsr.data.audio_visual import AudioVisualDataset
-from vsr.data.batch import CropDataset
+from vsr.data.batch import Batch, CropDataset
+from vsr.data.frame_rates import frame_rates
 from vsr.data.manifest import Clip, read_manifest
-from vsr.data.modalities import MODALITIES, SOUND
+from vsr.data.modalities import MODALITIES, SOUND, VIDEO
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.decoding.assess import KNOWN, assess
 from vsr.decoding.confidence import correct_words, fit
@@ -25,6 +28,8 @@ from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import searched
 from vsr.decoding.search import decode
 from vsr.decoding.word_classes import WORDS, word_records
+from vsr.face.frame_rate import FEW, highest_chance
+from vsr.face.skipped import FEW_FRAMES
 from vsr.modelstore.folder import LoadedModel
 from vsr.text.hypothesis import Hypothesis
 from vsr.text.normalise import normaliser
@@ -63,27 +68,43 @@ def records_of(
     loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, calibrated: bool = True, head: str = "",
     modality: str = "",
 ) -> Iterator[dict]:  # fmt: skip
-    """Hypothesis records as batches finish."""
+    """Hypothesis records as batches finish. ``problems`` of a clip, as those of a transcript's tracks: it is read, but
+    its mouth changes too few times a second to be read well."""
     dataset = dataset_of(loaded, clips, modality)
     lengths = [clip.num_frames for clip in clips]
     sampler = FrameBudgetSampler(lengths, max(FRAME_BUDGET, *lengths), shuffle=False)
     device, languages = next(loaded.model.parameters()).device, joining(loaded, options)
+    shown = MODALITIES[chosen_modality(loaded, modality)] if SOUND in modalities_of(loaded) else (VIDEO,)
     for indices in sampler.batches():
-        batch = dataset.batch(indices).to(device)
+        batch, some = dataset.batch(indices).to(device), [clips[i] for i in indices]
         with torch.inference_mode():
-            states = encode_batch(loaded, batch, [clips[i] for i in indices])
-        if head == WORDS:
-            yield from word_records(loaded, batch.ids, states, batch.lengths, options.nbest, calibrated)
-            continue
-        if head:
-            yield from head_records(loaded, head, batch.ids, states, batch.lengths, options.nbest)
-            continue
-        further = further_readings(loaded, states, batch.lengths)
-        found = decode(loaded.model, states, batch.lengths, options, loaded.tokenizer.eos_id, languages)
-        each = zip(found, states, batch.lengths.tolist(), batch.ids, further, strict=True)
-        for own, own_states, length, clip_id, more in each:
-            record = record_of(loaded, clip_id, own, own_states[:length], calibrated)
-            yield record | {"heads": more} if more else record
+            states = encode_batch(loaded, batch, some)
+        rates = frame_rates(some) if VIDEO in shown else [FPS] * len(some)
+        heard = [SOUND in shown and bool(clip.sound) for clip in some]  # sound has no frames
+        most = [1.0 if own else highest_chance(rate) for own, rate in zip(heard, rates, strict=True)]
+        found = _records(loaded, batch, states, options, calibrated, head, most, languages)
+        for record, rate in zip(found, rates, strict=True):
+            yield record | {"problems": [FEW_FRAMES]} if rate < FEW else record
+
+
+def _records(
+    loaded: LoadedModel, batch: Batch, states: Tensor, options: DecodeOptions, calibrated: bool, head: str,
+    most: list[float], languages: list,
+) -> Iterator[dict]:  # fmt: skip
+    """The records of a batch, of its states (B, T, D); ``most``: of each clip, as `vsr.decoding.assess.assess` takes
+    it; ``languages``: what joins the search."""
+    if head == WORDS:
+        yield from word_records(loaded, batch.ids, states, batch.lengths, options.nbest, calibrated)
+        return
+    if head:
+        yield from head_records(loaded, head, batch.ids, states, batch.lengths, options.nbest)
+        return
+    further = further_readings(loaded, states, batch.lengths)
+    found = decode(loaded.model, states, batch.lengths, options, loaded.tokenizer.eos_id, languages)
+    each = zip(found, states, batch.lengths.tolist(), batch.ids, further, most, strict=True)
+    for own, own_states, length, clip_id, more, highest in each:
+        record = record_of(loaded, clip_id, own, own_states[:length], calibrated, highest)
+        yield record | {"heads": more} if more else record
 
 
 def dataset_of(loaded: LoadedModel, clips: list[Clip], modality: str = "") -> CropDataset:
@@ -94,10 +115,12 @@ def dataset_of(loaded: LoadedModel, clips: list[Clip], modality: str = "") -> Cr
     return AudioVisualDataset(clips, loaded.tokenizer, modalities=shown, form=form_of(loaded))
 
 
-def record_of(loaded: LoadedModel, clip_id: str, found, states, calibrated: bool = True) -> dict:
-    """What is written for one clip."""
+def record_of(
+    loaded: LoadedModel, clip_id: str, found, states, calibrated: bool = True, most: float = 1.0
+) -> dict:  # fmt: skip
+    """What is written for one clip; ``most``: as `vsr.decoding.assess.assess` takes it."""
     tokenizer, best = loaded.tokenizer, found[0]
-    (words, *_), chance = assess(loaded, states, found[:1], calibrated)
+    (words, *_), chance = assess(loaded, states, found[:1], calibrated, most)
     confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
     return {
         "id": clip_id,
