@@ -73,7 +73,6 @@ def _keep() -> None:
     """Where it cannot be kept, it is asked for again."""
     path = consent_file()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"statement": STATEMENT, "agreed": datetime.date.today().isoformat()})
     except (OSError, VsrError) as error:
         why = f"{path}: {one_line(error)}"

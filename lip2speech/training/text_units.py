@@ -154,7 +154,6 @@ class TextRun(Run):
         """Write the averaged weights, their durations settled, and the codebook as a model folder (by rank 0 alone)."""
         if self.fabric.is_global_zero:
             settle(self.average.model, self.train)
-            folder.mkdir(parents=True, exist_ok=True)
             self.codebook.save(folder / UNITS_FILE)
             save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached(), KIND: TEXT})
         return folder

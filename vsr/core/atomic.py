@@ -19,18 +19,18 @@ from vsr.core.errors import VsrError
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` with the same suffix; it takes the name `path` on success.
 
-    On failure the temporary file is removed and an older `path` is left as it was; within `together` it waits for the
-    others. Raises VsrError ("no_space" when the disk is full, "not_writable" when the folder refuses the
-    file or the name is that of a device or a pipe).
+    On failure the temporary file is removed, as are folders that were made for it and are empty, and an older `path` is
+    left as it was; within `together` it waits for the others. Raises VsrError ("no_space" when the disk is full,
+    "not_writable" when the folder refuses the file or the name is that of a device or a pipe).
     """
     path, others = Path(path), _waiting.get()
     check_no_device(path)
     temporary = _unused_beside(path)  # named before it is made: a request to end finds it at any moment
+    made = _missing(path.absolute().parent)
     try:
         if others is not None:
-            others.folders += [own for own in path.absolute().parents if not own.exists()]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch(0o666, exist_ok=False)
+            others.folders += made
+        _touch(temporary)
         mode = stat.S_IMODE(temporary.stat().st_mode)
         yield temporary
         os.chmod(temporary, mode)  # some libraries make a new file, for the owner alone
@@ -45,6 +45,49 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         if others is None or temporary not in others.files:
             _remove(temporary)
+        if others is None and not path.exists():
+            remove_empty(made)
+
+
+@contextmanager
+def made_folder(folder: str | Path, mode: int = 0o777) -> Iterator[Path]:
+    """A folder, made with those above it where it is not there yet; where what is to come into it fails, those that
+    were made go again, unless something is in them. Raises VsrError no_space, not_writable."""
+    folder = Path(folder)
+    made = _missing(folder.absolute())
+    try:
+        try:
+            folder.mkdir(mode, parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(folder, error) from error
+        yield folder
+    except BaseException:
+        remove_empty(made)
+        raise
+
+
+def _missing(folder: Path) -> list[Path]:
+    """Those of a folder and the ones above it that are not there."""
+    return [] if folder.is_dir() else [own for own in (folder, *folder.parents) if not own.exists()]
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Remove those of some folders in which nothing is, the inner ones first."""
+    for folder in sorted(set(folders), reverse=True):
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _touch(path: Path) -> None:
+    """Make a new file, and its folder, which another process that could not write to it may be removing. Raises
+    OSError."""
+    for left in (2, 1, 0):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return path.touch(0o666, exist_ok=False)
+        except FileNotFoundError:
+            if not left:
+                raise
 
 
 def check_no_device(path: Path) -> None:
@@ -77,9 +120,7 @@ def together() -> Iterator[None]:
     except BaseException:
         for temporary in others.files:
             _remove(temporary)
-        for folder in sorted(set(others.folders), reverse=True):  # the inner ones first
-            with suppress(OSError):
-                folder.rmdir()
+        remove_empty(others.folders)
         raise
     finally:
         _waiting.reset(before)

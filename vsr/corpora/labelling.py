@@ -16,7 +16,7 @@ from typing import Any
 
 from vsr.core.artifacts import digest_of, essence, identify
 from vsr.core.errors import VsrError
-from vsr.core.files import check_output, write_error, write_json
+from vsr.core.files import check_output, made_folder, write_error, write_json
 from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
 from vsr.core.progress import counted
@@ -51,7 +51,6 @@ def label_recordings(clips: Sequence[Clip], out: str | Path, hearing: Hearing, j
     """
     out, digest = Path(out), _checked(hearing)
     done = _done(out, clips, digest)
-    out.mkdir(parents=True, exist_ok=True)
     left = [clip for clip in clips if clip.id not in done]
     found = _heard(left, hearing, jobs)
     for record in counted(found, "recordings", len(clips), len(clips) - len(left)):
@@ -133,7 +132,7 @@ def _opened(folder: str) -> FasterWhisper:
 def _append(path: Path, record: dict) -> None:
     """Add a line in one write, on a line of its own. Raises VsrError no_space, not_writable."""
     try:
-        with open(path, "ab", buffering=0) as stream:
+        with made_folder(path.parent), open(path, "ab", buffering=0) as stream:
             broken = stream.tell() and path.read_bytes()[-1:] != b"\n"
             stream.write((b"\n" if broken else b"") + (json.dumps(record, ensure_ascii=False) + "\n").encode())
     except OSError as error:

@@ -104,7 +104,6 @@ def enrol(
     known = _known(loaded, path, phrase, len(clips))  # again: another process may have enrolled in the meantime
     _check_new(phrase, streams, given, [read_phrase(file) for file in sorted(Path(folder).glob(f"*{SUFFIX}"))])
     new = Phrase(known.phrase, known.examples + streams, known.clips + tuple(given), known.model)
-    Path(folder).mkdir(parents=True, exist_ok=True)
     write_phrase(path, new)
     return new
 

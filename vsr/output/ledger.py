@@ -120,7 +120,6 @@ def write_noted(path: str | Path, transcript: Transcript, text: str) -> None:
     """Write the ``text`` of a transcript to a file that the user named, so that it is known again. Raises VsrError."""
     path = Path(path)
     if path.suffix != ".json":  # a JSON of ours says itself what it is
-        path.parent.mkdir(parents=True, exist_ok=True)
         note_files(str(path.parent), transcript, {path.name: text})
     write_text(path, text)
 

@@ -25,7 +25,6 @@ def keep_epoch(folder: Path, average: Average, epoch: int, keep: int) -> None:
     """Save the averaged weights of an epoch, without what is frozen, and drop those older than ``keep`` epochs."""
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / f"{epoch:04d}.safetensors") as temporary:
         weights = {k: v.detach().cpu().contiguous() for k, v in average.weights().items()}
         save_file(weights, str(temporary), {FROZEN: json.dumps(average.frozen)})
