@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from vsr.output.unread import FEW, WORSE
 
 NAMED = 3  # clips
+
+
+def told_counts(counts: Mapping[str, int], *done: str) -> int:
+    """Print the counts of a list; the exit status of a verb that works through it: 1 where there were clips and none of
+    them came through as one of ``done``, for some are always refused."""
+    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())) or "nothing to do")
+    return int(any(counts.values()) and not any(counts.get(what) for what in done))
 
 
 def tell_few_frames(ids: Sequence[str], total: int, program: str = "vsr") -> None:

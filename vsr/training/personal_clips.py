@@ -20,23 +20,26 @@ from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import mesh_for, reads_tracks
 from vsr.modelstore.folder import LoadedModel
 
-UNUSABLE = (*CLIP_REASONS, "covered", "at_rest")  # what is wrong with one video alone
+SILENT = ("covered", "at_rest")  # of footage in which nobody is seen to speak
+UNUSABLE = (*CLIP_REASONS, *SILENT)  # what is wrong with one video alone
 Say = Callable[[str], None]
 
 
 @contextmanager
 def cropped(
-    loaded: LoadedModel, transcribed: Sequence[Clip], untranscribed: Sequence[Clip], jobs: int | None, say: Say
+    loaded: LoadedModel, transcribed: Sequence[Clip], untranscribed: Sequence[Clip], jobs: int | None, say: Say,
+    refused: list[str] | None = None,
 ) -> Iterator[tuple[list[Clip], list[Clip]]]:
     """Both with mouth crops, and tracks if the model reads them, which lie in a folder for the time of the block.
 
     Clips that have a crop are taken as they are. An untranscribed video becomes the stretches in which the face that
-    speaks longest speaks. ``say`` is given the reason of each video that is refused. Raises VsrError bad_manifest where
-    none is left, no_space.
+    speaks longest speaks. ``say`` is given the reason of each video that is refused, and a list ``refused`` what it is,
+    unless it is footage in which nobody speaks. Raises VsrError bad_manifest where none is left, no_space.
     """
+    left: list[str] = [] if refused is None else refused
     with tempfile.TemporaryDirectory(prefix="vsr_adapt_") as place:
-        texts = _whole(loaded, transcribed, Path(place), jobs, say)
-        footage = _stretches(loaded, untranscribed, Path(place), say)
+        texts = _whole(loaded, transcribed, Path(place), jobs, say, left)
+        footage = _stretches(loaded, untranscribed, Path(place), say, left)
         if not texts and not footage:
             raise VsrError("bad_manifest", "no clip is left: in none of the videos could lips be followed")
         yield texts, footage
@@ -46,7 +49,9 @@ def _has_crop(clip: Clip) -> bool:
     return bool(clip.crop and clip.num_frames)
 
 
-def _whole(loaded: LoadedModel, clips: Sequence[Clip], place: Path, jobs: int | None, say: Say) -> list[Clip]:
+def _whole(
+    loaded: LoadedModel, clips: Sequence[Clip], place: Path, jobs: int | None, say: Say, refused: list[str]
+) -> list[Clip]:  # fmt: skip
     """The clips that have crops, and the others with the crops that are made of them."""
     have, todo = [clip for clip in clips if _has_crop(clip)], [clip for clip in clips if not _has_crop(clip)]
     if not todo:
@@ -56,6 +61,7 @@ def _whole(loaded: LoadedModel, clips: Sequence[Clip], place: Path, jobs: int | 
     crop_corpus(listed, crops, jobs or 1)
     for clip_id, refusal in read_json(crops / "refused.json")["clips"].items():
         say(f"{clip_id} is left out: {refusal['message']}")
+        refused.append(clip_id)
     if not (crops / MANIFEST).stat().st_size:
         return have
     if reads_tracks(loaded):
@@ -63,7 +69,9 @@ def _whole(loaded: LoadedModel, clips: Sequence[Clip], place: Path, jobs: int | 
     return have + read_manifest(crops / MANIFEST)
 
 
-def _stretches(loaded: LoadedModel, clips: Sequence[Clip], place: Path, say: Say) -> list[Clip]:
+def _stretches(
+    loaded: LoadedModel, clips: Sequence[Clip], place: Path, say: Say, refused: list[str]
+) -> list[Clip]:  # fmt: skip
     """The clips that have crops, and the stretches of speech of the others."""
     found, todo = [clip for clip in clips if _has_crop(clip)], [clip for clip in clips if not _has_crop(clip)]
     window, mesh = preferred_window(loaded), mesh_for(loaded)
@@ -74,6 +82,7 @@ def _stretches(loaded: LoadedModel, clips: Sequence[Clip], place: Path, say: Say
             if error.reason not in UNUSABLE:
                 raise
             say(f"left out: {error}")
+            refused += [] if error.reason in SILENT else [clip.id]
             continue
         if others:
             say(f"{clip.video}: {_left(own, others)}")
