@@ -143,6 +143,8 @@ def serve(app, host: str, port: int) -> None:
 
     import uvicorn
 
+    from lip2speech.web.server import Server
+
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family)
@@ -152,4 +154,4 @@ def serve(app, host: str, port: int) -> None:
         print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends it)", flush=True)
     os.umask(0o077)  # gradio makes the folders of uploads
     with listening:
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)).run([listening])
+        Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)).run([listening])

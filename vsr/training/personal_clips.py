@@ -27,7 +27,11 @@ Say = Callable[[str], None]
 
 @contextmanager
 def cropped(
-    loaded: LoadedModel, transcribed: Sequence[Clip], untranscribed: Sequence[Clip], jobs: int | None, say: Say,
+    loaded: LoadedModel,
+    transcribed: Sequence[Clip],
+    untranscribed: Sequence[Clip],
+    jobs: int | None,
+    say: Say,
     refused: list[str] | None = None,
 ) -> Iterator[tuple[list[Clip], list[Clip]]]:
     """Both with mouth crops, and tracks if the model reads them, which lie in a folder for the time of the block.
