@@ -21,7 +21,6 @@ from vsr.modelstore.checkpoint import (
 def save_part(folder: str | Path, model, extra: dict | None = None) -> Path:
     """Write weights (fp16) and `config.json` of a model with a dataclass ``config``; the config is written last."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / WEIGHTS_FILE) as temporary:
         save_weights(temporary, model, half=True)
         (folder / CONFIG_FILE).unlink(missing_ok=True)  # without it the folder is no model until all is written

@@ -154,7 +154,6 @@ class TextRun(Run):
         """Write the averaged weights, with `settle` applied, and the codebook as a model folder (only on rank 0)."""
         if self.fabric.is_global_zero:
             settle(self.average.model, self.train)
-            folder.mkdir(parents=True, exist_ok=True)
             self.codebook.save(folder / UNITS_FILE)
             save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached(), KIND: TEXT})
         return folder

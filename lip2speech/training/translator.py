@@ -114,7 +114,6 @@ class TranslatorRun(Run):
     def export(self, folder: Path) -> Path:
         """Write the averaged weights and the codebook as a model folder (only on rank 0)."""
         if self.fabric.is_global_zero:
-            folder.mkdir(parents=True, exist_ok=True)
             self.codebook.save(folder / UNITS_FILE)
             about = {"name": self.folder.name, "training": self.reached(), KIND: self.config.kind}
             save_part(folder, self.average.model, about)

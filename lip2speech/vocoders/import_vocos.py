@@ -73,7 +73,6 @@ def import_vocos(source: str | Path, out: str | Path) -> str:
     with _named(folder):
         config = _config(folder / SETTINGS)
         model = _filled(config, folder / WEIGHTS)
-    out.mkdir(parents=True, exist_ok=True)
     with atomic_write(out / WEIGHTS_FILE) as temporary:
         save_weights(temporary, model, half=False)
         (out / CONFIG_FILE).unlink(missing_ok=True)  # without it the folder is no model until all is written

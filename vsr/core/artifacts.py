@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vsr.core.files import write_error
+from vsr.core.files import made_folder, write_error
 from vsr.core.kinds import Kind
 
 LEDGER = ".made.jsonl"
@@ -146,6 +146,12 @@ def append_records(folder: str | Path, records: Iterable[dict]) -> None:
     path = Path(folder) / LEDGER
     # Each line begins with its own line break, so that a line cut short by a kill spoils no other.
     data = "".join(f"\n{json.dumps(record)}\n" for record in records).encode()
+    with made_folder(folder):
+        _append(path, data)
+
+
+def _append(path: Path, data: bytes) -> None:
+    """Raises VsrError no_space, not_writable."""
     try:
         with open(path, "ab", buffering=0) as ledger:
             if ledger.write(data) < len(data):

@@ -19,18 +19,18 @@ from vsr.core.errors import VsrError
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` with the same suffix; it takes the name `path` on success.
 
-    On failure the temporary file is removed and an older `path` stays unchanged; within `together` it waits for the
-    other files. Raises VsrError ("no_space" when the disk is full, "not_writable" when the folder refuses the
-    file or the name is that of a device or a pipe).
+    On failure the temporary file is removed, as are empty folders that were created for it, and an older `path` stays
+    unchanged; within `together` it waits for the other files. Raises VsrError ("no_space" when the disk is full,
+    "not_writable" when the folder refuses the file or the name is that of a device or a pipe).
     """
     path, waiting = Path(path), _waiting.get()
     check_no_device(path)
     temporary = _unused_beside(path)  # before the file is made, so that an interrupt at any moment can remove it
+    made = _missing(path.absolute().parent)
     try:
         if waiting is not None:
-            waiting.folders += [folder for folder in path.absolute().parents if not folder.exists()]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch(0o666, exist_ok=False)
+            waiting.folders += made
+        _touch(temporary)
         mode = stat.S_IMODE(temporary.stat().st_mode)
         yield temporary
         os.chmod(temporary, mode)  # some libraries make a new file that only its owner can read
@@ -45,6 +45,48 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         if waiting is None or temporary not in waiting.files:
             _remove(temporary)
+        if waiting is None and not path.exists():
+            remove_empty(made)
+
+
+@contextmanager
+def made_folder(folder: str | Path, mode: int = 0o777) -> Iterator[Path]:
+    """Create a folder and its parents where missing; if the block fails, those that were created are removed again,
+    unless they contain something. Raises VsrError no_space, not_writable."""
+    folder = Path(folder)
+    made = _missing(folder.absolute())
+    try:
+        try:
+            folder.mkdir(mode, parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(folder, error) from error
+        yield folder
+    except BaseException:
+        remove_empty(made)
+        raise
+
+
+def _missing(folder: Path) -> list[Path]:
+    """The folder and those of its parents that do not exist."""
+    return [] if folder.is_dir() else [place for place in (folder, *folder.parents) if not place.exists()]
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Remove the empty ones of some folders, inner ones first."""
+    for folder in sorted(set(folders), reverse=True):
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _touch(path: Path) -> None:
+    """Create a new file and its folder, which another process may be removing at the same time. Raises OSError."""
+    for left in (2, 1, 0):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return path.touch(0o666, exist_ok=False)
+        except FileNotFoundError:
+            if not left:
+                raise
 
 
 def check_no_device(path: Path) -> None:
@@ -77,9 +119,7 @@ def together() -> Iterator[None]:
     except BaseException:
         for temporary in waiting.files:
             _remove(temporary)
-        for folder in sorted(set(waiting.folders), reverse=True):  # the inner ones first
-            with suppress(OSError):
-                folder.rmdir()
+        remove_empty(waiting.folders)
         raise
     finally:
         _waiting.reset(previous)

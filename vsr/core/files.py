@@ -10,13 +10,21 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from vsr.core.atomic import atomic_write, check_no_device, remove_leftovers, together, usual_mode, write_error
+from vsr.core.atomic import (
+    atomic_write,
+    check_no_device,
+    made_folder,
+    remove_leftovers,
+    together,
+    usual_mode,
+    write_error,
+)
 from vsr.core.errors import VsrError, cause_of
 from vsr.core.kinds import Kind
 
 __all__ = [
     "SURROGATES", "append_line", "atomic_write", "check_folder", "check_output", "check_outputs", "check_writable",
-    "ignores_case", "may_not_read", "read_json",
+    "ignores_case", "made_folder", "may_not_read", "read_json",
     "read_lines", "remove_leftovers", "same_file", "together", "usual_mode", "write_error", "write_json", "write_lines",
     "write_text",
 ]  # fmt: skip
@@ -38,8 +46,7 @@ def check_output(path: str | Path, *inputs: str | Path, kind: Kind | None = None
         check_no_device(path)
         if kind is not None and _is_other(path, kind):
             raise VsrError("exists", f"{path} exists and is not {kind.name}: give another name, or move it away")
-        existing = next(folder for folder in path.absolute().parents if folder.exists())
-        tempfile.TemporaryFile(dir=existing).close()
+        tempfile.TemporaryFile(dir=_nearest(path.absolute().parent)).close()
     except OSError as error:
         raise write_error(path, error) from error
 
@@ -50,10 +57,14 @@ def check_writable(folder: str | Path) -> None:
     try:
         if not Path(folder).is_dir() and os.path.lexists(folder):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        existing = next(place for place in (Path(folder), *Path(folder).absolute().parents) if place.exists())
-        tempfile.TemporaryFile(dir=existing).close()
+        tempfile.TemporaryFile(dir=_nearest(Path(folder).absolute())).close()
     except OSError as error:
         raise VsrError("not_writable", f"cannot write to {folder}: {error.strerror}") from error
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or its nearest parent that exists."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
 
 
 def may_not_read(path: str | Path) -> bool:
@@ -103,9 +114,10 @@ def same_file(path: str | Path, other: str | Path) -> bool:
 
 
 def ignores_case(folder: str | Path) -> bool:
-    """Whether names in a folder that differ only in case are one file. Raises OSError."""
-    with tempfile.NamedTemporaryFile(prefix=".Case", dir=folder) as file:
-        return os.path.exists(os.path.join(folder, os.path.basename(file.name).swapcase()))
+    """Whether names that differ only in case are one file in a folder, which need not exist yet. Raises OSError."""
+    existing = _nearest(Path(folder).absolute())
+    with tempfile.NamedTemporaryFile(prefix=".Case", dir=existing) as file:
+        return os.path.exists(os.path.join(existing, os.path.basename(file.name).swapcase()))
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -144,8 +156,7 @@ def append_line(path: str | Path, line: str, safe: bool = False) -> None:
     """
     path = Path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab", buffering=0) as stream:
+        with made_folder(path.parent), path.open("ab", buffering=0) as stream:
             data = (line + "\n").encode(errors=SURROGATES)
             if stream.write(data) < len(data):  # a disk that has just become full accepts a part
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

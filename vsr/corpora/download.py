@@ -14,6 +14,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from vsr.core.errors import VsrError
+from vsr.core.files import made_folder
 
 TIMEOUT = 60  # seconds without a byte
 BLOCK = 1 << 20
@@ -58,11 +59,11 @@ def download(file: RemoteFile, folder: str | Path) -> Path:
         return path
     part = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not part.is_file() or part.stat().st_size < file.size:
-            _continue(file, part)
-        _check(file, part)
-        part.rename(path)
+        with made_folder(path.parent):
+            if not part.is_file() or part.stat().st_size < file.size:
+                _continue(file, part)
+            _check(file, part)
+            part.rename(path)
     except OSError as error:
         reason = "not_writable" if isinstance(error, PermissionError) else "no_space"
         raise VsrError(reason, f"cannot write {part}: {error.strerror}") from error

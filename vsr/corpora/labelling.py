@@ -17,7 +17,7 @@ from typing import Any
 
 from vsr.core.artifacts import digest_of, essence, identify
 from vsr.core.errors import VsrError
-from vsr.core.files import check_output, write_error, write_json
+from vsr.core.files import check_output, made_folder, write_error, write_json
 from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
 from vsr.core.progress import counted
@@ -52,7 +52,6 @@ def label_recordings(clips: Sequence[Clip], out: str | Path, hearing: Hearing, j
     """
     out, digest = Path(out), _checked(hearing)
     done = _done(out, clips, digest)
-    out.mkdir(parents=True, exist_ok=True)
     todo = [clip for clip in clips if clip.id not in done]
     records = _heard(todo, hearing, jobs)
     for record in counted(records, "recordings", len(clips), len(clips) - len(todo)):
@@ -134,7 +133,7 @@ def _opened(folder: str) -> FasterWhisper:
 def _append(path: Path, record: dict) -> None:
     """Add a record in one write, on its own line. Raises VsrError no_space, not_writable."""
     try:
-        with open(path, "ab", buffering=0) as stream:
+        with made_folder(path.parent), open(path, "ab", buffering=0) as stream:
             is_cut = stream.tell() and path.read_bytes()[-1:] != b"\n"
             stream.write((b"\n" if is_cut else b"") + (json.dumps(record, ensure_ascii=False) + "\n").encode())
     except OSError as error:

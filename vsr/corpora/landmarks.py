@@ -40,7 +40,6 @@ def prepare_landmarks(
     if not files:
         raise VsrError("bad_corpus", f"{corpus} holds no tracks (s1.npz, s2.npz, ...)")
     check_lists(out_dir, "landmarks", ("train", "dev"))
-    (out_dir / "tracks").mkdir(parents=True, exist_ok=True)
     held_out = _held_out(lists)
     by_list: dict[str, list[Clip]] = {"train": [], "dev": []}
     counts: Counter[str] = Counter()

@@ -104,7 +104,6 @@ def corrupt_corpus(
     todo, ledger = _planned(clips, out, order, voices)
     states = {job.clip.id: _state(ledger, job, order) for job in todo}
     tell(states.values(), str(out))
-    out.mkdir(parents=True, exist_ok=True)
     ledger.refresh()
     left = [job for job in todo if states[job.clip.id] != KEPT]
     outcomes = list(counted(_made(left, out, order, jobs), "clips", len(todo), len(todo) - len(left), "refused"))

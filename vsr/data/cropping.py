@@ -72,7 +72,6 @@ def crop_corpus(
     frames = {clip.id: count_frames(paths[clip.id]) if states[clip.id] == KEPT else 0 for clip in clips}
     todo = [clip for clip in clips if not frames[clip.id]]
     tell([states[clip.id] or (KEPT if frames[clip.id] else "damaged") for clip in clips], "crops")
-    out_dir.mkdir(parents=True, exist_ok=True)
     ledger.refresh()
     outcomes = []
     results = engine.crop(todo, out_dir, store) if engine else crop_in_processes(todo, out_dir, jobs, store)

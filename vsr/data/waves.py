@@ -35,7 +35,6 @@ def write_waves(manifest: str | Path, out: str | Path, jobs: int = 0) -> Counter
     clips, out = read_manifest(manifest), Path(out)
     need_crops(clips)
     check_output(out / MANIFEST, manifest)
-    out.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(out)
     states = [_state(ledger, clip) for clip in clips]
     tell(states, "sounds")

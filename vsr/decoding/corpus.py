@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from vsr.core.artifacts import Ledger, identify
+from vsr.core.clock import FPS
 from vsr.core.files import read_json, write_json, write_lines
 from vsr.core.progress import counted
 from vsr.data.audio_visual import AudioVisualDataset
-from vsr.data.batch import CropDataset
+from vsr.data.batch import Batch, CropDataset
+from vsr.data.frame_rates import frame_rates
 from vsr.data.manifest import Clip, read_manifest
-from vsr.data.modalities import MODALITIES, SOUND
+from vsr.data.modalities import MODALITIES, SOUND, VIDEO
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.decoding.assess import KNOWN, assess
 from vsr.decoding.confidence import correct_words, fit
@@ -25,6 +28,8 @@ from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import searched
 from vsr.decoding.search import decode
 from vsr.decoding.word_classes import WORDS, word_records
+from vsr.face.frame_rate import FEW, highest_chance
+from vsr.face.skipped import FEW_FRAMES
 from vsr.modelstore.folder import LoadedModel
 from vsr.text.hypothesis import Hypothesis
 from vsr.text.normalise import normaliser
@@ -63,27 +68,43 @@ def records_of(
     loaded: LoadedModel, clips: list[Clip], options: DecodeOptions, calibrated: bool = True, head: str = "",
     modality: str = "",
 ) -> Iterator[dict]:  # fmt: skip
-    """Yield the records of hypotheses as batches finish."""
+    """Yield the records of hypotheses as batches finish. A clip has ``problems``, like a transcript's tracks, if its
+    mouth changes too few times per second to be read well."""
     dataset = dataset_of(loaded, clips, modality)
     lengths = [clip.num_frames for clip in clips]
     sampler = FrameBudgetSampler(lengths, max(FRAME_BUDGET, *lengths), shuffle=False)
     device, languages = next(loaded.model.parameters()).device, joining(loaded, options)
+    shown = MODALITIES[chosen_modality(loaded, modality)] if SOUND in modalities_of(loaded) else (VIDEO,)
     for indices in sampler.batches():
-        batch = dataset.batch(indices).to(device)
+        batch, batch_clips = dataset.batch(indices).to(device), [clips[i] for i in indices]
         with torch.inference_mode():
-            states = encode_batch(loaded, batch, [clips[i] for i in indices])
-        if head == WORDS:
-            yield from word_records(loaded, batch.ids, states, batch.lengths, options.nbest, calibrated)
-            continue
-        if head:
-            yield from head_records(loaded, head, batch.ids, states, batch.lengths, options.nbest)
-            continue
-        further = further_readings(loaded, states, batch.lengths)
-        nbests = decode(loaded.model, states, batch.lengths, options, loaded.tokenizer.eos_id, languages)
-        utterances = zip(nbests, states, batch.lengths.tolist(), batch.ids, further, strict=True)
-        for ranked, padded, length, clip_id, head_texts in utterances:
-            record = record_of(loaded, clip_id, ranked, padded[:length], calibrated)
-            yield record | {"heads": head_texts} if head_texts else record
+            states = encode_batch(loaded, batch, batch_clips)
+        rates = frame_rates(batch_clips) if VIDEO in shown else [FPS] * len(batch_clips)
+        has_sound = [SOUND in shown and bool(clip.sound) for clip in batch_clips]  # sound has no frames
+        limits = [1.0 if heard else highest_chance(rate) for heard, rate in zip(has_sound, rates, strict=True)]
+        records = _records(loaded, batch, states, options, calibrated, head, limits, languages)
+        for record, rate in zip(records, rates, strict=True):
+            yield record | {"problems": [FEW_FRAMES]} if rate < FEW else record
+
+
+def _records(
+    loaded: LoadedModel, batch: Batch, states: Tensor, options: DecodeOptions, calibrated: bool, head: str,
+    limits: list[float], languages: list,
+) -> Iterator[dict]:  # fmt: skip
+    """Yield the records of a batch with states (B, T, D); ``limits``: upper bound of each clip's confidence, as in
+    `vsr.decoding.assess.assess`; ``languages``: scorers that join the search."""
+    if head == WORDS:
+        yield from word_records(loaded, batch.ids, states, batch.lengths, options.nbest, calibrated)
+        return
+    if head:
+        yield from head_records(loaded, head, batch.ids, states, batch.lengths, options.nbest)
+        return
+    further = further_readings(loaded, states, batch.lengths)
+    nbests = decode(loaded.model, states, batch.lengths, options, loaded.tokenizer.eos_id, languages)
+    utterances = zip(nbests, states, batch.lengths.tolist(), batch.ids, further, limits, strict=True)
+    for ranked, padded, length, clip_id, head_texts, limit in utterances:
+        record = record_of(loaded, clip_id, ranked, padded[:length], calibrated, limit)
+        yield record | {"heads": head_texts} if head_texts else record
 
 
 def dataset_of(loaded: LoadedModel, clips: list[Clip], modality: str = "") -> CropDataset:
@@ -94,10 +115,12 @@ def dataset_of(loaded: LoadedModel, clips: list[Clip], modality: str = "") -> Cr
     return AudioVisualDataset(clips, loaded.tokenizer, modalities=modalities, form=form_of(loaded))
 
 
-def record_of(loaded: LoadedModel, clip_id: str, found, states, calibrated: bool = True) -> dict:
-    """The record of one clip, from its hypotheses ``found``, best first."""
+def record_of(
+    loaded: LoadedModel, clip_id: str, found, states, calibrated: bool = True, most: float = 1.0
+) -> dict:  # fmt: skip
+    """The record of one clip, from its hypotheses ``found``, best first; ``most``: as in `vsr.decoding.assess`."""
     tokenizer, best = loaded.tokenizer, found[0]
-    (words, *_), probability = assess(loaded, states, found[:1], calibrated)
+    (words, *_), probability = assess(loaded, states, found[:1], calibrated, most)
     confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
     return {
         "id": clip_id,

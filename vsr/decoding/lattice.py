@@ -13,6 +13,7 @@ Scores are natural logarithms.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import struct
@@ -105,6 +106,8 @@ def write_records(path, records):
         )
         os.replace(str(temporary), str(path))
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise Refused(f"cannot write {path}: {error.strerror}") from error
 
 

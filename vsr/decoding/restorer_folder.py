@@ -16,6 +16,8 @@ from vsr.core.typed_json import from_plain, to_plain
 from vsr.decoding.restorer import CLASSES, Codec, HubCodec, OwnCodec, Restorer, RestorerSettings
 from vsr.models import text_backbone
 from vsr.models.text_backbone import INSTALL, load_backbone, precision, weight_files, with_lora
+from vsr.modelstore.checkpoint import CONFIG_FILE
+from vsr.modelstore.saving import staged
 
 CONFIG, ADAPTER, WHOLE = "restorer.json", "adapter", "weights"
 
@@ -46,12 +48,12 @@ def with_adapters(model: Any, settings: RestorerSettings) -> Any:
 def save_restorer(folder: str | Path, model: Any, settings: RestorerSettings, about: dict[str, Any]) -> Path:
     """Write adapters or weights as safetensors, and restorer.json with ``about``, on the training. Raises VsrError."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     adapted = bool(settings.backbone and settings.lora.rank)
     weights = folder / (ADAPTER if adapted else WHOLE)
-    model.save_pretrained(weights, safe_serialization=True)
-    for file in sorted(weights.iterdir()):
-        usual_mode(file)
+    with staged(weights, CONFIG_FILE) as staging:
+        model.save_pretrained(staging, safe_serialization=True)
+        for file in sorted(staging.iterdir()):
+            usual_mode(file)
     backbone = {file.name: sha256_of(file) for file in weight_files(settings.backbone)} if settings.backbone else {}
     write_json(folder / CONFIG, {"settings": to_plain(settings), "backbone": backbone, **about})
     return folder

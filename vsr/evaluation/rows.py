@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.errors import VsrError
+from vsr.core.files import write_text
 from vsr.evaluation.combined import paired_gain
 from vsr.evaluation.wer import UtteranceScore, bootstrap_interval
 
@@ -25,9 +26,8 @@ def rates(each: Sequence[UtteranceScore]) -> str:
 
 def keep_scores(folder: str | Path, lists: Mapping[str, Sequence[UtteranceScore]]) -> None:
     """Write the errors of each clip of some lists, for `against`."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
     rows = {name: [vars(utterance) for utterance in scores] for name, scores in lists.items()}
-    Path(folder, FILE).write_text(json.dumps(rows), encoding="utf-8")
+    write_text(Path(folder, FILE), json.dumps(rows))
 
 
 def kept_scores(folder: str | Path) -> dict[str, list[UtteranceScore]]:

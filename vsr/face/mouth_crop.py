@@ -32,7 +32,8 @@ class MouthClip:
     interpolated or held; points (T, 37, 2) float32 pixels: the landmarks with gaps filled, None for a crop without
     its video; begin: a place in the video from which its frames can be had again, None for the first; canvas: shape of
     the frames whose pixels the points are, where those of the video differ in resolution; mouth (T, 14, 2) float32
-    pixels: the points of `vsr.face.mouth_points`, as `vsr.face.piece.Piece` has them."""
+    pixels: the points of `vsr.face.mouth_points`, as `vsr.face.piece.Piece` has them; piece: what it is of a video, by
+    which it is told how well it was seen."""
 
     crop: np.ndarray
     times: np.ndarray
@@ -44,6 +45,7 @@ class MouthClip:
     begin: Position | None = None
     canvas: tuple[int, ...] | None = None
     mouth: np.ndarray | RequestedPoints | None = None
+    piece: Piece | None = None
 
     @property
     def landmarks(self) -> np.ndarray:
@@ -153,7 +155,7 @@ def clip_of(path: str | Path, info: VideoInfo, piece: Piece, face: int, begin: P
     if not piece.inside_frame:
         raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {face} is outside the frame")
     gaps = _runs(~piece.seen)
-    own = (piece.points, begin, piece.canvas, piece.mouth)
+    own = (piece.points, begin, piece.canvas, piece.mouth, piece)
     return MouthClip(piece.crop, piece.times, info, face, piece.found, gaps, *own)
 
 

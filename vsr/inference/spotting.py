@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vsr.inference.seen import Seen
     from vsr.modelstore.folder import LoadedModel
 
+ASKED = 4  # windows
 NEAR = FPS  # frames by which a head for frames may place a phrase elsewhere than CTC does
 
 
@@ -50,10 +51,13 @@ def find_phrases(
 ) -> Iterator[Found]:  # fmt: skip
     """Where each phrase scores at least ``least`` in a video of any length, window by window, ordered by time in each.
 
-    ``faces``, ``cropped``, ``seen``: as `vsr.inference.speech.spoken` takes them. Raises VsrError: bad_model, bad_text,
+    ``faces``, ``cropped``, ``seen``: as `vsr.inference.speech.spoken` takes them; where nothing is found ``seen`` is
+    told, too, whether the reader knows such lips, by the first windows. Raises VsrError: bad_model, bad_text,
     at_rest, covered, and what a video is refused for.
     """
     wanted = [(phrase, tokens_of(loaded, phrase)) for phrase in phrases]
+    empty: list[Encoded] = []  # windows without any, until there is one
+    some = False
     for window in encoded(loaded, path, faces, cropped, seen):
         spotted = [(phrase, match) for phrase, tokens in wanted for match in spot(loaded, window, tokens, least)]
         in_domain = known_lips(loaded, [window]) if spotted else None
@@ -62,6 +66,11 @@ def find_phrases(
             for phrase, ((start, end), score) in spotted
         ]
         yield from sorted(hits, key=lambda hit: (hit.start, hit.phrase))
+        some = some or bool(hits)
+        if not some and len(empty) < ASKED:
+            empty.append(window)
+    if seen is not None and not some:
+        seen.in_domain = known_lips(loaded, empty)
 
 
 @torch.inference_mode()

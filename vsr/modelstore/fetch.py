@@ -21,7 +21,7 @@ from urllib.request import Request, urlopen
 
 from vsr.core.artifacts import sha256_of
 from vsr.core.errors import VsrError
-from vsr.core.files import write_error, write_json
+from vsr.core.files import made_folder, write_error, write_json
 from vsr.modelstore.entry import HUB
 
 TIMEOUT = 60  # seconds without a byte
@@ -62,8 +62,7 @@ def fetch(address: str, path: str | Path, sha256: str = "") -> str:
     if not path.is_file():
         url, part = url_of(address), path.with_name(path.name + ".part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(part):
+            with made_folder(path.parent), _alone(part):
                 if not path.is_file():
                     _continue(url, part)
                     part.replace(path)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vsr.core.atomic import FULL, made_folder, system_error
 from vsr.core.errors import VsrError, one_line
 from vsr.modelstore.checkpoint import CONFIG_FILE, FORMAT, NESTED, WEIGHTS_FILE, bad_model, save_weights
 
 if TYPE_CHECKING:
     from vsr.text.tokenizer import Tokenizer
 
+WRITING = ("no_space", "not_writable")  # reasons of files that are not written, whose names nobody knows here
 # "kind" in config.json; a lip reader's may lack it
 LIP_READER, FUSED_READER, LANGUAGE_MODEL = "lip_reader", "fused_lip_reader", "language_model"
 
@@ -40,22 +44,36 @@ def save_model(
 
     Raises:
         VsrError: bad_model if the tokenizer and the head disagree or `extra` uses a reserved key;
-            not_writable.
+            no_space, not_writable.
     """
     folder = Path(folder)
     config = {**_checked_extra(extra or {}), **_settings(model.config)}
     check_tokenizer(tokenizer, model.config.vocab_size, folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".saving.", dir=folder) as staging:
-            if tokenizer is not None:
-                tokenizer.save(Path(staging))
-            save_weights(Path(staging) / WEIGHTS_FILE, model, half)
-            (Path(staging) / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-            _publish(Path(staging), folder)
-    except OSError as error:
-        raise VsrError("not_writable", f"{folder}: cannot save the model: {one_line(error)}") from error
+    with staged(folder) as staging:
+        if tokenizer is not None:
+            tokenizer.save(staging)
+        save_weights(staging / WEIGHTS_FILE, model, half)
+        (staging / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return folder
+
+
+@contextmanager
+def staged(folder: Path, last: str = CONFIG_FILE) -> Iterator[Path]:
+    """Yield a place for the files of a model, which take their names in ``folder`` when all are there, the one that
+    marks a model last; otherwise nothing is left of them, and no folder that was made for them. Raises VsrError
+    no_space, not_writable."""
+    with made_folder(folder):
+        try:
+            with tempfile.TemporaryDirectory(prefix=".saving.", dir=folder) as staging:
+                yield Path(staging)
+                _publish(Path(staging), folder, last)
+        except Exception as error:
+            written, system = getattr(error, "reason", ""), system_error(error)
+            if written not in WRITING and system is None:
+                raise
+            full = written == "no_space" or system is not None and system.errno in FULL
+            reason, told = ("no_space", "no space left") if full else ("not_writable", one_line(error))
+            raise VsrError(reason, f"{folder}: cannot save the model: {told}") from error
 
 
 def _settings(config) -> dict:
@@ -88,8 +106,8 @@ def check_tokenizer(tokenizer: Tokenizer | None, vocab_size: int, folder: Path) 
         raise bad_model(folder, f"the tokenizer has {entries} entries, the model's head {vocab_size}")
 
 
-def _publish(staging: Path, folder: Path) -> None:
-    """Move the finished files into place; `config.json`, which marks a model, is removed first and added last."""
-    (folder / CONFIG_FILE).unlink(missing_ok=True)
-    for path in sorted(staging.iterdir(), key=lambda path: path.name == CONFIG_FILE):
+def _publish(staging: Path, folder: Path, last: str) -> None:
+    """Move the finished files into place; the file ``last``, which marks a model, is removed first and added last."""
+    (folder / last).unlink(missing_ok=True)
+    for path in sorted(staging.iterdir(), key=lambda path: path.name == last):
         os.replace(path, folder / path.name)

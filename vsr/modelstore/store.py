@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.core.files import read_json, write_error, write_json
+from vsr.core.files import read_json, write_json
 from vsr.modelstore.checkpoint import CONFIG_FILE
 from vsr.modelstore.conversion import convert
 from vsr.modelstore.entry import BY_HAND, SHIPPED, Known
@@ -134,10 +134,6 @@ def _read_record() -> dict:
 
 def _write_record(record: dict) -> None:
     path = cache_folder() / "models" / RECORD
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(path, error) from error
     write_json(path, record)
 
 

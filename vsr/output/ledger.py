@@ -121,7 +121,6 @@ def write_noted(path: str | Path, transcript: Transcript, text: str) -> None:
     """Write the ``text`` of a transcript to a file that the user named, and record it. Raises VsrError."""
     path = Path(path)
     if path.suffix != ".json":  # a JSON identifies itself
-        path.parent.mkdir(parents=True, exist_ok=True)
         note_files(str(path.parent), transcript, {path.name: text})
     write_text(path, text)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vsr.core.artifacts import CHANGED, KEPT, NEW, differences
 from vsr.core.errors import CLIP_REASONS, VsrError
-from vsr.core.files import remove_leftovers, same_file, write_error, write_text
+from vsr.core.files import check_writable, remove_leftovers, same_file, write_error, write_text
 from vsr.decoding.provenance import video_of
 from vsr.output.ledger import WRITTEN, Record, Written, about_files, note_files, place_of
 from vsr.output.subtitles import WRITERS
@@ -32,15 +31,11 @@ class Outputs:
     unsure: str | None = None
 
     def prepare(self) -> None:
-        """Create the folder and check that it can be written, so that a bad path fails before hours of reading.
+        """Check that the folder can be written, so that a bad path fails before hours of reading.
 
         Raises VsrError not_writable.
         """
-        try:
-            Path(self.folder).mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=self.folder).close()
-        except OSError as error:
-            raise VsrError("not_writable", f"cannot write to {self.folder}: {error.strerror}") from error
+        check_writable(self.folder)
 
     def remove_leftovers(self, video: str) -> None:
         """Remove partial files that a killed run has left. Raises VsrError."""

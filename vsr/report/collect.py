@@ -22,8 +22,10 @@ from vsr.decoding.encoding import asked_of, mesh_for
 from vsr.decoding.options import DecodeOptions
 from vsr.face.frame_rate import frame_rate, highest_chance
 from vsr.face.mouth_crop import MouthClip
+from vsr.inference.assemble import skipped_of, tracks_of
 from vsr.inference.recognition import read_hypotheses, search_crops, spans_to_read
-from vsr.output.transcript import Alternative, TimedWord
+from vsr.inference.seen import seen_in
+from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
 from vsr.report.facts import facts_of
 from vsr.report.moment import find_clip
 from vsr.report.stills import Still, stills
@@ -54,6 +56,7 @@ class Inspection:
         opening: (T,) ratio of height to width of the inner lips.
         stills: frames with their landmarks.
         facts: about the file, the model and the search.
+        in_domain: as in `vsr.output.transcript.Segment`; model: its name.
     """
 
     clip: MouthClip
@@ -70,6 +73,19 @@ class Inspection:
     opening: np.ndarray
     stills: list[Still]
     facts: dict[str, dict[str, str]]
+    in_domain: float | None = None
+    model: str = ""
+
+    @property
+    def warnings(self) -> list[dict]:
+        """{"reason", "message"} of what must be known before the words are believed, as transcripts have them."""
+        clip, seen = self.clip, seen_in(self.clip)
+        ends = float(self.edges[0]), float(self.edges[-1])
+        said = Segment(*ends, clip.face, 0.0, self.words, self.nbest, self.in_domain)
+        return Transcript(
+            str(clip.info.path), clip.info.fps, clip.info.end, self.model,
+            (said,) if self.words else (), tracks=tracks_of(seen.tracks), skipped=skipped_of(seen.skipped),
+        ).warnings  # fmt: skip
 
     @property
     def crop(self) -> np.ndarray:
@@ -121,7 +137,8 @@ def inspect_window(
         raise VsrError("bad_model", f"{loaded.name} has no CTC head, which the page shows; take another model")
     states, (results,) = search_crops(loaded, [clip.crop[start:stop]], options, asked_of(loaded, clip, [(start, stop)]))
     max_confidence = highest_chance(frame_rate(clip.crop[start:stop]))
-    readings = read_hypotheses(loaded, states[0], results, start, edges, most=max_confidence).hypotheses
+    window_read = read_hypotheses(loaded, states[0], results, start, edges, most=max_confidence)
+    readings = window_read.hypotheses
     nbest = tuple(Alternative(reading.text, reading.score) for reading in readings)
     tokenizer = loaded.tokenizer
     return Inspection(
@@ -134,6 +151,7 @@ def inspect_window(
         opening=lip_opening(clip.landmarks[start:stop]),
         stills=stills(clip, start, stop),
         facts=facts_of(loaded, clip, options),
+        in_domain=window_read.in_domain, model=loaded.name,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.core.files import write_json
+from vsr.core.files import atomic_write, write_json
 from vsr.text.listed import CONFIG, MARK, SPACE, Listed, spans_between_marks, spans_between_spaces
 from vsr.text.normalise import lower
 from vsr.text.segmenting import fewest_pieces
@@ -53,7 +53,8 @@ class SentencePieceTokenizer(Listed):
 
     def save(self, folder: str | Path) -> None:
         """Write tokenizer.json and tokenizer.model."""
-        (Path(folder) / "tokenizer.model").write_bytes(self._model)
+        with atomic_write(Path(folder) / "tokenizer.model") as temporary:
+            temporary.write_bytes(self._model)
         config = {"kind": "unigram", "case": self.case}
         write_json(Path(folder) / CONFIG, config if self._own_order else config | {"units": self.units})
 

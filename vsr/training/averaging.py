@@ -24,7 +24,6 @@ def keep_epoch(folder: Path, average: Average, epoch: int, keep: int) -> None:
     """Save the averaged weights of an epoch, without frozen tensors, and delete all but the last ``keep`` epochs."""
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / f"{epoch:04d}.safetensors") as temporary:
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in average.weights().items()}
         save_file(weights, str(temporary), {FROZEN: json.dumps(average.frozen)})

@@ -60,7 +60,6 @@ class StepLog:
         """Rewrite the file with further columns."""
         rows = read_steps(self.path)[1]
         self.names = names
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         write_lines(self.path, ["\t".join(names), *("\t".join(row) for row in rows)])
 
     def points(self) -> list[tuple[str, float, int]]:

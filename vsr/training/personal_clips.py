@@ -20,23 +20,30 @@ from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import mesh_for, reads_tracks
 from vsr.modelstore.folder import LoadedModel
 
-UNUSABLE = (*CLIP_REASONS, "covered", "at_rest")  # reasons that concern a single video
+SILENT = ("covered", "at_rest")  # reasons of footage in which nobody is seen to speak
+UNUSABLE = (*CLIP_REASONS, *SILENT)  # reasons that concern a single video
 Say = Callable[[str], None]
 
 
 @contextmanager
 def cropped(
-    loaded: LoadedModel, transcribed: Sequence[Clip], untranscribed: Sequence[Clip], jobs: int | None, say: Say
+    loaded: LoadedModel,
+    transcribed: Sequence[Clip],
+    untranscribed: Sequence[Clip],
+    jobs: int | None,
+    say: Say,
+    refused: list[str] | None = None,
 ) -> Iterator[tuple[list[Clip], list[Clip]]]:
     """Both lists of clips with mouth crops, and tracks if the model reads them, in a temporary folder.
 
     Clips that have a crop are taken as they are. An untranscribed video becomes the stretches of speech of the face
-    that speaks longest. ``say`` prints why a video is refused. Raises VsrError bad_manifest where no clip is left,
-    no_space.
+    that speaks longest. ``say`` prints why a video is refused, and the list ``refused`` receives its name, unless it is
+    footage in which nobody speaks. Raises VsrError bad_manifest where no clip is left, no_space.
     """
+    left_out: list[str] = [] if refused is None else refused
     with tempfile.TemporaryDirectory(prefix="vsr_adapt_") as folder:
-        texts = _whole(loaded, transcribed, Path(folder), jobs, say)
-        footage = _stretches(loaded, untranscribed, Path(folder), say)
+        texts = _whole(loaded, transcribed, Path(folder), jobs, say, left_out)
+        footage = _stretches(loaded, untranscribed, Path(folder), say, left_out)
         if not texts and not footage:
             raise VsrError("bad_manifest", "no clip is left: in none of the videos could lips be followed")
         yield texts, footage
@@ -46,7 +53,9 @@ def _has_crop(clip: Clip) -> bool:
     return bool(clip.crop and clip.num_frames)
 
 
-def _whole(loaded: LoadedModel, clips: Sequence[Clip], folder: Path, jobs: int | None, say: Say) -> list[Clip]:
+def _whole(
+    loaded: LoadedModel, clips: Sequence[Clip], folder: Path, jobs: int | None, say: Say, refused: list[str]
+) -> list[Clip]:  # fmt: skip
     """The clips that have crops, and the others with newly made crops."""
     done, todo = [clip for clip in clips if _has_crop(clip)], [clip for clip in clips if not _has_crop(clip)]
     if not todo:
@@ -56,6 +65,7 @@ def _whole(loaded: LoadedModel, clips: Sequence[Clip], folder: Path, jobs: int |
     crop_corpus(listed, crops, jobs or 1)
     for clip_id, refusal in read_json(crops / "refused.json")["clips"].items():
         say(f"{clip_id} is left out: {refusal['message']}")
+        refused.append(clip_id)
     if not (crops / MANIFEST).stat().st_size:
         return done
     if reads_tracks(loaded):
@@ -63,7 +73,9 @@ def _whole(loaded: LoadedModel, clips: Sequence[Clip], folder: Path, jobs: int |
     return done + read_manifest(crops / MANIFEST)
 
 
-def _stretches(loaded: LoadedModel, clips: Sequence[Clip], folder: Path, say: Say) -> list[Clip]:
+def _stretches(
+    loaded: LoadedModel, clips: Sequence[Clip], folder: Path, say: Say, refused: list[str]
+) -> list[Clip]:  # fmt: skip
     """The clips that have crops, and the stretches of speech of the others."""
     result, todo = [clip for clip in clips if _has_crop(clip)], [clip for clip in clips if not _has_crop(clip)]
     window, mesh = preferred_window(loaded), mesh_for(loaded)
@@ -74,6 +86,7 @@ def _stretches(loaded: LoadedModel, clips: Sequence[Clip], folder: Path, say: Sa
             if error.reason not in UNUSABLE:
                 raise
             say(f"left out: {error}")
+            refused += [] if error.reason in SILENT else [clip.id]
             continue
         if others:
             say(f"{clip.video}: {_left(speaker, others)}")

@@ -32,7 +32,6 @@ def teach(manifests: list[str], teacher: SoundTeacher, out: str | Path) -> Count
     clips, out = _clips(manifests), Path(out)
     need_crops(clips)
     need_sound(clips, (SOUND,))
-    out.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(out)
     inputs = [_made(ledger, clip, teacher) for clip in clips]
     states = [_state(ledger, clip, entry) for clip, entry in zip(clips, inputs, strict=True)]

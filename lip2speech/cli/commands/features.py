@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.features.corpus import extract_corpus
     from lip2speech.features.sound import MANIFEST, sound_clips
     from lip2speech.features.stored import REFUSED
+    from vsr.cli.listed import told_counts
     from vsr.core.errors import VsrError
     from vsr.core.files import check_folder
     from vsr.data.manifest import need_crops, read_manifests, write_manifest
@@ -51,5 +52,4 @@ def run(args: argparse.Namespace) -> int:
     if recordings:
         write_manifest(f"{args.out}/{MANIFEST}", recordings)
     counts = extract_corpus(clips, args.units, args.out, args.jobs, offsets)
-    print(", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items())))
-    return 0
+    return told_counts(counts, "made", "kept")

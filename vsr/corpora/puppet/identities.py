@@ -94,7 +94,6 @@ def prepare_identities(out: str | Path, people: int, clips: int, seed: int = 0) 
 def _clip(out: Path, person: Identity, number: int, text: str, vocabulary, seed: int) -> Clip:
     path = out / "video" / f"{person.name}_{number}.mp4"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         rng, words = np.random.default_rng([seed, 6, person.number, number]), text.split()
         spoken = [vocabulary.spoken(word) for word in words]
         speech = synthesiser().speak(words, spoken, person.voice(int(rng.integers(130, 170))))

@@ -77,7 +77,6 @@ def _clip(out: Path, split: str, number: int, text: str, style: str, voices, see
     wave = np.pad(resample_poly(samples, SAMPLE_RATE, speech.rate).astype(np.float32), ROOM)
     frames = len(wave) // SAMPLES_PER_FRAME
     path = out / "sound" / f"{name}.wav"
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_wave(path, wave[: frames * SAMPLES_PER_FRAME])
     start = ROOM / SAMPLE_RATE
     return Clip(name, str(path), text, voice.name, frames, words=((style, start, start + speech.words[-1].end),))
