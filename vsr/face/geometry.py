@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 CROP = 96
-CORNERS = np.array([(0, 0), (CROP, 0), (CROP, CROP), (0, CROP)])
+CORNERS = CROP * np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
 ANCHORS = (slice(5, 11), slice(11, 17), slice(0, 5), slice(17, 37))  # right eye, left eye, nose, mouth in `points`
 REFERENCE = np.array([(102.07, 94.27), (156.36, 93.58), (129.00, 135.90), (129.31, 157.82)])
 MOUTH = 3
@@ -79,27 +79,33 @@ def cut_mouth(frame: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Warp frame (H, W, 3) uint8 by matrix (2, 3) to a gray crop (96, 96) uint8; black outside the frame."""
     import cv2
 
+    return cv2.cvtColor(cut(frame, matrix, CROP), cv2.COLOR_RGB2GRAY)
+
+
+def cut(frame: np.ndarray, matrix: np.ndarray, side: int) -> np.ndarray:
+    """Warp frame (H, W, 3) uint8 by matrix (2, 3) to (side, side, 3) uint8; black outside the frame."""
+    import cv2
+
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 0.6:  # warping samples single pixels: average first, or a large face aliases
-        frame, matrix = _reduced(frame, matrix, scale)
-    patch = cv2.warpAffine(frame, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR)
-    return cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY)
+        frame, matrix = _reduced(frame, matrix, scale, side)
+    return cv2.warpAffine(frame, matrix, (side, side), flags=cv2.INTER_LINEAR)
 
 
-def _reduced(frame: np.ndarray, matrix: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+def _reduced(frame: np.ndarray, matrix: np.ndarray, scale: float, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Downsample the part of the frame under the crop by an integer factor; returns it and its matrix to the crop."""
     import cv2
 
-    (x0, y0, x1, y1), size, reduced = reduction(frame.shape[:2], matrix, scale)
+    (x0, y0, x1, y1), size, reduced = reduction(frame.shape[:2], matrix, scale, side)
     return cv2.resize(frame[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA), reduced
 
 
 def reduction(
-    shape: tuple[int, ...], matrix: np.ndarray, scale: float
+    shape: tuple[int, ...], matrix: np.ndarray, scale: float, side: int = CROP
 ) -> tuple[tuple[int, int, int, int], tuple[int, int], np.ndarray]:
-    """The part (x0, y0, x1, y1) of a frame (H, W) that a crop covers, its (width, height) after downsampling by an
-    integer factor, and the matrix (2, 3) from the downsampled part to the crop."""
-    corners = crop_corners(matrix)
+    """The part (x0, y0, x1, y1) of a frame (H, W) that a crop (side, side) covers, its (width, height) after
+    downsampling by an integer factor, and the matrix (2, 3) from the downsampled part to the crop."""
+    corners = crop_corners(matrix, side)
     height, width = shape
     x0, y0 = np.clip(np.floor(corners.min(axis=0)).astype(int) - 8, 0, [width - 1, height - 1])
     x1, y1 = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 8, 1, [width, height])
@@ -113,9 +119,9 @@ def reduction(
     return (x0, y0, x1, y1), size, np.column_stack([linear, matrix[:, :2] @ shift + matrix[:, 2]])
 
 
-def crop_corners(matrix: np.ndarray) -> np.ndarray:
-    """Corners (4, 2) of the crop in frame pixels, for a matrix (2, 3)."""
-    return _in_frame(CORNERS, matrix[None])[0]
+def crop_corners(matrix: np.ndarray, side: int = CROP) -> np.ndarray:
+    """Corners (4, 2) of the crop (side, side) in frame pixels, for a matrix (2, 3)."""
+    return _in_frame(CORNERS * (side / CROP), matrix[None])[0]
 
 
 def shares_inside(shape: tuple[int, ...], matrices: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ from vsr.media.resample import Position
 @dataclass(frozen=True)
 class CastBlock:
     """A block with identities: its parts in the order of its pieces, the number of its first shot, and the people who
-    are new or appear again in it.
+    are new or appear again in it (none with the last block).
 
     begin: a position from which its frames can be read again, None for the first block of the video.
     """
@@ -75,6 +75,7 @@ class MouthSource:
         begin: Position | None = None,
     ):  # fmt: skip
         self.path, self.casting, self.frames = path, casting or Casting(number), 0
+        self._known = self.casting.people.persons  # after the last block
         self.reasons: list[str | None] = []
         self.broken: VsrError | None = None
         self.holes: list[Hole] = []
@@ -141,12 +142,18 @@ class MouthSource:
 
     def cast(self, block: Block) -> CastBlock:
         """Assign identities in the next block and choose which faces are read."""
-        first_shot, known, begin = self.casting.first_shot, set(self.casting.people.persons), self._begin
+        first_shot, begin = self.casting.first_shot, self._begin
         parts = self.casting.of(block)
         self.frames, self._begin = self.frames + len(block.times), block.next
         self.reasons += [part.reason for part in parts]
-        people = tuple(person for person in self.casting.people.persons if person not in known)
+        people = () if block.next is None else tuple(self._newly_known())
         return CastBlock(block, parts, first_shot, people, begin)
+
+    def _newly_known(self) -> list[Person]:
+        """The people who changed since the block before."""
+        known = set(self._known)
+        self._known = self.casting.people.persons
+        return [person for person in self._known if person not in known]
 
     def let_pass(self, broken: list[VsrError] | None) -> None:
         """Append the error of a truncated or damaged file to a list; without a list it is raised."""

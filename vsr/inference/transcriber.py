@@ -22,6 +22,7 @@ from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
 from vsr.decoding.search import check_heads
 from vsr.face.identity import People
+from vsr.face.likeness import measure
 from vsr.face.mouth_source import CastBlock, MouthSource
 from vsr.face.speaker_selection import Casting, Part, check_found, number_of_faces, unread
 from vsr.inference.assemble import segments_of, skipped_of, tracks_of
@@ -118,7 +119,8 @@ class Reading:
     def _heading(self) -> dict:
         """The inputs of the result, to check that a journal fits."""
         config = zlib.crc32(repr(sorted(self.loaded.config.items())).encode())
-        return {"file": Path(self.path).name, "config": config, "window": self.window} | self.provenance
+        own = {"file": Path(self.path).name, "config": config, "window": self.window, "likeness": measure().name}
+        return own | self.provenance
 
     def run(self, watch: Watch) -> Transcript:
         """Read to the end."""
