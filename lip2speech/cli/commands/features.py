@@ -45,11 +45,11 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "give --manifest, --sound or both")
     clips = read_manifests(args.manifest)
     need_crops(clips)
-    recordings = sound_clips(args.sound) if args.sound else []
-    clips += recordings
+    heard = sound_clips(args.sound) if args.sound else []
+    clips += heard
     check_folder(args.out, [REFUSED, *(f"{clip.id}.safetensors" for clip in clips)], args.units, args.offsets or "")
-    if recordings:
-        write_manifest(f"{args.out}/{MANIFEST}", recordings)
+    if heard:
+        write_manifest(f"{args.out}/{MANIFEST}", heard)
     counts = extract_corpus(clips, args.units, args.out, args.jobs, offsets)
-    print(", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items())))
+    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
     return 0
