@@ -94,16 +94,16 @@ def _cropped(loaded: LoadedModel, path: str | Path, seen: Seen) -> Iterator[Spok
 
 def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int, mesh, seen: Seen) -> Iterator[Spoken]:
     source, window = MouthSource(path, number_of_faces(faces), mesh=mesh), preferred_window(loaded)
-    has_windows = False
-    for part in (part for block in source for part in block.parts):
+    some = False
+    for part in (part for own in source for part in own.parts):
         seen.take(part)
         for start, stop in part.spans(window):
-            has_windows = True
+            some = True
             yield Spoken(
                 part.face, part.piece.crop[start:stop], frame_edges(part.piece.times[start:stop]),
                 mouth=part.piece.mouth_of(start, stop),
             )  # fmt: skip
-    source.check(has_windows)
+    source.check(some)
 
 
 @torch.inference_mode()

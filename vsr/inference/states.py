@@ -52,9 +52,9 @@ def encode_video(
     Args:
         loaded: any lip reader, or an encoder alone.
         path: the video.
-        layers: "frontend", the output of the front end; a number from 1, the output of that encoder layer; "last", the
+        layers: "frontend", what goes into the encoder; a number from 1, what comes out of that layer; "last", the
             states that the heads read.
-        faces, cropped, seen: as in `vsr.inference.speech.spoken`.
+        faces, cropped, seen: as `vsr.inference.speech.spoken` takes them.
 
     Returns:
         Each layer by its name, (T, D) float32; "start" and "end" (T,) float64, seconds in the video; "face" (T,) and

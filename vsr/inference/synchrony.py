@@ -53,15 +53,15 @@ def tracks_of(model: Synchrony, path: str | Path, faces: str | int = "largest") 
     """
     if not has_sound(path):
         raise VsrError("no_sound", f"{path} has no sound: there is nothing to compare the lips with")
-    source, has_tracks = MouthSource(path, number_of_faces(faces)), False
-    for part in (part for block in source for part in block.parts):
+    source, some = MouthSource(path, number_of_faces(faces)), False
+    for part in (part for own in source for part in own.parts):
         piece = part.piece
         if part.reason or len(piece.crop) < LEAST:
             continue
         (wave,) = waves_at(path, [piece.times])
-        has_tracks = True
+        some = True
         yield Track(part.face, model.see(piece.crop), model.hear(wave), frame_edges(piece.times))
-    source.check(has_tracks)
+    source.check(some)
 
 
 def offset_in(model: Synchrony, path: str | Path, faces: str | int = "largest", most: int = MOST) -> Offset:

@@ -69,8 +69,8 @@ class Screen:
         return Transcript(self.source, 25.0, end, self.model, tuple(self.segments))
 
     def summary(self, dropped: int, covered: float = 0.0, few_frames: float = 0.0) -> str:
-        """A line on the delay of the captions, the seconds without a visible mouth or with too few frames, guesses and
-        dropped frames."""
+        """How far behind the captions were, for how many seconds there was no mouth to read, or too few frames of it,
+        and what of them is not to be believed."""
         parts = [f"{len(self.delays)} words"]
         if self.delays:
             late = sorted(self.delays)[int(0.95 * (len(self.delays) - 1))]
@@ -85,6 +85,6 @@ class Screen:
 
 
 def seen_badly(covered: float, few_frames: float) -> list[str]:
-    """Messages on the seconds with a covered mouth, or with too few frames; none below a second."""
+    """For how many seconds there was no mouth to read, or too few frames of it; nothing below a second."""
     parts = [f"the mouth was covered for {covered:.0f} s and not read there"] if covered >= 1 else []
     return parts + ([f"for {few_frames:.0f} s of speech {FEW}, {WORSE}"] if few_frames >= 1 else [])

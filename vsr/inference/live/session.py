@@ -89,10 +89,10 @@ class Session:
         self.points = None if mesh is None else LivePoints(mesh)
         self.mouths = MouthStream(detector, faces=mesh is not None)
         self.utterance = Utterance()
-        self.covered = 0.0  # seconds in which the mouth was covered
-        self.few_frames = 0.0  # seconds of speech with too few different frames to be read well
+        self.covered = 0.0  # seconds for which no mouth was to be seen
+        self.few_frames = 0.0  # seconds of speech in which the mouth changed too few times to be read well
         self._latest: deque[Mouth] = deque(maxlen=LOOK_BACK)
-        self._seen = 0  # number of mouths
+        self._seen = 0  # mouths
         self._person = 0
         self._pool = ThreadPoolExecutor(1)
         self._reading: Future | None = None
