@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,8 +45,8 @@ def _layers(loaded: LoadedModel):
 
 @torch.inference_mode()
 def encode_video(
-    loaded: LoadedModel, path: str | Path, layers: tuple[str, ...] = (LAST,), faces: str | int = "largest",
-    cropped: bool = False, seen: Seen | None = None,
+    loaded: LoadedModel, path: str | Path, layers: Sequence[str | int] | str | int = (LAST,),
+    faces: str | int = "largest", cropped: bool = False, seen: Seen | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """States of every frame in which lips speak.
 
@@ -53,7 +54,7 @@ def encode_video(
         loaded: any lip reader, or an encoder alone.
         path: the video.
         layers: "frontend", what goes into the encoder; a number from 1, what comes out of that layer; "last", the
-            states that the heads read.
+            states that the heads read. One alone needs no list.
         faces, cropped, seen: as `vsr.inference.speech.spoken` takes them.
 
     Returns:
@@ -63,6 +64,7 @@ def encode_video(
     Raises:
         VsrError: bad_options for a layer that is not there, at_rest, covered, and what a video is refused for.
     """
+    layers = tuple(map(str, (layers,) if isinstance(layers, str | int) else layers))
     check_layers(loaded, layers)
     found: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "start", "end", "face", "window")}
     for number, own in enumerate(spoken(loaded, path, faces, cropped, seen=seen)):
