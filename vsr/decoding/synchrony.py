@@ -149,9 +149,10 @@ def save_synchrony(folder: str | Path, model: Synchrony, about: dict[str, Any]) 
 
 
 def load_synchrony(model: str | Path | None = None) -> Synchrony:
-    """Embeddings of a folder of `save_synchrony` (None: those that ship) with their front ends, or those of a reader
-    that was trained by contrast. Raises VsrError bad_model."""
-    folder = GRID_SYNC if model is None else Path(model)
+    """Embeddings of a folder of `save_synchrony` (None or "grid-sync": those that ship) with their front ends, or those
+    of a reader that was trained by contrast. Raises VsrError bad_model."""
+    shipped = model is None or str(model) == GRID_SYNC.name and not Path(model).exists()
+    folder = GRID_SYNC if shipped else Path(str(model))
     config = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
     if not isinstance(config, dict) or config.get("kind") != KIND:
         return Synchrony.of_reader(load_model(str(model)), str(model))

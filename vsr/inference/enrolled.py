@@ -211,6 +211,7 @@ def _file_of(folder: str | Path, phrase: str) -> Path:
 
 
 def _check_reader(loaded: LoadedModel, phrase: Phrase) -> None:
-    if phrase.model != (own := reader_of(loaded)):
+    own = reader_of(loaded)
+    if phrase.model.get("sha256") != own["sha256"]:  # a name may have been another one then
         problem = f"was enrolled with the reader {phrase.model.get('name')}, not with {own['name']}"
         raise VsrError("bad_options", f"{phrase.phrase!r} {problem}: give that one with --model, or enrol it again")
