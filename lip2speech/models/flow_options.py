@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lip2speech.models.guidance import Guidance, scales_in
 from vsr.core.errors import VsrError
-from vsr.core.numbers import SEED, Range, check_numbers
+from vsr.core.numbers import SEED, Range, check_numbers, check_whole, make_plain
 
 SOLVERS = ("euler", "midpoint")
 RANGES = {
@@ -44,8 +44,10 @@ class FlowOptions:
     detail: float = 1.0
 
     def __post_init__(self):
+        make_plain(self)
         if self.solver not in SOLVERS:
             raise VsrError("bad_options", f"the solver is '{self.solver}'; it can be {' or '.join(SOLVERS)}")
+        check_whole("steps", self.steps, reason="bad_options")
         check_numbers(self, "", "bad_options", **RANGES)
         scales_in(self.guidance)
 

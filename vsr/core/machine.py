@@ -62,8 +62,8 @@ def find_device(name) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # the last two: builds without that device
+        torch.empty(1, device=torch.device(name))
+    except (TypeError, RuntimeError, AssertionError, NotImplementedError) as error:  # the last two: builds without it
         reason = str(error).splitlines()[0]
         raise VsrError("bad_options", f"device {name} cannot be used ({reason}): try cpu") from error
     return str(name)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import PurePath
 from typing import Any
 
 from vsr.core.errors import WRONG_USAGE, VsrError
@@ -44,10 +46,26 @@ SEED = Range(least=0, most=2**63 - 1)  # accepted by PyTorch, NumPy and Python
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a finite int or float; a bool is not."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """Whether a value is a finite real number, NumPy's included; a bool is not."""
+    if isinstance(value, bool) or not isinstance(value, Real):
         return False
-    return isinstance(value, int) or math.isfinite(value)
+    return isinstance(value, Integral) or math.isfinite(value)
+
+
+def check_whole(name: str, value: Any, allowed: Range = ANY, reason: str = "") -> None:
+    """`check_number` of one that must be whole, such as a count."""
+    if is_number(value) and not isinstance(value, Integral):
+        raise VsrError(reason or "bad_config", f"{name} is {value}: it must be a whole number")
+    check_number(name, value, allowed, reason)
+
+
+def make_plain(options: Any) -> None:
+    """NumPy's numbers in a dataclass become Python's, which JSON can hold and searches take, and paths their text."""
+    for name, value in vars(options).items():
+        if isinstance(value, Real) and hasattr(value, "item"):
+            object.__setattr__(options, name, value.item())
+        elif isinstance(value, PurePath):
+            object.__setattr__(options, name, str(value))
 
 
 def check_number(name: str, value: Any, allowed: Range = ANY, reason: str = "") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vsr.core.errors import VsrError
-from vsr.core.numbers import SHARE, Range, check_numbers
+from vsr.core.numbers import SHARE, Range, check_numbers, check_whole, make_plain
 from vsr.text.hypothesis import Hypothesis
 
 __all__ = ["METHODS", "DecodeOptions", "Hypothesis"]
@@ -19,6 +19,7 @@ HEEDED = {  # method -> options that have an effect on it
     "ctc_greedy": (),
     "lexicon": ("beam", "nbest", "length_bonus", "lexicon", "ngram", "ngram_weight"),
 }
+FILES = ("lm", "ngram", "hotwords", "lexicon")
 WIDEST = 1000  # beam; published searches take 40
 WEIGHT = Range(least=0, most=1000)
 BONUS = Range(least=-1000, most=1000)
@@ -70,8 +71,14 @@ class DecodeOptions:
     head: str = ""
 
     def __post_init__(self):
+        make_plain(self)
+        for name in FILES:
+            if not isinstance(getattr(self, name), str):
+                raise VsrError("bad_options", f"{name} is {getattr(self, name)!r}: give a path, or '' for none")
         if self.method not in METHODS:
             raise VsrError("bad_options", f"unknown decoding method '{self.method}'; known: {', '.join(METHODS)}")
+        check_whole("beam", self.beam, reason="bad_options")
+        check_whole("nbest", self.nbest, reason="bad_options")
         if not 1 <= self.nbest <= self.beam <= WIDEST:
             problem = f"beam {self.beam} and nbest {self.nbest}: need 1 <= nbest <= beam <= {WIDEST}"
             raise VsrError("bad_options", problem)

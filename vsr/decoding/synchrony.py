@@ -152,9 +152,10 @@ def save_synchrony(folder: str | Path, model: Synchrony, about: dict[str, Any]) 
 
 
 def load_synchrony(model: str | Path | None = None) -> Synchrony:
-    """Embeddings of a folder written by `save_synchrony` (None: the shipped one) with their front ends, or those of a
-    model that was trained by contrast. Raises VsrError bad_model."""
-    folder = GRID_SYNC if model is None else Path(model)
+    """Embeddings of a folder written by `save_synchrony` (None or "grid-sync": the shipped one) with their front ends,
+    or those of a reader that was trained by contrast. Raises VsrError bad_model."""
+    is_shipped = model is None or str(model) == GRID_SYNC.name and not Path(model).exists()
+    folder = GRID_SYNC if is_shipped else Path(str(model))
     config = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
     if not isinstance(config, dict) or config.get("kind") != KIND:
         return Synchrony.of_reader(load_model(str(model)), str(model))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.errors import VsrError
+from vsr.core.numbers import NOT_NEGATIVE, check_number
 from vsr.core.present import present
 from vsr.face.detector import Detector
 from vsr.face.mouth_points import MouthMesh
@@ -82,6 +83,8 @@ def crop_video(
     """
     if faces not in ("largest", "longest"):
         raise ValueError(f"faces is 'largest' or 'longest', not {faces!r}")
+    for name, seconds in (("start", start), ("end", end)):
+        check_number(name, seconds, NOT_NEGATIVE, "bad_options")
     part = (start, end)
     source = MouthSource(path, mesh=mesh, on_request=on_request, detector=detector, part=part, whole=True)
     times, parts = _everybody(source)

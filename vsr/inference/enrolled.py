@@ -217,6 +217,7 @@ def _file_of(folder: str | Path, phrase: str) -> Path:
 
 
 def _check_reader(loaded: LoadedModel, phrase: Phrase) -> None:
-    if phrase.model != (reader := reader_of(loaded)):
+    reader = reader_of(loaded)
+    if phrase.model.get("sha256") != reader["sha256"]:  # the name may have changed since
         problem = f"was enrolled with the reader {phrase.model.get('name')}, not with {reader['name']}"
         raise VsrError("bad_options", f"{phrase.phrase!r} {problem}: give that one with --model, or enrol it again")

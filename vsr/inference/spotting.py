@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from vsr.core.clock import FPS
+from vsr.core.numbers import SHARE, check_number
 from vsr.core.tokens import BLANK
 from vsr.inference.alignment import tokens_of
 from vsr.inference.free_reading import known_lips
@@ -49,12 +50,15 @@ def find_phrases(
     loaded: LoadedModel, path: str | Path, phrases: Sequence[str], least: float, faces: str | int = "all",
     cropped: bool = False, seen: Seen | None = None,
 ) -> Iterator[Found]:  # fmt: skip
-    """Where each phrase scores at least ``least`` in a video of any length, window by window, ordered by time in each.
+    """Where each phrase, or the one, scores at least ``least`` in a video of any length, window by window, ordered by
+    time in each.
 
     ``faces``, ``cropped``, ``seen``: as `vsr.inference.speech.spoken` takes them; where nothing is found ``seen`` is
     told, too, whether the reader knows such lips, by the first windows. Raises VsrError: bad_model, bad_text,
     at_rest, covered, and what a video is refused for.
     """
+    check_number("least", least, SHARE, "bad_options")
+    phrases = [phrases] if isinstance(phrases, str) else phrases  # which is a sequence, too: of letters
     wanted = [(phrase, tokens_of(loaded, phrase)) for phrase in phrases]
     empty: list[Encoded] = []  # windows without any, until there is one
     some = False

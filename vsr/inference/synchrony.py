@@ -18,7 +18,7 @@ from vsr.core.errors import VsrError
 from vsr.core.windows import frame_edges
 from vsr.decoding.synchrony import MOST, Offset, Synchrony, agreements, best_offset
 from vsr.face.mouth_source import MouthSource
-from vsr.face.speaker_selection import number_of_faces
+from vsr.face.wanted import wanted_faces
 from vsr.inference.listening import has_sound, waves_at
 from vsr.inference.seen import Seen
 
@@ -56,7 +56,7 @@ def tracks_of(
     """
     if not has_sound(path):
         raise VsrError("no_sound", f"{path} has no sound: there is nothing to compare the lips with")
-    source, has_tracks = MouthSource(path, number_of_faces(faces)), False
+    source, has_tracks = MouthSource(path, wanted_faces(faces)), False
     for part in (part for block in source for part in block.parts):
         piece = part.piece
         if seen is not None:

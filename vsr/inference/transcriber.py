@@ -24,7 +24,8 @@ from vsr.decoding.search import check_heads
 from vsr.face.identity import People
 from vsr.face.likeness import measure
 from vsr.face.mouth_source import CastBlock, MouthSource
-from vsr.face.speaker_selection import Casting, Part, check_found, number_of_faces, unread
+from vsr.face.speaker_selection import Casting, Part, check_found, unread
+from vsr.face.wanted import wanted_faces
 from vsr.inference.assemble import segments_of, skipped_of, tracks_of
 from vsr.inference.journal import Journal
 from vsr.inference.listening import hearing_of, incomplete, transcribe_sound
@@ -93,7 +94,7 @@ class Reading:
         if not options.head:
             check_heads(loaded.model, options.method)
         self.loaded, self.path, self.options = loaded, path, options
-        self.faces = number_of_faces(faces)
+        self.faces = wanted_faces(faces)
         self.info = probe(path)
         self.window = preferred_window(loaded)
         self.hearing = hearing_of(loaded, path, modality)

@@ -99,6 +99,7 @@ def load_language_model(name: str | Path, device: str = "cpu", precision: str = 
 
 def find_model(name: str | Path | None = None) -> Path:
     """The folder of a model by a name of `load_model`, fetched if needed. Raises VsrError like `load_model`."""
+    name = name if name is None else str(name)  # a path may be a name as well
     if name is not None and not (Path(name).exists() or name in NAMES or HUB_ID.fullmatch(str(name))):
         return stored(str(name))
     return locate(name, NAMES, (CONFIG_FILE,), read_config)
