@@ -31,6 +31,9 @@ UNUSED = [
     "phrases enrol hello clip.mp4 --nbest 2",
     "phrases own clip.mp4 --voice de",
     "phrases remove hello --nbest 2",
+    "phrases remove hello --model grid",
+    "phrases enrolled --cropped",
+    "phrases list.txt clip.mp4 --seconds 2",
 ]  # fmt: skip
 SPOKEN = [
     "speak clip.mp4 -o o.mp4 --tokens t --solver heun",

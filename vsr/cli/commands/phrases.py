@@ -37,6 +37,8 @@ vsr phrases own clip.mp4 --speak said.wav"""
 LEAST = 0.7  # fit below which it is none of a list
 
 WHERE = dict.fromkeys(("nbest", "threshold", "json"), "LIST and own")
+WHERE |= dict.fromkeys(("model", "cropped", "faces", "device", "precision"), "LIST, enrol and own")
+WHERE |= {"seconds": "the number of a camera"}
 WHERE |= {"speak": "own", "folder": "enrol, own, enrolled and remove", "voice": "own with --speak"}
 
 
@@ -60,8 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def unused(args: argparse.Namespace) -> dict[str, str]:
     """Options that this call does not heed -> where they work."""
     form = args.list if args.list in FORMS else ""
-    chooses = form in ("", "own")
-    heeded = {
+    chooses, looks = form in ("", "own"), form not in ("enrolled", "remove")
+    filmed = any(video.isdigit() for video in args.videos[form == "enrol" :])
+    heeded = dict.fromkeys(("model", "cropped", "faces", "device", "precision"), looks) | {
+        "seconds": looks and filmed,
         "nbest": chooses, "threshold": chooses, "json": chooses, "speak": form == "own", "folder": bool(form),
         "voice": form == "own" and args.speak,
     }  # fmt: skip
