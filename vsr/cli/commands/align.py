@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsr.cli.options import add_faces_argument, add_model_argument, check_present
+from vsr.cli.options import add_faces_argument, add_model_argument, check_present, unused_of_crops
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.output.subtitles import WRITERS
 
@@ -43,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_faces_argument(parser)
     add_device_argument(parser)
     add_precision_argument(parser)
+
+
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_of_crops(args)
 
 
 def run(args: argparse.Namespace) -> int:

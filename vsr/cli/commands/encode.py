@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsr.cli.options import add_faces_argument, add_model_argument, check_present, files_of_model
+from vsr.cli.options import add_faces_argument, add_model_argument, check_present, files_of_model, unused_of_crops
 from vsr.core.machine import add_device_argument, add_precision_argument
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_faces_argument(parser)
     add_device_argument(parser)
     add_precision_argument(parser)
+
+
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_of_crops(args)
 
 
 def run(args: argparse.Namespace) -> int:

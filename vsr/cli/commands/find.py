@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from vsr.cli.options import add_faces_argument, add_model_argument, check_present
+from vsr.cli.options import add_faces_argument, add_model_argument, check_present, unused_of_crops
 from vsr.core.errors import VsrError
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
@@ -43,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_device_argument(parser)
     add_precision_argument(parser)
     add_earlier_option(parser, "--least", "--threshold")
+
+
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_of_crops(args)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from vsr.cli.options import add_faces_argument, add_model_argument, check_present
+from vsr.cli.options import add_faces_argument, add_model_argument, check_present, unused_of_crops
 from vsr.cli.own_phrases import FORMS, LONGEST, ROWS, add_own_arguments, filmed, run_own
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
@@ -69,7 +69,7 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
         "nbest": chooses, "threshold": chooses, "json": chooses, "speak": form == "own", "folder": bool(form),
         "voice": form == "own" and args.speak,
     }  # fmt: skip
-    return {name: WHERE[name] for name, works in heeded.items() if not works}
+    return unused_of_crops(args) | {name: WHERE[name] for name, works in heeded.items() if not works}
 
 
 def run(args: argparse.Namespace) -> int:
