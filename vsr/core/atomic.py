@@ -45,7 +45,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         if others is None or temporary not in others.files:
             _remove(temporary)
-        if others is None and not path.exists():
+        if others is None and not os.path.lexists(path):
             remove_empty(made)
 
 
