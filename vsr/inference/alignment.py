@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 
 
 def align_video(
-    loaded: LoadedModel, path: str | Path, text: str, faces: str | int = "largest", cropped: bool = False
-) -> Transcript:
+    loaded: LoadedModel, path: str | Path, text: str, faces: str | int = "largest", cropped: bool = False,
+    seen: Seen | None = None,
+) -> Transcript:  # fmt: skip
     """The times and confidences of the words of ``text``, which the lips in a video say from beginning to end.
 
     Args:
         loaded: a lip reader with a CTC head.
         path: the video; where its lips rest, no word is looked for.
         text: all that is said.
-        faces, cropped: as `vsr.inference.speech.spoken` takes them.
+        faces, cropped, seen: as `vsr.inference.speech.spoken` takes them.
 
     Returns:
         A transcript of one segment, whose confidences say how well each word fits, and whose ``in_domain`` whether the
@@ -44,7 +45,7 @@ def align_video(
         VsrError: bad_model, bad_text, at_rest, covered, and what a video is refused for.
     """
     tokens = tokens_of(loaded, text)
-    seen = Seen()
+    seen = Seen() if seen is None else seen
     parts = list(encoded(loaded, path, faces, cropped, seen))
     states = torch.cat([part.states for part in parts])
     check_room(tokens, len(states), path)

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _encode(loaded: LoadedModel, video: str, out: Path, layers: tuple[str, ...], args: argparse.Namespace) -> None:
     """Write the states of one video, and say what must be known of it. Raises VsrError."""
-    from vsr.cli.each_video import tell_warnings
+    from vsr.cli.each_video import tell_seen
     from vsr.core.files import check_output
     from vsr.inference.seen import Seen
     from vsr.inference.states import STATES, encode_video, save_states
@@ -75,7 +75,7 @@ def _encode(loaded: LoadedModel, video: str, out: Path, layers: tuple[str, ...],
     states = encode_video(loaded, video, layers, args.faces, args.cropped, seen)
     save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256, "file": str(video)})
     print(f"{out}: {len(states['start'])} frames, layers: {', '.join(layers)}")
-    tell_warnings(video, seen.warnings)
+    tell_seen(video, seen)
 
 
 def _outputs(args: argparse.Namespace) -> dict[str, Path]:

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _search(loaded, video: str, phrases: list[str], args: argparse.Namespace) -> None:
     """Print the places of one video, each as it is found. Raises VsrError."""
-    from vsr.cli.each_video import tell_warnings
+    from vsr.cli.each_video import tell_seen
     from vsr.decoding.guesses import FLAGGED, is_guess
     from vsr.inference.free_reading import UNLIKE
     from vsr.inference.seen import SILENT, Seen
@@ -87,7 +87,7 @@ def _search(loaded, video: str, phrases: list[str], args: argparse.Namespace) ->
         told = error.reason in SILENT  # it says itself how the mouth was seen
         raise
     finally:
-        tell_warnings(video, [] if told else seen.warnings)
+        tell_seen(video, seen, [] if told else None)
         if guessed or is_guess(seen.in_domain):
             note = f"places with in_domain below {FLAGGED:g} (--json) are guesses" if guessed else MISSED
             print(f"vsr: {video}: {UNLIKE}: {note}", file=sys.stderr)

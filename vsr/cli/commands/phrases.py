@@ -86,7 +86,7 @@ def _choose_from_list(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "give a list and clips: vsr phrases LIST VIDEO [VIDEO ...]; --speak is for own")
     if not any(video.isdigit() for video in args.videos):  # a camera
         check_present(args.videos)
-    from vsr.cli.each_video import for_each, tell_strange_words, tell_warnings
+    from vsr.cli.each_video import for_each, tell_seen, tell_strange_words
     from vsr.inference.phrases import choose, phrase_tokens, read_phrases
     from vsr.inference.seen import Seen
     from vsr.modelstore.folder import load_model
@@ -101,7 +101,7 @@ def _choose_from_list(args: argparse.Namespace) -> int:
         with filmed([video], args.seconds) as (file,):
             choices = choose(loaded, file, phrases, args.faces, args.cropped, seen)
         _print(video, choices, args, seen.warnings)
-        tell_warnings(video, seen.warnings)
+        tell_seen(video, seen)
 
     return for_each(args.videos, read)
 
