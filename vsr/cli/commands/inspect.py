@@ -89,6 +89,6 @@ def look(args: argparse.Namespace, broken: list[VsrError], program: str = "vsr")
     with film_bar() as progress:
         watch = Watch(progress=progress)
         inspection = inspect_video(loaded, args.video, options, args.face, args.at, watch, broken)
-    tell_choice("inspect", args.video, inspection.clip.info.stream)
+    tell_choice(program, args.video, inspection.clip.info.stream)
     tell_warnings(args.video, inspection.warnings, program)
     return inspection
