@@ -1,6 +1,7 @@
 """Programs beside the packages: what they import of each other exists."""
 
 import ast
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ def test_a_program_imports_from_its_folder_what_is_there(program):
         if module and module.is_file():
             missing = {alias.name for alias in node.names} - names_in(module)
             assert not missing, f"{program.name} imports {missing} from {module.name}"
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_modules_that_a_program_begins_with_exist(program):
+    for node in ast.parse(program.read_text(encoding="utf-8")).body:
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        for first in {module.partition(".")[0] for module in modules}:
+            assert (program.parent / f"{first}.py").is_file() or find_spec(first), f"{program.name} imports {first}"
 
 
 def test_the_programs_are_found():
