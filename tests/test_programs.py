@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = sorted([*ROOT.glob("tools/bench/*.py"), *ROOT.glob("tools/parallel/*.py"), *ROOT.glob("egs/*/*/local/*.py")])
+STEMS = {program.stem for program in PROGRAMS}  # some programs import from another recipe
 
 
 def names_in(path: Path) -> set[str]:
@@ -36,7 +37,7 @@ def test_the_modules_that_a_program_begins_with_exist(program):
         modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
         for first in {module.partition(".")[0] for module in modules}:
-            assert (program.parent / f"{first}.py").is_file() or find_spec(first), f"{program.name} imports {first}"
+            assert first in STEMS or find_spec(first), f"{program.name} imports {first}"
 
 
 def test_the_programs_are_found():
