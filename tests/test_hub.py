@@ -76,7 +76,7 @@ def test_an_interrupted_save_leaves_the_old_model(folder, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("safetensors.torch.save_file", disk_full)
-    with pytest.raises(VsrError, match="No space left"):
+    with pytest.raises(VsrError, match="no space left"):
         save_model(folder, loaded.model, loaded.tokenizer, {"name": "second"})
     assert load_model(folder).name == "tiny"
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
