@@ -77,7 +77,7 @@ def test_two_videos_read_in_turns_with_one_detector_are_not_mixed(make_face):
 @pytest.mark.skipif(_without_models(), reason="mediapipe 1.x has no models of its own")
 def test_a_failure_in_one_thread_does_not_stay(make_face):
     frame = make_face(1)[0]
-    with pytest.raises(RuntimeError), NETWORKS.lent():
+    with pytest.raises(RuntimeError), NETWORKS.borrow():
         raise RuntimeError
     with pytest.raises(Exception):  # noqa: B017  whatever the networks have against it
         default_detector().detect(frame.astype(np.float64))
@@ -89,7 +89,7 @@ def test_many_threads_share_a_few_sets_of_networks():
     stock = Stock(lambda: made.append(len(made)) or made[-1], 3)
 
     def work(_):
-        with stock.lent() as one:
+        with stock.borrow() as one:
             inside.append(one)
             most.append(len(inside))
             time.sleep(0.002)

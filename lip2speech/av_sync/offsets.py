@@ -109,7 +109,7 @@ def measure(
     measured = Measured({id: Lag(0.0, 0.0, 0.0) for id in data.ids}, 0.0)
     for number in range(ROUNDS):
         offsets = list(measured.offsets().values())
-        lags = _centred(_one_round(data, num_learned, offsets, seed + number, jobs), num_learned)
+        lags = _centred(_estimate_lags(data, num_learned, offsets, seed + number, jobs), num_learned)
         measured = Measured(dict(zip(data.ids, lags, strict=True)), reliability(lags[:num_learned]))
     return measured
 
@@ -132,7 +132,7 @@ class _Corpus:
         self.bands = [bands_of(stored[i].mel) for i in range(len(clips))]
 
 
-def _one_round(data: _Corpus, num_learned: int, offsets: list[float], seed: int, jobs: int) -> list[Lag]:
+def _estimate_lags(data: _Corpus, num_learned: int, offsets: list[float], seed: int, jobs: int) -> list[Lag]:
     """The lag of every clip; of the first ``num_learned`` from the network that was not trained on it, of the others
     the mean over all networks."""
     aligned = [moved_bands(bands, offset) for bands, offset in zip(data.bands, offsets, strict=True)]

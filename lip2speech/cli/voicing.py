@@ -169,11 +169,11 @@ def _with_tokens(loaded, args: argparse.Namespace):
 
 def _tell(args: argparse.Namespace, plan, references: dict[int | None, Reference], text, spoken) -> None:
     """Print what was done, and on stderr what was not done as requested."""
-    from vsr.media.streams import tell_choice
+    from vsr.media.streams import report_stream_choice
 
     tell_what_is_silent(args.video, spoken)
     tell_what_differs(args.out, plan, references, spoken.faces)
-    tell_choice("lip2speech", args.video, spoken.stream)
+    report_stream_choice("lip2speech", args.video, spoken.stream)
     if warning := text.warning():
         print(f"lip2speech: {args.video}: {warning}", file=sys.stderr)
     if words := text.shown():

@@ -64,11 +64,11 @@ class Conditions(nn.ModuleDict):
         """
         total: Tensor | float = 0.0
         for name, module in self.items():
-            total = total + module(values.get(name), _kept(name, shown, query), query)
+            total = total + module(values.get(name), _is_used(name, shown, query), query)
         return total
 
 
-def _kept(name: str, shown: Shown, query: Tensor) -> Tensor:
+def _is_used(name: str, shown: Shown, query: Tensor) -> Tensor:
     """Mask (B,) of the clips for which a condition is used."""
     if isinstance(shown, Mapping):
         return shown[name]

@@ -75,7 +75,7 @@ class AlignedText:
             track[first:last, 0] = UNKNOWN
             edges = np.linspace(first, last, len(tokens) + 1).round().astype(int)
             for token, begin, stop in zip(tokens, edges[:-1], edges[1:], strict=True):
-                _place(track, token, int(begin), int(stop))
+                _write_token(track, token, int(begin), int(stop))
         return track
 
     def build(self, dim: int) -> nn.Module:
@@ -88,7 +88,7 @@ def characters(text: str) -> list[int]:
     return [FIRST + CHARACTERS.index(character) for character in text.lower() if character in CHARACTERS]
 
 
-def _place(track: np.ndarray, token: int, begin: int, stop: int) -> None:
+def _write_token(track: np.ndarray, token: int, begin: int, stop: int) -> None:
     """Write a token from step ``begin`` to ``stop``, within the length of the clip."""
     steps = np.arange(max(0, begin), min(stop, len(track)))
     track[steps, 0] = token

@@ -73,7 +73,7 @@ class SpeechDataset:
     ):  # fmt: skip
         if augmentation is not None and augmentation.speed:
             raise VsrError("bad_config", "data.augmentation.speed must be 0: the sound is not stretched with the clip")
-        self.crops = self.seen_of(clips, tokenizer, augmentation, seed)
+        self.crops = self.visual_dataset(clips, tokenizer, augmentation, seed)
         self.clips, self.seed, self.protocol = list(clips), seed, protocol
         self.conditions = dict(conditions or {})
         self.heard: dict[tuple[str, int], np.ndarray] = {}
@@ -83,7 +83,7 @@ class SpeechDataset:
         for index, clip in enumerate(clips):
             self.by_speaker.setdefault(clip.speaker, []).append(index)
 
-    def seen_of(self, clips: Sequence[Clip], tokenizer: Encoder, augmentation: Augmentation | None, seed: int):
+    def visual_dataset(self, clips: Sequence[Clip], tokenizer: Encoder, augmentation: Augmentation | None, seed: int):
         """The dataset of the visual input, the crops. Raises VsrError bad_manifest for clips without crops."""
         return CropDataset(clips, tokenizer, augmentation, seed)
 

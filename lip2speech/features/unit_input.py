@@ -38,7 +38,7 @@ class UnitDataset(SpeechDataset):
     vectors: Tensor
     hidden: float = 0.0
 
-    def seen_of(self, *_):
+    def visual_dataset(self, *_):
         """None: there are no crops."""
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> SpeechBatch:

@@ -21,7 +21,7 @@ from lip2speech.inference.mixer import Mixer
 from lip2speech.inference.recorded import check_hears, check_sound
 from lip2speech.inference.speakers import References, speaker_of, speakers_of
 from lip2speech.inference.spoken import Spoken
-from lip2speech.inference.text import Text, said_between
+from lip2speech.inference.text import Text, words_spoken_between
 from lip2speech.inference.voicing import voice_of
 from lip2speech.models.emotion_options import Emotion
 from lip2speech.models.flow_options import FlowOptions
@@ -90,7 +90,7 @@ def speak(
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
     first, mixer = video_clock(path)[1], Mixer()
     seen, end = Seen(), first
-    for cast_block in source.to_the_break():
+    for cast_block in source.readable_blocks():
         for part in cast_block.parts:
             seen.take(part)
             for at, crop, directions in _utterances(path, part, first, text, options):
@@ -142,7 +142,7 @@ def _directions(
     """The directions for frames at ``times`` (T,) seconds of a video whose first frame is at ``first`` seconds."""
     sound = waves_at(path, [times])[0] if options.noisy or options.gap else None
     known = options.gap.known(times - first) if options.gap else None
-    return Directions(options.flow, said_between(words, times), sound, known, options.noisy, options.emotion)
+    return Directions(options.flow, words_spoken_between(words, times), sound, known, options.noisy, options.emotion)
 
 
 def speak_clip(
@@ -156,7 +156,7 @@ def speak_clip(
     """
     mixer, first = Mixer(), video_clock(clip.info.path)[1]
     for start, stop in clip.speech:
-        spoken_words = said_between(words, clip.times[start:stop])
+        spoken_words = words_spoken_between(words, clip.times[start:stop])
         directions = Directions(options or FlowOptions(), spoken_words)
         wave = voice_of(loaded, clip.crop[start:stop], speaker_of(loaded, vector), directions)
         mixer.add(clip.face, round((clip.times[start] - first) * SAMPLE_RATE), wave)

@@ -59,11 +59,11 @@ class ListVoicing:
             if options.copy:
                 speech = Speech(batch.mel, batch.units.clamp(min=0))
             else:
-                speech = self._spoken(batch, self._said(batch_clips, dataset), recorded)
-            waves = self._heard(batch, speech, recorded)
-            yield from zip(batch_clips, *_each(speech, waves, batch.seen.lengths.tolist()), strict=True)
+                speech = self._spoken(batch, self._words_of(batch_clips, dataset), recorded)
+            waves = self._final_waves(batch, speech, recorded)
+            yield from zip(batch_clips, *_speech_and_waves(speech, waves, batch.seen.lengths.tolist()), strict=True)
 
-    def _said(self, clips: list[Clip], dataset: SpeechDataset) -> list[list[Said]]:
+    def _words_of(self, clips: list[Clip], dataset: SpeechDataset) -> list[list[Said]]:
         """The words of each clip with their times; none without text."""
         if self.text == NONE:
             return [[] for _ in clips]
@@ -89,17 +89,17 @@ class ListVoicing:
         device = self.loaded.voice.mel_mean.device
         return text_pull(self.loaded.listener, words, frames * UNITS_PER_FRAME, strength, device)
 
-    def _heard(self, batch: SpeechBatch, speech: Speech, recorded: Sequence) -> Tensor:
+    def _final_waves(self, batch: SpeechBatch, speech: Speech, recorded: Sequence) -> Tensor:
         """Waves of a batch: vocoded, or the recordings masked by the mels, or whichever fits the noise of each clip."""
         if self.options.noisy == MASK:
             return masked_batch(recorded, speech.mel.cpu())
         waves = vocode(self.loaded.vocoder, speech, batch.speaker, batch.seen.lengths).cpu()
         if self.options.noisy != AUTO:
             return waves
-        is_made = torch.tensor(self._made(batch, recorded))
+        is_made = torch.tensor(self._is_synthesised(batch, recorded))
         return torch.where(is_made[:, None], waves, masked_batch(recorded, speech.mel.cpu()))
 
-    def _made(self, batch: SpeechBatch, recorded: Sequence) -> list[bool]:
+    def _is_synthesised(self, batch: SpeechBatch, recorded: Sequence) -> list[bool]:
         """Whether the speech of each clip is to be synthesised instead of masked, judged by the mel from lips alone."""
         flow, lengths = replace(self.options.flow, steps=0), batch.seen.lengths
         video, speaker = batch.seen.video, batch.speaker
@@ -113,7 +113,7 @@ def is_stored(condition: Condition) -> bool:
     return not (is_spoken(condition) or is_corrupted(condition) or is_heard(condition))
 
 
-def _each(speech: Speech, waves: Tensor, lengths: list[int]) -> tuple[list[Speech], list[Tensor]]:
+def _speech_and_waves(speech: Speech, waves: Tensor, lengths: list[int]) -> tuple[list[Speech], list[Tensor]]:
     """Speech and wave of every clip of a batch, without the padding."""
     mel, units = speech.mel.cpu(), speech.units.cpu()
     speeches = [

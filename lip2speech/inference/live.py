@@ -23,7 +23,7 @@ from lip2speech.inference.mixer import Mixer
 from lip2speech.inference.options import NONE, READ_ALL
 from lip2speech.inference.speakers import speaker_of
 from lip2speech.inference.synthetic import SYNTHETIC
-from lip2speech.inference.text import believed, guesses, read_line, said_between
+from lip2speech.inference.text import believed, guesses, read_line, words_spoken_between
 from lip2speech.inference.voicing import voice_of
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.pull import Said
@@ -92,7 +92,7 @@ class LiveVoice:
         words = [] if self.text == NONE else believed([segment], self.text == READ_ALL)
         times = np.array([mouth.time for mouth in caption.mouths])
         crop = np.stack([mouth.crop for mouth in caption.mouths])
-        directions = Directions(self.options, said_between(words, times))
+        directions = Directions(self.options, words_spoken_between(words, times))
         wave = voice_of(self.loaded, crop, self.speaker, directions)
         warning = None if self.text == NONE else guesses([segment], self.reader, self.text == READ_ALL)
         delay = time.monotonic() - caption.mouths[-1].at

@@ -24,7 +24,7 @@ class Mixer:
         if previous is not None:
             start, other = self.placed[previous]
             if at < start + len(other) and start < at + len(wave):
-                other, at, wave = _taken_over(start, other, at, wave)
+                other, at, wave = _cross_fade(start, other, at, wave)
                 self.placed[previous] = start, other
         self.last[face] = len(self.placed)
         self.placed.append((at, wave))
@@ -43,7 +43,7 @@ class Mixer:
         return whole
 
 
-def _taken_over(start: int, other: np.ndarray, at: int, wave: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
+def _cross_fade(start: int, other: np.ndarray, at: int, wave: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
     """Cross-fade ``other`` (begins at sample ``start``) into ``wave`` (at ``at``): (other, new begin of wave, wave).
 
     The part of ``wave`` before ``start`` is dropped: the lips rest there.

@@ -50,7 +50,7 @@ class PlacedWord:
     end: float = 0.0
 
 
-def place_script(reader, parts: Sequence[Encoded], cues: Sequence[ScriptCue]) -> list[PlacedWord]:
+def align_script(reader, parts: Sequence[Encoded], cues: Sequence[ScriptCue]) -> list[PlacedWord]:
     """The words of all cues in their order.
 
     Args:
@@ -64,13 +64,13 @@ def place_script(reader, parts: Sequence[Encoded], cues: Sequence[ScriptCue]) ->
         return [PlacedWord(word, number, NOWHERE, None) for number, cue in enumerate(cues, 1) for word in cue.words]
     lips = _Lips.of(parts)
     placed: list[PlacedWord] = []
-    for group in said_together([(part.edges[0], part.edges[-1]) for part in parts], cues):
+    for group in cues_aligned_together([(part.edges[0], part.edges[-1]) for part in parts], cues):
         words = [(number + 1, word) for number in group for word in cues[number].words]
         first, stop = lips.frames([cues[number] for number in group])
         if first == stop:
             placed += [PlacedWord(word, number, NOWHERE, None) for number, word in words]
         else:
-            placed += _placed(reader, lips, words, *with_still_ends(reader.model, parts, first, stop))
+            placed += _align_words(reader, lips, words, *with_still_ends(reader.model, parts, first, stop))
     return placed
 
 
@@ -104,20 +104,20 @@ class _Lips:
         return int(self.faces[low]), start, end
 
 
-def _placed(reader, lips: _Lips, words: Sequence[tuple[int, str]], first: int, stop: int) -> list[PlacedWord]:
+def _align_words(reader, lips: _Lips, words: Sequence[tuple[int, str]], first: int, stop: int) -> list[PlacedWord]:
     """Align words, each with the number of its cue, to frames ``first`` to ``stop``."""
     states = lips.states[first:stop]
     tokens = tokens_of(reader, " ".join(word for _, word in words))
     scores, spans = fitted(reader, states, tokens, len(words))
     fits = [known(score) >= FITS for score in scores]
-    spans, fits = spread(spans, fits, scores, [len(word) for _, word in words], said_in(reader.model, states))
+    spans, fits = spread(spans, fits, scores, [len(word) for _, word in words], speech_extent(reader.model, states))
     return [
         PlacedWord(word, number, LIPS if fit else SPREAD, score, *lips.when(first + a, first + b))
         for (number, word), fit, score, (a, b) in zip(words, fits, scores, spans, strict=True)
     ]
 
 
-def said_together(windows: Sequence[tuple[float, float]], cues: Sequence[ScriptCue]) -> list[list[int]]:
+def cues_aligned_together(windows: Sequence[tuple[float, float]], cues: Sequence[ScriptCue]) -> list[list[int]]:
     """Groups of cues (by index) that are aligned together, as they share a window of (start, end) seconds.
 
     A reader that sees a whole window may emit its words on any of its frames. So the border between two cues tells
@@ -167,7 +167,7 @@ def fitted(
 
 
 @torch.inference_mode()
-def said_in(model, states: Tensor) -> tuple[float, float]:
+def speech_extent(model, states: Tensor) -> tuple[float, float]:
     """(first, one past the last) frame of states (N, D) with speech by the head for frames; all frames without such a
     head, or if it finds no speech."""
     if model.alignment is None:

@@ -67,10 +67,10 @@ def heard(loaded: LoadedVoice, wave: np.ndarray) -> Tensor:
     """Wave (640 T,) -> input of the voice in place of lips, (1, T, 2D). Raises VsrError bad_units."""
     codebook = Codebook.load(loaded.parts[0] / UNITS_FILE)
     units = codebook.units(open_extractor(codebook.extractor).frames(torch.from_numpy(wave)))
-    return seen_of(loaded, units, len(codebook))
+    return input_of_units(loaded, units, len(codebook))
 
 
-def seen_of(loaded: LoadedVoice, units: Tensor, size: int) -> Tensor:
+def input_of_units(loaded: LoadedVoice, units: Tensor, size: int) -> Tensor:
     """Units (2T,) of a codebook of ``size`` -> input of the voice in place of lips, (1, T, 2D)."""
     vectors = unit_vectors(size, loaded.voice.reader.config.dim)
     return vectors[units].unflatten(0, (-1, UNITS_PER_FRAME)).flatten(1)[None]
@@ -88,7 +88,7 @@ def revoice(
     if not len(wave):
         raise VsrError("too_short", "there is no sound to revoice")
     padded = np.pad(wave, (0, -len(wave) % SAMPLES_PER_FRAME)).astype(np.float32)
-    return fit_length(_said(loaded, heard(loaded, padded), speaker, options, emotion), len(wave))
+    return fit_length(_synthesise(loaded, heard(loaded, padded), speaker, options, emotion), len(wave))
 
 
 def say_units(
@@ -102,8 +102,8 @@ def say_units(
     check_feels(loaded, emotion)
     if not len(units):
         raise VsrError("too_short", "there are no units to speak")
-    seen = seen_of(loaded, units, len(Codebook.load(loaded.parts[0] / UNITS_FILE)))
-    return _said(loaded, seen, speaker, options, emotion)
+    seen = input_of_units(loaded, units, len(Codebook.load(loaded.parts[0] / UNITS_FILE)))
+    return _synthesise(loaded, seen, speaker, options, emotion)
 
 
 def read_units(path: str | Path, size: int) -> Tensor:
@@ -124,7 +124,9 @@ def read_units(path: str | Path, size: int) -> Tensor:
 
 
 @torch.inference_mode()
-def _said(loaded: LoadedVoice, seen: Tensor, speaker: Tensor, options: FlowOptions | None, emotion: str) -> np.ndarray:
+def _synthesise(
+    loaded: LoadedVoice, seen: Tensor, speaker: Tensor, options: FlowOptions | None, emotion: str
+) -> np.ndarray:
     """Input in place of lips (1, T, 2D) -> wave (640 T,). Raises VsrError not_finite."""
     seen, options = seen.to(speaker.device), options or FlowOptions()
 

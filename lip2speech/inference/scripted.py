@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.placing import LIPS, NOWHERE, PlacedWord, check_writable, place_script
+from lip2speech.inference.placing import LIPS, NOWHERE, PlacedWord, align_script, check_writable
 from lip2speech.inference.script import ScriptCue
 from lip2speech.inference.synthetic import SYNTHETIC
 from lip2speech.inference.text import Text, check_words, resolved
@@ -80,10 +80,10 @@ def open_script(loaded: LoadedVoice, cues: Sequence[ScriptCue], options: FlowOpt
         if error.reason not in SILENT:
             raise
         parts = []  # none of the words is spoken; the warning says so
-    return ScriptText(place_script(loaded.reader, parts, cues), loaded.reader.name)
+    return ScriptText(align_script(loaded.reader, parts, cues), loaded.reader.name)
 
 
-def placed_record(text: ScriptText, video: str | Path, seconds: float) -> dict[str, Any]:
+def placement_record(text: ScriptText, video: str | Path, seconds: float) -> dict[str, Any]:
     """Every word of the script in order, with its cue, mean log-probability and how it was placed; words that are not
     spoken have no times. ``seconds``: how much of the video is voiced; times are seconds in the video."""
     return {
@@ -102,5 +102,5 @@ def placed_record(text: ScriptText, video: str | Path, seconds: float) -> dict[s
 
 
 def write_placed(path: str | Path, text: ScriptText, video: str | Path, seconds: float) -> None:
-    """Write `placed_record` as JSON. Raises VsrError not_writable, no_space."""
-    write_json(path, placed_record(text, video, seconds))
+    """Write `placement_record` as JSON. Raises VsrError not_writable, no_space."""
+    write_json(path, placement_record(text, video, seconds))

@@ -60,7 +60,7 @@ def _vector(reference: Reference | np.ndarray | None, video: str | Path) -> np.n
     return whose(reference, video).vector if isinstance(reference, Reference) else reference
 
 
-def wanted_voice(reference: str | Path | Reference | None) -> torch.Tensor | None:
+def reference_embedding(reference: str | Path | Reference | None) -> torch.Tensor | None:
     """The embedding (256,) of a ``--reference`` that needs no input video or sound; None: the model's own voice.
     Raises VsrError as `before_hearing`."""
     return torch.from_numpy(before_hearing(read_reference(reference))) if reference else None

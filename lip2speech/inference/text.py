@@ -127,7 +127,7 @@ def open_text(
         return Text()
     if given in (READ, READ_ALL):
         return ReadText(loaded.reader, given == READ_ALL)
-    return given_text(loaded, words_in(given), path, faces)
+    return aligned_text(loaded, words_in(given), path, faces)
 
 
 def usual(loaded: LoadedVoice, flow: FlowOptions) -> str:
@@ -186,7 +186,7 @@ def words_in(given: str) -> str:
     return " ".join(text_in(given).lower().split())
 
 
-def given_text(loaded: LoadedVoice, text: str, path: str | Path, faces: str | int) -> Text:
+def aligned_text(loaded: LoadedVoice, text: str, path: str | Path, faces: str | int) -> Text:
     """Known words at the times of their forced alignment to the lips, with confidence 1. Raises VsrError."""
     from vsr.inference.alignment import align_video
 
@@ -204,7 +204,7 @@ def check_words(loaded: LoadedVoice, text: str) -> None:
         raise VsrError("bad_text", f"the listener of this voice does not know {' '.join(unknown)!r}")
 
 
-def said_between(words: Sequence[TimedWord], times: np.ndarray) -> list[Said]:
+def words_spoken_between(words: Sequence[TimedWord], times: np.ndarray) -> list[Said]:
     """The words that are said in the frames at ``times`` (T,), seconds in the video. Their times become seconds after
     the first of these frames, counted at 25 frames a second."""
     edges = frame_edges(times)

@@ -65,12 +65,12 @@ class TokenVoice:
         content = self.voice.content(visual, lengths, speaker)
         condition = self.voice.condition(content)
         seeds = seeds or [self.options.seed] * len(visual)
-        known_codes = [self._given(context) for context in (conditions or {}).get(CONTEXT, ())] or None
+        known_codes = [self._known_codes(context) for context in (conditions or {}).get(CONTEXT, ())] or None
         pairs = self.model.pairs(condition, content.mask, self.options, seeds, known_codes)
         pairs = zero_padding(pairs.float(), content.mask)
         return Speech(self.voice.to_mel(pairs), content.unit_logits.argmax(-1) * content.mask)
 
-    def _given(self, context: Tensor) -> Given | None:
+    def _known_codes(self, context: Tensor) -> Given | None:
         """The known codes around a gap, from its context (N, 161); None if the gap is all of the clip or empty."""
         mel, is_known = pairs_of(context)
         if is_known.all() or not is_known.any():

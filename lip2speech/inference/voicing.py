@@ -54,13 +54,13 @@ def voice_crop(loaded: LoadedVoice, crop: np.ndarray, speaker: torch.Tensor, tol
         lengths = torch.tensor([stop - start], device=speaker.device)
         pull, conditions = pull_in(loaded, told, start, stop), conditions_in(loaded, told.said, start, stop)
         if told.sound is not None:
-            conditions |= _heard(loaded, told.sound, told.known, start, stop)
+            conditions |= _sound_conditions(loaded, told.sound, told.known, start, stop)
         return loaded.voice.speak(video, lengths, speaker, told.options, conditions=conditions, pull=pull)
 
     return spoken_in_windows(loaded.voice, len(crop), speak)
 
 
-def _heard(loaded: LoadedVoice, sound: np.ndarray, known: np.ndarray | None, start: int, stop: int) -> dict:
+def _sound_conditions(loaded: LoadedVoice, sound: np.ndarray, known: np.ndarray | None, start: int, stop: int) -> dict:
     """The voice's conditions from the recorded sound of video frames ``start`` to ``stop``."""
     device, wave = loaded.voice.mel_mean.device, sound[start * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
     if known is None:

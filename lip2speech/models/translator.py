@@ -123,11 +123,15 @@ class UnitTranslator(UnitReader):
         limit = lengths * UNITS_PER_FRAME * (1 if same else LONGEST)
         hypotheses = searched(self.decoder, states, lengths, self.config.beam, limit, first, power=1.0)
         return [
-            self._said(states[row : row + 1, : int(length)], length[None], first[row : row + 1], hypotheses, row, same)
+            self._best_units(
+                states[row : row + 1, : int(length)], length[None], first[row : row + 1], hypotheses, row, same
+            )
             for row, length in enumerate(lengths)
         ]
 
-    def _said(self, states: Tensor, length: Tensor, first: Tensor, hypotheses, row: int, same: bool) -> Translated:
+    def _best_units(
+        self, states: Tensor, length: Tensor, first: Tensor, hypotheses, row: int, same: bool
+    ) -> Translated:
         """Best hypothesis of a clip by mean log-probability of its units, with its lengths."""
         finished = [
             tokens

@@ -80,7 +80,7 @@ class TextDataset:
 
     def __init__(self, clips: Sequence[Clip], units: Mapping[str, Tensor], config: TextUnitsConfig):
         self.clips, self.units, self.config = list(clips), units, config
-        self.said = [self._said(clip) for clip in clips]
+        self.said = [self._phone_targets(clip) for clip in clips]
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> PhoneBatch:
         """The padded batch of several clips; the same in each epoch."""
@@ -91,7 +91,7 @@ class TextDataset:
             pad_sequence(list(steps), True), torch.tensor(language), pad_sequence(units, True, IGNORE),
         )  # fmt: skip
 
-    def _said(self, clip: Clip) -> tuple[Tensor, Tensor, int]:
+    def _phone_targets(self, clip: Clip) -> tuple[Tensor, Tensor, int]:
         """Phone ids (U,), steps of each (U,), and the index of its language."""
         language = language_of(clip, self.config.languages)
         try:

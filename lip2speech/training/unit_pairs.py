@@ -40,7 +40,7 @@ class PairDataset:
         self, clips: Sequence[Clip], targets: Sequence[Clip], units: Mapping[str, Tensor], config: TranslatorSizes,
         replaced: float = 0.0, seed: int = 0,
     ):  # fmt: skip
-        clips_by_text = said_by(targets)
+        clips_by_text = group_by_text(targets)
         pairs = {clip.id: pairs_of(clip, clips_by_text, config.languages) for clip in clips}
         self.clips = [clip for clip in clips if pairs[clip.id]]
         self.pairs, self.units, self.config = pairs, units, config
@@ -67,7 +67,7 @@ class PairDataset:
         return source, torch.tensor(run_units) + FIRST, torch.tensor(counts), self.config.token_of(language)
 
 
-def said_by(targets: Sequence[Clip]) -> dict[tuple[str, str], list[Clip]]:
+def group_by_text(targets: Sequence[Clip]) -> dict[tuple[str, str], list[Clip]]:
     """(language, text) -> the clips that say it. Raises VsrError bad_manifest for a clip without language."""
     clips_by_text: dict[tuple[str, str], list[Clip]] = defaultdict(list)
     for clip in targets:

@@ -15,7 +15,7 @@ from lip2speech.vocoders.vocos import FAMILY, Vocos, VocosConfig
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write, check_outputs, write_json
 from vsr.core.hub import fetch_files, is_hub_id
-from vsr.models.bare import bare
+from vsr.models.bare import uninitialised
 from vsr.modelstore.checkpoint import CONFIG_FILE, FORMAT, WEIGHTS_FILE, read_config, save_weights
 from vsr.modelstore.importers.mapping import convert
 from vsr.modelstore.importers.reading import read_checkpoint, weights_of
@@ -170,10 +170,10 @@ def _part(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _filled(config: VocosConfig, path: Path) -> Vocos:
     """The model with the checkpoint's weights, which must match exactly. Raises VsrError bad_model."""
     weights = weights_of(read_checkpoint(path), path)
-    with bare(memory=False):
+    with uninitialised(memory=False):
         expected = Vocos(config).state_dict()
     converted = convert(weights, expected, TABLE, UNUSED)
-    with bare():
+    with uninitialised():
         model = Vocos(config)
     model.load_state_dict(converted)
     return model.eval()

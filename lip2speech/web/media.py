@@ -16,7 +16,7 @@ from vsr.media.container import open_container, opened, video_clock
 from vsr.media.extent import recorded_length
 from vsr.media.frame_shape import MAX_SIDE, fitted
 from vsr.media.reader import VideoInfo, probe, read_frames
-from vsr.media.streams import chosen_among, sound_stream, video_stream
+from vsr.media.streams import sound_stream, stream_choice, video_stream
 
 TICKS = 90_000  # of a second
 PLAYED = ("yuv420p", "yuvj420p")  # pixel formats of H.264 that browsers decode
@@ -47,7 +47,7 @@ def _plays(video: str | Path) -> bool:
         return False
     with opened(video) as (container, stream):
         context = stream.codec_context
-        if chosen_among(container, stream):
+        if stream_choice(container, stream):
             return False  # browsers may choose another stream
         return "mp4" in container.format.name and context.name == "h264" and context.pix_fmt in PLAYED
 
@@ -70,7 +70,7 @@ def _encoded(video: str | Path, size: tuple[int, int], out: Path) -> tuple[int, 
             raise VsrError("unreadable", f"{video}: frames of {size[0]}x{size[1]} pixels cannot be shown")
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", Fraction(1, TICKS)
         first = None
-        for frames, times in _as_far_as_it_goes(video):
+        for frames, times in _readable_frames(video):
             if larger := _larger(frames.shape[2:0:-1], size):
                 return larger
             first = times[0] if first is None else first
@@ -83,7 +83,7 @@ def _encoded(video: str | Path, size: tuple[int, int], out: Path) -> tuple[int, 
     return None
 
 
-def _as_far_as_it_goes(video: str | Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _readable_frames(video: str | Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The readable frames of a video that may be truncated or damaged, which is reported elsewhere. Raises VsrError if
     it has none."""
     has_frames = False

@@ -53,7 +53,7 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
 def inspect_job(models: Models, job: Job, number: int) -> None:
     """Write `inspectN.html`, the page of `lip2speech inspect`, for face ``number`` of a finished job."""
     from lip2speech.evaluation.report import render_voiced
-    from lip2speech.inference.speakers import wanted_voice
+    from lip2speech.inference.speakers import reference_embedding
     from vsr.report.collect import inspect_video
 
     name = f"inspect{number}.html"
@@ -64,7 +64,7 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
             watch = Watch(progress=lambda *_: job.enter("faces"))
             face = job.faces[number].number
             inspection = inspect_video(models.reader, job.source, face=face, watch=watch, broken=[])
-            page = render_voiced(inspection, models.voice, wanted_voice(job.reference))
+            page = render_voiced(inspection, models.voice, reference_embedding(job.reference))
             with job.result(name) as out:
                 write_text(out, page)
     finally:
@@ -81,11 +81,11 @@ def checked_seconds(path: Path, kind: str, limits: Limits) -> float:
 
 def _reference(job: Job, limits: Limits):
     """The speaker embedding (256,) of the reference; None: the model's own voice."""
-    from lip2speech.inference.speakers import wanted_voice
+    from lip2speech.inference.speakers import reference_embedding
 
     if job.reference is not None:
         checked_seconds(job.reference, "audio", limits)
-    return wanted_voice(job.reference)
+    return reference_embedding(job.reference)
 
 
 class _Watched:
@@ -152,7 +152,7 @@ def _voice(models: Models, job: Job, clip, number: int, vector) -> None:
     from lip2speech.inference.synthetic import SYNTHETIC
     from vsr.media.mux.mux import mux
 
-    words, note = _said(models, job, number)
+    words, note = _spoken_words(models, job, number)
     note += f" The video {job.broken}: what could not be read is left out." if job.broken else ""
     spoken = speak_clip(models.voice, clip, vector, words=words)
     with job.result(f"{number}.mp4") as out:
@@ -169,9 +169,9 @@ def _check_text(models: Models, job: Job) -> None:
         check_words(models.voice, job.text)
 
 
-def _said(models: Models, job: Job, number: int) -> tuple[list[TimedWord], str]:
+def _spoken_words(models: Models, job: Job, number: int) -> tuple[list[TimedWord], str]:
     """The words that shape the voice of a face, and a note on them for the visitor. Raises VsrError bad_text."""
-    from lip2speech.inference.text import believed, given_text, guesses
+    from lip2speech.inference.text import aligned_text, believed, guesses
 
     if job.text == NONE:
         return [], "Shaped by the lips alone."
@@ -184,7 +184,7 @@ def _said(models: Models, job: Job, number: int) -> tuple[list[TimedWord], str]:
         return believed(segments), "Shaped by the lips and the words read from them."
     if number:
         return [], "Shaped by the lips alone: the words given are those of the first face."
-    words_by_face = given_text(models.voice, job.text, job.source, "largest").known
+    words_by_face = aligned_text(models.voice, job.text, job.source, "largest").known
     return [word for words in words_by_face.values() for word in words], "Shaped by the lips and the words given."
 
 

@@ -49,14 +49,14 @@ class Worker:
         """
         folder = self.store.new_job()
         try:
-            source = self._taken(folder / "source", Path(upload))
-            spoken = self._taken(folder / "reference", Path(reference)) if reference else None
+            source = self._moved_upload(folder / "source", Path(upload))
+            spoken = self._moved_upload(folder / "reference", Path(reference)) if reference else None
             return Job(folder, source, spoken, self.store.desk, text)
         except BaseException:
             self.store.remove(folder)
             raise
 
-    def _taken(self, folder: Path, upload: Path) -> Path:
+    def _moved_upload(self, folder: Path, upload: Path) -> Path:
         if not upload.is_file():
             raise VsrError("unreadable", f"{upload.name}: the file is no longer here; please choose it again")
         if upload.stat().st_size > self.limits.max_mb * 2**20:

@@ -10,7 +10,7 @@ from lip2speech.training.vocoder_segments import Segments
 from lip2speech.vocoders.config import VocoderDataConfig
 from vsr.cli import main
 from vsr.data.exchange.prepared_speech import at_unit_rate, fitted
-from vsr.data.exchange.roi import put_roi
+from vsr.data.exchange.roi import write_roi
 from vsr.data.manifest import Clip, read_manifest
 from vsr.media.audio import write_wave
 from vsr.media.mel import log_mel
@@ -28,7 +28,7 @@ def tree(tmp_path):
         crop = rng.integers(0, 255, (frames, 96, 96), dtype=np.uint8)
         np.save(tmp_path / "crop.npy", crop)
         clip = Clip("c", "c.mp4", "", "abc", frames, str(tmp_path / "crop.npy"))
-        put_roi(clip, root / "video" / "test" / "abc" / f"{name}.mp4")
+        write_roi(clip, root / "video" / "test" / "abc" / f"{name}.mp4")
         wave = rng.normal(0, 0.1, frames * 640 + 256).astype(np.float32)
         for folder in ("audio", "mel", "spk_emb"):
             (root / folder / "test" / "abc").mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def test_a_conversion_that_fails_leaves_what_was_there(tree, tmp_path, capsys):
     for path in (tree / "video").rglob("*.mp4"):  # other crops, which would lie under the first run's manifest
         clip = Clip("c", "c.mp4", "", "abc", FRAMES[path.stem], str(tmp_path / "other.npy"))
         np.save(tmp_path / "other.npy", np.full((FRAMES[path.stem], 96, 96), 9, np.uint8))
-        put_roi(clip, path)
+        write_roi(clip, path)
     assert convert(tree, tmp_path / "out") == 1 and files_in(tmp_path / "out") == before
     vector.write_bytes(kept)
     assert convert(tree, tmp_path / "out") == 0 and files_in(tmp_path / "out").keys() == before.keys()

@@ -12,7 +12,7 @@ from tests.conftest import write_video
 from vsr.cli import main
 from vsr.face.mouth_crop import crop_video
 from vsr.inference.alignment import align_video, original_times
-from vsr.inference.free_reading import known_lips
+from vsr.inference.free_reading import domain_probability
 from vsr.inference.reader import load_model
 from vsr.inference.speech import Encoded, encoded, spoken
 from vsr.inference.states import encode_video
@@ -287,7 +287,7 @@ def test_nothing_is_read_for_a_reader_that_cannot_tell_its_domain(tiny_model, mo
 
     monkeypatch.setattr("vsr.inference.free_reading.decode", never)
     loaded = load_model(tiny_model)
-    assert known_lips(loaded, [Encoded(0, torch.zeros(30, loaded.model.config.dim), np.zeros(31))]) is None
+    assert domain_probability(loaded, [Encoded(0, torch.zeros(30, loaded.model.config.dim), np.zeros(31))]) is None
 
 
 def test_windows_of_a_long_video_are_judged_one_by_one(loaded, monkeypatch):
@@ -295,7 +295,7 @@ def test_windows_of_a_long_video_are_judged_one_by_one(loaded, monkeypatch):
     monkeypatch.setattr(
         "vsr.inference.free_reading.read_freely", lambda _, states: ([], seen.append(len(states)) or 0.1 * len(seen))
     )
-    assert known_lips(
+    assert domain_probability(
         loaded, [Encoded(0, torch.zeros(count, 4), np.zeros(count + 1)) for count in (30, 20)]
     ) == pytest.approx(0.15) and seen == [30, 20]
 

@@ -10,9 +10,9 @@ import torch
 
 from lip2speech.cli import main
 from lip2speech.inference import placing
-from lip2speech.inference.placing import LIPS, NOWHERE, SPREAD, PlacedWord, place_script
+from lip2speech.inference.placing import LIPS, NOWHERE, SPREAD, PlacedWord, align_script
 from lip2speech.inference.script import EVER, ScriptCue, read_script
-from lip2speech.inference.scripted import ScriptText, open_script, placed_record
+from lip2speech.inference.scripted import ScriptText, open_script, placement_record
 from lip2speech.inference.spreading import spread
 from lip2speech.inference.synthetic import SYNTHETIC
 from tests.conftest import talking_face, write_video
@@ -99,7 +99,7 @@ def part(text, start=0.0, face=0):
 
 
 def test_words_that_the_lips_say_are_placed_in_order_where_they_say_them():
-    whole = place_script(READER, [part("bin blue now")], [ScriptCue(("bin", "blue", "now"))])
+    whole = align_script(READER, [part("bin blue now")], [ScriptCue(("bin", "blue", "now"))])
     assert [own.how for own in whole] == [LIPS] * 3 and all(own.log_prob > -0.01 for own in whole)
     letters = 6 / 25
     for own, first, count in zip(whole, (0, 4, 9), (3, 4, 3), strict=True):
@@ -109,8 +109,8 @@ def test_words_that_the_lips_say_are_placed_in_order_where_they_say_them():
 
 
 def test_a_word_that_does_not_fit_is_reported_and_its_neighbours_stay():
-    right = place_script(READER, [part("bin blue now")], [ScriptCue(("bin", "blue", "now"))])
-    other = place_script(READER, [part("bin blue now")], [ScriptCue(("bin", "xyz", "now"))])
+    right = align_script(READER, [part("bin blue now")], [ScriptCue(("bin", "blue", "now"))])
+    other = align_script(READER, [part("bin blue now")], [ScriptCue(("bin", "xyz", "now"))])
     assert [own.how for own in other] == [LIPS, SPREAD, LIPS] and other[1].log_prob < placing.FITS
     assert (other[0].start, other[2].end) == (right[0].start, right[2].end)
     assert (other[1].start, other[1].end) == pytest.approx((other[0].end, other[2].start))
@@ -119,19 +119,19 @@ def test_a_word_that_does_not_fit_is_reported_and_its_neighbours_stay():
 def test_cues_limit_where_words_are_looked_for():
     """The same word is said twice: each cue finds its own, over a pause in the video, by the face that says it."""
     parts = [part("now", 1.0, face=0), part("now", 7.0, face=2)]
-    first, second = place_script(READER, parts, [ScriptCue(("now",), 1.0, 2.0), ScriptCue(("now",), 7.0, 8.0)])
+    first, second = align_script(READER, parts, [ScriptCue(("now",), 1.0, 2.0), ScriptCue(("now",), 7.0, 8.0)])
     assert (first.face, second.face) == (0, 2) and (first.how, second.how) == (LIPS, LIPS)
     assert 0.9 <= first.start < first.end <= 2.0 and 7.0 <= second.start < second.end <= 8.0
-    (late,) = place_script(READER, parts, [ScriptCue(("now",), 6.9, 8.0)])
+    (late,) = align_script(READER, parts, [ScriptCue(("now",), 6.9, 8.0)])
     assert late.start >= 7.0
 
 
 @pytest.mark.parametrize("border", [0.5, 0.85, 1.1])
 def test_a_border_between_cues_may_lie_beside_that_of_the_words(border):
     """Cues of one window are placed at once: where it is cut decides nothing."""
-    whole = place_script(READER, [part("bin blue now")], [ScriptCue(("bin", "blue", "now"))])
+    whole = align_script(READER, [part("bin blue now")], [ScriptCue(("bin", "blue", "now"))])
     cues = [ScriptCue(("bin", "blue"), 0.0, border), ScriptCue(("now",), border, 3.0)]
-    placed = place_script(READER, [part("bin blue now")], cues)
+    placed = align_script(READER, [part("bin blue now")], cues)
     assert [(own.word, own.cue, own.start) for own in placed] == [
         (own.word, number, own.start) for own, number in zip(whole, (1, 1, 2), strict=True)
     ]
@@ -140,7 +140,7 @@ def test_a_border_between_cues_may_lie_beside_that_of_the_words(border):
 def test_cues_go_together_where_they_share_a_window():
     windows = [(0.0, 3.0), (5.0, 8.0), (8.0, 11.0)]
     cues = [ScriptCue(("a",), *times) for times in ((0, 1), (1, 3), (3.5, 4), (5, 6), (6, 9), (9, 11), (12, 13))]
-    assert placing.said_together(windows, cues) == [[0, 1], [2], [3, 4, 5], [6]]
+    assert placing.cues_aligned_together(windows, cues) == [[0, 1], [2], [3, 4, 5], [6]]
 
 
 class Framed(Certain):
@@ -164,7 +164,7 @@ def test_still_frames_beside_a_cue_are_looked_at_too(speech, expected):
 
 
 def test_a_face_at_rest_says_nothing_of_a_script():
-    placed = place_script(READER, [], [ScriptCue(("bin", "blue"), 0.0, 1.0), ScriptCue(("now",), 1.0, 2.0)])
+    placed = align_script(READER, [], [ScriptCue(("bin", "blue"), 0.0, 1.0), ScriptCue(("now",), 1.0, 2.0)])
     assert [(own.word, own.cue) for own in placed] == [("bin", 1), ("blue", 1), ("now", 2)]
     assert {own.how for own in placed} == {NOWHERE}
 
@@ -189,11 +189,11 @@ def test_a_script_of_a_film_without_speech_is_no_error(reason, monkeypatch):
 
 def test_where_no_lips_speak_nothing_is_said():
     cues = [ScriptCue(("now",), 1.0, 2.0), ScriptCue(("bin",), 4.0, 5.0)]
-    text = ScriptText(place_script(READER, [part("now", 1.0)], cues), "certain")
+    text = ScriptText(align_script(READER, [part("now", 1.0)], cues), "certain")
     assert [own.how for own in text.placed] == [LIPS, NOWHERE]
     assert [word.word for words in text.known.values() for word in words] == ["now"]
     assert text.warning() == "1 word not spoken, as no lips speak in cue 2: bin"
-    record = placed_record(text, "clip.mp4", 1.0)["words"]
+    record = placement_record(text, "clip.mp4", 1.0)["words"]
     assert record[1] == {
         "cue": 2, "face": 0, "word": "bin", "placed": NOWHERE, "start": None, "end": None, "log_prob": None
     }  # fmt: skip
@@ -201,7 +201,7 @@ def test_where_no_lips_speak_nothing_is_said():
 
 def test_a_script_too_long_for_its_speech_is_spread_over_it():
     cue = ScriptCue(tuple("abcdefghij" for _ in range(9)))
-    placed = place_script(READER, [part("now")], [cue])
+    placed = align_script(READER, [part("now")], [cue])
     assert [own.how for own in placed] == [SPREAD] * 9 and all(own.log_prob is None for own in placed)
     assert placed[0].start == 0 and placed[-1].end == pytest.approx(len(lips("now")) / 25)
 

@@ -7,7 +7,7 @@ import torch
 from lip2speech.models.durations import filling, free, repeated, runs
 from lip2speech.models.translator import TranslatorConfig
 from lip2speech.models.translators import FIRST, UnitPairs
-from lip2speech.training.unit_pairs import PairDataset, pairs_of, said_by, units_of
+from lip2speech.training.unit_pairs import PairDataset, group_by_text, pairs_of, units_of
 from tests.lip2speech.tiny import UNITS, by_heart
 from tests.lip2speech.tiny_units import LANGUAGES, TRANSLATOR, parallel_clips, tiny_translator
 from vsr.core.errors import VsrError
@@ -126,12 +126,12 @@ def test_lengths_of_padding_do_not_count():
 
 def test_pairs_say_the_same_in_another_language():
     english, spanish, german = parallel_clips()
-    said = said_by([spanish, german, english])
+    said = group_by_text([spanish, german, english])
     assert pairs_of(english, said, LANGUAGES) == [("es", spanish), ("de", german)]
     assert pairs_of(english, said, ("en", "de")) == [("de", german)]
     assert pairs_of(Clip("x", "x.wav", "the dog", language="en"), said, LANGUAGES) == []
     with pytest.raises(VsrError, match="does not say its language"):
-        said_by([Clip("x", "x.wav", "the dog")])
+        group_by_text([Clip("x", "x.wav", "the dog")])
 
 
 def test_a_batch_holds_the_pair_that_the_seed_draws():

@@ -3,13 +3,13 @@
 import torch
 from torch import nn
 
-from vsr.models.bare import bare
+from vsr.models.bare import uninitialised
 
 
 def test_a_draw_that_is_repeated_until_it_fits_ends():
     """As PyTorch 2.14 draws a truncated normal."""
     weights = torch.full((8,), 9.0)
-    with bare(), torch.no_grad():
+    with uninitialised(), torch.no_grad():
         for _ in range(3):
             if not (weights.abs() > 0.04).any():
                 break
@@ -19,7 +19,7 @@ def test_a_draw_that_is_repeated_until_it_fits_ends():
 
 def test_nothing_random_is_drawn():
     before = torch.get_rng_state()
-    with bare():
+    with uninitialised():
         one = nn.Parameter(nn.init.normal_(torch.empty(3, 4), std=0.02))
         nn.init.normal_(nn.Parameter(torch.empty(5)), mean=2.0)
         nn.init.trunc_normal_(torch.empty(6), std=0.02)

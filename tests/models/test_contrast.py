@@ -13,7 +13,7 @@ from vsr.data.batch import Batch
 from vsr.models.contrast import agreement, cross_contrast, shifted, supervised_contrast, synchrony_loss, warped_pairs
 from vsr.models.registry import FUSIONS
 from vsr.models.warp import warp
-from vsr.objectives.contrast import contrast, contrast_losses, fusion_of, laid_on_lips
+from vsr.objectives.contrast import aligned_to_lips, contrast, contrast_losses, fusion_of
 
 
 def units(*shape, seed=0):
@@ -117,7 +117,7 @@ def test_another_recording_is_laid_on_the_lips_and_padding_stays():
     hear = torch.stack([see[0][order], see[1]])
     mask = torch.ones(2, 8, dtype=torch.bool)
     mask[1, 5:] = False
-    found = laid_on_lips(see, hear, mask)
+    found = aligned_to_lips(see, hear, mask)
     assert torch.equal(found[0, [0, 1, 2, 3, 4, 5, 7]], see[0, [0, 1, 2, 3, 4, 5, 7]]) and torch.equal(found[1], see[1])
 
 

@@ -102,7 +102,7 @@ def test_tracks_count_for_more_where_pixels_are_unsure(folders, tmp_path, seen, 
     tracks = tracks.clone()
     tracks[1] = 0
     states = loaded.model.encode(video, lengths, tracks=tracks)
-    known, unknown = loaded.model.said_by_tracks(states, lengths)[1].tolist()
+    known, unknown = loaded.model.track_log_probs(states, lengths)[1].tolist()
     logs = getattr(loaded.model, head)(states[0]).log_softmax(-1)
     assert known == pytest.approx(1 + 2 * float(-(logs.exp() * logs).sum(-1).mean()) / 20, rel=1e-3) and unknown == 0
 
@@ -177,7 +177,7 @@ def test_confidence_is_of_both_readers(fused, seen):
     text = CharTokenizer().encode("an a")
     alone, both = (align_text(fused.model, fused.model.encode(video, lengths, tracks=own)[0], CharTokenizer(), text)
                    for own in (None, tracks))  # fmt: skip
-    said = fused.model.said_by_tracks(fused.model.encode(video, lengths, tracks=tracks), lengths)[0][0]
+    said = fused.model.track_log_probs(fused.model.encode(video, lengths, tracks=tracks), lengths)[0][0]
     spans = align_tokens(said, WordTokenizer(WORDS).encode("an a"))
     for first, second, (_, _, own) in zip(alone, both, spans, strict=True):
         assert second.confidence == pytest.approx((first.confidence + own) / 2, abs=1e-5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vsr.core.errors import VsrError
-from vsr.decoding.error_patterns import AlikeWords, laid_on, patterns_of
+from vsr.decoding.error_patterns import AlikeWords, fitted_pattern, patterns_of
 from vsr.text.confusions import counted_confusions
 
 
@@ -54,7 +54,7 @@ def test_a_perfect_reader_has_no_errors_and_any_length_is_covered():
     for count in (1, 2, 3, 7):
         words = [str(number) for number in range(count)]
         assert patterns.draw(words, like, np.random.default_rng(0)) == [words]
-        assert [word for _, word in laid_on(patterns.utterances[0], words)] == words
+        assert [word for _, word in fitted_pattern(patterns.utterances[0], words)] == words
 
 
 def test_alike_words_are_near_and_never_the_word_itself():

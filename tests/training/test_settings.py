@@ -22,7 +22,7 @@ from lip2speech.vocoders.config import VocoderTrainConfig
 from lip2speech.vocoders.generator import Generator
 from vsr.core.errors import VsrError
 from vsr.data.batch import Batch
-from vsr.models.bare import bare
+from vsr.models.bare import uninitialised
 from vsr.models.language import LanguageModel
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.objectives.registry import objective_of
@@ -70,7 +70,7 @@ def refused(tmp_path, settings, kind, setting, make):
 def reader_of(config):
     from vsr.training.model_settings import built
 
-    with bare(memory=False):
+    with uninitialised(memory=False):
         return built(LipReader, config.model_config(40))
 
 
@@ -124,7 +124,7 @@ def test_the_configuration_of_every_recipe_builds_its_model(path):
     if "llm" in settings:
         load_config(path, (), RestorerTrainConfig)
         return  # of a language model that is somebody else's: nothing is built of the configuration alone
-    with bare(memory=False):
+    with uninitialised(memory=False):
         if path.stem == "lm":
             model = LanguageModel(load_config(path, (), LanguageTrainConfig).model_config(40))
         elif path.parts[-3] == "vsr":

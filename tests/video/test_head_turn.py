@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vsr.decoding.encoding import asked_of, turned_away
+from vsr.decoding.encoding import turned_away, usable_mouth_points
 from vsr.face.head_turn import FACE, turned, yaw
 from vsr.face.requested_points import RequestedPoints
 from vsr.modelstore.folder import load_model
@@ -45,7 +45,7 @@ def test_points_of_a_head_that_is_turned_too_far_are_not_asked_for():
     limit = loaded.model.config.widest_turn
     clip = SimpleNamespace(points=np.concatenate([seen(0.0, frames=5), seen(limit + 15, frames=5)]))
     clip.mouth_of = lambda start, stop: RequestedPoints(lambda: 1 / 0, np.arange(start, stop))
-    frontal, aside = asked_of(loaded, clip, [(0, 5), (5, 10)])
+    frontal, aside = usable_mouth_points(loaded, clip, [(0, 5), (5, 10)])
     assert len(frontal) == 5 and aside is None, "and nothing was looked for"
     loaded.model.config = replace(loaded.model.config, widest_turn=0.0)
     assert not turned_away(loaded, clip.points[5:]), "0: whichever way they are turned"

@@ -17,7 +17,7 @@ import torch
 from lip2speech.inference.directions import Directions
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.options import NONE, READ
-from lip2speech.inference.text import said_between
+from lip2speech.inference.text import words_spoken_between
 from lip2speech.inference.vocoding import vocode
 from lip2speech.inference.voicing import voice_crop
 from lip2speech.models.flow_options import FlowOptions
@@ -38,7 +38,7 @@ def stages_of(loaded, path: str, options: FlowOptions, text: str) -> tuple[dict[
     marks.append(time.perf_counter())
     words = words_of(loaded, clip) if text == READ else ()
     marks.append(time.perf_counter())
-    speech = voice_crop(loaded, clip.crop, speaker, Directions(options, said_between(words, clip.times)))
+    speech = voice_crop(loaded, clip.crop, speaker, Directions(options, words_spoken_between(words, clip.times)))
     marks.append(time.perf_counter())
     vocode(loaded.vocoder, speech, speaker)
     marks.append(time.perf_counter())

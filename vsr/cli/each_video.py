@@ -82,9 +82,9 @@ def tell_warnings(video: str, warnings: Iterable[dict], program: str = "vsr") ->
 def tell_seen(video: str, seen: Seen, warnings: Iterable[dict] | None = None) -> None:
     """A line for each thing that must be known of how a video was seen, and which it was of a file with several;
     ``warnings``: others than those of ``seen``."""
-    from vsr.media.streams import tell_choice
+    from vsr.media.streams import report_stream_choice
 
-    tell_choice("vsr", video, seen.stream)
+    report_stream_choice("vsr", video, seen.stream)
     tell_warnings(video, seen.warnings if warnings is None else warnings)
 
 

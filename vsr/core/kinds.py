@@ -24,14 +24,14 @@ class Kind:
 
 def json_of(name: str, *keys: str) -> Kind:
     """A JSON object with these keys."""
-    return Kind(name, lambda path: _has(_begin(path, whole=True), keys))
+    return Kind(name, lambda path: _has(_first_json(path, whole=True), keys))
 
 
 def lines_of(name: str, *keys: str, without: str = "") -> Kind:
     """JSON Lines whose first object has these keys, and not the key ``without``."""
 
     def holds(path: Path) -> bool:
-        first = _begin(path)
+        first = _first_json(path)
         return _has(first, keys) and not (without and _has(first, (without,)))
 
     return Kind(name, holds)
@@ -66,7 +66,7 @@ HYPOTHESES = lines_of("a list of hypotheses", "id", "text", without="video")
 FIGURES = lines_of("a list of figures of videos", "file")
 
 
-def _begin(path: Path, whole: bool = False):
+def _first_json(path: Path, whole: bool = False):
     """The JSON value of a file's first line, or of the whole file; None if it is not JSON."""
     with path.open("rb") as stream:
         if stream.read(64).lstrip()[:1] != b"{":  # do not search a film for the end of its first line

@@ -32,9 +32,9 @@ class Registry(Generic[Kind]):
 
         def added(kind: Kind) -> Kind:
             registered = self._kinds.setdefault(name, kind)
-            if registered is not kind and _place(registered) != _place(kind):
+            if registered is not kind and _path_of(registered) != _path_of(kind):
                 raise ValueError(
-                    f"two kinds of {self.what} are called {name!r}: {_place(registered)} and {_place(kind)}"
+                    f"two kinds of {self.what} are called {name!r}: {_path_of(registered)} and {_path_of(kind)}"
                 )
             self._kinds[name] = kind
             return kind
@@ -73,5 +73,5 @@ class Registry(Generic[Kind]):
         self._complete = True
 
 
-def _place(kind: object) -> str:
+def _path_of(kind: object) -> str:
     return f"{getattr(kind, '__module__', '')}.{getattr(kind, '__qualname__', type(kind).__name__)}"

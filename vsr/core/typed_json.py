@@ -42,11 +42,11 @@ def from_plain(kind: type[T], value: Any, rows: tuple[type, ...] = (), path: str
     elif get_origin(kind) is tuple:
         result = _tuple(get_args(kind), value, rows, path)
     elif get_origin(kind) is dict:  # settings of another package, which checks them itself
-        result = _plain(dict, value, path)
+        result = _checked(dict, value, path)
     elif is_dataclass(kind):
         result = _record(kind, value, rows, path)
     else:
-        result = _plain(kind, value, path)
+        result = _checked(kind, value, path)
     return result
 
 
@@ -78,7 +78,7 @@ def _list(value: Any, count: int | None, path: str) -> list:
     return value
 
 
-def _plain(kind: type, value: Any, path: str) -> Any:
+def _checked(kind: type, value: Any, path: str) -> Any:
     try:
         if kind is bytes:
             return base64.b64decode(value, validate=True)

@@ -53,7 +53,7 @@ def label_recordings(clips: Sequence[Clip], out: str | Path, hearing: Hearing, j
     out, digest = Path(out), _checked(hearing)
     done = _done(out, clips, digest)
     todo = [clip for clip in clips if clip.id not in done]
-    records = _heard(todo, hearing, jobs)
+    records = _transcribed(todo, hearing, jobs)
     for record in counted(records, "recordings", len(clips), len(clips) - len(todo)):
         _append(out / LABELS, record | {"made": digest})
         done[record["id"]] = record
@@ -102,7 +102,7 @@ def _source(clip: Clip, known: dict | None = None) -> dict[str, Any]:
     return {"file": identify(clip.video, (known or {}).get("file")), "part": [clip.start, clip.end]}
 
 
-def _heard(clips: Sequence[Clip], hearing: Hearing, jobs: int | None) -> Iterator[dict]:
+def _transcribed(clips: Sequence[Clip], hearing: Hearing, jobs: int | None) -> Iterator[dict]:
     """The record of each recording, as they finish."""
     jobs = jobs or processes_for(len(clips), MEMORY)
     if jobs == 1:

@@ -35,7 +35,7 @@ def prepare_lrs_voxmm(corpus_dir: str | Path, out_dir: str | Path, lists_dir: st
     present = [name for name in SUBSETS if (root / name).is_dir()]
     subsets = {name: read_subset(root, name, math.inf) for name in present}
     stop_if_bad(subsets.values())
-    segments = {name: _wanted(name, root, lists_dir) for name in present}
+    segments = {name: _listed_segments(name, root, lists_dir) for name in present}
     for name, subset in subsets.items():
         _lengths(subset)
         for segment in segments[name] or ():
@@ -64,7 +64,7 @@ def _counts(lists: dict[str, list[Clip]], segments: dict[str, list[str] | None])
     return counts
 
 
-def _wanted(name: str, root: Path, lists_dir: str | Path | None) -> list[str] | None:
+def _listed_segments(name: str, root: Path, lists_dir: str | Path | None) -> list[str] | None:
     """Names of the listed segments; None without a list. Raises VsrError."""
     path = Path(lists_dir or root / "segment_list") / f"{name}.txt"
     if not path.is_file():

@@ -107,7 +107,7 @@ class AudioVisualDataset(CropDataset):
             frames, targets = frames[span], at_frames(targets, span)
         inputs = {VIDEO: torch.zeros(len(frames), 1, SIDE, SIDE), SOUND: empty_sound(len(frames), self.form)}
         if VIDEO in shown:
-            crop = self.crop(self._seen(index, epoch) if SOUND in shown else clip)
+            crop = self.crop(self._lips_clip(index, epoch) if SOUND in shown else clip)
             crop = corrupted_crop(crop[frames.clip(max=len(crop) - 1)], self.corruption, (self.seed, epoch, index))
             inputs[VIDEO] = to_network_input(crop, self.augmentation, rng)
         if SOUND in shown:
@@ -137,7 +137,7 @@ class AudioVisualDataset(CropDataset):
         drawn = self._drawn(index, epoch)
         return bool(drawn.noise) and drawn.snr < least
 
-    def _seen(self, index: int, epoch: int) -> Clip:
+    def _lips_clip(self, index: int, epoch: int) -> Clip:
         """The clip whose lips are shown with the sound of clip ``index``."""
         rng, wrong = np.random.default_rng((self.seed, epoch, index, 3)), self.wrong_lips
         if wrong is None or self._noisy(index, epoch, wrong.snr) or rng.random() >= wrong.p:

@@ -106,7 +106,7 @@ def corrupt_corpus(
     tell(states.values(), str(out))
     ledger.refresh()
     left = [job for job in todo if states[job.clip.id] != KEPT]
-    outcomes = list(counted(_made(left, out, order, jobs), "clips", len(todo), len(todo) - len(left), "refused"))
+    outcomes = list(counted(_outcomes(left, out, order, jobs), "clips", len(todo), len(todo) - len(left), "refused"))
     _write_reports(out, todo, order, outcomes)
     counts = Counter(outcome.reason or "corrupted" for outcome in outcomes) + Counter(kept=len(todo) - len(left))
     if not counts["corrupted"] + counts["kept"]:
@@ -153,7 +153,7 @@ def _common(ledger: Ledger, name: str, order: Order) -> dict:
     return {key: value for key, value in ledger.made(name).items() if key in order.made()}
 
 
-def _made(todo: list[Job], out: Path, order: Order, jobs: int | None) -> Iterator[Outcome]:
+def _outcomes(todo: list[Job], out: Path, order: Order, jobs: int | None) -> Iterator[Outcome]:
     if not todo:
         return iter(())
     jobs = jobs or processes_for(len(todo), MEMORY)

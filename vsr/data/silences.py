@@ -32,13 +32,13 @@ class Silences:
     def around(self, track: Track, probability: float, rng: np.random.Generator) -> tuple[int, Track]:
         """(number of frames added before the words, the track with silence around its words)."""
         width = track.width
-        before, after = (_some(movements, probability, rng) for movements in (self.before, self.after))
+        before, after = (_draw(movements, probability, rng) for movements in (self.before, self.after))
         parts = [track]
         if before is not None:
             start = before[len(before) - _length(before, rng) :]
-            parts.insert(0, _laid(start, track[:1], width))
+            parts.insert(0, _placed_at(start, track[:1], width))
         if after is not None:
-            parts.append(_laid(after[: _length(after, rng)], track[-1:], width))
+            parts.append(_placed_at(after[: _length(after, rng)], track[-1:], width))
         whole = joined(parts)
         whole.measures[:, :6] = np.maximum(whole.measures[:, :6], 0)
         return len(parts[0]) if before is not None else 0, Track(whole.points, with_changes(whole.measures))
@@ -48,11 +48,11 @@ def _way(track: Track, origin: Track, width: float) -> Track:
     return Track((track.points - origin.points) / width, track.measures - origin.measures)
 
 
-def _laid(movement: Track, origin: Track, width: float) -> Track:
+def _placed_at(movement: Track, origin: Track, width: float) -> Track:
     return Track((origin.points + movement.points * width).astype(np.float32), origin.measures + movement.measures)
 
 
-def _some(movements: list[Track], probability: float, rng: np.random.Generator) -> Track | None:
+def _draw(movements: list[Track], probability: float, rng: np.random.Generator) -> Track | None:
     return movements[rng.integers(len(movements))] if movements and rng.random() < probability else None
 
 

@@ -89,7 +89,7 @@ def _decoded(path: Path) -> np.ndarray:
         reader.seek(0)
         return np.stack([_gray(reader.next().asnumpy()) for _ in range(len(reader))])
     except (decord.DECORDError, RuntimeError, IndexError) as error:
-        raise ValueError(_told(path, error)) from error
+        raise ValueError(_message(path, error)) from error
 
 
 def _opened(path: Path) -> tuple[Any, bool]:
@@ -106,7 +106,7 @@ def _opened(path: Path) -> tuple[Any, bool]:
         reader = decord.VideoReader(str(path), num_threads=1)
         first = reader[0].asnumpy()
     except (decord.DECORDError, RuntimeError, IndexError) as error:
-        raise ValueError(_told(path, error)) from error
+        raise ValueError(_message(path, error)) from error
     _gray(first)
     return reader, first.shape == (SIDE, SIDE, 3)
 
@@ -115,7 +115,7 @@ def _library() -> Any:
     return needed("decord", "reading mouth crops that are videos", INSTALL)
 
 
-def _told(path: Path, error: Exception) -> str:
+def _message(path: Path, error: Exception) -> str:
     return f"{path} is no mouth video: {(str(error).splitlines() or [''])[-1][-160:]}"
 
 

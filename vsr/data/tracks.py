@@ -46,19 +46,19 @@ class TrackDataset(CropDataset):
         self.silences = silences or Silences(self.clips, self.tracks)
         self._alike: dict[tuple, list[int]] = defaultdict(list)
         for index, clip in enumerate(self.clips):
-            for place, (word, _, _) in enumerate(clip.words if _bare(clip) else ()):
+            for place, (word, _, _) in enumerate(clip.words if _fills_clip(clip) else ()):
                 self._alike[clip.speaker, len(clip.words), place, word].append(index)
 
     def lengths(self) -> list[int]:
         """The approximate number of frames of each clip in a batch."""
-        return [clip.num_frames + (ROOM if _bare(clip) else 0) for clip in self.clips]
+        return [clip.num_frames + (ROOM if _fills_clip(clip) else 0) for clip in self.clips]
 
     def item(self, index: int, epoch: int = 0) -> Item:
         """``tracks`` (T, F) of one clip, and its targets."""
         rng, variation = np.random.default_rng((self.seed, epoch, index)), self.variation
         clip, track = self._sentence(index, variation, rng) if variation else (self.clips[index], self.tracks[index])
         offset = 0
-        if _bare(clip):
+        if _fills_clip(clip):
             offset, track = self.silences.around(track, variation.silence if variation else 1.0, rng)
         shifted = tuple((word, a + offset / FPS, b + offset / FPS) for word, a, b in clip.words)
         targets = self.teacher(replace(clip, words=shifted), len(track))
@@ -86,7 +86,7 @@ class TrackDataset(CropDataset):
     def _sentence(self, index: int, variation: TrackAugmentation, rng: np.random.Generator) -> tuple[Clip, Track]:
         """The clip, or its start continued with other sentences of the speaker that share a word at the same place."""
         clip, track = self.clips[index], self.tracks[index]
-        if not _bare(clip) or len(clip.words) < 2 or rng.random() >= variation.recombine:
+        if not _fills_clip(clip) or len(clip.words) < 2 or rng.random() >= variation.recombine:
             return clip, track
         for _ in range(rng.integers(1, 3)):
             place = int(rng.integers(1, len(clip.words)))
@@ -96,7 +96,7 @@ class TrackDataset(CropDataset):
         return clip, track
 
 
-def _bare(clip: Clip) -> bool:
+def _fills_clip(clip: Clip) -> bool:
     """Whether the words fill the clip, with nothing before and after them."""
     return bool(clip.words) and span_of(clip) == (0, clip.num_frames)
 

@@ -40,7 +40,7 @@ def write_waves(manifest: str | Path, out: str | Path, jobs: int = 0) -> Counter
     tell(states, "sounds")
     ledger.refresh()
     todo = [clip for clip, state in zip(clips, states, strict=True) if state != KEPT]
-    outcomes = _made(todo, out, jobs)
+    outcomes = _outcomes(todo, out, jobs)
     failed = {}
     for clip_id, reason, line in counted(outcomes, "sounds", len(clips), len(clips) - len(todo)):
         if reason:
@@ -71,7 +71,7 @@ def made_from(clip: Clip, known: dict | None = None) -> dict:
     return {"video": identify(clip.video, known), "part": [clip.start, clip.end], "frames": clip.num_frames}
 
 
-def _made(clips: list[Clip], out: Path, jobs: int):
+def _outcomes(clips: list[Clip], out: Path, jobs: int):
     """(id, reason, line) of each clip, from one process or several."""
     jobs = jobs or processes_for(len(clips), MEMORY)
     if jobs <= 1 or len(clips) < 2:

@@ -16,7 +16,7 @@ from vsr.models.fusion import FusedReader
 @torch.inference_mode()
 def agreed(model: FusedReader, states: Tensor, words: list[Word], calibration: dict | None) -> list[Word]:
     """Words with the confidence of the pixels -> words with the confidence of both readers; states (T, P + L)."""
-    log_probs, weight = model.said_by_tracks(states[None], torch.tensor([len(states)], device=states.device))
+    log_probs, weight = model.track_log_probs(states[None], torch.tensor([len(states)], device=states.device))
     ids = {name: FIRST + index for index, name in enumerate(model.config.words)}
     tokens = [ids[word.word] for word in words if word.word in ids]
     confidences = iter([confidence for _, _, confidence in align_tokens(log_probs[0], tokens)])

@@ -62,4 +62,4 @@ def fitted_for(loaded: LoadedModel, states: Tensor) -> dict:
 def by_both(loaded: LoadedModel, states: Tensor) -> bool:
     """Whether the tracks of a fused model have weight in reading states (T, D)."""
     lengths = torch.tensor([len(states)], device=states.device)
-    return isinstance(loaded.model, FusedReader) and bool(loaded.model.said_by_tracks(states[None], lengths)[1] > 0)
+    return isinstance(loaded.model, FusedReader) and bool(loaded.model.track_log_probs(states[None], lengths)[1] > 0)

@@ -19,7 +19,7 @@ from vsr.data.manifest import Clip
 from vsr.data.modalities import BOTH, SOUND, VIDEO, names_of
 from vsr.data.mouth_track import load_features
 from vsr.data.sound_input import empty_sound, to_sound_input
-from vsr.decoding.hearing import heard_if_understood
+from vsr.decoding.hearing import without_unintelligible_sound
 from vsr.face.head_turn import turned
 from vsr.face.mouth_features import FEATURES, mouth_features
 from vsr.face.mouth_points import MESHES, MouthMesh
@@ -82,7 +82,9 @@ def mesh_for(loaded: LoadedModel) -> Stock[MouthMesh] | None:
     return MESHES if reads_tracks(loaded) else None
 
 
-def asked_of(loaded: LoadedModel, clip: MouthClip | Piece, spans: Sequence[tuple[int, int]]) -> list[MouthPoints]:
+def usable_mouth_points(
+    loaded: LoadedModel, clip: MouthClip | Piece, spans: Sequence[tuple[int, int]]
+) -> list[MouthPoints]:
     """Mouth points in parts (start, stop) of a clip; None for parts where the head is turned too far for the model."""
 
     def seen(start: int, stop: int) -> bool:
@@ -147,7 +149,7 @@ def _encoded(loaded: LoadedModel, batch: Batch) -> Tensor:
         problem = f"{loaded.name} reads {' and '.join(needed)} alone, and not mouth crops"
         advice = "" if SOUND in needed else ": join it with a reader of those by vsr fuse"
         raise VsrError("bad_model", problem + advice)
-    return loaded.model.encode_batch(heard_if_understood(loaded, batch))
+    return loaded.model.encode_batch(without_unintelligible_sound(loaded, batch))
 
 
 def encode_batch(loaded: LoadedModel, batch: Batch, clips: Sequence[Clip]) -> Tensor:

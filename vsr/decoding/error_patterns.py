@@ -42,7 +42,7 @@ class ErrorPatterns:
         """Draw each member's reading of a sentence; ``alike``: word -> similar words with distances 0 ... 1."""
         pattern = self._of_like_length(len(words), rng)
         readings: list[list[str]] = [[] for _ in pattern[0].members]
-        for place, word in laid_on(pattern, words):
+        for place, word in fitted_pattern(pattern, words):
             groups = {group: self._wrong(word, alike, rng) for group in sorted(set(place.members)) if group > 0}
             for reading, group in zip(readings, place.members, strict=True):
                 if group != NONE:
@@ -69,7 +69,7 @@ def _words(pattern: Sequence[Place]) -> int:
     return sum(not place.extra for place in pattern)
 
 
-def laid_on(pattern: Sequence[Place], words: Sequence[str]) -> list[tuple[Place, str]]:
+def fitted_pattern(pattern: Sequence[Place], words: Sequence[str]) -> list[tuple[Place, str]]:
     """Places of a pattern, stretched or shortened to the number of words, each with the word that it falls on."""
     places = [place for place in pattern if not place.extra]
     after: dict[int, list[Place]] = defaultdict(list)

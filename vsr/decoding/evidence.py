@@ -40,7 +40,7 @@ class TrackWords:
 
     def of(self, states: Tensor, lengths: Tensor) -> WordEvidence:
         """Its word log-probabilities for the clips with states (B, T, D) of ``lengths`` (B,) frames."""
-        home, (word_log_probs, weights) = exact_device(states.device), self.reader.said_by_tracks(states, lengths)
+        home, (word_log_probs, weights) = exact_device(states.device), self.reader.track_log_probs(states, lengths)
         return WordEvidence(word_log_probs.to(home), weights.to(home), lengths.to(home), self.tree)
 
 
@@ -124,7 +124,7 @@ class WordSearch:
         opens = (tokens == self.tree.space) & (self.tree.word[node] >= 0)
         self.node = torch.where(opens, 0, self.tree.child[node, tokens])
         if opens.any():
-            self.whole = _chosen(opens, self.ending, self.whole)
+            self.whole = _where(opens, self.ending, self.whole)
             self._look_ahead()
         self._end_words()
 
@@ -133,7 +133,7 @@ class WordSearch:
         for name in ("closed", "ahead", "following"):
             setattr(self, name, getattr(self, name)[index, parents])
         for name in ("whole", "ending"):
-            setattr(self, name, tuple(_of(values, index, parents) for values in getattr(self, name)))
+            setattr(self, name, tuple(_of_parents(values, index, parents) for values in getattr(self, name)))
 
     def _end_words(self) -> None:
         """Where a word may end now, compute the paths through it and the score of the text if it ends there."""
@@ -146,7 +146,7 @@ class WordSearch:
         same = torch.arange(word.shape[1], device=word.device).expand_as(word)
         self.scorer.follow(same, tokens)
         ending = (tokens, self.scorer.in_token, self.scorer.in_blank)
-        self.ending = _chosen(word >= 0, ending, self.ending)
+        self.ending = _where(word >= 0, ending, self.ending)
         places = self.scorer.lengths[:, None, None].expand(*word.shape, 1)
         closed = torch.logaddexp(*ending[1:]).gather(2, places)[..., 0]
         self.closed = torch.where(word >= 0, closed, self.closed)
@@ -163,12 +163,12 @@ class WordSearch:
         self.whole, self.ending = (tuple(values[rows] for values in paths) for paths in (self.whole, self.ending))
 
 
-def _of(values: Tensor, index: Tensor, parents: Tensor) -> Tensor:
+def _of_parents(values: Tensor, index: Tensor, parents: Tensor) -> Tensor:
     """Values of the parents; a value common to all hypotheses may be stored once."""
     return values[index, parents.clamp(max=values.shape[1] - 1)]
 
 
-def _chosen(where: Tensor, first: tuple, second: tuple) -> tuple:
+def _where(where: Tensor, first: tuple, second: tuple) -> tuple:
     """Paths (last word, in_token, in_blank): ``first`` where ``where`` (B, K) holds, ``second`` elsewhere."""
     pairs = zip(first, second, strict=True)
     return tuple(torch.where(where if a.dim() == 2 else where[..., None], a, b) for a, b in pairs)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
 
-def heard_if_understood(loaded: LoadedModel, batch: Batch) -> Batch:
+def without_unintelligible_sound(loaded: LoadedModel, batch: Batch) -> Batch:
     """A batch of video and sound, with the sound marked as missing in clips where it is unintelligible.
 
     Raises VsrError bad_model for an invalid "hearing" in the config.

@@ -81,15 +81,15 @@ def load_restorer(folder: str | Path, backbone: str = "") -> Restorer:
     if backbone and settings.backbone:
         settings = replace(settings, backbone=backbone)
     if not settings.backbone:
-        model, codec, licence = _whole(folder, settings), OwnCodec(settings.input), "our own"
+        model, codec, licence = _with_full_weights(folder, settings), OwnCodec(settings.input), "our own"
         return Restorer(model.eval(), codec, settings, licence)
     _check_backbone(folder, settings.backbone, hashes)
     tokenizer, model, licence = load_backbone(settings.backbone, CLASSES[settings.architecture])
-    model = _adapted(folder, model) if settings.lora.rank else _whole(folder, settings)
+    model = _adapted(folder, model) if settings.lora.rank else _with_full_weights(folder, settings)
     return Restorer(model.to(precision()).eval(), HubCodec(tokenizer), settings, licence)
 
 
-def _whole(folder: Path, settings: RestorerSettings) -> Any:
+def _with_full_weights(folder: Path, settings: RestorerSettings) -> Any:
     """The model with the full weights of a folder. Raises VsrError."""
     transformers = needed("transformers", "a language model", INSTALL)
     _check_safe(folder / WHOLE, "model")

@@ -91,13 +91,13 @@ class Synchrony:
     @torch.inference_mode()
     def see(self, crop: np.ndarray) -> Tensor:
         """Crop (T, 96, 96) -> embeddings (T, W)."""
-        return self.fusion.see(self._stream(VIDEO, to_network_input(crop))[None], self._whole(len(crop)))[0]
+        return self.fusion.see(self._stream(VIDEO, to_network_input(crop))[None], self._full_mask(len(crop)))[0]
 
     @torch.inference_mode()
     def hear(self, wave: np.ndarray) -> Tensor:
         """Wave (640 T,) -> embeddings (T, W)."""
         features = self._stream(SOUND, to_sound_input(wave))
-        return self.fusion.hear(features[None], self._whole(len(features)))[0]
+        return self.fusion.hear(features[None], self._full_mask(len(features)))[0]
 
     def score(self, see: Tensor, hear: Tensor) -> float:
         """Logit that embeddings (T, W) of lips and sound belong together: above 0 the face speaks the sound."""
@@ -105,10 +105,10 @@ class Synchrony:
         return float(self.fusion.scale.detach()) * agreement + float(self.fusion.bias.detach())
 
     def _stream(self, name: str, inputs: Tensor) -> Tensor:
-        return self.frontend.streams[name](inputs[None], self._whole(len(inputs)))[0]
+        return self.frontend.streams[name](inputs[None], self._full_mask(len(inputs)))[0]
 
     @staticmethod
-    def _whole(frames: int) -> Tensor:
+    def _full_mask(frames: int) -> Tensor:
         return torch.ones(1, frames, dtype=torch.bool)
 
 

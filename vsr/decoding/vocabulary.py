@@ -50,11 +50,11 @@ class Vocabulary:
         prefix of a word, and, where it is complete, those that start another word."""
         if begun not in self._possible:
             complete = not begun or begun in self.known
-            is_possible = [self._goes_on(begun, complete, piece) for piece in self.pieces]
+            is_possible = [self._can_follow(begun, complete, piece) for piece in self.pieces]
             self._possible[begun] = torch.tensor(is_possible)
         return self._possible[begun]
 
-    def _goes_on(self, begun: str, complete: bool, piece: str) -> bool:
+    def _can_follow(self, begun: str, complete: bool, piece: str) -> bool:
         opening = piece.startswith((MARK, " "))
         if opening and not complete:
             return False

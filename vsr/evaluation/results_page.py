@@ -52,11 +52,11 @@ def render(result: dict) -> str:
     scores = result["scores"]
     rows = "\n".join(row(name, figures) for name, figures in scores.items())
     header = accuracy.HEADER if all("top1" in figures for figures in scores.values()) else HEADER
-    first, rest = _told(result)
+    first, rest = _notes(result)
     return f"# Results\n\n{first}\n\n{header}\n{rows}\n\n{rest}"
 
 
-def _told(result: dict) -> tuple[str, str]:
+def _notes(result: dict) -> tuple[str, str]:
     """The text above the rows of a result, and the text below."""
     scores = result["scores"]
     timed = any("times" in figures for figures in scores.values())
@@ -66,7 +66,7 @@ def _told(result: dict) -> tuple[str, str]:
     normalisers = ", ".join(sorted({figures["normaliser"] for figures in scores.values()}))
     return (
         f"{result['date']}, commit {result['commit']}, {result['machine']}. Normaliser: {normalisers}.{note}",
-        f"{remark}{search_line(scores)}Command: `{result['command']}`\n\n{made_line(result)}\n\nModel: {model}\n",
+        f"{remark}{search_line(scores)}Command: `{result['command']}`\n\n{origin_line(result)}\n\nModel: {model}\n",
     )
 
 
@@ -74,7 +74,7 @@ def page(runs: list[dict]) -> str:
     """The Markdown page of all runs: a table with their rows, then how each was made."""
     tables = {False: HEADER, True: accuracy.HEADER}
     parts = [_table(runs, header, ranked) for ranked, header in tables.items()]
-    sections = [f"## {title_of(run)}\n\n" + "\n\n".join(_told(run)) for run in runs]
+    sections = [f"## {title_of(run)}\n\n" + "\n\n".join(_notes(run)) for run in runs]
     return "# Results\n\n" + "\n".join([*filter(None, parts), *sections])
 
 
@@ -92,7 +92,7 @@ def _table(runs: list[dict], header: str, ranked: bool) -> str:
     return "\n".join([f"| model | tag {titles} date | commit |", f"|---|---{line}---|---|", *rows, ""]) if rows else ""
 
 
-def made_line(result: dict) -> str:
+def origin_line(result: dict) -> str:
     """The source of the weights: a publisher, or training."""
     published = result.get("published")
     if not published:

@@ -24,14 +24,14 @@ def rates(each: Sequence[UtteranceScore]) -> str:
     return f"WER {100 * errors / words:.2f} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words"
 
 
-def keep_scores(folder: str | Path, lists: Mapping[str, Sequence[UtteranceScore]]) -> None:
+def write_scores(folder: str | Path, lists: Mapping[str, Sequence[UtteranceScore]]) -> None:
     """Write the errors of each clip of some lists, for `against`."""
     rows = {name: [vars(utterance) for utterance in scores] for name, scores in lists.items()}
     write_text(Path(folder, FILE), json.dumps(rows))
 
 
-def kept_scores(folder: str | Path) -> dict[str, list[UtteranceScore]]:
-    """The scores that `keep_scores` wrote to a folder. Raises VsrError if there are none."""
+def read_scores(folder: str | Path) -> dict[str, list[UtteranceScore]]:
+    """The scores that `write_scores` wrote to a folder. Raises VsrError if there are none."""
     path = Path(folder, FILE)
     if not path.exists():
         raise VsrError("bad_options", f"{path} is not there: give the folder that a run has written")
@@ -41,7 +41,7 @@ def kept_scores(folder: str | Path) -> dict[str, list[UtteranceScore]]:
 
 def against(before: str | Path, after: str | Path) -> Iterator[str]:
     """For each list of two runs a line with both rates and the paired gain."""
-    first, second = kept_scores(before), kept_scores(after)
+    first, second = read_scores(before), read_scores(after)
     for name in [name for name in first if name in second]:
         old, new = first[name], second[name]
         gain, low, high = paired_gain(old, new)
@@ -53,7 +53,7 @@ def over_seeds(before: Sequence[str | Path], after: Sequence[str | Path]) -> Ite
     gains; its interval draws clips, each with all of its seeds. Raises VsrError if the runs do not match."""
     if len(before) != len(after):
         raise VsrError("bad_options", f"{len(before)} runs against {len(after)}: give one of either for each seed")
-    arms = [[kept_scores(folder) for folder in folders] for folders in (before, after)]
+    arms = [[read_scores(folder) for folder in folders] for folders in (before, after)]
     for name in [name for name in arms[0][0] if all(name in run for arm in arms for run in arm)]:
         scores = [[run[name] for run in arm] for arm in arms]
         ids = [[utterance.id for utterance in run] for arm in scores for run in arm]

@@ -36,7 +36,7 @@ def _same(reference: tuple, read: list[dict]) -> list[tuple[tuple, dict]]:
 
     if not reference or not read:
         return []
-    texts = ([_one(word) for word, *_ in reference], [_one(word["word"]) for word in read])
+    texts = ([_as_one_word(word) for word, *_ in reference], [_as_one_word(word["word"]) for word in read])
     chunks = jiwer.process_words(" ".join(texts[0]), " ".join(texts[1])).alignments[0]
     return [
         (reference[chunk.ref_start_idx + k], read[chunk.hyp_start_idx + k])
@@ -46,6 +46,6 @@ def _same(reference: tuple, read: list[dict]) -> list[tuple[tuple, dict]]:
     ]
 
 
-def _one(word: str) -> str:
+def _as_one_word(word: str) -> str:
     """A word for comparison: normalised, and always a single word, as others would shift all following places."""
     return lower(word).replace(" ", "") or "-"

@@ -69,12 +69,12 @@ class MediaPipeMesh:
 
     def detect(self, frame: np.ndarray) -> list[Face]:
         """Faces of one frame (H, W, 3) uint8 RGB, the largest first. Raises VsrError forked."""
-        with NETWORKS.lent() as networks, self._turn:
+        with NETWORKS.borrow() as networks, self._turn:
             self._networks = networks
             return self._faces(frame)
 
     def _faces(self, frame: np.ndarray) -> list[Face]:
-        faces = distinct([face for old in self._known if (face := self._again(frame, old))])
+        faces = distinct([face for old in self._known if (face := self._tracked(frame, old))])
         new_faces = self._new_faces(frame, faces) if self._search_due(frame, faces) else []
         if new_faces or not faces or not all(_is_large(face, frame) for face in faces):
             faces = distinct(self._confirmed(frame, faces, new_faces))
@@ -82,12 +82,12 @@ class MediaPipeMesh:
         self._unseen = 0 if self._known else self._unseen + 1
         return self._known
 
-    def _again(self, frame: np.ndarray, old: Face) -> Face | None:
+    def _tracked(self, frame: np.ndarray, old: Face) -> Face | None:
         """A known face at its new position; None if it is lost."""
-        face = self._laid(frame, old.region)
+        face = self._fit_mesh(frame, old.region)
         return face if face and way_between(face, old) < MAX_STEP else None
 
-    def _laid(self, frame: np.ndarray, region: Region, score: float = 1.0) -> Face | None:
+    def _fit_mesh(self, frame: np.ndarray, region: Region, score: float = 1.0) -> Face | None:
         mesh = self._networks.mesh.lay(frame, region)
         return None if mesh is None else face_of(mesh, score)
 
@@ -106,7 +106,7 @@ class MediaPipeMesh:
     def _new_faces(self, frame: np.ndarray, followed: list[Face]) -> list[Face]:
         """Faces that the short-range detector finds besides those that are tracked."""
         fresh = [seen for seen in self._networks.near.find(frame) if seen.score >= 0.5 and not is_among(seen, followed)]
-        return [face for seen in fresh if (face := self._laid(frame, seen.region, seen.score))]
+        return [face for seen in fresh if (face := self._fit_mesh(frame, seen.region, seen.score))]
 
     def _confirmed(self, frame: np.ndarray, followed: list[Face], new_faces: list[Face]) -> list[Face]:
         """Large tracked faces, others that the full-range detector confirms, and faces that only this detector finds.
@@ -126,7 +126,7 @@ class MediaPipeMesh:
         cut, scale, corner = _enlarged(frame, seen.box)
         if cut is None:
             return []
-        faces = [self._laid(cut, nearer.region) for nearer in self._networks.near.find(cut)[:1]]
+        faces = [self._fit_mesh(cut, nearer.region) for nearer in self._networks.near.find(cut)[:1]]
         return [_moved(face, scale, corner, seen.score) for face in faces if face]
 
 

@@ -117,10 +117,10 @@ def crop_tracks(
 
 def _everybody(source: MouthSource, broken: list[VsrError] | None = None) -> tuple[np.ndarray, list[Part]]:
     """Times of all frames of a video in one block, and everybody in it. Raises VsrError too_short or no_face."""
-    own = next(source.to_the_break(), None)
+    own = next(source.readable_blocks(), None)
     if own is None or not own.parts:
         source.check_broken()
-    source.let_pass(broken)
+    source.collect_error(broken)
     check_found(source.path, source.frames, len(source.reasons), source.reasons, True)
     found = present(own, f"what was read of {source.path}")
     return found.block.times, found.parts
@@ -142,11 +142,13 @@ def _prolonged(piece: Piece, times: np.ndarray) -> Piece:
         times=times[piece.start - pad[0] : piece.start + len(piece.crop) + pad[1]],
         points=np.pad(piece.points, (pad, *still), mode="edge"),
         sizes=np.pad(piece.sizes, pad, constant_values=np.nan), inside=np.pad(piece.inside, pad, mode="edge"),
-        mouth=_held(piece.mouth, *pad),
+        mouth=_extended(piece.mouth, *pad),
     )  # fmt: skip
 
 
-def _held(mouth: np.ndarray | RequestedPoints | None, before: int, after: int) -> np.ndarray | RequestedPoints | None:
+def _extended(
+    mouth: np.ndarray | RequestedPoints | None, before: int, after: int
+) -> np.ndarray | RequestedPoints | None:
     """The points of a mouth with so many frames more at either end."""
     if isinstance(mouth, RequestedPoints):
         return mouth.held(before, after)

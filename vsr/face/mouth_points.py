@@ -100,7 +100,7 @@ class MouthFollower:
             self._look(after, *frames[-1][:2])
         end = after.result()
         begin = end if before is None else before.result()  # its task started earlier and waits for no other
-        with self.meshes.lent() as mesh:
+        with self.meshes.borrow() as mesh:
             mouths = []
             for step, (frame, face, scale) in enumerate(frames, 1):
                 points = mesh.lay(frame, face, begin + step / len(frames) * (end - begin))
@@ -109,7 +109,7 @@ class MouthFollower:
 
     def _look(self, region: Future, frame: np.ndarray, face: np.ndarray) -> None:
         try:
-            with self.meshes.lent() as mesh:
+            with self.meshes.borrow() as mesh:
                 region.set_result(mesh.region(frame, face))
         except BaseException as error:
             region.set_exception(error)  # or the other tasks would wait for it forever

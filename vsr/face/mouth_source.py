@@ -89,10 +89,10 @@ class MouthSource:
         return probe(self.path)
 
     def __iter__(self) -> Iterator[CastBlock]:
-        yield from self.to_the_break()
+        yield from self.readable_blocks()
         self.check_broken()
 
-    def to_the_break(self) -> Iterator[CastBlock]:
+    def readable_blocks(self) -> Iterator[CastBlock]:
         """The blocks; for a truncated or damaged file, the error is stored in `broken` instead of raised."""
         if any(self._part):
             frames = frames_of_part(self.path, *self._part)
@@ -155,7 +155,7 @@ class MouthSource:
         self._known = self.casting.people.persons
         return [person for person in self._known if person not in known]
 
-    def let_pass(self, broken: list[VsrError] | None) -> None:
+    def collect_error(self, broken: list[VsrError] | None) -> None:
         """Append the error of a truncated or damaged file to a list; without a list it is raised."""
         if broken is None:
             self.check_broken()

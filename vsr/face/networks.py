@@ -34,7 +34,7 @@ class Networks:
     far: FaceBoxes
 
 
-def _made() -> Networks:
+def _create_networks() -> Networks:
     # At 0.5 the mesh drifts from a moving face to the neck; at 0.7 it fails instead, and detection starts again.
     return Networks(FaceMesh(least=0.7), FaceBoxes("ShortRange", least=0.3), FaceBoxes("FullRange", least=0.5))
 
@@ -55,16 +55,16 @@ class Stock(Generic[Lent]):
     def ready(self) -> None:
         """Create the first object, so that errors show now. Raises what ``make`` raises; VsrError forked."""
         if not self._count or self._forked:
-            with self.lent():
+            with self.borrow():
                 pass
 
     @contextmanager
-    def lent(self) -> Iterator[Lent]:
+    def borrow(self) -> Iterator[Lent]:
         """An object for the duration of the block. It is dropped if the block fails, as it may be the cause.
 
         Raises what ``make`` raises; VsrError forked.
         """
-        item = self._taken()
+        item = self._take()
         try:
             yield item
         except BaseException:
@@ -76,7 +76,7 @@ class Stock(Generic[Lent]):
             self._free.append(item)
             self._news.notify()
 
-    def _taken(self) -> Lent:
+    def _take(self) -> Lent:
         if self._forked:
             raise VsrError("forked", FORKED)
         with self._news:
@@ -97,6 +97,6 @@ class Stock(Generic[Lent]):
         self._news, self._forked = threading.Condition(), self._forked or bool(self._count)
 
 
-NETWORKS = Stock(_made, cores())
+NETWORKS = Stock(_create_networks, cores())
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=NETWORKS.forked)

@@ -24,7 +24,7 @@ from vsr.face.geometry import SMOOTHING
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.networks import Stock
 from vsr.face.piece import MIN_FRAMES, Cutter, Piece
-from vsr.face.shots import FLASH, REACH, REPEATS, with_shots
+from vsr.face.shots import FLASH, REACH, REPEATS, mark_shots
 from vsr.face.tracker import MAX_GAP, OpenTrack, Tracker
 from vsr.media.resample import Position
 
@@ -104,7 +104,7 @@ class _BlockReader:
 
     def read(self) -> Block:
         """The block."""
-        flow = with_shots(self.source)
+        flow = mark_shots(self.source)
         item: tuple[Any, bool, Any] | None = next(flow)
         while item is not None:
             following = next(flow, None)

@@ -27,11 +27,11 @@ REPEATS = 6  # a frame that stands longer than this is a still, not a low frame 
 
 def shots(frames: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
     """Frames (H, W, 3) uint8 -> (frame, whether a shot begins with it)."""
-    for frame, begins, _ in with_shots((frame, None) for frame in frames):
+    for frame, begins, _ in mark_shots((frame, None) for frame in frames):
         yield frame, begins
 
 
-def with_shots(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, bool, Any]]:
+def mark_shots(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, bool, Any]]:
     """(frame, anything) -> (frame, whether a shot begins with it, the same thing); at most 26 frames of latency."""
     detector = ShotDetector()
     waiting: deque = deque()
@@ -83,7 +83,7 @@ class ShotDetector:
             self._last, self._thumbnail = frame, thumbnail
             self._show(number, thumbnail, change)
             if broken:
-                self._found(number)
+                self._add_cut(number)
         known = self._shown[self._count - REACH]
         self._fresh = [cut for cut in self._fresh if known - cut[0] <= FLASH]
         return min([known, *(cut for cut, _ in self._fresh)])
@@ -116,7 +116,7 @@ class ShotDetector:
         self._changes.append(change)
         self._colours = colours
         if len(self._changes) == 2 * REACH + 1 and _stands_out(list(self._changes)):
-            self._found(self._shown[self._count - REACH])
+            self._add_cut(self._shown[self._count - REACH])
         self._shown.pop(self._count - 2 * REACH, None)
         self._count += 1
 
@@ -126,7 +126,7 @@ class ShotDetector:
         self._reshaped.add(number)
         self._fresh = []
 
-    def _found(self, number: int) -> None:
+    def _add_cut(self, number: int) -> None:
         """A cut, unless it brings back the frame that stood before another cut a moment ago."""
         if number in self.cuts:
             return

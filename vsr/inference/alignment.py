@@ -15,7 +15,7 @@ from vsr.core.tokens import UNK
 from vsr.decoding.align import align_text
 from vsr.decoding.assess import fitted_for
 from vsr.inference.assemble import skipped_of, tracks_of
-from vsr.inference.free_reading import known_lips
+from vsr.inference.free_reading import domain_probability
 from vsr.inference.seen import Seen
 from vsr.inference.speech import Encoded, encoded
 from vsr.media.reader import probe
@@ -57,7 +57,7 @@ def align_video(
     )
     aligned_text = " ".join(word.word for word in words)
     mean = sum(word.confidence for word in words) / len(words)
-    in_domain = known_lips(loaded, parts)
+    in_domain = domain_probability(loaded, parts)
     segment = Segment(
         words[0].start, words[-1].end, parts[0].face, mean, words, (Alternative(aligned_text, 0.0),), in_domain
     )

@@ -21,7 +21,7 @@ from vsr.decoding.assess import KNOWN, by_both
 from vsr.decoding.confidence import correct_words
 from vsr.decoding.defaults import preferred_window
 from vsr.decoding.domain import entropy_of, measures
-from vsr.decoding.encoding import asked_of, mesh_for
+from vsr.decoding.encoding import mesh_for, usable_mouth_points
 from vsr.decoding.options import DecodeOptions
 from vsr.face.mouth_crop import crop_video
 from vsr.inference.recognition import search_crops, spans_to_read
@@ -56,7 +56,7 @@ def assessed(loaded: LoadedModel, clip: Clip, options: DecodeOptions, inside: bo
     mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mesh_for(loaded), on_request=True)
     reference = normaliser("lower")(clip.text).split() if inside else []
     for start, stop in spans_to_read(mouth, preferred_window(loaded)):
-        points = asked_of(loaded, mouth, [(start, stop)])
+        points = usable_mouth_points(loaded, mouth, [(start, stop)])
         states, ((best, *_),) = search_crops(loaded, [mouth.crop[start:stop]], options, points)
         if KNOWN in loaded.config and not by_both(loaded, states[0]):
             continue

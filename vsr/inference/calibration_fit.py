@@ -127,11 +127,11 @@ def left_out(inside: Sequence[Assessed], outside: Sequence[Assessed]) -> list[To
         ]
         domain, confidence = fitted(rest[0] or inside, rest[1] or outside)
         chosen = (side for side, side_fold in zip(sides, folds, strict=True) if side_fold == fold)
-        scored += [_told(reading, is_inside, domain, confidence) for reading, is_inside in chosen]
+        scored += [_judged(reading, is_inside, domain, confidence) for reading, is_inside in chosen]
     return scored
 
 
-def _told(reading: Assessed, inside: bool, domain: dict, confidence: dict) -> Told:
+def _judged(reading: Assessed, inside: bool, domain: dict, confidence: dict) -> Told:
     chance, settings = in_domain(reading.measures, domain) or 0.0, settled(confidence, reading.entropy)
     return Told(reading, inside, chance, tuple(calibrated(raw, settings, chance) for raw in reading.raw))
 

@@ -97,11 +97,11 @@ def enrol(
             reading a video.
     """
     phrase, path = " ".join(phrase.split()), _file_of(folder, phrase)
-    _known(loaded, path, phrase, len(clips))
+    _stored_phrase(loaded, path, phrase, len(clips))
     given = list(names or [Path(clip).name for clip in clips])
     each = zip(clips, seen or [Seen() for _ in clips], strict=True)
     streams = tuple(streams_of(loaded, clip, faces, cropped, own) for clip, own in each)
-    known = _known(loaded, path, phrase, len(clips))  # again: another process may have enrolled in the meantime
+    known = _stored_phrase(loaded, path, phrase, len(clips))  # again: another process may have enrolled in the meantime
     _check_new(phrase, streams, given, [read_phrase(file) for file in sorted(Path(folder).glob(f"*{SUFFIX}"))])
     new = Phrase(known.phrase, known.examples + streams, known.clips + tuple(given), known.model)
     write_phrase(path, new)
@@ -132,7 +132,7 @@ def _same(streams: Streams, other: Streams) -> bool:
     return second is not None and first.shape == second.shape and np.allclose(first, second, atol=SAME)
 
 
-def _known(loaded: LoadedModel, path: Path, phrase: str, more: int) -> Phrase:
+def _stored_phrase(loaded: LoadedModel, path: Path, phrase: str, more: int) -> Phrase:
     """The stored phrase, or an empty one, to which ``more`` examples are to be added. Raises VsrError as `enrol`."""
     stored = read_phrase(path) if path.is_file() else Phrase(phrase, (), (), reader_of(loaded))
     _check_reader(loaded, stored)

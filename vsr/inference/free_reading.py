@@ -37,7 +37,7 @@ def read_freely(loaded: LoadedModel, states: Tensor, method: str = "") -> tuple[
     return ranked, assess(loaded, states, ranked)[1] if ranked else None
 
 
-def known_lips(loaded: LoadedModel, windows: Sequence[Encoded]) -> float | None:
+def domain_probability(loaded: LoadedModel, windows: Sequence[Encoded]) -> float | None:
     """The probability that the lips of windows are in the reader's domain; None if that was not fitted. Then nothing is
     read, and only too low a frame rate gives a probability."""
     fitted = any("domain" in config for config in (loaded.config, loaded.config.get(KNOWN, {})))

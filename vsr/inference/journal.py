@@ -40,7 +40,7 @@ class Journal:
     def _take_over(self, path: Path) -> None:
         """Read what an earlier run finished, and cut off what it did not."""
         lines = path.read_bytes().splitlines(keepends=True)
-        records = [record for record in map(_record, _whole(lines)) if record is not None]
+        records = [record for record in map(_record, _intact_lines(lines)) if record is not None]
         if not records:
             return
         if records[0] != self.heading:
@@ -78,7 +78,7 @@ class Journal:
         append_line(self.path, line, safe=True)
 
 
-def _whole(lines: list[bytes]) -> list[bytes]:
+def _intact_lines(lines: list[bytes]) -> list[bytes]:
     """Lines up to the first that is not whole."""
     for index, line in enumerate(lines):
         if not line.endswith(b"\n") or _record(line) is None:

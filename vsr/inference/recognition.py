@@ -18,7 +18,7 @@ from vsr.data.transforms import to_network_input
 from vsr.decoding.assess import assess
 from vsr.decoding.defaults import preferred_window
 from vsr.decoding.domain import at_most
-from vsr.decoding.encoding import Mouths, Waves, asked_of, encode, encode_clips
+from vsr.decoding.encoding import Mouths, Waves, encode, encode_clips, usable_mouth_points
 from vsr.decoding.evidence import joining
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.search import decode
@@ -67,7 +67,7 @@ def read_piece(
     """`read_clip` for a piece of a video, with the number of its face."""
     spans = spans_to_read(clip, preferred_window(loaded))
     edges = [frame_edges(clip.times[start:stop]) for start, stop in spans]
-    mouths = asked_of(loaded, clip, spans)
+    mouths = usable_mouth_points(loaded, clip, spans)
     waves = hear([clip.times[start:stop] for start, stop in spans]) if hear else None
     readings = read_windows(loaded, [clip.crop[start:stop] for start, stop in spans], edges, options, mouths, waves)
     return list(segments_of(reading.of(face, span_edges) for span_edges, reading in zip(edges, readings, strict=True)))
@@ -131,17 +131,17 @@ def search_crops(
     lengths = torch.tensor([len(crop) for crop in crops], device=device)
     video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
     states = encode_clips(loaded, video, lengths, mouths, waves)
-    return states, _found(loaded, states, lengths, options)
+    return states, _searched(loaded, states, lengths, options)
 
 
 @torch.inference_mode()
 def searched(loaded: LoadedModel, inputs: Mapping[str, torch.Tensor], lengths: torch.Tensor, options: DecodeOptions):
     """Modalities (B, T, ...) by name, lengths (B,) -> encoder states (B, T, D) and each clip's hypotheses."""
     states = encode(loaded, inputs, lengths)
-    return states, _found(loaded, states, lengths, options)
+    return states, _searched(loaded, states, lengths, options)
 
 
-def _found(loaded: LoadedModel, states: torch.Tensor, lengths: torch.Tensor, options: DecodeOptions):
+def _searched(loaded: LoadedModel, states: torch.Tensor, lengths: torch.Tensor, options: DecodeOptions):
     if options.head:
         return searched_by(loaded, options.head, states, lengths, options.nbest)
     others = joining(loaded, options)

@@ -27,7 +27,7 @@ SILENT = ("at_rest", "covered")  # reasons why no lips are seen to speak
 class Seen:
     """skipped: what was not read; tracks: who was in the frame when, and how well; in_domain: the chance that the
     reader knows such lips, where that was asked for all of them, and not of what was found; speaks: whether any lips
-    do; stream: which video of a file with several was looked at (`vsr.media.streams.tell_choice`)."""
+    do; stream: which video of a file with several was looked at (`vsr.media.streams.report_stream_choice`)."""
 
     skipped: list[Skipped] = field(default_factory=list)
     tracks: list[TrackReport] = field(default_factory=list)

@@ -19,7 +19,7 @@ from vsr.core.clock import FPS
 from vsr.core.numbers import SHARE, check_number
 from vsr.core.tokens import BLANK
 from vsr.inference.alignment import tokens_of
-from vsr.inference.free_reading import known_lips
+from vsr.inference.free_reading import domain_probability
 from vsr.inference.speech import Encoded, encoded
 from vsr.text.tokenizer import SPACE, Tokenizer
 
@@ -64,7 +64,7 @@ def find_phrases(
     some = False
     for window in encoded(loaded, path, faces, cropped, seen):
         spotted = [(phrase, match) for phrase, tokens in wanted for match in spot(loaded, window, tokens, least)]
-        in_domain = known_lips(loaded, [window]) if spotted else None
+        in_domain = domain_probability(loaded, [window]) if spotted else None
         hits = [
             Found(str(path), phrase, window.face, start, end, score, in_domain)
             for phrase, ((start, end), score) in spotted
@@ -74,7 +74,7 @@ def find_phrases(
         if not some and len(empty) < ASKED:
             empty.append(window)
     if seen is not None and not some:
-        seen.in_domain = known_lips(loaded, empty)
+        seen.in_domain = domain_probability(loaded, empty)
 
 
 @torch.inference_mode()

@@ -17,7 +17,7 @@ from vsr.core.progress import Watch
 from vsr.core.windows import frame_edges
 from vsr.data.modalities import SOUND
 from vsr.decoding.defaults import options_for, preferred_window
-from vsr.decoding.encoding import asked_of, chosen_modality, mesh_for
+from vsr.decoding.encoding import chosen_modality, mesh_for, usable_mouth_points
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
 from vsr.decoding.search import check_heads
@@ -181,7 +181,7 @@ class Reading:
         """Read spans (part, start, stop) in batches."""
         crops = [part.piece.crop[start:stop] for part, start, stop in spans]
         edges = [frame_edges(part.piece.times[start:stop]) for part, start, stop in spans]
-        mouths = [asked_of(self.loaded, part.piece, [(start, stop)])[0] for part, start, stop in spans]
+        mouths = [usable_mouth_points(self.loaded, part.piece, [(start, stop)])[0] for part, start, stop in spans]
         waves = self.hearing.waves([part.piece.times[start:stop] for part, start, stop in spans])
         readings = read_windows(self.loaded, crops, edges, self.options, mouths, waves)
         rows = zip(spans, edges, readings, strict=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from vsr.core.errors import VsrError, cause_of
 from vsr.core.files import may_not_read
 from vsr.media.formats import FORMATS as FORMATS
-from vsr.media.formats import OPENING, kind_of, told_address
+from vsr.media.formats import OPENING, address_message, kind_of
 from vsr.media.streams import video_stream
 from vsr.media.timestamps import Clock
 
@@ -32,7 +32,7 @@ def open_container(path: str | Path) -> Iterator:
     if may_not_read(path):
         raise VsrError("unreadable", f"{path}: you may not read this file")
     if not path.is_file():
-        raise VsrError("unreadable", told_address(original) or f"{path}: {_no_file(path)}")
+        raise VsrError("unreadable", address_message(original) or f"{path}: {_no_file(path)}")
     try:
         if path.stat().st_size == 0:
             raise VsrError("unreadable", f"{path}: the file is empty")
@@ -114,7 +114,7 @@ def decoded_frames(container, stream) -> Iterator:
         try:
             yield from packet.decode()
         except (av.error.FFmpegError, OSError, ValueError):
-            _tell(container, packet)
+            _report_undecodable(container, packet)
 
 
 def safe_packets(container, stream) -> Iterator:
@@ -128,10 +128,10 @@ def safe_packets(container, stream) -> Iterator:
         except (BlockingIOError, IndexError):
             # MPEG-TS: no packet in the next 64 kB, but there may be later ones; FLV: a damaged packet has the index of
             # a stream that PyAV does not know.
-            _tell(container, None)
+            _report_undecodable(container, None)
         except (av.error.FFmpegError, OSError):
             return
 
 
-def _tell(container, packet) -> None:
+def _report_undecodable(container, packet) -> None:
     getattr(container, "undecodable", lambda _: None)(packet)

@@ -55,10 +55,10 @@ def kind_of(path: Path) -> str | None:
 def no_file(path: str | Path) -> VsrError:
     """The error for a file that does not exist."""
     reason = "you may not read this file" if may_not_read(path) else "no such file"
-    return VsrError("unreadable", told_address(path) or f"{path}: {reason}")
+    return VsrError("unreadable", address_message(path) or f"{path}: {reason}")
 
 
-def told_address(path: str | Path) -> str | None:
+def address_message(path: str | Path) -> str | None:
     """The message about an address that is given instead of a file; None if it is no address."""
     match = ADDRESS.fullmatch(str(path))
     if not match:

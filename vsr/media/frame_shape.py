@@ -64,7 +64,7 @@ class FrameShapes:
 
     def _of(self, frame) -> FrameShape:
         """The shape of the most recently decoded frame."""
-        previous_size, aspect, previous_turns = self._known or self._begun(frame)
+        previous_size, aspect, previous_turns = self._known or self._first_shape(frame)
         coded, turns = (frame.width, frame.height), quarter_turns(frame)
         if frame.key_frame or coded != previous_size:
             # The decoder reports a change with the first packet of the new shape, while frames of the old shape are
@@ -77,7 +77,7 @@ class FrameShapes:
         self._first = self._first or self._shape
         return self._shape
 
-    def _begun(self, frame) -> tuple[tuple[int, int], Fraction | None, int]:
+    def _first_shape(self, frame) -> tuple[tuple[int, int], Fraction | None, int]:
         """Coded size, aspect and turns of the first frame."""
         codec_aspect, container_aspect = self._context.sample_aspect_ratio, self._stream.sample_aspect_ratio
         trusted = set(self._stream.container.format.name.split(",")) & TELL_ASPECT

@@ -24,7 +24,7 @@ from vsr.media.frame_shape import Converter, FrameShape, FrameShapes, with_sizes
 from vsr.media.frame_shape import scaled_size as scaled_size
 from vsr.media.resample import Position, index_at, named_part, on_grid
 from vsr.media.seeking import landed_before, rewind, sought
-from vsr.media.streams import chosen_among
+from vsr.media.streams import stream_choice
 from vsr.media.timestamps import Clock, mean_rate
 
 CHUNK_BYTES = 64 << 20
@@ -35,7 +35,7 @@ class VideoInfo:
     """Facts from the header and the time stamps. fps: mean frame rate of the file; num_frames: number of frames that
     `read_frames` yields; duration: seconds from the first frame to the end of the last; width, height: pixels of the
     first frame from `read_frames` (square, upright and scaled); start: second of the first frame; stream: the chosen
-    video stream of a file with several (`vsr.media.streams.chosen_among`), else None."""
+    video stream of a file with several (`vsr.media.streams.stream_choice`), else None."""
 
     path: str
     fps: float
@@ -59,7 +59,7 @@ def probe(path: str | Path) -> VideoInfo:
         first, start = first_frame(path, clock.timed(decoded_frames(noted, stream)))
         rate = mean_rate(stream)  # before closing: the stream of a closed container points at freed memory
         width, height = FrameShapes(stream).shape_of(first).size
-        extent, choice = extent_of(path, noted, stream, clock, start), chosen_among(container, stream)
+        extent, choice = extent_of(path, noted, stream, clock, start), stream_choice(container, stream)
     return VideoInfo(str(path), rate, extent.num_frames, extent.end - start, width, height, start, choice)
 
 

@@ -81,7 +81,7 @@ def sound_stream(container):
     return max(streams, key=rank, default=None)
 
 
-def chosen_among(container, stream) -> dict | None:
+def stream_choice(container, stream) -> dict | None:
     """Description of the chosen video stream for a transcript; None if it is the only one."""
     from av.stream import Disposition
 
@@ -92,7 +92,7 @@ def chosen_among(container, stream) -> dict | None:
     return {"index": stream.index, "of": count, "default": marked, "size": [context.width, context.height]}
 
 
-def tell_choice(program: str, path: str | Path, chosen: dict | None) -> None:
+def report_stream_choice(program: str, path: str | Path, chosen: dict | None) -> None:
     """Report on stderr which video stream of a file was read, if it has several."""
     if chosen:
         (width, height), marked = chosen["size"], ", its default" if chosen["default"] else ""

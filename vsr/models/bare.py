@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 
 @contextmanager
-def bare(memory: bool = True) -> Iterator[None]:
+def uninitialised(memory: bool = True) -> Iterator[None]:
     """Context in which modules draw no random weights; with ``memory`` False they are on the device "meta".
 
     Drawing is wasted where a file is loaded, and on "meta" it makes torch import its compiler, which takes a second.

@@ -51,7 +51,7 @@ def borrow(model: nn.Module) -> str:
 
 def identified(config: LipReaderConfig) -> LipReaderConfig:
     """The config with the SHA-256 of the weights of every backbone at the start of training. Raises VsrError."""
-    return _with(
+    return _with_settings(
         config, {name: {HASHES: hashes_of(settings[BACKBONE])} for name, settings in _borrowing(config).items()}
     )
 
@@ -63,7 +63,7 @@ def located(config: Config, folder: Path) -> Config:
         for name, settings in _borrowing(config).items()
         if not Path(settings[BACKBONE]).exists() and (new_path := folder / Path(settings[BACKBONE]).name).exists()
     }
-    return _with(config, moved)
+    return _with_settings(config, moved)
 
 
 def backbones_of(config: LipReaderConfig) -> list[str]:
@@ -88,7 +88,7 @@ def _borrowing(config: Any) -> dict[str, dict[str, Any]]:
     return {name: settings for name, settings in parts.items() if settings.get(BACKBONE)}
 
 
-def _with(config: Config, changes: Mapping[str, dict[str, Any]]) -> Config:
+def _with_settings(config: Config, changes: Mapping[str, dict[str, Any]]) -> Config:
     if not changes or not isinstance(config, LipReaderConfig):
         return config
     heads = {name: settings | changes.get(name, {}) for name, settings in config.further_heads.items()}

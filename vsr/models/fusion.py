@@ -161,7 +161,7 @@ class FusedReader(nn.Module):
         """States (..., P + L) -> states of pixels (..., P) and of tracks (..., L)."""
         return states.split([self.config.pixels.dim, self.config.tracks.dim], -1)
 
-    def said_by_tracks(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def track_log_probs(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """States (B, T, P + L), lengths (B,) -> CTC log-probabilities of the tracks over W words, (B, T, W + 3), and
         their weights (B,), 0 for clips without a track."""
         pixels, tracks = self.split(states)

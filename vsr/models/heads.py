@@ -100,9 +100,9 @@ class CTCSettings(HeadSettings):
 
     def tokenizer(self, shared: Tokenizer) -> Tokenizer:
         """The tokenizer of its words or characters, else that of the model."""
-        return self._own() or shared
+        return self._own_tokenizer() or shared
 
-    def _own(self) -> Tokenizer | None:
+    def _own_tokenizer(self) -> Tokenizer | None:
         if self.words:
             return WordTokenizer(self.words)
         return CharTokenizer(self.characters) if self.characters else None
@@ -112,7 +112,7 @@ class CTCSettings(HeadSettings):
         return {TOKENS: text_targets(clip, frames, tokenizer)[TOKENS]} if self.words or self.characters else {}
 
     def build(self, dim: int, vocab_size: int) -> CTCHead:
-        tokenizer = self._own()
+        tokenizer = self._own_tokenizer()
         return CTCHead(dim, tokenizer.vocab_size if tokenizer else vocab_size)
 
 

@@ -39,7 +39,7 @@ from vsr.models.video_transformer import VideoTransformer
 FEATURES = 32  # values per frame of a track, `vsr.face.mouth_features`
 
 
-def one_of(name: str, value: str, known) -> None:
+def check_choice(name: str, value: str, known) -> None:
     """Raises ValueError for a value that is not among the known values."""
     if value not in known:
         raise ValueError(f"{name} is '{value}'; it can be {' or '.join(known)}")
@@ -78,7 +78,7 @@ class ResNet3DSettings:
         object.__setattr__(self, "blocks", tuple(self.blocks))
         if not self.blocks or not all(count in COUNT for count in self.blocks):
             raise ValueError(f"resnet_blocks is {list(self.blocks)}: give at least one block for each stage")
-        one_of("resnet_activation", self.activation, tuple(RESNET_ACTIVATIONS))
+        check_choice("resnet_activation", self.activation, tuple(RESNET_ACTIVATIONS))
 
     def build(self, dim: int) -> nn.Module:
         return ResNet3D(dim, self.width, self.blocks, self.activation)
@@ -130,7 +130,7 @@ class ConformerSettings:
     positions: str = "relative"
 
     def __post_init__(self):
-        one_of("activation", self.activation, tuple(ACTIVATIONS))
+        check_choice("activation", self.activation, tuple(ACTIVATIONS))
 
     def build(self, dim: int) -> nn.Module:
         c = self
@@ -151,7 +151,7 @@ class RelativeTransformerSettings:
     norm: str = "batch"
 
     def __post_init__(self):
-        one_of("norm", self.norm, NORMS)
+        check_choice("norm", self.norm, NORMS)
         check_sizes(self, layers=COUNT, heads=COUNT, hidden=COUNT, dropout=DROPPED)
 
     def build(self, dim: int) -> nn.Module:

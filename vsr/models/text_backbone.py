@@ -44,7 +44,7 @@ def load_backbone(path: str | Path, kind: str = CAUSAL) -> tuple[Any, Any, str]:
     """
     location = located_backbone(path)
     model = _read(location, kind, dtype=torch.float32)
-    return load_hub_tokenizer(location), model, licence_of(_found(location)[0])
+    return load_hub_tokenizer(location), model, licence_of(_folder_and_file(location)[0])
 
 
 def located_backbone(path: str | Path) -> Path:
@@ -85,7 +85,7 @@ def config_of(path: str | Path) -> Any:
 
 def _read(path: str | Path, kind: str, **more: Any) -> Any:
     """The object that a class of transformers loads from a backbone. Raises VsrError."""
-    folder, gguf = _found(located_backbone(path))
+    folder, gguf = _folder_and_file(located_backbone(path))
     transformers = needed("transformers", "a language model", INSTALL)
     if gguf:
         needed("gguf", "a GGUF file", INSTALL)
@@ -137,7 +137,7 @@ def last_places(length: int, count: int) -> torch.Tensor:
 
 def weight_files(path: str | Path) -> list[Path]:
     """The files that hold a backbone's weights. Raises VsrError as `load_backbone`."""
-    folder, gguf = _found(located_backbone(path))
+    folder, gguf = _folder_and_file(located_backbone(path))
     return [folder / gguf] if gguf else sorted(folder.glob("*.safetensors"))
 
 
@@ -146,7 +146,7 @@ def precision() -> torch.dtype:
     return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
 
 
-def _found(path: Path) -> tuple[Path, str]:
+def _folder_and_file(path: Path) -> tuple[Path, str]:
     """(folder, name of the GGUF file in it, or "" for safetensors). Raises VsrError."""
     if path.is_file() and path.suffix == ".gguf":
         return path.parent, path.name

@@ -56,15 +56,15 @@ def stored_settings(folder: Path, config: dict, kind: type, nested: Callable[[di
     Raises VsrError bad_model.
     """
     if config["format"] == NESTED and nested is not None:
-        return _made(folder, lambda: nested(config["model"]))
+        return _constructed(folder, lambda: nested(config["model"]))
     settings = with_new_names(kind, config["model"], say=False)
     unknown = sorted(settings.keys() - {item.name for item in dataclasses.fields(kind)})
     if unknown:
         raise bad_model(folder, f"{CONFIG_FILE} has a model setting {unknown[0]!r} unknown to this version")
-    return _made(folder, lambda: kind(**settings))
+    return _constructed(folder, lambda: kind(**settings))
 
 
-def _made(folder: Path, make: Callable[[], Any]) -> Any:
+def _constructed(folder: Path, make: Callable[[], Any]) -> Any:
     try:
         return make()
     except (TypeError, ValueError, AttributeError, KeyError, VsrError) as error:
@@ -130,10 +130,10 @@ def _built(folder: Path, build: Callable[[], Any], memory: bool = True) -> Any:
 
     Raises VsrError bad_model for settings that make no model, missing_package for a library that does not load.
     """
-    from vsr.models.bare import bare
+    from vsr.models.bare import uninitialised
 
     try:
-        with bare(memory=memory):
+        with uninitialised(memory=memory):
             return build()
     except (ImportError, OSError) as error:
         message = f"a library that the model in {folder} needs cannot be loaded: {one_line(error)}"

@@ -79,7 +79,7 @@ def unnested(stored: Mapping[str, Any]) -> LipReaderConfig | FusedConfig:
     _take_heads(flat, stored["heads"])
     for part, tables in (("encoder", ENCODERS), ("frontend", FRONTENDS)):
         flat[part], settings = split_kind(stored[part], part)
-        flat[f"{part}_settings"] = _taken(flat, settings, tables.get(flat[part], {}))
+        flat[f"{part}_settings"] = _flatten(flat, settings, tables.get(flat[part], {}))
     flat.setdefault("heads", 1)  # an encoder without attention needs no heads, but the width is divided by them
     return LipReaderConfig(**flat)
 
@@ -91,7 +91,7 @@ def _take_heads(flat: dict[str, Any], stored: Mapping[str, Any]) -> None:
     for name, weight in (("ctc", "ctc_weight"), ("alignment", "alignment_weight")):
         flat[weight] = (standard[name] or {}).get("weight", 0)
     if standard["attention"]:
-        unknown = _taken(flat, split_kind(standard["attention"], "heads.attention")[1], ATTENTION)
+        unknown = _flatten(flat, split_kind(standard["attention"], "heads.attention")[1], ATTENTION)
         if unknown:
             raise ValueError(f"heads.attention has a setting {next(iter(unknown))!r} unknown to this version")
     else:
@@ -100,7 +100,7 @@ def _take_heads(flat: dict[str, Any], stored: Mapping[str, Any]) -> None:
     flat["further_heads"] = heads
 
 
-def _taken(flat: dict[str, Any], settings: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _flatten(flat: dict[str, Any], settings: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Add settings to the flat ones under their flat names; returns those without a flat name, or with another value
     there."""
     rest = {}

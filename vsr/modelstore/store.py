@@ -144,7 +144,7 @@ def _gather(known: Known, source: Path | None) -> dict[str, Path]:
     files: dict[str, Path] = {}
     downloads = cache_folder() / "models" / f"{known.name}.files"
     for index, file in enumerate(known.files):
-        local = _given(source, file.name, index == 0)
+        local = _fetched_by_hand(source, file.name, index == 0)
         if local is not None:
             files[file.name] = local
         elif file.address:
@@ -161,7 +161,7 @@ def _gather(known: Known, source: Path | None) -> dict[str, Path]:
     return files
 
 
-def _given(source: Path | None, name: str, first: bool) -> Path | None:
+def _fetched_by_hand(source: Path | None, name: str, first: bool) -> Path | None:
     """The file of that name among those fetched by hand; None if it is not there."""
     if source is None:
         return None

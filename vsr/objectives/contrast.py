@@ -67,7 +67,7 @@ def contrast_losses(
         steps = torch.randint(c.shift[0], c.shift[1] + 1, (len(mask),), device=mask.device)
         signs = torch.randint(0, 2, (len(mask),), device=mask.device) * 2 - 1
         losses["synchrony"] = synchrony_loss(see, hear, mask, fusion.scale, fusion.bias, steps * signs)
-    aligned = laid_on_lips(see, hear, mask) if c.warp and (c.cross or c.supervised) else hear
+    aligned = aligned_to_lips(see, hear, mask) if c.warp and (c.cross or c.supervised) else hear
     if c.cross:
         rows = drawn(mask, c.frames)
         losses["cross"] = cross_contrast(see[rows], aligned[rows], c.tau, c.standard)
@@ -78,7 +78,7 @@ def contrast_losses(
     return losses
 
 
-def laid_on_lips(see: Tensor, hear: Tensor, mask: Tensor) -> Tensor:
+def aligned_to_lips(see: Tensor, hear: Tensor, mask: Tensor) -> Tensor:
     """Embeddings of sound (B, T, W), aligned with the frames of lips by dynamic time warping; padding is unchanged."""
     aligned = []
     for lips, clip_sound, count in zip(see, hear, mask.sum(1).tolist(), strict=True):

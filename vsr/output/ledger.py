@@ -48,7 +48,7 @@ class Written:
 
     def of(self, target: Path) -> Record | None:
         """The record of a file; None where it does not exist or is not ours. Raises OSError."""
-        json_file = _told(target.with_suffix(".json"))
+        json_file = _written_record(target.with_suffix(".json"))
         if target.suffix == ".json" or not target.is_file():
             return json_file.record if json_file and target.is_file() else None
         digest = hashlib.sha256(target.read_bytes()).hexdigest()
@@ -74,7 +74,7 @@ class _Told(NamedTuple):
     text: str
 
 
-def _told(path: Path) -> _Told | None:
+def _written_record(path: Path) -> _Told | None:
     try:
         content = read_json(path)
         if OWN - content.keys():
@@ -82,7 +82,7 @@ def _told(path: Path) -> _Told | None:
         provenance = dict(content["provenance"] or {})
         written = provenance.pop(WRITTEN, {})
         complete = content["error"] is None and bool(content["complete"])
-        record = Record(provenance, complete, written.get("place") or place_of(content["file"]))
+        record = Record(provenance, complete, written.get("place") or path_hash(content["file"]))
         hashes, earlier = dict(written.get("sha256", {})), dict(written.get(EARLIER, {}))
         return _Told(record, hashes, earlier, hash_of(content["text"] + "\n"))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -91,16 +91,16 @@ def _told(path: Path) -> _Told | None:
 
 def about_files(json_path: Path, transcript: Transcript, texts: dict[str, str]) -> dict:
     """The record for a JSON of the files beside it (``texts``: format -> text), and of those recorded before."""
-    video_place, hashes = place_of(transcript.file), {name: hash_of(text) for name, text in texts.items()}
+    video_place, hashes = path_hash(transcript.file), {name: hash_of(text) for name, text in texts.items()}
     record: dict[str, Any] = {"place": video_place, "sha256": hashes}
-    previous = _told(json_path)
+    previous = _written_record(json_path)
     if previous and previous.record.place == video_place:
         earlier = {name: digest for name, digest in (previous.earlier | previous.hashes).items() if name not in hashes}
         record |= {EARLIER: earlier} if earlier else {}
     return record
 
 
-def place_of(video: str | Path) -> str:
+def path_hash(video: str | Path) -> str:
     """Hash of a video's absolute path, so that the path itself is not stored."""
     return hashlib.sha256(os.fsencode(os.path.abspath(video))).hexdigest()[:16]
 
@@ -112,7 +112,7 @@ def hash_of(text: str) -> str:
 
 def note_files(folder: str | Path, transcript: Transcript, texts: dict[str, str]) -> None:
     """Record in the ledger the files (name -> text) that are about to be written. Raises VsrError."""
-    facts: dict[str, Any] = {"made": transcript.provenance or {}, "place": place_of(transcript.file)}
+    facts: dict[str, Any] = {"made": transcript.provenance or {}, "place": path_hash(transcript.file)}
     facts["complete"] = transcript.complete and transcript.error is None
     append_records(folder, ({"name": name, "file": {"sha256": hash_of(text)}} | facts for name, text in texts.items()))
 

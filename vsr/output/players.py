@@ -39,7 +39,7 @@ def _style(face: int) -> SSAStyle:
 def to_sub(transcript: Transcript) -> str:
     """MicroDVD: times in frames of the video, whose rate is in the first line; the face is named if several speak."""
     rate = transcript.fps or USUAL_RATE
-    subtitles = _subtitles(transcript, 1000 / rate, _plain)
+    subtitles = _subtitles(transcript, 1000 / rate, _plain_lines)
     # pysubs2 writes the rate at {0}{0}, but players and its own reader expect {1}{1}.
     options = {"fps": rate, "write_fps_declaration": False, "apply_styles": False}
     return f"{{1}}{{1}}{rate:g}\n" + subtitles.to_string("microdvd", **options)
@@ -47,14 +47,14 @@ def to_sub(transcript: Transcript) -> str:
 
 def to_mpl(transcript: Transcript) -> str:
     """MPL2: times in tenths of a second; the face is named if several speak."""
-    return _subtitles(transcript, 100, _plain).to_string("mpl2")
+    return _subtitles(transcript, 100, _plain_lines).to_string("mpl2")
 
 
 def _pysubs2() -> ModuleType:
     return needed("pysubs2", "this format of subtitles")
 
 
-def _plain(cue: Cue) -> list[str]:
+def _plain_lines(cue: Cue) -> list[str]:
     return [line.translate(MARKUP) for line in cue.named_lines]
 
 

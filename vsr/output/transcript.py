@@ -156,10 +156,10 @@ class Transcript:
     @property
     def warnings(self) -> list[dict]:
         """Warnings about the reliability of the text: {"reason", "message"} each."""
-        return [*self._partly_read(), *self.seen_badly, *self._unheard(), *self._guessed()]
+        return [*self._partly_read(), *self.visibility_warnings, *self._unheard(), *self._guessed()]
 
     @property
-    def seen_badly(self) -> list[dict]:
+    def visibility_warnings(self) -> list[dict]:
         """The warnings about spans that were not read or are hard to read."""
         skipped = skipped_warnings(self.skipped, not self.segments, "and is not read there")
         return [*skipped, *few_frames_warnings(few_frames_of(self.tracks))]

@@ -12,7 +12,7 @@ from vsr.core.artifacts import CHANGED, KEPT, NEW, differences
 from vsr.core.errors import CLIP_REASONS, VsrError
 from vsr.core.files import check_writable, remove_leftovers, same_file, write_error, write_text
 from vsr.decoding.provenance import video_of
-from vsr.output.ledger import WRITTEN, Record, Written, about_files, note_files, place_of
+from vsr.output.ledger import WRITTEN, Record, Written, about_files, note_files, path_hash
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript
 from vsr.output.unsure import readable
@@ -76,7 +76,7 @@ class Outputs:
         if record is None and not self.journal(video).exists():
             problem = "is there, and vsr did not write it, or somebody changed it since: it is left as it is"
             raise VsrError("exists", f"{target} {problem}; {REPLACE}")
-        if record is not None and record.complete and record.place != place_of(video) and not _shows(record, video):
+        if record is not None and record.complete and record.place != path_hash(video) and not _shows(record, video):
             raise VsrError("exists", f"{target} is the transcript of another video than {video}; {REPLACE}")
 
     def state(self, video: str, made: dict, written: Written) -> str:
@@ -90,7 +90,7 @@ class Outputs:
             return "not finished"
         if len(records) < len(targets):
             return CHANGED if all(target.is_file() for target in targets) else NEW
-        if "video" not in made and any(record.place != place_of(video) for record in records):
+        if "video" not in made and any(record.place != path_hash(video) for record in records):
             return NEW
         past_video = {"video": records[0].video} if "video" not in made else {}
         if changed := sorted(
@@ -107,16 +107,16 @@ class Outputs:
             transcript = replace(transcript, provenance=transcript.provenance | {"unsure": self.unsure})
         try:
             if transcript.error is None or transcript.segments:
-                self._put(transcript, self.formats)
+                self._write_formats(transcript, self.formats)
             elif not self._better(transcript):
                 self._withdraw(transcript.file)
-                self._put(transcript, [name for name in self.formats if name == "json"])
+                self._write_formats(transcript, [name for name in self.formats if name == "json"])
             if transcript.complete or (transcript.error and transcript.error[0] in CLIP_REASONS):
                 self.journal(transcript.file).unlink(missing_ok=True)
         except OSError as error:
             raise write_error(Path(self.folder) / Path(transcript.file).stem, error) from error
 
-    def _put(self, transcript: Transcript, formats: Iterable[str]) -> None:
+    def _write_formats(self, transcript: Transcript, formats: Iterable[str]) -> None:
         """Write the files of some formats; their record is written first, so that every file of a killed run is known
         to be ours."""
         transcripts = {name: readable(transcript, name, self.unsure) for name in formats if name != "json"}
@@ -139,7 +139,7 @@ class Outputs:
         written = Written(self.folder)
         records = [record for record in map(written.of, self.targets(transcript.file)) if record and record.complete]
         if not os.path.exists(transcript.file):
-            return any(record.place == place_of(transcript.file) for record in records)
+            return any(record.place == path_hash(transcript.file) for record in records)
         is_bad_video = transcript.error is not None and transcript.error[0] in CLIP_REASONS
         return not is_bad_video and any(_shows(record, transcript.file) for record in records)
 

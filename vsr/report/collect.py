@@ -18,7 +18,7 @@ from vsr.core.progress import Watch
 from vsr.core.tokens import BLANK, UNK
 from vsr.core.windows import frame_edges, window_spans
 from vsr.decoding.defaults import options_for, preferred_window
-from vsr.decoding.encoding import asked_of, mesh_for
+from vsr.decoding.encoding import mesh_for, usable_mouth_points
 from vsr.decoding.options import DecodeOptions
 from vsr.face.frame_rate import frame_rate, highest_chance
 from vsr.face.mouth_crop import MouthClip
@@ -135,7 +135,9 @@ def inspect_window(
     edges = frame_edges(clip.times)
     if not loaded.model.ctc:
         raise VsrError("bad_model", f"{loaded.name} has no CTC head, which the page shows; take another model")
-    states, (results,) = search_crops(loaded, [clip.crop[start:stop]], options, asked_of(loaded, clip, [(start, stop)]))
+    states, (results,) = search_crops(
+        loaded, [clip.crop[start:stop]], options, usable_mouth_points(loaded, clip, [(start, stop)])
+    )
     max_confidence = highest_chance(frame_rate(clip.crop[start:stop]))
     window_read = read_hypotheses(loaded, states[0], results, start, edges, most=max_confidence)
     readings = window_read.hypotheses

@@ -73,7 +73,7 @@ def _canvas(name: str, palette: str, rows: int, identity: str = "") -> str:
     )
 
 
-def _place(frame: float, frames: int) -> str:
+def _percent(frame: float, frames: int) -> str:
     return f"{100 * frame / frames:.3f}%"
 
 
@@ -83,7 +83,7 @@ def _ticks(inspection: Inspection) -> str:
     step = 0.5 if edges[-1] - edges[0] < 30 else 5.0
     marks = np.arange(int(np.ceil(edges[0] / step - 1e-6)), edges[-1] / step - 0.2) * step
     return "".join(
-        f'<span style="left: {_place(inspection.frame_at(mark), frames)}">{mark:.1f} s</span>' for mark in marks
+        f'<span style="left: {_percent(inspection.frame_at(mark), frames)}">{mark:.1f} s</span>' for mark in marks
     )
 
 
@@ -120,7 +120,9 @@ def _words(inspection: Inspection) -> str:
     frames, blocks = len(inspection.crop), []
     for word in inspection.words:
         start, end = inspection.frame_at(word.start), inspection.frame_at(word.end)
-        style = f"left: {_place(start, frames)}; width: {_place(end - start, frames)}; --p: {100 * word.confidence:.0f}"
+        style = (
+            f"left: {_percent(start, frames)}; width: {_percent(end - start, frames)}; --p: {100 * word.confidence:.0f}"
+        )
         tip = f"{word.word}  {word.start:.2f} to {word.end:.2f} s, confidence {percent(word.confidence)}"
         inner = f"{escape(word.word)}<small>{percent(word.confidence)}</small>"
         blocks.append(f'<div class="c" style="{style}" data-tip="{escape(tip)}">{inner}</div>')
@@ -132,7 +134,7 @@ def _spikes(inspection: Inspection) -> str:
     path = inspection.posteriors.argmax(1)
     borders = np.flatnonzero(np.diff(path, prepend=-1, append=-1))
     return "".join(
-        f'<span style="left: {_place((a + b) / 2, len(path))}">{escape(inspection.labels[path[a]])}</span>'
+        f'<span style="left: {_percent((a + b) / 2, len(path))}">{escape(inspection.labels[path[a]])}</span>'
         for a, b in zip(borders[:-1], borders[1:], strict=True)
         if path[a] != BLANK
     )

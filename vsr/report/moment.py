@@ -33,10 +33,10 @@ def find_clip(
         VsrError: bad_options where the face or the moment does not exist; as `vsr.face.mouth_crop.crop_video`.
     """
     source, faces = MouthSource(path, mesh=mesh, on_request=True, watch=watch), set()
-    for stretch in source.to_the_break():
+    for stretch in source.readable_blocks():
         matches = [part for part in stretch.parts if _fits(part, face, at)]
         if matches:
-            source.let_pass(broken)
+            source.collect_error(broken)
             part = max(matches, key=lambda part: part.piece.weight)
             return clip_of(path, source.info, part.piece, part.face, stretch.begin)
         faces |= {part.face for part in stretch.parts}

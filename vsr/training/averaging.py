@@ -63,11 +63,11 @@ def average_models(folders: Sequence[str | Path], out: str | Path) -> Path:
             raise VsrError("bad_model", f"{other.folder} has other sizes or tokens than {first.folder}")
     first.model.load_state_dict(mean_of([loaded.model.state_dict() for loaded in models]))
     extra = {key: value for key, value in first.config.items() if key not in ("format", "model", "confidence")}
-    extra |= {"name": Path(out).parent.name, "averaged": [_made(loaded.config) for loaded in models]}
+    extra |= {"name": Path(out).parent.name, "averaged": [_training_record(loaded.config) for loaded in models]}
     return save_model(out, first.model, first.tokenizer, extra, half=True)
 
 
-def _made(config: dict) -> dict:
+def _training_record(config: dict) -> dict:
     """The record of a model's training, and of what was averaged in it."""
     return config.get("training", {}) | ({"averaged": config["averaged"]} if "averaged" in config else {})
 

@@ -26,7 +26,7 @@ def begin(folder: str | Path, config: Any, resume: bool = False) -> str:
     ledger, inputs = Ledger(folder), hangs_on(config)
     is_recorded = CONFIG in ledger.records
     if resume and is_recorded and (changed := differences(ledger.made(CONFIG), inputs)):
-        names = ", ".join(_told(name, ledger.made(CONFIG).get(name), inputs.get(name)) for name in changed)
+        names = ", ".join(_changed_setting(name, ledger.made(CONFIG).get(name), inputs.get(name)) for name in changed)
         problem = f"{folder} holds a run that was begun with other {names}"
         raise VsrError("bad_config", f"{problem}: choose another folder, or give what it was begun with")
     write_text(Path(folder) / CONFIG, dump_config(config))
@@ -34,7 +34,7 @@ def begin(folder: str | Path, config: Any, resume: bool = False) -> str:
     return "" if is_recorded or not resume else f"{folder} does not say what it was begun with: taken to be the same"
 
 
-def _told(name: str, was: Any, now: Any) -> str:
+def _changed_setting(name: str, was: Any, now: Any) -> str:
     """Name of a changed setting, with both values if they are numbers."""
     has_numbers = all(isinstance(value, (bool, int, float)) for value in (was, now))
     return f"{name} ({was}, not {now})" if has_numbers else name
@@ -67,11 +67,11 @@ def _content(name: str, value: Any, lists: list[str]) -> Any:
     if path.is_file():
         return identify(path)
     if (path / LEDGER).is_file() and name in ("data.features", "data.predicted"):
-        return digest_of(_made(Ledger(path), lists))
+        return digest_of(_recorded_inputs(Ledger(path), lists))
     return identify_folder(path) if path.is_dir() else value
 
 
-def _made(ledger: Ledger, lists: list[str]) -> list:
+def _recorded_inputs(ledger: Ledger, lists: list[str]) -> list:
     """The recorded inputs of the feature files of the lists' clips."""
     names: list[str] = []
     for path in lists:

@@ -38,7 +38,7 @@ def fuse_models(
     model = FusedReader(config)
     model.pixels.load_state_dict(first.model.state_dict())
     model.tracks.load_state_dict(second.model.state_dict())
-    parts = {name: _made(loaded.config) for name, loaded in (("pixels", first), ("tracks", second))}
+    parts = {name: _origin_record(loaded.config) for name, loaded in (("pixels", first), ("tracks", second))}
     extra = {"kind": FUSED_READER, "name": Path(out).resolve().parent.name, "fused": parts}
     extra |= {"window": first.config["window"]} if "window" in first.config else {}
     pixel_fit = {key: first.config[key] for key in ("confidence", "domain") if key in first.config}
@@ -55,6 +55,6 @@ def check_place(out: str | Path, *read: str | Path) -> None:
         raise VsrError("exists", f"{out} holds another model: choose another --out")
 
 
-def _made(config: dict) -> dict:
+def _origin_record(config: dict) -> dict:
     """The record of a model: its name, its training, and what was averaged in it."""
     return {key: config[key] for key in ("name", "training", "averaged") if key in config}

@@ -28,7 +28,7 @@ from vsr.training.feed import Feed
 from vsr.training.finite import Finite
 from vsr.training.frozen import freeze
 from vsr.training.log import StepLog, add_points
-from vsr.training.machines import agreed, open_fabric, shared_figures, told_once
+from vsr.training.machines import agreed, open_fabric, raised_by_rank_zero, shared_figures
 from vsr.training.optimiser import adamw, learning_rate
 from vsr.training.sharding import whole
 from vsr.training.state import LAST, Average, Progress, load_state, save_state
@@ -245,7 +245,7 @@ class Run:
 
 def train(kind: Callable[..., Run], config: type, path: str, settings: Sequence[str], out: str, resume: bool) -> int:
     """Run a training verb: train by a configuration file; rank 0 prints the model folder. Raises VsrError."""
-    with told_once():
+    with raised_by_rank_zero():
         loaded = load_config(path, settings, config)
     run = kind(loaded, out, resume)
     run.say(f"model: {run.fit()}")

@@ -31,7 +31,7 @@ def open_fabric(trainer: TrainerConfig, entries: tuple[str, ...] = ()) -> Fabric
 
     Raises VsrError bad_config when the machine cannot provide what the configuration requires.
     """
-    with told_once():
+    with raised_by_rank_zero():
         devices, nodes = processes(trainer)
     started_by = environment()
     if devices > 1 and isinstance(started_by, LightningEnvironment):
@@ -133,7 +133,7 @@ def agreed(fabric: Fabric) -> Iterator[None]:
 
 
 @contextmanager
-def told_once() -> Iterator[None]:
+def raised_by_rank_zero() -> Iterator[None]:
     """A VsrError that every rank meets before the ranks are connected is reported by rank 0 alone."""
     try:
         yield

@@ -65,7 +65,7 @@ def speak_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
     _begin(job, limits)
     out = f"spoken.{wish.format}"
     plan = None if wish.format == "wav" else check_container(job.source, Path(out))
-    text, reference = _text(models, job, wish), _who(job, wish)
+    text, reference = _text(models, job, wish), _reference_embedding(job, wish)
     try:
         spoken = speak(models.voice, job.source, reference, SpeakOptions(faces=wish.faces), text, _watch(job, "voice"))
     except Incomplete as error:
@@ -80,7 +80,7 @@ def speak_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
     wish.spoken = job.folder / out
 
 
-def _who(job: Job, wish: Wish):
+def _reference_embedding(job: Job, wish: Wish):
     """The reference voice; None: the model's own. Raises VsrError."""
     from lip2speech.inference.reference import read_reference, whose
 
@@ -109,7 +109,7 @@ def _watch(job: Job, stage: str) -> Watch:
 def _text(models: Models, job: Job, wish: Wish):
     """The text of the voice; words from a client are never taken for a file name. Raises VsrError."""
     from lip2speech.inference.options import NONE, READ
-    from lip2speech.inference.text import given_text, open_text
+    from lip2speech.inference.text import aligned_text, open_text
     from lip2speech.models.flow_options import FlowOptions
 
     text = wish.text or models.usual_text
@@ -118,4 +118,4 @@ def _text(models: Models, job: Job, wish: Wish):
     if not text.split():
         raise VsrError("bad_text", "text: there are no words in it")
     _ = models.voice.listener
-    return given_text(models.voice, " ".join(text.lower().split()), job.source, wish.faces)
+    return aligned_text(models.voice, " ".join(text.lower().split()), job.source, wish.faces)

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     transcript = align_video(loaded, args.video, text, args.faces, args.cropped, seen := Seen())
     if is_guess(transcript.segments[0].in_domain):
         print(f"vsr: {args.video}: {UNLIKE}: the times are guesses", file=sys.stderr)
-    tell_seen(args.video, seen, transcript.seen_badly)
+    tell_seen(args.video, seen, transcript.visibility_warnings)
     if args.out:
         from vsr.output.ledger import write_noted
 

@@ -79,7 +79,7 @@ def look(args: argparse.Namespace, broken: list[VsrError], program: str = "vsr")
     from vsr.cli.each_video import tell_warnings
     from vsr.core.progress import Watch, film_bar
     from vsr.decoding.defaults import check_search, options_for
-    from vsr.media.streams import tell_choice
+    from vsr.media.streams import report_stream_choice
     from vsr.modelstore.folder import load_model
     from vsr.report.collect import inspect_video
 
@@ -93,6 +93,6 @@ def look(args: argparse.Namespace, broken: list[VsrError], program: str = "vsr")
     with film_bar() as progress:
         watch = Watch(progress=progress)
         inspection = inspect_video(loaded, args.video, options, args.face, args.at, watch, broken)
-    tell_choice(program, args.video, inspection.clip.info.stream)
+    report_stream_choice(program, args.video, inspection.clip.info.stream)
     tell_warnings(args.video, inspection.warnings, program)
     return inspection

@@ -229,10 +229,10 @@ def _tell_unsure(transcript: Transcript, mode: str | None) -> None:
 
 def _tell_stream(transcript: Transcript, written: bool) -> None:
     """Which video of a file with several was read, where the text itself is not what is looked at."""
-    from vsr.media.streams import tell_choice
+    from vsr.media.streams import report_stream_choice
 
     if written or sys.stderr.isatty():
-        tell_choice("vsr", transcript.file, (transcript.provenance or {}).get("video", {}).get("stream"))
+        report_stream_choice("vsr", transcript.file, (transcript.provenance or {}).get("video", {}).get("stream"))
 
 
 def _print(transcript: Transcript, name: str, several: bool) -> None:

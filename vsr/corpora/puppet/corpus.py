@@ -141,11 +141,11 @@ class Rendering:
         _make_all([chunk for split, lines in splits.items() for chunk in self._chunks(split, lines)], jobs)
         lists = {}
         for split in SPLITS:
-            texts = self._said(split, splits[split])
+            texts = self._existing_texts(split, splits[split])
             lists[split] = [self._clip(name, text) for name, text in texts.items()]
         return write_lists(self.out_dir, CORPUS, lists)
 
-    def _said(self, split: str, sentences: list[str]) -> dict[str, str]:
+    def _existing_texts(self, split: str, sentences: list[str]) -> dict[str, str]:
         """Name -> text of the clips that exist; prints on stderr how many are left out. Raises VsrError."""
         texts = dict(zip(self._names(split, len(sentences)), sentences, strict=True))
         missing = {name: text for name, text in texts.items() if not self._is_made(name)}

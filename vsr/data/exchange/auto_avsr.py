@@ -11,7 +11,7 @@ from pathlib import Path
 from vsr.core.errors import VsrError
 from vsr.core.files import write_lines, write_text
 from vsr.data.exchange.convert import Settings, id_of, rows, unique, whole
-from vsr.data.exchange.roi import put_roi
+from vsr.data.exchange.roi import write_roi
 from vsr.data.manifest import Clip
 
 SEGMENT = "seg16s"
@@ -56,7 +56,7 @@ def write(clips: list[Clip], out: Path, settings: Settings) -> None:
         ids = tokenizer.encode(clip.text)
         if not ids:
             raise VsrError("bad_manifest", f"{clip.id}: its text has no tokens")
-        frames = put_roi(clip, out / name / relative)
+        frames = write_roi(clip, out / name / relative)
         write_text(out / name / f"{name}_text_{SEGMENT}/{stem}.txt", clip.text.upper())
         lines.append(f"{name},{relative},{frames},{' '.join(map(str, ids))}")
     write_lines(out / "labels" / f"{name}_{settings.subset}_transcript_lengths_{SEGMENT}.csv", lines)

@@ -15,7 +15,7 @@ from vsr.core.files import write_lines
 from vsr.core.tokens import UNK
 from vsr.data.exchange.convert import Settings, id_of, rows, unique, whole
 from vsr.data.exchange.prepared_speech import Prepared, read_prepared, unit_list
-from vsr.data.exchange.roi import put_roi
+from vsr.data.exchange.roi import write_roi
 from vsr.data.manifest import Clip
 from vsr.text.normalise import lower
 
@@ -78,7 +78,7 @@ def write(clips: list[Clip], out: Path, settings: Settings) -> None:
     lines, texts = ["/"], []
     for clip in clips:
         name = f"{id_of(clip.speaker or settings.subset)}/{clip.id}"
-        frames = put_roi(clip, out / "video" / f"{name}.mp4")
+        frames = write_roi(clip, out / "video" / f"{name}.mp4")
         paths = f"{out / 'video' / name}.mp4\t{out / 'audio' / name}.wav"
         lines.append(f"{settings.subset}/{name}\t{paths}\t{frames}\t{frames * SAMPLES_PER_FRAME}")
         texts.append(lower(clip.text))

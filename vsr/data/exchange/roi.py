@@ -41,7 +41,7 @@ def read_roi(path: str | Path) -> np.ndarray:
     return np.stack(gray)
 
 
-def put_roi(clip: Clip, path: Path) -> int:
+def write_roi(clip: Clip, path: Path) -> int:
     """Write the clip's crop as a mouth video, or copy the video that it is; returns the number of frames."""
     if clip.crop.endswith(".mp4") and clip.num_frames:
         with atomic_write(path) as temporary:

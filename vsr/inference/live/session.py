@@ -108,7 +108,7 @@ class Session:
             for frame, seconds, at in _grid(images):
                 for mouth in self.mouths.add(frame, seconds, at):
                     yield from self._take(mouth)
-                yield from self._news()
+                yield from self._captions()
             for mouth in self.mouths.rest():
                 yield from self._take(mouth)
             yield from self._finish()
@@ -153,7 +153,7 @@ class Session:
         """Whether the track reader is not used for these mouths: their faces were not kept, or are turned too far."""
         return mouths[0].face is None or turned_away(self.loaded, np.stack([mouth.points for mouth in mouths]))
 
-    def _news(self) -> Iterator[Caption]:
+    def _captions(self) -> Iterator[Caption]:
         """Yield the caption of a reading that has finished."""
         if self._reading is not None and self._reading.done():
             words, end, _ = self._reading.result()

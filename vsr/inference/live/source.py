@@ -15,7 +15,7 @@ from vsr.inference.live.pace import Pace
 from vsr.media.container import short_reason
 from vsr.media.frame_shape import Converter, FrameShapes, with_sizes
 from vsr.media.reader import frames_from
-from vsr.media.streams import chosen_among, tell_choice, video_stream
+from vsr.media.streams import report_stream_choice, stream_choice, video_stream
 
 Frames = Generator[tuple[np.ndarray, float], None, None]
 STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
@@ -103,7 +103,7 @@ def _stream(name: str) -> Frames:
         stream = video_stream(container)
         if stream is None:
             raise VsrError("no_video", f"{name}: holds no video")
-        tell_choice("vsr", name, chosen_among(container, stream))
+        report_stream_choice("vsr", name, stream_choice(container, stream))
         pace, converter = Pace(stream), Converter()
         for (image, seconds), shape, size in with_sizes(_placed(stream, _decoded(name, container, stream), pace)):
             yield converter.rgb(image, shape, size), seconds

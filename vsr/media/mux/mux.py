@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.files import atomic_write
-from vsr.media.mux.rehearsal import NotHeld, Plan, not_held, planned, telling
+from vsr.media.mux.rehearsal import NotHeld, Plan, errors_as_not_held, not_held, planned
 
 
 def mux(video: str | Path, wave: np.ndarray, out: str | Path, plan: Plan | None = None, comment: str = "") -> None:
@@ -21,7 +21,7 @@ def mux(video: str | Path, wave: np.ndarray, out: str | Path, plan: Plan | None 
     plan = plan or planned(video, out)
     with atomic_write(out) as temporary:
         try:
-            with telling():
+            with errors_as_not_held():
                 plan.write(temporary, wave, comment=comment)
         except NotHeld as problem:
             raise not_held(video, out, f"{problem}", "try .mkv") from problem

@@ -132,7 +132,7 @@ def _rehearsed(plan: Plan, path: Path) -> str:
     hidden = plan.listing.hidden
     packets = REHEARSED + (int(np.argmin(hidden)) if hidden.any() and not plan.again else 0)
     try:
-        with telling():
+        with errors_as_not_held():
             plan.write(path, np.zeros(SAMPLE_RATE, np.float32), packets)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -147,7 +147,7 @@ def _rehearsed(plan: Plan, path: Path) -> str:
 
 
 @contextmanager
-def telling() -> Iterator[None]:
+def errors_as_not_held() -> Iterator[None]:
     """Convert FFmpeg's errors while writing a container to `NotHeld`, except that of a full disk."""
     import av
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.models.bare import bare
+from vsr.models.bare import uninitialised
 from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.modelstore.importers.mapping import Table, convert, count, side
 
@@ -40,7 +40,7 @@ def build(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Languag
     """
     weights = renamed(weights)
     config = sizes(weights, settings)
-    with bare(memory=False):
+    with uninitialised(memory=False):
         model = LanguageModel(config)
     model.load_state_dict(convert(weights, model.state_dict(), TABLE, UNUSED), assign=True)
     return model.eval()

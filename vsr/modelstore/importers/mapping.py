@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.models.bare import bare
+from vsr.models.bare import uninitialised
 from vsr.models.lipreader import LipReader, LipReaderConfig
 
 Table = Sequence[tuple[str, str]]
@@ -73,7 +73,7 @@ def config_of(**sizes: Any) -> LipReaderConfig:
 def skeleton(config: LipReaderConfig) -> LipReader:
     """A lip reader without memory for its weights. Raises VsrError (bad_model) for sizes that make no model."""
     try:
-        with bare(memory=False):
+        with uninitialised(memory=False):
             return LipReader(config)
     except (ValueError, RuntimeError, AssertionError, ArithmeticError) as error:
         raise VsrError("bad_model", f"the sizes of its tensors make no model: {error}") from error

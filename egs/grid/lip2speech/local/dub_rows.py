@@ -23,11 +23,11 @@ from lip2speech.evaluation.alignment import offset
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.inference.directions import Directions
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.placing import LIPS, place_script
+from lip2speech.inference.placing import LIPS, align_script
 from lip2speech.inference.script import ScriptCue
 from lip2speech.inference.scripted import ScriptText
 from lip2speech.inference.speakers import speaker_of
-from lip2speech.inference.text import said_between, words_of_clips
+from lip2speech.inference.text import words_of_clips, words_spoken_between
 from lip2speech.inference.voicing import voice_of
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS
@@ -44,7 +44,7 @@ def placed_in(reader, crop: np.ndarray, script: str):
     """Place the words of a script in a crop (T, 96, 96) that is speech throughout."""
     edges = np.arange(len(crop) + 1) / FPS
     parts = [Encoded(0, states_of(reader, Spoken(0, crop, edges)), edges)]
-    return place_script(reader, parts, [ScriptCue(tuple(script.split()))])
+    return align_script(reader, parts, [ScriptCue(tuple(script.split()))])
 
 
 def places(placed, clip) -> list[dict]:
@@ -114,7 +114,7 @@ def main() -> None:
         words_by_way = {"none": [], "read": words_of_clips(loaded, [clip], [crop], "read!")[0]}
         for way in SCRIPTED:
             words = [word for _, word, _, _ in ScriptText(placed[way], "").each()]
-            words_by_way[way] = said_between(words, np.arange(len(crop)) / FPS)
+            words_by_way[way] = words_spoken_between(words, np.arange(len(crop)) / FPS)
         for way in WAYS:
             script = scripts.get(way, clip.text)
             voices[way].append(figures(loaded, scorer, clip, crop, script, words_by_way[way], args.pull))

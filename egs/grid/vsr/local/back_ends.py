@@ -26,7 +26,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parent))
 from kept import made_once
 from on_states import batch_of, batches_of, shuffled
-from rig import Plan, against, keep_scores, training
+from rig import Plan, against, training, write_scores
 from rig_options import rig_parser
 
 from vsr.data.batch import Batch, CropDataset
@@ -149,7 +149,7 @@ def main() -> None:
     low, high = bootstrap_interval(scores)
     duration = milliseconds(trained, stored["test"])
     print(f"test {share:.4f} ({1 - high:.4f} - {1 - low:.4f}), {len(is_right)} words, {duration:.2f} ms a clip")
-    keep_scores(args.out, {"words": scores})
+    write_scores(args.out, {"words": scores})
     for line in against(args.against, args.out) if args.against else ():
         print(line)
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parent))
 import rig
 from on_states import Above, batch_of, batches_of, reader_above, stored
-from rig import Plan, keep_scores, training
+from rig import Plan, training, write_scores
 from rig_options import rig_parser
 
 from vsr.data.manifest import Clip, read_manifest, read_manifests
@@ -132,7 +132,7 @@ def main() -> None:
     )
     scores = read(trained, test, test_states, tokenizer)
     lists = {"words": scores, "characters": by_characters(scores)}
-    keep_scores(out, lists)
+    write_scores(out, lists)
     for name, unit_scores in lists.items():
         print(f"test {name}: {rig.rates(unit_scores)}")
     for line in rig.against(args.against, out) if args.against else ():

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 from on_states import Above, batch_of, reader_above, stored
-from rig import Plan, against, keep_scores, rates, training
+from rig import Plan, against, rates, training, write_scores
 from rig_options import rig_parser
 
 from vsr.core.tokens import IGNORE
@@ -163,7 +163,7 @@ def main() -> None:
             batches = (both(*pair) for pair in zip(batches, unlabelled_batches, strict=False))
         trained = train(model, usr.with_teacher if args.arm == "usr" else supervised, batches, args, report)
     scores = read(trained, test, tokenizer)
-    keep_scores(args.out, {"test": scores})
+    write_scores(args.out, {"test": scores})
     print(f"test {rates(scores)}")
     for line in against(args.against, args.out) if args.against else ():
         print(line)

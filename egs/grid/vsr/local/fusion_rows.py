@@ -21,7 +21,7 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parent))
 from noise import Cell
 from reliability import correlation
-from rig import Plan, against, keep_scores, rates, training
+from rig import Plan, against, rates, training, write_scores
 from spoilt import (
     Example,
     batch_of,
@@ -148,7 +148,7 @@ def main() -> None:
     trained_model = trained(model, copies, lists["dev"], tokenizer, args)
     scores = {name: read(trained_model, examples, tokenizer) for name, examples in lists.items()}
     scores |= with_dealt_scores(trained_model, lists["mixed"], tokenizer) if has_scores else {}
-    keep_scores(args.out, scores)
+    write_scores(args.out, scores)
     for name, list_scores in scores.items():
         print(f"{name}: {rates(list_scores)}", flush=True)
     if has_scores:

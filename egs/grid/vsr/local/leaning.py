@@ -24,7 +24,7 @@ from vsr.data.batch import Batch
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.modalities import SOUND, VIDEO
 from vsr.data.sound_input import clip_wave, to_sound_input
-from vsr.decoding.hearing import entropy_by, heard_if_understood
+from vsr.decoding.hearing import entropy_by, without_unintelligible_sound
 from vsr.evaluation.wer import word_errors
 from vsr.modelstore.folder import LoadedModel, load_model
 from vsr.text.normalise import lower
@@ -66,7 +66,7 @@ def reading_of(loaded: LoadedModel, clip: Clip, batch: Batch) -> Reading:
 
     without = {name: replace(batch, present={name: torch.tensor([False])}) for name in (VIDEO, SOUND)}
     margin = float(entropy_by(loaded.model, batch, VIDEO) - entropy_by(loaded.model, batch, SOUND))
-    by_rule = heard_if_understood(loaded, batch)
+    by_rule = without_unintelligible_sound(loaded, batch)
     return Reading(margin, wrong(without[SOUND]), wrong(without[VIDEO]), wrong(batch), wrong(by_rule))
 
 

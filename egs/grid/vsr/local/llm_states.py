@@ -32,7 +32,7 @@ from rig_options import rig_parser
 from vsr.data.codebook import fit_codebook
 from vsr.data.manifest import Clip, read_manifest, read_manifests
 from vsr.data.targets import Teacher
-from vsr.evaluation.rows import against, keep_scores, rates
+from vsr.evaluation.rows import against, rates, write_scores
 from vsr.evaluation.wer import UtteranceScore, score_utterance
 from vsr.models.heads import CTCSettings
 from vsr.models.llm_settings import LLMHeadSettings
@@ -169,7 +169,7 @@ def main() -> None:
     if not train(head, lists[0], states[0], teacher, (tokenizer, lists[1], states[1]), args):
         return print("not at its end: give the same command again")
     scores = read(head, tokenizer, lists[2], states[2])
-    keep_scores(out, {"test": scores})
+    write_scores(out, {"test": scores})
     print(f"test {rates(scores)}")
     for line in against(args.against, out) if args.against else ():
         print(line)

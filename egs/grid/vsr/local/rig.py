@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vsr.evaluation.rows import against, keep_scores, rates
+from vsr.evaluation.rows import against, rates, write_scores
 from vsr.training.state import Average
 
-__all__ = ["Plan", "Report", "against", "keep_scores", "rates", "steps", "training"]
+__all__ = ["Plan", "Report", "against", "write_scores", "rates", "steps", "training"]
 
 CLIP = 5.0
 

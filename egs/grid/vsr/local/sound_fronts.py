@@ -25,7 +25,7 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parent))
 from kept import made_once
 from noise import Cell, noisy
-from rig import Plan, keep_scores, rates, training
+from rig import Plan, rates, training, write_scores
 from spoilt import Example, batches, copies_of, folder_of, parser, read, reader, some_of_s1, stored
 
 from vsr.core.clock import UNITS_PER_FRAME
@@ -160,7 +160,7 @@ def main() -> None:
     scores = {name: read(report.model, examples, tokenizer) for name, examples in lists.items()}
     for name in ("mixed", "as recorded"):
         scores[f"{name}, sound alone"] = read(report.model, lists[name], tokenizer, without=VIDEO)
-    keep_scores(args.out, scores)
+    write_scores(args.out, scores)
     for name, list_scores in scores.items():
         print(f"{name}: {rates(list_scores)}", flush=True)
 

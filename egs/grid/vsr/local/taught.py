@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from kept import made_once
 from on_states import batches_of, stored
-from rig import Plan, against, keep_scores, rates, training
+from rig import Plan, against, rates, training, write_scores
 from rig_options import rig_parser
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
@@ -249,7 +249,7 @@ def main() -> None:
     hypotheses = {path: texts(model, part, test_states[path], tokenizer) for path, part in lists.items()}
     scores = {f"{Path(path).parent.name} {name}": scored(lists[path], read)
               for path, heads in hypotheses.items() for name, read in heads.items()}  # fmt: skip
-    keep_scores(out, scores)
+    write_scores(out, scores)
     torch.save(model.state_dict(), out / "weights.pt")
     for name, head_scores in scores.items():
         print(f"{name}: {rates(head_scores)}")

@@ -31,7 +31,7 @@ from lip2speech.models.text_units import PAUSE
 from lip2speech.training.unit_pairs import units_of
 from vsr.core.clock import UNIT_RATE
 from vsr.data.manifest import read_manifest
-from vsr.evaluation.rows import keep_scores, rates
+from vsr.evaluation.rows import rates, write_scores
 from vsr.evaluation.wer import score_utterance
 from vsr.media.units import Codebook
 from vsr.objectives.ctc_attention import ctc_attention
@@ -122,7 +122,7 @@ def main() -> None:
     def row(name: str, made) -> None:
         read = words_in(reader, made, tokenizer)
         scores = [score_utterance(c.id, c.text, text) for c, text in zip(test_clips, read, strict=True)]
-        keep_scores(Path(args.out) / name, {"test": scores})
+        write_scores(Path(args.out) / name, {"test": scores})
         print(f"{name}: {rates(scores)}; units that differ {unit_errors(made, natural):.1f} %", flush=True)
 
     natural = [units[clip.id].tolist() for clip in test_clips]

@@ -35,7 +35,7 @@ from lip2speech.training.unit_pairs import units_of
 from vsr.core.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.corpora.puppet.parallel import vocabulary_of
 from vsr.data.manifest import read_manifest, read_manifests, translation_of
-from vsr.evaluation.rows import keep_scores, rates
+from vsr.evaluation.rows import rates, write_scores
 from vsr.evaluation.wer import score_utterance
 from vsr.media.audio import fit_length, read_wave
 from vsr.media.units import Codebook, open_extractor
@@ -131,7 +131,7 @@ def main() -> None:
             score_utterance(c.id, c.text, sphinx.transcribe(wave))
             for c, wave in zip(test_clips, waves, strict=True) if c.language == "en"
         ]  # fmt: skip
-        keep_scores(Path(args.out) / name.replace(" ", "_").replace("'", ""), {"units": scores, "sphinx": english})
+        write_scores(Path(args.out) / name.replace(" ", "_").replace("'", ""), {"units": scores, "sphinx": english})
         seconds = sum(map(len, waves)) / SAMPLE_RATE
         print(f"{name}: by units {rates(scores)}; {sphinx.name} {rates(english)}; {seconds:.0f} s", flush=True)
 

@@ -40,7 +40,7 @@ from vsr.data.batch import Batch
 from vsr.data.manifest import read_manifest, read_manifests
 from vsr.data.sound_input import clip_wave
 from vsr.evaluation.combined import paired_gain
-from vsr.evaluation.rows import keep_scores
+from vsr.evaluation.rows import write_scores
 from vsr.evaluation.wer import UtteranceScore, bootstrap_interval, score_utterance
 from vsr.media.units import Mfcc, fit_codebook
 from vsr.models.lengths import zero_padding
@@ -258,7 +258,7 @@ def main() -> None:
             gain = f"better than scratch by {mean:.2f} ({low:.2f} to {high:.2f})"
             print(f"{count} clips, {name}: test {shown(scores[name])}; {gain}; dev {dev}", flush=True)
         for name, by_count in scores_by_reader.items():
-            keep_scores(args.out / name, by_count)
+            write_scores(args.out / name, by_count)
 
 
 @torch.inference_mode()
