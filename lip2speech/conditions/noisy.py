@@ -13,15 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lip2speech.conditions.context import MELS_PER_STEP, MIDDLE, SPAN
 from lip2speech.conditions.registry import CONDITIONS, CONTENT, FLOW
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, SHARE, check_numbers
 from vsr.data.manifest import Clip
 from vsr.data.sound_corruption import Noise, SoundCorruption
 from vsr.media.mel import NUM_MELS, log_mel
-
-MELS_PER_STEP = 2
-MIDDLE, SPAN = -5.0, 2.0  # nepers: fixed mean and scale that normalise a log-mel
 
 
 @CONDITIONS.register("noisy")

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lip2speech.conditions.context import MELS_PER_STEP
 from lip2speech.conditions.registry import CONDITIONS, CONTENT, FLOW
 from vsr.core.numbers import SHARE, check_numbers
 from vsr.data.manifest import Clip
 
-MELS_PER_STEP = 2
 MIDDLE, SPAN = np.log(150.0), 0.35  # normalise the log of a pitch in Hz: between those of men and of women
 QUIET, RANGE = -5.0, 2.0  # nepers: normalise the mean of a mel frame
 

@@ -45,23 +45,25 @@ def joined(tracks: Sequence[Track]) -> Track:
 
 def load_track(clip: Clip) -> Track:
     """The clip's track, with gaps filled. Raises VsrError bad_manifest."""
-    try:
-        points, measures, _ = repaired(*read_track(clip.track))
-    except (OSError, ValueError, KeyError) as error:
-        raise VsrError("bad_manifest", f"cannot read the track of {clip.id}: {error}") from error
+    points, measures, _ = _repaired_track(clip)
     return Track(points, measures)
 
 
 def load_features(clip: Clip) -> np.ndarray | None:
     """The features of the clip's track, (T, F); None where the mouth was hardly seen. Raises VsrError bad_manifest."""
-    try:
-        points, measures, is_seen = repaired(*read_track(clip.track))
-    except (OSError, ValueError, KeyError) as error:
-        raise VsrError("bad_manifest", f"cannot read the track of {clip.id}: {error}") from error
+    points, measures, is_seen = _repaired_track(clip)
     if len(points) != clip.num_frames:
         problem = f"the track of {clip.id} has {len(points)} frames, its crop {clip.num_frames}"
         raise VsrError("bad_manifest", f"{problem}: run vsr crop again")
     return features_of(points, measures) if is_seen.mean() >= FEWEST else None
+
+
+def _repaired_track(clip: Clip) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points and measures of the clip's track with gaps filled, and the mask of reliable frames. Raises VsrError."""
+    try:
+        return repaired(*read_track(clip.track))
+    except (OSError, ValueError, KeyError) as error:
+        raise VsrError("bad_manifest", f"cannot read the track of {clip.id}: {error}") from error
 
 
 def span_of(clip: Clip) -> tuple[int, int]:

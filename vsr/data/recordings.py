@@ -29,7 +29,7 @@ VIDEOS = (
     "vob",
 )
 SOUNDS = ("wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "aac")
-ODD = re.compile(r"[^A-Za-z0-9_.@+-]+")  # characters that a clip id cannot have
+UNSAFE = re.compile(r"[^A-Za-z0-9_.@+-]+")  # characters that a clip id cannot have
 
 
 def recordings(given: Sequence[str | Path]) -> list[Clip]:
@@ -63,7 +63,7 @@ def _of(path: Path) -> Iterable[Clip]:
 
 
 def _clip(file: Path, name: Path) -> Clip:
-    safe = ODD.sub("_", "_".join(name.parts))
+    safe = UNSAFE.sub("_", "_".join(name.parts))
     text = file.with_suffix(".txt")
     transcript = " ".join(" ".join(line for _, line in read_lines(text)).split()) if text.is_file() else ""
     return Clip(safe if safe[:1].isalnum() else f"x{safe}", str(file), transcript)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,7 @@ from pathlib import Path
 from vsr.core.errors import VsrError
 from vsr.core.files import read_lines, same_file
 from vsr.data.manifest import Clip, read_manifest
-from vsr.data.recordings import SOUNDS, recordings
-
-ODD = re.compile(r"[^A-Za-z0-9_.@+-]+")  # characters that a clip id cannot have
+from vsr.data.recordings import SOUNDS, UNSAFE, recordings
 
 
 def transcribed_clips(path: str | Path) -> list[Clip]:
@@ -59,4 +56,4 @@ def _clip(text: Path, number: int) -> Clip:
     transcript = " ".join(" ".join(line for _, line in read_lines(text)).split())
     if not transcript:
         raise VsrError("bad_manifest", f"{text} is empty: write down what is said in {videos[0].name}")
-    return Clip(f"{number:04d}_{ODD.sub('_', text.stem)}", str(videos[0]), transcript)
+    return Clip(f"{number:04d}_{UNSAFE.sub('_', text.stem)}", str(videos[0]), transcript)

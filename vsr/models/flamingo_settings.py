@@ -5,23 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from vsr.core.numbers import COUNT, NOT_NEGATIVE
 from vsr.data.modalities import SOUND, VIDEO, WAVE
+from vsr.models.encoded_streams import Identity
 from vsr.models.flamingo import FlamingoHead, LipsAndWhisper
-from vsr.models.lengths import zero_padding
 from vsr.models.limits import check_sizes
 from vsr.models.lip_parts import LipParts
 from vsr.models.registry import ENCODERS, FRONTENDS, HEADS
 from vsr.models.whisper_head import NOT_GIVEN, WhisperHeadSettings, whisper_on_meta
-
-
-class Unchanged(nn.Module):
-    """Features (B, T, D), mask (B, T) -> the same features, zero on padding."""
-
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        return zero_padding(features, mask)
 
 
 @ENCODERS.register("none")
@@ -30,7 +23,7 @@ class NoEncoderSettings:
     """No encoder: for a front end whose output is states already."""
 
     def build(self, dim: int) -> nn.Module:
-        return Unchanged()
+        return Identity()
 
 
 @FRONTENDS.register("lips_and_whisper")
