@@ -168,6 +168,6 @@ def load_model(
 
 
 def find_model(name: str | Path | None = None) -> Path:
-    """The folder of a model that `load_model` would load, downloaded if needed. Raises VsrError as `load_model`."""
+    """The folder of a model that `load_model` takes, fetched if need be. Raises VsrError as `load_model`."""
     configs = [f"{part}/{CONFIG_FILE}" for part in (ACOUSTIC, VOCODER)]
     return locate(name, NAMES, configs, lambda folder: [read_config(folder / part) for part in (ACOUSTIC, VOCODER)])

@@ -216,6 +216,6 @@ def _file_of(folder: str | Path, phrase: str) -> Path:
 
 
 def _check_reader(loaded: LoadedModel, phrase: Phrase) -> None:
-    if phrase.model != (reader := reader_of(loaded)):
-        problem = f"was enrolled with the reader {phrase.model.get('name')}, not with {reader['name']}"
+    if phrase.model != (own := reader_of(loaded)):
+        problem = f"was enrolled with the reader {phrase.model.get('name')}, not with {own['name']}"
         raise VsrError("bad_options", f"{phrase.phrase!r} {problem}: give that one with --model, or enrol it again")
