@@ -39,7 +39,7 @@ lint: setup
 lock: setup
 	@sed -n '/^override-dependencies/,/^]/s/^ *"\(.*\)",$$/\1/p' pyproject.toml > .overrides
 	@{ head -n 1 requirements.lock; $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.10 \
-	    --override .overrides --extra cluster --extra dev --extra docs --extra exchange --extra export --extra headless --extra lm --extra phones --extra puppet \
+	    --override .overrides --extra cluster --extra dev --extra docs --extra exchange --extra export --extra faces --extra headless --extra lm --extra phones --extra puppet \
 	    --extra reference --extra speech --extra translation --extra web --no-header --no-annotate --no-emit-index-url setup.cfg; \
 	} > .lock && mv .lock requirements.lock && rm .overrides
 

@@ -75,11 +75,33 @@ def test_wrong_usage_is_2_and_a_user_error_1(capsys, tmp_path):
     assert caught.value.code == 2
 
 
+def by_shell(words, streams):
+    """Exit status and stderr of a command whose streams a shell has closed or led somewhere."""
+    command = f"{shlex.quote(sys.executable)} -m vsr.cli {words} {streams}"
+    answer = subprocess.run(["bash", "-c", command], stderr=subprocess.PIPE, text=True)
+    return answer.returncode, answer.stderr
+
+
 @pytest.mark.skipif(os.name != "posix", reason="closes streams by a shell")
-def test_closed_streams_are_no_fault():
-    command = f"{shlex.quote(sys.executable)} -m vsr.cli --help <&- >&-"
-    answer = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
-    assert (answer.returncode, answer.stderr) == (0, "")
+def test_closed_streams_are_no_fault_of_their_own():
+    told = "vsr: no.mp4: no such file\n"
+    assert by_shell("phrases nowhere.txt no.mp4", "<&- >&-") == (1, told)
+    assert by_shell("phrases nowhere.txt no.mp4", "<&- >&- 2>&-") == (1, "")
+
+
+LOST = {
+    ">&-": (1, "vsr: standard output is closed: what is printed would be lost\n"),
+    ">/dev/full": (1, "vsr: No space left on device: standard output, or the folder of temporary files\n"),
+    "| true; exit ${PIPESTATUS[0]}": (141, ""),
+}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("streams", LOST)
+@pytest.mark.parametrize("words", ["--version", "score --help"])
+def test_what_cannot_be_printed_is_told(words, streams):
+    """It was exit status 0 with nothing printed."""
+    assert by_shell(words, streams) == LOST[streams]
 
 
 def test_a_screen_without_the_letter_shows_its_number(monkeypatch):

@@ -20,5 +20,7 @@ def test_all_of_them_are_listed():
 def test_a_shipped_model_has_a_card_and_reads_the_clip(name):
     assert (NAMES[name] / "MODEL_CARD.md").read_text("utf-8").startswith("#")
     assert sum(file.stat().st_size for file in NAMES[name].glob("*.safetensors")) <= 25e6
-    segment = load_model(name).transcribe(DEMO).segments[0]
+    loaded = load_model(name)
+    assert loaded.name == name, "records, pages and messages call it as --model does"
+    segment = loaded.transcribe(DEMO).segments[0]
     assert segment.text == "place blue by m five please" and segment.in_domain > 0.5

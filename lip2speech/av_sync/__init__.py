@@ -1,1 +1,1 @@
-"""By how much the sound of each clip of a corpus is off its video."""
+"""Audio-video synchronisation: the offset of each clip's audio from its video."""

@@ -73,7 +73,6 @@ def _keep() -> None:
     """Save the consent. If that fails, say so on stderr: it will be asked for again."""
     path = consent_file()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"statement": STATEMENT, "agreed": datetime.date.today().isoformat()})
     except (OSError, VsrError) as error:
         why = f"{path}: {one_line(error)}"

@@ -1,1 +1,1 @@
-"""Named conditions of the flow, each with its own null and its own drop."""
+"""Named conditions of the flow, each with its own null and dropout in training."""

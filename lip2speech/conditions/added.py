@@ -1,4 +1,4 @@
-"""A named condition, added to the input of a network.
+"""Named conditions, added to the input of a network.
 
 Shapes: B batch, N steps of 50 Hz, C width of the condition, W width of the network.
 """
@@ -17,8 +17,8 @@ Shown = Mapping[str, Tensor] | Collection[str] | None
 
 
 class Added(nn.Module):
-    """One condition: its null, and a projection that begins at zero, so that weights from before it give what they
-    gave, to the bit."""
+    """One condition: its null, and a projection initialised to zero, so that weights trained without the condition
+    give the same output, to the bit."""
 
     def __init__(self, width: int, dim: int):
         super().__init__()
@@ -28,7 +28,7 @@ class Added(nn.Module):
         nn.init.zeros_(self.project.bias)
 
     def forward(self, value: Tensor | None, keep: Tensor, query: Tensor) -> Tensor:
-        """value (B, N, C) or (B, C), None where it is not there; keep (B,) bool -> (B, N, W) or (B, 1, W)."""
+        """value (B, N, C) or (B, C), None where it is missing; keep (B,) bool -> (B, N, W) or (B, 1, W)."""
         if value is None:
             return self.project(self.null).expand(len(keep), 1, -1)
         value = value if value.dim() == 3 else value[:, None]
@@ -36,9 +36,9 @@ class Added(nn.Module):
 
 
 def module_of(condition: Condition, dim: int) -> nn.Module:
-    """What adds a condition to a network of width W: its own module, or a projection of its numbers."""
-    own = getattr(condition, "build", None)
-    return own(dim) if own else Added(condition.width, dim)
+    """The module that adds a condition to a network of width W: its own, or by default `Added`."""
+    build = getattr(condition, "build", None)
+    return build(dim) if build else Added(condition.width, dim)
 
 
 class Conditions(nn.ModuleDict):
@@ -47,35 +47,35 @@ class Conditions(nn.ModuleDict):
     Args:
         conditions: of the model, by name.
         dim: W of the network.
-        place: which network it is; conditions that do not go there are left out.
+        place: which network it is; conditions of other networks are left out.
     """
 
     def __init__(self, conditions: Mapping[str, Condition], dim: int, place: str = FLOW):
-        kept = {name: own for name, own in conditions.items() if place in places_of(own)}
-        super().__init__({name: module_of(own, dim) for name, own in kept.items()})
+        used = {name: condition for name, condition in conditions.items() if place in places_of(condition)}
+        super().__init__({name: module_of(condition, dim) for name, condition in used.items()})
 
     def add(self, query: Tensor, values: Mapping[str, Tensor], shown: Shown) -> Tensor | float:
-        """What is to be added to a network's input, (B, N, W) or (B, 1, W), or 0.0: the sum of all.
+        """The sum of all conditions to add to a network's input, (B, N, W) or (B, 1, W), or 0.0.
 
         Args:
-            query: (B, N, W) that a condition without times of its own may look from.
-            values: name -> (B, N, C), (B, U, C) or (B, C); one that is missing is not shown.
-            shown: name -> (B,) bool, or the names of those that all clips are shown; None: all.
+            query: (B, N, W), the queries of conditions that use cross-attention.
+            values: name -> (B, N, C), (B, U, C) or (B, C); a missing one is replaced by its null.
+            shown: name -> (B,) bool, or the names of those that are used for all clips; None: all.
         """
         total: Tensor | float = 0.0
-        for name, own in self.items():
-            total = total + own(values.get(name), _kept(name, shown, query), query)
+        for name, module in self.items():
+            total = total + module(values.get(name), _kept(name, shown, query), query)
         return total
 
 
 def _kept(name: str, shown: Shown, query: Tensor) -> Tensor:
-    """(B,) bool: the clips that a condition is shown to."""
+    """Mask (B,) of the clips for which a condition is used."""
     if isinstance(shown, Mapping):
         return shown[name]
     return query.new_full((len(query),), shown is None or name in shown, dtype=torch.bool)
 
 
 def drawn(conditions: Mapping[str, Condition], count: int, device: torch.device) -> dict[str, Tensor]:
-    """Which of so many training clips each condition is shown to, (count,) bool; each is dropped by itself, and for all
-    networks together."""
-    return {name: torch.rand(count, device=device) >= own.drop for name, own in conditions.items()}
+    """Draw for each condition the mask (count,) of training clips for which it is used; conditions are dropped
+    independently of each other, but together for all networks."""
+    return {name: torch.rand(count, device=device) >= condition.drop for name, condition in conditions.items()}

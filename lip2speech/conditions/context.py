@@ -1,8 +1,8 @@
-"""The sound around a gap as a condition: a span is made that goes on as the rest of the recording sounds (infilling:
-AlignDiT, Choi et al. 2025; Voicebox, Le et al. 2023).
+"""The condition `context`: the audio around a gap, so that the synthesised span sounds like the rest of the recording
+(infilling: AlignDiT, Choi et al. 2025; Voicebox, Le et al. 2023).
 
-In training a span of each clip's own sound is not shown; when speaking it is the one that is to be filled. Shapes: wave
-(640 T,) float32 at 16 kHz, N = 2T steps of 50 Hz, each of two mel frames of 80 bands.
+In training a random span of each clip's audio is masked; in synthesis, the span to be filled. Shapes: wave (640 T,)
+float32 at 16 kHz, N = 2T steps of 50 Hz, each of two mel frames of 80 bands.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from vsr.media.mel import NUM_MELS, log_mel
 
 MELS_PER_STEP = 2
 PAIR = MELS_PER_STEP * NUM_MELS
-MIDDLE, SPAN = -5.0, 2.0  # nepers: of a log-mel
+MIDDLE, SPAN = -5.0, 2.0  # nepers: fixed mean and scale that normalise a log-mel
 
 
 @CONDITIONS.register("context")
 @dataclass(frozen=True)
 class Context:
-    """Log-mel of a clip but for a span, 0 there, and whether a step is known.
+    """Log-mel of a clip, set to 0 in a masked span, and whether each step is known.
 
     Args:
-        drop: share of training clips to which none of it is shown.
-        span: least and greatest share of a clip that is not known in training (published: .7 to 1).
+        drop: share of training clips without it.
+        span: least and greatest share of a clip that is masked in training (published: .7 to 1).
     """
 
     drop: float = 0.2
@@ -47,32 +47,33 @@ class Context:
             raise ValueError(f"context.span is {self.span}; give the least and the greatest share, above 0 to 1")
 
     def load(self, clip: Clip, steps: int) -> np.ndarray:
-        """Never asked for: the dataset asks `corrupted`."""
+        """Not used: the dataset calls `corrupted` instead."""
         raise NotImplementedError
 
     def corrupted(
         self, features, own: str, clips: Sequence[str], sound_of: Callable[[str], np.ndarray], rng: np.random.Generator
     ) -> np.ndarray:
-        """(N, 161) of `lip2speech.features.stored.Features`, a span of which ``rng`` draws."""
+        """The condition (N, 161) of `lip2speech.features.stored.Features`, with a span masked that ``rng`` draws."""
         pairs = features.mel.numpy().reshape(-1, PAIR)
         length = max(1, round(len(pairs) * rng.uniform(*self.span)))
         start = rng.integers(0, len(pairs) - length + 1)
-        known = np.ones(len(pairs), bool)
-        known[start : start + length] = False
-        return shown(pairs, known)
+        is_known = np.ones(len(pairs), bool)
+        is_known[start : start + length] = False
+        return shown(pairs, is_known)
 
     def of_wave(self, wave: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """(N, 161) of the sound of T video frames, of which the steps ``known`` (N,) bool are."""
+        """The condition (N, 161) of the audio of T video frames; ``known`` (N,) bool: the steps outside the gap."""
         mel = log_mel(torch.from_numpy(np.ascontiguousarray(wave, np.float32))).numpy()
         return shown(mel.reshape(-1, PAIR), known)
 
 
 def shown(pairs: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Log-mel pairs (N, 160) and what is known (N,) -> (N, 161)."""
+    """The condition (N, 161) of log-mel pairs (N, 160) and the mask of known steps (N,)."""
     visible = np.where(known[:, None], (pairs - MIDDLE) / SPAN, 0)
     return np.concatenate([visible, known[:, None]], 1).astype(np.float32)
 
 
 def pairs_of(value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(..., N, 161) -> log-mel pairs (..., N, 160), the middle where nothing is known, and what is known (..., N)."""
+    """Log-mel pairs (..., N, 160), `MIDDLE` where unknown, and the mask of known steps (..., N), of the condition
+    (..., N, 161)."""
     return value[..., :PAIR] * SPAN + MIDDLE, value[..., PAIR] > 0.5

@@ -1,5 +1,5 @@
-"""What is said, as a condition of the content model and the flow: `text_cross`, its characters in their order, which
-attention finds the place of (AlignDiT, Choi et al. 2025).
+"""The condition `text_cross` of the content model and the flow: the characters of a clip's text without times, which
+cross-attention aligns (AlignDiT, Choi et al. 2025).
 
 Shapes: B batch, N steps of 50 Hz, U characters, W width of the network.
 """
@@ -24,8 +24,8 @@ from vsr.models.lengths import sinusoid
 @CONDITIONS.register("text_cross")
 @dataclass(frozen=True)
 class CrossText:
-    """Characters in their order, without times: every step looks for its own. Published: 4 layers of 512, attention in
-    every block of the flow; here it is before the first.
+    """Characters in order, without times: every step attends to its own. Published: 4 layers of 512, attention in every
+    block of the flow; here it is before the first block.
 
     Args:
         drop: share of training clips without text.
@@ -49,17 +49,17 @@ class CrossText:
             raise ValueError("text_cross: kernel must be odd, and embedding a multiple of heads")
 
     def load(self, clip: Clip, steps: int) -> np.ndarray:
-        """(U, 1) of the text of a clip, a blank at either end; one unknown where there is none."""
+        """The condition (U, 1) of a clip's text with a space at both ends; one unknown token where there is none."""
         tokens = characters(f" {clip.text} ") if clip.text else [UNKNOWN]
         return np.array(tokens, np.float32)[:, None]
 
     def build(self, dim: int) -> nn.Module:
-        """Its module in a network of width W."""
+        """Build its module for a network of width W."""
         return Cross(self, dim)
 
 
 class Cross(nn.Module):
-    """Convolutions over the characters, then attention from the steps; what it adds begins at zero."""
+    """Convolutions over the characters, then cross-attention from the steps; its output is initialised to zero."""
 
     def __init__(self, settings: CrossText, dim: int):
         super().__init__()
@@ -79,18 +79,20 @@ class Cross(nn.Module):
         ids = value[..., 0].long()
         real = ids != UNKNOWN
         memory = self.memory(ids, real)
-        places = torch.arange(query.shape[1], device=query.device)
-        asked = self.query(query) + sinusoid(places, self.token.embedding_dim).to(query.dtype)
-        seen = torch.where(real, 0.0, torch.finfo(query.dtype).min).to(query.dtype)[:, None, None]
+        positions = torch.arange(query.shape[1], device=query.device)
+        queries = self.query(query) + sinusoid(positions, self.token.embedding_dim).to(query.dtype)
+        attention_mask = torch.where(real, 0.0, torch.finfo(query.dtype).min).to(query.dtype)[:, None, None]
         key, content = self.attention.keys_values(memory)
-        heard = self.attention.attend(self.attention.split(self.attention.query(asked)), key, content, seen)
-        shown = (keep & real.any(1))[:, None, None]
-        return torch.where(shown, self.project(heard), self.null)
+        attended = self.attention.attend(
+            self.attention.split(self.attention.query(queries)), key, content, attention_mask
+        )
+        is_shown = (keep & real.any(1))[:, None, None]
+        return torch.where(is_shown, self.project(attended), self.null)
 
     def memory(self, ids: Tensor, real: Tensor) -> Tensor:
-        """Characters (B, U) -> (B, U, E), with their places."""
-        places = torch.arange(ids.shape[1], device=ids.device)
-        x = self.token(ids) + sinusoid(4 * places, self.token.embedding_dim).to(self.token.weight.dtype)
+        """Encode characters (B, U) with their positions into (B, U, E)."""
+        positions = torch.arange(ids.shape[1], device=ids.device)
+        x = self.token(ids) + sinusoid(4 * positions, self.token.embedding_dim).to(self.token.weight.dtype)
         for convolution in self.convolutions:
             y = (x * real[..., None]).transpose(1, 2)
             x = x + F.gelu(convolution(y)).transpose(1, 2)

@@ -1,8 +1,8 @@
-"""An emotion at each step as a condition, beside units of another's speech or lips: the emotion track of MAVFlow (Cho
-et al. 2025).
+"""The condition `emotion`: an emotion at each step, in addition to units or lips: the emotion track of MAVFlow (Cho et
+al. 2025).
 
-Theirs is what a network reads in the face, frame by frame; here it is the name that a list gives a stretch of speech,
-as the manifests of `lip2speech listener` for `--emotion` do, or that `lip2speech revoice --emotion` is given.
+There a network predicts it from each frame of the face; here it is the emotion that a manifest names for a span of
+speech, as for `lip2speech listener`, or the one in `lip2speech revoice --emotion`.
 
 Shapes: N steps of 50 Hz, E emotions.
 """
@@ -23,11 +23,11 @@ from vsr.data.manifest import Clip
 @CONDITIONS.register("emotion")
 @dataclass(frozen=True)
 class EmotionTrack:
-    """Which of several emotions each step has; none where none is named.
+    """One-hot emotion of each step; zero where none is named.
 
     Args:
         emotions: their names.
-        drop: share of training clips to which it is not shown.
+        drop: share of training clips without it.
     """
 
     emotions: tuple[str, ...] = ()
@@ -44,22 +44,23 @@ class EmotionTrack:
 
     @property
     def width(self) -> int:
-        """E."""
+        """E, the number of emotions."""
         return len(self.emotions)
 
     def load(self, clip: Clip, steps: int) -> np.ndarray:
-        """(N, E) of the words of a clip that name emotions. Raises VsrError bad_manifest where none does."""
-        found = np.zeros((steps, self.width), np.float32)
+        """The condition (N, E) from the words of a clip that name emotions. Raises VsrError bad_manifest where none
+        does."""
+        track = np.zeros((steps, self.width), np.float32)
         for word, start, end in clip.words:
             if word in self.emotions:
-                found[round(start * UNIT_RATE) : round(end * UNIT_RATE), self.emotions.index(word)] = 1
-        if not found.any():
+                track[round(start * UNIT_RATE) : round(end * UNIT_RATE), self.emotions.index(word)] = 1
+        if not track.any():
             raise VsrError("bad_manifest", f"{clip.id}: no word of it is an emotion: {', '.join(self.emotions)}")
-        return found
+        return track
 
     def named(self, name: str, steps: int) -> np.ndarray:
-        """(N, E) of one emotion all the time. Raises VsrError bad_options, with those that there are."""
+        """The condition (N, E) of one emotion throughout. Raises VsrError bad_options, which lists the emotions."""
         if name not in self.emotions:
-            known = ", ".join(sorted(self.emotions))
-            raise VsrError("bad_options", f"this voice does not know the emotion '{name}': it can be {known}")
+            names = ", ".join(sorted(self.emotions))
+            raise VsrError("bad_options", f"this voice does not know the emotion '{name}': it can be {names}")
         return np.tile(np.eye(self.width, dtype=np.float32)[self.emotions.index(name)], (steps, 1))

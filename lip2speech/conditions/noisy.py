@@ -1,9 +1,8 @@
-"""The noisy sound of a clip as a condition: lips and noisy sound together give clean speech (the speaking side of
-CoGenAV, Bai et al. 2025, as a condition of the flow).
+"""The condition `noisy`: noisy audio of a clip, which together with the lips gives clean speech (audio-visual speech
+enhancement as in CoGenAV, Bai et al. 2025, here as a condition of the flow).
 
-In training noise is drawn again for each epoch, and mixed with the clip's own clean sound; when speaking it is the
-sound of the recording. Shapes: wave (640 T,) float32 at 16 kHz, N = 2T steps of 50 Hz, each of two mel frames of 80
-bands.
+In training, noise is drawn anew for each epoch and mixed with the clip's clean audio; in synthesis, it is the audio of
+the recording. Shapes: wave (640 T,) float32 at 16 kHz, N = 2T steps of 50 Hz, each of two mel frames of 80 bands.
 """
 
 from __future__ import annotations
@@ -22,20 +21,20 @@ from vsr.data.sound_corruption import Noise, SoundCorruption
 from vsr.media.mel import NUM_MELS, log_mel
 
 MELS_PER_STEP = 2
-MIDDLE, SPAN = -5.0, 2.0  # nepers: of a log-mel, whatever voice and noise it is of
+MIDDLE, SPAN = -5.0, 2.0  # nepers: fixed mean and scale that normalise a log-mel
 
 
 @CONDITIONS.register("noisy")
 @dataclass(frozen=True)
 class Noisy:
-    """Log-mel of the clip's sound with noise.
+    """Log-mel of the clip's audio with noise.
 
     Args:
-        drop: share of training clips to which it is not shown: the voice then has the lips alone.
-        kinds: of noise, each as likely: babble, white, pink, or a sound file.
+        drop: share of training clips without it, so that the voice also works from the lips alone.
+        kinds: of noise, with equal probability: babble, white, pink, or an audio file.
         snr: least and greatest signal-to-noise ratio in training, dB.
-        voices: of babble.
-        clean: share of training clips without noise, so that clean sound stays what it is.
+        voices: number of voices in babble.
+        clean: share of training clips without noise, so that clean audio is left unchanged.
     """
 
     drop: float = 0.3
@@ -52,36 +51,36 @@ class Noisy:
         for name in ("kinds", "snr"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         check_numbers(self, "noisy.", drop=SHARE, clean=SHARE, voices=COUNT)
-        if len(self.snr) != 2 or not all(isinstance(own, (int, float)) and np.isfinite(own) for own in self.snr):
+        if len(self.snr) != 2 or not all(isinstance(ratio, (int, float)) and np.isfinite(ratio) for ratio in self.snr):
             raise ValueError(f"noisy.snr is {self.snr}; give the least and the greatest ratio, dB")
         self.corruption.check_files()
 
     @property
     def corruption(self) -> SoundCorruption:
-        """What is done to the sound of a training clip."""
+        """The corruption of a training clip's audio."""
         return SoundCorruption(Noise(1 - self.clean, self.kinds, self.snr, self.voices, evenly=True))
 
     def load(self, clip: Clip, steps: int) -> np.ndarray:
-        """Never asked for: the dataset asks `corrupted`."""
+        """Not used: the dataset calls `corrupted` instead."""
         raise NotImplementedError
 
     def corrupted(
         self, features, own: str, clips: Sequence[str], sound_of: Callable[[str], np.ndarray], rng: np.random.Generator
     ) -> np.ndarray:
-        """(N, 160) of the clip ``own`` with `lip2speech.features.stored.Features`, with noise that ``rng`` draws;
-        babble is of ``clips``, by id, whose waves ``sound_of`` gives. Silence stays as it is.
+        """The condition (N, 160) of the clip with id ``own`` and `lip2speech.features.stored.Features`, with noise from
+        ``rng``; babble is mixed from ``clips`` (ids), whose waves ``sound_of`` returns. Silence is left unchanged.
 
-        Raises VsrError bad_config where nobody else is there to babble.
+        Raises VsrError bad_config where there are no other speakers for babble.
         """
-        drawn, wave = self.corruption.draw(clips, rng, own), features.wave.numpy()
+        corruption, wave = self.corruption.draw(clips, rng, own), features.wave.numpy()
         try:
-            return self.of_wave(drawn.wave(wave, sound_of))
+            return self.of_wave(corruption.wave(wave, sound_of))
         except VsrError as error:
             if error.reason != "no_sound":
                 raise
             return self.of_wave(wave)
 
     def of_wave(self, wave: np.ndarray) -> np.ndarray:
-        """(N, 160) of the sound of T video frames."""
+        """The condition (N, 160) of the audio of T video frames."""
         mel = log_mel(torch.from_numpy(np.ascontiguousarray(wave, np.float32)))
         return ((mel.numpy() - MIDDLE) / SPAN).reshape(-1, self.width)

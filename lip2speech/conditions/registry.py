@@ -1,27 +1,27 @@
-"""Kinds of named conditions of the flow; see `docs/extending.md`.
+"""Registry of named conditions of the flow; see `docs/extending.md`.
 
 A kind is a frozen dataclass of plain numbers with
 
 - ``width``: C;
 - ``per_frame``: whether there is a vector for each step of 50 Hz, or one for the clip;
-- ``drop``: share of training clips to which it is not shown;
+- ``drop``: share of training clips without it;
 - ``load(clip, steps)``: numpy array (steps, C), or (C,) for the clip;
 
-and, where the usual does not do (`lip2speech.conditions.traits` asks for it),
+and optionally (read by `lip2speech.conditions.traits`)
 
-- ``places``: the networks that it goes into, ``("flow",)`` where not given, or ``("content", "flow")``;
-- ``build(dim)``: a module (value, keep (B,), query (B, N, W)) -> (B, N, W) in the place of a projection
-  (`lip2speech.conditions.added.Added`); value is None where it is not there, and zero on padding;
-- ``sequence``: True for a length of its own: ``load`` gives (U, C), U at least 1;
-- ``heard(features)``: what is measured in the sound of a clip (`lip2speech.features.stored.Features`), in the place of
-  ``load``; it is measured once, and kept;
-- ``corrupted(features, own, clips, sound_of, rng)``: what is made of the sound of clip ``own`` in the place of
-  ``load``, drawn again in each epoch; ``clips``: ids of the list, whose waves ``sound_of`` gives;
-- ``recorded``: True where it is made of the sound of a recording: ``of_wave(wave)`` gives (N, C) when speaking;
-- ``around``: True where it is made of the sound around a gap: ``of_wave(wave, known)``, of the steps that are known;
-- ``felt``: True where it is an emotion, which is named when speaking: ``named(name, steps)`` gives (N, C);
-- ``spoken``: True where it is made of what is said: when speaking, ``load`` is given a clip of the words that are known
-  then.
+- ``places``: the networks that use it, by default ``("flow",)``, or ``("content", "flow")``;
+- ``build(dim)``: a module (value, keep (B,), query (B, N, W)) -> (B, N, W) instead of a projection
+  (`lip2speech.conditions.added.Added`); value is None where it is missing, and zero on padding;
+- ``sequence``: True for a length of its own: ``load`` returns (U, C), U at least 1;
+- ``heard(features)``: a measurement of the clip's audio (`lip2speech.features.stored.Features`), used instead of
+  ``load``; it is measured once and cached;
+- ``corrupted(features, own, clips, sound_of, rng)``: computed from the audio of the clip with id ``own``, used instead
+  of ``load`` and drawn anew in each epoch; ``clips``: ids of the list, whose waves ``sound_of`` returns;
+- ``recorded``: True where it is computed from a recording: in synthesis ``of_wave(wave)`` returns (N, C);
+- ``around``: True where it is computed from the audio around a gap: ``of_wave(wave, known)``, known: steps outside it;
+- ``felt``: True where it is an emotion, which is named in synthesis: ``named(name, steps)`` returns (N, C);
+- ``spoken``: True where it is computed from the text: in synthesis, ``load`` gets a clip with the words that are then
+  known.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from vsr.models.registry import settings_of, split_kind
 
 
 class Condition(Protocol):
-    """Settings that load a condition of a clip."""
+    """Settings of a condition, which load its values for a clip."""
 
     @property
     def width(self) -> int: ...
@@ -56,6 +56,6 @@ CONDITIONS: Registry[type[Condition]] = Registry("condition", "lip2speech.condit
 
 
 def conditions_of(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Condition]:
-    """The conditions of a model's config, by name. Raises ValueError for what is not known."""
-    named = {name: split_kind(own, f"conditions.{name}") for name, own in given.items()}
+    """The conditions of a model's config, by name. Raises ValueError for unknown kinds or settings."""
+    named = {name: split_kind(settings, f"conditions.{name}") for name, settings in given.items()}
     return {name: settings_of(CONDITIONS, kind, settings) for name, (kind, settings) in named.items()}

@@ -1,6 +1,6 @@
-"""What is said, as a condition of the content model and the flow: `text`, its words at their times.
+"""The condition `text` of the content model and the flow: the words of a clip with their times.
 
-Numbers of tokens: 0 nothing is known, 1 nothing is said, the words or characters from 2 on.
+Token ids: 0 unknown, 1 silence, words or characters from 2 on.
 
 Shapes: B batch, N steps of 50 Hz, W width of the network.
 """
@@ -21,19 +21,19 @@ from vsr.data.manifest import Clip
 
 UNKNOWN, SILENCE, FIRST = 0, 1, 2
 CHARACTERS = " abcdefghijklmnopqrstuvwxyz'0123456789"
-ALIGNED = 4  # numbers a step: token, first step of a token, last step, how far through it
+ALIGNED = 4  # numbers per step: token, whether its first step, whether its last step, relative position in it
 
 
 @CONDITIONS.register("text")
 @dataclass(frozen=True)
 class AlignedText:
-    """Words at their times. Where a clip's words are not known nothing is shown.
+    """Words with their times. Clips whose words are not known have no condition.
 
     Args:
-        words: the closed list of them; without one, characters, which share a word's time evenly.
+        words: the closed vocabulary; without it, characters, which divide a word's time evenly.
         drop: share of training clips without text.
-        wrong: share of words that another one stands for in training, so that the lips keep their say.
-        jitter: steps by which all may be early or late in training.
+        wrong: share of words that are replaced by others in training, so that the model does not ignore the lips.
+        jitter: largest shift of all words in training, steps.
         embedding, kernel: of the token's vector and of two convolutions over it.
     """
 
@@ -56,48 +56,48 @@ class AlignedText:
 
     @property
     def size(self) -> int:
-        """How many tokens there are."""
+        """Number of tokens."""
         return FIRST + len(self.words or CHARACTERS)
 
     def tokens(self, word: str) -> list[int]:
-        """A word as tokens; none where it is not in the list."""
+        """The tokens of a word; empty where it is not in the vocabulary."""
         if self.words:
             return [FIRST + self.words.index(word.lower())] if word.lower() in self.words else []
         return characters(word)
 
     def load(self, clip: Clip, steps: int) -> np.ndarray:
-        """(steps, 4) of the words of a clip."""
-        found = np.zeros((steps, ALIGNED), np.float32)
-        found[:, 0] = SILENCE if clip.words else UNKNOWN
+        """The condition (steps, 4) of a clip's words."""
+        track = np.zeros((steps, ALIGNED), np.float32)
+        track[:, 0] = SILENCE if clip.words else UNKNOWN
         for word, start, end in clip.words:
             first, last = round(start * UNIT_RATE), max(round(end * UNIT_RATE), round(start * UNIT_RATE) + 1)
             tokens = self.tokens(word)
-            found[first:last, 0] = UNKNOWN
+            track[first:last, 0] = UNKNOWN
             edges = np.linspace(first, last, len(tokens) + 1).round().astype(int)
             for token, begin, stop in zip(tokens, edges[:-1], edges[1:], strict=True):
-                _place(found, token, int(begin), int(stop))
-        return found
+                _place(track, token, int(begin), int(stop))
+        return track
 
     def build(self, dim: int) -> nn.Module:
-        """Its module in a network of width W."""
+        """Build its module for a network of width W."""
         return Aligned(self, dim)
 
 
 def characters(text: str) -> list[int]:
-    """Tokens of the letters, digits, blanks and apostrophes of a text."""
-    return [FIRST + CHARACTERS.index(own) for own in text.lower() if own in CHARACTERS]
+    """Tokens of the letters, digits, spaces and apostrophes of a text."""
+    return [FIRST + CHARACTERS.index(character) for character in text.lower() if character in CHARACTERS]
 
 
-def _place(found: np.ndarray, token: int, begin: int, stop: int) -> None:
-    """Write one token from step ``begin`` to ``stop``, as far as the clip goes."""
-    inside = np.arange(max(0, begin), min(stop, len(found)))
-    found[inside, 0] = token
-    found[inside, 1], found[inside, 2] = inside == begin, inside == stop - 1
-    found[inside, 3] = (inside - begin + 0.5) / max(1, stop - begin)
+def _place(track: np.ndarray, token: int, begin: int, stop: int) -> None:
+    """Write a token from step ``begin`` to ``stop``, within the length of the clip."""
+    steps = np.arange(max(0, begin), min(stop, len(track)))
+    track[steps, 0] = token
+    track[steps, 1], track[steps, 2] = steps == begin, steps == stop - 1
+    track[steps, 3] = (steps - begin + 0.5) / max(1, stop - begin)
 
 
 class Aligned(nn.Module):
-    """Embedding and place in the token, two convolutions, and a projection that begins at zero."""
+    """Embedding and position in the token, two convolutions, and a projection initialised to zero."""
 
     def __init__(self, settings: AlignedText, dim: int):
         super().__init__()
@@ -113,25 +113,25 @@ class Aligned(nn.Module):
             return self.null.expand_as(query)
         value = self.corrupted(value) if self.training else value
         ids = value[..., 0].long() * keep[:, None]
-        known = (ids != UNKNOWN)[..., None]
+        is_known = (ids != UNKNOWN)[..., None]
         x = torch.cat([self.token(ids), value[..., 1:].to(query.dtype)], -1)
         for convolution in self.convolutions:
-            x = F.gelu(convolution((x * known).transpose(1, 2))).transpose(1, 2)
-        return torch.where(known, self.project(x), self.null)
+            x = F.gelu(convolution((x * is_known).transpose(1, 2))).transpose(1, 2)
+        return torch.where(is_known, self.project(x), self.null)
 
     def corrupted(self, value: Tensor) -> Tensor:
-        """Some tokens replaced by others, and each clip earlier or later by some steps."""
+        """Replace some tokens by others, and shift each clip by some steps."""
         s, value = self.settings, value.clone()
         token, number = value[..., 0], value[..., 1].cumsum(1).long().clamp(max=value.shape[1] - 1)
-        chosen = torch.rand(value.shape[:2], device=value.device).gather(1, number)
+        chance = torch.rand(value.shape[:2], device=value.device).gather(1, number)
         other = torch.randint(FIRST, s.size, value.shape[:2], device=value.device).gather(1, number)
-        value[..., 0] = torch.where((token >= FIRST) & (chosen < s.wrong), other.to(token), token)
+        value[..., 0] = torch.where((token >= FIRST) & (chance < s.wrong), other.to(token), token)
         shifts = torch.randint(-s.jitter, s.jitter + 1, (len(value),)).tolist()
-        return torch.stack([own.roll(shift, 0) for own, shift in zip(value, shifts, strict=True)])
+        return torch.stack([row.roll(shift, 0) for row, shift in zip(value, shifts, strict=True)])
 
 
 def zeroed(layer: nn.Linear) -> nn.Linear:
-    """The layer with weights that give zero."""
+    """Set the weights of a layer to zero and return it."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

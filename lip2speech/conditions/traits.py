@@ -1,4 +1,4 @@
-"""What a condition may be beside the usual, as `lip2speech.conditions.registry` lists; one that does not say is not."""
+"""Optional properties of conditions, as `lip2speech.conditions.registry` lists them, with their defaults."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from lip2speech.conditions.registry import FLOW, Condition
 
 
 class Recorded(Condition, Protocol):
-    """One that is made of the sound of a recording, (640 T,) -> (N, C)."""
+    """A condition computed from a recording, (640 T,) -> (N, C)."""
 
     def of_wave(self, wave: np.ndarray) -> np.ndarray: ...
 
 
 class Around(Condition, Protocol):
-    """One that is made of the sound around a gap, (640 T,), and of which steps (N,) are known -> (N, C)."""
+    """A condition computed from the audio around a gap, (640 T,), and the mask of known steps (N,) -> (N, C)."""
 
     def of_wave(self, wave: np.ndarray, known: np.ndarray) -> np.ndarray: ...
 
 
 class Felt(Condition, Protocol):
-    """An emotion, which is named when speaking -> (N, C)."""
+    """An emotion, which is named in synthesis -> (N, C)."""
 
     def named(self, name: str, steps: int) -> np.ndarray: ...
 
 
 class Heard(Condition, Protocol):
-    """One that is measured in the sound of a clip, a `lip2speech.features.stored.Features` -> (N, C) or (C,)."""
+    """A condition measured in a clip's audio, a `lip2speech.features.stored.Features` -> (N, C) or (C,)."""
 
     def heard(self, features: Any) -> np.ndarray: ...
 
 
 class Corrupted(Condition, Protocol):
-    """One that is made of the corrupted sound of a clip, drawn again in each epoch -> (N, C)."""
+    """A condition computed from the corrupted audio of a clip, drawn anew in each epoch -> (N, C)."""
 
     def corrupted(
         self, features: Any, own: str, clips: Sequence[str], sound_of: Callable[[str], np.ndarray],
@@ -44,12 +44,12 @@ class Corrupted(Condition, Protocol):
 
 
 def is_recorded(condition: Condition) -> TypeGuard[Recorded]:
-    """Whether a condition is made of the sound of a recording."""
+    """Whether a condition is computed from a recording."""
     return getattr(condition, "recorded", False)
 
 
 def is_around(condition: Condition) -> TypeGuard[Around]:
-    """Whether a condition is made of the sound around a gap."""
+    """Whether a condition is computed from the audio around a gap."""
     return getattr(condition, "around", False)
 
 
@@ -59,25 +59,25 @@ def is_felt(condition: Condition) -> TypeGuard[Felt]:
 
 
 def is_spoken(condition: Condition) -> bool:
-    """Whether a condition is made of what is said."""
+    """Whether a condition is computed from the text."""
     return getattr(condition, "spoken", False)
 
 
 def is_heard(condition: Condition) -> TypeGuard[Heard]:
-    """Whether a condition is measured in the sound of a clip."""
+    """Whether a condition is measured in a clip's audio."""
     return hasattr(condition, "heard")
 
 
 def is_corrupted(condition: Condition) -> TypeGuard[Corrupted]:
-    """Whether a condition is made of the corrupted sound of a clip."""
+    """Whether a condition is computed from the corrupted audio of a clip."""
     return hasattr(condition, "corrupted")
 
 
 def is_sequence(condition: Condition) -> bool:
-    """Whether a condition has a length of its own, (U, C)."""
+    """Whether a condition has its own length, (U, C)."""
     return getattr(condition, "sequence", False)
 
 
 def places_of(condition: Condition) -> Sequence[str]:
-    """The networks that a condition goes into."""
+    """The networks that use a condition."""
     return getattr(condition, "places", (FLOW,))

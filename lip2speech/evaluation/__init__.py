@@ -1,1 +1,1 @@
-"""How well synthesised speech is understood, and how good it sounds."""
+"""Evaluation of synthesised speech: intelligibility, quality, and likeness to natural recordings."""

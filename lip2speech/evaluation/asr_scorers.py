@@ -1,4 +1,4 @@
-"""Who decides whether a synthesised voice can be understood: speech recognisers behind one interface."""
+"""Speech recognisers that measure the intelligibility of synthesised speech, behind one interface."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from vsr.corpora.puppet.sentences import GRID_SLOTS
 from vsr.media.mux.sound import to_pcm16
 from vsr.media.whisper import WEIGHTS, FasterWhisper
 
-SILENCE = SAMPLE_RATE // 5  # samples before and twice as many after: a recogniser's ends need some
+SILENCE = SAMPLE_RATE // 5  # samples before the speech, and twice as many after, which recognisers need
 WHISPER_WINDOW = 30 * SAMPLE_RATE
 NOISE_STD = 1e-4  # standard deviation of the noise in that silence
 
 
 class Recogniser(Protocol):
-    """A named recogniser."""
+    """A recogniser with a name."""
 
     name: str
 
     def transcribe(self, wave: np.ndarray) -> str:
-        """(S,) float32 at 16 kHz -> what was said, lower case."""
+        """Transcript, in lower case, of a wave (S,) float32 at 16 kHz."""
         ...
 
 
 class PocketSphinxGrid:
-    """CMU PocketSphinx with the grammar of GRID's sentences: works offline, its acoustic model is in the wheel."""
+    """CMU PocketSphinx with the grammar of GRID's sentences; works offline, with the acoustic model in its wheel."""
 
     name = "pocketsphinx-grid"
-    slots: Sequence[Sequence[str]] = GRID_SLOTS  # the words that each place of a sentence can have
+    slots: Sequence[Sequence[str]] = GRID_SLOTS  # the possible words at each position of a sentence
 
     def __init__(self):
-        self._turn = threading.Lock()  # the decoder hears one voice at a time
+        self._turn = threading.Lock()  # the decoder is not thread-safe
 
     @cached_property
     def _decoder(self):
@@ -56,31 +56,31 @@ class PocketSphinxGrid:
 
     def transcribe(self, wave: np.ndarray) -> str:
         with self._turn:
-            # A fresh mean for each clip, so that the order of the clips cannot matter.
+            # Reset the cepstral mean for each clip, so that the order of the clips has no effect.
             self._decoder.reinit_feat()
             self._decoder.start_utt()
             self._decoder.process_raw(to_pcm16(in_silence(wave)).tobytes(), full_utt=True)
             self._decoder.end_utt()
-            found = self._decoder.hyp()
-        return re.sub(r"\(\d+\)", "", found.hypstr) if found else ""
+            hypothesis = self._decoder.hyp()
+        return re.sub(r"\(\d+\)", "", hypothesis.hypstr) if hypothesis else ""
 
 
 def grammar_of(slots: Sequence[Sequence[str]]) -> str:
-    """Sentences that have one of some words in each slot, in JSGF."""
+    """JSGF grammar of the sentences with one of the given words in each slot."""
     rules = "".join(f"<slot{n}> = {' | '.join(words)};\n" for n, words in enumerate(slots))
     sentence = " ".join(f"<slot{n}>" for n in range(len(slots)))
     return f"#JSGF V1.0;\ngrammar own;\npublic <sentence> = {sentence};\n{rules}"
 
 
 def in_silence(wave: np.ndarray) -> np.ndarray:
-    """The wave (S,) at 16 kHz with faint noise before and after; the same noise each time."""
+    """Pad a wave (S,) at 16 kHz with faint noise, always the same, before and after."""
     rng = np.random.default_rng(0)
     before, after = (rng.normal(0, NOISE_STD, count).astype(np.float32) for count in (SILENCE, 2 * SILENCE))
     return np.concatenate([before, wave, after])
 
 
 class Transformer:
-    """Whisper or a wav2vec 2.0 with CTC head, from a local folder or a hub's name. Raises VsrError bad_asr."""
+    """Whisper, or wav2vec 2.0 with a CTC head, from a local folder or the hub. Raises VsrError bad_asr."""
 
     def __init__(self, kind: str, model: str):
         from transformers import pipeline
@@ -89,28 +89,30 @@ class Transformer:
         try:
             self._recognise = pipeline("automatic-speech-recognition", model=model, device="cpu")
         except (OSError, ValueError, KeyError) as error:
-            what = str(error).splitlines()[0]
-            raise VsrError("bad_asr", f"{model}: no recogniser there ({what}); give a local folder") from error
-        found = self._recognise.model.config.model_type
-        if (found == "whisper") != (kind == "whisper"):
-            raise VsrError("bad_asr", f"{model}: holds a {found} model, not {kind}; the table would name it wrongly")
+            reason = str(error).splitlines()[0]
+            raise VsrError("bad_asr", f"{model}: no recogniser there ({reason}); give a local folder") from error
+        model_type = self._recognise.model.config.model_type
+        if (model_type == "whisper") != (kind == "whisper"):
+            raise VsrError(
+                "bad_asr", f"{model}: holds a {model_type} model, not {kind}; the table would name it wrongly"
+            )
 
     def transcribe(self, wave: np.ndarray) -> str:
         sound = {"raw": wave, "sampling_rate": SAMPLE_RATE}
         return self._recognise(sound, **self._options(len(wave)))["text"].strip().lower()
 
     def _options(self, samples: int) -> dict:
-        """How Whisper is to decode so many samples; nothing for a CTC model."""
+        """Decoding options of Whisper for a number of samples; empty for a CTC model."""
         if self._recognise.model.config.model_type != "whisper":
             return {}
-        # Of a poor voice a multilingual model would guess a language, and beyond 30 s it needs time stamps.
+        # A multilingual model may detect a wrong language for a poor voice; beyond 30 s Whisper needs time stamps.
         multilingual = getattr(self._recognise.model.generation_config, "is_multilingual", False)
         options = {"generate_kwargs": {"language": "en", "task": "transcribe"}} if multilingual else {}
         return options | {"return_timestamps": samples > WHISPER_WINDOW}
 
 
 def names_of(given: str) -> list[str]:
-    """The recognisers of NAME[,NAME], the first of which is the scorer of every table. Raises VsrError bad_asr."""
+    """The recognisers in NAME[,NAME]; the first is the main scorer of every table. Raises VsrError bad_asr."""
     names = [name.strip() for name in given.split(",")] if given else []
     if len({shown_name(name) for name in names}) < len(names):
         raise VsrError("bad_asr", f"'{given}': give each recogniser once")
@@ -120,7 +122,7 @@ def names_of(given: str) -> list[str]:
 
 
 def shown_name(name: str) -> str:
-    """How a recogniser is named in tables: of a folder the last part."""
+    """Name of a recogniser in tables: for a folder only its last part."""
     kind, colon, model = name.partition(":")
     return f"{kind}:{Path(model).resolve().name}" if colon and Path(model).is_dir() else name
 
@@ -136,20 +138,20 @@ def package_of(name: str) -> str:
 
 
 def open_scorer(name: str) -> Recogniser:
-    """``pocketsphinx-grid``, ``hama-grid``, ``hama`` (phonemes), ``whisper:MODEL`` (transformers, or a folder of
-    CTranslate2) or ``wav2vec2:MODEL``.
+    """Open a recogniser: ``pocketsphinx-grid``, ``hama-grid``, ``hama`` (phonemes), ``whisper:MODEL`` (transformers, or
+    a folder of CTranslate2) or ``wav2vec2:MODEL``.
 
     Raises VsrError bad_asr, missing_package.
     """
     kind, _, model = name.partition(":")
     if package_of(name) == "faster-whisper":
         return FasterWhisper(model)
-    plain: dict[str, Callable[[], Recogniser]] = {
+    scorers: dict[str, Callable[[], Recogniser]] = {
         PocketSphinxGrid.name: PocketSphinxGrid, GRID: HamaGrid, PHONES: HamaPhones
     }  # fmt: skip
-    if name in plain:
-        return plain[name]()
+    if name in scorers:
+        return scorers[name]()
     if kind in ("whisper", "wav2vec2") and model:
         return Transformer(kind, model)
-    known = "pocketsphinx-grid, hama-grid, whisper:MODEL, wav2vec2:MODEL, or hama beside one of them"
-    raise VsrError("bad_asr", f"'{name}' is no recogniser; give {known}")
+    choices = "pocketsphinx-grid, hama-grid, whisper:MODEL, wav2vec2:MODEL, or hama beside one of them"
+    raise VsrError("bad_asr", f"'{name}' is no recogniser; give {choices}")

@@ -1,4 +1,4 @@
-"""The page of a voice on the hub."""
+"""Model card of a voice on the hub."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RESULT_KEYS = ("rows", "date", "commit", "machine", "command", "training", "mode
 
 
 def voice_card(loaded: LoadedVoice, repository: str, licence: str | None, results: str | None) -> str:
-    """The page. Raises VsrError: bad_config without a licence, bad_manifest for figures that cannot be read."""
+    """The card's Markdown. Raises VsrError: bad_config without a licence, bad_manifest for unreadable figures."""
     config = loaded.config["acoustic"]
     result = with_new_keys(read_result(results, RESULT_KEYS))
     return Card(
@@ -26,12 +26,12 @@ def voice_card(loaded: LoadedVoice, repository: str, licence: str | None, result
 
 
 def _metrics(result: dict):
-    """(row, metric, mean) of every row but the natural recordings."""
-    for row, own in result.get("rows", {}).items():
+    """(row, metric, mean) of every row except the natural recordings."""
+    for row, row_result in result.get("rows", {}).items():
         if row == NATURAL:
             continue
         for name, _, _ in COLUMNS:
-            if own["figures"].get(name):
-                yield row, name, own["figures"][name]["mean"]
-        if own.get("asr"):
-            yield row, f"wer_{result['asr']}", own["asr"]["wer"]
+            if row_result["figures"].get(name):
+                yield row, name, row_result["figures"][name]["mean"]
+        if row_result.get("asr"):
+            yield row, f"wer_{result['asr']}", row_result["asr"]["wer"]

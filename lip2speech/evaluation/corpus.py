@@ -1,6 +1,6 @@
-"""Rows of voices -> an outcome for each clip: natural recording, copy-synthesis, systems; nothing is dropped.
+"""Evaluates rows of voices (natural recordings, copy-synthesis, systems): an outcome for every clip, none dropped.
 
-A row is a folder of ID.wav; the row "natural" is the sound of the videos themselves.
+A row is a folder of ID.wav; the row "natural" is the audio of the videos.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ NATURAL = "natural"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one clip in one row: figures, or the reason why there are none; and what the recogniser heard,
-    and further ones (``also``, one text for each that was asked, or none where nothing was heard)."""
+    """Outcome of one clip in one row: figures, or the reason why there are none; and the transcripts of the recogniser
+    (``heard``) and of further ones (``also``, one for each, or empty where recognition was not possible)."""
 
     row: str
     id: str
@@ -48,10 +48,10 @@ def evaluate_clip(
     clip: Clip, row: str, folder: str | None, recogniser: Recogniser | None, others: Sequence[Recogniser] = (),
     mos: Callable[[np.ndarray], float] | None = None, lips: Callable[[Clip, np.ndarray], Lse] | None = None,
 ) -> Outcome:  # fmt: skip
-    """The figures of one clip in one row, and what the recogniser and others heard; a failure is an outcome. ``mos``:
-    a further opinion of its quality; ``lips``: of how it fits the video.
+    """The figures of one clip in one row, and the transcripts of the recognisers; a failure is also an outcome.
+    ``mos``: a further quality score; ``lips``: scores of synchrony with the video.
 
-    They hear every voice that sounds, even one that is too short to be measured or has no natural recording.
+    The recognisers transcribe every audible voice, even if it is too short to be measured or has no natural recording.
     """
     heard = ""
     also: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ def evaluate_clip(
 
 
 def wave_of_row(clip: Clip, folder: str | None) -> np.ndarray:
-    """A clip's voice in a row; folder None: its natural recording. Raises VsrError missing, unreadable, no_sound."""
+    """A clip's wave in a row; folder None: its natural recording. Raises VsrError missing, unreadable, no_sound."""
     if folder is None:
         return natural_wave(clip)
     path = Path(folder) / f"{clip.id}.wav"
@@ -89,11 +89,11 @@ def evaluate(
     clips: Sequence[Clip], rows: Mapping[str, str | None], asr: str = "", jobs: int = 1, distillmos: bool = False,
     syncnet: str = "",
 ) -> list[Outcome]:  # fmt: skip
-    """Every clip in every row; ``rows``: name -> folder, None for the natural recordings; ``asr``: NAME[,NAME];
-    ``syncnet``: folder of the weights of `lip2speech.evaluation.lse`.
+    """Evaluate every clip in every row; ``rows``: name -> folder, None for the natural recordings; ``asr``:
+    NAME[,NAME]; ``syncnet``: folder of the weights of `lip2speech.evaluation.lse`.
 
-    Raises VsrError before any work: missing_package, bad_asr, bad_options, bad_model, or bad_manifest where the
-    recogniser has no text to compare with or SyncNet would see more than a clip.
+    Raises VsrError before any work: missing_package, bad_asr, bad_options, bad_model, or bad_manifest where there are
+    no transcripts for the recogniser, or clips are parts of videos, which SyncNet reads whole.
     """
     check_packages()
     tasks = [(clip, row, folder) for row, folder in rows.items() for clip in clips]
@@ -107,27 +107,27 @@ def evaluate(
     if syncnet:
         check_whole(clips)
         SyncNet(syncnet)
-    asked = asr, distillmos, syncnet
-    return list(counted(_outcomes(tasks, asked, jobs), "evaluate", len(tasks), failed="not scored"))
+    scorers = asr, distillmos, syncnet
+    return list(counted(_outcomes(tasks, scorers, jobs), "evaluate", len(tasks), failed="not scored"))
 
 
-def _outcomes(tasks: list[tuple], asked: tuple[str, bool, str], jobs: int) -> Iterator[Outcome]:
+def _outcomes(tasks: list[tuple], scorers: tuple[str, bool, str], jobs: int) -> Iterator[Outcome]:
     if jobs > 1:
-        return in_processes(partial(_evaluate_task, asked), tasks, jobs, _lost)
-    opened = _opened(*asked)
+        return in_processes(partial(_evaluate_task, scorers), tasks, jobs, _lost)
+    opened = _opened(*scorers)
     return (evaluate_clip(*task, *opened) for task in tasks)
 
 
-def _evaluate_task(asked: tuple[str, bool, str], task: tuple) -> Outcome:
+def _evaluate_task(scorers: tuple[str, bool, str], task: tuple) -> Outcome:
     import torch
 
-    torch.set_num_threads(1)  # the processes are the parallelism
-    return evaluate_clip(*task, *_opened(*asked))
+    torch.set_num_threads(1)  # parallelism is by processes
+    return evaluate_clip(*task, *_opened(*scorers))
 
 
 @cache
 def _opened(asr: str, distillmos: bool = False, syncnet: str = "") -> tuple:
-    """The recogniser of a process, the others, and DistillMOS and SyncNet where they are asked for."""
+    """The recogniser of a process, further ones, and DistillMOS and SyncNet if requested."""
     opened = [open_scorer(name) for name in names_of(asr)]
     first, others = opened[0] if opened else None, tuple(opened[1:])
     return first, others, DistillMos() if distillmos else None, SyncNet(syncnet) if syncnet else None

@@ -1,4 +1,4 @@
-"""DistillMOS (Stahl and Gamper 2025): quality of speech as a network distilled from XLS-R hears it, 1 to 5."""
+"""DistillMOS (Stahl and Gamper 2025): speech quality, 1 to 5, predicted by a network distilled from XLS-R."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ FROM_SOURCE = "pip install distillmos, whose weights are in the package"
 
 
 class DistillMos:
-    """The network of the package `distillmos`, whose own weights are read as tensors alone.
+    """The network of the package `distillmos`, whose bundled weights are loaded as tensors only.
 
     Raises VsrError missing_package.
     """
 
     def __init__(self):
         package = needed("distillmos", "DistillMOS", FROM_SOURCE)
-        with redirect_stdout(sys.stderr):  # it prints where its weights lie
+        with redirect_stdout(sys.stderr):  # it prints the path of its weights
             self._network = package.ConvTransformerSQAModel().eval()
 
     def __call__(self, voice: np.ndarray) -> float:
-        """(S,) float32 at 16 kHz -> 1 ... 5; it makes voices equally loud by their peak."""
+        """Score 1 ... 5 of a voice (S,) float32 at 16 kHz; the network normalises its peak level."""
         import torch
 
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Error rates of what a scorer heard in a list: of words, or of phonemes for one that gives phonemes."""
+"""Error rates of a recogniser on a list: of words, or of phonemes for a phoneme recogniser."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ NORMALISER = "lower"  # of the texts of recognisers of words
 
 
 def rate_of(name: str, texts: Mapping[str, str], heard: Mapping[str, str]) -> dict[str, Any]:
-    """What the scorer ``name`` heard (id -> words, or phonemes with spaces) against the texts, with an interval of
-    95 %: ``wer``, or ``per``, each with ``_low`` and ``_high``. Of a clip in which nothing was heard all is deleted.
+    """Error rate of the transcripts ``heard`` of the recogniser ``name`` (id -> words, or phonemes with spaces), with a
+    95 % interval: ``wer``, or ``per``, each with ``_low`` and ``_high``. Without a transcript all counts as deleted.
 
-    Raises VsrError bad_config where phonemes are wanted and the pronunciations' package is missing.
+    Raises VsrError bad_config where phonemes are needed and the pronunciations' package is missing.
     """
     if name != PHONES:
         return score(texts, heard, NORMALISER)[0].as_dict()
     pronouncer = Pronouncer()
-    each = [
+    edits = [
         least_edits(reference_units(lower(text), "phoneme", pronouncer), heard.get(key, "").split())
         for key, text in texts.items()
     ]
-    errors, *kinds, units = (sum(column) for column in zip(*each, strict=True))
-    low, high = interval(each)
+    errors, *kinds, units = (sum(column) for column in zip(*edits, strict=True))
+    low, high = interval(edits)
     counts = dict(zip(("substitutions", "deletions", "insertions"), kinds, strict=True))
     return {"per": errors / units, "per_low": low, "per_high": high, "phonemes": units, **counts}
 
 
 def shown_rate(rate: Mapping[str, Any] | None) -> str:
-    """A table's cell: per cent with the interval."""
+    """Cell of a table: the rate in per cent with its interval."""
     if rate is None:
         return "-"
     kind = kind_of(rate)
@@ -43,5 +43,5 @@ def shown_rate(rate: Mapping[str, Any] | None) -> str:
 
 
 def kind_of(rate: Mapping[str, Any]) -> str:
-    """ "wer" or "per"."""
+    """The kind of a rate, "wer" or "per"."""
     return "per" if "per" in rate else "wer"

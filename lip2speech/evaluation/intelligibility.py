@@ -1,4 +1,4 @@
-"""STOI and ESTOI: how much of a voice can be understood, of all of it or of the words alone.
+"""STOI and ESTOI, intelligibility of a voice, over the whole clip or only its words.
 
 Waves are (S,) float32 at 16 kHz, both equally long.
 """
@@ -16,7 +16,7 @@ from vsr.core.errors import VsrError
 from vsr.core.packages import needed
 from vsr.core.present import present
 
-MIN_SECONDS = 0.45  # below it STOI has no 30 frames and answers with a constant
+MIN_SECONDS = 0.45  # below it STOI has fewer than 30 frames and returns a constant
 
 
 def stoi(natural: np.ndarray, voice: np.ndarray, extended: bool = False) -> float:
@@ -25,10 +25,11 @@ def stoi(natural: np.ndarray, voice: np.ndarray, extended: bool = False) -> floa
 
 
 def _pystoi() -> ModuleType:
-    """A copy of `pystoi.stoi` for one call, with random numbers and warnings of its own.
+    """A copy of `pystoi.stoi` for one call, with its own random state and handling of warnings.
 
-    ESTOI adds noise from numpy's common state: drawn again, it moves the figure of a voice that stops by 0.006, and a
-    seed would be every thread's. Of too little speech it warns and answers 1e-5, which would spoil a mean.
+    ESTOI adds noise from numpy's global state: another draw changes the figure of a voice that stops early by 0.006,
+    and a global seed would affect all threads. For too little speech it warns and returns 1e-5, which would distort a
+    mean.
     """
     module, utils = _copy("pystoi.stoi"), _copy("pystoi.utils")
     vars(utils).update(np=_Numpy())
@@ -44,7 +45,7 @@ def _copy(name: str) -> ModuleType:
 
 
 class _Numpy:
-    """numpy, whose random numbers are the same each time."""
+    """numpy with a fixed random state."""
 
     def __init__(self):
         self.random = np.random.RandomState(0)
@@ -60,22 +61,22 @@ def _refuse(message: str, category: type) -> None:
 def stoi_aligned(
     natural: np.ndarray, voice: np.ndarray, lag: int, said: tuple[float, float] | None = None, extended: bool = False
 ) -> float:
-    """STOI once a lag of so many samples is undone, of all or of what is ``said`` from one second of the natural
-    recording to another; NaN where too little speech is left for it."""
+    """STOI after undoing a lag in samples, of all or only of the span ``said`` (start and end in seconds of the natural
+    recording); NaN where too little speech is left."""
     natural, voice = shifted(natural, voice, lag)
     if said is not None:
-        cut = max(0, -lag)  # samples of the natural recording that have nothing beside them
+        cut = max(0, -lag)  # samples at the start of the natural recording that are cut off
         part = slice(*(max(0, round(seconds * SAMPLE_RATE) - cut) for seconds in said))
         natural, voice = natural[part], voice[part]
     try:
         check_length(voice, "voice")
         return stoi(natural, voice, extended)
     except VsrError:
-        return float("nan")  # the plain figures of a short clip stand all the same
+        return float("nan")  # the unaligned figures of a short clip remain valid
 
 
 def check_length(wave: np.ndarray, name: str) -> None:
-    """Raises VsrError too_short."""
+    """Refuse a wave that is too short for STOI. Raises VsrError too_short."""
     if len(wave) < MIN_SECONDS * SAMPLE_RATE:
         seconds = len(wave) / SAMPLE_RATE
         raise VsrError("too_short", f"the {name} lasts {seconds:.2f} s; STOI needs {MIN_SECONDS} s")

@@ -1,8 +1,8 @@
-"""LSE-C and LSE-D (Prajwal et al. 2020): how well a voice fits the lips of its video, as SyncNet sees it.
+"""LSE-C and LSE-D (Prajwal et al. 2020): synchrony of speech with the lips of its video, measured with SyncNet.
 
-Faces are found, tracked and cut, and distances taken, by the package `syncnet-python`, as in published tables; what is
-ours is that its checkpoints are read as tensors alone and that its processes keep quiet. The weights (SyncNet and the
-S3FD face detector, Oxford VGG) are not ours to give: whoever has them names their folder.
+Faces are detected, tracked and cropped, and distances computed, by the package `syncnet-python`, as in published
+tables; this module only loads its checkpoints as tensors, without unpickling objects, and suppresses its output. The
+weights (SyncNet and the S3FD face detector, Oxford VGG) cannot be distributed here: the user names their folder.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ WHERE = "both are on the page of SyncNet of the Visual Geometry Group, Oxford"
 
 
 class Lse(NamedTuple):
-    """c: confidence, the median of the distances over shifts less the smallest, higher is better; d: that smallest
-    distance; NaN where no face can be followed for 50 frames of 25 a second."""
+    """c: confidence, median minus minimum of the distances over shifts, higher is better; d: that minimum, lower is
+    better; NaN where no face can be tracked for 50 frames at 25 fps."""
 
     c: float
     d: float
 
 
 class SyncNet:
-    """The pipeline of the package with the weights of a folder.
+    """The pipeline of `syncnet-python` with the weights of a folder.
 
     Raises VsrError missing_package (the package, ffmpeg), bad_model (no such files, or other weights).
     """
@@ -54,33 +54,33 @@ class SyncNet:
         self._pipeline = _pipeline(package, *(read_checkpoint(path) for path in paths))
 
     def __call__(self, clip: Clip, voice: np.ndarray) -> Lse:
-        """Of a voice (S,) float32 at 16 kHz, on the video of its clip."""
+        """LSE of a voice (S,) float32 at 16 kHz with the video of its clip."""
         with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
             sound = Path(folder) / "voice.wav"
             write_wave(sound, voice)
             _, confidences, distances, *_ = self._pipeline.inference(clip.video, str(sound))
         if not confidences:
             return Lse(np.nan, np.nan)
-        best = int(np.argmax(confidences))  # of several faces the one that the voice fits: both figures are of one face
+        best = int(np.argmax(confidences))  # of several faces the best match; both figures are of the same face
         return Lse(confidences[best], distances[best])
 
 
 def check_weights(paths: Sequence[Path]) -> None:
-    """Raises VsrError bad_model where one of the files is not there."""
+    """Check that the files exist. Raises VsrError bad_model."""
     absent = [path.name for path in paths if not path.is_file()]
     if absent:
         raise VsrError("bad_model", f"{paths[0].parent} holds no {' and no '.join(absent)}: {WHERE}")
 
 
 def check_whole(clips: Sequence[Clip]) -> None:
-    """Refuse clips that are parts of videos: the package sees whole files. Raises VsrError bad_manifest."""
+    """Refuse clips that are parts of videos, as the package reads whole files. Raises VsrError bad_manifest."""
     for clip in clips:
         if clip.start or clip.end:
             raise VsrError("bad_manifest", f"{clip.id} is a part of {clip.video}: LSE-C and LSE-D need a file a clip")
 
 
 def _pipeline(package: Any, detector: Mapping[str, Any], network: Mapping[str, Any]):
-    """The package's pipeline, given its weights: by itself it would unpickle them."""
+    """The package's pipeline with weights that are already loaded, as it would unpickle them itself."""
     from syncnet_python.detectors.s3fd import S3FD
     from syncnet_python.detectors.s3fd.nets import S3FDNet
 
@@ -98,7 +98,7 @@ def _pipeline(package: Any, detector: Mapping[str, Any], network: Mapping[str, A
         def _load_syncnet(self, path):
             return package.SyncNetInstance(net=filled(package.SyncNetModel(), network, NETWORK), device="cpu")
 
-    logging.getLogger("pyscenedetect").setLevel(logging.CRITICAL)  # its errors are about its own future
-    ffmpeg = package.syncnet_pipeline.ffmpeg  # which tells of every file it opens
+    logging.getLogger("pyscenedetect").setLevel(logging.CRITICAL)  # it logs deprecation notices as errors
+    ffmpeg = package.syncnet_pipeline.ffmpeg  # which logs every file that it opens
     package.syncnet_pipeline.ffmpeg = SimpleNamespace(input=partial(ffmpeg.input, loglevel="error"), Error=ffmpeg.Error)
     return Safe(device="cpu")

@@ -1,7 +1,7 @@
-"""How close a synthesised voice is to the natural one. All waves are (S,) float32 at 16 kHz, both equally long.
+"""Metrics of synthesised speech against the natural recording. Waves are (S,) float32 at 16 kHz, both equally long.
 
-Nothing is aligned or made equally loud before a metric, as in the published tables; `offset` says how much a shift
-would bring.
+As in the published tables, nothing is aligned or level-normalised before a metric; the offset and the aligned figures
+show the effect of a shift.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class Utterance:
     """The figures of one clip.
 
     stoi, estoi: Taal et al. 2011, Jensen and Taal 2016 (pystoi). pesq_nb, pesq_wb: ITU-T P.862 at 16 kHz, narrow and
-    wide band. mcd: mel-cepstral distance, dB, without alignment. f0: mean error where both are voiced, cents, NaN where
-    that is nowhere; voicing: share of frames voiced in one alone. offset_ms: shift of the voice against the natural
-    one, positive when late; offset_size_ms: without its sign, so that early and late clips do not cancel in a mean;
-    stoi_aligned: STOI after undoing it, NaN where too little is left. stoi_words, estoi_words: aligned too, and from
-    the first word to the last alone, NaN where nobody knows when they are: STOI leaves out only what is 40 dB below
-    the loudest, so the noise in a recording's pauses counts as speech that must be matched. speaker: cosine of GE2E
-    vectors. dnsmos: overall (Reddy et al. 2022). distillmos, lse_c, lse_d: see `lip2speech.evaluation.distillmos` and
-    `lip2speech.evaluation.lse`, NaN if not asked.
+    wide band. mcd: mel-cepstral distance, dB, without alignment. f0: mean error where both are voiced, cents, NaN if
+    there are no such frames; voicing: share of frames that are voiced in only one. offset_ms: shift of the voice
+    against the natural one, positive when late; offset_size_ms: its absolute value, so that early and late clips do
+    not cancel in a mean; stoi_aligned: STOI after undoing the shift, NaN where too little speech is left. stoi_words,
+    estoi_words: also aligned, and only from the first word to the last, NaN without word times: STOI ignores only what
+    is 40 dB below the loudest, so the noise in a recording's pauses counts as speech that must be matched. speaker:
+    cosine of GE2E vectors. dnsmos: overall (Reddy et al. 2022). distillmos, lse_c, lse_d: see
+    `lip2speech.evaluation.distillmos` and `lip2speech.evaluation.lse`, NaN if not requested.
     """
 
     stoi: float
@@ -62,7 +62,7 @@ class Utterance:
 
 
 def measure(natural: np.ndarray, voice: np.ndarray, said: tuple[float, float] | None = None) -> Utterance:
-    """All figures of one clip; ``said``: from when to when words are spoken, seconds.
+    """All figures of one clip; ``said``: start and end of the words, seconds.
 
     Raises VsrError too_short, silent, not_finite, no_speech.
     """
@@ -71,7 +71,9 @@ def measure(natural: np.ndarray, voice: np.ndarray, said: tuple[float, float] | 
     check(natural, voice)
     shift = offset(natural, voice)
     f0, voicing = pitch_errors(natural, voice)
-    words, extended = (stoi_aligned(natural, voice, shift, said, e) if said else math.nan for e in (False, True))
+    words, extended = (
+        stoi_aligned(natural, voice, shift, said, extend) if said else math.nan for extend in (False, True)
+    )
     return Utterance(
         stoi=stoi(natural, voice),
         estoi=stoi(natural, voice, extended=True),
@@ -91,20 +93,20 @@ def measure(natural: np.ndarray, voice: np.ndarray, said: tuple[float, float] | 
 
 
 def check_packages() -> None:
-    """Refuse before any work what would fail with every clip. Raises VsrError missing_package."""
+    """Check that the required packages are installed. Raises VsrError missing_package."""
     needed("pesq", "PESQ", PESQ_FROM_SOURCE)
     needed("pyworld", "the pitch of a voice", FROM_SOURCE)
 
 
 def check(natural: np.ndarray, voice: np.ndarray) -> None:
-    """Refuse what no metric can measure. Raises VsrError too_short, not_finite, silent."""
+    """Refuse waves that the metrics cannot measure. Raises VsrError too_short, not_finite, silent."""
     for name, wave in (("natural recording", natural), ("voice", voice)):
         check_length(wave, name)
         check_sound(wave, name)
 
 
 def check_sound(wave: np.ndarray, name: str) -> None:
-    """Raises VsrError not_finite, silent."""
+    """Refuse a wave that is not finite or silent. Raises VsrError not_finite, silent."""
     if not np.isfinite(wave).all():
         raise VsrError("not_finite", f"the {name} holds NaN or infinity")
     if np.abs(wave).max(initial=0) < SILENT:
@@ -131,8 +133,8 @@ def mel_cepstral_distance(natural: np.ndarray, voice: np.ndarray) -> float:
 def cepstral_distance(first: torch.Tensor, second: torch.Tensor) -> float:
     """10 / ln 10 * sqrt(2 sum of squared differences) of the cepstra of two (N, bands) log magnitudes, dB.
 
-    Cepstra are the weights of the cosines that add up to the log magnitude, as in SPTK; so the distance is the
-    root mean square difference in dB of what 12 cosines can show.
+    Cepstra are the weights of the cosines that sum to the log magnitude, as in SPTK; so the distance is the root mean
+    square difference in dB of the parts that 12 cosines represent.
     """
     bands = first.shape[1]
     difference = (first - second) @ (cosines(CEPSTRA, bands)[:, 1:] * (2 / bands) ** 0.5)
@@ -140,11 +142,11 @@ def cepstral_distance(first: torch.Tensor, second: torch.Tensor) -> float:
 
 
 def pitch_errors(natural: np.ndarray, voice: np.ndarray) -> tuple[float, float]:
-    """(mean error in cents where both are voiced, share of frames in which one alone is)."""
-    true, made = pitch(natural), pitch(voice)
-    both = (true > 0) & (made > 0)
-    cents = 1200 * np.abs(np.log2(true[both] / made[both]))
-    return float(cents.mean()) if both.any() else float("nan"), float(np.mean((true > 0) != (made > 0)))
+    """(mean error in cents where both are voiced, share of frames in which only one is)."""
+    natural_f0, voice_f0 = pitch(natural), pitch(voice)
+    is_voiced = (natural_f0 > 0) & (voice_f0 > 0)
+    cents = 1200 * np.abs(np.log2(natural_f0[is_voiced] / voice_f0[is_voiced]))
+    return float(cents.mean()) if is_voiced.any() else float("nan"), float(np.mean((natural_f0 > 0) != (voice_f0 > 0)))
 
 
 def dnsmos(voice: np.ndarray) -> float:

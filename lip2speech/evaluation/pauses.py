@@ -1,7 +1,7 @@
-"""What is said in a clip, amid the pauses of another: how much of a figure is a recording's noise.
+"""A control for evaluation: the natural words of a clip with the pauses of another clip.
 
-A voice can be right in every word and cannot know the noise of the room. Where the noise is loud enough for STOI to
-count (40 dB below the loudest frame), the natural words amid another clip's noise say what such a voice would score.
+A perfect voice still cannot know the noise of the room. Where that noise is loud enough for STOI to count (40 dB below
+the loudest frame), the natural words with another clip's noise give the score of such a voice.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 from vsr.media.audio import write_wave
 
-AROUND = 0.05  # seconds before the first word and after the last that belong to them
+AROUND = 0.05  # seconds kept before the first word and after the last
 FADE = 0.05  # seconds
 
 
 def said(clip: Clip) -> tuple[float, float] | None:
-    """From when to when words are spoken, seconds, with a little around; None where the corpus does not know."""
+    """Start and end of the words of a clip, seconds, with a margin of `AROUND`; None without word times."""
     if not clip.words:
         return None
     return max(0.0, clip.words[0][1] - AROUND), clip.words[-1][2] + AROUND
 
 
 def with_pauses_of(wave: np.ndarray, part: tuple[float, float], other: np.ndarray, others: tuple[float, float]):
-    """Wave (S,) in the seconds ``part``, before and after it the pauses of ``other``, which speaks in ``others``.
+    """The wave (S,) in the span ``part`` (seconds), with the pauses of ``other`` before and after it; ``others``: the
+    span of speech in ``other``.
 
     Raises VsrError silent where the other clip has no pause.
     """
@@ -44,13 +45,13 @@ def with_pauses_of(wave: np.ndarray, part: tuple[float, float], other: np.ndarra
 
 
 def write_with_pauses(clips: Sequence[Clip], wave_of: Callable[[Clip], np.ndarray], folder: str | Path) -> None:
-    """Write ID.wav of every clip that knows its words and has a wave, with the pauses of the next such clip.
+    """Write ID.wav of every clip that has word times and a wave, with the pauses of the next such clip.
 
-    Raises VsrError bad_manifest where there are not two.
+    Raises VsrError bad_manifest for fewer than two.
     """
     waves = {}
     for clip in clips:
-        with suppress(VsrError):  # the row that is scored says why a clip has no wave
+        with suppress(VsrError):  # the evaluation of the row reports why a clip has no wave
             if span := said(clip):
                 waves[clip.id] = (wave_of(clip), span)
     if len(waves) < 2:

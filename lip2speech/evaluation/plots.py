@@ -1,4 +1,4 @@
-"""One figure of a clip: natural and predicted mel, units, waves, on one time axis."""
+"""Plots a clip: natural and predicted mel, units and waves on a common time axis."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from vsr.data.sound import natural_wave
 from vsr.media.audio import read_wave
 from vsr.media.mel import log_mel
 
-LOUDNESS = (-9.0, 1.0)  # range of the log-mels that is shown
+LOUDNESS = (-9.0, 1.0)  # plotted range of the log-mels
 INK, SOFT = "#1f3a5f", "#c2410c"
 
 
 def draw_clip(clip: Clip, folder: str | Path, out: str | Path, natural_folder: str | Path | None = None) -> None:
-    """Write a PNG of a clip and of what a row's ``folder`` has of it (ID.wav, ID.safetensors). Raises VsrError.
+    """Write a PNG of a clip and its voice in a row's ``folder`` (ID.wav, ID.safetensors). Raises VsrError.
 
-    ``natural_folder`` is the row of copy-synthesis, whose ID.safetensors holds the natural units; a voice that comes
-    without ID.safetensors is drawn with the mel of its sound and without units.
+    ``natural_folder`` is the row of copy-synthesis, whose ID.safetensors holds the natural units; a voice without
+    ID.safetensors is plotted with the mel of its wave and without units.
     """
     natural = natural_wave(clip)
     natural = natural[: len(natural) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME]
     clip = replace(clip, num_frames=len(natural) // SAMPLES_PER_FRAME)
     seconds = len(natural) / SAMPLE_RATE
-    made = read_wave(Path(folder) / f"{clip.id}.wav", clip.num_frames)
+    voice = read_wave(Path(folder) / f"{clip.id}.wav", clip.num_frames)
     speech = _speech(folder, clip)
     figure, axes = _canvas(seconds, f"{clip.id}: {clip.text}")
-    _draw_mels(axes[:2], natural, made, speech)
+    _draw_mels(axes[:2], natural, voice, speech)
     _draw_units(axes[2], _speech(natural_folder, clip), seconds, "natural", INK)
     _draw_units(axes[2], speech, seconds, "predicted", SOFT)
     _draw_wave(axes[3], natural, "natural", INK)
-    _draw_wave(axes[4], made, "voice", SOFT)
+    _draw_wave(axes[4], voice, "voice", SOFT)
     _mark_words(axes[0], clip)
     with atomic_write(out) as temporary:
         figure.savefig(temporary, dpi=110, format="png")
 
 
 def _canvas(seconds: float, title: str):
-    """A figure, and its five axes one below the other, of so many seconds."""
+    """A figure with five stacked axes and a common time axis of ``seconds``."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -58,11 +58,11 @@ def _canvas(seconds: float, title: str):
     return figure, axes
 
 
-def _draw_mels(axes, natural: np.ndarray, made: np.ndarray, speech: Speech | None) -> None:
-    """The mel of the natural wave (S,) above the predicted one, or where none is kept, that of the wave made."""
+def _draw_mels(axes, natural: np.ndarray, voice: np.ndarray, speech: Speech | None) -> None:
+    """Plot the mel of the natural wave (S,), and below it the predicted mel, or without one that of the voice."""
     seconds = len(natural) / SAMPLE_RATE
     _draw_mel(axes[0], _mel(natural), seconds, "natural")
-    _draw_mel(axes[1], speech.mel[0].numpy() if speech else _mel(made), seconds, "predicted" if speech else "voice")
+    _draw_mel(axes[1], speech.mel[0].numpy() if speech else _mel(voice), seconds, "predicted" if speech else "voice")
 
 
 def _draw_wave(axis, wave: np.ndarray, label: str, colour: str) -> None:
@@ -72,7 +72,7 @@ def _draw_wave(axis, wave: np.ndarray, label: str, colour: str) -> None:
 
 
 def _speech(folder: str | Path | None, clip: Clip) -> Speech | None:
-    """What a folder has of a clip; None where it has nothing but sound."""
+    """The mel and units of a clip in a folder; None where it has only audio."""
     if folder is None or not (Path(folder) / f"{clip.id}.safetensors").is_file():
         return None
     return load_speech(folder, clip)
@@ -83,7 +83,7 @@ def _mel(wave: np.ndarray) -> np.ndarray:
 
 
 def _draw_units(axis, speech: Speech | None, seconds: float, label: str, colour: str) -> None:
-    """The units as steps, with a legend; nothing where there are none."""
+    """Plot the units as steps, with a legend; nothing without units."""
     axis.set_ylabel("unit")
     if speech is not None:
         units = speech.units[0].numpy()

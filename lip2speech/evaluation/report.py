@@ -1,6 +1,6 @@
-"""What `vsr inspect` shows of a reading, and with it the voice: mel and wave on the same time axis, and the sound.
+"""The page of `vsr inspect` extended by synthesised speech: mel and wave on the same time axis, and the audio.
 
-The video's own sound, which nothing here has listened to, stands below for comparison.
+The video's own audio, which is not used for synthesis, is shown below for comparison.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COLOURS = {MADE: "var(--accent)", OWN: "var(--high)"}
 
 
 def render_voiced(inspection: Inspection, voice: LoadedVoice, vector: torch.Tensor | None = None) -> str:
-    """The page of a reading with the voice that its face is given; ``vector`` (256,) as in `speak_clip`.
+    """The page of a reading with synthesised speech; ``vector`` (256,) as in `speak_clip`.
 
     Raises VsrError unreadable, not_finite.
     """
@@ -43,19 +43,19 @@ def render_voiced(inspection: Inspection, voice: LoadedVoice, vector: torch.Tens
 
 
 def shown_part(wave: np.ndarray, inspection: Inspection) -> np.ndarray:
-    """Of a wave (S,) that begins with the video the samples (640 T,) of the T frames that are shown."""
+    """The samples (640 T,) of the T frames on the page, from a wave (S,) that starts with the video."""
     start, stop = inspection.span
     first = lead(inspection.clip) + SAMPLES_PER_FRAME * start
     return fit_length(wave[first:], SAMPLES_PER_FRAME * (stop - start))
 
 
 def _tracks(title: str, wave: np.ndarray) -> list[tuple[str, str]]:
-    """A lane of the mel and one of the wave."""
+    """A lane with the mel and one with the wave."""
     return [(f"{title}: mel", _mel_image(wave)), (f"{title}: wave", _wave_image(wave, COLOURS[title]))]
 
 
 def _mel_image(wave: np.ndarray) -> str:
-    """80 bands up to 8 kHz, four columns a frame; the loudness is that of `lip2speech.evaluation.plots`."""
+    """Image of the mel: 80 bands up to 8 kHz, four columns per frame; range as in `lip2speech.evaluation.plots`."""
     import cv2
 
     low, high = LOUDNESS
@@ -66,7 +66,7 @@ def _mel_image(wave: np.ndarray) -> str:
 
 
 def _wave_image(wave: np.ndarray, colour: str) -> str:
-    """The least and the most of each hop, as one area; as high as the loudest sample."""
+    """Image of the wave: the range of each hop as an area, normalised to the loudest sample."""
     hops = wave.reshape(-1, HOP) / max(float(np.abs(wave).max()), 1e-3)
     above = " L".join(f"{k + 0.5} {-value:.3f}" for k, value in enumerate(hops.max(1)))
     below = " L".join(f"{k + 0.5} {-value:.3f}" for k, value in reversed(list(enumerate(hops.min(1)))))

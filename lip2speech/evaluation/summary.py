@@ -1,7 +1,7 @@
-"""Outcomes of voices -> means with intervals, the ASR word error rate, tables and files.
+"""Summarises outcomes as means with intervals, ASR word error rates, tables and files.
 
-Everything is counted: a voice without figures is in no mean, but in the count of its reason, and what could not be
-heard counts against the recogniser.
+Everything is counted: a voice without figures is excluded from the means but counted under its reason, and a voice
+that could not be recognised counts as deleted words.
 """
 
 from __future__ import annotations
@@ -32,40 +32,40 @@ COLUMNS = (
     ("estoi_words", "ESTOI words", 3), ("speaker", "speaker", 3), ("dnsmos", "DNSMOS", 2),
     ("distillmos", "DistillMOS", 2), ("lse_c", "LSE-C", 2), ("lse_d", "LSE-D", 2),
 )  # fmt: skip
-ASKED = {"distillmos": "distillmos", "lse_c": "syncnet-python", "lse_d": "syncnet-python"}  # and what measures them
+ASKED = {"distillmos": "distillmos", "lse_c": "syncnet-python", "lse_d": "syncnet-python"}  # optional -> package
 NUMBERS = tuple(field.name for field in fields(Utterance))
 
 
 def with_new_keys(result: dict) -> dict:
-    """A result.json of the version before, which called the recogniser "judge", by the keys of this one."""
+    """Convert a result.json of the previous version, which called the recogniser "judge", to the current keys."""
     if not isinstance(result.get("rows"), dict):
         return result
-    rows = {row: _renamed(own) for row, own in result["rows"].items()}
+    rows = {row: _renamed(values) for row, values in result["rows"].items()}
     return {"asr": ""} | _renamed(result) | {"rows": rows}
 
 
-def _renamed(found: dict) -> dict:
-    return {"asr" if name == "judge" else name: value for name, value in found.items()}
+def _renamed(entries: dict) -> dict:
+    return {"asr" if name == "judge" else name: value for name, value in entries.items()}
 
 
 def summarise(
     clips: Sequence[Clip], outcomes: Sequence[Outcome], with_asr: bool, others: Sequence[str] = ()
 ) -> dict[str, dict]:
-    """Row -> means with 95 % intervals, counts, the ASR word error rate over all clips that have a text, by the first
-    recogniser and by the ``others``.
+    """Row -> means with 95 % intervals, counts, and the ASR word error rate over all clips that have a text, by the
+    first recogniser and by the ``others``.
 
-    A voice that could not be heard (missing, silent, ...) counts against the recogniser with all its words deleted.
+    For a voice that could not be recognised (missing, silent, ...) all words count as deleted.
     """
     texts = {clip.id: clip.text for clip in clips if clip.text.split()}
     rows: dict[str, dict] = {}
     for name in dict.fromkeys(outcome.row for outcome in outcomes):
-        own = [outcome for outcome in outcomes if outcome.row == name]
-        rows[name] = _row(own)
+        row_outcomes = [outcome for outcome in outcomes if outcome.row == name]
+        rows[name] = _row(row_outcomes)
         if with_asr:
-            heard = {outcome.id: outcome.heard for outcome in own if outcome.id in texts}
+            heard = {outcome.id: outcome.heard for outcome in row_outcomes if outcome.id in texts}
             rows[name]["asr"] = score(texts, heard, NORMALISER)[0].as_dict()
         for number, other in enumerate(others):
-            heard = {o.id: o.also[number] if o.also else "" for o in own if o.id in texts}
+            heard = {o.id: o.also[number] if o.also else "" for o in row_outcomes if o.id in texts}
             rows[name].setdefault("asr_also", {})[other] = rate_of(other, texts, heard)
     return rows
 
@@ -85,13 +85,13 @@ def _row(outcomes: Sequence[Outcome]) -> dict:
 
 
 def _mean(values: Sequence[float]) -> dict[str, float] | None:
-    """Mean and bootstrap interval of what is finite."""
-    known = np.asarray([value for value in values if np.isfinite(value)])
-    if not len(known):
+    """Mean and bootstrap interval of the finite values; None where there are none."""
+    finite = np.asarray([value for value in values if np.isfinite(value)])
+    if not len(finite):
         return None
-    drawn = np.random.default_rng(0).choice(known, (RESAMPLES, len(known))).mean(1)
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return {"mean": float(known.mean()), "low": float(low), "high": float(high), "n": len(known)}
+    means = np.random.default_rng(0).choice(finite, (RESAMPLES, len(finite))).mean(1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return {"mean": float(finite.mean()), "low": float(low), "high": float(high), "n": len(finite)}
 
 
 def table(rows: Mapping[str, dict]) -> str:
@@ -105,7 +105,7 @@ def table(rows: Mapping[str, dict]) -> str:
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for name, row in rows.items():
         cells = [name, str(row["scored"]), str(row["too_short"]), str(row["failed"])]
-        # An older result.json may lack a column that came later.
+        # An older result.json may lack newer columns.
         cells += [_cell(row["figures"].get(number), digits) for number, _, digits in columns]
         cells.append(shown_rate(row.get("asr")))
         cells += [shown_rate(row.get("asr_also", {}).get(name)) for name in others]
@@ -118,7 +118,7 @@ def _cell(figure: dict | None, digits: int) -> str:
 
 
 def header(protocol: str, asr: str) -> str:
-    """What a reader must know before the figures."""
+    """The notes that precede the figures: reference voice, recogniser and conditions."""
     voices = {
         "self": "the clip's own recording",
         "cross": "another recording of the same speaker",
@@ -133,7 +133,7 @@ def header(protocol: str, asr: str) -> str:
 
 
 def outputs_of(out: str | Path) -> list[tuple[Path, Kind]]:
-    """What `write_evaluation` writes, for `vsr.core.files.check_outputs`."""
+    """The files that `write_evaluation` writes, for `vsr.core.files.check_outputs`."""
     kinds = {
         "result.json": json_of("a result of lip2speech evaluate", "protocol", "rows"),
         "utterances.tsv": text_of("a table of lip2speech evaluate", "row\tid\t"),
@@ -147,11 +147,11 @@ def write_evaluation(
 ) -> dict:
     """Write result.json, utterances.tsv and table.md into ``out``; returns the result. ``asr``: NAME[,NAME]."""
     measured = [asdict(outcome.figures) for outcome in outcomes if outcome.figures]
-    asked = {ASKED[name] for name in ASKED if any(np.isfinite(own[name]) for own in measured)}
-    out, used = Path(out), versions(asr, sorted(asked))
+    packages = {ASKED[name] for name in ASKED if any(np.isfinite(figures[name]) for figures in measured)}
+    out, package_versions = Path(out), versions(asr, sorted(packages))
     asr, *others = [shown_name(name) for name in names_of(asr)] or [""]
     rows = summarise(clips, outcomes, bool(asr), others)
-    result = {"protocol": protocol, "asr": asr, "clips": len(clips), "versions": used, "rows": rows}
+    result = {"protocol": protocol, "asr": asr, "clips": len(clips), "versions": package_versions, "rows": rows}
     write_json(out / "result.json", result)
     columns = ["row", "id", *NUMBERS, "words", "errors", "reference", "heard", "reason", "message"]
     columns += [f"heard by {name}" for name in others]
@@ -175,8 +175,8 @@ def _tsv_row(outcome: Outcome, text: str, with_asr: bool) -> list[str]:
 
 
 def versions(asr: str, asked: Sequence[str] = ()) -> dict[str, str]:
-    """Package -> version of what the figures rest on; ``asked``: packages beside those of every evaluation."""
-    used = ["pystoi", "pesq", "pyworld", "resemblyzer", "speechmos", *asked]
+    """Package -> version, for all packages that the figures depend on; ``asked``: optional packages in use."""
+    packages = ["pystoi", "pesq", "pyworld", "resemblyzer", "speechmos", *asked]
     for name in names_of(asr):
-        used.append(package_of(name))
-    return {package: version(package) for package in used}
+        packages.append(package_of(name))
+    return {package: version(package) for package in packages}

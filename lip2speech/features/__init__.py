@@ -1,1 +1,1 @@
-"""What speech is described by: log-mel spectrogram, units, pitch, speaker vector, all on the video's clock."""
+"""Speech features: log-mel spectrogram, units, pitch and speaker vector, all on the video's clock."""

@@ -1,8 +1,8 @@
-"""The features of a corpus: one file a clip, made once of the same video, part, codebook and offset, resumable.
+"""Extracts the speech features of a corpus, one file per clip; resumable, and repeated only where inputs have changed.
 
 Manifest of crops -> `<out>/<id>.safetensors` with wave (640 T,) int16, mel (4T, 80) float32, units (2T,) int16 and
-speaker (256,) float32; `<out>/refused.json` with the reason of each clip that has none. A clip's sound may be moved
-onto the video's clock (`lip2speech.av_sync`); its file remembers by how much.
+speaker (256,) float32; `<out>/refused.json` with the reason for each clip without features. A clip's audio can be
+shifted onto the video's clock (`lip2speech.av_sync`); its file stores the shift.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from vsr.media.mel import log_mel
 from vsr.media.mux.sound import to_pcm16
 from vsr.media.units import Codebook, Extractor, open_extractor, sources_of
 
-VERSION = 1  # of how features are made: raised whenever the same sound gives others
-SILENT = 1e-3  # peak below which a sound track holds no voice
+VERSION = 1  # of the extraction: raised whenever the same audio gives other features
+SILENT = 1e-3  # peak below which an audio track has no voice
 
 
 def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> dict[str, Tensor]:
-    """What is stored of a clip whose sound is late by ``offset`` seconds.
+    """The features of a clip whose audio is late by ``offset`` seconds, as they are stored.
 
     Raises VsrError: unreadable, no_sound, silent, not_finite, late_face.
     """
@@ -52,14 +52,14 @@ def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> d
     units = codebook.units(extractor.frames(sound))
     return {
         "wave": torch.from_numpy(to_pcm16(wave)),
-        "mel": log_mel(sound.double()).float(),  # to the last digit that is stored, as `vsr convert` has them
+        "mel": log_mel(sound.double()).float(),  # exactly as `vsr convert` stores it
         "units": units.to(torch.int16),
         "speaker": torch.from_numpy(speaker_vector(wave)),
     }
 
 
 def _images(clip: Clip) -> int:
-    """Frames of a clip's video; none of sound alone. Raises VsrError unreadable."""
+    """Number of frames of a clip's video; 0 for audio only. Raises VsrError unreadable."""
     try:
         return len(frame_times(clip.video, clip.start, clip.end))
     except VsrError as error:
@@ -72,13 +72,13 @@ def extract_corpus(
     clips: list[Clip], codebook: str | Path, out_dir: str | Path, jobs: int = 1,
     offsets: Mapping[str, float] = MappingProxyType({}),
 ) -> Counter:  # fmt: skip
-    """Write the features of every clip that has none yet, or has them of another video, codebook or offset.
+    """Write the features of every clip that has none yet, or has them from another video, codebook or offset.
 
-    What is kept and what is made again is printed on stderr.
+    Numbers of kept and remade clips are printed on stderr.
 
     Args:
         codebook: file of the units.
-        offsets: clip id -> seconds by which its sound is late; 0 where nothing is said.
+        offsets: clip id -> seconds by which its audio is late; 0 for clips without an entry.
 
     Returns:
         Counts of "made", "kept" and refusal reasons.
@@ -87,17 +87,17 @@ def extract_corpus(
         VsrError: bad_units, and what `in_processes` lets through.
     """
     out_dir = Path(out_dir)
-    known = identify(codebook)
-    extractor = _tools(str(codebook), known.get("sha256", ""))[1]  # what is wrong with it is said before any work
-    common = {"codebook": known, "extractor": sources_of(extractor.name), "way of extracting": VERSION}
+    codebook_identity = identify(codebook)
+    extractor = _tools(str(codebook), codebook_identity.get("sha256", ""))[1]  # report its errors before any work
+    common = {"codebook": codebook_identity, "extractor": sources_of(extractor.name), "way of extracting": VERSION}
     ledger = Ledger(out_dir)
     tasks = [(clip, round(offsets.get(clip.id, 0.0), 5), common) for clip in clips]
     states = [_state(ledger, task) for task in tasks]
     tell(states, "features")
     ledger.refresh()
     todo = [task for task, state in zip(tasks, states, strict=True) if state != KEPT]
-    earlier = refused_clips(out_dir)
-    refused = {name: why for name, why in earlier.items() if name not in {clip.id for clip in clips}}
+    earlier_refused = refused_clips(out_dir)
+    refused = {name: why for name, why in earlier_refused.items() if name not in {clip.id for clip in clips}}
     counts = Counter(made=0, kept=len(clips) - len(todo))
     outcomes = counted(_outcomes(todo, str(codebook), out_dir, jobs), "features", len(todo))
     counts += _noted(zip((clip for clip, *_ in todo), outcomes, strict=True), ledger, refused)
@@ -107,7 +107,7 @@ def extract_corpus(
 
 
 def _noted(outcomes: Iterable[tuple[Clip, dict]], ledger: Ledger, refused: dict[str, dict]) -> Counter:
-    """Note what became of each clip, in the ledger or among those that are ``refused``; returns counts."""
+    """Record the outcome of each clip, in the ledger or in ``refused``; returns counts."""
     counts: Counter[str] = Counter()
     for clip, outcome in outcomes:
         counts[outcome.get("reason", "made")] += 1
@@ -119,7 +119,7 @@ def _noted(outcomes: Iterable[tuple[Clip, dict]], ledger: Ledger, refused: dict[
 
 
 def _state(ledger: Ledger, task: tuple[Clip, float, dict]) -> str:
-    """Whether a clip's features can be kept, and why not. Raises VsrError where something else has their name."""
+    """Whether a clip's features can be kept, or why not. Raises VsrError where another file has their name."""
     name = f"{task[0].id}.safetensors"
     if not (ledger.folder / name).is_file():
         return NEW
@@ -129,28 +129,28 @@ def _state(ledger: Ledger, task: tuple[Clip, float, dict]) -> str:
 
 
 def made_from(task: tuple[Clip, float, dict], known: dict | None = None) -> dict:
-    """What the features of a clip depend on."""
+    """The inputs that a clip's features depend on."""
     clip, offset, common = task
-    own = {"video": identify(clip.video, known), "part": [clip.start, clip.end], "length": clip.num_frames}
-    return own | {"offset": offset} | common
+    inputs = {"video": identify(clip.video, known), "part": [clip.start, clip.end], "length": clip.num_frames}
+    return inputs | {"offset": offset} | common
 
 
 def _check_features(path: Path) -> None:
-    """Refuse to replace a file that is whole and holds no features, such as a voice. Raises VsrError exists."""
+    """Refuse to replace an intact file without features, such as a voice. Raises VsrError exists."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(str(path), framework="pt") as stored:
-            strange = "speaker" not in stored.keys()  # noqa: SIM118  no dictionary
+            is_other = "speaker" not in stored.keys()  # noqa: SIM118  no dictionary
     except (OSError, SafetensorError):
         return
-    if strange:
+    if is_other:
         raise VsrError("exists", f"{path} exists and holds no speech features: choose another --out")
 
 
 @cache
 def _tools(codebook: str, sha256: str) -> tuple[Codebook, Extractor]:
-    """Of one process: the codebook with that hash and what makes its frames."""
+    """The codebook with that hash and its extractor, loaded once per process."""
     loaded = Codebook.load(codebook)
     return loaded, open_extractor(loaded.extractor)
 
@@ -161,11 +161,11 @@ def _outcomes(tasks: list[tuple[Clip, float, dict]], codebook: str, out_dir: Pat
 
 
 def _extract_task(codebook: str, out_dir: Path, task: tuple[Clip, float, dict]) -> dict:
-    """Write one clip's features; their line of the ledger, or the reason and message where it is refused."""
+    """Write one clip's features; returns their record for the ledger, or reason and message of a refusal."""
     from safetensors.torch import save_file
 
     clip, offset, common = task
-    made, name = made_from(task), f"{clip.id}.safetensors"
+    inputs, name = made_from(task), f"{clip.id}.safetensors"
     try:
         stored = extract(clip, *_tools(codebook, common["codebook"]["sha256"]), offset)
     except VsrError as error:
@@ -173,7 +173,7 @@ def _extract_task(codebook: str, out_dir: Path, task: tuple[Clip, float, dict]) 
     with atomic_write(out_dir / name) as temporary:
         tensors = {key: tensor.contiguous() for key, tensor in stored.items()}
         save_file(tensors, str(temporary), {"offset": str(offset)})
-        return record_of(name, temporary, made)
+        return record_of(name, temporary, inputs)
 
 
 def _lost(task: tuple[Clip, float, dict]) -> dict:

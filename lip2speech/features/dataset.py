@@ -1,4 +1,4 @@
-"""Cropped clips with their speech features -> batches for the acoustic model."""
+"""Batches for the acoustic model from cropped clips and their speech features."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from vsr.data.targets import Encoder
 from vsr.data.transforms import Augmentation
 from vsr.media.audio import read_wave
 
-FRAME_BUDGET = 1200  # video frames that are looked at together
+FRAME_BUDGET = 1200  # video frames that are encoded together
 PROTOCOLS = ("cross", "self")
-MEASURED = 4000  # clips whose mels make the statistics, at most
+MEASURED = 4000  # clips from whose mels the statistics are computed, at most
 
 
 class NoText:
-    """Stands for the tokenizer of a lip reader that has none, or where no text is read."""
+    """Replaces the tokenizer of a lip reader that has none, or where no text is needed."""
 
     def encode(self, text: str) -> list[int]:
         """No tokens."""
@@ -39,8 +39,8 @@ class NoText:
 @dataclass
 class SpeechBatch(Counted):
     """seen: the lip reader's batch; mel (B, 4T, 80), the last real frame repeated over the padding; units (B, 2T),
-    padded with -1; speaker (B, 256); visual (B, T, 2D) where a frozen encoder made them before (the batch then has
-    no video); conditions: name -> (B, 2T, C) or (B, C), zero on padding."""
+    padded with -1; speaker (B, 256); visual (B, T, 2D): cached features of a frozen encoder (the batch then has no
+    video); conditions: name -> (B, 2T, C) or (B, C), zero on padding."""
 
     seen: Batch
     mel: Tensor
@@ -50,7 +50,7 @@ class SpeechBatch(Counted):
     conditions: dict[str, Tensor] = field(default_factory=dict)
 
     def counts(self) -> dict[str, Tensor]:
-        """Video frames, which the parts of the loss are means over."""
+        """Number of video frames, over which the losses are averaged."""
         return {"frames": self.seen.lengths.sum().float()}
 
 
@@ -61,10 +61,10 @@ class SpeechDataset:
         clips: cropped clips.
         features: folder of `lip2speech features`.
         tokenizer: of the lip reader; `NoText` where it has none.
-        augmentation: of the crops (its speed must be 0: the sound does not stretch), or None.
-        protocol: whose voice is given: "self", the clip's own, or "cross", another clip's of the same speaker, so
-            that the vector can say nothing to the model about the sentence.
-        conditions: further ones of the flow, by name.
+        augmentation: of the crops (its speed must be 0: the sound is not stretched), or None.
+        protocol: source of the speaker vector: "self", the clip itself, or "cross", another clip of the same speaker,
+            so that the vector carries no information about the sentence.
+        conditions: further conditions of the flow, by name.
     """
 
     def __init__(
@@ -84,35 +84,35 @@ class SpeechDataset:
             self.by_speaker.setdefault(clip.speaker, []).append(index)
 
     def seen_of(self, clips: Sequence[Clip], tokenizer: Encoder, augmentation: Augmentation | None, seed: int):
-        """Where what is seen comes from: the crops. Raises VsrError bad_manifest for clips without."""
+        """The dataset of the visual input, the crops. Raises VsrError bad_manifest for clips without crops."""
         return CropDataset(clips, tokenizer, augmentation, seed)
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def voice(self, index: int, epoch: int = 0) -> Tensor:
-        """The speaker vector (256,) that clip ``index`` is given in ``epoch``."""
-        others = [other for other in self.by_speaker[self.clips[index].speaker] if other != index]
-        if self.protocol == "self" or not others:
+        """The speaker vector (256,) of clip ``index`` in ``epoch``."""
+        other_clips = [i for i in self.by_speaker[self.clips[index].speaker] if i != index]
+        if self.protocol == "self" or not other_clips:
             return self.features.speaker(index)
-        return self.features.speaker(int(np.random.default_rng((self.seed, epoch, index, 1)).choice(others)))
+        return self.features.speaker(int(np.random.default_rng((self.seed, epoch, index, 1)).choice(other_clips)))
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> SpeechBatch:
         """The padded batch of several clips."""
         return self.with_speech(self.crops.batch(indices, epoch), indices, epoch)
 
     def with_speech(self, seen: Batch, indices: Sequence[int], epoch: int) -> SpeechBatch:
-        """The video's batch with its speech."""
-        own = [self.features[i] for i in indices]
-        longest = max(len(each.mel) for each in own)
-        mel = torch.stack([torch.cat([f.mel, f.mel[-1:].expand(longest - len(f.mel), -1)]) for f in own])
-        units = pad_sequence([f.units for f in own], batch_first=True, padding_value=-1)
-        conditions = {name: self._values(name, kind, own, indices, epoch) for name, kind in self.conditions.items()}
+        """Add speech features to a batch of video."""
+        items = [self.features[i] for i in indices]
+        longest = max(len(item.mel) for item in items)
+        mel = torch.stack([torch.cat([f.mel, f.mel[-1:].expand(longest - len(f.mel), -1)]) for f in items])
+        units = pad_sequence([f.units for f in items], batch_first=True, padding_value=-1)
+        conditions = {name: self._values(name, kind, items, indices, epoch) for name, kind in self.conditions.items()}
         speaker = torch.stack([self.voice(i, epoch) for i in indices])
         return SpeechBatch(seen, mel, units, speaker, conditions=conditions)
 
     def _value(self, name: str, condition: Condition, index: int, features: Features, epoch: int) -> np.ndarray:
-        """One condition of one clip; what is measured in its sound is measured once."""
+        """The value of a condition for a clip; measurements of its audio are cached."""
         if is_corrupted(condition):
             rng = np.random.default_rng((self.seed, epoch, index, 4))
             return condition.corrupted(features, self.clips[index].id, list(self.places), self._sound_of, rng)
@@ -123,29 +123,29 @@ class SpeechDataset:
         return self.heard[name, index]
 
     def _sound_of(self, name: str) -> np.ndarray:
-        """The wave (S,) of a clip of the list, by its id, or of a sound file."""
+        """The wave (S,) of a clip of the list, by its id, or of an audio file."""
         return self.features[self.places[name]].wave.numpy() if name in self.places else read_wave(name)
 
     def _values(
-        self, name: str, condition: Condition, known: list[Features], indices: Sequence[int], epoch: int
+        self, name: str, condition: Condition, items: list[Features], indices: Sequence[int], epoch: int
     ) -> Tensor:
-        """One condition of several clips. Raises VsrError bad_condition for one of another shape."""
-        found = []
-        for index, features in zip(indices, known, strict=True):
+        """The padded values of a condition for several clips. Raises VsrError bad_condition for wrong shapes."""
+        values = []
+        for index, features in zip(indices, items, strict=True):
             steps = len(features.units)
-            own = torch.as_tensor(np.asarray(self._value(name, condition, index, features, epoch), np.float32))
-            length = max(1, len(own)) if is_sequence(condition) else steps
+            value = torch.as_tensor(np.asarray(self._value(name, condition, index, features, epoch), np.float32))
+            length = max(1, len(value)) if is_sequence(condition) else steps
             expected = (length, condition.width) if condition.per_frame else (condition.width,)
-            if tuple(own.shape) != expected or not own.isfinite().all():
-                problem = f"{tuple(own.shape)}, or not finite, where {expected} is needed"
+            if tuple(value.shape) != expected or not value.isfinite().all():
+                problem = f"{tuple(value.shape)}, or not finite, where {expected} is needed"
                 raise VsrError("bad_condition", f"condition {name} of {self.clips[index].id} is {problem}")
-            found.append(own)
-        return pad_sequence(found, batch_first=True)
+            values.append(value)
+        return pad_sequence(values, batch_first=True)
 
     def mel_statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation (80,) of each mel band over all clips, or evenly chosen ones of many."""
-        chosen = np.linspace(0, len(self) - 1, min(len(self), MEASURED)).astype(int).tolist()
-        mels = (self.features[index].mel.double() for index in chosen)
+        """Mean and standard deviation (80,) of each mel band over all clips, or over evenly spaced ones of many."""
+        indices = np.linspace(0, len(self) - 1, min(len(self), MEASURED)).astype(int).tolist()
+        mels = (self.features[index].mel.double() for index in indices)
         counts, sums, squared = zip(*((len(mel), mel.sum(0), (mel * mel).sum(0)) for mel in mels), strict=True)
         zero = torch.zeros(())
         count, total, squares = sum(counts), sum(sums, zero), sum(squared, zero)
@@ -154,18 +154,18 @@ class SpeechDataset:
         return mean.float(), std.float()
 
     def mean_speaker(self) -> Tensor:
-        """The vector (256,) of the speaker with the most clips: the voice where none is asked for."""
-        most = max(self.by_speaker.values(), key=len)
-        mean = torch.stack([self.features.speaker(i) for i in most]).mean(0)
+        """The mean vector (256,) of the speaker with the most clips: the default voice."""
+        indices = max(self.by_speaker.values(), key=len)
+        mean = torch.stack([self.features.speaker(i) for i in indices]).mean(0)
         return mean / mean.norm()
 
 
 class CachedFeatures:
-    """A `SpeechDataset` whose visual features a frozen encoder made beforehand, in several augmented views.
+    """A `SpeechDataset` with cached visual features of a frozen encoder, in several augmented views.
 
     Args:
         dataset: of the clips.
-        views: of each clip a list of visual features (T, 2D), as `cache_views` makes them; an epoch draws one.
+        views: for each clip a list of visual features (T, 2D), from `cache_views`; an epoch draws one.
     """
 
     def __init__(self, dataset: SpeechDataset, views: list[list[Tensor]]):
@@ -174,23 +174,23 @@ class CachedFeatures:
     def batch(self, indices: Sequence[int], epoch: int = 0) -> SpeechBatch:
         """The padded batch of several clips, without video."""
         rngs = [np.random.default_rng((self.dataset.seed, epoch, index, 2)) for index in indices]
-        chosen = [self.views[i][rng.integers(len(self.views[i]))].float() for i, rng in zip(indices, rngs, strict=True)]
-        lengths = torch.tensor([len(own) for own in chosen])
+        visual = [self.views[i][rng.integers(len(self.views[i]))].float() for i, rng in zip(indices, rngs, strict=True)]
+        lengths = torch.tensor([len(features) for features in visual])
         ids = [self.dataset.clips[i].id for i in indices]
-        seen = Batch({}, lengths, {}, ids)
-        batch = self.dataset.with_speech(seen, indices, epoch)
-        batch.visual = pad_sequence(chosen, batch_first=True)
+        video_batch = Batch({}, lengths, {}, ids)
+        batch = self.dataset.with_speech(video_batch, indices, epoch)
+        batch.visual = pad_sequence(visual, batch_first=True)
         return batch
 
 
 def cache_views(dataset: SpeechDataset, encode: Callable[[Tensor, Tensor], Tensor], views: int) -> list[list[Tensor]]:
-    """Visual features of every clip by ``encode`` (video, lengths), once a view: a list of (T, 2D) fp16 each."""
+    """Visual features of every clip from ``encode`` (video, lengths), a list of (T, 2D) fp16, one for each view."""
     sampler = FrameBudgetSampler([clip.num_frames for clip in dataset.clips], FRAME_BUDGET, shuffle=False)
-    seen: list[list[Tensor]] = [[] for _ in dataset.clips]
+    features: list[list[Tensor]] = [[] for _ in dataset.clips]
     for view in counted(range(views), "views", views):
         for indices in sampler.batches():
             batch = dataset.crops.batch(indices, view)
             visual = encode(batch.video, batch.lengths).half().cpu()
-            for index, own, length in zip(indices, visual, batch.lengths.tolist(), strict=True):
-                seen[index].append(own[:length].clone())
-    return seen
+            for index, clip_features, length in zip(indices, visual, batch.lengths.tolist(), strict=True):
+                features[index].append(clip_features[:length].clone())
+    return features

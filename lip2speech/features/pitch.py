@@ -1,4 +1,4 @@
-"""Fundamental frequency of a voice by WORLD (DIO and StoneMask, Morise et al. 2009), on the mel clock."""
+"""Fundamental frequency of a voice by WORLD (DIO and StoneMask, Morise et al. 2009), at the mel's frame rate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FROM_SOURCE = "pip install pyworld, which needs a C++ compiler and Python's head
 
 
 def pitch(wave: np.ndarray) -> np.ndarray:
-    """Wave (160 N,) at 16 kHz -> (N,) Hz, 0 where nothing is voiced. Raises VsrError missing_package."""
+    """Pitch (N,) in Hz, 0 where unvoiced, of a wave (160 N,) at 16 kHz. Raises VsrError missing_package."""
     pyworld = needed("pyworld", "the pitch of a voice", FROM_SOURCE)
     frames = exact(len(wave), HOP)
     samples = wave.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Sound without faces, to learn units -> voice from: recordings become clips that are as long as their sound."""
+"""Clips of audio without video, for pretraining on units."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from vsr.data.manifest import Clip
 from vsr.data.recordings import recordings
 from vsr.media.audio import read_wave
 
-LONGEST = 500  # video frames that are taken of a recording, from its start
+LONGEST = 500  # video frames that are used of a recording, from its start
 SHORTEST = 25
 MANIFEST = "sound.jsonl"
 
 
 def sound_clips(given: Sequence[str | Path]) -> list[Clip]:
-    """Clips of sound files, folders of them and manifests, with their length in video frames; what is shorter than a
-    second is left out. The speaker is what stands before the first hyphen of a file name (LibriSpeech), where a
-    manifest does not say. Raises VsrError unreadable, no_sound, bad_manifest.
+    """Clips of audio files, folders of them and manifests, with their length in video frames; clips shorter than a
+    second are left out. Without a speaker in the manifest, it is the part of the file name before the first hyphen
+    (LibriSpeech). Raises VsrError unreadable, no_sound, bad_manifest.
     """
     clips = recordings(given)
     measured = [_measured(clip) for clip in counted(clips, "lengths", len(clips))]

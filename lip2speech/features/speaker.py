@@ -1,4 +1,4 @@
-"""Who speaks: the GE2E vector (Wan et al. 2018) of a voice, by resemblyzer, whose wheel carries the model."""
+"""Speaker vectors: the GE2E embedding (Wan et al. 2018) of a voice by resemblyzer, whose wheel contains the model."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def _encoder():
 
 
 def speaker_vector(wave: np.ndarray) -> np.ndarray:
-    """Wave (S,) at 16 kHz -> (256,) float32 of length 1, never negative; pauses are left out."""
-    voiced = _resemblyzer().preprocess_wav(np.asarray(wave, np.float32), SAMPLE_RATE)
-    # What the voice activity detector takes for one long pause is still described as a whole.
-    return _encoder().embed_utterance(voiced if len(voiced) >= SAMPLE_RATE // 4 else wave).astype(np.float32)
+    """Speaker vector (256,) float32, of unit length and non-negative, of a wave (S,) at 16 kHz; pauses are removed."""
+    speech = _resemblyzer().preprocess_wav(np.asarray(wave, np.float32), SAMPLE_RATE)
+    # Where the voice activity detector finds almost no speech, use the whole wave.
+    return _encoder().embed_utterance(speech if len(speech) >= SAMPLE_RATE // 4 else wave).astype(np.float32)
 
 
 def reference_vector(path: str | Path, most: float | None = None) -> np.ndarray:
-    """The vector of a voice given as a recording of any rate; ``most``: the seconds of it that are listened to.
+    """Speaker vector of a recording of any sample rate; ``most``: seconds of it that are used.
 
     Raises VsrError: unreadable, no_sound, silent_reference, short_reference, no_voice, missing_package.
     """

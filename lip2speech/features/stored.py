@@ -1,4 +1,4 @@
-"""The features of clips as they lie on disk (`lip2speech.features.corpus` makes them)."""
+"""Reads the features of clips from disk (`lip2speech.features.corpus` writes them)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Features:
     speaker: Tensor
 
     def f0(self) -> np.ndarray:
-        """Pitch of the wave, (4T,) Hz, 0 where nothing is voiced. Raises VsrError missing_package."""
+        """Pitch of the wave, (4T,) Hz, 0 where unvoiced. Raises VsrError missing_package."""
         return pitch(self.wave.numpy())
 
 
@@ -58,17 +58,17 @@ def load_features(folder: str | Path, clip: Clip) -> Features:
 
 
 def featured(name: str, clips: Sequence[Clip], folder: str | Path, say: Callable[[str], None]) -> list[Clip]:
-    """The clips of a list that have features; says how many have none. Raises VsrError bad_features where none has."""
-    kept, note = with_features(clips, folder)
-    if not kept:
+    """The clips of a list that have features; ``say`` reports the others. Raises VsrError bad_features for none."""
+    usable, note = with_features(clips, folder)
+    if not usable:
         raise VsrError("bad_features", f"{name}: {note}")
     if note:
         say(f"{name}: {note}")
-    return kept
+    return usable
 
 
 class StoredFeatures:
-    """The features of clips, read when they are asked for: those of LRS3 are 50 GB.
+    """The features of clips, read on access: those of LRS3 are 50 GB.
 
     Raises VsrError bad_features where a file is missing, and on access where it is damaged.
     """
@@ -86,7 +86,7 @@ class StoredFeatures:
         return load_features(self.folder, self.clips[index])
 
     def speaker(self, index: int) -> Tensor:
-        """The speaker vector (256,) of one clip, without the rest. Raises VsrError bad_features."""
+        """The speaker vector (256,) of a clip, without reading the rest. Raises VsrError bad_features."""
         from safetensors import SafetensorError, safe_open
 
         path = self._path(self.clips[index])
@@ -101,15 +101,15 @@ class StoredFeatures:
 
 
 def refused_clips(folder: str | Path) -> dict[str, dict]:
-    """id -> reason and message of the clips that could not be given features."""
+    """Clip id -> reason and message, for clips whose features could not be extracted."""
     path = Path(folder) / REFUSED
     return read_json(path)["clips"] if path.is_file() else {}
 
 
 def with_features(clips: Sequence[Clip], folder: str | Path) -> tuple[list[Clip], str]:
-    """The clips that were not refused, and a sentence about the others ("" if there are none)."""
+    """The clips that were not refused, and a sentence about those that were ("" if there are none)."""
     refused = refused_clips(folder)
-    kept = [clip for clip in clips if clip.id not in refused]
+    usable = [clip for clip in clips if clip.id not in refused]
     reasons = Counter(refused[clip.id]["reason"] for clip in clips if clip.id in refused)
     note = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    return kept, f"{len(clips) - len(kept)} of {len(clips)} clips have no features: {note}" if note else ""
+    return usable, f"{len(clips) - len(usable)} of {len(clips)} clips have no features: {note}" if note else ""

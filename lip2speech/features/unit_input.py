@@ -1,5 +1,5 @@
-"""Units in the place of lips: the same networks learn units -> voice from sound alone, and a lip model begins with what
-they have learnt (the pretraining of AlignDiT and FTV; the renderer of AV2AV).
+"""Units as input instead of lips: pretrains the networks on audio alone, to initialise a lip model (the pretraining of
+AlignDiT and FTV; the renderer of AV2AV).
 
 Shapes: B batch, T video frames, D width of the lip reader, K units; two units a frame.
 """
@@ -17,40 +17,40 @@ from lip2speech.features.dataset import SpeechBatch, SpeechDataset
 from vsr.core.clock import UNITS_PER_FRAME
 from vsr.data.batch import Batch
 
-SEED = 0  # of the units' vectors: a lip model that begins with the weights meets others
-SPAN = 10  # frames that are hidden at once
+SEED = 0  # of the units' vectors, which a lip model that starts from the weights does not use
+SPAN = 10  # frames that are masked at once
 
 
 def unit_vectors(units: int, width: int) -> Tensor:
-    """(K, D), the same for every run: with D at least K, a linear layer over them can give each unit any vector."""
+    """Random vectors (K, D), the same in every run; with D at least K, a linear layer can map each to any vector."""
     generator = torch.Generator().manual_seed(SEED)
     return torch.randn(units, width, generator=generator)
 
 
 class UnitDataset(SpeechDataset):
-    """Clips of which the sound alone is known; what "is seen" are vectors of its units, some of them hidden.
+    """Clips with audio only, whose visual input are the vectors of their units, some of them masked.
 
     Args:
         vectors: (K, D) of `unit_vectors`.
-        hidden: share of frames whose units are not shown in training, in spans of 10; lips are not sure either.
+        hidden: share of frames whose units are masked in training, in spans of 10, as lips are ambiguous, too.
     """
 
     vectors: Tensor
     hidden: float = 0.0
 
     def seen_of(self, *_):
-        """There are no crops."""
+        """None: there are no crops."""
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> SpeechBatch:
         """The padded batch of several clips, without video."""
         lengths = torch.tensor([self.clips[index].num_frames for index in indices])
         batch = self.with_speech(Batch({}, lengths, {}, [self.clips[i].id for i in indices]), indices, epoch)
-        shown = [self._shown(index, epoch) for index in indices]
-        batch.visual = pad_sequence(shown, batch_first=True)
+        visual = [self._shown(index, epoch) for index in indices]
+        batch.visual = pad_sequence(visual, batch_first=True)
         return batch
 
     def _shown(self, index: int, epoch: int) -> Tensor:
-        """(T, 2D) of one clip."""
+        """The visual input (T, 2D) of a clip."""
         units = self.features[index].units
         vectors = self.vectors[units].unflatten(0, (-1, UNITS_PER_FRAME)).flatten(1)
         rng = np.random.default_rng((self.seed, epoch, index, 3))

@@ -30,7 +30,8 @@ from vsr.core.errors import Incomplete
 from vsr.core.progress import Watch
 from vsr.face.mouth_crop import MouthClip
 from vsr.face.mouth_source import MouthSource
-from vsr.face.speaker_selection import Part, number_of_faces
+from vsr.face.speaker_selection import Part
+from vsr.face.wanted import wanted_faces
 from vsr.inference.assemble import skipped_of, tracks_of
 from vsr.inference.listening import waves_at
 from vsr.inference.seen import Seen
@@ -85,7 +86,7 @@ def speak(
     """
     options, text = options or SpeakOptions(), text or Text()
     _check_sound(loaded, path, options)
-    number, speakers = number_of_faces(options.faces), speakers_of(loaded, reference, path, options.faces)
+    number, speakers = wanted_faces(options.faces), speakers_of(loaded, reference, path, options.faces)
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
     first, mixer = video_clock(path)[1], Mixer()
     seen, end = Seen(), first

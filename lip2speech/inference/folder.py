@@ -104,7 +104,6 @@ def check_given_sound(acoustic: Path, fill: bool) -> None:
 def save_voice(folder: str | Path, voice, codebook, extra: dict | None = None) -> Path:
     """Write an acoustic model's folder: weights as fp16, config, codebook. Raises VsrError not_writable, no_space."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     codebook.save(folder / UNITS_FILE)
     return save_part(folder, voice, extra)
 

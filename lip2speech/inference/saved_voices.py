@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsr.core.errors import VsrError
-from vsr.core.files import read_json, write_json
+from vsr.core.files import made_folder, read_json, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,12 +44,10 @@ def save_voice_as(name: str, vector: np.ndarray, source: str) -> Path:
     path = _path_of(name)
     if path.exists():
         raise VsrError("exists", f"a voice called {name} is saved: lip2speech voices remove {name}, or another name")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise VsrError("not_writable", f"{path.parent}: {error.strerror}") from error
     saved = datetime.date.today().isoformat()
-    write_json(path, {"from": source, "saved": saved, "vector": [round(float(value), 6) for value in vector]})
+    record = {"from": source, "saved": saved, "vector": [round(float(value), 6) for value in vector]}
+    with made_folder(path.parent, 0o700):
+        write_json(path, record)
     return path
 
 

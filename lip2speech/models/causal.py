@@ -1,4 +1,4 @@
-"""A causal transformer with a cache: many steps at once in training, a few at a time in decoding.
+"""A causal transformer with a key-value cache: all steps at once in training, a few at a time in decoding.
 
 Shapes: B batch, S positions, W width.
 """
@@ -12,20 +12,20 @@ from vsr.models.attention import RotaryAttention, rotate
 
 
 class Past:
-    """Keys and values of each layer, (B, H, S, E), of the positions so far."""
+    """Cache of each layer's keys and values, (B, H, S, E), for the positions so far."""
 
     def __init__(self, layers: int):
         self.kept: list[tuple[Tensor, Tensor] | None] = [None] * layers
         self.length = 0
 
     def cut(self, length: int) -> None:
-        """Forget what comes after so many positions."""
-        self.kept = [own and (own[0][:, :, :length], own[1][:, :, :length]) for own in self.kept]
+        """Keep only the first ``length`` positions."""
+        self.kept = [entry and (entry[0][:, :, :length], entry[1][:, :, :length]) for entry in self.kept]
         self.length = length
 
 
 class CausalLayer(nn.Module):
-    """Attention to itself and what came before, then a feed-forward network; both pre-norm and residual."""
+    """Causal self-attention, then a feed-forward network; both pre-norm and residual."""
 
     def __init__(self, dim: int, heads: int, hidden: int, dropout: float):
         super().__init__()
@@ -36,22 +36,22 @@ class CausalLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor, past: Past | None, layer: int) -> Tensor:
-        """x (B, S, W) that follows ``past``, mask (S, all positions) -> (B, S, W)."""
-        own, first = self.attention, 0 if past is None else past.length
+        """x (B, S, W) after the positions of ``past``, mask (S, all positions) -> (B, S, W)."""
+        attention, first = self.attention, 0 if past is None else past.length
         normed = self.norm_attention(x)
-        key, value = own.keys_values(normed)
-        key = rotate(own.key_norm(key), first).to(value.dtype)
+        key, value = attention.keys_values(normed)
+        key = rotate(attention.key_norm(key), first).to(value.dtype)
         if past is not None:
-            if before := past.kept[layer]:
-                key, value = torch.cat([before[0], key], 2), torch.cat([before[1], value], 2)
+            if cached := past.kept[layer]:
+                key, value = torch.cat([cached[0], key], 2), torch.cat([cached[1], value], 2)
             past.kept[layer] = key, value
-        query = rotate(own.query_norm(own.split(own.query(normed))), first).to(value.dtype)
-        x = x + self.dropout(own.attend(query, key, value, mask))
+        query = rotate(attention.query_norm(attention.split(attention.query(normed))), first).to(value.dtype)
+        x = x + self.dropout(attention.attend(query, key, value, mask))
         return x + self.dropout(self.feed_forward(x))
 
 
 class Causal(nn.Module):
-    """Layers and a last norm."""
+    """Stack of causal layers with a final norm."""
 
     def __init__(self, dim: int, layers: int, heads: int, hidden: int, dropout: float):
         super().__init__()
@@ -59,7 +59,7 @@ class Causal(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
-        """x (B, S, W), behind what ``past`` has, which grows -> states (B, S, W)."""
+        """x (B, S, W) after the positions of ``past``, which is extended -> states (B, S, W)."""
         first = 0 if past is None else past.length
         count = x.shape[1]
         mask = torch.ones(count, first + count, dtype=torch.bool, device=x.device).tril(first)

@@ -1,6 +1,6 @@
 """The content model: visual features at 25 Hz -> units and a coarse mel at 50 Hz.
 
-Shapes: B batch, T video frames, D width of what is seen, W width of the content, K units. A "pair" is two
+Shapes: B batch, T video frames, D width of the visual features, W width of the content, K units. A "pair" is two
 consecutive mel frames in one vector of 160, so that pairs and units share the 50 Hz clock.
 """
 
@@ -35,7 +35,7 @@ class ContentModel(nn.Module):
     """Upsampling, Conformer, a unit head and a mel head (the targets of Choi et al. 2023).
 
     Args:
-        visual: width D of what is seen.
+        visual: width D of the visual features.
         speaker: width of the speaker vector.
         units: K.
         dim, layers, heads, hidden, kernel, dropout: of the Conformer.

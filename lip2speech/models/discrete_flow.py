@@ -1,7 +1,7 @@
 """Masked discrete flow matching over the codes of all books (Gat et al. 2024; the generator of DiFlowDubber, 2025).
 
-A code at time t is masked with probability 1 - t, else it is the code itself. The network says what the codes are,
-p(x_1 | x_t); the probability velocity of a masked code is (p - delta_mask) / (1 - t), of others 0, and sums to zero.
+A code at time t is masked with probability 1 - t, and else unchanged. The network predicts p(x_1 | x_t); the
+probability velocity of a masked code is (p - delta_mask) / (1 - t), that of others is 0, and it sums to zero.
 Shapes: B batch, N steps of 50 Hz, C width of the condition, Q books, K codes of each; MASK is K.
 """
 
@@ -22,23 +22,23 @@ from lip2speech.models.token_options import TokenOptions
 @GENERATORS.register("discrete_flow")
 @dataclass(frozen=True)
 class DiscreteFlowSettings(ConformerSettings):
-    """All books at once, each code by itself."""
+    """Fills all books at once, each code independently."""
 
     def build(self, condition: int, books: int, size: int) -> nn.Module:
-        """Its module."""
+        """Build the module."""
         return DiscreteFlow(self, condition, books, size)
 
 
 class DiscreteFlow(Filler):
-    """What is seen, and what is not masked at time t, -> what each code is."""
+    """Predicts each code from the visual condition and the codes that are not masked at time t."""
 
     def loss(self, condition: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
-        """Cross-entropy of the masked codes at times that are drawn evenly."""
+        """Cross-entropy of the masked codes at uniformly drawn times."""
         codes = codes.clamp(min=0)
         noisy = at_time(codes, torch.rand(len(codes), device=codes.device), self.size)
         noisy[:, 0, 0] = self.size  # at least one
-        asked = (noisy == self.size) & mask[..., None]
-        return F.cross_entropy(self(condition, noisy, mask)[asked], codes[asked])
+        is_target = (noisy == self.size) & mask[..., None]
+        return F.cross_entropy(self(condition, noisy, mask)[is_target], codes[is_target])
 
     @torch.no_grad()
     def sample(self, condition: Tensor, options: TokenOptions, seed: int, given: Given | None = None) -> Tensor:
@@ -52,15 +52,15 @@ class DiscreteFlow(Filler):
 
 
 def at_time(codes: Tensor, time: Tensor, mask: int) -> Tensor:
-    """x_t of codes (B, ...) at times (B,): all masked at 0, the codes at 1."""
+    """x_t of codes (B, ...) at times (B,): all masked at 0, none at 1."""
     shape = (-1, *[1] * (codes.dim() - 1))
     return torch.where(torch.rand(codes.shape, device=codes.device) < time.view(shape), codes, mask)
 
 
 def velocity(log_probs: Tensor, codes: Tensor, time: float) -> Tensor:
-    """log p(x_1 | x_t) (..., K), x_t (...), K where masked -> the velocity of each code's probabilities (..., K + 1).
+    """Velocity of each code's probabilities (..., K + 1), by log p(x_1 | x_t) (..., K) and x_t (...), K where masked.
 
-    Where a code is not masked it is 0.
+    It is 0 where a code is not masked.
     """
     size = log_probs.shape[-1]
     masked = (codes == size)[..., None]
@@ -72,17 +72,17 @@ def solved(
     posterior: Callable[[Tensor, float], Tensor], codes: Tensor, steps: int, temperature: float,
     generator: torch.Generator,
 ) -> Tensor:  # fmt: skip
-    """Carry codes (...), K where masked, from time 0 to 1: in each step a masked code leaves by its velocity.
+    """Carry codes (...), K where masked, from time 0 to 1: in each step masked codes are filled at their velocity.
 
-    ``posterior``: (x_t, t) -> log-probabilities (..., K). Temperature 1 draws from them, 0 takes the likeliest.
+    ``posterior``: (x_t, t) -> log-probabilities (..., K). Temperature 1 samples them, 0 takes the most probable.
     """
     for number in range(steps):
-        now, later = number / steps, (number + 1) / steps
+        now, next_time = number / steps, (number + 1) / steps
         log_probs = posterior(codes, now)
         size = log_probs.shape[-1]
-        leaving = -velocity(log_probs, codes, now)[..., size] * (later - now)  # of a masked code, else 0
+        rate = -velocity(log_probs, codes, now)[..., size] * (next_time - now)  # of a masked code, else 0
         chance = torch.rand(codes.shape, generator=generator).to(codes.device)  # the same on every machine
-        goes = chance < (leaving if number < steps - 1 else leaving.ceil())
-        found = drawn(log_probs.flatten(0, -2), temperature, generator).view(codes.shape)
-        codes = torch.where(goes & (codes == size), found, codes)
+        is_filled = chance < (rate if number < steps - 1 else rate.ceil())
+        candidates = drawn(log_probs.flatten(0, -2), temperature, generator).view(codes.shape)
+        codes = torch.where(is_filled & (codes == size), candidates, codes)
     return codes

@@ -1,4 +1,4 @@
-"""How long each unit is said: runs of equal units are one, with their length; lengths that fill a given time exactly.
+"""Durations of units: run-length coding of repeated units, and rounding of durations to fill a given time exactly.
 
 Shapes: N steps of 50 Hz, U units without repetitions.
 """
@@ -13,30 +13,30 @@ from vsr.core.errors import VsrError
 
 
 def runs(units: Sequence[int]) -> tuple[list[int], list[int]]:
-    """(N,) -> the unit of each run, and how many steps it lasts; `repeated` undoes it."""
-    found: list[int] = []
+    """The unit of each run of (N,) units, and its length in steps; `repeated` is the inverse."""
+    run_units: list[int] = []
     counts: list[int] = []
     for unit in units:
-        if found and found[-1] == unit:
+        if run_units and run_units[-1] == unit:
             counts[-1] += 1
         else:
-            found.append(int(unit))
+            run_units.append(int(unit))
             counts.append(1)
-    return found, counts
+    return run_units, counts
 
 
 def repeated(units: Sequence[int], counts: Sequence[int]) -> list[int]:
-    """Each unit as often as its count says."""
+    """Each unit repeated ``count`` times."""
     return [unit for unit, count in zip(units, counts, strict=True) for _ in range(count)]
 
 
 def free(lengths: Sequence[float]) -> list[int]:
-    """Lengths (U,) in steps -> whole ones, at least 1 each."""
-    return [max(1, round(own)) for own in lengths]
+    """Round lengths (U,) in steps to whole numbers of at least 1."""
+    return [max(1, round(length)) for length in lengths]
 
 
 def filling(lengths: Sequence[float], steps: int) -> list[int]:
-    """Lengths (U,) -> whole ones of at least 1 that add up to ``steps`` exactly, in proportion to what each has above
+    """Scale lengths (U,) to whole numbers of at least 1 that sum to ``steps``, in proportion to the excess of each over
     1 (the largest remainders are rounded up).
 
     Raises VsrError too_short where there are more units than steps.
@@ -44,9 +44,9 @@ def filling(lengths: Sequence[float], steps: int) -> list[int]:
     if not 0 < len(lengths) <= steps:
         problem = f"{len(lengths)} units have to be said in {steps} steps of 20 ms"
         raise VsrError("too_short", f"{problem}: give --duration free")
-    above = np.maximum(np.asarray(lengths, float) - 1, 1e-6)
-    shares = above / above.sum() * (steps - len(lengths))
-    whole = np.floor(shares + 1e-9).astype(int)
-    rest = steps - len(lengths) - int(whole.sum())
-    whole[np.argsort(whole - shares, kind="stable")[:rest]] += 1
-    return (whole + 1).tolist()
+    excess = np.maximum(np.asarray(lengths, float) - 1, 1e-6)
+    shares = excess / excess.sum() * (steps - len(lengths))
+    counts = np.floor(shares + 1e-9).astype(int)
+    remaining = steps - len(lengths) - int(counts.sum())
+    counts[np.argsort(counts - shares, kind="stable")[:remaining]] += 1
+    return (counts + 1).tolist()

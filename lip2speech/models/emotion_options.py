@@ -1,4 +1,4 @@
-"""What `--emotion NAME[:A[,B]]` says. Loads no PyTorch."""
+"""Parses `--emotion NAME[:A[,B]]`. Loads no PyTorch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STRENGTH = Range(0, 100)
 
 @dataclass(frozen=True)
 class Emotion:
-    """name; alpha: how far the voice is pulled towards it; beta: how far away from all others."""
+    """An emotion: name; alpha: strength of the pull towards it; beta: of the push away from all others."""
 
     name: str
     alpha: float = 1.0
@@ -25,17 +25,17 @@ class Emotion:
 
     @property
     def pulls(self) -> bool:
-        """Whether it does anything."""
+        """Whether it has any effect."""
         return bool(self.alpha or self.beta)
 
 
 def emotion_of(given: str | None) -> Emotion | None:
-    """NAME, NAME:A or NAME:A,B. Raises VsrError bad_options."""
+    """Parse NAME, NAME:A or NAME:A,B. Raises VsrError bad_options."""
     if given is None:
         return None
     name, colon, strengths = given.partition(":")
     try:
-        numbers = [float(own) for own in strengths.split(",")] if colon else []
+        numbers = [float(strength) for strength in strengths.split(",")] if colon else []
     except ValueError:
         numbers = [0.0] * 3
     if len(numbers) > 2:

@@ -1,8 +1,8 @@
-"""Correlation of the loudness envelope of each third-octave band with that of the real speech.
+"""Correlation of third-octave band envelopes between predicted and real speech, as a differentiable measure.
 
-That is what STOI measures (Taal et al. 2011: 15 bands from 150 Hz on, stretches of 384 ms) and what makes speech
-intelligible; the mean error of a log-mel gives most of its weight to bins and pauses that nobody hears. Here the bands
-are sums of mel bands, so that it can be a loss.
+STOI measures this (Taal et al. 2011: 15 bands from 150 Hz on, segments of 384 ms), and it predicts intelligibility;
+the mean error of a log-mel gives most of its weight to inaudible bins and pauses. Here the bands are sums of mel bands,
+so that it can be a loss.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from torch import Tensor
 from vsr.core.clock import SAMPLE_RATE
 from vsr.media.mel import NUM_MELS, mel_filters
 
-LOWEST, BANDS = 150.0, 15  # Hz of the first band's middle; third octaves
-STRETCH, STRIDE = 38, 4  # mel frames: 380 ms, each 40 ms
-AUDIBLE = 35.0  # dB below the loudest frame; a stretch mostly below that is a pause
-LOUDEST = 4.0  # nepers: keeps the power of a outlier finite
+LOWEST, BANDS = 150.0, 15  # centre frequency of the first band in Hz; third octaves
+STRETCH, STRIDE = 38, 4  # mel frames: segments of 380 ms, every 40 ms
+AUDIBLE = 35.0  # dB below the loudest frame; a segment mostly below that is a pause
+LOUDEST = 4.0  # nepers: keeps the power of an outlier finite
 
 
 @cache
@@ -42,7 +42,7 @@ def band_envelopes(mel: Tensor) -> Tensor:
 
 
 def envelope_correlation(mel: Tensor, real: Tensor, mask: Tensor) -> Tensor:
-    """Mean correlation, in [-1, 1], of the band envelopes of two log-mels (B, N, 80) where speech is heard.
+    """Mean correlation, in [-1, 1], of the band envelopes of two log-mels (B, N, 80) where speech is audible.
 
     Args:
         mask: (B, N) True on real frames.
@@ -50,18 +50,18 @@ def envelope_correlation(mel: Tensor, real: Tensor, mask: Tensor) -> Tensor:
     assert mel.shape[-1] == NUM_MELS
     if mel.shape[1] < STRETCH:
         return mel.new_ones(())
-    made, heard = (band_envelopes(each).unfold(2, STRETCH, STRIDE) for each in (mel, real))
+    predicted, target = (band_envelopes(log_mel).unfold(2, STRETCH, STRIDE) for log_mel in (mel, real))
     level = 10 * band_envelopes(real).square().sum(1).log10()
     loudest = level.masked_fill(~mask, -torch.inf).amax(1, keepdim=True)
     audible = ((level > loudest - AUDIBLE) & mask).float().unfold(1, STRETCH, STRIDE).mean(-1)
-    chosen = (audible > 0.6) & mask.unfold(1, STRETCH, STRIDE).all(-1)
-    if not chosen.any():
+    is_scored = (audible > 0.6) & mask.unfold(1, STRETCH, STRIDE).all(-1)
+    if not is_scored.any():
         return mel.new_ones(())
-    return _correlation(made, heard).mean(1)[chosen].mean()
+    return _correlation(predicted, target).mean(1)[is_scored].mean()
 
 
 def _correlation(a: Tensor, b: Tensor) -> Tensor:
-    """Of the last dimension."""
-    a, b = (each - each.mean(-1, keepdim=True) for each in (a, b))
-    lengths = [(each.square().sum(-1) + 1e-12).sqrt() for each in (a, b)]
+    """Correlation along the last dimension."""
+    a, b = (x - x.mean(-1, keepdim=True) for x in (a, b))
+    lengths = [(x.square().sum(-1) + 1e-12).sqrt() for x in (a, b)]
     return (a * b).sum(-1) / (lengths[0] * lengths[1])

@@ -1,8 +1,9 @@
 """Predicts a speaker vector from a face, for `--reference face` and `lip2speech match`.
 
-The speaker half of DiffV2S (Choi et al. 2023), which takes the vector from the frames of the lips, and of From Faces to
-Voices: frames of the mouth crop, light taken out, through strided convolutions; their mean over the clip becomes a
-GE2E vector. It is trained by the cosine to the speaker's vector and by contrast with the voices of other speakers.
+The speaker part of DiffV2S (Choi et al. 2023), which takes the vector from the lip frames, and of From Faces to Voices:
+frames of the mouth crop, with brightness and contrast normalised, go through strided convolutions; their mean over the
+clip is projected to a GE2E vector. The loss is the cosine to the speaker's vector and a contrastive term with the
+voices of other speakers.
 
 Shapes: B clips, K frames of each, D = 256.
 """
@@ -24,8 +25,8 @@ TEMPERATURE = 0.07
 
 @dataclass(frozen=True)
 class FaceVoiceConfig:
-    """frames: of a clip that are looked at; side: to which crops are scaled; width: channels of the first of ``layers``
-    convolutions, each of which halves the side and doubles the channels, to 256; contrast: weight of InfoNCE."""
+    """frames: used of each clip; side: to which crops are scaled; width: channels of the first of ``layers``
+    convolutions, each of which halves the side and doubles the channels, up to 256; contrast: weight of InfoNCE."""
 
     frames: int = 8
     side: int = 48
@@ -40,7 +41,7 @@ class FaceVoiceConfig:
 
 
 class FaceVoice(nn.Module):
-    """Mouth crops -> (B, 256), never negative, of length 1."""
+    """Predicts speaker vectors (B, 256), non-negative and of unit length, from mouth crops."""
 
     def __init__(self, config: FaceVoiceConfig):
         super().__init__()
@@ -50,29 +51,29 @@ class FaceVoice(nn.Module):
             nn.Sequential(nn.Conv2d(before, after, 3, 2, 1), nn.GroupNorm(1, after), nn.ReLU())
             for before, after in zip(sizes, sizes[1:], strict=False)
         ))  # fmt: skip
-        left = config.side // 2**config.layers
-        self.out = nn.Linear(sizes[-1] * left**2, DIM)
+        side = config.side // 2**config.layers
+        self.out = nn.Linear(sizes[-1] * side**2, DIM)
 
     def forward(self, crops: Tensor, mask: Tensor) -> Tensor:
         """crops (B, K, 96, 96) gray 0 to 255, mask (B, K) -> vectors (B, 256)."""
-        given = F.adaptive_avg_pool2d(crops.float().flatten(0, 1)[:, None], self.config.side)
-        spread = given.std((1, 2, 3), keepdim=True)
-        each = self.convolutions((given - given.mean((1, 2, 3), keepdim=True)) / (spread + 1)).flatten(1)
-        each = each.unflatten(0, mask.shape) * mask[..., None]
-        return F.normalize(self.out(each.sum(1) / mask.sum(1, keepdim=True)).relu() + 1e-6, dim=-1)
+        images = F.adaptive_avg_pool2d(crops.float().flatten(0, 1)[:, None], self.config.side)
+        contrast = images.std((1, 2, 3), keepdim=True)
+        features = self.convolutions((images - images.mean((1, 2, 3), keepdim=True)) / (contrast + 1)).flatten(1)
+        features = features.unflatten(0, mask.shape) * mask[..., None]
+        return F.normalize(self.out(features.sum(1) / mask.sum(1, keepdim=True)).relu() + 1e-6, dim=-1)
 
     def loss(self, batch) -> dict[str, Tensor]:
-        """Of a `lip2speech.training.face_voice.FaceBatch`."""
-        made = self(batch.crops, batch.mask)
-        cosine = 1 - (made * batch.vectors).sum(-1).mean()
-        contrast = contrast_of(made, batch.vectors, batch.speakers)
+        """Losses of a `lip2speech.training.face_voice.FaceBatch`."""
+        vectors = self(batch.crops, batch.mask)
+        cosine = 1 - (vectors * batch.vectors).sum(-1).mean()
+        contrast = contrast_of(vectors, batch.vectors, batch.speakers)
         loss = cosine + self.config.contrast * contrast
         return {"loss": loss, "cosine": cosine.detach(), "contrast": contrast.detach()}
 
 
 def contrast_of(made: Tensor, vectors: Tensor, speakers: Tensor, temperature: float = TEMPERATURE) -> Tensor:
-    """InfoNCE (van den Oord et al. 2018) of made vectors (B, D) with true ones (B, D), both ways; other clips of the
-    same speaker (B,) are no negatives."""
+    """InfoNCE (van den Oord et al. 2018) between predicted vectors ``made`` (B, D) and true ones (B, D), in both
+    directions; other clips of the same speaker (B,) are not negatives."""
     logits = made @ vectors.T / temperature
     same = (speakers[:, None] == speakers[None]) & ~torch.eye(len(speakers), dtype=torch.bool, device=speakers.device)
     logits = logits.masked_fill(same, float("-inf"))
@@ -81,5 +82,5 @@ def contrast_of(made: Tensor, vectors: Tensor, speakers: Tensor, temperature: fl
 
 
 def evenly(count: int, frames: int) -> Tensor:
-    """``frames`` places of a clip of ``count`` frames, spread evenly; all of a shorter one."""
+    """Indices of ``frames`` evenly spaced frames of a clip of ``count``; all of a shorter clip."""
     return torch.linspace(0, count - 1, min(count, frames)).round().long()

@@ -1,7 +1,7 @@
 """Rectified flow (Liu et al. 2023; Lipman et al. 2023) on the linear path x_t = (1 - t) x_0 + t x_1.
 
-Shapes: B batch, N steps of 50 Hz, P = 160. x_0 is the start, x_1 the mel. The guidance is written here, in `chained`,
-and nowhere else.
+Shapes: B batch, N steps of 50 Hz, P = 160. x_0 is the start, x_1 the mel. `chained` is the only implementation of
+guidance.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from lip2speech.models.flow_options import FlowOptions
 
 TARGETS = ("velocity", "x1")
 TIMES = ("uniform", "logit_normal")
-NEAR_END = 1e-3  # 1 - t is kept above this where it divides
+NEAR_END = 1e-3  # lower bound of 1 - t as a divisor
 
 
 def guided(v_cond: Tensor, v_null: Tensor, g: float) -> Tensor:
-    """Classifier-free guidance (Ho and Salimans 2022): g = 0 ignores the condition, 1 is plain, above 1 exaggerates."""
+    """Classifier-free guidance (Ho and Salimans 2022): g = 0 ignores the condition, 1 is plain, above 1 amplifies."""
     return chained([v_null, v_cond], [g])
 
 
 def chained(velocities: Sequence[Tensor], scales: Sequence[float]) -> Tensor:
     """`guided` along a chain: v_0 + sum_k g_k (v_k - v_(k-1)), one scale fewer than velocities."""
     v = velocities[0]
-    for before, now, g in zip(velocities[:-1], velocities[1:], scales, strict=True):
-        v = v + g * (now - before)
+    for previous, current, g in zip(velocities[:-1], velocities[1:], scales, strict=True):
+        v = v + g * (current - previous)
     return v
 
 
@@ -45,14 +45,14 @@ def on_path(start: Tensor, end: Tensor, time: Tensor) -> Tensor:
 
 
 def to_velocity(predicted: Tensor, x: Tensor, time: float | Tensor, target: str) -> Tensor:
-    """What a network that predicts ``target`` says of the velocity at (x, time)."""
+    """Velocity at (x, time), from the prediction of a network for ``target``."""
     if target == "velocity":
         return predicted
     return (predicted - x) / max(1 - float(time), NEAR_END)
 
 
 def grid(steps: int, sway: float) -> list[float]:
-    """Times 0 ... 1 of ``steps`` steps."""
+    """Times 0 ... 1 of ``steps`` solver steps, shifted by ``sway``."""
     even = torch.linspace(0, 1, steps + 1, dtype=torch.float64, device="cpu")
     return (even + sway * (torch.cos(torch.pi / 2 * even) - 1 + even)).tolist()
 
@@ -61,8 +61,8 @@ def solve(
     velocity: Callable[[Tensor, float], Tensor], x: Tensor, options: FlowOptions,
     push: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Tensor:  # fmt: skip
-    """Carry x (B, N, P) from time 0 to 1 along ``velocity(x, t)``; with the first step it is moved by ``push(x, v)``,
-    v being the velocity at time 0, too."""
+    """Integrate x (B, N, P) from time 0 to 1 along ``velocity(x, t)``; the first step also adds ``push(x, v)``, where v
+    is the velocity at time 0."""
     times = grid(options.steps, options.sway)
     for now, later in zip(times[:-1], times[1:], strict=True):
         step, v = later - now, velocity(x, now)
@@ -74,7 +74,7 @@ def solve(
 
 
 def noise(lengths: Sequence[int], width: int, seeds: Sequence[int]) -> Tensor:
-    """Normal noise (B, N, width), zero beyond each length; a row depends on its own seed and length alone."""
+    """Normal noise (B, N, width), zero beyond each length; a row depends only on its own seed and length."""
     rows = []
     for length, seed in zip(lengths, seeds, strict=True):
         generator = torch.Generator("cpu").manual_seed(seed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lip2speech.models.guidance import Guidance, scales_in
 from vsr.core.errors import VsrError
-from vsr.core.numbers import SEED, Range, check_numbers
+from vsr.core.numbers import SEED, Range, check_numbers, check_whole, make_plain
 
 SOLVERS = ("euler", "midpoint")
 RANGES = {
@@ -22,16 +22,16 @@ class FlowOptions:
     """How a flow is solved.
 
     Args:
-        steps: of the solver; 0 leaves the start as it is, without noise (the coarse mel).
+        steps: of the solver; 0 returns the start without noise (the coarse mel).
         guidance: g of v = v_null + g (v_cond - v_null); 1 is the plain conditional flow; or a chain of conditions with
             a scale each, "name=G,name=G" (`lip2speech.models.guidance`).
         solver: euler (one evaluation a step) or midpoint (two).
-        sway: bends the steps towards the start where negative (Chen et al. 2024, F5-TTS); 0 leaves them even.
-        temperature: scale of the noise in the start; on GRID less is clearer (0.05), 1 is what training draws.
-        seed: of the noise; each utterance has a generator of its own.
-        pull: w of `lip2speech.models.pull`, how far the flow is moved to what is said, where that is known.
-        detail: m of coarse + m (end - coarse), the share that is kept of what the flow adds to the coarse mel: a mean
-            is nearer to every recording than what a flow draws, and a drawn one sounds more alive. 1: all.
+        sway: shifts the steps towards the start where negative (Chen et al. 2024, F5-TTS); 0: even steps.
+        temperature: scale of the noise in the start; on GRID less is clearer (0.05); training uses 1.
+        seed: of the noise; each utterance has its own generator.
+        pull: w of `lip2speech.models.pull`, the strength of the pull towards the words, where they are known.
+        detail: m of coarse + m (end - coarse), the share kept of what the flow adds to the coarse mel: a mean is closer
+            to every recording than a sample of the flow, and a sample sounds more natural. 1: all.
     """
 
     steps: int = 4
@@ -44,20 +44,22 @@ class FlowOptions:
     detail: float = 1.0
 
     def __post_init__(self):
+        make_plain(self)
         if self.solver not in SOLVERS:
             raise VsrError("bad_options", f"the solver is '{self.solver}'; it can be {' or '.join(SOLVERS)}")
+        check_whole("steps", self.steps, reason="bad_options")
         check_numbers(self, "", "bad_options", **RANGES)
         scales_in(self.guidance)
 
 
 def unused_of_flow(args: argparse.Namespace, words: bool = True) -> dict[str, str]:
-    """Options of the flow that a call does not heed -> where they work: with --tokens, without a step, and without
-    ``words`` to be pulled towards."""
-    found = {} if words else {"pull": "words to be pulled towards, as of --text read"}
+    """Flow options without effect in a call -> where they work: with --tokens, without a step, or without ``words`` to
+    be pulled towards."""
+    unused = {} if words else {"pull": "words to be pulled towards, as of --text read"}
     if getattr(args, "tokens", None):
-        return found | dict.fromkeys(("guidance", "solver", "detail", "pull"), "a flow, not with --tokens")
-    made = ("guidance", "solver", "temperature", "seed", "detail", "pull")
-    return found | (dict.fromkeys(made, "a flow of one step or more, not with --steps 0") if args.steps == 0 else {})
+        return unused | dict.fromkeys(("guidance", "solver", "detail", "pull"), "a flow, not with --tokens")
+    names = ("guidance", "solver", "temperature", "seed", "detail", "pull")
+    return unused | (dict.fromkeys(names, "a flow of one step or more, not with --steps 0") if args.steps == 0 else {})
 
 
 def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,8 +69,10 @@ def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
 
     def add(name: str, kind: Callable[[str], object], metavar: str, about: str) -> None:
         default = getattr(usual, name)
-        shown = f"{default:g}" if isinstance(default, float) else default
-        flow.add_argument(f"--{name}", type=kind, default=default, metavar=metavar, help=f"{about} (default: {shown})")
+        default_text = f"{default:g}" if isinstance(default, float) else default
+        flow.add_argument(
+            f"--{name}", type=kind, default=default, metavar=metavar, help=f"{about} (default: {default_text})"
+        )
 
     add("steps", int, "N", "steps of the flow; 0: coarse mel")
     add("guidance", _number_or_chain, "G|NAME=G,...", "1: none; or one scale for each of several conditions")
@@ -81,12 +85,12 @@ def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
     flow.add_argument("--pull", default=pull, metavar="text=W", help=about)
 
 
-def _number_or_chain(given: str) -> Guidance:
-    return given if "=" in given else float(given)
+def _number_or_chain(text: str) -> Guidance:
+    return text if "=" in text else float(text)
 
 
 def flow_options(args: argparse.Namespace) -> FlowOptions:
-    """What `add_flow_arguments` was given. Raises VsrError."""
+    """Options from the arguments of `add_flow_arguments`. Raises VsrError."""
     weight = pull_of(args.pull)
     return FlowOptions(
         args.steps, args.guidance, args.solver, temperature=args.temperature, seed=args.seed, pull=weight,

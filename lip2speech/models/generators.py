@@ -1,6 +1,6 @@
-"""What makes tokens of a clip, given what the content model says of it: kinds by name, and how they are asked.
+"""Registry and interface of token generators, which generate a clip's codes from the output of the content model.
 
-A kind is a frozen dataclass of plain numbers with ``build(condition, books, size)``: a module with
+A kind is a frozen dataclass of plain numbers with ``build(condition, books, size)``, which gives a module with
 
 - ``loss(condition, codes, mask)``: mean negative log-likelihood of a training batch;
 - ``sample(condition, options, seed, given)``: the codes of one clip.
@@ -23,26 +23,26 @@ from vsr.models.registry import settings_of, split_kind
 
 @dataclass(frozen=True)
 class Given:
-    """Codes that are known: codes (N, Q); known (N,) True where they are."""
+    """Known codes: codes (N, Q); known (N,): True where they are known."""
 
     codes: Tensor
     known: Tensor
 
 
 class Generator(Protocol):
-    """A module that makes tokens."""
+    """A module that generates tokens."""
 
     def loss(self, condition: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
-        """condition (B, N, C), codes (B, N, Q), mask (B, N) True on real steps -> a number."""
+        """Scalar loss; condition (B, N, C), codes (B, N, Q), mask (B, N) True on real steps."""
         ...
 
     def sample(self, condition: Tensor, options: TokenOptions, seed: int, given: Given | None = None) -> Tensor:
-        """condition (N, C) of one clip -> codes (N, Q); those that are given stay."""
+        """Codes (N, Q) of one clip with condition (N, C); given codes are kept."""
         ...
 
 
 class GeneratorSettings(Protocol):
-    """A kind."""
+    """A kind of generator."""
 
     def build(self, condition: int, books: int, size: int) -> nn.Module: ...
 
@@ -53,6 +53,6 @@ GENERATORS: Registry[type[GeneratorSettings]] = Registry(
 
 
 def generator_of(given: Mapping[str, Any]) -> GeneratorSettings:
-    """The settings of a model's ``generator``. Raises ValueError for what is not known."""
+    """The settings of a model's ``generator``. Raises ValueError for unknown kinds or settings."""
     kind, settings = split_kind(given, "generator")
     return settings_of(GENERATORS, kind, settings)

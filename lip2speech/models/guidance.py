@@ -1,9 +1,9 @@
-"""Guidance by one scale or a chain of them (AlignDiT, V2SFlow): how far the flow goes beyond what each condition adds.
+"""Guidance by one scale, or by a chain of scales, one for each condition that is added (AlignDiT, V2SFlow).
 
-    v = v(S0) + sum_k g_k (v(Sk) - v(Sk-1)),    S0 = {}, S1, ... each with one condition more, the last with all
+    v = v(S0) + sum_k g_k (v(Sk) - v(Sk-1)),    S0 = {}, S1, ... each with one more condition, the last with all
 
-One number is the chain of one link, from no condition to all. AlignDiT's v + 2 (v - v_text) + 5 (v_text - v_0) is
-"text=6,content=3". Sets that need not be evaluated are left out: at 1 throughout there is one evaluation.
+A single number is a chain of one link, from no condition to all. AlignDiT's v + 2 (v - v_text) + 5 (v_text - v_0) is
+"text=6,content=3". Redundant sets are not evaluated: with all scales at 1 there is one evaluation.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from itertools import pairwise
 from vsr.core.errors import VsrError
 from vsr.core.numbers import Range, check_number
 
-CONTENT = "content"  # what was seen, with whose voice it is
+CONTENT = "content"  # name of the visual content and speaker condition
 ALLOWED = Range(0, 100)
 Guidance = float | str
 
 
 @dataclass(frozen=True)
 class Chain:
-    """sets: names of the conditions that are shown in each evaluation, more and more; scales: from each to the next."""
+    """sets: names of the conditions of each evaluation, in growing order; scales: from each set to the next."""
 
     sets: tuple[frozenset[str], ...]
     scales: tuple[float, ...] = ()
@@ -32,41 +32,41 @@ class Chain:
 
 
 def scales_in(given: Guidance) -> tuple[tuple[str, float], ...]:
-    """(name, scale) of each link of ``name=G,name=G``; the name of a plain number is "".
+    """(name, scale) of each link of ``name=G,name=G``; a plain number has the name "".
 
     Raises VsrError bad_options.
     """
     if not isinstance(given, str):
         return (("", _number(given, given)),)
     links = [part.partition("=")[::2] for part in given.split(",")]
-    found = tuple((name.strip(), _number(given, scale)) for name, scale in links)
-    names = [name for name, _ in found]
+    scales = tuple((name.strip(), _number(given, scale)) for name, scale in links)
+    names = [name for name, _ in scales]
     if len(set(names)) < len(names) or not all(names):
         raise VsrError("bad_options", f"--guidance {given}: name each condition once, as in text=6,content=3")
-    return found
+    return scales
 
 
-def _number(given: Guidance, scale: str | float) -> float:
+def _number(guidance: Guidance, scale: str | float) -> float:
     try:
         value = float(scale)
     except ValueError as error:
-        raise VsrError("bad_options", f"--guidance {given}: {scale!r} is no number") from error
+        raise VsrError("bad_options", f"--guidance {guidance}: {scale!r} is no number") from error
     check_number("guidance", value, ALLOWED, "bad_options")
     return value
 
 
 def chain_of(given: Guidance, known: Sequence[str]) -> Chain:
-    """The chain of a voice that has these conditions; those that are not named join the last link.
+    """The chain for a voice with the conditions ``known``; those that are not named join the last link.
 
-    Raises VsrError bad_options for a condition that it does not have.
+    Raises VsrError bad_options for an unknown condition.
     """
-    links, everything = scales_in(given), frozenset(known)
-    missing = [name for name, _ in links if name and name not in everything]
+    links, all_names = scales_in(given), frozenset(known)
+    missing = [name for name, _ in links if name and name not in all_names]
     if missing:
         problem = f"this voice has no condition {missing[0]}; it has {', '.join(known)}"
         raise VsrError("bad_options", f"--guidance {given}: {problem}")
     names = [frozenset(name for name, _ in links[: count + 1]) for count in range(len(links) - 1)]
-    steps = list(zip([*names, everything], (scale for _, scale in links), strict=True))
-    kept = [step for step, later in pairwise(steps) if step[1] != later[1]] + steps[-1:]
-    first: frozenset[str] = frozenset() if kept[0][1] != 1 else kept.pop(0)[0]
-    return Chain((first, *(names for names, _ in kept)), tuple(scale for _, scale in kept))
+    steps = list(zip([*names, all_names], (scale for _, scale in links), strict=True))
+    links_kept = [step for step, next_step in pairwise(steps) if step[1] != next_step[1]] + steps[-1:]
+    first: frozenset[str] = frozenset() if links_kept[0][1] != 1 else links_kept.pop(0)[0]
+    return Chain((first, *(names for names, _ in links_kept)), tuple(scale for _, scale in links_kept))

@@ -1,4 +1,4 @@
-"""A small network that recognises words in mels; its gradient says how a mel would have to change to be heard as given.
+"""A small network that recognises words in mels; its gradient pulls a mel towards given words.
 
 Shapes: B batch, N steps of 50 Hz, P = 160 (a pair of normalised mel frames), V classes: 0 is no word, the words follow.
 """
@@ -15,13 +15,13 @@ from vsr.core.numbers import COUNT
 from vsr.media.mel import NUM_MELS
 from vsr.models.limits import DROPPED, check_sizes
 
-SILENCE = 0  # the class of a step in which no word is said
+SILENCE = 0  # the class of a step without a word
 DILATIONS = (1, 2, 3, 1)
 
 
 @dataclass(frozen=True)
 class ListenerConfig:
-    """Every number that builds a listener; ``words``: what it knows, in the order of its classes from 1 on."""
+    """Hyperparameters of a listener; ``words``: its vocabulary, in the order of its classes from 1 on."""
 
     words: tuple[str, ...] = ()
     dim: int = 128
@@ -37,7 +37,7 @@ class ListenerConfig:
 
 
 class Layer(nn.Module):
-    """Convolution over time, added to what comes in."""
+    """Residual convolution over time."""
 
     def __init__(self, config: ListenerConfig, dilation: int):
         super().__init__()
@@ -48,14 +48,14 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, real: Tensor) -> Tensor:
         """x (B, N, W), real (B, N, 1): 1 on real steps, else 0 -> (B, N, W)."""
-        heard = self.convolution((self.norm(x) * real).transpose(1, 2)).transpose(1, 2)
-        return x + self.dropout(nn.functional.gelu(heard))
+        convolved = self.convolution((self.norm(x) * real).transpose(1, 2)).transpose(1, 2)
+        return x + self.dropout(nn.functional.gelu(convolved))
 
 
 class Listener(nn.Module):
-    """Mel pairs -> which word is said at each step.
+    """Classifies the word of each step of mel pairs.
 
-    The statistics by which the mels are normalised are those of the voice that it belongs to.
+    The mels are normalised with the statistics of the voice that the listener belongs to.
     """
 
     def __init__(self, config: ListenerConfig):
@@ -78,11 +78,11 @@ class Listener(nn.Module):
         return self.output(self.norm(x))
 
     def class_of(self, word: str) -> int | None:
-        """The class of a word; None where the listener does not know it."""
+        """The class of a word; None where it is not in the vocabulary."""
         return self._classes.get(word)
 
     def loss(self, batch) -> dict[str, Tensor]:
-        """Cross-entropy with label smoothing .05 of a `lip2speech.training.heard_clips.ListenerBatch`."""
+        """Cross-entropy of a `lip2speech.training.heard_clips.ListenerBatch`, with label smoothing .05."""
         logits = self(batch.pairs, batch.classes >= 0).float()
         loss = nn.functional.cross_entropy(logits.transpose(1, 2), batch.classes, ignore_index=-1, label_smoothing=0.05)
         share = batch.share("steps")

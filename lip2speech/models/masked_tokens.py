@@ -1,4 +1,4 @@
-"""Masked tokens, filled in parallel (MaskGIT, Chang et al. 2022; book by book as SoundStorm and Pheme do, 2023).
+"""Masked tokens, filled in parallel (MaskGIT, Chang et al. 2022; book by book as in SoundStorm and Pheme, 2023).
 
 Shapes: B batch, N steps of 50 Hz, C width of the condition, Q books, K codes of each; MASK is K.
 """
@@ -40,15 +40,15 @@ class ConformerSettings:
 @GENERATORS.register("masked")
 @dataclass(frozen=True)
 class MaskedSettings(ConformerSettings):
-    """Book by book, the surest codes first."""
+    """Fills book by book, the most confident codes first."""
 
     def build(self, condition: int, books: int, size: int) -> nn.Module:
-        """Its module."""
+        """Build the module."""
         return MaskedTokens(self, condition, books, size)
 
 
 class Filler(nn.Module):
-    """What is seen, and the codes that are known, -> what each code may be."""
+    """Predicts each code from the visual condition and the known codes."""
 
     def __init__(self, settings: ConformerSettings, condition: int, books: int, size: int):
         super().__init__()
@@ -60,15 +60,15 @@ class Filler(nn.Module):
         self.output = nn.Linear(s.dim, books * size)
 
     def forward(self, condition: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
-        """condition (B, N, C), codes (B, N, Q) with K where masked, mask (B, N) real -> logits (B, N, Q, K)."""
+        """condition (B, N, C), codes (B, N, Q), K where masked, mask (B, N) of real steps -> logits (B, N, Q, K)."""
         x = self.seen(condition)
-        for q, own in enumerate(self.codes):
-            x = x + own(codes[..., q])
+        for q, embedding in enumerate(self.codes):
+            x = x + embedding(codes[..., q])
         return self.output(self.conformer(x, mask)).float().unflatten(-1, (self.books, self.size))
 
     def begun(self, condition: Tensor, given: Given | None) -> tuple[Tensor, Tensor]:
-        """What sampling begins with, of condition (N, C): codes (N, Q), masked but for those that are given, and a mask
-        (1, N) of steps, which are all real."""
+        """Initial codes (N, Q) of sampling for a condition (N, C), masked except where given, and a mask (1, N) of
+        steps, all real."""
         codes = torch.full((len(condition), self.books), self.size, device=condition.device)
         if given is not None:
             codes = torch.where(given.known[:, None], given.codes, codes)
@@ -76,7 +76,7 @@ class Filler(nn.Module):
 
 
 class MaskedTokens(Filler):
-    """Each training clip has one book of which a part is masked; those before it are known, those after it are not."""
+    """In training a part of one random book is masked; the books before it are known, those after it all masked."""
 
     def loss(self, condition: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
         """Cross-entropy of the masked codes of the drawn books."""
@@ -86,15 +86,15 @@ class MaskedTokens(Filler):
         hidden = (torch.rand(count, steps, device=codes.device) < ratio[:, None]) & mask
         hidden[:, 0] |= ratio == ratio  # at least one
         levels = torch.arange(self.books, device=codes.device)
-        own, later = levels == book[:, None], levels > book[:, None]  # (B, Q)
-        masked = (hidden[..., None] & own[:, None]) | later[:, None].expand_as(codes)
+        is_book, is_later = levels == book[:, None], levels > book[:, None]  # (B, Q)
+        masked = (hidden[..., None] & is_book[:, None]) | is_later[:, None].expand_as(codes)
         logits = self(condition, codes.masked_fill(masked, self.size), mask)
-        asked = hidden[..., None] & own[:, None]
-        return F.cross_entropy(logits[asked], codes[asked])
+        is_target = hidden[..., None] & is_book[:, None]
+        return F.cross_entropy(logits[is_target], codes[is_target])
 
     @torch.no_grad()
     def sample(self, condition: Tensor, options: TokenOptions, seed: int, given: Given | None = None) -> Tensor:
-        """Codes (N, Q) of one clip: the first book in ``options.steps`` rounds, each further one at once."""
+        """Codes (N, Q) of one clip: the first book in ``options.steps`` rounds, the others in one round each."""
         codes, real = self.begun(condition, given)
         generator = torch.Generator().manual_seed(seed)
         for q in range(self.books):
@@ -112,31 +112,33 @@ def filled(
     score: Callable[[Tensor], Tensor], codes: Tensor, size: int, rounds: int, temperature: float,
     generator: torch.Generator,
 ) -> Tensor:  # fmt: skip
-    """Fill in what is masked of codes (N,), in so many rounds; after each those stay that the network is surest of.
+    """Fill the masked codes of (N,) in a number of rounds; each round keeps the codes of highest confidence.
 
     Args:
-        score: codes with K where masked -> logits (N, K).
-        temperature: of the draw of each code, and of the noise (Gumbel, less in each round) on how sure it is; 0: none.
+        score: codes, K where masked -> logits (N, K).
+        temperature: of sampling, and of the Gumbel noise on the confidence, which falls with each round; 0: none.
     """
-    asked = codes == size
-    count = int(asked.sum())
+    was_masked = codes == size
+    count = int(was_masked.sum())
     for number in range(1, rounds + 1):
-        open_ = codes == size
-        if not open_.any():
+        is_masked = codes == size
+        if not is_masked.any():
             break
         log_probs = score(codes).log_softmax(-1)
-        found = drawn(log_probs, temperature, generator)
-        sure = log_probs.gather(1, found[:, None])[:, 0]
-        sure = sure + temperature * (1 - number / rounds) * gumbel(sure.shape, generator).to(sure.device)
-        left = math.floor(count * math.cos(math.pi / 2 * number / rounds)) if number < rounds else 0
-        order = sure.masked_fill(~open_, -math.inf).argsort(descending=True)
-        stay = order[: max(1, int(open_.sum()) - left)]
-        codes = codes.index_put((stay,), found[stay])
+        candidates = drawn(log_probs, temperature, generator)
+        confidence = log_probs.gather(1, candidates[:, None])[:, 0]
+        confidence = confidence + temperature * (1 - number / rounds) * gumbel(confidence.shape, generator).to(
+            confidence.device
+        )
+        num_left = math.floor(count * math.cos(math.pi / 2 * number / rounds)) if number < rounds else 0
+        order = confidence.masked_fill(~is_masked, -math.inf).argsort(descending=True)
+        stay = order[: max(1, int(is_masked.sum()) - num_left)]
+        codes = codes.index_put((stay,), candidates[stay])
     return codes
 
 
 def drawn(log_probs: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
-    """(N, K) -> (N,): one of each row, at that temperature; 0: the likeliest."""
+    """Sample a code of each row: (N, K) -> (N,); temperature 0 takes the most probable."""
     if not temperature:
         return log_probs.argmax(-1)
     return (log_probs / temperature + gumbel(log_probs.shape, generator).to(log_probs.device)).argmax(-1)

@@ -1,10 +1,11 @@
-"""Units of one language -> as many units of another, all at once: masked discrete diffusion (Dub-S2ST, 2025).
+"""Translates units into as many units of another language in parallel: masked discrete diffusion (Dub-S2ST, 2025).
 
-The target has the source's length, so that a dubbed voice keeps its time; it is masked to begin with and filled in a
-few rounds, the surest units first. The network sees all of the target at once and attends to the source's states, as
-languages order their words otherwise; it is told the language, and the pace r, units without repetitions over steps,
-which in translating is the source's own. ours: in training a target's repetitions are scaled to fill the source's time
-exactly, where Dub-S2ST scales them by r of source over r of target, and takes the length that results.
+The target has the length of the source, so that dubbed speech keeps its timing. It starts fully masked and is filled
+in a few rounds, the most confident units first. The network sees the whole target and attends to the source's states,
+because word order differs between languages. Its other inputs are the target language and the pace r, the number of
+units without repetitions over steps; in translation r is that of the source. ours: in training a target's repetitions
+are scaled to fill the source's time exactly; Dub-S2ST scales them by r of source over r of target, and accepts the
+length that results.
 
 Shapes: B clips, T video frames, N = 2T steps of 50 Hz, U target units without repetitions, K units, D width; MASK is K.
 """
@@ -36,8 +37,8 @@ EPS = 1e-5
 @TRANSLATORS.register("masked")
 @dataclass(frozen=True)
 class MaskedTranslatorConfig(TranslatorSizes):
-    """Every number that builds it; ``rounds``: in which a target is filled; ``temperature``: of their random choices, 0
-    for the likeliest, drawn by ``seed``."""
+    """Hyperparameters of `MaskedTranslator`; ``rounds``: in which a target is filled; ``temperature``: of sampling in
+    them, 0 for the most probable; ``seed``: of sampling."""
 
     rounds: int = 8
     temperature: float = 0.0
@@ -49,11 +50,11 @@ class MaskedTranslatorConfig(TranslatorSizes):
 
     @property
     def learns(self) -> str:
-        """What from, for a dry run."""
+        """What it is trained on, for a dry run."""
         return f"units under a mask, filled in {self.rounds} rounds,"
 
     def build(self) -> MaskedTranslator:
-        """Its module."""
+        """Build the module."""
         return MaskedTranslator(self)
 
 
@@ -74,36 +75,35 @@ class MaskedTranslator(UnitReader):
         self.norm, self.out = nn.LayerNorm(c.dim, EPS), nn.Linear(c.dim, c.units)
 
     def forward(self, codes: Tensor, states: Tensor, lengths: Tensor, first: Tensor, pace: Tensor) -> Tensor:
-        """Logits (B, N, K) of codes (B, N) with K where masked, by states (B, T, D) of lengths (B,), the languages'
-        tokens (B,) and paces (B,)."""
+        """Logits (B, N, K) for codes (B, N), K where masked, given states (B, T, D) of lengths (B,), language tokens
+        (B,) and paces (B,)."""
         steps = torch.arange(codes.shape[1], device=codes.device)
-        told = self.languages(first - FIRST - self.size) + self.pace(pace[:, None])
-        x = self.units(codes) + sinusoid(steps, states.shape[-1]).to(states.dtype) + told[:, None]
-        seen = key_mask(length_mask(lengths, states.shape[1]))
-        own = key_mask(length_mask(UNITS_PER_FRAME * lengths, codes.shape[1]))
+        context = self.languages(first - FIRST - self.size) + self.pace(pace[:, None])
+        x = self.units(codes) + sinusoid(steps, states.shape[-1]).to(states.dtype) + context[:, None]
+        source_mask = key_mask(length_mask(lengths, states.shape[1]))
+        self_mask = key_mask(length_mask(UNITS_PER_FRAME * lengths, codes.shape[1]))
         for layer in self.layers:
-            x = layer(x, states, own, seen)
+            x = layer(x, states, self_mask, source_mask)
         return self.out(self.norm(x)).float()
 
     def loss(self, batch: UnitPairs) -> dict[str, Tensor]:
-        """Cross-entropy of the masked units, and the share of them that is right. Where a clip has no time for its
-        units it teaches nothing."""
+        """Cross-entropy and accuracy of the masked units. A clip that is too short for its units has no loss."""
         codes, pace = retimed(batch)
         real = codes != IGNORE
         ratio = torch.cos(torch.pi / 2 * torch.rand(len(codes), 1, device=codes.device))
         hidden = torch.rand(codes.shape, device=codes.device) < ratio
         hidden[:, 0] = True  # at least one
-        asked = hidden & real
+        is_target = hidden & real
         states = self.encode(batch.source, batch.lengths)
-        given = codes.clamp(min=0).masked_fill(hidden, self.size)
-        logits = self(given, states, batch.lengths, batch.first, pace)[asked]
-        right = (logits.argmax(-1) == codes[asked]).float().sum() / asked.sum().clamp(min=1)
-        loss = F.cross_entropy(logits, codes[asked], reduction="sum") / asked.sum().clamp(min=1)
+        masked = codes.clamp(min=0).masked_fill(hidden, self.size)
+        logits = self(masked, states, batch.lengths, batch.first, pace)[is_target]
+        right = (logits.argmax(-1) == codes[is_target]).float().sum() / is_target.sum().clamp(min=1)
+        loss = F.cross_entropy(logits, codes[is_target], reduction="sum") / is_target.sum().clamp(min=1)
         return {"loss": loss * batch.share("units"), "accuracy": right}
 
     @torch.no_grad()
     def missed(self, batch: UnitPairs) -> tuple[int, int]:
-        """(units that are wrong where all are masked and filled in one round, units)."""
+        """(wrong units if all are masked and filled in one round, units)."""
         codes, pace = retimed(batch)
         real = codes != IGNORE
         states = self.encode(batch.source, batch.lengths)
@@ -112,7 +112,7 @@ class MaskedTranslator(UnitReader):
 
     @torch.no_grad()
     def translate(self, source: Tensor, lengths: Tensor, language: str, same: bool = True) -> list[Translated]:
-        """Source as of `encode` -> as many units of a language; a clip alone gives what it gives beside others.
+        """Translate a source, as in `encode`, into as many units of a language; clips do not affect each other.
 
         Raises VsrError bad_options unless ``same``.
         """
@@ -122,34 +122,36 @@ class MaskedTranslator(UnitReader):
         units = source.argmax(-1) if source.dim() == 4 else source
         first = torch.full((1,), self.config.token_of(language), device=source.device)
         return [
-            self._filled(states[row : row + 1, : int(own)], own[None], first, pace_of(units[row, : int(own)].flatten()))
-            for row, own in enumerate(lengths)
+            self._filled(
+                states[row : row + 1, : int(length)], length[None], first, pace_of(units[row, : int(length)].flatten())
+            )
+            for row, length in enumerate(lengths)
         ]
 
     def _filled(self, states: Tensor, length: Tensor, first: Tensor, pace: float) -> Translated:
-        """One clip, in rounds."""
-        steps, last = UNITS_PER_FRAME * int(length), {}
-        given = torch.tensor([pace], device=states.device)
+        """Translate one clip in rounds."""
+        steps, cache = UNITS_PER_FRAME * int(length), {}
+        paces = torch.tensor([pace], device=states.device)
 
         def score(codes: Tensor) -> Tensor:
-            last["logits"] = self(codes[None], states, length, first, given)[0]
-            return last["logits"]
+            cache["logits"] = self(codes[None], states, length, first, paces)[0]
+            return cache["logits"]
 
         masked = torch.full((steps,), self.size, device=states.device)
-        chosen = torch.Generator().manual_seed(self.config.seed)
-        codes = filled(score, masked, self.size, self.config.rounds, self.config.temperature, chosen)
-        logs = last["logits"].log_softmax(-1).gather(1, codes[:, None])
+        generator = torch.Generator().manual_seed(self.config.seed)
+        codes = filled(score, masked, self.size, self.config.rounds, self.config.temperature, generator)
+        logs = cache["logits"].log_softmax(-1).gather(1, codes[:, None])
         return Translated(tuple(codes.tolist()), float(logs.mean()) if steps else -math.inf)
 
 
 def pace_of(units: Tensor) -> float:
-    """Units without repetitions over steps, of units (N,)."""
+    """Number of units without repetitions over number of steps, for units (N,)."""
     return len(runs(units.tolist())[0]) / max(1, len(units))
 
 
 def retimed(batch: UnitPairs) -> tuple[Tensor, Tensor]:
-    """The targets of a batch with the lengths of their sources: codes (B, N), -1 on padding and where a clip has no
-    time for its units; paces (B,)."""
+    """Targets of a batch, stretched to the lengths of their sources: codes (B, N), -1 on padding and for clips that are
+    too short for their units; paces (B,)."""
     codes, paces = [], []
     counts = (batch.tokens != IGNORE).sum(1).tolist()
     for row, (length, count) in enumerate(zip(batch.lengths.tolist(), counts, strict=True)):

@@ -1,11 +1,11 @@
-"""Text -> units of speech with their durations, without lips: the text part of TAEM.
+"""Predicts speech units and their durations from text, without video: the text part of TAEM.
 
-Phones are read by a Transformer, which says how long each lasts; each phone's state is repeated as often, and a
-Conformer writes the units of every step. So text is spoken by whatever speaks units (`lip2speech.inference.saying`).
-published: no sizes, and latents of sound where there are units here. ours: each step also knows how far through its
-phone it is.
+A Transformer encodes the phones and predicts their durations; each phone's state is repeated for its duration, and a
+Conformer predicts the unit of every step. Any unit vocoder can then synthesise it (`lip2speech.inference.saying`).
+published: no sizes, and audio latents instead of units. ours: each step also has its relative position in its phone
+as input.
 
-Shapes: B texts, U phones (the pauses before, between and after words are phones, too), N steps of 50 Hz, the sum of the
+Shapes: B texts, U phones (including the pauses before, between and after words), N steps of 50 Hz, the sum of the
 phones' durations, K units, D width.
 """
 
@@ -28,16 +28,16 @@ from vsr.models.lengths import length_mask
 from vsr.models.limits import check_sizes
 from vsr.models.relative_transformer import RelativeTransformer
 
-PAUSE, FIRST = 0, 1  # ids: nothing is said; the first phone of the list
-LASTS = 250  # steps of a phone at most, in saying a text
-TEXT = "text"  # what `model.kind` of a configuration is
+PAUSE, FIRST = 0, 1  # ids of the pause and of the first phone of the list
+LASTS = 250  # steps of a phone at most, in synthesis
+TEXT = "text"  # value of `model.kind` in a configuration
 
 
 @dataclass(frozen=True)
 class TextUnitsConfig(TranslatorSizes):
-    """Every number that builds it; ``phones``: IPA labels in the order of their ids; ``scripts``: those of the texts
-    that it has learnt from; ``layers`` read phones, ``decoder_layers`` write units; ``duration_weight``: of the loss of
-    durations."""
+    """Hyperparameters of `TextUnits`; ``phones``: IPA labels in the order of their ids; ``scripts``: of the training
+    texts; ``layers``: of the phone encoder; ``decoder_layers``: of the unit decoder; ``duration_weight``: of the
+    duration loss."""
 
     phones: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
@@ -53,15 +53,15 @@ class TextUnitsConfig(TranslatorSizes):
 
     def ids(self, labels: Sequence[str]) -> list[int]:
         """Ids of phones; "" is a pause. Raises ValueError for a label that is not in the list."""
-        known = {"": PAUSE} | {label: FIRST + place for place, label in enumerate(self.phones)}
-        if unknown := [label for label in labels if label not in known]:
+        id_of_label = {"": PAUSE} | {label: FIRST + index for index, label in enumerate(self.phones)}
+        if unknown := [label for label in labels if label not in id_of_label]:
             raise ValueError(f"the phone {unknown[0]!r} is not one of the training clips")
-        return [known[label] for label in labels]
+        return [id_of_label[label] for label in labels]
 
 
 @dataclass
 class PhoneBatch(Counted):
-    """phones (B, U) ids; lengths (B,) of them; steps (B, U) of each, 0 on padding; language (B,) its place in the
+    """phones (B, U) ids; lengths (B,) in phones; steps (B, U) of each phone, 0 on padding; language (B,) index in the
     model's list; units (B, N), -1 on padding."""
 
     phones: Tensor
@@ -71,20 +71,20 @@ class PhoneBatch(Counted):
     units: Tensor
 
     def counts(self) -> dict[str, Tensor]:
-        """Steps of units, and phones."""
+        """Numbers of unit steps and of phones."""
         return {"units": (self.units != IGNORE).sum().float(), "phones": self.lengths.sum().float()}
 
 
 class TextUnits(nn.Module):
-    """Phones (B, U) -> their durations (B, U) and the units of every step (B, N)."""
+    """Predicts durations (B, U) of phones (B, U), and the unit of every step (B, N)."""
 
     def __init__(self, config: TextUnitsConfig):
         super().__init__()
         self.config = c = config
         self.phone = nn.Embedding(FIRST + len(c.phones), c.dim)
         self.language = nn.Embedding(len(c.languages), c.dim)
-        for own in (self.phone, self.language):
-            nn.init.normal_(own.weight, std=c.dim**-0.5)
+        for embedding in (self.phone, self.language):
+            nn.init.normal_(embedding.weight, std=c.dim**-0.5)
         self.reader = RelativeTransformer(c.dim, c.layers, c.heads, c.hidden, c.dropout, norm="layer")
         self.duration = nn.Linear(c.dim, 1)
         self.placed = nn.Linear(c.dim + 1, c.dim)
@@ -92,7 +92,7 @@ class TextUnits(nn.Module):
         self.out = nn.Linear(c.dim, c.units)
 
     def read(self, phones: Tensor, lengths: Tensor, language: Tensor) -> Tensor:
-        """-> states (B, U, D), zero on padding."""
+        """Encode phones (B, U) into states (B, U, D), zero on padding."""
         return self.reader(self.phone(phones) + self.language(language)[:, None], length_mask(lengths, phones.shape[1]))
 
     def durations(self, states: Tensor) -> Tensor:
@@ -110,42 +110,42 @@ class TextUnits(nn.Module):
         return self.write(states, batch.steps), self.durations(states)
 
     def loss(self, batch: PhoneBatch) -> dict[str, Tensor]:
-        """Cross-entropy of units, the L1 distance of log durations, and the share of units that is right."""
+        """Cross-entropy of units, L1 distance of log durations, and unit accuracy."""
         logits, logs = self(batch)
         units = F.cross_entropy(logits.transpose(1, 2), batch.units, ignore_index=IGNORE) * batch.share("units")
-        known = length_mask(batch.lengths, logs.shape[1])
-        apart = (logs - torch.log1p(batch.steps.float())).abs()[known].mean() * batch.share("phones")
+        is_phone = length_mask(batch.lengths, logs.shape[1])
+        duration_loss = (logs - torch.log1p(batch.steps.float())).abs()[is_phone].mean() * batch.share("phones")
         right = (logits.argmax(-1) == batch.units)[batch.units != IGNORE].float().mean()
-        loss = units + self.config.duration_weight * apart
-        return {"loss": loss, "units": units.detach(), "durations": apart.detach(), "accuracy": right}
+        loss = units + self.config.duration_weight * duration_loss
+        return {"loss": loss, "units": units.detach(), "durations": duration_loss.detach(), "accuracy": right}
 
     @torch.no_grad()
     def lasting(self, phones: Sequence[int], language: int) -> list[float]:
-        """Phones (U,) -> the steps that each lasts (U,), 1 to 250."""
+        """Predicted durations (U,) of phones (U,) in steps, 1 to 250."""
         return torch.expm1(self.durations(self._alone(phones, language)))[0].clamp(1, LASTS).tolist()
 
     @torch.no_grad()
     def say(self, phones: Sequence[int], language: int, steps: Sequence[int]) -> list[int]:
-        """Phones (U,) that last whole steps (U,) -> units (N,)."""
-        given = torch.tensor([list(steps)], device=self.out.weight.device)
-        return self.write(self._alone(phones, language), given)[0].argmax(-1).tolist()
+        """Units (N,) of phones (U,) with durations of whole steps (U,)."""
+        durations = torch.tensor([list(steps)], device=self.out.weight.device)
+        return self.write(self._alone(phones, language), durations)[0].argmax(-1).tolist()
 
     def _alone(self, phones: Sequence[int], language: int) -> Tensor:
         """States (1, U, D) of one text."""
-        given, length, spoken = (
-            torch.tensor(own, device=self.out.weight.device) for own in ([list(phones)], [len(phones)], [language])
+        ids, length, language_id = (
+            torch.tensor(row, device=self.out.weight.device) for row in ([list(phones)], [len(phones)], [language])
         )
-        return self.read(given, length, spoken)
+        return self.read(ids, length, language_id)
 
 
 def regulated(states: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
-    """Length regulation: states (B, U, D) each repeated as often as ``steps`` (B, U) says -> (B, N, D + 1), the last
-    number how far through its phone a step is, from 0 to 1, and mask (B, N), True on real steps."""
-    found = []
+    """Length regulation: repeat states (B, U, D) ``steps`` (B, U) times each -> (B, N, D + 1), with the step's relative
+    position in its phone, 0 to 1, as last channel; and mask (B, N), True on real steps."""
+    clips = []
     for state, count in zip(states, steps, strict=True):
-        which = torch.repeat_interleave(torch.arange(len(count), device=count.device), count)
-        since = torch.arange(len(which), device=count.device) - (count.cumsum(0) - count)[which]
-        place = (since + 0.5) / count[which]
-        found.append(torch.cat([state[which], place[:, None].to(state.dtype)], 1))
-    x = pad_sequence(found, True)
+        index = torch.repeat_interleave(torch.arange(len(count), device=count.device), count)
+        offset = torch.arange(len(index), device=count.device) - (count.cumsum(0) - count)[index]
+        position = (offset + 0.5) / count[index]
+        clips.append(torch.cat([state[index], position[:, None].to(state.dtype)], 1))
+    x = pad_sequence(clips, True)
     return x, length_mask(steps.sum(1), x.shape[1])

@@ -1,4 +1,4 @@
-"""Codes of one clip by a transformer of tokens: greedily, several at once and checked, or the best path of several.
+"""Decodes the codes of a clip with a token transformer: greedy, verified multi-token, or Viterbi over several heads.
 
 Shapes: N steps of 50 Hz, Q books, K codes of each, S positions, W width, J heads.
 """
@@ -19,7 +19,7 @@ from vsr.core.errors import VsrError
 
 
 class Decoding:
-    """Of one clip. ``rounds`` counts how often the trunk was asked, once it has run."""
+    """Decoding of one clip. ``rounds``: number of evaluations of the trunk, once it has run."""
 
     def __init__(self, model: TokenTransformer, condition: Tensor, options: TokenOptions, given: Given | None = None):
         self.model, self.options = model, options
@@ -37,14 +37,14 @@ class Decoding:
     def _batched(self) -> Layout:
         return Layout(self.order.times[None], self.order.target[None], self.order.places[None])
 
-    def _heads(self, asked: int) -> int:
-        most = 1 + len(self.model.ahead)
-        if asked > most:
-            raise VsrError("bad_options", f"--heads {asked}: this token model has {most}")
-        return 1 if self.options.decode == GREEDY else asked or most
+    def _heads(self, requested: int) -> int:
+        available = 1 + len(self.model.ahead)
+        if requested > available:
+            raise VsrError("bad_options", f"--heads {requested}: this token model has {available}")
+        return 1 if self.options.decode == GREEDY else requested or available
 
     def run(self) -> Tensor:
-        """All codes (N, Q)."""
+        """Decode all codes (N, Q)."""
         total, past = len(self.said), Past(len(self.model.trunk.layers))
         done = int((~self.order.target).sum())  # positions that are known
         state = self._states(0, done + 1, past)[-1]
@@ -62,34 +62,34 @@ class Decoding:
         return self.order.back(self.said, self.known)
 
     def _states(self, first: int, last: int, past: Past) -> Tensor:
-        """States (S, W) of positions, each of which knows the codes before it."""
+        """States (S, W) of positions ``first`` to ``last``, each from the codes before it."""
         self.rounds += 1
         before = F.pad(self.said, (0, 0, 1, 0), value=self.model.size)[first:last]
-        given = self.model.embedded(before) + self.seen[first:last] + self.rest[first:last]
-        return self.model.trunk(given[None], past)[0]
+        inputs = self.model.embedded(before) + self.seen[first:last] + self.rest[first:last]
+        return self.model.trunk(inputs[None], past)[0]
 
     def _drafted(self, state: Tensor, done: int, count: int) -> Tensor:
-        """Codes (J, Q) of so many positions from ``done`` on, by the state of the first."""
+        """Draft codes (J, Q) of ``count`` positions from ``done`` on, from the state of the first."""
         states = [state]
         for number, head in enumerate(self.model.ahead[: count - 1], 1):
             states.append(state + head(torch.cat([state, self.seen[done + number]])))
         scores = self.model.logits(torch.stack(states)).log_softmax(-1)
         if self.options.decode == VITERBI:
             before = self.said[done - 1] if done else torch.full_like(self.said[0], self.model.size)
-            found = viterbi(scores, self.model.transitions, before, self.model.settings.transition)
+            codes = viterbi(scores, self.model.transitions, before, self.model.settings.transition)
         else:
-            found = scores.argmax(-1)
-        return found.masked_fill(self.nothing[done : done + count], self.model.size)
+            codes = scores.argmax(-1)
+        return codes.masked_fill(self.nothing[done : done + count], self.model.size)
 
     def _accepted(self, states: Tensor, done: int, count: int) -> int:
-        """How many of the drafted positions greedy decoding would have given; the first always is one."""
+        """Number of drafted positions that agree with greedy decoding; the first always does."""
         greedy = self.model.logits(states[: count - 1]).argmax(-1)
         greedy = greedy.masked_fill(self.nothing[done + 1 : done + count], self.model.size)
         return 1 + accepted(self.said[done + 1 : done + count], greedy)
 
 
 def span_of(known: Tensor) -> tuple[int, int]:
-    """The one span of a clip that is not known, (N,) -> (first, after the last). Raises ValueError."""
+    """The only unknown span of a clip: known (N,) -> (first, last + 1). Raises ValueError where it is not one span."""
     unknown = (~known).nonzero()[:, 0]
     first, last = (int(unknown[0]), int(unknown[-1]) + 1) if len(unknown) else (0, 0)
     if last - first != len(unknown) or not len(unknown):

@@ -1,4 +1,4 @@
-"""A causal language model of the codes of a clip: `TokenTransformer`, asked as `Decoding` does."""
+"""The generator "lm": a causal language model of a clip's codes (`TokenTransformer`), decoded by `Decoding`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lip2speech.models.token_transformer import TokenSizes, TokenTransformer
 @GENERATORS.register("lm")
 @dataclass(frozen=True)
 class TokenLMSettings(TokenSizes):
-    """A language model."""
+    """Settings of the language model."""
 
     def build(self, condition: int, books: int, size: int) -> nn.Module:
-        """Its module. Raises ValueError."""
+        """Build the module. Raises ValueError."""
         if self.weights and len(self.weights) != books:
             raise ValueError(f"generator.weights are {len(self.weights)} for {books} books")
         return TokenLM(self, condition, books, size)
@@ -30,8 +30,8 @@ class TokenLM(TokenTransformer):
 
     @torch.no_grad()
     def sample(self, condition: Tensor, options: TokenOptions, seed: int, given: Given | None = None) -> Tensor:
-        """The codes (N, Q) of one clip, condition (N, C); nothing is drawn at random, so the seed is not used.
+        """The codes (N, Q) of one clip with condition (N, C); deterministic, so the seed is not used.
 
-        Raises VsrError bad_options for more heads than there are; ValueError where what is not given is no one span.
+        Raises VsrError bad_options for more heads than the model has; ValueError unless the unknown steps are one span.
         """
         return Decoding(self, condition, options, given).run()

@@ -1,7 +1,7 @@
-"""A token model: what the content model says of a clip -> codes of its mel, by one of several generators.
+"""A token model: generates the codec codes of a mel from the output of the content model, instead of the flow.
 
-It belongs to an acoustic model, whose content model it reads, and makes the mel in the place of the flow. Shapes: B
-batch, N steps of 50 Hz, P = 160, C width of the flow's condition, Q books.
+It belongs to an acoustic model, whose content model gives its condition. Shapes: B batch, N steps of 50 Hz, P = 160, C
+width of the flow's condition, Q books.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vsr.models.limits import check_sizes
 
 @dataclass(frozen=True)
 class TokenConfig:
-    """Every number that builds a token model.
+    """Hyperparameters of a token model.
 
     Args:
         condition: C, of the acoustic model that it belongs to.
@@ -42,7 +42,7 @@ class TokenConfig:
 
 
 class TokenModel(nn.Module):
-    """A codec and what makes its codes."""
+    """A codec and the generator of its codes."""
 
     def __init__(self, config: TokenConfig):
         super().__init__()
@@ -60,10 +60,11 @@ class TokenModel(nn.Module):
         self, condition: Tensor, mask: Tensor, options: TokenOptions, seeds: Sequence[int],
         given: Sequence[Given | None] | None = None,
     ) -> Tensor:  # fmt: skip
-        """condition (B, N, C), mask (B, N) -> mel pairs (B, N, P), zero on padding; each clip is made by itself."""
-        made = condition.new_zeros(*mask.shape, PAIR)
+        """Mel pairs (B, N, P), zero on padding, of condition (B, N, C) and mask (B, N); clips are generated one by
+        one."""
+        pairs = condition.new_zeros(*mask.shape, PAIR)
         for row, (length, seed) in enumerate(zip(mask.sum(1).tolist(), seeds, strict=True)):
-            known = given[row] if given else None
-            codes = self.generator.sample(condition[row, :length], options, seed, known)
-            made[row, :length] = self.codec.decode(codes)
-        return made
+            known_codes = given[row] if given else None
+            codes = self.generator.sample(condition[row, :length], options, seed, known_codes)
+            pairs[row, :length] = self.codec.decode(codes)
+        return pairs

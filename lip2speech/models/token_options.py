@@ -1,4 +1,4 @@
-"""How tokens are made, and the options of the command line that say so. Loads no PyTorch: `--help` is to be quick."""
+"""Decoding options of token models, and their command line. Loads no PyTorch, so that `--help` is quick."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ DECODINGS = (GREEDY, VITERBI, VERIFIED)
 
 @dataclass(frozen=True)
 class TokenOptions:
-    """How tokens are made.
+    """How tokens are generated.
 
     Args:
-        decode: of a language model: greedy, one step at a time; viterbi, the best path through what its heads say of
-            the next ``heads`` steps; verified, as many of them as greedy decoding would have given.
-        heads: that are asked; 0: all that the model has.
+        decode: of a language model: greedy, one step at a time; viterbi, the best path through the predictions of its
+            heads for the next ``heads`` steps; verified, as many of them as agree with greedy decoding.
+        heads: number that is used; 0: all of the model.
         steps: of a generator that fills in masked tokens.
-        temperature: of its random choices; 0: always the likeliest.
+        temperature: of its sampling; 0: always the most probable.
         seed: of its random numbers.
     """
 
@@ -54,7 +54,7 @@ def add_token_arguments(voice) -> None:
 
 
 def token_options(args: argparse.Namespace) -> TokenOptions | None:
-    """What `add_token_arguments` was given, with --steps, --temperature and --seed; None without --tokens.
+    """Options from the arguments of `add_token_arguments`, --steps, --temperature and --seed; None without --tokens.
 
     Raises VsrError.
     """
@@ -70,8 +70,8 @@ def token_options(args: argparse.Namespace) -> TokenOptions | None:
 
 
 def check_tokens_alone(args: argparse.Namespace, text: str | None, noisy: str | None) -> str | None:
-    """What --text is: with --tokens there is none, as words pull a flow. Raises VsrError bad_options where it is given
-    beside --tokens, or --noisy is."""
+    """The value of --text: "none" with --tokens, as words can only pull a flow. Raises VsrError bad_options where
+    --text or --noisy is given with --tokens."""
     if not args.tokens:
         return text
     if noisy or text not in (None, "none"):

@@ -1,8 +1,9 @@
-"""A causal language model of the codes of a clip: one step after the other, or several at once by further heads.
+"""A causal language model of a clip's codes, which predicts one step at a time, or several with further heads.
 
-Books are delayed; what is seen is added at the step that a code is of (VoiceCraft-Dub, 2025: only in the span that is
-made); a further head says the step so many later from the same state, and from what is seen there. Shapes: B batch, N
-steps of 50 Hz, C width of the condition, Q books, K codes of each, S positions, W width, J heads.
+The books are delayed. The visual condition is added at the step that a code belongs to (VoiceCraft-Dub, 2025: only in
+the span that is generated). Further head j predicts the step j later from the same state and the condition of that
+step. Shapes: B batch, N steps of 50 Hz, C width of the condition, Q books, K codes of each, S positions, W width, J
+heads.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from vsr.models.lengths import sinusoid
 
 @dataclass(frozen=True)
 class TokenSizes:
-    """Every number of the network, and of what it is taught.
+    """Hyperparameters of the network and of its training.
 
     Args:
         dim, layers, heads, hidden, dropout: of the transformer.
-        predictions: J, steps that it says at once; 1: the next alone.
-        infill: share of training clips of which a span is to be made after the rest; the others whole.
-        span: least and greatest share of a clip that such a span is.
-        weights: of the books' losses; none: equal.
-        transition: lambda of the best path.
+        predictions: J, steps that it predicts at once; 1: only the next.
+        infill: share of training clips of which only a span is predicted, given the rest; in others all is predicted.
+        span: least and greatest share of a clip that such a span covers.
+        weights: of the books' losses; empty: equal.
+        transition: lambda, weight of the transition scores in Viterbi decoding.
     """
 
     dim: int = 192
@@ -55,7 +56,7 @@ class TokenSizes:
 
 
 class TokenTransformer(nn.Module):
-    """See the module. ``transitions`` (Q, K, K): log A of neighbouring codes, from the training clips."""
+    """The language model. ``transitions`` (Q, K, K): log A of consecutive codes, from the training clips."""
 
     transitions: Tensor
 
@@ -63,7 +64,7 @@ class TokenTransformer(nn.Module):
         super().__init__()
         self.settings = s = settings
         self.books, self.size = books, size
-        self.codes = nn.ModuleList(nn.Embedding(size + 1, s.dim) for _ in range(books))  # the last: nothing
+        self.codes = nn.ModuleList(nn.Embedding(size + 1, s.dim) for _ in range(books))  # the last index: no code
         self.seen = nn.Linear(condition, books * s.dim)
         self.made = nn.Embedding(2, s.dim)
         self.trunk = Causal(s.dim, s.layers, s.heads, s.hidden, s.dropout)
@@ -75,29 +76,29 @@ class TokenTransformer(nn.Module):
         self.register_buffer("transitions", torch.zeros(books, size, size))
 
     def learn_transitions(self, clips: Sequence[Tensor]) -> None:
-        """Count what follows what in the codes (N, Q) of the training clips."""
+        """Estimate the transition scores from the codes (N, Q) of the training clips."""
         for q in range(self.books):
-            pairs = torch.cat([torch.stack([own[:-1, q], own[1:, q]], 1) for own in clips])
+            pairs = torch.cat([torch.stack([codes[:-1, q], codes[1:, q]], 1) for codes in clips])
             self.transitions[q] = transition_scores(pairs, self.size)
 
     def loss(self, condition: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
-        """Negative log-likelihood of the codes of targets, a mean over them: the next step's, and the mean of what the
-        further heads say."""
+        """Mean negative log-likelihood of the target codes: that of the next step, plus the mean of the further
+        heads'."""
         lengths = mask.sum(1).tolist()
         order = layouts(lengths, self.books, [self._span(n) for n in lengths])
         order = order.to(codes.device)
-        said = order.codes(codes.clamp(min=0), self.size)
-        seen = self.seen_at(condition, order)
-        states = self.trunk(self.inputs(said, seen, order))
-        losses = [self._nll(states, said, order)]
+        shifted = order.codes(codes.clamp(min=0), self.size)
+        visual = self.seen_at(condition, order)
+        states = self.trunk(self.inputs(shifted, visual, order))
+        losses = [self._nll(states, shifted, order)]
         for number, head in enumerate(self.ahead, 1):
-            later = Layout(*(own[:, number:] for own in (order.times, order.target, order.places)))
-            ahead = states[:, :-number] + head(torch.cat([states[:, :-number], seen[:, number:]], -1))
-            losses.append(self._nll(ahead, said[:, number:], later, order.target[:, :-number]))
+            later = Layout(*(part[:, number:] for part in (order.times, order.target, order.places)))
+            ahead = states[:, :-number] + head(torch.cat([states[:, :-number], visual[:, number:]], -1))
+            losses.append(self._nll(ahead, shifted[:, number:], later, order.target[:, :-number]))
         return losses[0] + (torch.stack(losses[1:]).mean() if len(losses) > 1 else 0.0)
 
     def _span(self, steps: int) -> tuple[int, int] | None:
-        """A span that is to be made, or None for all."""
+        """A random span to be predicted, or None for the whole clip."""
         if float(torch.rand(())) >= self.settings.infill:
             return None
         least, most = self.settings.span
@@ -105,12 +106,12 @@ class TokenTransformer(nn.Module):
         start = int(torch.randint(0, steps - length + 1, ()))
         return start, start + length
 
-    def _nll(self, states: Tensor, said: Tensor, order: Layout, begun: Tensor | None = None) -> Tensor:
-        real = (order.times != NOTHING) & order.target[..., None]
-        if begun is not None:
-            real = real & begun[..., None]
-        losses = F.cross_entropy(self.logits(states)[real], said[real], reduction="none")
-        weights = torch.tensor(self.settings.weights or (1.0,) * self.books, device=losses.device).expand_as(real)[real]
+    def _nll(self, states: Tensor, targets: Tensor, order: Layout, was_target: Tensor | None = None) -> Tensor:
+        mask = (order.times != NOTHING) & order.target[..., None]
+        if was_target is not None:
+            mask = mask & was_target[..., None]
+        losses = F.cross_entropy(self.logits(states)[mask], targets[mask], reduction="none")
+        weights = torch.tensor(self.settings.weights or (1.0,) * self.books, device=losses.device).expand_as(mask)[mask]
         return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
 
     def logits(self, states: Tensor) -> Tensor:
@@ -118,24 +119,24 @@ class TokenTransformer(nn.Module):
         return self.output(states).float().unflatten(-1, (self.books, self.size))
 
     def seen_at(self, condition: Tensor, order: Layout) -> Tensor:
-        """What is seen, (B, N, C), at the steps whose codes stand at each position: (B, S, W); nothing of what is known
-        already."""
-        each = self.seen(condition).unflatten(-1, (self.books, -1))  # (B, N, Q, W)
-        index = order.times.clamp(min=0)[..., None].expand(*order.times.shape, each.shape[-1])
-        shown = (order.times != NOTHING) & order.target[..., None]
-        return (each.gather(1, index) * shown[..., None]).sum(-2)
+        """The condition (B, N, C) of the steps whose codes stand at each position, summed over books: (B, S, W); zero
+        at known codes."""
+        projected = self.seen(condition).unflatten(-1, (self.books, -1))  # (B, N, Q, W)
+        index = order.times.clamp(min=0)[..., None].expand(*order.times.shape, projected.shape[-1])
+        is_shown = (order.times != NOTHING) & order.target[..., None]
+        return (projected.gather(1, index) * is_shown[..., None]).sum(-2)
 
     def inputs(self, said: Tensor, seen: Tensor, order: Layout) -> Tensor:
-        """What the trunk is given at each position (B, S, W): the codes of the position before it, said (B, S, Q), and
-        what is seen at its own."""
+        """Input of the trunk at each position (B, S, W): the codes of the previous position, from ``said`` (B, S, Q),
+        and the condition of its own."""
         before = F.pad(said[:, :-1], (0, 0, 1, 0), value=self.size)
         return self.embedded(before) + seen + self.made(order.target.long()) + self.places(order.places)
 
     def embedded(self, said: Tensor) -> Tensor:
-        """Codes (..., Q) -> (..., W)."""
-        return sum((own(said[..., q]) for q, own in enumerate(self.codes)), torch.zeros(()))
+        """Sum of the embeddings (..., W) of codes (..., Q)."""
+        return sum((embedding(said[..., q]) for q, embedding in enumerate(self.codes)), torch.zeros(()))
 
     def places(self, places: Tensor) -> Tensor:
-        """Numbers of steps (..., S) -> their codes (..., S, W)."""
+        """Sinusoidal position codes (..., S, W) of step indices (..., S)."""
         code = sinusoid(places.flatten(), self.settings.dim).to(self.output.weight.dtype)
         return code.view(*places.shape, -1)

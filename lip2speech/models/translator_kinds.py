@@ -1,3 +1,3 @@
-"""The translators that are in the package; importing registers them."""
+"""The kinds of translators of this package; importing it registers them."""
 
 from lip2speech.models import masked_translator, translator  # noqa: F401

@@ -1,11 +1,11 @@
-"""What translates units of speech into those of another language: kinds by name, and what all of them have.
+"""Registry and common parts of the models that translate speech units into those of another language.
 
-A kind is a frozen dataclass, a `TranslatorSizes` with ``learns`` (a line for a dry run) and ``build()``: a `UnitReader`
-with
+A kind is a frozen dataclass, a `TranslatorSizes` with ``learns`` (a line for a dry run) and ``build()``, which gives a
+`UnitReader` with
 
-- ``loss(batch)``: of a `UnitPairs`, by name, with "loss";
-- ``missed(batch)``: how many of its units are not the likeliest, and of how many (for a dev list);
-- ``translate(source, lengths, language, same)``: a `Translated` of each clip.
+- ``loss(batch)``: losses of a `UnitPairs` by name, the total as "loss";
+- ``missed(batch)``: numbers of wrong units and of all units (for a dev list);
+- ``translate(source, lengths, language, same)``: a `Translated` for each clip.
 
 Shapes: B clips, T video frames, N = 2T steps of 50 Hz, U target units without repetitions, K units, D width.
 """
@@ -34,12 +34,12 @@ from vsr.models.unit_bridge import UnitEmbedding
 from vsr.modelstore.checkpoint import read_config
 
 FIRST = UNK + 1  # token of unit 0
-KIND, AUTOREGRESSIVE = "kind", "autoregressive"  # key of a configuration, and what it is where it is not given
+KIND, AUTOREGRESSIVE = "kind", "autoregressive"  # key of a configuration, and its default
 
 
 @dataclass(frozen=True)
 class TranslatorSizes:
-    """What every kind has; ``units``: K of its codebook, ``languages`` in the order of their tokens."""
+    """Hyperparameters of every kind; ``units``: K of the codebook; ``languages``: in the order of their tokens."""
 
     languages: tuple[str, ...] = ()
     units: int = 200
@@ -61,16 +61,16 @@ class TranslatorSizes:
 
     @property
     def vocab_size(self) -> int:
-        """Blank, unknown, units, languages, end."""
+        """Number of tokens: blank, unknown, units, languages, end."""
         return FIRST + self.units + len(self.languages) + 1
 
     def token_of(self, language: str) -> int:
-        """The token that says which language a translation is in."""
+        """Token of a target language."""
         return FIRST + self.units + self.languages.index(language)
 
 
 class Kind(Protocol):
-    """A kind; see above."""
+    """A kind of translator, as in the registry."""
 
     learns: str
 
@@ -83,7 +83,7 @@ TRANSLATORS: Registry[type[Any]] = Registry(
 
 
 def load_translator(folder: str | Path) -> Any:
-    """The translator of a folder, of whatever kind. Raises VsrError bad_model."""
+    """Load the translator of a folder, of any kind. Raises VsrError bad_model."""
     name = read_config(Path(folder)).get(KIND, AUTOREGRESSIVE)
     try:
         kind = TRANSLATORS[name]
@@ -94,7 +94,7 @@ def load_translator(folder: str | Path) -> Any:
 
 @dataclass
 class UnitPairs(Counted):
-    """source (B, T, 2) units; lengths (B,) video frames; tokens (B, U), padded with -1; counts (B, U) steps of each,
+    """source (B, T, 2) units; lengths (B,) video frames; tokens (B, U), padded with -1; steps (B, U) of each token,
     0 on padding; first (B,): the token of the language."""
 
     source: Tensor
@@ -104,15 +104,15 @@ class UnitPairs(Counted):
     first: Tensor
 
     def counts(self) -> dict[str, Tensor]:
-        """Target units with their ends."""
-        known = (self.tokens != IGNORE).sum() + len(self.tokens)
-        return {"units": known.float()}
+        """Number of target units and ends."""
+        total = (self.tokens != IGNORE).sum() + len(self.tokens)
+        return {"units": total.float()}
 
 
 @dataclass(frozen=True)
 class Translated:
-    """``units`` (N',) of 50 Hz, an even number of them; ``score``: mean log-probability of a unit; ``pace``: how many
-    times as fast as the model would have said it."""
+    """``units`` (N',) of 50 Hz, an even number; ``score``: mean log-probability of a unit; ``pace``: speaking rate
+    relative to the lengths that the model predicted."""
 
     units: tuple[int, ...]
     score: float
@@ -120,9 +120,9 @@ class Translated:
 
 
 class UnitReader(nn.Module):
-    """What reads the source: units (B, T, 2) of a language, or their probabilities (B, T, 2, K).
+    """Base of translators with an encoder of the source: units (B, T, 2), or their probabilities (B, T, 2, K).
 
-    ``own_length``: whether a translation can have another length than its source.
+    ``own_length``: whether a translation can differ in length from its source.
     """
 
     own_length = True
@@ -135,21 +135,22 @@ class UnitReader(nn.Module):
         self.size = c.units
 
     def encode(self, source: Tensor, lengths: Tensor) -> Tensor:
-        """-> states (B, T, D), zero on padding."""
-        shares = source if source.dim() == 4 else F.one_hot(source, self.size)
+        """Encode the source into states (B, T, D), zero on padding."""
+        probabilities = source if source.dim() == 4 else F.one_hot(source, self.size)
         mask = length_mask(lengths, source.shape[1])
-        features = self.embed(shares.to(self.embed.weight.dtype)) * mask[..., None]
+        features = self.embed(probabilities.to(self.embed.weight.dtype)) * mask[..., None]
         return self.encoder(features, mask)
 
     def loss(self, batch: UnitPairs) -> dict[str, Tensor]:
-        """Of a batch, by name."""
+        """Losses of a batch by name."""
         raise NotImplementedError
 
     def missed(self, batch: UnitPairs) -> tuple[int, int]:
-        """(units that are not the likeliest, units) of a batch."""
+        """(wrong units, units) of a batch."""
         raise NotImplementedError
 
     @torch.no_grad()
     def translate(self, source: Tensor, lengths: Tensor, language: str, same: bool = True) -> list[Translated]:
-        """Source as of `encode` -> units in a language, as long as the source (``same``) or as they come."""
+        """Translate a source, as in `encode`, into a language: as long as the source (``same``) or of predicted
+        length."""
         raise NotImplementedError

@@ -14,7 +14,7 @@ from vsr.models.lengths import key_mask, sinusoid, zero_padding
 
 
 class Block(nn.Module):
-    """Attention and feed-forward, each scaled, shifted and gated by the time and the speaker; at first the identity."""
+    """Attention and feed-forward, each scaled, shifted and gated by time and speaker; initially the identity."""
 
     def __init__(self, dim: int, heads: int, hidden: int):
         super().__init__()
@@ -32,14 +32,14 @@ class Block(nn.Module):
 
 
 def zeroed(layer: nn.Linear) -> nn.Linear:
-    """The layer with weights that give zero (adaLN-zero)."""
+    """Set the weights of a layer to zero (adaLN-zero) and return it."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
 
 
 class Velocity(nn.Module):
-    """Where a noisy mel moves at time t, and which units it is on its way to.
+    """Predicts the velocity of a noisy mel at time t, and its units.
 
     Args:
         condition: width C of the per-step condition.
@@ -53,7 +53,7 @@ class Velocity(nn.Module):
         self.dim = dim
         self.input = nn.Linear(PAIR, dim)
         self.condition = nn.Linear(condition, dim)
-        self.null = nn.Parameter(torch.randn(dim) * 0.02)  # stands for the condition where there is none
+        self.null = nn.Parameter(torch.randn(dim) * 0.02)  # replaces the condition where it is dropped
         self.time = nn.Sequential(nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.speaker = nn.Linear(speaker, dim)
         self.blocks = nn.ModuleList(Block(dim, heads, hidden) for _ in range(layers))
@@ -70,12 +70,12 @@ class Velocity(nn.Module):
         Args:
             x: (B, N, P) at time ``time`` (B,) in 0 ... 1.
             condition: (B, N, C); speaker: (B, S).
-            keep: (B,) True where the condition is shown, False for the unconditional network of the guidance.
+            keep: (B,) True where the condition is used, False for the unconditional evaluation of the guidance.
             mask: (B, N) True on real steps.
             added: (B, N, W) or (B, 1, W) of the named conditions (`lip2speech.conditions`).
 
         Returns:
-            What the flow's target is, (B, N, P), and unit logits (B, N, K).
+            The prediction of the flow's target (B, N, P), and unit logits (B, N, K).
         """
         shown = keep[:, None].to(x.dtype)
         x = self.input(x) + torch.where(keep[:, None, None], self.condition(condition), self.null) + added

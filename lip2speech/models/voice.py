@@ -1,8 +1,8 @@
 """The acoustic model: mouth video and a speaker vector -> mel and units.
 
 Shapes: B batch, T video frames, D width of the lip reader, N = 2T steps of 50 Hz, P = 160 (a pair of mel frames), K
-units. What the voice is given, (B, T, 2D), are the lip reader's features and states, side by side: the states know the
-words, the features still know how the mouth moved.
+units. The visual features (B, T, 2D) are the lip reader's front-end features and encoder states, concatenated: the
+states carry the words, the front-end features still carry how the mouth moved.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Voice(nn.Module):
         super().__init__()
         self.config = c = config
         self.reader = LipReader(LipReaderConfig(**c.reader))
-        del self.reader.decoder  # words are not spelled here
+        del self.reader.decoder  # no text is decoded here
         self.reader.requires_grad_(c.encoder == "finetuned")
         visual, units = 2 * self.reader.config.dim, max(1, c.units)
         self.content = ContentModel(visual, SPEAKER, units, c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout)
@@ -62,7 +62,7 @@ class Voice(nn.Module):
         self.register_buffer("default_speaker", torch.zeros(SPEAKER))
 
     def train(self, mode: bool = True):
-        """Training mode, but for a frozen encoder, whose statistics stay."""
+        """Training mode, except for a frozen encoder, which keeps its batch statistics."""
         super().train(mode)
         if self.config.encoder == "frozen":
             self.reader.eval()
@@ -82,19 +82,19 @@ class Voice(nn.Module):
             return torch.cat(self.reader.encode_in_steps(video, lengths), -1)
 
     def condition(self, content: Content) -> Tensor:
-        """What the flow is given at each step: (B, N, W + P + K)."""
+        """The flow's condition at each step: hidden states, coarse mel, unit posteriors, (B, N, W + P + K)."""
         posteriors = content.unit_logits.float().softmax(-1) if self.config.units else content.unit_logits * 0
         return torch.cat([content.hidden, content.coarse, posteriors.to(content.hidden.dtype)], -1).detach()
 
     def loss(self, batch) -> dict[str, Tensor]:
-        """Losses of a `lip2speech.features.dataset.SpeechBatch`: ``loss`` and its parts."""
-        c, seen = self.config, batch.seen
-        visual = self.encode(seen.video, seen.lengths) if batch.visual is None else batch.visual
-        shown = drawn(self.named, len(visual), visual.device)
-        extra = partial(self.content_conditions.add, values=batch.conditions, shown=shown)
-        content = self.content(visual, seen.lengths, batch.speaker, extra)
+        """Losses of a `lip2speech.features.dataset.SpeechBatch`: the total ``loss`` and its parts."""
+        c, clips = self.config, batch.seen
+        visual = self.encode(clips.video, clips.lengths) if batch.visual is None else batch.visual
+        is_shown = drawn(self.named, len(visual), visual.device)
+        extra = partial(self.content_conditions.add, values=batch.conditions, shown=is_shown)
+        content = self.content(visual, clips.lengths, batch.speaker, extra)
         mel = self.normalise(batch.mel)
-        flow, logits = self.flow_loss(mel, content, batch.speaker, batch.conditions, shown)
+        flow, logits = self.flow_loss(mel, content, batch.speaker, batch.conditions, is_shown)
         parts = {"flow": flow, "mel": masked_mean((content.coarse.float() - mel).abs(), content.mask)}
         loss = parts["flow"] + c.mel_weight * parts["mel"]
         if c.units:
@@ -104,7 +104,7 @@ class Voice(nn.Module):
             parts["envelope"] = self.envelope_loss(content.coarse, batch.mel, content.mask)
             loss = loss + c.envelope_weight * parts["envelope"]
         if c.text_weight and c.encoder == "finetuned":
-            parts["text"] = self.text_loss(visual.chunk(2, -1)[1], seen)
+            parts["text"] = self.text_loss(visual.chunk(2, -1)[1], clips)
             loss = loss + c.text_weight * parts["text"]
         share = batch.share("frames")
         return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
@@ -113,7 +113,7 @@ class Voice(nn.Module):
         self, mel: Tensor, content: Content, speaker: Tensor, conditions: Mapping[str, Tensor],
         shown: Mapping[str, Tensor],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """Squared error of the flow's target on real steps, and unit logits (B, N, K); mel: pairs (B, N, P)."""
+        """Squared error of the flow's target on real steps, and unit logits (B, N, K); ``mel``: pairs (B, N, P)."""
         c = self.config
         time = draw_times(len(mel), c.time, mel.device)
         keep = torch.rand(len(mel), device=mel.device) >= c.drop_condition
@@ -125,18 +125,18 @@ class Voice(nn.Module):
         return masked_mean((predicted.float() - target) ** 2, content.mask), logits
 
     def envelope_loss(self, pairs: Tensor, mel: Tensor, mask: Tensor) -> Tensor:
-        """1 - correlation of band envelopes; pairs (B, N, P), mel (B, 4T, 80)."""
+        """1 - correlation of the band envelopes of pairs (B, N, P) and mel (B, 4T, 80)."""
         frames = mask.repeat_interleave(MELS_PER_UNIT, 1)
         return 1 - envelope_correlation(self.to_mel(pairs.float()), mel, frames)
 
     def start(self, content: Content, noise: Tensor) -> Tensor:
-        """x_0 (B, N, P): the coarse mel with some noise, or noise."""
+        """x_0 (B, N, P): the coarse mel with noise added, or noise alone."""
         if self.config.start == "noise":
             return noise
         return content.coarse.detach().float() + self.config.prior_std * noise
 
     def text_loss(self, states: Tensor, seen) -> Tensor:
-        """CTC and frame losses of the lip reader: they keep the words in the states."""
+        """CTC and frame-alignment losses of the lip reader, which keep the words in its states."""
         log_probs = self.reader.ctc_log_probs(states.float())
         loss = ctc_loss(log_probs, seen.lengths, seen.tokens, seen.token_lengths)
         if self.reader.alignment is not None:
@@ -148,7 +148,7 @@ class Voice(nn.Module):
         self, video: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions, seeds: Sequence[int] | None = None,
         conditions: Mapping[str, Tensor] | None = None, pull: Pull | None = None,
     ) -> Speech:  # fmt: skip
-        """Mel and units of a batch of videos (B, T, 1, 88, 88); the rest as of `speak_seen`."""
+        """Mel and units of a batch of videos (B, T, 1, 88, 88); other arguments as in `speak_seen`."""
         return self.speak_seen(self.encode(video, lengths), lengths, speaker, options, seeds, conditions, pull)
 
     @torch.inference_mode()
@@ -157,17 +157,17 @@ class Voice(nn.Module):
         seeds: Sequence[int] | None = None, conditions: Mapping[str, Tensor] | None = None,
         pull: Pull | None = None,
     ) -> Speech:  # fmt: skip
-        """Mel and units of a batch; a clip alone gives what it gives beside others.
+        """Mel and units of a batch; a clip's result does not depend on the other clips of the batch.
 
         Args:
             visual: (B, T, 2D) of `encode`; lengths: (B,) frames; speaker: (B, 256).
-            seeds: one for each clip; ``options.seed`` for all where not given.
-            conditions: name -> (B, N, C), (B, U, C) or (B, C) of those that the model knows; one that is missing is not
-                shown.
-            pull: what moves the flow at its beginning; without steps there is no flow to be moved.
+            seeds: one for each clip; by default ``options.seed`` for all.
+            conditions: name -> (B, N, C), (B, U, C) or (B, C), of the model's conditions; a missing one is replaced by
+                its null.
+            pull: moves the flow at its start; it has no effect without flow steps.
         """
-        given = conditions or {}
-        extra = partial(self.content_conditions.add, values=given, shown=None)
+        values = conditions or {}
+        extra = partial(self.content_conditions.add, values=values, shown=None)
         content = self.content(visual, lengths, speaker, extra)
         steps = content.mask.sum(1).tolist()
         noises = noise(steps, PAIR, seeds or [options.seed] * len(visual)).to(visual.device)
@@ -175,7 +175,7 @@ class Voice(nn.Module):
             return self._speech(self._without_flow(content, noises), content.unit_logits, content)
         condition, logits = self.condition(content), content.unit_logits
         chain = chain_of(options.guidance, (WHAT_IS_SEEN, *self.conditions))
-        added = [self.conditions.add(content.hidden, given, shown) for shown in chain.sets]
+        added = [self.conditions.add(content.hidden, values, names) for names in chain.sets]
 
         def velocity(x: Tensor, t: float) -> Tensor:
             nonlocal logits
@@ -190,7 +190,7 @@ class Voice(nn.Module):
         self, pull: Pull, content: Content, condition: Tensor, speaker: Tensor, added: Tensor | float,
         x: Tensor, v: Tensor,
     ) -> Tensor:  # fmt: skip
-        """What a pull moves the start x (B, N, P) of the flow by, where its velocity is v and all is shown to it."""
+        """The displacement (B, N, P) by which a pull moves the flow's start x; v: its velocity with all conditions."""
         end, further = x + v, [added] if isinstance(added, Tensor) else []
         everything = chain_of(1.0, (WHAT_IS_SEEN, *self.conditions))
 
@@ -202,21 +202,21 @@ class Voice(nn.Module):
 
         return pull(end, end - content.coarse if self.config.start == "coarse" else v, content.mask, back)
 
-    def _without_flow(self, content: Content, drawn: Tensor) -> Tensor:
-        return content.coarse if self.config.start == "coarse" else drawn
+    def _without_flow(self, content: Content, noise: Tensor) -> Tensor:
+        return content.coarse if self.config.start == "coarse" else noise
 
     def _guided_velocity(
         self, x: Tensor, t: float, condition: Tensor, speaker: Tensor, mask: Tensor, chain: Chain,
         added: Sequence[Tensor | float],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """Velocity (B, N, P) and unit logits at time t, of one evaluation with all sets of the chain; ``added``: what
-        the named conditions add in each."""
+        """Guided velocity (B, N, P) and unit logits at time t; one evaluation for all condition sets of the chain.
+        ``added``: what the named conditions add in each set."""
         count, batch = len(chain), len(x)
-        shown = torch.tensor([WHAT_IS_SEEN in own for own in chain.sets], device=x.device)
-        x, condition, speaker, mask = (torch.cat([each] * count) for each in (x, condition, speaker, mask))
-        further = torch.cat([own for own in added if isinstance(own, Tensor)]) if len(self.conditions) else 0.0
+        is_conditional = torch.tensor([WHAT_IS_SEEN in names for names in chain.sets], device=x.device)
+        x, condition, speaker, mask = (torch.cat([tensor] * count) for tensor in (x, condition, speaker, mask))
+        further = torch.cat([term for term in added if isinstance(term, Tensor)]) if len(self.conditions) else 0.0
         time = x.new_full((len(x),), t)
-        v, logits = self.velocity(x, time, condition, speaker, shown.repeat_interleave(batch), mask, further)
+        v, logits = self.velocity(x, time, condition, speaker, is_conditional.repeat_interleave(batch), mask, further)
         v = to_velocity(v, x, t, self.config.target)
         return chained(v.split(batch), chain.scales), logits[-batch:]
 

@@ -1,4 +1,4 @@
-"""Every number that builds an acoustic model."""
+"""Configuration of the acoustic model."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ ENCODERS = ("finetuned", "frozen")
 
 @dataclass(frozen=True)
 class VoiceConfig:
-    """Every number that builds an acoustic model; stored beside its weights.
+    """Hyperparameters of an acoustic model; stored with its weights.
 
     Args:
         reader: settings of the lip reader whose encoder is used.
-        units: K; 0 leaves the units out.
+        units: K; 0: a model without units.
         encoder: finetuned, or frozen as the lip reader was.
         dim, layers, velocity_layers, heads, hidden, kernel, dropout: of the content model and the flow's network.
         target: what the network predicts, velocity or x1.
         time: how training times are drawn, uniform or logit_normal.
         start: noise, or coarse: the flow starts at the coarse mel with noise of standard deviation ``prior_std`` on it.
-        drop_condition: share of training clips without condition, for the guidance.
+        drop_condition: share of training clips without condition, for guidance.
         mel_weight, unit_weight, text_weight: of the coarse mel's L1, the units' cross-entropies and the lip reader's
-            CTC and frame losses, beside the flow's loss.
+            CTC and frame losses, added to the flow's loss.
         envelope_weight: of 1 - the correlation of the coarse mel's band envelopes (`lip2speech.models.envelope`). The
-            flow has no such loss: it is to draw mels that are likely, not the one that correlates best.
-        conditions: further ones of the flow, name -> {kind: ..., its settings} (`lip2speech.conditions.registry`).
+            flow has no such loss: it should sample probable mels, not the one that correlates best.
+        conditions: further conditions, name -> {kind: ..., its settings} (`lip2speech.conditions.registry`).
     """
 
     reader: dict[str, Any] = field(default_factory=dict)
@@ -62,14 +62,14 @@ class VoiceConfig:
             self, units=NOT_NEGATIVE, dropout=DROPPED, prior_std=NOT_NEGATIVE, drop_condition=SHARE, **weights, **sizes
         )  # fmt: skip
         conditions_of(self.conditions)
-        for name, value, known in (
+        for name, value, choices in (
             ("encoder", self.encoder, ENCODERS), ("target", self.target, TARGETS), ("time", self.time, TIMES),
             ("start", self.start, ("coarse", "noise")),
         ):  # fmt: skip
-            if value not in known:
-                raise ValueError(f"{name} is '{value}'; it can be {' or '.join(known)}")
+            if value not in choices:
+                raise ValueError(f"{name} is '{value}'; it can be {' or '.join(choices)}")
 
 
 def reader_settings(config: LipReaderConfig) -> dict[str, Any]:
-    """A lip reader's numbers as `VoiceConfig.reader` holds them."""
+    """Settings of a lip reader in the form of `VoiceConfig.reader`."""
     return asdict(config)

@@ -29,19 +29,19 @@ from vsr.training.loop import Run
 from vsr.training.model_settings import built, model_settings
 
 LIPS, UNITS = "lips", "units"
-NEW = ("conditions.", "content_conditions.")  # weights that another model may not have: they begin at zero
+NEW = ("conditions.", "content_conditions.")  # weights that a model to start from may lack: they are zero at first
 
 
 @dataclass(frozen=True)
 class SpeechDataConfig:
     """Manifests of crops, folder of features, codebook of units, the lip reader to start from ("": the shipped one).
 
-    ``tests`` are read only to refuse a training or dev list that meets them. ``views``: how often a frozen encoder
-    looks at each clip, each time augmented again; training then costs no more video, but T * 4 * D bytes of memory a
-    view. 0: it looks at every batch, which a large corpus needs.
-    ``seen``: "lips", or "units": those of the sound stand for lips, so that sound without faces can be learnt from
-    (`lip2speech.features.unit_input`), of which the share ``hidden`` is not shown; a lip model then begins with
-    trainer.init_from.
+    ``tests`` are read only to refuse training or dev lists that overlap them. ``views``: number of augmented versions
+    of each clip that a frozen encoder encodes once; training then decodes no video, but needs T * 4 * D bytes of memory
+    per view. 0: every batch is encoded anew, which a large corpus needs.
+    ``seen``: "lips", or "units": speech units replace the lips as input, so that audio without faces can be used
+    (`lip2speech.features.unit_input`), with the share ``hidden`` of them masked; a lip model can then start from it
+    with trainer.init_from.
     """
 
     train: tuple[str, ...]
@@ -68,12 +68,12 @@ class SpeechDataConfig:
 
 @dataclass(frozen=True)
 class VoiceTrainConfig(RunConfig):
-    """Of an acoustic model."""
+    """Training configuration of an acoustic model."""
 
     data: SpeechDataConfig
 
     def model_config(self, reader: dict[str, Any], units: int) -> VoiceConfig:
-        """The model's numbers, with what the lip reader and the codebook say. Raises VsrError."""
+        """The model's configuration, completed from the lip reader and the codebook. Raises VsrError."""
         config = model_settings(VoiceConfig, {"units": units} | self.model, reader=reader)
         if config.encoder == "finetuned" and config.text_weight and not reader.get("ctc_weight", 1):
             raise VsrError("bad_config", "model: the lip reader has no CTC head to train on text: set text_weight to 0")
@@ -98,7 +98,7 @@ class VoiceRun(Run):
         self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, seed)
 
     def _dataset(self, clips: list[Clip], augmentation: Augmentation | None) -> SpeechDataset:
-        """Of training clips, or with augmentation None of the dev list's. Raises VsrError."""
+        """Dataset of training clips, or with augmentation None of dev clips. Raises VsrError."""
         data, tokenizer, named = self.config.data, self.reader.tokenizer or NoText(), self._conditions()
         if data.seen == LIPS:
             return SpeechDataset(clips, data.features, tokenizer, augmentation, data.protocol, self.config.seed, named)
@@ -108,7 +108,7 @@ class VoiceRun(Run):
         return units
 
     def _conditions(self) -> dict[str, Condition]:
-        """Further ones of the flow, which the clips must give. Raises VsrError for what is not known."""
+        """The model's further conditions, whose values the clips must have. Raises VsrError for unknown ones."""
         try:
             return conditions_of(self.config.model.get("conditions", {}))
         except ValueError as error:
@@ -129,45 +129,45 @@ class VoiceRun(Run):
         return model
 
     def _begin_from(self, folder: str, model: Voice) -> None:
-        """Take the weights of another acoustic model, whose units and sizes must be the same. Raises VsrError."""
+        """Load the weights of another acoustic model with the same units and sizes. Raises VsrError."""
         if not torch.equal(Codebook.load(Path(folder) / UNITS_FILE).centres, self.codebook.centres):
             raise VsrError("bad_model", f"{folder} knows other units than data.units: give its own codebook there")
         try:
             weights = load_voice(folder)[0].state_dict()
-            new = {name: own for name, own in model.state_dict().items() if name.startswith(NEW)}
-            model.load_state_dict(new | weights)  # a condition that is new begins at zero, and changes nothing
+            initial = {name: weight for name, weight in model.state_dict().items() if name.startswith(NEW)}
+            model.load_state_dict(initial | weights)  # a new condition starts at zero, without effect
         except RuntimeError as error:
             raise VsrError("bad_model", f"{folder} has other sizes than the configuration's model: {error}") from error
 
     @torch.inference_mode()
     def _views(self, model: Voice) -> list[list[torch.Tensor]]:
-        """Features of the training clips by the frozen encoder."""
+        """Features of the training clips from the frozen encoder."""
         device = self.fabric.device
         model.eval().to(device)
         with self.fabric.autocast():
             views = self.config.data.views
-            return cache_views(self.speech, lambda *seen: model.encode(*(x.to(device) for x in seen)), views)
+            return cache_views(self.speech, lambda *inputs: model.encode(*(x.to(device) for x in inputs)), views)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """On the dev list: L1 of the coarse and of the sampled mel (nepers), share of units that are right."""
+        """On the dev list: L1 of the coarse and of the sampled mel (nepers), and unit accuracy."""
         model: Voice = self.average.model
         sampler = FrameBudgetSampler([clip.num_frames for clip in self.dev.clips], 2048, shuffle=False)
-        sums, counted = torch.zeros(3), 0
+        sums, num_steps = torch.zeros(3), 0
         for indices in sampler.batches():
             batch = self.dev.batch(indices).to(self.fabric.device)
-            lengths, visual = batch.seen.lengths, batch.visual
-            seen = model.encode(batch.seen.video, lengths) if visual is None else visual
-            coarse, fine = (model.speak_seen(seen, lengths, batch.speaker, FlowOptions(steps)) for steps in (0, 4))
+            lengths, cached = batch.seen.lengths, batch.visual
+            visual = model.encode(batch.seen.video, lengths) if cached is None else cached
+            coarse, sampled = (model.speak_seen(visual, lengths, batch.speaker, FlowOptions(steps)) for steps in (0, 4))
             real = batch.units >= 0
             frames = real.repeat_interleave(2, 1)
-            errors = [masked_mean((speech.mel - batch.mel).abs(), frames) for speech in (coarse, fine)]
-            means = torch.tensor([*errors, (fine.units == batch.units)[real].float().mean()])
-            sums, counted = sums + means * int(real.sum()), counted + int(real.sum())  # batches differ in size
-        return dict(zip(("dev_coarse", "dev_mel", "dev_units"), (sums / counted).tolist(), strict=True))
+            errors = [masked_mean((speech.mel - batch.mel).abs(), frames) for speech in (coarse, sampled)]
+            means = torch.tensor([*errors, (sampled.units == batch.units)[real].float().mean()])
+            sums, num_steps = sums + means * int(real.sum()), num_steps + int(real.sum())  # batches differ in size
+        return dict(zip(("dev_coarse", "dev_mel", "dev_units"), (sums / num_steps).tolist(), strict=True))
 
     def export(self, folder: Path) -> Path:
-        """Write the averaged weights as a model folder (by rank 0 alone)."""
+        """Write the averaged weights as a model folder (only on rank 0)."""
         if self.fabric.is_global_zero:
             extra = {"name": self.folder.name, "training": self.reached(), "seen": self.config.data.seen}
             save_voice(folder, self.average.model, self.codebook, extra)

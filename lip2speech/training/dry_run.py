@@ -1,4 +1,4 @@
-"""What a configuration of an acoustic model makes, without data; see `vsr.training.dry_run`."""
+"""Dry runs of acoustic and token models: describe a configuration without data; see `vsr.training.dry_run`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vsr.training.dry_run import not_made_yet, on_meta, parameters, part_lines, 
 
 
 def voice_lines(config: VoiceTrainConfig) -> Iterator[str]:
-    """What `lip2speech train` would train. Raises VsrError."""
+    """Lines of a dry run of `lip2speech train`. Raises VsrError."""
     reader, note = reader_of(config)
     sizes = config.model_config(reader_settings(reader), int(config.model.get("units", VoiceConfig.units)))
     model = on_meta(Voice, sizes)
@@ -25,13 +25,13 @@ def voice_lines(config: VoiceTrainConfig) -> Iterator[str]:
     yield f"model: {parameters(model):,} parameters, of which {trained:,} are trained; lip reader: {note}"
     yield from part_lines(model)
     yield "learns from:"
-    yield from (f"  {what}" for what in losses_of(sizes))
-    yield from (f"  condition {name}: {own.get('kind', '?')}" for name, own in sizes.conditions.items())
+    yield from (f"  {line}" for line in losses_of(sizes))
+    yield from (f"  condition {name}: {settings.get('kind', '?')}" for name, settings in sizes.conditions.items())
     yield from run_lines(config.data, config.optim, config.trainer)
 
 
 def token_lines(config: TokenTrainConfig) -> Iterator[str]:
-    """What `lip2speech train` would train of a token model. Raises VsrError."""
+    """Lines of a dry run of `lip2speech train` for a token model. Raises VsrError."""
     name = config.data.voice
     if not_made_yet(name):
         voice, note = VoiceConfig(), f"{name} is not made yet: the usual sizes are assumed"
@@ -47,7 +47,7 @@ def token_lines(config: TokenTrainConfig) -> Iterator[str]:
 
 
 def reader_of(config: VoiceTrainConfig) -> tuple[LipReaderConfig, str]:
-    """The numbers of the lip reader to start from, and where they are from; of one that is not made yet the usual."""
+    """The configuration of the lip reader to start from, and its source; default sizes where it does not exist yet."""
     name = config.data.reader
     if not_made_yet(name):
         return LipReaderConfig(CharTokenizer().vocab_size), f"{name} is not made yet: the usual sizes are assumed"
@@ -55,7 +55,7 @@ def reader_of(config: VoiceTrainConfig) -> tuple[LipReaderConfig, str]:
 
 
 def losses_of(c: VoiceConfig) -> Iterator[str]:
-    """Every loss with its weight."""
+    """A description of each loss with its weight."""
     yield f"flow of the log-mel ({c.target}), weight 1"
     yield f"coarse log-mel, weight {c.mel_weight:g}"
     if c.units and c.unit_weight:

@@ -1,4 +1,4 @@
-"""Training what takes a voice from a face: mouth crops -> the speaker vectors of their clips.
+"""Training of the face-to-voice model: mouth crops -> the speaker vectors of their clips.
 
 Shapes: B clips, K frames of each, D = 256.
 """
@@ -30,8 +30,8 @@ from vsr.training.model_settings import built, model_settings
 
 @dataclass(frozen=True)
 class FaceDataConfig:
-    """Manifests of crops and the folder of their features, whose speaker vectors are learned; ``tests`` as in
-    `lip2speech.training.acoustic`. People of the dev list are in no training list. ``clips``: of a batch."""
+    """Manifests of crops and the folder of their features, with the target speaker vectors; ``tests`` as in
+    `lip2speech.training.acoustic`. Speakers of the dev list must not be in training lists. ``clips``: per batch."""
 
     train: tuple[str, ...]
     dev: tuple[str, ...]
@@ -46,14 +46,14 @@ class FaceDataConfig:
 
 @dataclass(frozen=True)
 class FaceTrainConfig(RunConfig):
-    """Of what takes a voice from a face."""
+    """Training configuration of a face-to-voice model."""
 
     data: FaceDataConfig
 
 
 @dataclass
 class FaceBatch(Counted):
-    """crops (B, K, 96, 96), mask (B, K), vectors (B, D) of length 1, speakers (B,) by number."""
+    """crops (B, K, 96, 96), mask (B, K), vectors (B, D) of unit length, speakers (B,) as numbers."""
 
     crops: Tensor
     mask: Tensor
@@ -61,16 +61,16 @@ class FaceBatch(Counted):
     speakers: Tensor
 
     def counts(self) -> dict[str, Tensor]:
-        """Clips, which the loss is a mean over."""
+        """Number of clips, over which the loss is averaged."""
         return {"clips": torch.tensor(float(len(self.crops)))}
 
 
 class FaceClips:
-    """Some frames of each clip with its speaker's vector; in training, which frames and whether they are mirrored the
-    seed decides.
+    """Some frames of each clip with its speaker's vector; in training the seed determines which frames, and whether
+    they are mirrored.
 
     Args:
-        frames: of a clip; seed: of the choice, None for frames that are spread evenly.
+        frames: of a clip; seed: of the random choice, None for evenly spaced frames.
     """
 
     def __init__(self, clips: Sequence[Clip], features: str, frames: int, seed: int | None = None):
@@ -81,21 +81,21 @@ class FaceClips:
     def batch(self, indices: Sequence[int], epoch: int = 0) -> FaceBatch:
         """The padded batch of several clips."""
         crops = [self._crops(index, epoch) for index in indices]
-        mask = pad_sequence([torch.ones(len(own), dtype=torch.bool) for own in crops], batch_first=True)
+        mask = pad_sequence([torch.ones(len(frames), dtype=torch.bool) for frames in crops], batch_first=True)
         vectors = torch.stack([self.features.speaker(index).float() for index in indices])
         speakers = torch.tensor([self.numbers[self.clips[index].speaker] for index in indices])
         return FaceBatch(pad_sequence(crops, batch_first=True), mask, vectors, speakers)
 
     def _crops(self, index: int, epoch: int) -> Tensor:
-        """(K, 96, 96) float."""
+        """The chosen crops of a clip (K, 96, 96) float."""
         stored = np.load(self.clips[index].crop, mmap_mode="r")
-        places = evenly(len(stored), self.frames)
+        indices = evenly(len(stored), self.frames)
         if self.seed is None:
-            return torch.from_numpy(np.array(stored[places])).float()
-        drawn = torch.Generator().manual_seed(step_seed(self.seed, epoch, index))
-        places = torch.randperm(len(stored), generator=drawn)[: self.frames].sort().values
-        crops = torch.from_numpy(np.array(stored[places])).float()
-        return crops.flip(2) if torch.rand((), generator=drawn) < 0.5 else crops
+            return torch.from_numpy(np.array(stored[indices])).float()
+        generator = torch.Generator().manual_seed(step_seed(self.seed, epoch, index))
+        indices = torch.randperm(len(stored), generator=generator)[: self.frames].sort().values
+        crops = torch.from_numpy(np.array(stored[indices])).float()
+        return crops.flip(2) if torch.rand((), generator=generator) < 0.5 else crops
 
 
 class FaceRun(PartRun):
@@ -109,39 +109,39 @@ class FaceRun(PartRun):
         train, dev, _ = read_lists(data)
         self.settings = model_settings(FaceVoiceConfig, self.config.model)
         train, dev = (self._featured(name, clips) for name, clips in (("train", train), ("dev", dev)))
-        if both := {clip.speaker for clip in train} & {clip.speaker for clip in dev}:
+        if shared := {clip.speaker for clip in train} & {clip.speaker for clip in dev}:
             raise VsrError(
-                "bad_config", f"{sorted(both)[0]} is in train and dev: the network would only memorise the faces"
+                "bad_config", f"{sorted(shared)[0]} is in train and dev: the network would only memorise the faces"
             )
         self.train = FaceClips(train, data.features, self.settings.frames, self.config.seed)
         self.dev = FaceClips(dev, data.features, self.settings.frames)
         self.sampler = FrameBudgetSampler([1] * len(train), data.clips, self.config.seed)
 
     def _featured(self, name: str, clips: list[Clip]) -> list[Clip]:
-        kept, why = with_features(clips, self.config.data.features)
+        featured, why = with_features(clips, self.config.data.features)
         if why:
             self.say(f"{name}: {why}")
-        if not kept:
+        if not featured:
             raise VsrError("bad_features", f"{name}: no clip has features")
-        return kept
+        return featured
 
     def _build_model(self) -> FaceVoice:
         return built(FaceVoice, self.settings)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Cosine to the voices of the dev clips, and how much better it is than to those of its other speakers."""
+        """Mean cosine to the voices of the dev clips, and its margin over the cosine to other speakers' voices."""
         batch = self.dev.batch(range(len(self.dev.clips))).to(self.fabric.device)
         cosines = self.average.model(batch.crops, batch.mask) @ batch.vectors.T
-        other = batch.speakers[:, None] != batch.speakers[None]
-        own = float(cosines.diagonal().mean())
-        return {"dev_cosine": own, "dev_margin": own - float(cosines[other].mean())} if other.any() else {
-            "dev_cosine": own, "dev_margin": 0.0,
+        is_other = batch.speakers[:, None] != batch.speakers[None]
+        cosine = float(cosines.diagonal().mean())
+        return {"dev_cosine": cosine, "dev_margin": cosine - float(cosines[is_other].mean())} if is_other.any() else {
+            "dev_cosine": cosine, "dev_margin": 0.0,
         }  # fmt: skip
 
 
 def face_lines(config: FaceTrainConfig) -> Iterator[str]:
-    """What `lip2speech face` would train. Raises VsrError."""
+    """Lines of a dry run of `lip2speech face`. Raises VsrError."""
     settings = model_settings(FaceVoiceConfig, config.model)
     yield f"model: {parameters(on_meta(FaceVoice, settings)):,} parameters"
     yield "learns from:"

@@ -1,6 +1,6 @@
-"""What a listener learns from: natural mels with the word of each step.
+"""Training data of a listener: natural mels with the word of each step.
 
-What it is to score while speaking are mels that are not yet done, so the natural ones are blurred, noisy and louder.
+During synthesis the listener scores unfinished mels, so the natural ones are augmented with blur, noise and gain.
 
 Shapes: B batch, N steps of 50 Hz, P = 160.
 """
@@ -30,12 +30,12 @@ REACH = 6  # mel frames to each side that a blur takes in
 
 @dataclass(frozen=True)
 class ListenerDataConfig:
-    """Manifests with the times of words, the folder of their features, and the voice that is to be pulled ("": the
-    shipped one), or its acoustic model alone, whose normalisation of mels is used; ``tests`` as in
+    """Manifests with word times, the folder of their features, and the voice that the listener will pull ("": the
+    shipped one), or the folder of its acoustic model, whose normalisation of mels is used; ``tests`` as in
     `lip2speech.training.acoustic`.
 
     ``blur``: share of clips blurred in time; ``noise``: the largest standard deviation of the noise added to
-    normalised mels; ``loudness``, ``tilt``: standard deviations of offsets of all bands and of each.
+    normalised mels; ``loudness``, ``tilt``: standard deviations of an offset common to all bands, and of one per band.
     """
 
     train: tuple[str, ...]
@@ -63,17 +63,17 @@ class ListenerBatch(Counted):
     classes: Tensor
 
     def counts(self) -> dict[str, Tensor]:
-        """Steps, which the loss is a mean over."""
+        """Number of steps, over which the loss is averaged."""
         return {"steps": (self.classes >= 0).sum().float()}
 
 
 class HeardClips:
-    """Natural mels with the class of each step; how clip i is spoilt in epoch e the seed decides.
+    """Natural mels with the class of each step; seed, epoch and clip determine the augmentation.
 
     Args:
-        clips: with the times of their words.
+        clips: with word times.
         normalise: log-mel (1, 4T, 80) -> pairs (1, 2T, 160).
-        data: how they are spoilt; None: not at all.
+        data: settings of the augmentation; None: no augmentation.
     """
 
     def __init__(self, clips: Sequence[Clip], features: str, words: Sequence[str], normalise, data=None, seed: int = 0):
@@ -88,7 +88,7 @@ class HeardClips:
         return ListenerBatch(pad_sequence(list(pairs), batch_first=True), padded)
 
     def _item(self, index: int, epoch: int) -> tuple[Tensor, Tensor]:
-        """pairs (N, P), classes (N,)."""
+        """The pairs (N, P) and classes (N,) of a clip."""
         pairs = self.normalise(self.features[index].mel[None])[0]
         if self.data is not None:
             pairs = spoilt(pairs, self.data, torch.Generator().manual_seed(step_seed(self.seed, epoch, index)))
@@ -96,20 +96,20 @@ class HeardClips:
 
 
 def words_of(clips: Sequence[Clip]) -> tuple[str, ...]:
-    """All words of clips whose times are known, each once."""
+    """All distinct words of clips that have word times."""
     return tuple(sorted({word for clip in clips for word, *_ in clip.words}))
 
 
 def classes_of(clip: Clip, steps: int, classes: dict[str, int]) -> Tensor:
-    """(steps,) the class of each step of a clip."""
-    found = torch.full((steps,), SILENCE)
+    """The class of each step of a clip, (steps,)."""
+    labels = torch.full((steps,), SILENCE)
     for word, start, end in clip.words:
-        found[max(0, round(start * STEPS)) : round(end * STEPS)] = classes.get(word, SILENCE)
-    return found
+        labels[max(0, round(start * STEPS)) : round(end * STEPS)] = classes.get(word, SILENCE)
+    return labels
 
 
 def spoilt(pairs: Tensor, data: ListenerDataConfig, generator: torch.Generator) -> Tensor:
-    """Pairs (N, P) blurred in time, noisy, louder or softer, in all bands and in each."""
+    """Augment pairs (N, P) with blur in time, noise, and offsets of loudness for all bands and for each."""
 
     def drawn(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
@@ -125,8 +125,8 @@ def spoilt(pairs: Tensor, data: ListenerDataConfig, generator: torch.Generator) 
     return mel.unflatten(0, (-1, MELS_PER_UNIT)).flatten(1)
 
 
-def _blur(mel: Tensor, deviation: float) -> Tensor:
-    """mel (n, bands) smoothed over time by a Gaussian; the ends are held."""
-    kernel = torch.exp(-0.5 * (torch.arange(-REACH, REACH + 1) / deviation) ** 2)
-    held = nn.functional.pad(mel.T[:, None], (REACH, REACH), mode="replicate")
-    return nn.functional.conv1d(held, (kernel / kernel.sum())[None, None])[:, 0].T
+def _blur(mel: Tensor, std: float) -> Tensor:
+    """Smooth a mel (n, bands) over time with a Gaussian; the first and last frame are repeated at the ends."""
+    kernel = torch.exp(-0.5 * (torch.arange(-REACH, REACH + 1) / std) ** 2)
+    padded = nn.functional.pad(mel.T[:, None], (REACH, REACH), mode="replicate")
+    return nn.functional.conv1d(padded, (kernel / kernel.sum())[None, None])[:, 0].T

@@ -1,5 +1,4 @@
-"""What `lip2speech train` trains, by what stands in the YAML: an acoustic model, a token model, or
-what says text by units."""
+"""Chooses what `lip2speech train` trains from the YAML: an acoustic model, a token model, or a text-to-unit model."""
 
 from __future__ import annotations
 
@@ -14,12 +13,12 @@ from lip2speech.training.text_units import TextRun, TextTrainConfig, text_lines
 from lip2speech.training.tokens import TokenRun, TokenTrainConfig
 from vsr.core.errors import VsrError, one_line
 
-GENERATOR = "generator"  # of the model: what a token model has, and an acoustic model has not
+GENERATOR = "generator"  # key of `model` that only a token model has
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Of a training: its run, its configuration, and what a dry run prints."""
+    """A kind of training: its run, its configuration, and the lines of its dry run."""
 
     run: Callable
     config: type
@@ -31,7 +30,7 @@ SAID = Kind(TextRun, TextTrainConfig, text_lines)
 
 
 def kind_of(path: str) -> Kind:
-    """By the YAML of a training. Raises VsrError bad_config where it cannot be read."""
+    """The kind of a training, by its YAML. Raises VsrError bad_config where it cannot be read."""
     import yaml
 
     try:

@@ -1,4 +1,4 @@
-"""Training a listener: natural mels with the times of their words -> which word is said at each step."""
+"""Training of a listener: natural mels with word times -> the word of each step."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from vsr.training.config import RunConfig
 from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
 from vsr.training.model_settings import built, model_settings
 
-ASSUMED = 51  # words where no list is there to say them: GRID's
+ASSUMED = 51  # number of words where no list exists yet: that of GRID
 
 
 @dataclass(frozen=True)
 class ListenerTrainConfig(RunConfig):
-    """Of a listener."""
+    """Training configuration of a listener."""
 
     data: ListenerDataConfig
 
@@ -41,8 +41,8 @@ class ListenerRun(PartRun):
     def _open_data(self) -> None:
         data = self.config.data
         train, dev, _ = read_lists(data)
-        alone = data.voice and (Path(data.voice) / CONFIG_FILE).is_file()
-        self.voice, _ = load_voice(Path(data.voice) if alone else find_model(data.voice or None) / ACOUSTIC)
+        is_acoustic = data.voice and (Path(data.voice) / CONFIG_FILE).is_file()
+        self.voice, _ = load_voice(Path(data.voice) if is_acoustic else find_model(data.voice or None) / ACOUSTIC)
         train, dev = (self._timed(name, clips) for name, clips in (("train", train), ("dev", dev)))
         self.words = words_of(train)
         self.train = HeardClips(train, data.features, self.words, self.voice.normalise, data, self.config.seed)
@@ -50,12 +50,12 @@ class ListenerRun(PartRun):
         self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, self.config.seed)
 
     def _timed(self, name: str, clips: list[Clip]) -> list[Clip]:
-        """The clips that have features and times of words. Raises VsrError where none has."""
-        kept, why = with_features(clips, self.config.data.features)
-        timed = [clip for clip in kept if clip.words]
+        """The clips that have features and word times. Raises VsrError where none has."""
+        featured, why = with_features(clips, self.config.data.features)
+        timed = [clip for clip in featured if clip.words]
         if not timed:
             raise VsrError("bad_features", f"{name}: no clip has features and times of words{why and ': ' + why}")
-        if why or len(timed) < len(kept):
+        if why or len(timed) < len(featured):
             self.say(f"{name}: {len(timed)} of {len(clips)} clips have features and times of words")
         return timed
 
@@ -67,25 +67,25 @@ class ListenerRun(PartRun):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Share of the steps of dev clips, and of those in words, whose class is right."""
+        """Accuracy on all steps of dev clips, and on those in words."""
         right, counts = torch.zeros(2), torch.zeros(2)
         for index in range(len(self.dev.clips)):
             batch = self.dev.batch([index]).to(self.fabric.device)
-            found = self.average.model(batch.pairs, batch.classes >= 0).argmax(-1) == batch.classes
+            is_right = self.average.model(batch.pairs, batch.classes >= 0).argmax(-1) == batch.classes
             spoken = batch.classes > SILENCE
-            right += torch.tensor([float(found.sum()), float(found[spoken].sum())])
-            counts += torch.tensor([float(found.numel()), float(spoken.sum())])
+            right += torch.tensor([float(is_right.sum()), float(is_right[spoken].sum())])
+            counts += torch.tensor([float(is_right.numel()), float(spoken.sum())])
         steps, words = (right / counts.clamp(min=1)).tolist()
         return {"dev_steps": steps, "dev_words": words if counts[1] else math.nan}
 
 
 def listener_lines(config: ListenerTrainConfig) -> Iterator[str]:
-    """What `lip2speech listener` would train, without data. Raises VsrError."""
-    there = all(Path(path).is_file() for path in config.data.train)
-    words = words_of(read_manifests(config.data.train)) if there else tuple(map(str, range(ASSUMED)))
+    """Lines of a dry run of `lip2speech listener`, without data. Raises VsrError."""
+    exists = all(Path(path).is_file() for path in config.data.train)
+    words = words_of(read_manifests(config.data.train)) if exists else tuple(map(str, range(ASSUMED)))
     sizes = model_settings(ListenerConfig, config.model, words=words)
     model = on_meta(Listener, sizes)
-    note = "of the training lists" if there else "are assumed: the training lists are not made yet"
+    note = "of the training lists" if exists else "are assumed: the training lists are not made yet"
     yield f"model: {parameters(model):,} parameters, all of which are trained"
     yield from part_lines(model)
     yield f"learns which of {len(words)} words is said, 50 times a second; the words {note}"

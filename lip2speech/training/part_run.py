@@ -1,4 +1,4 @@
-"""Training what becomes one part of a voice: a module whose settings rebuild it."""
+"""Training of one part of a voice: a module that can be rebuilt from its settings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from vsr.training.loop import Run
 
 
 class PartRun(Run):
-    """`Run` of such a module."""
+    """`Run` of a module that is saved with `save_part`."""
 
     def export(self, folder: Path) -> Path:
-        """Write the averaged weights as a model folder (by rank 0 alone)."""
+        """Write the averaged weights as a model folder (only on rank 0)."""
         if self.fabric.is_global_zero:
             save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached()})
         return folder

@@ -1,4 +1,4 @@
-"""Training what says text by units: recordings whose units are known, and the times of their phones.
+"""Training of the text-to-unit model, on recordings with speech units and phone times.
 
 Shapes: U phones and pauses, N steps of 50 Hz.
 """
@@ -36,10 +36,10 @@ from vsr.training.model_settings import built, model_settings
 
 @dataclass(frozen=True)
 class TextDataConfig:
-    """Manifests with the times of phones (or words, whose phones then share their time evenly) and sounds (`vsr
-    waves`), best of one voice a language; ``units``: the codebook; ``features``: folder of `lip2speech features` with
-    the units, "": they are made of the sounds when the run begins. ``tests`` are read only to refuse lists that meet
-    them."""
+    """Manifests with phone times (or word times, which are then divided evenly among the phones) and audio (`vsr
+    waves`), best with one voice per language; ``units``: the codebook; ``features``: folder of `lip2speech features`
+    with the units, "": they are extracted from the audio when the run begins. ``tests`` are read only to refuse lists
+    that overlap them."""
 
     train: tuple[str, ...]
     dev: tuple[str, ...]
@@ -55,27 +55,27 @@ class TextDataConfig:
 
 @dataclass(frozen=True)
 class TextTrainConfig(RunConfig):
-    """Of what says text."""
+    """Training configuration of a text-to-unit model."""
 
     data: TextDataConfig
 
     def model_config(self, units: int, phones: Iterable[str], scripts: Iterable[str] = ()) -> TextUnitsConfig:
-        """The model's numbers with the codebook's size, and phones and scripts of the training clips. Raises
-        VsrError."""
-        given = {name: own for name, own in self.model.items() if name != KIND}
-        found = {"units": units, "phones": tuple(sorted(phones)), "scripts": tuple(sorted(scripts))}
-        return model_settings(TextUnitsConfig, given, **found)
+        """The model's configuration, completed with the codebook's size and the phones and scripts of the training
+        clips. Raises VsrError."""
+        settings = {name: value for name, value in self.model.items() if name != KIND}
+        from_data = {"units": units, "phones": tuple(sorted(phones)), "scripts": tuple(sorted(scripts))}
+        return model_settings(TextUnitsConfig, settings, **from_data)
 
 
 class TextDataset:
-    """Clips with phones, their steps and units.
+    """Clips with phones, their durations in steps, and units.
 
     Args:
-        clips: of languages that ``config`` names; where it names one, clips need not say theirs.
+        clips: in languages of ``config``; where it has only one, clips need not state theirs.
         units: id of a clip -> its units (N,).
-        config: of the model, whose phones are all that is known.
+        config: of the model; its list of phones is complete.
 
-    Raises VsrError bad_manifest for a clip that cannot be taught, and says why.
+    Raises VsrError bad_manifest for a clip that cannot be used, with the reason.
     """
 
     def __init__(self, clips: Sequence[Clip], units: Mapping[str, Tensor], config: TextUnitsConfig):
@@ -87,12 +87,12 @@ class TextDataset:
         phones, steps, language = zip(*(self.said[index] for index in indices), strict=True)
         units = [self.units[self.clips[index].id] for index in indices]
         return PhoneBatch(
-            pad_sequence(list(phones), True, PAUSE), torch.tensor([len(own) for own in phones]),
+            pad_sequence(list(phones), True, PAUSE), torch.tensor([len(ids) for ids in phones]),
             pad_sequence(list(steps), True), torch.tensor(language), pad_sequence(units, True, IGNORE),
         )  # fmt: skip
 
     def _said(self, clip: Clip) -> tuple[Tensor, Tensor, int]:
-        """Ids of phones (U,), steps of each (U,), the place of its language."""
+        """Phone ids (U,), steps of each (U,), and the index of its language."""
         language = language_of(clip, self.config.languages)
         try:
             labels, steps = steps_of(phones_of(clip, language), len(self.units[clip.id]))
@@ -103,7 +103,7 @@ class TextDataset:
 
 
 def language_of(clip: Clip, known: Sequence[str]) -> str:
-    """The language of a clip, or the only one that is known. Raises VsrError bad_manifest."""
+    """The language of a clip, by default the only one in ``known``. Raises VsrError bad_manifest."""
     language = clip.language or (known[0] if len(known) == 1 else "")
     if language not in known:
         problem = f"speaks {language}" if language else "does not say its language"
@@ -112,7 +112,7 @@ def language_of(clip: Clip, known: Sequence[str]) -> str:
 
 
 def phones_among(clips: Sequence[Clip], known: Sequence[str]) -> set[str]:
-    """All phones of clips in languages that are known. Raises VsrError bad_manifest."""
+    """All phones of clips in the languages ``known``. Raises VsrError bad_manifest."""
     return {label for clip in clips for label, *_ in phones_of(clip, language_of(clip, known)) if label}
 
 
@@ -125,8 +125,8 @@ class TextRun(Run):
         data = self.config.data
         train, dev, _ = read_lists(data)
         self.codebook = Codebook.load(data.units)
-        known = self.config.model_config(len(self.codebook), SOUNDS).languages  # phones are not known yet
-        phones, scripts = phones_among(train, known), scripts_in(clip.text for clip in train)
+        languages = self.config.model_config(len(self.codebook), SOUNDS).languages  # phones are not known yet
+        phones, scripts = phones_among(train, languages), scripts_in(clip.text for clip in train)
         self.sizes = self.config.model_config(len(self.codebook), phones, scripts)
         units = units_of([*train, *dev], self.codebook, data.features)
         self.train, self.dev = (TextDataset(clips, units, self.sizes) for clips in (train, dev))
@@ -137,24 +137,23 @@ class TextRun(Run):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """On the dev list the share of units that are not the likeliest at the true durations, and by how many ms the
-        durations of phones, not of pauses, are off on average, before they are settled."""
+        """On the dev list: unit error rate at the true durations, and mean error of phone durations in ms, without
+        pauses and before `settle`."""
         model: TextUnits = self.average.model
-        wrong, units, late, phones = 0, 0, 0.0, 0
+        wrong, units, error, phones = 0, 0, 0.0, 0
         for index in range(len(self.dev.clips)):
             batch = self.dev.batch([index]).to(self.fabric.device)
             logits, logs = model(batch)
-            said = batch.phones != PAUSE
+            is_phone = batch.phones != PAUSE
             wrong, units = wrong + int((logits.argmax(-1) != batch.units).sum()), units + batch.units.numel()
-            late += float((torch.expm1(logs) - batch.steps).abs()[said].sum())
-            phones += int(said.sum())
-        return {"dev_units": wrong / max(1, units), "dev_ms": 1000 / UNIT_RATE * late / max(1, phones)}
+            error += float((torch.expm1(logs) - batch.steps).abs()[is_phone].sum())
+            phones += int(is_phone.sum())
+        return {"dev_units": wrong / max(1, units), "dev_ms": 1000 / UNIT_RATE * error / max(1, phones)}
 
     def export(self, folder: Path) -> Path:
-        """Write the averaged weights, their durations settled, and the codebook as a model folder (by rank 0 alone)."""
+        """Write the averaged weights, with `settle` applied, and the codebook as a model folder (only on rank 0)."""
         if self.fabric.is_global_zero:
             settle(self.average.model, self.train)
-            folder.mkdir(parents=True, exist_ok=True)
             self.codebook.save(folder / UNITS_FILE)
             save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached(), KIND: TEXT})
         return folder
@@ -162,22 +161,22 @@ class TextRun(Run):
 
 @torch.no_grad()
 def settle(model: TextUnits, clips: TextDataset) -> None:
-    """Shift log durations so that those of phones are right on average of clips: without dropout, for whose noise the
-    last normalisation no longer makes room, they come out too long (by 8 % on the puppet)."""
-    apart: list[Tensor] = []
+    """Shift log durations so that phones have the right mean duration on ``clips``: without the noise of dropout, whose
+    effect on the last normalisation the model has learnt, they are too long (by 8 % on the puppet)."""
+    differences: list[Tensor] = []
     for index in range(len(clips.clips)):
         batch = clips.batch([index]).to(model.duration.bias.device)
         logs = model.eval().durations(model.read(batch.phones, batch.lengths, batch.language))
-        apart.append((torch.log1p(batch.steps.float()) - logs)[batch.phones != PAUSE])
-    model.duration.bias += torch.cat(apart).mean()
+        differences.append((torch.log1p(batch.steps.float()) - logs)[batch.phones != PAUSE])
+    model.duration.bias += torch.cat(differences).mean()
 
 
 def text_lines(config: TextTrainConfig) -> Iterator[str]:
-    """What `lip2speech train` would train, without data. Raises VsrError."""
-    there = Path(config.data.units).is_file()
-    sizes = config.model_config(len(Codebook.load(config.data.units)) if there else TextUnitsConfig.units, SOUNDS)
+    """Lines of a dry run of `lip2speech train`, without data. Raises VsrError."""
+    exists = Path(config.data.units).is_file()
+    sizes = config.model_config(len(Codebook.load(config.data.units)) if exists else TextUnitsConfig.units, SOUNDS)
     model = on_meta(TextUnits, sizes)
-    note = config.data.units if there else f"{config.data.units} is not made yet: {sizes.units} are assumed"
+    note = config.data.units if exists else f"{config.data.units} is not made yet: {sizes.units} are assumed"
     yield f"model: {parameters(model):,} parameters, all of which are trained; {sizes.units} units ({note})"
     yield from part_lines(model)
     yield f"learns units, and durations (weight {sizes.duration_weight:g}), of phones of {', '.join(sizes.languages)}"

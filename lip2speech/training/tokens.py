@@ -1,7 +1,7 @@
-"""Training a token model: what the content model of a voice says of lips -> codes of the clip's own mel.
+"""Training of a token model: output of a voice's content model for the lips -> codes of the clip's mel.
 
-The voice is not changed; the codec is fitted before, to the mels of the training clips. Shapes: B batch, N steps of 50
-Hz, C width of the flow's condition, Q books.
+The voice is not changed; the codec is fitted beforehand, to the mels of the training clips. Shapes: B batch, N steps of
+50 Hz, C width of the flow's condition, Q books.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from vsr.modelstore.checkpoint import CONFIG_FILE
 from vsr.training.config import RunConfig, check_lists
 from vsr.training.model_settings import built, model_settings
 
-MADE = 8  # dev clips that codes are made for after an epoch: a language model says them one by one
+MADE = 8  # dev clips for which codes are sampled after an epoch: a language model predicts them one by one
 
 
 @dataclass(frozen=True)
 class TokenDataConfig:
-    """Manifests of crops, folder of features, and the voice whose content model is read ("": the shipped one), or its
-    acoustic model alone; ``tests``, ``protocol``, ``views`` and ``augmentation`` as in
+    """Manifests of crops, folder of features, and the voice whose content model is used ("": the shipped one), or the
+    folder of its acoustic model; ``tests``, ``protocol``, ``views`` and ``augmentation`` as in
     `lip2speech.training.acoustic`."""
 
     train: tuple[str, ...]
@@ -62,17 +62,17 @@ class TokenDataConfig:
 
 @dataclass(frozen=True)
 class TokenTrainConfig(RunConfig):
-    """Of a token model."""
+    """Training configuration of a token model."""
 
     data: TokenDataConfig
 
     def model_config(self, voice: VoiceConfig) -> TokenConfig:
-        """The model's numbers, with the width that the voice says. Raises VsrError."""
+        """The model's configuration, with the condition's width from the voice. Raises VsrError."""
         return model_settings(TokenConfig, self.model, condition=condition_width(voice))
 
 
 def condition_width(voice: VoiceConfig) -> int:
-    """C of what the flow of an acoustic model is given, which a token model reads."""
+    """C, the width of the flow's condition in an acoustic model, which a token model also uses."""
     return voice.dim + PAIR + max(1, voice.units)
 
 
@@ -95,68 +95,68 @@ class TokenRun(PartRun):
         train, dev = (
             featured(name, clips, data.features, self.say) for name, clips in (("train", train), ("dev", dev))
         )
-        whole = SpeechDataset(train, data.features, NoText(), data.augmentation, data.protocol, seed)
-        self.pairs = self._pairs(whole)
-        self.train = CachedFeatures(whole, self._views(whole, data.views))
-        plain = SpeechDataset(dev, data.features, NoText(), None, data.protocol, seed)
-        self.dev = CachedFeatures(plain, self._views(plain, 1))
+        train_set = SpeechDataset(train, data.features, NoText(), data.augmentation, data.protocol, seed)
+        self.pairs = self._pairs(train_set)
+        self.train = CachedFeatures(train_set, self._views(train_set, data.views))
+        dev_set = SpeechDataset(dev, data.features, NoText(), None, data.protocol, seed)
+        self.dev = CachedFeatures(dev_set, self._views(dev_set, 1))
         self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, seed)
 
     def _pairs(self, clips: SpeechDataset) -> list[Tensor]:
-        """Normalised mel pairs (N, P) of training clips, as many as the codec is fitted to."""
-        found, count = [], 0
+        """Normalised mel pairs (N, P) of random training clips, enough to fit the codec."""
+        pairs, count = [], 0
         for index in torch.randperm(len(clips), generator=torch.Generator().manual_seed(self.config.seed)).tolist():
             if count < 4 * SAMPLED:
                 mel = clips.features[index].mel[None].to(self.fabric.device)
-                found.append(self.voice.normalise(mel)[0].cpu())
-                count += len(found[-1])
-        return found
+                pairs.append(self.voice.normalise(mel)[0].cpu())
+                count += len(pairs[-1])
+        return pairs
 
     @torch.inference_mode()
     def _views(self, clips: SpeechDataset, views: int) -> list[list[Tensor]]:
-        """What the voice's frozen encoder makes of the clips."""
+        """Features of the clips from the voice's frozen encoder."""
         device = self.fabric.device
-        return cache_views(clips, lambda *seen: self.voice.encode(*(x.to(device) for x in seen)), views)
+        return cache_views(clips, lambda *inputs: self.voice.encode(*(x.to(device) for x in inputs)), views)
 
     def _build_model(self) -> TokenModel:
         model = built(TokenModel, self.config.model_config(self.voice.config))
         model.codec.fit(torch.cat(self.pairs), self.config.seed)
         if isinstance(model.generator, TokenLM):
-            model.generator.learn_transitions([model.codec.encode(own) for own in self.pairs])
+            model.generator.learn_transitions([model.codec.encode(pairs) for pairs in self.pairs])
         del self.pairs
         return model
 
     def losses(self, batch: SpeechBatch) -> dict[str, Tensor]:
-        """Of what the voice's content model makes of a batch."""
+        """Losses on the content model's output for a batch."""
         return super().losses(token_batch(self.voice, self.model.codec, batch))
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """On the dev list the loss; of what is made for its first clips, L1 to the natural mel (nepers) and share of
-        right first codes."""
+        """Loss on the dev list; on samples for its first clips, L1 to the natural mel (nepers) and accuracy of the
+        first book."""
         model: TokenModel = self.average.model
-        losses, errors, right = [], [], []
+        losses, errors, accuracies = [], [], []
         for index in range(len(self.dev.dataset.clips)):
             batch = self.dev.batch([index]).to(self.fabric.device)
-            own = token_batch(self.voice, model.codec, batch)
-            losses.append(float(model.loss(own)["loss"]))
+            tokens = token_batch(self.voice, model.codec, batch)
+            losses.append(float(model.loss(tokens)["loss"]))
             if index < MADE:
-                codes = model.generator.sample(own.condition[0], TokenOptions(), 0)
+                codes = model.generator.sample(tokens.condition[0], TokenOptions(), 0)
                 mel = self.voice.to_mel(model.codec.decode(codes)[None])
-                right.append(float((codes[:, 0] == own.codes[0, :, 0]).float().mean()))
+                accuracies.append(float((codes[:, 0] == tokens.codes[0, :, 0]).float().mean()))
                 errors.append(float((mel - batch.mel).abs().mean()))
-        return {"dev_loss": fmean(losses), "dev_mel": fmean(errors), "dev_codes": fmean(right)}
+        return {"dev_loss": fmean(losses), "dev_mel": fmean(errors), "dev_codes": fmean(accuracies)}
 
 
 def acoustic_of(voice: str) -> Path:
-    """The folder of the acoustic model of a voice, by its own folder, the voice's or its name. Raises VsrError."""
-    alone = voice and (Path(voice) / CONFIG_FILE).is_file()
-    return Path(voice) if alone else find_model(voice or None) / ACOUSTIC
+    """The folder of a voice's acoustic model; ``voice``: that folder, the voice's, or its name. Raises VsrError."""
+    is_acoustic = voice and (Path(voice) / CONFIG_FILE).is_file()
+    return Path(voice) if is_acoustic else find_model(voice or None) / ACOUSTIC
 
 
 @torch.no_grad()
 def token_batch(voice: Voice, codec, batch: SpeechBatch) -> TokenBatch:
-    """What the content model says of a batch, and the codes of its mels."""
+    """The condition from the content model for a batch, and the codes of its mels."""
     content = voice.content(batch.visual, batch.seen.lengths, batch.speaker)
     codes = codec.encode(voice.normalise(batch.mel)).masked_fill(~content.mask[..., None], -1)
     return TokenBatch(voice.condition(content), codes, content.mask)

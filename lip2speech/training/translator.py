@@ -1,4 +1,4 @@
-"""Training a translator of units: recordings in several languages, and what says the same in others."""
+"""Training of a unit translator, on recordings in several languages paired with their translations."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from vsr.training.model_settings import built, model_settings
 
 @dataclass(frozen=True)
 class TranslatorDataConfig:
-    """Manifests with ``language`` and ``translations``, and their sounds (`vsr waves`).
+    """Manifests with ``language`` and ``translations``, and their audio (`vsr waves`).
 
-    ``train``, ``dev``: what is heard. ``targets``, ``dev_targets``: what is to be said; of each language the clip whose
-    text is the translation of what is heard. One voice for each language is best, as units carry something of it.
-    ``units``: the codebook. ``features``: folder of `lip2speech features` with the units; "": they are made of the
-    sounds when the run begins. ``replaced``: share of a training clip's units that are others by chance, as those
-    of lips will be. ``tests`` are read only to refuse lists that meet them.
+    ``train``, ``dev``: source clips. ``targets``, ``dev_targets``: target clips; a pair is a source clip and a target
+    clip whose text is its translation. One voice for each language is best, as units carry some speaker information.
+    ``units``: the codebook. ``features``: folder of `lip2speech features` with the units; "": they are extracted from
+    the audio when the run begins. ``replaced``: share of a training clip's source units that are replaced at random,
+    to resemble units predicted from lips. ``tests`` are read only to refuse lists that overlap them.
     """
 
     train: tuple[str, ...]
@@ -54,23 +54,23 @@ class TranslatorDataConfig:
 
 @dataclass(frozen=True)
 class TranslatorTrainConfig(RunConfig):
-    """Of a translator."""
+    """Training configuration of a translator."""
 
     data: TranslatorDataConfig
 
     @property
     def kind(self) -> str:
-        """Of `TRANSLATORS`."""
+        """Its kind in `TRANSLATORS`."""
         return self.model.get(KIND, AUTOREGRESSIVE)
 
     def model_config(self, units: int) -> Any:
-        """The model's numbers with the codebook's size. Raises VsrError."""
+        """The model's configuration, with the codebook's size. Raises VsrError."""
         try:
             kind = TRANSLATORS[self.kind]
         except (TypeError, ValueError) as error:
             raise VsrError("bad_config", str(error)) from error
-        given = {name: own for name, own in self.model.items() if name != KIND}
-        return model_settings(kind, given, units=units)
+        settings = {name: value for name, value in self.model.items() if name != KIND}
+        return model_settings(kind, settings, units=units)
 
 
 class TranslatorRun(Run):
@@ -88,12 +88,14 @@ class TranslatorRun(Run):
         units = units_of([*train, *targets, *dev, *dev_targets], self.codebook, data.features)
         self.train = PairDataset(train, targets, units, self.sizes, data.replaced, self.config.seed)
         self.dev = PairDataset(dev, dev_targets, units, self.sizes)
-        for name, own, clips in (("training", self.train, train), ("dev", self.dev, dev)):
-            if not own.clips:
-                known = ", ".join(self.sizes.languages)
-                raise VsrError("bad_manifest", f"no {name} clip is said in another language by the targets: {known}")
-            if len(own.clips) < len(clips):
-                self.say(f"{name}: {len(own.clips)} of {len(clips)} clips are said in another language")
+        for name, dataset, clips in (("training", self.train, train), ("dev", self.dev, dev)):
+            if not dataset.clips:
+                languages = ", ".join(self.sizes.languages)
+                raise VsrError(
+                    "bad_manifest", f"no {name} clip is said in another language by the targets: {languages}"
+                )
+            if len(dataset.clips) < len(clips):
+                self.say(f"{name}: {len(dataset.clips)} of {len(clips)} clips are said in another language")
         lengths = [clip.num_frames for clip in self.train.clips]
         self.sampler = FrameBudgetSampler(lengths, data.frames_per_batch, self.config.seed)
 
@@ -102,17 +104,16 @@ class TranslatorRun(Run):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Share of the dev list's units that are not the likeliest, one language a clip."""
-        each = [
+        """Unit error rate on the dev list, with one target language per clip."""
+        errors = [
             self.average.model.missed(self.dev.batch([index]).to(self.fabric.device))
             for index in range(len(self.dev.clips))
         ]
-        return {"dev_units": sum(wrong for wrong, _ in each) / max(1, sum(count for _, count in each))}
+        return {"dev_units": sum(wrong for wrong, _ in errors) / max(1, sum(count for _, count in errors))}
 
     def export(self, folder: Path) -> Path:
-        """Write the averaged weights and the codebook as a model folder (by rank 0 alone)."""
+        """Write the averaged weights and the codebook as a model folder (only on rank 0)."""
         if self.fabric.is_global_zero:
-            folder.mkdir(parents=True, exist_ok=True)
             self.codebook.save(folder / UNITS_FILE)
             about = {"name": self.folder.name, "training": self.reached(), KIND: self.config.kind}
             save_part(folder, self.average.model, about)
@@ -120,11 +121,11 @@ class TranslatorRun(Run):
 
 
 def translator_lines(config: TranslatorTrainConfig) -> Iterator[str]:
-    """What `lip2speech translator` would train, without data. Raises VsrError."""
-    there = Path(config.data.units).is_file()
-    sizes = config.model_config(len(Codebook.load(config.data.units)) if there else TranslatorSizes.units)
+    """Lines of a dry run of `lip2speech translator`, without data. Raises VsrError."""
+    exists = Path(config.data.units).is_file()
+    sizes = config.model_config(len(Codebook.load(config.data.units)) if exists else TranslatorSizes.units)
     model = on_meta(type(sizes).build, sizes)
-    note = config.data.units if there else f"{config.data.units} is not made yet: {sizes.units} are assumed"
+    note = config.data.units if exists else f"{config.data.units} is not made yet: {sizes.units} are assumed"
     yield f"model: {parameters(model):,} parameters; {sizes.units} units ({note})"
     yield from part_lines(model)
     yield f"learns {sizes.learns} of {', '.join(sizes.languages)}"

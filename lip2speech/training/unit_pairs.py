@@ -1,4 +1,4 @@
-"""What a translator of units learns from: what is heard, and what says the same in another language.
+"""Training data of a unit translator: source clips, each with clips that say the same in another language.
 
 Shapes: T video frames, two steps of 50 Hz each; U units of a target.
 """
@@ -26,22 +26,22 @@ from vsr.media.units import Codebook, open_extractor
 
 
 class PairDataset:
-    """What is heard, with what says the same in another language, drawn for each clip and epoch by the seed.
+    """Source clips, each with a target clip in another language, drawn for each clip and epoch by the seed.
 
     Args:
-        clips: what is heard; those that nothing in ``languages`` translates are left out.
-        targets: what may be said.
+        clips: source clips; those without a translation in the model's languages are left out.
+        targets: possible target clips.
         units: id of a clip -> its units (2T,).
-        config: of the model, which says the languages.
-        replaced: share of units that are changed; seed: of all that is drawn.
+        config: of the model, which defines the languages.
+        replaced: share of source units that are replaced at random; seed: of all random choices.
     """
 
     def __init__(
         self, clips: Sequence[Clip], targets: Sequence[Clip], units: Mapping[str, Tensor], config: TranslatorSizes,
         replaced: float = 0.0, seed: int = 0,
     ):  # fmt: skip
-        said = said_by(targets)
-        pairs = {clip.id: pairs_of(clip, said, config.languages) for clip in clips}
+        clips_by_text = said_by(targets)
+        pairs = {clip.id: pairs_of(clip, clips_by_text, config.languages) for clip in clips}
         self.clips = [clip for clip in clips if pairs[clip.id]]
         self.pairs, self.units, self.config = pairs, units, config
         self.replaced, self.seed = replaced, seed
@@ -50,47 +50,50 @@ class PairDataset:
         """The padded batch of several clips."""
         source, tokens, steps, first = zip(*(self._item(index, epoch) for index in indices), strict=True)
         return UnitPairs(
-            pad_sequence(list(source), True), torch.tensor([len(own) for own in source]),
+            pad_sequence(list(source), True), torch.tensor([len(units) for units in source]),
             pad_sequence(list(tokens), True, IGNORE), pad_sequence(list(steps), True), torch.tensor(first),
         )  # fmt: skip
 
     def _item(self, index: int, epoch: int) -> tuple[Tensor, Tensor, Tensor, int]:
-        """Units (T, 2), tokens (U,) and their steps, the token of the language."""
+        """Source units (T, 2), target tokens (U,), their steps (U,), and the token of the language."""
         rng, clip = np.random.default_rng((self.seed, epoch, index)), self.clips[index]
         choices = self.pairs[clip.id]
         language, target = choices[int(rng.integers(len(choices)))]
         units = self.units[clip.id].numpy()
-        others = rng.integers(0, self.config.units, units.shape)
-        units = np.where(rng.random(units.shape) < self.replaced, others, units)
-        found, counts = runs(self.units[target.id].tolist())
+        random_units = rng.integers(0, self.config.units, units.shape)
+        units = np.where(rng.random(units.shape) < self.replaced, random_units, units)
+        run_units, counts = runs(self.units[target.id].tolist())
         source = torch.from_numpy(units).view(-1, UNITS_PER_FRAME)
-        return source, torch.tensor(found) + FIRST, torch.tensor(counts), self.config.token_of(language)
+        return source, torch.tensor(run_units) + FIRST, torch.tensor(counts), self.config.token_of(language)
 
 
 def said_by(targets: Sequence[Clip]) -> dict[tuple[str, str], list[Clip]]:
-    """(language, text) -> the clips that say it. Raises VsrError bad_manifest for one without language."""
-    found: dict[tuple[str, str], list[Clip]] = defaultdict(list)
+    """(language, text) -> the clips that say it. Raises VsrError bad_manifest for a clip without language."""
+    clips_by_text: dict[tuple[str, str], list[Clip]] = defaultdict(list)
     for clip in targets:
         if not clip.language:
             raise VsrError("bad_manifest", f"{clip.id} does not say its language, which a translator needs")
-        found[clip.language, clip.text].append(clip)
-    return found
+        clips_by_text[clip.language, clip.text].append(clip)
+    return clips_by_text
 
 
 def pairs_of(clip: Clip, said: Mapping, languages: Sequence[str]) -> list[tuple[str, Clip]]:
-    """(language, clip) of all that say in another language what a clip says."""
-    others = [(own, translation_of(clip, own)) for own in languages if own != clip.language]
-    return [(language, target) for language, text in others for target in said.get((language, text), ())]
+    """(language, clip) of all clips that are translations of ``clip``."""
+    translations = [(language, translation_of(clip, language)) for language in languages if language != clip.language]
+    return [(language, target) for language, text in translations for target in said.get((language, text), ())]
 
 
 def units_of(clips: Sequence[Clip], codebook: Codebook, features: str = "") -> dict[str, Tensor]:
-    """id -> units (2T,) of each clip: those of a folder, or made of its sound. Raises VsrError."""
+    """id -> units (2T,) of each clip, read from the folder ``features`` or extracted from its audio. Raises
+    VsrError."""
     size, sounds = len(codebook), {clip.id: clip.sound for clip in clips}
-    if twice := [clip.id for clip in clips if sounds[clip.id] != clip.sound]:
-        raise VsrError("bad_manifest", f"{twice[0]} is the id of two sounds: give the clips of the lists different ids")
+    if duplicates := [clip.id for clip in clips if sounds[clip.id] != clip.sound]:
+        raise VsrError(
+            "bad_manifest", f"{duplicates[0]} is the id of two sounds: give the clips of the lists different ids"
+        )
     if features:
-        each = ((c.id, read_frame_units(features, c, "units", c.num_frames, UNITS_PER_FRAME, 1, size)) for c in clips)
-        return {name: torch.from_numpy(own).flatten() for name, own in each}
+        stored = ((c.id, read_frame_units(features, c, "units", c.num_frames, UNITS_PER_FRAME, 1, size)) for c in clips)
+        return {name: torch.from_numpy(units).flatten() for name, units in stored}
     extractor = open_extractor(codebook.extractor)
-    found = counted(clips, "units", len(clips))
-    return {clip.id: codebook.units(extractor.frames(torch.from_numpy(clip_wave(clip)))) for clip in found}
+    progress = counted(clips, "units", len(clips))
+    return {clip.id: codebook.units(extractor.frames(torch.from_numpy(clip_wave(clip)))) for clip in progress}

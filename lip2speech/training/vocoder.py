@@ -1,4 +1,4 @@
-"""Training the vocoder: spectral losses first, then the discriminators of a GAN join."""
+"""Training of the vocoder: spectral losses first; later the discriminators of a GAN join."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from vsr.training.finite import Finite
 from vsr.training.loop import Run
 from vsr.training.machines import agreed
 
-VALIDATED = 16  # dev clips that are voiced after each epoch
+VALIDATED = 16  # dev clips that are synthesised after each epoch
 
 
 class Adversaries(nn.Module):
-    """The generator and its discriminators: what one checkpoint of a run holds."""
+    """The generator and its discriminators, as stored in a checkpoint of a run."""
 
     def __init__(self, config: VocoderTrainConfig):
         super().__init__()
@@ -41,19 +41,19 @@ class Adversaries(nn.Module):
 
 
 class Learning(nn.Module):
-    """What a step calls of a generator: its wave, and what its source has to learn itself."""
+    """Wraps a generator for a training step: its wave, and the losses of its source."""
 
     def __init__(self, generator: Generator):
         super().__init__()
         self.generator = generator
 
     def forward(self, batch: VocoderBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Wave (B, S) and losses by name."""
+        """Wave (B, S), and the source's losses by name."""
         return self.generator.learn(batch)
 
 
 class VocoderRun(Run):
-    """`vsr.training.loop.Run` with a `VocoderTrainConfig`; a step has two halves."""
+    """`vsr.training.loop.Run` with a `VocoderTrainConfig`; a step has two halves, discriminators and generator."""
 
     train: Segments
     entries = ()
@@ -78,30 +78,30 @@ class VocoderRun(Run):
         return model
 
     def _stepped(self) -> Learning:
-        # Discriminators have no gradients in some steps, and DDP would wait for them.
+        # In some steps the discriminators have no gradients, which DDP would wait for.
         return Learning(self.model.generator)
 
     def losses(self, batch: VocoderBatch) -> dict[str, Tensor]:
-        """One half step of the discriminators where they have joined, then the generator's losses."""
+        """Step the discriminators, once they have joined, and return the generator's losses."""
         gan, model = self.config.gan, self.model
         share = batch.share(CLIPS)
-        fake, own = self.wrapped(batch)
+        fake, source_losses = self.wrapped(batch)
         fake = fake.float()
-        parts = {"mel": mel_loss(batch.wave, fake), "spectral": spectral_loss(batch.wave, fake)} | own
-        loss = gan.mel * parts["mel"] + gan.spectral * parts["spectral"] + gan.source * sum(own.values())
+        parts = {"mel": mel_loss(batch.wave, fake), "spectral": spectral_loss(batch.wave, fake)} | source_losses
+        loss = gan.mel * parts["mel"] + gan.spectral * parts["spectral"] + gan.source * sum(source_losses.values())
         if self.share() >= gan.after:
             parts["discriminators"] = self._train_discriminators(batch.wave, fake.detach(), share)
-            model.discriminators.requires_grad_(False)  # the generator's half step must leave them alone
-            real, faked = model.discriminators(batch.wave), model.discriminators(fake)
+            model.discriminators.requires_grad_(False)  # the generator's half step must not change them
+            on_real, on_fake = model.discriminators(batch.wave), model.discriminators(fake)
             model.discriminators.requires_grad_(True)
-            parts["adversarial"], parts["features"] = adversarial_loss(faked), feature_loss(real, faked)
+            parts["adversarial"], parts["features"] = adversarial_loss(on_fake), feature_loss(on_real, on_fake)
             loss = loss + gan.adversarial * parts["adversarial"] + gan.features * parts["features"]
         return {"loss": loss * share} | {name: value.detach() * share for name, value in parts.items()}
 
     def _train_discriminators(self, real: Tensor, fake: Tensor, share: Tensor | float) -> Tensor:
-        """A step of the discriminators, skipped where it would not be finite: NaN would stay in their weights.
+        """A step of the discriminators; skipped where its gradient is not finite, as NaN would stay in their weights.
 
-        Raises VsrError not_finite, where no step is any more.
+        Raises VsrError not_finite after too many of them.
         """
         discriminators = self.model.discriminators
         loss = discriminator_loss(discriminators(real), discriminators(fake))
@@ -112,7 +112,7 @@ class VocoderRun(Run):
         limits = {"max_norm": self.config.optim.clip, "error_if_nonfinite": False}
         norm = self.fabric.clip_gradients(discriminators, self.optimiser, **limits)
         self.gan_finite.note(bool(torch.isfinite(norm)))
-        # Only the discriminators have gradients now; in fp16 the scaler leaves the step out, as in the loop.
+        # Only the discriminators have gradients now; in fp16 the scaler skips the step, as in the loop.
         if not self.gan_finite.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
             self.optimiser.step()
         self.optimiser.zero_grad()
@@ -135,22 +135,22 @@ class VocoderRun(Run):
         from vsr.core.clock import SAMPLE_RATE
 
         generator, errors, scores = self.average.model.generator, [], []
-        for _, own in self.dev:
-            inputs = (own.mel[None], own.units[None], own.speaker[None])
+        for _, features in self.dev:
+            inputs = (features.mel[None], features.units[None], features.speaker[None])
             wave = generator(*(tensor.to(self.fabric.device) for tensor in inputs)).cpu()
-            errors.append(float(mel_loss(own.wave[None], wave)))
-            scores.append(stoi(own.wave.numpy(), wave[0].numpy(), SAMPLE_RATE))
+            errors.append(float(mel_loss(features.wave[None], wave)))
+            scores.append(stoi(features.wave.numpy(), wave[0].numpy(), SAMPLE_RATE))
         return {"dev_mel": sum(errors) / len(errors), "dev_stoi": float(sum(scores) / len(scores))}
 
     def export(self, folder: Path) -> Path:
-        """Write the averaged generator as a model folder (by rank 0 alone)."""
+        """Write the averaged generator as a model folder (only on rank 0)."""
         if self.fabric.is_global_zero:
             save_part(folder, self.average.model.generator, {"name": self.folder.name, "training": self.reached()})
         return folder
 
 
 def begin_from(folder: str, generator: Generator, say: Callable[[str], object]) -> None:
-    """Start from a trained vocoder, or from what fits of an imported Vocos. Raises VsrError bad_model."""
+    """Start from a trained vocoder, or from the matching layers of an imported Vocos. Raises VsrError bad_model."""
     if read_config(Path(folder)).get("family") == FAMILY:
         say(start_from_vocos(folder, generator))
     else:

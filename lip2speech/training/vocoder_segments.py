@@ -1,6 +1,6 @@
-"""Pieces of clips, their waves with the mel and units that a vocoder makes them of -> batches.
+"""Training batches of a vocoder: segments of clips with wave, mel and units.
 
-Shapes: B pieces, N mel frames, S samples of each.
+Shapes: B segments, N mel frames, S samples of each.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from vsr.training.loop import step_seed
 
 @dataclass
 class VocoderBatch(Counted):
-    """wave (B, S); mel (B, N, 80); units (B, N/2); speaker (B, 256); f0 (B, N) Hz, 0 where unvoiced or nobody asked;
-    own (B,): whether the mel is the wave's, not one that an acoustic model made."""
+    """wave (B, S); mel (B, N, 80); units (B, N/2); speaker (B, 256); f0 (B, N) Hz, 0 where unvoiced or not measured;
+    own (B,): True where the mel is that of the wave, False where an acoustic model predicted it."""
 
     wave: Tensor
     mel: Tensor
@@ -34,14 +34,14 @@ class VocoderBatch(Counted):
     own: Tensor
 
     def counts(self) -> dict[str, Tensor]:
-        """Clips: all are as long."""
+        """Number of clips; all segments have the same length."""
         return {CLIPS: self.wave.new_tensor(float(len(self.wave)))}
 
 
 class Segments:
-    """Pieces of clips; which piece of clip i is heard in epoch e, and how its mel is changed, the seed decides.
+    """Segments of clips; seed, epoch and clip determine the segment and how its mel is corrupted.
 
-    ``pitched``: whether the pitch of clips is asked for; it is measured when a clip is first heard, and kept.
+    ``pitched``: whether to measure the pitch of clips, at the first use of each; it is then cached.
     """
 
     def __init__(self, clips: Sequence[Clip], data: VocoderDataConfig, seed: int, pitched: bool = False):
@@ -54,39 +54,39 @@ class Segments:
         self.pitches: dict[int, Tensor] = {}
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> VocoderBatch:
-        """One piece of each clip."""
-        pieces = [self._piece(index, epoch) for index in indices]
-        return VocoderBatch(*(torch.stack(each) for each in zip(*pieces, strict=True)))
+        """One segment of each clip."""
+        segments = [self._piece(index, epoch) for index in indices]
+        return VocoderBatch(*(torch.stack(tensors) for tensors in zip(*segments, strict=True)))
 
     def _piece(self, index: int, epoch: int) -> tuple[Tensor, ...]:
         generator = torch.Generator().manual_seed(step_seed(self.seed, epoch, index))
         frames = self.data.segment
         start = int(torch.randint(self.clips[index].num_frames - frames + 1, (), generator=generator))
-        known = self.natural[index]
-        shown = known
+        natural = self.natural[index]
+        features = natural
         if torch.rand((), generator=generator) < 0.5:
-            shown = _predicted(self.data.predicted, self.clips[index], known)
+            features = _predicted(self.data.predicted, self.clips[index], natural)
         wave, mel, units = (
             tensor[start * rate : (start + frames) * rate]
             for tensor, rate in (
-                (known.wave, SAMPLES_PER_FRAME), (shown.mel, MELS_PER_FRAME), (shown.units, UNITS_PER_FRAME)
+                (natural.wave, SAMPLES_PER_FRAME), (features.mel, MELS_PER_FRAME), (features.units, UNITS_PER_FRAME)
             )
         )  # fmt: skip
         mel = corrupt_mel(mel[None], self.data.corruption, self.data.noise, generator)[0]
-        f0 = self._pitch(index, known)[start * MELS_PER_FRAME :][: len(mel)]
-        return wave, mel, units, known.speaker, f0, torch.tensor(shown is known)
+        f0 = self._pitch(index, natural)[start * MELS_PER_FRAME :][: len(mel)]
+        return wave, mel, units, natural.speaker, f0, torch.tensor(features is natural)
 
-    def _pitch(self, index: int, known: Features) -> Tensor:
-        """Of a clip (4T,), Hz. Raises VsrError missing_package."""
+    def _pitch(self, index: int, features: Features) -> Tensor:
+        """Pitch of a clip (4T,) in Hz. Raises VsrError missing_package."""
         if not self.pitched:
-            return torch.zeros(len(known.mel))
+            return torch.zeros(len(features.mel))
         if index not in self.pitches:
-            self.pitches[index] = torch.from_numpy(known.f0())
+            self.pitches[index] = torch.from_numpy(features.f0())
         return self.pitches[index]
 
 
 def _predicted(folder: str, clip: Clip, natural: Features) -> Features:
-    """What the acoustic model made of a clip, or without a folder its own features."""
+    """Features of a clip as predicted by the acoustic model, or without a folder its natural ones."""
     if not folder:
         return natural
     from lip2speech.inference.synthesizer import load_speech

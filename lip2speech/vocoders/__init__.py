@@ -1,1 +1,1 @@
-"""Vocoders that others published, and what they share with ours."""
+"""The vocoders: the multi-input generator, and a published Vocos."""

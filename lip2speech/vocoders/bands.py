@@ -1,4 +1,4 @@
-"""From the bands of a mel to the bins of a spectrum.
+"""Maps the bands of a mel to the bins of a spectrum.
 
 Shapes: N mel frames, F = 321 bins.
 """
@@ -12,7 +12,7 @@ from vsr.media.mel import mel_filters
 
 
 def band_to_bin() -> Tensor:
-    """(80, 321): each bin takes the bands that it belongs to, by their share; the outermost bins the nearest band."""
+    """Weights (80, 321) of the bands in each bin, which sum to 1; the outermost bins take the nearest band."""
     filters = mel_filters()
     peaks = filters / filters.amax(1, keepdim=True)
     reach = peaks.any(0).nonzero()
@@ -22,12 +22,12 @@ def band_to_bin() -> Tensor:
 
 
 def area_of_bands() -> Tensor:
-    """(321,): what is to be added to a bin's log-magnitude, as a band's value is a sum over its bins."""
+    """Correction (321,) to add to each bin's log-magnitude, because a band's value is a sum over its bins."""
     return -mel_filters().sum(1).log() @ band_to_bin()
 
 
 def between_frames(mel: Tensor, mask: Tensor) -> Tensor:
-    """Mel frames, centred on samples 160 n -> those between them, on 160 n + 80, where the inverse STFT has its own."""
-    later = torch.cat([mel[:, 1:], mel[:, -1:]], 1)
+    """Interpolate mel frames, centred on samples 160 n, to samples 160 n + 80, the centres of the inverse STFT."""
+    next_frames = torch.cat([mel[:, 1:], mel[:, -1:]], 1)
     real = torch.cat([mask[:, 1:], mask[:, -1:] & False], 1)
-    return torch.where(real[..., None], (mel + later) / 2, mel)
+    return torch.where(real[..., None], (mel + next_frames) / 2, mel)

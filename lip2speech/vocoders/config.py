@@ -1,4 +1,4 @@
-"""What a vocoder is trained on, with which losses and for how long: the settings of `lip2speech vocoder`."""
+"""Training configuration of a vocoder: the settings of `lip2speech vocoder`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from vsr.training.model_settings import model_settings
 
 @dataclass(frozen=True)
 class VocoderDataConfig:
-    """Manifests, features, and what a batch is made of.
+    """Manifests, features, and the composition of batches.
 
-    ``predicted``: folder of `lip2speech synthesize --features`, mels and units that the acoustic model made of the
-    training clips; each clip is then voiced from them as often as from its own. ``segment``: video frames.
-    ``corruption``: share of mels that are blurred and made noisy; ``noise``: its greatest standard deviation, nepers.
+    ``predicted``: folder of `lip2speech synthesize --features`, with the acoustic model's mels and units for the
+    training clips; they are then used as often as the natural ones. ``segment``: length in video frames.
+    ``corruption``: share of mels that get blur and noise; ``noise``: its greatest standard deviation, nepers.
     """
 
     train: tuple[str, ...]
@@ -37,7 +37,7 @@ class VocoderDataConfig:
 @dataclass(frozen=True)
 class GanConfig:
     """Weights of the losses; discriminators of ``width`` channels join after the share ``after`` of the schedule;
-    ``source``: of what a source with a pitch has to learn itself (`lip2speech.vocoders.source`)."""
+    ``source``: weight of the losses of a pitched source (`lip2speech.vocoders.source`)."""
 
     after: float = 0.4
     width: int = 16
@@ -54,11 +54,11 @@ class GanConfig:
 
 @dataclass(frozen=True)
 class VocoderTrainConfig(RunConfig):
-    """Of a vocoder and its discriminators."""
+    """Training configuration of a vocoder and its discriminators."""
 
     data: VocoderDataConfig
     gan: GanConfig = field(default_factory=GanConfig)
 
     def model_config(self) -> GeneratorConfig:
-        """The vocoder's numbers. Raises VsrError."""
+        """The vocoder's configuration. Raises VsrError."""
         return model_settings(GeneratorConfig, self.model)

@@ -1,6 +1,6 @@
 """Discriminators of the GAN: periods of the wave (Kong et al. 2020), spectra of several resolutions (Jang et al. 2021).
 
-Shapes: wave (B, S). Each discriminator gives its score map and the feature maps on the way there.
+Shapes: wave (B, S). Each discriminator returns its score map and the feature maps of its layers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Scored = tuple[Tensor, list[Tensor]]
 
 
 class Discriminator(nn.Module):
-    """A pile of 2-D convolutions; the last gives the score map."""
+    """A stack of 2-D convolutions; the last gives the score map."""
 
     def __init__(self, layers: list[nn.Conv2d]):
         super().__init__()
@@ -34,7 +34,7 @@ class Discriminator(nn.Module):
 
 
 class PeriodDiscriminator(Discriminator):
-    """Looks at every ``period``-th sample."""
+    """Discriminates the wave folded into columns of every ``period``-th sample."""
 
     def __init__(self, period: int, width: int):
         widths = (1, width, 2 * width, 4 * width, 8 * width)
@@ -48,7 +48,7 @@ class PeriodDiscriminator(Discriminator):
 
 
 class SpectrumDiscriminator(Discriminator):
-    """Looks at the magnitudes of a short-time spectrum."""
+    """Discriminates the magnitudes of a short-time spectrum."""
 
     def __init__(self, window: int, hop: int, width: int):
         down = [nn.Conv2d(1, width, (3, 9), (1, 2), (1, 4))]
@@ -63,7 +63,7 @@ class SpectrumDiscriminator(Discriminator):
 
 
 class Discriminators(nn.Module):
-    """All of them.
+    """All discriminators of the GAN.
 
     Args:
         width: channels of the first layers.
@@ -72,7 +72,9 @@ class Discriminators(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         periods = [PeriodDiscriminator(period, width) for period in PERIODS]
-        self.discriminators = nn.ModuleList([*periods, *(SpectrumDiscriminator(*each, width) for each in RESOLUTIONS)])
+        self.discriminators = nn.ModuleList(
+            [*periods, *(SpectrumDiscriminator(*sizes, width) for sizes in RESOLUTIONS)]
+        )
 
     def forward(self, wave: Tensor) -> list[Scored]:
         """wave (B, S) -> every discriminator's score and features."""
@@ -91,7 +93,7 @@ def adversarial_loss(fake: list[Scored]) -> Tensor:
 
 
 def feature_loss(real: list[Scored], fake: list[Scored]) -> Tensor:
-    """Mean difference of the discriminators' feature maps (Kumar et al. 2019), relative to their size."""
+    """Mean difference of the discriminators' feature maps (Kumar et al. 2019), relative to their magnitude."""
     pairs = [pair for (_, r), (_, f) in zip(real, fake, strict=True) for pair in zip(r, f, strict=True)]
     sizes = [r.detach().abs().mean().clamp(min=1e-5) for r, _ in pairs]
     losses = [(r.detach() - f).abs().mean() / size for (r, f), size in zip(pairs, sizes, strict=True)]

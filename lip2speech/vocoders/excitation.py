@@ -1,7 +1,7 @@
-"""What a voice is made of before the mouth shapes it: harmonics of a pitch, and noise.
+"""Excitation signals of a source-filter vocoder: harmonics of a pitch, and noise.
 
 The harmonics are a Dirichlet kernel of the phase, as in the differentiable synthesizers after DDSP (Engel et al. 2020)
-that NaturalL2S (2025) puts before its vocoder. The phase starts at zero wherever a voice sets in, so that a piece of a
+that NaturalL2S (2025) puts before its vocoder. The phase starts at zero at every voice onset, so that a segment of a
 long clip sounds as it does in the whole.
 
 Shapes: B batch, N mel frames, S = 160 N samples.
@@ -14,15 +14,15 @@ from torch import Tensor
 
 from vsr.core.clock import HOP, SAMPLE_RATE
 
-HIGHEST = 7900.0  # Hz, of a harmonic
+HIGHEST = 7900.0  # Hz, highest frequency of a harmonic
 SEED = 0  # of the noise, outside training
 
 
 def harmonics(f0: Tensor, mask: Tensor) -> Tensor:
-    """All harmonics of a pitch below 7900 Hz, equally loud, of power 1 where voiced and zero elsewhere.
+    """All harmonics of a pitch below 7900 Hz, with equal amplitudes, of power 1 where voiced and zero elsewhere.
 
     Args:
-        f0: (B, N) Hz on the mel's frames, 0 where nothing is voiced; between two voiced frames it is interpolated.
+        f0: (B, N) Hz on the mel's frames, 0 where unvoiced; interpolated between two voiced frames.
         mask: (B, N) True on real frames.
 
     Returns:
@@ -43,20 +43,20 @@ def harmonics(f0: Tensor, mask: Tensor) -> Tensor:
 
 
 def sampled(f0: Tensor, mask: Tensor) -> Tensor:
-    """f0 (B, N) on samples 160 n -> (B, S) on every sample; a sample is voiced as its nearest frame is."""
+    """Upsample f0 (B, N) from samples 160 n to every sample (B, S); a sample is voiced where its nearest frame is."""
     last = (mask.sum(1, keepdim=True) - 1).clamp(min=0)
     samples = torch.arange(HOP * f0.shape[1], device=f0.device)
-    places = samples // HOP, samples // HOP + 1, (samples + HOP // 2) // HOP
-    before, after, nearest = (torch.minimum(place, last) for place in places)
+    frames = samples // HOP, samples // HOP + 1, (samples + HOP // 2) // HOP
+    before, after, nearest = (torch.minimum(index, last) for index in frames)
     left, right, voiced = f0.gather(1, before), f0.gather(1, after), f0.gather(1, nearest) > 0
     left, right = torch.where(left > 0, left, right), torch.where(right > 0, right, left)
-    share = (samples % HOP) / HOP
+    fraction = (samples % HOP) / HOP
     real = samples < HOP * (last + 1)
-    return torch.where(voiced & real, left + share * (right - left), 0.0)
+    return torch.where(voiced & real, left + fraction * (right - left), 0.0)
 
 
 def white_noise(like: Tensor, mask: Tensor, first: int) -> Tensor:
-    """Normal noise (B, S) beside harmonics ``like``: in each row the noise of a clip from its frame ``first`` on."""
+    """Normal noise (B, S), of the shape of ``like``; each row is the noise of a clip from its frame ``first`` on."""
     generator = torch.Generator("cpu").manual_seed(SEED)
-    drawn = torch.randn(HOP * first + like.shape[1], generator=generator, device="cpu")[HOP * first :]
-    return drawn.to(like) * mask.repeat_interleave(HOP, 1)
+    noise = torch.randn(HOP * first + like.shape[1], generator=generator, device="cpu")[HOP * first :]
+    return noise.to(like) * mask.repeat_interleave(HOP, 1)

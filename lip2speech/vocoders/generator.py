@@ -1,8 +1,8 @@
 """Vocos (Siuzdak 2024) with the inputs of a multi-input vocoder (Choi et al. 2023): mel, units, speaker -> wave.
 
-Two things are ours. The mel itself says how loud each bin is, to the width of a band: the network adds to that instead
-of finding it again, which saves most of the training. And the wave may be corrected until its mel is the one it was
-made from (`lip2speech.vocoders.consistency`). What the network shapes may have a pitch (`lip2speech.vocoders.source`).
+Two things are ours. The mel already gives each bin's magnitude at the resolution of its bands; the network predicts
+only an offset to it, which saves most of the training. And the wave can be corrected until its mel equals the input
+mel (`lip2speech.vocoders.consistency`). The network can also filter a pitched source (`lip2speech.vocoders.source`).
 
 Shapes: B batch, T video frames, N = 4T mel frames, K units, F = 321 bins of the spectrum, W width. Inside a
 convolution the order is (B, W, N).
@@ -31,15 +31,15 @@ from vsr.models.limits import check_sizes
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """Every number that builds a vocoder; stored beside its weights.
+    """Hyperparameters of a vocoder; stored with its weights.
 
     Args:
-        units: K; 0 for a vocoder of mel (and speaker) alone.
+        units: K; 0 for a vocoder without units.
         unit_dim, speaker_dim: widths of the unit embedding and of the projected speaker vector.
         dim, hidden, layers, kernel: of the ConvNeXt backbone.
-        mel_skip: the network's log-magnitudes are added to those that the mel gives.
+        mel_skip: the network's log-magnitudes are added to those of the mel.
         rounds: of mel consistency, outside training.
-        source: none, or harmonic: what is shaped is a source with a pitch (`lip2speech.vocoders.source`).
+        source: none, or harmonic: the network filters a pitched source (`lip2speech.vocoders.source`).
     """
 
     units: int = 200
@@ -61,7 +61,7 @@ class GeneratorConfig:
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depthwise over time, then feed-forward, residual (Liu et al. 2022)."""
+    """Residual block: depthwise convolution over time, then feed-forward (Liu et al. 2022)."""
 
     def __init__(self, dim: int, hidden: int, kernel: int, scale: float):
         super().__init__()
@@ -77,7 +77,7 @@ class ConvNeXtBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """Backbone at the mel's rate and an inverse STFT: no upsampling layer, so cheap on any machine."""
+    """The vocoder: a backbone at the mel's rate and an inverse STFT, without upsampling layers, so cheap on a CPU."""
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -94,7 +94,7 @@ class Generator(nn.Module):
         self.head = nn.Linear(c.dim, self.source.outputs)
         self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
         self.register_buffer("band_to_bin", band_to_bin(), persistent=False)
-        # A band's value is a sum over its bins: its area is taken out again.
+        # A band's value is a sum over its bins: divide by its area.
         self.register_buffer("band_to_bin_bias", area_of_bands(), persistent=False)
         self.apply(_first_weights)
         self.source.begin(self.head)
@@ -103,17 +103,17 @@ class Generator(nn.Module):
         self, mel: Tensor, units: Tensor, speaker: Tensor, lengths: Tensor | None = None, f0: Tensor | None = None,
         first: int = 0,
     ) -> Tensor:  # fmt: skip
-        """Log-mel (B, 4T, 80), units (B, 2T), speaker (B, 256) -> wave (B, 640 T) in about [-1, 1].
+        """Wave (B, 640 T) in about [-1, 1] of log-mel (B, 4T, 80), units (B, 2T), speaker (B, 256).
 
-        With ``lengths`` (B,) in video frames, a clip gives what it gives alone, and silence after its end.
+        With ``lengths`` (B,) in video frames, a clip's wave does not depend on its batch, and is silent after its end.
 
         Args:
-            f0: (B, 4T) Hz, 0 where nothing is voiced, for a source that has a pitch; None: as the source hears it.
-            first: mel frame of a longer clip at which this piece of it begins.
+            f0: (B, 4T) Hz, 0 where unvoiced, for a pitched source; None: as the source estimates it.
+            first: mel frame of a longer clip at which this segment begins.
         """
         steps = mel.shape[1]
-        every = torch.full((len(mel),), steps, device=mel.device)
-        mask = length_mask(every if lengths is None else MELS_PER_FRAME * lengths, steps)
+        full = torch.full((len(mel),), steps, device=mel.device)
+        mask = length_mask(full if lengths is None else MELS_PER_FRAME * lengths, steps)
         wave = self.wave(self.backbone(mel, units, speaker, mask), mel, mask, f0, first)
         return wave if self.training or not self.rounds else self.corrected(wave, mel, mask)
 
@@ -125,19 +125,19 @@ class Generator(nn.Module):
         return self.wave(x, batch.mel, mask, f0), self.source.losses(x, batch.f0)
 
     def wave(self, x: Tensor, mel: Tensor, mask: Tensor, f0: Tensor | None, first: int = 0) -> Tensor:
-        """Backbone output (B, N, W) and the mel it was made of -> wave (B, 160 N)."""
+        """Wave (B, 160 N) of backbone output (B, N, W) and its input mel."""
         return overlap_add(self.spectrum(x, mel, mask, f0, first), self.window, mask)
 
     def corrected(self, wave: Tensor, mel: Tensor, mask: Tensor) -> Tensor:
-        """The waves (B, 160 N) after ``rounds`` of mel consistency, each by itself."""
+        """The waves (B, 160 N) after ``rounds`` of mel consistency, clip by clip."""
         corrected = torch.zeros_like(wave)
-        for own, length in enumerate(mask.sum(1).tolist()):
-            clip = wave[own, : HOP * length]
-            corrected[own, : HOP * length] = mel_consistent(clip, mel[own, :length], self.band_to_bin, self.rounds)
+        for row, length in enumerate(mask.sum(1).tolist()):
+            clip = wave[row, : HOP * length]
+            corrected[row, : HOP * length] = mel_consistent(clip, mel[row, :length], self.band_to_bin, self.rounds)
         return corrected
 
     def backbone(self, mel: Tensor, units: Tensor, speaker: Tensor, mask: Tensor) -> Tensor:
-        """Inputs and mask (B, N) -> (B, N, W)."""
+        """Backbone output (B, N, W) of the inputs, with mask (B, N)."""
         x = zero_padding(self.inputs(mel, units, speaker), mask)
         x = zero_padding(self.norm_in(self.embed(x.transpose(1, 2)).transpose(1, 2)), mask)
         for block in self.blocks:
@@ -145,7 +145,7 @@ class Generator(nn.Module):
         return self.norm_out(x)
 
     def inputs(self, mel: Tensor, units: Tensor, speaker: Tensor) -> Tensor:
-        """All inputs side by side, (B, N, 80 + unit + speaker)."""
+        """All inputs concatenated, (B, N, 80 + unit + speaker)."""
         parts = [mel]
         if self.unit is not None:
             parts.append(self.unit(units.clamp(min=0)).repeat_interleave(MELS_PER_UNIT, 1))
@@ -153,11 +153,11 @@ class Generator(nn.Module):
         return torch.cat(parts, dim=-1)
 
     def spectrum(self, x: Tensor, mel: Tensor, mask: Tensor, f0: Tensor | None, first: int) -> Tensor:
-        """Backbone output (B, N, W), mel (B, N, 80) -> complex spectrum (B, N, F)."""
+        """Complex spectrum (B, N, F) of backbone output (B, N, W) and mel (B, N, 80)."""
         return self.source(self.head(x).float(), x, partial(self._level, mel, mask), mask, f0, first)
 
     def _level(self, mel: Tensor, mask: Tensor, log_magnitude: Tensor) -> Tensor:
-        """Log-magnitudes (B, N, F) of the network beside those that the mel gives."""
+        """Add the mel's log-magnitudes to those of the network (B, N, F)."""
         if not self.config.mel_skip:
             return log_magnitude
         return log_magnitude + between_frames(mel.float(), mask) @ self.band_to_bin + self.band_to_bin_bias
@@ -174,6 +174,6 @@ def overlap_add(spectrum: Tensor, window: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         spectrum: (B, N, 321) complex; window: (640,).
-        mask: (B, N) True on real frames; the others add nothing, so that padding leaves a clip's end as it is.
+        mask: (B, N) True on real frames; padding frames are ignored, so that they do not change the end of a clip.
     """
     return inverse_stft(spectrum, window, HOP, (N_FFT - HOP) // 2, mask)

@@ -1,6 +1,6 @@
-"""A published Vocos (`config.yaml` and `pytorch_model.bin`) -> a folder of ours; nothing in it is ever run.
+"""Imports a published Vocos (`config.yaml` and `pytorch_model.bin`) as a model folder; no code in it is ever run.
 
-The classes that the YAML names are compared with those that are known, never imported.
+The classes that the YAML names are compared with known names, never imported.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ TABLE = (
     ("norm_out.", "backbone.final_layer_norm."),
     ("head.", "head.out."),
 )
-UNUSED = (r"multi\w*disc\..*", r"\w+_loss\..*")  # of a training checkpoint
+UNUSED = (r"multi\w*disc\..*", r"\w+_loss\..*")  # weights of a training checkpoint that are ignored
 
 
 def import_vocos(source: str | Path, out: str | Path) -> str:
@@ -63,20 +63,19 @@ def import_vocos(source: str | Path, out: str | Path) -> str:
         out: the folder.
 
     Returns:
-        What was imported and the notice about its licence.
+        A description of the import, with the licence notice.
 
     Raises:
-        VsrError: bad_model, exists; hub_missing, hub_denied, hub_offline. Nothing is written then.
+        VsrError: bad_model, exists; hub_missing, hub_denied, hub_offline. Then nothing is written.
     """
     folder, out = _located(source), Path(out)
     _check_place(source, folder, out)
     with _named(folder):
         config = _config(folder / SETTINGS)
         model = _filled(config, folder / WEIGHTS)
-    out.mkdir(parents=True, exist_ok=True)
     with atomic_write(out / WEIGHTS_FILE) as temporary:
         save_weights(temporary, model, half=False)
-        (out / CONFIG_FILE).unlink(missing_ok=True)  # from here on the folder is no model, until all is there
+        (out / CONFIG_FILE).unlink(missing_ok=True)  # without it the folder is no model until all is written
     write_json(out / CONFIG_FILE, _origin(source) | {"format": FORMAT, "model": asdict(config)})
     millions = sum(weight.numel() for weight in model.parameters()) / 1e6
     return f"{out}: {millions:.1f} M parameters, {_mel(config)}\n{LICENCE}"
@@ -87,7 +86,7 @@ def _mel(config: VocosConfig) -> str:
 
 
 def _located(source: str | Path) -> Path:
-    """The folder of the two files, fetched if need be."""
+    """The folder of the two files, downloaded if necessary."""
     if is_hub_id(source):
         return fetch_files(str(source), (SETTINGS, WEIGHTS))
     return Path(source)
@@ -99,7 +98,7 @@ def _origin(source: str | Path) -> dict[str, str]:
 
 
 def _check_place(source: str | Path, folder: Path, out: Path) -> None:
-    """Refuse a folder that holds what is read, or another model than this import would make. Raises VsrError."""
+    """Refuse an output folder that holds the input, or a model other than a previous import of it. Raises VsrError."""
     if not folder.is_dir():
         raise VsrError("bad_model", f"{folder}: no folder with {SETTINGS} and {WEIGHTS}")
     check_outputs((out / name for name in (WEIGHTS_FILE, CONFIG_FILE)), folder / SETTINGS, folder / WEIGHTS)
@@ -111,7 +110,7 @@ def _check_place(source: str | Path, folder: Path, out: Path) -> None:
 
 @contextmanager
 def _named(folder: Path) -> Iterator[None]:
-    """Errors inside name the folder."""
+    """Context in which the messages of errors name the folder."""
     try:
         yield
     except VsrError as error:
@@ -119,16 +118,16 @@ def _named(folder: Path) -> Iterator[None]:
 
 
 def _config(path: Path) -> VocosConfig:
-    """The numbers in `config.yaml`. Raises VsrError bad_model, in one line, for another kind of Vocos."""
+    """The configuration in `config.yaml`. Raises VsrError bad_model, in one line, for another kind of Vocos."""
     parts = {name: _part(_yaml(path), name) for name in CLASSES}
     mel, backbone, head = parts["feature_extractor"], parts["backbone"], parts["head"]
     shared = {
         "backbone.input_channels": (backbone["input_channels"], mel["n_mels"]),
         "head.dim": (head["dim"], backbone["dim"]),
     }
-    for name, (given, wanted) in shared.items():
-        if given != wanted:
-            raise VsrError("bad_model", f"{SETTINGS}: {name} is {given}, the other parts ask for {wanted}")
+    for name, (size, required) in shared.items():
+        if size != required:
+            raise VsrError("bad_model", f"{SETTINGS}: {name} is {size}, the other parts ask for {required}")
     try:
         return VocosConfig(
             mel["sample_rate"], mel["n_mels"], mel["n_fft"], mel["hop_length"], mel["padding"], head["n_fft"],
@@ -153,27 +152,27 @@ def _yaml(path: Path) -> Mapping[str, Any]:
 
 
 def _part(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The arguments of one of the three parts, with its class checked."""
+    """The arguments of one of the three parts, after checking its class."""
     part = settings.get(name)
     if not isinstance(part, Mapping) or not isinstance(part.get("init_args", {}), Mapping):
         raise VsrError("bad_model", f"{SETTINGS} has no '{name}' with a class and its arguments")
-    kind, given, known = part.get("class_path"), part.get("init_args", {}), DEFAULTS[name]
+    kind, arguments, defaults = part.get("class_path"), part.get("init_args", {}), DEFAULTS[name]
     if kind != CLASSES[name]:
-        what = "reads EnCodec's codes, not a mel" if str(kind).endswith("EncodecFeatures") else f"is {kind}"
-        raise VsrError("bad_model", f"this Vocos is not supported: its {name} {what}; supported: {CLASSES[name]}")
-    if unknown := sorted(map(str, given.keys() - known.keys())):
+        problem = "reads EnCodec's codes, not a mel" if str(kind).endswith("EncodecFeatures") else f"is {kind}"
+        raise VsrError("bad_model", f"this Vocos is not supported: its {name} {problem}; supported: {CLASSES[name]}")
+    if unknown := sorted(map(str, arguments.keys() - defaults.keys())):
         raise VsrError("bad_model", f"{SETTINGS}: {name} has a setting '{unknown[0]}', which Vocos does not have")
-    if given.get("adanorm_num_embeddings") is not None:
+    if arguments.get("adanorm_num_embeddings") is not None:
         raise VsrError("bad_model", "this Vocos is not supported: its backbone is conditioned on a bandwidth (EnCodec)")
-    return known | dict(given)
+    return defaults | dict(arguments)
 
 
 def _filled(config: VocosConfig, path: Path) -> Vocos:
-    """The model with the checkpoint's weights, all of them and no others. Raises VsrError bad_model."""
+    """The model with the checkpoint's weights, which must match exactly. Raises VsrError bad_model."""
     weights = weights_of(read_checkpoint(path), path)
     with bare(memory=False):
-        wanted = Vocos(config).state_dict()
-    converted = convert(weights, wanted, TABLE, UNUSED)
+        expected = Vocos(config).state_dict()
+    converted = convert(weights, expected, TABLE, UNUSED)
     with bare():
         model = Vocos(config)
     model.load_state_dict(converted)

@@ -1,4 +1,4 @@
-"""Inverse short-time Fourier transform of a padded batch, with any cut at the ends."""
+"""Inverse short-time Fourier transform of a padded batch, with a given trim at the ends."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-LEAST = 1e-9  # of the summed squared windows: below it nothing is known of a sample
+LEAST = 1e-9  # smallest sum of squared windows at which a sample is defined
 
 
 def inverse_stft(spectrum: Tensor, window: Tensor, hop: int, cut: int, mask: Tensor) -> Tensor:
-    """Overlap-add of real frames, divided by the summed squares of their windows.
+    """Overlap-add of real frames, divided by the sum of their squared windows.
 
     Args:
         spectrum: (B, N, n_fft // 2 + 1) complex.
         window: (n_fft,).
         hop: samples from one frame to the next.
         cut: samples taken off both ends: (n_fft - hop) // 2 is "same" padding, n_fft // 2 is a centred transform.
-        mask: (B, N) True on real frames, first in each row; the others add nothing, so that a clip in a batch ends as
-            it ends alone.
+        mask: (B, N) True on real frames, which come first in each row; padding frames are ignored, so that the end of
+            a clip does not depend on its batch.
 
     Returns:
-        (B, hop (N - 1) + n_fft - 2 cut), silent after a clip's own end.
+        (B, hop (N - 1) + n_fft - 2 cut), silent after the end of a clip.
     """
     n_fft = len(window)
     frames = torch.fft.irfft(spectrum, n_fft, dim=-1) * window * mask[..., None]
@@ -34,7 +34,7 @@ def inverse_stft(spectrum: Tensor, window: Tensor, hop: int, cut: int, mask: Ten
 
 
 def _folded(frames: Tensor, hop: int, cut: int) -> Tensor:
-    """Frames (B, N, n_fft), one each ``hop`` samples -> their sum, the ends cut."""
+    """Overlap-add of frames (B, N, n_fft), one every ``hop`` samples, with ``cut`` samples off both ends."""
     n_fft = frames.shape[-1]
     length = (frames.shape[1] - 1) * hop + n_fft
     summed = F.fold(frames.transpose(1, 2), (1, length), (1, n_fft), stride=(1, hop))[:, 0, 0]

@@ -1,4 +1,4 @@
-"""Distances between spectra, and the changes to a mel that make a vocoder robust. Waves are (B, S)."""
+"""Spectral losses of a vocoder, and the mel corruption that makes it robust. Waves are (B, S)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BLUR_STD = (0.1, 1.0)
 
 
 def mel_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Mean difference of the log-mels."""
+    """Mean absolute difference of the log-mels."""
     return F.l1_loss(log_mel(fake), log_mel(real))
 
 
@@ -30,7 +30,7 @@ def spectral_loss(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def corrupt_mel(mel: Tensor, chance: float, noise: float, generator: torch.Generator) -> Tensor:
-    """Blur some clips of a batch (B, N, 80) over time and frequency and add noise, as predicted mels are imperfect.
+    """Blur some clips of a batch (B, N, 80) over time and frequency and add noise, to imitate predicted mels.
 
     Args:
         chance: share of clips that are changed (Choi et al. 2023 change all).

@@ -1,7 +1,7 @@
-"""Vocos as published (Siuzdak 2024, arXiv:2306.00814): a log-mel of any setting -> wave, with the published weights.
+"""Vocos as published (Siuzdak 2024, arXiv:2306.00814): a log-mel with any settings -> wave, with published weights.
 
 The arithmetic is that of the package vocos 0.1.0 for its mel models: the same layers in the same order. The filters and
-windows are read from the checkpoint, so that no other library's rounding comes in.
+windows are read from the checkpoint, so that results do not depend on another library's rounding.
 
 Shapes: B batch, N mel frames, M bands, W width, S samples.
 """
@@ -23,15 +23,15 @@ from vsr.core.numbers import COUNT
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.limits import check_sizes
 
-FAMILY = "vocos"  # in a folder's config
-FLOOR = 1e-7  # of a band's magnitude, before the logarithm
+FAMILY = "vocos"  # the family in a model folder's config
+FLOOR = 1e-7  # lower limit of a band's magnitude, before the logarithm
 KERNEL = 7
 PADDINGS = ("center", "same")
 
 
 @dataclass(frozen=True)
 class VocosConfig:
-    """Every number that builds a published Vocos.
+    """Hyperparameters of a published Vocos.
 
     Args:
         sample_rate: Hz, of the wave.
@@ -83,7 +83,7 @@ class Vocos(nn.Module):
         return self.decode(self.features(wave))
 
     def features(self, wave: Tensor) -> Tensor:
-        """Waves (B, S) of one length -> log-mel (B, N, M). Raises ValueError where they are too short to be padded."""
+        """Log-mel (B, N, M) of waves (B, S) of one length. Raises ValueError where they are too short to be padded."""
         c = self.config
         centred = c.mel_padding == "center"
         pad = c.mel_n_fft // 2 if centred else (c.mel_n_fft - c.mel_hop) // 2
@@ -96,20 +96,20 @@ class Vocos(nn.Module):
         return (spectrum.abs().transpose(1, 2) @ self.filters).clamp(min=FLOOR).log()
 
     def decode(self, mel: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Log-mel (B, N, M) -> wave (B, S): S is N hop where the padding is "same", (N - 1) hop where it is "center".
+        """Wave (B, S) of log-mel (B, N, M): S is N hop where the padding is "same", (N - 1) hop where it is "center".
 
-        With ``lengths`` (B,) in mel frames, a clip gives what it gives alone, and silence after its end.
+        With ``lengths`` (B,) in mel frames, a clip's wave does not depend on its batch, and is silent after its end.
         """
         c, steps = self.config, mel.shape[1]
-        every = torch.full((len(mel),), steps, device=mel.device)
-        mask = length_mask(every if lengths is None else lengths, steps)
+        full = torch.full((len(mel),), steps, device=mel.device)
+        mask = length_mask(full if lengths is None else lengths, steps)
         log_magnitude, phase = self.head(self.backbone(mel, mask)).float().chunk(2, dim=-1)
         spectrum = torch.polar(log_magnitude.exp().clamp(max=LOUDEST), phase)
         cut = c.n_fft // 2 if c.padding == "center" else (c.n_fft - c.hop) // 2
         return inverse_stft(spectrum, self.window, c.hop, cut, mask)
 
     def backbone(self, mel: Tensor, mask: Tensor) -> Tensor:
-        """Log-mel (B, N, M) and mask (B, N) -> (B, N, W)."""
+        """Backbone output (B, N, W) of log-mel (B, N, M), with mask (B, N)."""
         x = self.embed(zero_padding(mel, mask).transpose(1, 2)).transpose(1, 2)
         x = zero_padding(self.norm_in(x), mask)
         for block in self.blocks:

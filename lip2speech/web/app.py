@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from lip2speech.web.jobs import Limits
@@ -143,12 +143,15 @@ def serve(app, host: str, port: int) -> None:
 
     import uvicorn
 
+    from lip2speech.web.server import Server
+
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family)
     except OSError as error:
         raise VsrError("port_in_use", f"cannot listen on {host}, port {port}: {error.strerror}") from error
-    print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends it)", flush=True)
+    with suppress(OSError):  # a server whose output is closed serves all the same
+        print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends it)", flush=True)
     os.umask(0o077)  # gradio makes the folders of uploads
     with listening:
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)).run([listening])
+        Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)).run([listening])

@@ -17,7 +17,7 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.files import write_text
 from vsr.core.progress import Watch
-from vsr.inference.assemble import skipped_of
+from vsr.inference.assemble import skipped_of, tracks_of
 from vsr.output.subtitles import WRITERS, to_vtt
 from vsr.output.transcript import Segment, TimedWord, Transcript
 
@@ -123,14 +123,14 @@ def _faces(models: Models, job: Job, seconds: float) -> list:
 def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
     """Read a face of a video and write its transcript in all formats."""
     from vsr.decoding.defaults import options_for
-    from vsr.face.speaker_selection import skipped_in
     from vsr.inference.recognition import read_clip
+    from vsr.inference.seen import seen_in
 
-    segments = read_clip(models.reader, clip, options_for(models.reader, {"nbest": 5}))
-    skipped = skipped_of(skipped_in(clip.face, clip.times, clip.stretches.skipped))
+    segments, seen = read_clip(models.reader, clip, options_for(models.reader, {"nbest": 5})), seen_in(clip)
     transcript = Transcript(
-        job.name, clip.info.fps, clip.info.end, models.reader.name, tuple(segments), skipped=skipped
-    )
+        job.name, clip.info.fps, clip.info.end, models.reader.name, tuple(segments), tracks=tracks_of(seen.tracks),
+        skipped=skipped_of(seen.skipped),
+    )  # fmt: skip
     texts = {f"{number}.{name}": WRITERS[name](transcript) for name in FORMATS}
     for name, text in (texts | {f"page{number}.vtt": to_vtt(earlier(transcript, job.early), confidence_class)}).items():
         with job.result(name) as out:

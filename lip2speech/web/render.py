@@ -139,21 +139,22 @@ def _face_button(number: int, face: Face, chosen: bool) -> str:
 def words(job: Job, number: int) -> str:
     """The text, each word a button that plays it, coloured and labelled by its confidence."""
     found = [word for segment in job.faces[number].transcript.segments for word in segment.words]
+    told = _warnings(job.faces[number])
     if not found:
-        return f'<div class="text"><p class="none">No words were read. {_unread(job.faces[number])}</p></div>'
+        return f'<div class="text"><p class="none">No words were read.</p>{told}</div>'
     mean = sum(word.confidence for word in found) / len(found)
     spans = " ".join(_word(word, job.early) for word in found)
     return (
         f'<div class="text"><p class="words">{spans}</p><div class="note soft"><p>{_counted(len(found))}, '
         f'mean confidence {percent(mean)}. Press a word to hear it.</p><p class="legend" aria-hidden="true"><i></i>'
-        "unsure to sure</p></div></div>"
+        f"unsure to sure</p></div>{told}</div>"
     )
 
 
-def _unread(face: Face) -> str:
-    """Why there are no words, as far as it is known."""
-    reasons = {stretch.reason for stretch in face.transcript.skipped}
-    return "The mouth is covered." if "covered" in reasons else "The lips rest." if "rest" in reasons else ""
+def _warnings(face: Face) -> str:
+    """What must be known before the words are believed, or why there are none, as `vsr transcribe` says it."""
+    each = [warning["message"] for warning in face.transcript.warnings]
+    return "".join(f'<p class="warning">{escape(message[:1].upper() + message[1:])}.</p>' for message in each)
 
 
 def _counted(count: int) -> str:

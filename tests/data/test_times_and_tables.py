@@ -12,6 +12,7 @@ from vsr.data.exchange.convert import Settings, convert
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.validation import validate
 from vsr.face.identity import Person
+from vsr.face.likeness import measure
 from vsr.face.skipped import Skipped
 from vsr.inference.journal import Journal
 from vsr.inference.records import BlockRecord, ScoredWords, WindowRecord
@@ -125,7 +126,8 @@ def several(kind, *fields):
 
 number, whole, signs = st.floats(allow_nan=False), st.integers(0, 2**53), st.booleans()
 timed = several(TimedWord, texts, number, number, number)
-faces = several(Person, whole, st.lists(st.binary(min_size=4096, max_size=4096), max_size=1).map(tuple))
+MARK = measure().mark_bytes
+faces = several(Person, whole, st.lists(st.binary(min_size=MARK, max_size=MARK), max_size=1).map(tuple))
 blocks = st.builds(
     BlockRecord, whole, number, st.builds(Position, number, whole), signs, whole, whole,
     st.lists(number, max_size=3).map(tuple),

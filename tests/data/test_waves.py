@@ -42,6 +42,11 @@ def test_each_clip_gets_its_sound_and_the_silent_one_stays_without(corpus, capsy
         assert len(wave) == 25 * 640 and abs(int(np.abs(wave).argmax()) - 6440) < 80
 
 
+def test_a_list_of_which_nothing_comes_through_has_failed(corpus, capsys):
+    write_manifest(corpus / "crops.jsonl", read_manifest(corpus / "crops.jsonl")[:1])
+    assert run(corpus) == 1 and capsys.readouterr().out == "1 no_sound\n"
+
+
 def test_sound_is_kept_until_the_video_changes(corpus, capsys):
     assert run(corpus) == 0
     before = (corpus / "out" / "one.wav").stat().st_mtime_ns

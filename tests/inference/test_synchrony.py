@@ -163,3 +163,9 @@ def test_the_verbs_read_videos_and_go_on_after_one_that_is_silent(folders, tmp_p
     assert "face 0 speaks in" in capsys.readouterr().out
     (record,) = map(json.loads, out.read_text().splitlines())
     assert list(record["faces"]) == ["0"] and record["windows"][0]["face"] == 0  # as in transcripts
+
+
+def test_the_model_that_ships_has_a_name(tmp_path, monkeypatch):
+    """Help pages name it as the default, and --model grid-sync was no model."""
+    monkeypatch.chdir(tmp_path)
+    assert load_synchrony("grid-sync").sha256 == load_synchrony().sha256

@@ -251,7 +251,7 @@ def test_a_lexicon_that_is_missing_is_told_before_models_are_loaded(line, tmp_pa
     (["inspect", "nowhere.mp4", "-o", "p.html"], "nowhere.mp4: no such file"),
     (["transcribe", str(CLIP), "--ngram", "nowhere.arpa"], "--ngram nowhere.arpa: no such file"),
     (["transcribe", str(CLIP), "--ngram", "clip.mp4"], "is no file of n-grams: neither ARPA"),
-    (["transcribe", str(CLIP), "--model", "grid", "--head", "es"], "video_transformer has no head 'es'"),
+    (["transcribe", str(CLIP), "--model", "grid", "--head", "es"], "grid has no head 'es'"),
     (["find", "blue", str(CLIP), "--threshold", "3"], "--threshold is 3.0"),
     (["combine", "--out", "x.jsonl", "empty.jsonl"], "nothing to combine"),
     (["average", "--exp", "nosuch", "--out", "c"], "no such folder of a run"),

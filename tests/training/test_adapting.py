@@ -247,6 +247,16 @@ def test_videos_without_lips_are_named_and_nothing_is_written(folders, tmp_path,
     assert "0000_a is left out" in capsys.readouterr().err and not (tmp_path / "m").exists()
 
 
+def test_a_video_that_is_left_out_is_told_by_the_exit_status(folders, clips, tmp_path, capsys):
+    """It was 0, as if the model were of all that was given."""
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    write_manifest(tmp_path / "l.jsonl", [*clips[:2], Clip("bad", str(tmp_path / "bad.mp4"), clips[0].text)])
+    command = ["adapt", str(tmp_path / "l.jsonl"), "--model", str(folders / "pixels"), "-o", str(tmp_path / "m")]
+    assert main([*command, "--steps", "1", "--folds", "0"]) == 1 and (tmp_path / "m" / "config.json").exists()
+    told = capsys.readouterr().err
+    assert "bad is left out: " in told and told.endswith("1 of 3 videos left out, as said above: the others count\n")
+
+
 def test_the_measure_never_reads_a_clip_that_it_adapted_to(clips):
     path = Path(__file__).parents[2] / "egs" / "grid" / "vsr" / "local" / "adaptation.py"
     rotations_of = runpy.run_path(str(path))["rotations_of"]

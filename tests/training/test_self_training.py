@@ -173,7 +173,9 @@ def test_a_video_that_cannot_be_used_costs_itself_alone(monkeypatch, folder, cli
 
     monkeypatch.setattr(personal_clips, "speech_clips", speech)
     lines, videos = [], [replace(clip, crop="") for clip in clips[:2]]
-    with personal_clips.cropped(load_model(folder), [], videos, None, lines.append) as (texts, footage):
+    refused = []
+    with personal_clips.cropped(load_model(folder), [], videos, None, lines.append, refused) as (texts, footage):
         assert not texts and [clip.id for clip in footage] == ["c1"]
+    assert not refused, "that nobody speaks in footage is no failure"
     assert lines[0].startswith("left out: ") and lines[0].count("c0.mp4") == 1 and "(1 s)" in lines[1]
     assert "2 other faces (3 s) left out" in lines[1]

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from vsr.face import likeness
 from vsr.face.detector import default_detector
+from vsr.face.face_vectors import FaceVectors
+from vsr.face.gradients import Gradients
 from vsr.face.identity import People
 from vsr.face.landmarker import _without_models
 from vsr.face.piece import Piece
@@ -13,23 +16,46 @@ from vsr.face.quality import LEAST, cropped_share, qualities
 from vsr.media.resample import Position
 
 
-def look(seed):
+def pattern(seed):
     """A pattern (64, 64) uint8 in place of a face."""
-    rough = np.random.default_rng(seed).normal(size=(64, 64))
-    smooth = gaussian_filter(rough, 3)
+    smooth = gaussian_filter(np.random.default_rng(seed).normal(size=(64, 64)), 3)
     return np.clip(128 + 60 * smooth / smooth.std(), 0, 255).astype(np.uint8)
 
 
-def piece(person, start=0, shot=0, at=(100, 100), noise=0):
-    looks = np.clip(look(person).astype(int) + np.random.default_rng(noise).integers(-8, 9, (64, 64)), 0, 255)
-    points = np.full((50, 37, 2), at, np.float32) + np.random.default_rng(0).uniform(-30, 30, (37, 2))
-    return Piece(
-        0, shot, start, np.zeros((50, 96, 96), np.uint8), (start + np.arange(50)) / 25, points,
-        np.full(50, 80.0), np.ones(50), looks[None].astype(np.uint8),
-    )  # fmt: skip
+def vector(seed):
+    """A vector as far from others' as those of people are."""
+    drawn = np.random.default_rng(seed).normal(size=128)
+    return drawn / np.linalg.norm(drawn)
 
 
-def test_a_face_keeps_its_label_through_shots_and_a_journal():
+def gradients_of(person, noise, turned):
+    look = (1 - turned) * pattern(person).astype(float) + turned * pattern(person + 1)
+    return [(look + np.random.default_rng(noise).integers(-8, 9, look.shape)).clip(0, 255).astype(np.uint8).tobytes()]
+
+
+def vectors_of(person, noise, turned):
+    return [(vector(person) + (0.1 + 0.6 * turned) * vector(1000 + noise)).astype(np.float16).tobytes()]
+
+
+@pytest.fixture(params=[(Gradients, gradients_of), (FaceVectors, vectors_of)], ids=["gradients", "vectors"])
+def piece(request, monkeypatch):
+    """Makes pieces of a person, for either measure; `turned` up to 0.5: recognised only in the same place."""
+    rule, marks_of = request.param
+    monkeypatch.setattr(likeness, "measure", rule)
+
+    def make(person, start=0, shot=0, at=(100, 100), noise=0, turned=0.0):
+        points = np.full((50, 37, 2), at, np.float32) + np.random.default_rng(0).uniform(-30, 30, (37, 2))
+        made = Piece(
+            0, shot, start, np.zeros((50, 96, 96), np.uint8), (start + np.arange(50)) / 25, points,
+            np.full(50, 80.0), np.ones(50), np.zeros((1, 8, 8), np.uint8),
+        )  # fmt: skip
+        made.__dict__["marks"] = marks_of(person, noise, turned)
+        return made
+
+    return make
+
+
+def test_a_face_keeps_its_label_through_shots_and_a_journal(piece):
     people = People()
     assert people.label([piece(1), piece(2, at=(300, 100))], 0) == [0, 1]
     again = People()
@@ -37,21 +63,36 @@ def test_a_face_keeps_its_label_through_shots_and_a_journal():
     for known in (people, again):
         second = [piece(3, start=60), piece(2, start=0, noise=5), piece(1, start=130, at=(400, 90), noise=6)]
         assert known.label(second, 1) == [2, 1, 0]
+    assert people.persons == again.persons
 
 
-def test_two_at_a_time_never_share_a_label():
+def test_two_at_a_time_never_share_a_label(piece):
     people = People()
     assert sorted(people.label([piece(1), piece(1, start=20, noise=3), piece(1, start=40, noise=4)], 0)) == [0, 1, 2]
 
 
-def test_a_face_that_looks_away_is_known_by_its_place_in_the_shot():
+@pytest.mark.parametrize(
+    ("at", "shot", "face"), [((100, 100), 0, 0), ((600, 100), 0, 1), ((100, 100), 1, 1)], ids=["there", "away", "cut"]
+)
+def test_a_face_that_looks_away_is_known_by_its_place_in_the_shot(piece, at, shot, face):
     people = People()
-    turned = 0.5 * look(1).astype(float) + 0.5 * look(2)
-    half = Piece(**{**piece(1, start=80).__dict__, "looks": turned[None].astype(np.uint8)})
     assert people.label([piece(1)], 0) == [0]
-    elsewhere = Piece(**{**half.__dict__, "points": half.points + 500})
-    assert People.label(people, [half], 0) == [0] or people.label([elsewhere], 0) == [1]
-    assert people.label([elsewhere], 7) == [len(people.persons) - 1]
+    assert people.label([piece(1, at=at, start=80, noise=9, turned=0.5)], shot) == [face]
+
+
+def test_marks_are_left_alone_until_somebody_may_be_recognised_by_them(piece, monkeypatch):
+    def fail(self, images):
+        raise AssertionError("computed")
+
+    pieces = [piece(1), piece(2, start=20), piece(1, start=100)]
+    for one in pieces:
+        del one.__dict__["marks"]
+    monkeypatch.setattr(Gradients, "marks", fail)
+    monkeypatch.setattr(FaceVectors, "marks", fail)
+    people = People()
+    assert people.label(pieces[:2], 0) == [0, 1]
+    with pytest.raises(AssertionError, match="computed"):
+        people.label(pieces[2:], 0)
 
 
 @pytest.mark.parametrize(

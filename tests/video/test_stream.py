@@ -26,7 +26,7 @@ def same(block, other):
     np.testing.assert_array_equal(block.times, other.times)
     for piece, twin in zip(block.pieces, other.pieces, strict=True):
         assert (piece.track, piece.shot, piece.start) == (twin.track, twin.shot, twin.start)
-        for name in ("crop", "times", "points", "sizes", "inside", "looks"):
+        for name in ("crop", "times", "points", "sizes", "inside", "images"):
             np.testing.assert_array_equal(getattr(piece, name), getattr(twin, name))
 
 

@@ -1,6 +1,6 @@
-"""The beam search of a checkout of auto_avsr (ESPnet's BatchBeamSearch), on the decoder and CTC head of our model.
+"""Run the beam search of an auto_avsr checkout (ESPnet's BatchBeamSearch) on our model's decoder and CTC head.
 
-The checkout's own modules are built, filled with our weights and run; nothing of them is changed.
+The checkout's own modules are built, unchanged, and filled with our weights.
 """
 
 import sys
@@ -13,13 +13,13 @@ from vsr.modelstore.importers.mapping import other_name
 
 
 def peer_weights(model: LipReader) -> dict[str, torch.Tensor]:
-    """Our decoder and CTC head under the peer's names."""
-    own = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(("decoder.", "ctc."))}
-    return {other_name(name, TABLE): tensor for name, tensor in own.items()}
+    """Our decoder and CTC head with the peer's parameter names."""
+    weights = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(("decoder.", "ctc."))}
+    return {other_name(name, TABLE): tensor for name, tensor in weights.items()}
 
 
 class PeerSearch:
-    """The search as auto_avsr's `get_beam_search_decoder` sets it up: pre-beam by the decoder, no language model.
+    """The search as set up by auto_avsr's `get_beam_search_decoder`: pre-beam by the decoder, no language model.
 
     Args:
         checkout: folder of auto_avsr.
@@ -47,10 +47,10 @@ class PeerSearch:
 
     @torch.inference_mode()
     def __call__(self, states: torch.Tensor, steps: int) -> list[tuple[tuple[int, ...], float]]:
-        """(tokens, score) of all hypotheses after so many steps, best first, from one clip's states (T, D)."""
-        found = self.search(states, maxlenratio=-steps)
-        return [(self.tokens(h.yseq.tolist()), float(h.score)) for h in found]
+        """(tokens, score) of all hypotheses after ``steps`` steps, best first, from one clip's states (T, D)."""
+        hypotheses = self.search(states, maxlenratio=-steps)
+        return [(self.tokens(h.yseq.tolist()), float(h.score)) for h in hypotheses]
 
     def tokens(self, sequence: list[int]) -> tuple[int, ...]:
-        """Without start, and without the end that the last step appends to ended and unended ones alike."""
+        """Tokens without the start, and without the end that the last step appends to every hypothesis."""
         return tuple(token for token in sequence if token != self.eos)

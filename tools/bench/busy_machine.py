@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Seconds to encode a clip on an idle machine and beside other work, with OpenMP as `import vsr` sets it and spinning.
+"""Encoding time of a clip on an idle and on a busy machine, with OpenMP as `import vsr` sets it and with spinning.
 
     tools/bench/busy_machine.py [--seconds 4] [--threads 2] [--others 1] [--rounds 5] [--model MODEL] [--json FILE]
 
-Each figure is the median of several rounds of processes that take turns. "Busy" is beside so many other processes that
-want a core each.
+Each figure is the median over several rounds of alternating processes. "Busy" means that --others other processes each
+keep a core busy.
 """
 
 import argparse
@@ -18,12 +18,12 @@ from statistics import median
 
 ROOT = Path(__file__).parents[2]
 KINDS = {"passive (import vsr)": {}, "spinning (OpenMP's own)": {"GOMP_SPINCOUNT": "300000"}}
-TURNS = 10  # of the encoder in one process
+TURNS = 10  # encoder runs in one process
 
 
 def encode(seconds: float, threads: int, model: str | None) -> float:
-    """Seconds that the front end and the encoder take, the median of some turns; the work of one process."""
-    import vsr  # before torch, so that it can say how OpenMP waits
+    """Median seconds of front end and encoder over several runs; the work of one process."""
+    import vsr  # before torch, so that it can set how OpenMP waits
 
     loaded = vsr.load_model(model)
     import torch
@@ -42,16 +42,16 @@ def _clocked(model, video, lengths) -> float:
 
 
 def measured(setting: dict[str, str], others: int, words: list[str]) -> float:
-    """The seconds of one process with these settings, beside ``others`` that never rest."""
-    usual = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
-    env = {**usual, **setting, "PYTHONPATH": str(ROOT)}
-    rest = f"import os\nwhile os.getppid() == {os.getpid()}: pass"  # and not for ever, should this program be killed
-    busy = [subprocess.Popen([sys.executable, "-c", rest]) for _ in range(others)]
+    """Seconds of one process with these settings, beside ``others`` processes that never rest."""
+    inherited = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    env = {**inherited, **setting, "PYTHONPATH": str(ROOT)}
+    busy_code = f"import os\nwhile os.getppid() == {os.getpid()}: pass"  # ends if this program is killed
+    processes = [subprocess.Popen([sys.executable, "-c", busy_code]) for _ in range(others)]
     try:
         command = [sys.executable, __file__, "--one", *words]
         return float(subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout)
     finally:
-        for process in busy:
+        for process in processes:
             process.kill()
             process.wait()
 
@@ -75,14 +75,14 @@ def main() -> None:
     spent = {name: ([], []) for name in KINDS}
     for _ in range(args.rounds):
         for name, setting in KINDS.items():
-            for times, others in zip(spent[name], (0, args.others), strict=True):
-                times.append(measured(setting, others, words))
-    found = {name: {"idle": median(idle), "busy": median(busy)} for name, (idle, busy) in spent.items()}
+            for samples, others in zip(spent[name], (0, args.others), strict=True):
+                samples.append(measured(setting, others, words))
+    medians = {name: {"idle": median(idle), "busy": median(busy)} for name, (idle, busy) in spent.items()}
     print(f"{args.seconds:g} s of video, {args.threads} threads{'':18}idle      busy     ratio")
-    for name, own in found.items():
-        print(f"{name:40}{own['idle']:8.3f} s{own['busy']:8.3f} s{own['busy'] / own['idle']:8.2f}")
+    for name, times in medians.items():
+        print(f"{name:40}{times['idle']:8.3f} s{times['busy']:8.3f} s{times['busy'] / times['idle']:8.2f}")
     if args.json:
-        args.json.write_text(json.dumps({**vars(args), "json": str(args.json), "found": found}, indent=2) + "\n")
+        args.json.write_text(json.dumps({**vars(args), "json": str(args.json), "found": medians}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""A training step, the encoder and the search of this commit against those of another one, in one run.
+"""Compare a training step, the encoder and the search of this commit with those of another one, in one run.
 
     git worktree add ../before 0810747
     tools/bench/commits.py --before ../before --model ../before/vsr/weights CROP.npy...
 
---model is a model folder that both commits read; its weights decode the mouth crops, beam 10. A training step is of
-the model of --config in this commit, with 680 frames of random video. Each commit works in a process of its own, by
-the parts of its own tools/bench/decode.py and train_step.py; they take turns. Seconds are of one CPU core at work.
+--model is a model folder that both commits can read; its weights decode the mouth crops with beam 10. A training step
+uses the model of --config in this commit, with 680 frames of random video. Each commit has its own process, which uses
+its own tools/bench/decode.py and train_step.py; they take turns. Seconds are CPU time of one core.
 """
 
 import argparse
@@ -49,24 +49,24 @@ for name in sys.stdin:
 
 
 class Side:
-    """A commit at work."""
+    """The worker process of one commit."""
 
     def __init__(self, tree: Path, given: list[str]):
         words = [sys.executable, "-c", WORKER, *given]
-        around = dict(os.environ, PYTHONPATH=str(tree))
+        environment = dict(os.environ, PYTHONPATH=str(tree))
         self.process = subprocess.Popen(
-            words, cwd=tree, env=around, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            words, cwd=tree, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )  # fmt: skip
         self.texts = ""
 
     def seconds(self, kind: str) -> float:
-        """Of one piece of work."""
+        """Seconds of one piece of work."""
         print(kind, file=self.process.stdin, flush=True)
         for line in self.process.stdout:
             if line.startswith("TOOK "):
-                _, took, *texts = line.rstrip("\n").split(" ", 2)
+                _, duration, *texts = line.rstrip("\n").split(" ", 2)
                 self.texts = texts[0] if texts else ""
-                return float(took)
+                return float(duration)
         sys.exit("a commit's worker has ended: its message is above")
 
 
@@ -80,24 +80,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
-    given = [str(Path(own).resolve()) for own in (args.config, args.model, *args.crops)]
-    sides = {name: Side(tree.resolve(), given) for name, tree in (("before", args.before), ("now", HERE))}
-    found: dict[str, dict[str, list[float]]] = {kind: {name: [] for name in sides} for kind in KINDS}
+    worker_arguments = [str(Path(path).resolve()) for path in (args.config, args.model, *args.crops)]
+    sides = {name: Side(tree.resolve(), worker_arguments) for name, tree in (("before", args.before), ("now", HERE))}
+    seconds: dict[str, dict[str, list[float]]] = {kind: {name: [] for name in sides} for kind in KINDS}
     for number in range(args.rounds + 1):
         for kind in KINDS:
             for name, side in sides.items():
-                took = side.seconds(kind)
+                duration = side.seconds(kind)
                 if number:  # the first is warm-up
-                    found[kind][name].append(took)
+                    seconds[kind][name].append(duration)
     same = sides["before"].texts == sides["now"].texts
     print(f"{len(args.crops)} clips read the same: {same}")
-    for kind, own in found.items():
-        middle = {name: statistics.median(each) for name, each in own.items()}
-        ratios = [now / before for before, now in zip(own["before"], own["now"], strict=True)]
-        print(f"{kind}: before {middle['before']:.3f} s, now {middle['now']:.3f} s; "
+    for kind, by_side in seconds.items():
+        medians = {name: statistics.median(values) for name, values in by_side.items()}
+        ratios = [now / before for before, now in zip(by_side["before"], by_side["now"], strict=True)]
+        print(f"{kind}: before {medians['before']:.3f} s, now {medians['now']:.3f} s; "
               f"now / before {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")  # fmt: skip
     if args.json:
-        args.json.write_text(json.dumps({"same": same, "seconds": found}, indent=1), encoding="utf-8")
+        args.json.write_text(json.dumps({"same": same, "seconds": seconds}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

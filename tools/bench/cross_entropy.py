@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Peak memory and time of the loss over a large vocabulary, in chunks and plain, each in a process of its own.
+"""Peak memory and time of the loss over a large vocabulary, chunked and plain, each in its own process.
 
     tools/bench/cross_entropy.py [--tokens 4096] [--vocabulary 32000] [--dim 256] [--chunk 256]
 
-Forward and backward, float32, one thread. Memory is the peak of the process above what it held before.
+Forward and backward, float32, one thread. Memory is the peak of the process minus what it used before.
 """
 
 import argparse
@@ -18,19 +18,19 @@ from vsr.models.chunked import chunked_cross_entropy
 
 
 def measure(way: str, args: argparse.Namespace, queue) -> None:
-    """Put (MiB above the start, processor seconds, loss) into the queue."""
+    """Put (MiB above the start, CPU seconds, loss) into the queue."""
     torch.set_num_threads(1)
     rng = torch.Generator().manual_seed(0)
     hidden = torch.randn(args.tokens, args.dim, generator=rng, requires_grad=True)
     weight = torch.randn(args.vocabulary, args.dim, generator=rng, requires_grad=True)
     targets = torch.randint(0, args.vocabulary, (args.tokens,), generator=rng)
-    before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    before, start_time = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     if way == "plain":
         loss = F.cross_entropy(F.linear(hidden, weight), targets)
     else:
         loss = chunked_cross_entropy(hidden, weight, targets, chunk=args.chunk).mean()
     loss.backward()
-    spent, after = time.process_time() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    spent, after = time.process_time() - start_time, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     queue.put(((after - before) / 1024, spent, float(loss.detach())))
 
 
@@ -40,16 +40,16 @@ def main() -> None:
     for name, value in (("tokens", 4096), ("vocabulary", 32000), ("dim", 256), ("chunk", 256)):
         parser.add_argument(f"--{name}", type=int, default=value)
     args = parser.parse_args()
-    context, found = multiprocessing.get_context("spawn"), {}
+    context, results = multiprocessing.get_context("spawn"), {}
     for way in ("plain", "chunked"):
         queue = context.Queue()
         process = context.Process(target=measure, args=(way, args, queue))
         process.start()
-        found[way] = queue.get()
+        results[way] = queue.get()
         process.join()
-        memory, seconds, loss = found[way]
+        memory, seconds, loss = results[way]
         print(f"{way:8} {memory:8.0f} MiB  {seconds:6.2f} s  loss {loss:.6f}")
-    memory, seconds = (found["chunked"][place] / found["plain"][place] for place in (0, 1))
+    memory, seconds = (results["chunked"][index] / results["plain"][index] for index in (0, 1))
     print(f"chunked / plain: memory {memory:.2f}, time {seconds:.2f}")
 
 

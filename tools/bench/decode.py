@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""The joint beam search against the same search written plainly, or against auto_avsr's with the same weights.
+"""Compare the joint beam search with a plain implementation, or with auto_avsr's search with the same weights.
 
     tools/bench/decode.py CLIP... [--model DIR] [--beam 10] [--threads 1] [--json FILE]
     tools/bench/decode.py --peer AUTO_AVSR [--beam 40] [--max-steps 12] [--rounds 2] [--threads 1] [--json FILE]
 
-Against the plain search (`tests/decoding/oracle.py`: one utterance, no caches, CTC prefix scores by their definition)
-a model reads the mouths in real clips, the shipped one if none is named, clip by clip; a GRID clip takes the plain
-search 50 s, so two of them fit into two minutes. Processor seconds are compared. Against the peer, states are random,
-and so are the weights, in the sizes of its published model (768 wide, 6 decoder layers, 5049 tokens): both searches go
-on for the same number of steps, in turns, and must hold the same hypotheses with the same scores. The peer has no
-batches, so a batch is compared with as many single clips. Same hypotheses are a condition, not a figure.
+Against the plain search (`tests/decoding/oracle.py`: one utterance, no caches, CTC prefix scores by definition) a model
+decodes the mouths in real clips, clip by clip (default: the shipped model), and CPU seconds are compared; the plain
+search takes 50 s for a GRID clip, so two of them fit into two minutes. Against the peer, states and weights are random,
+in the sizes of its published model (768 wide, 6 decoder layers, 5049 tokens): both searches run the same number of
+steps, in turns, and must hold the same hypotheses with the same scores. The peer has no batches, so a batch is compared
+with the same number of single clips. Equal hypotheses are a condition, not a figure.
 """
 
 import argparse
@@ -39,7 +39,7 @@ LONG = 30  # seconds of the clip whose memory is reported
 
 
 def load_oracle():
-    """The plain search, kept with the tests."""
+    """The plain search, which is part of the tests."""
     spec = importlib.util.spec_from_file_location("oracle", ORACLE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -55,32 +55,32 @@ def timed(work, clock=time.perf_counter):
 
 def states_of(loaded, clips: list[str]) -> list[torch.Tensor]:
     """Encoder states (T, D) of the mouths in video files."""
-    found = []
+    states = []
     for path in clips:
         crop = crop_video(path).crop
-        found.append(loaded.model.encode(to_network_input(crop)[None], torch.tensor([len(crop)]))[0])
-    return found
+        states.append(loaded.model.encode(to_network_input(crop)[None], torch.tensor([len(crop)]))[0])
+    return states
 
 
 @torch.inference_mode()
 def compare(loaded, options: DecodeOptions, clips: list[str]) -> dict:
-    """Processor seconds of both searches over the clips, and whether they agree on every hypothesis."""
+    """CPU seconds of both searches over the clips, and whether they agree on every hypothesis."""
     model, eos, oracle, clock = loaded.model, loaded.tokenizer.eos_id, load_oracle(), time.process_time
-    each = states_of(loaded, clips)
-    lengths = torch.tensor([len(states) for states in each])
-    decode(model, each[0][None], lengths[:1], options, eos)  # warm
+    clip_states = states_of(loaded, clips)
+    lengths = torch.tensor([len(states) for states in clip_states])
+    decode(model, clip_states[0][None], lengths[:1], options, eos)  # warm-up
     spent, same = {"plain": 0.0, "fast": 0.0}, True
     singles = []
-    for path, states, length in zip(clips, each, lengths, strict=True):
-        own, fast = timed(lambda s=states, n=length: decode(model, s[None], n[None], options, eos)[0], clock)
+    for path, states, length in zip(clips, clip_states, lengths, strict=True):
+        hypotheses, fast = timed(lambda s=states, n=length: decode(model, s[None], n[None], options, eos)[0], clock)
         plain, slow = timed(lambda s=states: oracle(model, s, options, eos), clock)
         spent = {"plain": spent["plain"] + slow, "fast": spent["fast"] + fast}
-        singles.append(own)
-        same &= agree(*([(h.tokens, h.score) for h in found] for found in (own, plain)))
+        singles.append(hypotheses)
+        same &= agree(*([(h.tokens, h.score) for h in ranked] for ranked in (hypotheses, plain)))
         print(f"{path}: plain {slow:.2f} s, ours {fast:.3f} s, same so far: {same}", flush=True)
-    padded = torch.nn.utils.rnn.pad_sequence(each, batch_first=True)
+    padded = torch.nn.utils.rnn.pad_sequence(clip_states, batch_first=True)
     batch, together = timed(lambda: decode(model, padded, lengths, options, eos), clock)
-    same &= [[h.tokens for h in own] for own in batch] == [[h.tokens for h in own] for own in singles]
+    same &= [[h.tokens for h in ranked] for ranked in batch] == [[h.tokens for h in ranked] for ranked in singles]
     return {
         "same": same,
         "clips": len(clips),
@@ -93,9 +93,9 @@ def compare(loaded, options: DecodeOptions, clips: list[str]) -> dict:
 
 
 def published_size() -> LipReader:
-    """A model with the decoder and CTC head of auto_avsr's size and random weights; its encoder is not used here.
+    """A model with decoder and CTC head of auto_avsr's size and random weights; its encoder is not used here.
 
-    Weights of the heads are scaled so that a step is no near tie and a search with other rounding goes the same way.
+    The weights of the heads are scaled so that no step is close to a tie: a search with other rounding decides alike.
     """
     torch.manual_seed(0)
     config = LipReaderConfig(
@@ -109,42 +109,42 @@ def published_size() -> LipReader:
 
 
 def random_states(model: LipReader, clips: int, frames: int) -> torch.Tensor:
-    """States (B, T, D) with the statistics that a final normalisation gives."""
+    """States (B, T, D) with the statistics of a final normalisation."""
     return torch.randn(clips, frames, model.config.dim, generator=torch.Generator().manual_seed(frames))
 
 
 @torch.inference_mode()
 def go_on(model: LipReader, states: torch.Tensor, options: DecodeOptions, steps: int) -> list:
-    """(tokens, score) of all hypotheses of each clip, ended or not, after so many steps of our search, best first."""
+    """(tokens, score) of all hypotheses of each clip, ended or not, after ``steps`` steps of our search, best first."""
     lengths = torch.full((len(states),), states.shape[1])
     search = JointSearch(model, states, model.ctc_log_probs(states), lengths, options, model.config.vocab_size - 1)
     for step in range(steps):
         search.advance(step)
-    found = [[(h.tokens, h.score) for h in own] for own in search.done]
+    hypotheses = [[(h.tokens, h.score) for h in ended] for ended in search.done]
     for row, slot in search.alive.nonzero().tolist():
-        own = tuple(search.tokens[row, slot, 1:].tolist())
-        found[int(search.rows[row])].append((own, float(search.scores[row, slot])))
-    return [sorted(own, key=lambda h: -h[1]) for own in found]
+        tokens = tuple(search.tokens[row, slot, 1:].tolist())
+        hypotheses[int(search.rows[row])].append((tokens, float(search.scores[row, slot])))
+    return [sorted(ranked, key=lambda h: -h[1]) for ranked in hypotheses]
 
 
 def agree(ours: list, peers: list) -> bool:
-    """The same hypotheses in the same order, scores within 1e-3."""
+    """Whether both have the same hypotheses in the same order, with scores within 1e-3."""
     return len(ours) == len(peers) and all(
         a[0] == b[0] and abs(a[1] - b[1]) < 1e-3 for a, b in zip(ours, peers, strict=True)
     )
 
 
 def race(model: LipReader, peer, options: DecodeOptions, seconds: int, steps: int, rounds: int) -> dict:
-    """Seconds a clip of the peer, of ours alone and of ours in a batch, in turns, and whether all agree."""
+    """Seconds per clip of the peer, of ours alone and of ours in a batch, in turns, and whether all agree."""
     states = random_states(model, BATCH, FPS * seconds)
-    go_on(model, states[:1], options, 2)  # warm
+    go_on(model, states[:1], options, 2)  # warm-up
     spent, same = {"peer": 0.0, "single": 0.0, "batch": 0.0}, True
     for k in range(rounds):
-        alone, one = timed(lambda own=states[k : k + 1]: go_on(model, own, options, steps))
-        found, slow = timed(lambda own=states[k]: peer(own, steps))
-        together, all_of_them = timed(lambda: go_on(model, states, options, steps))
-        same &= agree(alone[0], found) and agree(together[k], found)
-        for name, value in (("single", one), ("peer", slow), ("batch", all_of_them / BATCH)):
+        single, single_time = timed(lambda clip_states=states[k : k + 1]: go_on(model, clip_states, options, steps))
+        peer_hypotheses, peer_time = timed(lambda clip_states=states[k]: peer(clip_states, steps))
+        batched, batch_time = timed(lambda: go_on(model, states, options, steps))
+        same &= agree(single[0], peer_hypotheses) and agree(batched[k], peer_hypotheses)
+        for name, value in (("single", single_time), ("peer", peer_time), ("batch", batch_time / BATCH)):
             spent[name] += value / rounds
     print(f"{seconds} s: a clip takes the peer {spent['peer']:.2f} s, ours {spent['single']:.3f} s ", end="")
     print(f"({spent['peer'] / spent['single']:.1f}x), in a batch of {BATCH} {spent['batch']:.3f} s ", end="")
@@ -158,7 +158,7 @@ def race(model: LipReader, peer, options: DecodeOptions, seconds: int, steps: in
 
 
 def memory(options: DecodeOptions) -> None:
-    """Print this process's memory (MB) before, and its peak in, a search over one long clip."""
+    """Print this process's memory (MB) before a search over one long clip, and its peak during the search."""
     model = published_size()
     states = random_states(model, 1, FPS * LONG)
     before = peak_rss()
@@ -167,12 +167,12 @@ def memory(options: DecodeOptions) -> None:
 
 
 def peak_rss() -> float:
-    """Greatest resident memory of this process so far, in MB."""
+    """Peak resident memory of this process so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def against_peer(args, options: DecodeOptions) -> dict:
-    """All figures against the peer; memory in a process of its own."""
+    """All figures against the peer; memory is measured in its own process."""
     from auto_avsr_search import PeerSearch
 
     words = [sys.executable, __file__, "--memory", "--beam", str(args.beam), "--threads", str(args.threads)]
@@ -182,9 +182,13 @@ def against_peer(args, options: DecodeOptions) -> dict:
     model = published_size()
     peer = PeerSearch(args.peer, model, options.beam, options.ctc_weight)
     races = [race(model, peer, options, seconds, args.max_steps, args.rounds) for seconds in args.seconds]
-    for own in races:
-        figures |= own
-    return figures | {"same": all(own["same"] for own in races), "steps": args.max_steps, "threads": args.threads}
+    for race_figures in races:
+        figures |= race_figures
+    return figures | {
+        "same": all(race_figures["same"] for race_figures in races),
+        "steps": args.max_steps,
+        "threads": args.threads,
+    }
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Front ends and encoders of several models side by side: parameters and milliseconds a frame, in one run.
+"""Compare front ends and encoders of several models: parameters and milliseconds per frame, in one run.
 
     tools/bench/encode.py MODEL [MODEL ...] [--frames 75] [--clips 4] [--rounds 10] [--threads 2] [--json FILE]
 
-The models take turns, so that other load on the machine falls on all of them; the median of the rounds is shown.
+The models take turns, so that other load on the machine affects all of them; shown is the median of the rounds.
 """
 
 import argparse
@@ -20,13 +20,13 @@ from vsr.modelstore.folder import load_model
 
 
 def parameters(module) -> int:
-    """How many numbers were trained."""
+    """Number of parameters."""
     return sum(weight.numel() for weight in module.parameters())
 
 
 @torch.inference_mode()
 def milliseconds(model, video: torch.Tensor) -> tuple[float, float]:
-    """Of the front end and of the encoder, a frame; video (B, T, 1, 88, 88)."""
+    """Milliseconds per frame of the front end and of the encoder; video (B, T, 1, 88, 88)."""
     frames = video.shape[0] * video.shape[1]
     mask = length_mask(torch.full((video.shape[0],), video.shape[1]), video.shape[1])
     start = time.perf_counter()
@@ -43,9 +43,9 @@ def measure(folders: list[str], clips: int, frames: int, rounds: int) -> dict[st
     spent = {name: [] for name in models}
     for turn in range(rounds + 1):
         for name, model in models.items():
-            found = milliseconds(model, video)
-            if turn:  # the first round pays for memory
-                spent[name].append(found)
+            times = milliseconds(model, video)
+            if turn:  # the first round pays for memory allocation
+                spent[name].append(times)
     return {
         name: {
             "frontend": model.config.frontend,
@@ -69,15 +69,15 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    found = measure(args.models, args.clips, args.frames, args.rounds)
+    figures = measure(args.models, args.clips, args.frames, args.rounds)
     print(f"{'front end':20}{'parameters':>12}{'of front end':>14}{'front end ms':>14}{'encoder ms':>12}   a frame")
-    for own in found.values():
+    for row in figures.values():
         print(
-            f"{own['frontend']:20}{own['parameters']:12,}{own['frontend_parameters']:14,}"
-            f"{own['frontend_ms']:14.2f}{own['encoder_ms']:12.2f}"
+            f"{row['frontend']:20}{row['parameters']:12,}{row['frontend_parameters']:14,}"
+            f"{row['frontend_ms']:14.2f}{row['encoder_ms']:12.2f}"
         )
     if args.json:
-        write_text(args.json, json.dumps({"models": found, "threads": args.threads}, indent=2) + "\n")
+        write_text(args.json, json.dumps({"models": figures, "threads": args.threads}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

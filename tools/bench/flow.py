@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Settings of the flow side by side on a list of clips: STOI, STOI once each clip's offset is undone, ESTOI, PESQ and
+"""Compare settings of the flow on a list of clips: STOI, STOI with each clip's offset removed, ESTOI, PESQ and
 real-time factor of the acoustic model.
 
     tools/bench/flow.py --manifest FILE --features DIR [--acoustic DIR ...] [--vocoder DIR] [--steps 0 1 2 4 8 16 32]
         [--guidance 1 1.5 2] [--rounds 0] [--temperature 0.05] [--clips 40] [--threads 1] [--json FILE]
 
-Every acoustic model is tried with every number of steps at guidance 1, and with every guidance at 4 steps. Run it in
+Every acoustic model is run with every number of steps at guidance 1, and with every guidance at 4 steps. Run it in
 the folder that the manifest's paths are relative to.
 """
 
@@ -29,7 +29,7 @@ from vsr.core.files import write_text
 from vsr.data.manifest import read_manifest
 from vsr.data.sound import natural_wave
 
-TOGETHER = 10  # clips
+TOGETHER = 10  # clips in a batch
 
 
 def figures(natural: np.ndarray, voice: np.ndarray) -> tuple[float, ...]:
@@ -41,8 +41,8 @@ def figures(natural: np.ndarray, voice: np.ndarray) -> tuple[float, ...]:
 
 @torch.inference_mode()
 def measure(loaded, dataset: SpeechDataset, naturals: list[np.ndarray], options: FlowOptions) -> dict[str, float]:
-    """Means over the clips, and the acoustic model's seconds a second of video."""
-    found, spent, seconds = [], 0.0, 0.0
+    """Means over the clips, and the acoustic model's seconds per second of video."""
+    rows, spent, seconds = [], 0.0, 0.0
     for first in range(0, len(dataset), TOGETHER):
         batch = dataset.batch(range(first, min(first + TOGETHER, len(dataset))))
         lengths = batch.seen.lengths
@@ -52,13 +52,13 @@ def measure(loaded, dataset: SpeechDataset, naturals: list[np.ndarray], options:
         seconds += float(lengths.sum()) / FPS
         waves = vocode(loaded.vocoder, speech, batch.speaker, lengths)
         for k, wave in enumerate(waves.numpy()):
-            found.append(figures(naturals[first + k], wave[: int(lengths[k]) * SAMPLES_PER_FRAME]))
+            rows.append(figures(naturals[first + k], wave[: int(lengths[k]) * SAMPLES_PER_FRAME]))
     names = ("stoi", "stoi_aligned", "estoi", "pesq_nb", "pesq_wb")
-    return dict(zip(names, np.nanmean(found, 0).tolist(), strict=True)) | {"rtf": spent / seconds}
+    return dict(zip(names, np.nanmean(rows, 0).tolist(), strict=True)) | {"rtf": spent / seconds}
 
 
 def settings(args: argparse.Namespace) -> list[tuple[int, float]]:
-    """(steps, guidance) to be tried."""
+    """(steps, guidance) pairs to measure."""
     return [(steps, 1.0) for steps in args.steps] + [(4, guidance) for guidance in args.guidance if guidance != 1]
 
 
@@ -87,10 +87,10 @@ def main() -> None:
         loaded = load_model(acoustic=folder, vocoder=args.vocoder)
         loaded.vocoder.rounds = args.rounds
         for steps, guidance in settings(args):
-            own = measure(loaded, dataset, naturals, FlowOptions(steps, guidance, temperature=args.temperature))
-            rows.append({"model": folder or "shipped", "steps": steps, "guidance": guidance} | own)
+            means = measure(loaded, dataset, naturals, FlowOptions(steps, guidance, temperature=args.temperature))
+            rows.append({"model": folder or "shipped", "steps": steps, "guidance": guidance} | means)
             name = Path(rows[-1]["model"]).parent.name[:11] or "shipped"
-            values = "".join(f"{own[key]:8.3f}" for key in own)
+            values = "".join(f"{means[key]:8.3f}" for key in means)
             print(f"{name:12}{steps:6}{guidance:9.1f}{values}", flush=True)
     if args.json:
         write_text(args.json, json.dumps({"rows": rows, "clips": len(clips)}, indent=2) + "\n")

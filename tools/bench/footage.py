@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""A long video, read as `vsr transcribe` does, against looking for faces again in every frame as others do.
+"""Compare reading a long video as `vsr transcribe` does with a detection of faces from scratch in every frame.
 
     tools/bench/footage.py CLIP... [--minutes 30] [--peer-minutes 30] [--model DIR] [--json FILE]
 
-The clips, all of one encoder's settings, are joined over and over to a video of so many minutes, without a journal of
-the sound and without encoding again. It is read to its end; then every frame of its first minutes (--peer-minutes,
-default all of it) goes through detection and landmarks by itself, is smoothed and cropped. Prints and writes
+The clips, all with the same encoder settings, are joined repeatedly to a video of --minutes, without sound and without
+encoding them again. It is read to its end; then every frame of its first minutes (--peer-minutes, default: all) goes
+through detection and landmarks by itself, is smoothed and cropped. Prints and writes
 
-    speedup        processor time of faces and crops: the peer's by ours, over the same minutes
+    speedup        CPU time of faces and crops: the peer's divided by ours, over the same minutes
     crop_diff_px   mean distance of the crop's corners between the two, in pixels of the 96 x 96 crop
-    peak_rss_mb    most memory of the process up to the end of our reading
-    x_realtime     seconds of video by seconds of our whole reading
-    stages         of each stage of ours, seconds of the clock and of the processor (all threads), and x real time
+    peak_rss_mb    peak memory of the process until the end of our reading
+    x_realtime     seconds of video divided by seconds of our whole reading
+    stages         for each stage of ours: wall-clock and CPU seconds (all threads), and x real time
 """
 
 import argparse
@@ -38,29 +38,29 @@ from vsr.modelstore.folder import load_model
 
 
 class Clocks:
-    """Seconds of the clock and of the processor by stage."""
+    """Wall-clock and CPU seconds by stage."""
 
     def __init__(self):
         self.seconds: dict[str, np.ndarray] = {}
 
     def time(self, stage: str, work, *arguments):
-        """The result of ``work(*arguments)``."""
-        begin = np.array([time.perf_counter(), time.process_time()])
+        """Measures ``work(*arguments)`` and returns its result."""
+        start = np.array([time.perf_counter(), time.process_time()])
         try:
             return work(*arguments)
         finally:
-            spent = np.array([time.perf_counter(), time.process_time()]) - begin
+            spent = np.array([time.perf_counter(), time.process_time()]) - start
             self.seconds[stage] = self.seconds.get(stage, np.zeros(2)) + spent
 
     def each(self, stage: str, items):
-        """The items, the time to make each counted."""
-        items, end = iter(items), object()
-        while (item := self.time(stage, next, items, end)) is not end:
+        """Yields the items, measuring the time to make each."""
+        items, sentinel = iter(items), object()
+        while (item := self.time(stage, next, items, sentinel)) is not sentinel:
             yield item
 
 
 def join(clips: list[str], minutes: float, target: Path) -> float:
-    """Copy the packets of the clips' videos one after another until the time is full; returns seconds."""
+    """Copy the packets of the clips' videos one after another until ``minutes`` are full; returns seconds."""
     import av
 
     with av.open(str(target), "w") as output:
@@ -80,7 +80,7 @@ def join(clips: list[str], minutes: float, target: Path) -> float:
 
 
 def _append(output, stream, packets: list, begin: int) -> int:
-    """Mux packets so that their first frame stands at ``begin``; returns the end of the last."""
+    """Mux packets so that their first frame is at ``begin``; returns the end of the last."""
     packets = [packet for packet in packets if packet.size]
     first, end = min(packet.pts for packet in packets), begin
     for packet in packets:
@@ -91,56 +91,57 @@ def _append(output, stream, packets: list, begin: int) -> int:
 
 
 def ours(video: Path, model: str | None, clocks: Clocks, peer_seconds: float) -> tuple[list, int, np.ndarray]:
-    """Read the video; returns (times and points of each piece in the first seconds, words, seconds by then)."""
+    """Read the video; returns (times, points) of each piece in the first seconds, word count, CPU seconds per
+    second."""
     reading = Reading(load_model(model), video, DecodeOptions(), "largest", video.with_suffix(".journal"))
     source = reading.source()
-    frames, pieces, then = clocks.each("read", frames_from(video)), [], None
+    frames, pieces, seconds_then = clocks.each("read", frames_from(video)), [], None
     for block in clocks.each("read, faces and crops", blocks(frames, default_detector())):
         pieces += [(piece.times, piece.points) for piece in block.pieces if piece.times[0] < peer_seconds]
-        if block.times[-1] + 1 / FPS <= peer_seconds or then is None:
-            then = [clocks.seconds[name].copy() for name in ("read, faces and crops", "read")]
+        if block.times[-1] + 1 / FPS <= peer_seconds or seconds_then is None:
+            seconds_then = [clocks.seconds[name].copy() for name in ("read, faces and crops", "read")]
             covered = block.times[-1] + 1 / FPS
         reading.journal.add(clocks.time("lips", reading._read_block, source.cast(block)))
-    return pieces, len(reading.transcript().text.split()), (then[0] - then[1])[1] / covered
+    return pieces, len(reading.transcript().text.split()), (seconds_then[0] - seconds_then[1])[1] / covered
 
 
 def peer(video: Path, clocks: Clocks, seconds: float) -> dict[float, np.ndarray]:
-    """Time -> points (faces, 37, 2) of every frame, each found by itself; crops of the largest are cut and dropped."""
+    """Time -> points (37, 2) of the face in each frame, detected from scratch; its crops are cut and discarded."""
     mesh = solutions().face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1)
     mesh.process(BLANK)
-    found, frames = {}, []
-    for frame, place in frames_from(video):
-        if place.time >= seconds:
+    points_at, frames = {}, []
+    for frame, position in frames_from(video):
+        if position.time >= seconds:
             break
         faces = clocks.time("peer", mesh.process, frame).multi_face_landmarks
         if faces:
-            found[place.time] = clocks.time("peer", mesh_of, faces[0], frame.shape)[list(INNER)]
-            frames.append((frame, found[place.time]))
+            points_at[position.time] = clocks.time("peer", mesh_of, faces[0], frame.shape)[list(INNER)]
+            frames.append((frame, points_at[position.time]))
         if len(frames) == 3 * FPS:
             clocks.time("peer", _cut, frames)
             frames = []
     clocks.time("peer", _cut, frames)
-    return found
+    return points_at
 
 
 def _cut(frames: list) -> None:
-    """What is left to do when the points of each frame's face are known."""
+    """The remaining work when the points of each frame's face are known."""
     matrices = mouth_transforms(np.stack([points for _, points in frames])) if frames else ()
     for (frame, _), matrix in zip(frames, matrices, strict=True):
         cut_mouth(frame, matrix)
 
 
 def crop_difference(pieces: list, found: dict[float, np.ndarray]) -> tuple[float, int]:
-    """(mean distance of the crops' corners in crop pixels, frames compared)."""
+    """(mean distance of the crops' corners in crop pixels, compared frames)."""
     distances = []
     square = np.array([(0, 0), (CROP, 0), (CROP, CROP), (0, CROP)], dtype=np.float64)
     for times, points in pieces:
-        both = [i for i, time in enumerate(times) if time in found]
-        if len(both) < 2:
+        shared = [i for i, time in enumerate(times) if time in found]
+        if len(shared) < 2:
             continue
-        theirs = np.stack([found[times[i]] for i in both])
-        for own, other in zip(mouth_transforms(points)[both], mouth_transforms(theirs), strict=True):
-            corners = crop_corners(other) @ own[:, :2].T + own[:, 2]
+        peer_points = np.stack([found[times[i]] for i in shared])
+        for matrix, peer_matrix in zip(mouth_transforms(points)[shared], mouth_transforms(peer_points), strict=True):
+            corners = crop_corners(peer_matrix) @ matrix[:, :2].T + matrix[:, 2]
             distances.append(np.linalg.norm(corners - square, axis=1).mean())
     return float(np.mean(distances)), len(distances)
 
@@ -165,14 +166,14 @@ def main() -> None:
 
 
 def measure(video: Path, seconds: float, peer_seconds: float, model: str | None) -> dict:
-    """All figures for one video of so many seconds."""
-    clocks, begin = Clocks(), time.perf_counter()
+    """All figures for one video of ``seconds``."""
+    clocks, start_time = Clocks(), time.perf_counter()
     pieces, words, cost = ours(video, model, clocks, peer_seconds)
-    whole = time.perf_counter() - begin
+    reading_time = time.perf_counter() - start_time
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     peer_seconds = min(peer_seconds, seconds)
-    found = peer(video, clocks, peer_seconds)
-    difference, compared = crop_difference(pieces, found)
+    peer_points = peer(video, clocks, peer_seconds)
+    difference, compared = crop_difference(pieces, peer_points)
     spent = clocks.seconds
     spent["faces and crops"] = spent.pop("read, faces and crops") - spent["read"]
     stages = {
@@ -181,7 +182,7 @@ def measure(video: Path, seconds: float, peer_seconds: float, model: str | None)
     }  # fmt: skip
     return {
         "speedup": round(float(spent["peer"][1] / peer_seconds / cost), 2), "crop_diff_px": round(difference, 3),
-        "peak_rss_mb": round(memory), "x_realtime": round(seconds / whole, 2),
+        "peak_rss_mb": round(memory), "x_realtime": round(seconds / reading_time, 2),
         "video_seconds": round(seconds, 1), "peer_seconds": peer_seconds,
         "peer_cpu_seconds": round(spent["peer"][1], 2), "frames_compared": compared, "words": words, "stages": stages,
     }  # fmt: skip

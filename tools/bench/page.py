@@ -1,24 +1,23 @@
 #!/usr/bin/env python3
-"""The page under many visitors at once: is every answer the visitor's own, does memory grow, does anything stay behind?
+"""Load test of the page: is every answer the visitor's own, does memory grow, are files left behind?
 
     tools/bench/page.py CLIP... [--clients 8] [--minutes 5] [--queue 16] [--json FILE]
 
-Starts `lip2speech web` in a process of its own with a folder of its own for temporary files.
-`vsr.inference.transcriber` says what each clip must give, then one client alone asks the page. Then so many clients do
-what browsers do, for so many minutes:
-open the page, upload three clips one after another, wait for each answer, fetch its files, close the tab. A clip
-without a face belongs among the clips. Prints and writes
+Starts `lip2speech web` in its own process with its own folder for temporary files. `vsr.inference.transcriber` gives
+the expected answer for each clip, then a single client uses the page. Then --clients clients do what browsers do, for
+--minutes: open the page, upload three clips one after another, wait for each answer, fetch its files, close the tab.
+The clips should include one without a face. Prints and writes
 
     answers, problems    results, and answers that say what is wrong with the clip, as `vsr transcribe` does
-    mixed                answers that are not what the same clip gives alone: words, video or voice
-    busy                 refusals because the line was full; the client comes again after a few seconds
-    errors               whatever else happened, by what was said
-    seconds              from upload to the last word of the answer: median, 95 %, most; alone: median of one client
-    rss_mb               memory of the server after the lone client, and after each minute
+    mixed                answers that differ from those of the same clip alone: words, video or voice
+    busy                 refusals because the queue was full; the client comes again after a few seconds
+    errors               all other failures, by message
+    seconds              from upload to the complete answer: median, 95 %, maximum; alone: median of a single client
+    rss_mb               memory of the server after the single client, and after each minute
     files                temporary files, and their MB, after each minute
-    left_seconds         from the last tab's closing until no file of a visitor was left; null: some stayed
+    left_seconds         from the closing of the last tab until no file of a visitor was left; null: some stayed
     left_open, left_end  files left then; what is left in the folder for temporary files after the server's end
-    log                  lines that the server wrote about trouble
+    log                  lines that the server wrote about problems
 """
 
 import argparse
@@ -48,14 +47,14 @@ from vsr.core.files import write_text
 from vsr.inference.reader import load_model
 
 CLIPS_A_TAB = 3
-PATIENCE = 150.0  # seconds after the last visitor in which the server has to have tidied up
-FILES = ("video.mp4", "0.mp4")  # of a result: what is played, and what is voiced
+PATIENCE = 150.0  # seconds after the last visitor within which the server must have cleaned up
+FILES = ("video.mp4", "0.mp4")  # of a result: the displayed and the voiced video
 TOKEN, REASON = re.compile(r"results/([\w-]{22})/"), re.compile(r'data-reason="(\w+)"')
 
 
 @dataclass
 class Server:
-    """A process that serves the page, and the folder in which it may leave things."""
+    """A process that serves the page, and its folder for temporary files."""
 
     folder: Path
     process: subprocess.Popen
@@ -64,8 +63,8 @@ class Server:
     @classmethod
     def start(cls, folder: Path, queue: int) -> "Server":
         """Start it and wait until it listens."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
         (folder / "tmp").mkdir()
         command = [sys.executable, "-m", "lip2speech.cli", "web", "--port", str(port), "--queue", str(queue)]
         with (folder / "log").open("w") as log:
@@ -76,16 +75,16 @@ class Server:
         return cls(folder, process, f"http://127.0.0.1:{port}")
 
     def rss(self) -> int:
-        """MB of memory that it holds now."""
+        """Its resident memory in MB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) // 1024
 
     def files(self) -> list[Path]:
-        """What lies in its folder for temporary files."""
+        """The files in its folder for temporary files."""
         return [path for path in (self.folder / "tmp").rglob("*") if path.is_file()]
 
     def stop(self) -> list[str]:
-        """End it as Ctrl-C does; returns what it wrote on stderr."""
+        """Stop it as Ctrl-C does; returns its stderr."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait(60)
         return (self.folder / "log").read_text(encoding="utf-8").splitlines()
@@ -93,7 +92,7 @@ class Server:
 
 @dataclass
 class Tab:
-    """One tab of a browser: it says that it is there until it is closed."""
+    """One tab of a browser, which sends a heartbeat until it is closed."""
 
     http: httpx.AsyncClient
     function: int = 0
@@ -102,7 +101,7 @@ class Tab:
     async def __aenter__(self) -> "Tab":
         (await self.http.get("/")).raise_for_status()
         handlers = (await self.http.get("/config")).json()["dependencies"]
-        (self.function,) = (each["id"] for each in handlers if each["api_name"] == "read")
+        (self.function,) = (handler["id"] for handler in handlers if handler["api_name"] == "read")
         self._alive = asyncio.create_task(self._stay())
         return self
 
@@ -117,11 +116,11 @@ class Tab:
                 pass
 
     async def read(self, clip: Path) -> dict:
-        """What the page shows for a clip at last: {"reason"} or {"file", "text", digest of each of FILES}."""
+        """The page's final answer for a clip: {"reason"} or {"file", "text", digest of each of FILES}."""
         upload = await self.http.post("/gradio_api/upload", files={"files": (clip.name, clip.read_bytes())})
         upload.raise_for_status()
-        given = {"path": upload.json()[0], "orig_name": clip.name, "meta": {"_type": "gradio.FileData"}}
-        event = {"data": [given, None], "fn_index": self.function, "session_hash": self.session}
+        file_data = {"path": upload.json()[0], "orig_name": clip.name, "meta": {"_type": "gradio.FileData"}}
+        event = {"data": [file_data, None], "fn_index": self.function, "session_hash": self.session}
         (await self.http.post("/gradio_api/queue/join", json=event)).raise_for_status()
         shown = await self._follow()
         reasons, tokens = REASON.findall(shown), set(TOKEN.findall(shown))
@@ -132,7 +131,7 @@ class Tab:
         return await self._fetch(tokens.pop())
 
     async def _follow(self) -> str:
-        """Everything that the page was to show until the answer was complete."""
+        """All output of the page until the answer was complete."""
         shown = []
         async with self.http.stream("GET", "/gradio_api/queue/data", params={"session_hash": self.session}) as stream:
             async for line in stream.aiter_lines():
@@ -145,11 +144,11 @@ class Tab:
         raise ValueError("the stream ended before the answer")
 
     async def _fetch(self, token: str) -> dict:
-        got = [await self.http.get(f"/results/{token}/{name}") for name in ("0.json", *FILES)]
-        for answer in got:
+        answers = [await self.http.get(f"/results/{token}/{name}") for name in ("0.json", *FILES)]
+        for answer in answers:
             answer.raise_for_status()
-        record = got[0].json()
-        digests = (hashlib.sha256(answer.content).hexdigest() for answer in got[1:])
+        record = answers[0].json()
+        digests = (hashlib.sha256(answer.content).hexdigest() for answer in answers[1:])
         return {"file": record["file"], "text": record["text"], **dict(zip(FILES, digests, strict=True))}
 
 
@@ -157,24 +156,24 @@ def _strings(value) -> list[str]:
     """Every string inside a JSON value."""
     if isinstance(value, str):
         return [value]
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [text for each in inner for text in _strings(each)]
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for child in children for text in _strings(child)]
 
 
 def transcribed(clips: list[Path]) -> dict[str, dict]:
-    """Name -> what `vsr transcribe` gives: {"file", "text"} or {"reason"}."""
-    loaded, found = load_model(), {}
+    """Name -> answer of `vsr transcribe`: {"file", "text"} or {"reason"}."""
+    loaded, answers = load_model(), {}
     for clip in clips:
         try:
-            found[clip.name] = {"file": clip.name, "text": loaded.transcribe(clip).text}
+            answers[clip.name] = {"file": clip.name, "text": loaded.transcribe(clip).text}
         except VsrError as error:
-            found[clip.name] = {"reason": error.reason}
-    return found
+            answers[clip.name] = {"reason": error.reason}
+    return answers
 
 
 @dataclass
 class Tally:
-    """What came back, counted against what must."""
+    """Counts of the answers, compared with the expected ones."""
 
     wanted: dict[str, dict]
     counts: Counter = field(default_factory=lambda: Counter(answers=0, problems=0, mixed=0, busy=0))
@@ -194,18 +193,18 @@ class Tally:
 
 
 async def give(tab: Tab, clip: Path, tally: Tally) -> None:
-    """Give a clip and count what comes of it; after a refusal wait before the next."""
-    begin, busy = time.perf_counter(), tally.counts["busy"]
+    """Upload a clip and count the answer; wait after a refusal."""
+    start_time, busy_before = time.perf_counter(), tally.counts["busy"]
     try:
-        tally.add(clip, await tab.read(clip), time.perf_counter() - begin)
+        tally.add(clip, await tab.read(clip), time.perf_counter() - start_time)
     except (httpx.HTTPError, ValueError) as error:
         tally.errors[f"{type(error).__name__}: {error}"] += 1
-    if tally.counts["busy"] > busy:
+    if tally.counts["busy"] > busy_before:
         await asyncio.sleep(random.uniform(2, 5))
 
 
 async def visit(address: str, clips: list[Path], tally: Tally, until: float) -> None:
-    """One client: a tab after another, some clips in each, until the time is over."""
+    """One client: opens tabs one after another, with some clips in each, until the time is over."""
     order = random.Random(secrets.randbits(32))
     while time.monotonic() < until:
         async with httpx.AsyncClient(base_url=address, timeout=300) as http, Tab(http) as tab:
@@ -215,21 +214,21 @@ async def visit(address: str, clips: list[Path], tally: Tally, until: float) -> 
 
 
 async def alone(address: str, clips: list[Path], record: dict[str, dict]) -> Tally:
-    """One client gives each clip once: every answer must be what `vsr transcribe` printed; what it is, is kept."""
+    """One client uploads each clip once; its answers must equal those of `vsr transcribe` and become the reference."""
     tally = Tally({})
     async with httpx.AsyncClient(base_url=address, timeout=300) as http, Tab(http) as tab:
         for clip in clips:
-            begin = time.perf_counter()
+            start_time = time.perf_counter()
             answer = await tab.read(clip)
             if {name: value for name, value in answer.items() if name not in FILES} != record[clip.name]:
                 raise SystemExit(f"{clip.name}: the page says {answer}, vsr transcribe {record[clip.name]}")
-            tally.seconds.append(time.perf_counter() - begin)
+            tally.seconds.append(time.perf_counter() - start_time)
             tally.wanted[clip.name] = answer
     return tally
 
 
 async def by_minute(server: Server, rows: list[dict]) -> None:
-    """Memory and files of the server, now and after each minute."""
+    """Append the server's memory and files, now and after each minute, to ``rows``."""
     while True:
         files = server.files()
         size = sum(path.stat().st_size for path in files if path.exists())
@@ -239,24 +238,24 @@ async def by_minute(server: Server, rows: list[dict]) -> None:
 
 async def emptied(server: Server) -> float | None:
     """Seconds until no file is left, or None."""
-    begin = time.monotonic()
-    while time.monotonic() - begin < PATIENCE:
+    start_time = time.monotonic()
+    while time.monotonic() - start_time < PATIENCE:
         if not server.files():
-            return round(time.monotonic() - begin, 1)
+            return round(time.monotonic() - start_time, 1)
         await asyncio.sleep(0.5)
     return None
 
 
 async def measure(server: Server, clips: list[Path], clients: int, minutes: float) -> dict:
-    """All figures of one server but those of its end."""
+    """All figures of one server except those after its end."""
     record = await asyncio.to_thread(transcribed, clips)
     single = await alone(server.address, clips, record)
     tally, rows = Tally(single.wanted), []
-    watching = asyncio.create_task(by_minute(server, rows))
+    watcher = asyncio.create_task(by_minute(server, rows))
     until = time.monotonic() + 60 * minutes
     await asyncio.gather(*(visit(server.address, clips, tally, until) for _ in range(clients)))
-    watching.cancel()
-    rss, left = server.rss(), await emptied(server)
+    watcher.cancel()
+    rss, seconds_to_empty = server.rss(), await emptied(server)
     ordered = sorted(tally.seconds)
     return {
         "clients": clients, "minutes": minutes, "clips": len(clips), **tally.counts, "errors": dict(tally.errors),
@@ -266,7 +265,7 @@ async def measure(server: Server, clips: list[Path], clients: int, minutes: floa
         },
         "rss_mb": [*(row["rss_mb"] for row in rows), rss],
         "files": [(row["files"], row["files_mb"]) for row in rows],
-        "left_seconds": left, "left_open": len(server.files()),
+        "left_seconds": seconds_to_empty, "left_open": len(server.files()),
     }  # fmt: skip
 
 

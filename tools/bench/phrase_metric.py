@@ -1,12 +1,12 @@
-"""Whether own phrases are told apart better by a metric that was learned on the mouths of others.
+"""Are enrolled phrases distinguished better with a metric learned from the mouths of other speakers?
 
     python tools/bench/phrase_metric.py TRAIN DEV [--speaker s13] [--words 0:6] [--most 400]
 
-Linear discriminant analysis (Fisher 1936) of the mouth's points over a few frames, whose classes are quarters of words
-that speakers of the manifest TRAIN say: each direction counts as the square root of the ratio of its variance between
-classes to that within them. By the distances of that metric the trials of `tools/bench/phrases.py` are made on the
-speakers of DEV, beside the points as they are; no reader is asked. `--words`: which words of a sentence are learned
-from; 2:6 leaves out those that the phrases are made of. Prints rows as `tools/bench/phrases.py`.
+Linear discriminant analysis (Fisher 1936) of the mouth points over a few frames; the classes are quarters of words said
+by the speakers of the manifest TRAIN. Each direction is weighted by the square root of the ratio of its variance
+between classes to that within them. With distances in that metric the trials of `tools/bench/phrases.py` are run on the
+speakers of DEV, and with the original points for comparison; no reader is used. `--words`: the words of a sentence that
+are used for learning; 2:6 leaves out those of the phrases. Prints rows as `tools/bench/phrases.py`.
 """
 
 import argparse
@@ -21,47 +21,49 @@ from vsr.data.mouth_track import load_track
 from vsr.decoding.templates import with_motion
 from vsr.inference.enrolled import POINTS
 
-AROUND, PARTS, KEPT, RIDGE = 2, 4, 16, 1e-3  # frames on each side, parts of a word, directions; chosen on s13
+AROUND, PARTS, KEPT, RIDGE = 2, 4, 16, 1e-3  # frames on each side, parts of a word, directions, ridge; chosen on s13
 METRIC = "metric"
 
 
 def points_of(clip, first, last):
-    """The stream of points of some frames of a clip, (T, 36)."""
+    """Point features of the frames ``first`` to ``last`` of a clip, (T, 36)."""
     track = load_track(clip)[first:last]
     return with_motion(track.points.reshape(len(track), -1) / track.width)
 
 
 def around(points):
-    """Each frame with its neighbours, (T, 36 (2 AROUND + 1))."""
-    places = np.arange(len(points))
-    return np.concatenate([points[np.clip(places + k, 0, len(points) - 1)] for k in range(-AROUND, AROUND + 1)], 1)
+    """Each frame concatenated with its neighbours, (T, 36 (2 AROUND + 1))."""
+    indices = np.arange(len(points))
+    return np.concatenate([points[np.clip(indices + k, 0, len(points) - 1)] for k in range(-AROUND, AROUND + 1)], 1)
 
 
 def frames_of(clips, words, rng):
-    """(X (N, D), classes (N,)) of two neighbouring words, drawn by chance, of each clip; points lose their mean there,
-    as those of a phrase do."""
-    found, classes, known = [], [], {}
+    """(X (N, D), classes (N,)) of two random neighbouring words of each clip; points are centred over these words, as
+    over a phrase."""
+    features, classes, class_ids = [], [], {}
     for clip in clips:
-        place = int(rng.integers(words[0], words[1] - 1))
-        edges = [round(own[1] * FPS) for own in clip.words[place : place + 2]] + [round(clip.words[place + 1][2] * FPS)]
+        position = int(rng.integers(words[0], words[1] - 1))
+        edges = [round(word_times[1] * FPS) for word_times in clip.words[position : position + 2]] + [
+            round(clip.words[position + 1][2] * FPS)
+        ]
         if edges[2] - edges[0] < PARTS:
             continue
-        found.append(around(points_of(clip, edges[0], edges[2])))
-        for word, first, last in zip(clip.text.split()[place : place + 2], edges, edges[1:], strict=False):
+        features.append(around(points_of(clip, edges[0], edges[2])))
+        for word, first, last in zip(clip.text.split()[position : position + 2], edges, edges[1:], strict=False):
             parts = PARTS * np.arange(last - first) // max(1, last - first)
-            classes += [known.setdefault((word, part), len(known)) for part in parts.tolist()]
-    return np.concatenate(found), np.array(classes)
+            classes += [class_ids.setdefault((word, part), len(class_ids)) for part in parts.tolist()]
+    return np.concatenate(features), np.array(classes)
 
 
 def learned(x, classes):
-    """(N, D) and classes -> the metric (D, KEPT)."""
+    """LDA of features (N, D) with classes -> the metric (D, KEPT)."""
     x = x - x.mean(0)
     counts = np.bincount(classes)
     means = np.zeros((len(counts), x.shape[1]))
     np.add.at(means, classes, x)
     means /= counts[:, None]
-    apart = x - means[classes]
-    within, between = apart.T @ apart / len(x), (means * counts[:, None]).T @ means / len(x)
+    deviations = x - means[classes]
+    within, between = deviations.T @ deviations / len(x), (means * counts[:, None]).T @ means / len(x)
     within += np.eye(len(within)) * RIDGE * np.trace(within) / len(within)
     inverse = np.linalg.inv(np.linalg.cholesky(within))
     ratios, directions = np.linalg.eigh(inverse @ between @ inverse.T)
@@ -78,24 +80,26 @@ def main():
     parser.add_argument("--most", type=int, default=400, help="sentences of a speaker (default: 400)")
     parser.add_argument("--draws", type=int, default=16)
     args = parser.parse_args()
-    others, own = defaultdict(list), defaultdict(lambda: defaultdict(list))
+    training_clips, enrolled = defaultdict(list), defaultdict(lambda: defaultdict(list))
     for clip in read_manifest(args.train):
-        if clip.words and len(others[clip.speaker]) < args.most:
-            others[clip.speaker].append(clip)
-    tested = [clip for clip in read_manifest(args.dev) if clip.words and args.speaker in (None, clip.speaker)]
-    if shared := others.keys() & {clip.speaker for clip in tested}:
+        if clip.words and len(training_clips[clip.speaker]) < args.most:
+            training_clips[clip.speaker].append(clip)
+    test_clips = [clip for clip in read_manifest(args.dev) if clip.words and args.speaker in (None, clip.speaker)]
+    if shared := training_clips.keys() & {clip.speaker for clip in test_clips}:
         raise SystemExit(f"{sorted(shared)[0]} is in both manifests")
-    words = tuple(int(place) for place in args.words.split(":"))
-    learnt = frames_of([clip for each in others.values() for clip in each], words, np.random.default_rng(0))
-    metric = learned(*learnt)
-    print(f"{len(learnt[0])} frames of {len(others)} speakers, {len(set(learnt[1].tolist()))} classes")
-    for clip in tested:
+    words = tuple(int(index) for index in args.words.split(":"))
+    data = frames_of(
+        [clip for speaker_clips in training_clips.values() for clip in speaker_clips], words, np.random.default_rng(0)
+    )
+    metric = learned(*data)
+    print(f"{len(data[0])} frames of {len(training_clips)} speakers, {len(set(data[1].tolist()))} classes")
+    for clip in test_clips:
         first, last = round(clip.words[0][1] * FPS), round(clip.words[1][2] * FPS)
         points = points_of(clip, first, last)
-        seen = {POINTS: points, METRIC: around(points) @ metric}
-        own[clip.speaker][" ".join(clip.text.split()[:2])].append(seen)
+        features = {POINTS: points, METRIC: around(points) @ metric}
+        enrolled[clip.speaker][" ".join(clip.text.split()[:2])].append(features)
     print("examples  streams  first  in top three  trials  equal error rate  right and accepted  wrongly accepted (%)")
-    for speaker, phrases in own.items():
+    for speaker, phrases in enrolled.items():
         for count in (1, 3):
             for streams in ((POINTS,), (METRIC,), (POINTS, METRIC)):
                 pairs = list(drawn(phrases, count, args.draws, np.random.default_rng(0)))

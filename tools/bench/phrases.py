@@ -1,15 +1,15 @@
-"""How well own phrases are recognised (`vsr phrases enrol`): parts of sentences cut by their word times, or the puppet.
+"""Recognition of enrolled phrases (`vsr phrases enrol`): parts of sentences cut by their word times, or the puppet.
 
     python tools/bench/phrases.py clips MANIFEST --model MODEL --speaker s4 [--span 0:2] [--examples 1,3] [--draws 16]
     python tools/bench/phrases.py puppet OUT --model MODEL [--examples 1,3]
 
-`clips`: each draw takes so many examples of every phrase that a speaker says often enough, and one more clip of each
-to be recognised. A list of tracks is read by a reader of tracks, a list of crops by one of pixels. `puppet`: sixteen
-phrases, in five languages, that the reader has no words for, enrolled at one voice and rate, tried at others.
+`clips`: each draw takes --examples examples of every phrase that a speaker says often enough, and one more clip of each
+as a trial. A list of tracks is read by a track reader, a list of crops by a pixel reader. `puppet`: sixteen phrases in
+five languages that the reader has no words for, enrolled with one voice and rate, tried with others.
 
-Prints for each number of examples, with all streams and with the mouth's points alone (nothing is trained): first,
-among the first three, trials, equal error rate of the rejection (each trial also without its own phrase) and, at the
-threshold that the examples give, how many are right and accepted, and how many that are none are accepted.
+Prints for each number of examples, with all streams and with the mouth points alone (without training): share of trials
+ranked first, among the first three, trials, equal error rate of the rejection (each trial also without its own phrase)
+and, at the threshold derived from the examples, the shares of correct accepted trials and of wrongly accepted ones.
 """
 
 import argparse
@@ -39,41 +39,44 @@ VOICES = (("en", 150, 50), ("en", 120, 50), ("en+f3", 150, 60), ("en-US+m3", 175
 
 
 def of_clip(loaded, clip, span):
-    """The streams of some words of a clip, by a reader of tracks where it has no crop, else by one of pixels."""
+    """Streams of some words of a clip, by a track reader if the clip has no crop, else by a pixel reader."""
     first, last = round(clip.words[span[0]][1] * FPS), round(clip.words[span[1] - 1][2] * FPS)
-    found = {}
+    streams = {}
     if clip.track:
         track = load_track(clip)[first:last]
-        found[POINTS] = with_motion(track.points.reshape(len(track), -1) / track.width)
-    model, seen = loaded.model, {}
-    given = features_of(track.points, track.measures) if not clip.crop else read_crop(clip.crop)[first:last]
-    network = torch.from_numpy(given) if not clip.crop else to_network_input(given)
+        streams[POINTS] = with_motion(track.points.reshape(len(track), -1) / track.width)
+    model, layer_outputs = loaded.model, {}
+    model_input = features_of(track.points, track.measures) if not clip.crop else read_crop(clip.crop)[first:last]
+    tensor = torch.from_numpy(model_input) if not clip.crop else to_network_input(model_input)
     front = model.frontend if not clip.crop else pixel_reader(model).frontend
-    hook = front.register_forward_hook(lambda module, given, result: seen.__setitem__(FRONT, result[0]))
+    hook = front.register_forward_hook(lambda module, _inputs, result: layer_outputs.__setitem__(FRONT, result[0]))
     with torch.inference_mode():
-        seen[LAST] = model.encode(network[None], torch.tensor([len(given)]))[0]
+        layer_outputs[LAST] = model.encode(tensor[None], torch.tensor([len(model_input)]))[0]
     hook.remove()
-    return found | {name: normalised(seen[name].float().numpy()) for name in (FRONT, LAST)}
+    return streams | {name: normalised(layer_outputs[name].float().numpy()) for name in (FRONT, LAST)}
 
 
 def drawn(by_phrase, examples, draws, rng):
-    """(examples by phrase, [(phrase, clip)]) of each draw."""
-    usable = {phrase: own for phrase, own in by_phrase.items() if len(own) > examples}
+    """Enrolled examples by phrase, and the trials [(phrase, clip)], of each draw."""
+    usable = {phrase: clips for phrase, clips in by_phrase.items() if len(clips) > examples}
     for _ in range(draws if len(usable) > 1 else 0):
-        order = {phrase: rng.permutation(len(own)) for phrase, own in usable.items()}
+        order = {phrase: rng.permutation(len(clips)) for phrase, clips in usable.items()}
         enrolled = {phrase: [usable[phrase][i] for i in order[phrase][:examples]] for phrase in usable}
         yield enrolled, [(phrase, usable[phrase][order[phrase][examples]]) for phrase in usable]
 
 
 def measured(pairs, names):
-    """A row of the table; ``names``: the streams that are compared."""
+    """A row of the table; ``names``: the compared streams."""
     first, three, right, within, without, wrong = [], [], [], [], [], []
     for enrolled, trials in pairs:
-        own = {phrase: [{k: e[k] for k in names if k in e} for e in each] for phrase, each in enrolled.items()}
-        templates = Templates(own)
+        examples = {
+            phrase: [{k: e[k] for k in names if k in e} for e in examples_of_phrase]
+            for phrase, examples_of_phrase in enrolled.items()
+        }
+        templates = Templates(examples)
         threshold = templates.threshold()
-        for phrase, seen in trials:
-            ranked = templates.ranked({k: seen[k] for k in names if k in seen})
+        for phrase, streams in trials:
+            ranked = templates.ranked({k: streams[k] for k in names if k in streams})
             others = [match.distance for match in ranked if match.phrase != phrase]
             first.append(ranked[0].phrase == phrase)
             three.append(phrase in [match.phrase for match in ranked[:3]])
@@ -83,19 +86,22 @@ def measured(pairs, names):
             wrong.append(without[-1] >= threshold)
     if not first:
         return "too few clips"
-    shares = " ".join(f"{100 * np.mean(own):5.1f}" for own in (first, three))
+    shares = " ".join(f"{100 * np.mean(hits):5.1f}" for hits in (first, three))
     accepted = f"{100 * np.mean(right):5.1f} {100 * np.mean(wrong):5.1f}"
     return f"{shares} {len(first):5d} {equal_errors(np.array(within), np.array(without)):5.1f} {accepted}"
 
 
 def equal_errors(within, without):
-    """Per cent at the threshold where as many of the phrases are refused as others are accepted."""
-    each = [((within < t).mean(), (without >= t).mean()) for t in np.unique(np.concatenate([within, without]))]
-    return 50 * sum(min(each, key=lambda pair: abs(pair[0] - pair[1])))
+    """Equal error rate in %: where as many of the enrolled phrases are rejected as others are accepted."""
+    error_rates = [
+        ((within < threshold).mean(), (without >= threshold).mean())
+        for threshold in np.unique(np.concatenate([within, without]))
+    ]
+    return 50 * sum(min(error_rates, key=lambda pair: abs(pair[0] - pair[1])))
 
 
 def rendered(out, phrase, voice, rate, pitch, seed):
-    """A clip of the puppet that says a phrase."""
+    """Render a clip of the puppet that says a phrase; returns its path."""
     from vsr.corpora.puppet.render import draw_take, write_clip
     from vsr.corpora.puppet.speech import Voice, synthesiser
 
@@ -108,15 +114,17 @@ def rendered(out, phrase, voice, rate, pitch, seed):
 
 
 def of_puppet(loaded, out, most):
-    """voice -> phrase -> streams of its clips: `most` of the voice that is enrolled, one of the others."""
+    """Voice index -> phrase -> streams of its clips: ``most`` + 1 with the enrolled voice, one with each other."""
     Path(out).mkdir(parents=True, exist_ok=True)
-    found = defaultdict(lambda: defaultdict(list))
-    for place, (voice, rate, pitch) in enumerate(VOICES):
+    streams_by_voice = defaultdict(lambda: defaultdict(list))
+    for index, (voice, rate, pitch) in enumerate(VOICES):
         for number, phrase in enumerate(PUPPET):
-            for take in range(most + 1 if place == 0 else 1):
-                seed = 1000 * place + 10 * number + take
-                found[place][phrase].append(streams_of(loaded, rendered(out, phrase, voice, rate, pitch, seed)))
-    return found
+            for take in range(most + 1 if index == 0 else 1):
+                seed = 1000 * index + 10 * number + take
+                streams_by_voice[index][phrase].append(
+                    streams_of(loaded, rendered(out, phrase, voice, rate, pitch, seed))
+                )
+    return streams_by_voice
 
 
 def main():
@@ -130,15 +138,18 @@ def main():
     parser.add_argument("--draws", type=int, default=16)
     args = parser.parse_args()
     loaded, examples = load_model(args.model), [int(number) for number in args.examples.split(",")]
-    rng, span = np.random.default_rng(0), tuple(int(place) for place in args.span.split(":"))
+    rng, span = np.random.default_rng(0), tuple(int(position) for position in args.span.split(":"))
     print("examples  streams  first  in top three  trials  equal error rate  right and accepted  wrongly accepted (%)")
     if args.what == "puppet":
-        found = of_puppet(loaded, args.source, max(examples))
+        streams_by_voice = of_puppet(loaded, args.source, max(examples))
         pairs = {
-            (f"voice {place}", count): [
-                ({p: own[:count] for p, own in found[0].items()}, [(p, own[-1]) for p, own in found[place].items()])
+            (f"voice {voice}", count): [
+                (
+                    {phrase: clips[:count] for phrase, clips in streams_by_voice[0].items()},
+                    [(phrase, clips[-1]) for phrase, clips in streams_by_voice[voice].items()],
+                )
             ]
-            for place in range(len(VOICES))
+            for voice in range(len(VOICES))
             for count in examples
         }
     else:
@@ -149,14 +160,14 @@ def main():
                 by_speaker[clip.speaker][phrase].append(of_clip(loaded, clip, span))
         pairs = {
             (args.speaker or "each speaker", count): [
-                pair for own in by_speaker.values() for pair in drawn(own, count, args.draws, rng)
+                pair for phrases in by_speaker.values() for pair in drawn(phrases, count, args.draws, rng)
             ]
             for count in examples
         }
-    for (name, count), own in pairs.items():
+    for (name, count), draws in pairs.items():
         for streams in ((FRONT, LAST, POINTS), (POINTS,)):
-            if all(stream in seen for _, trials in own for _, seen in trials for stream in streams):
-                print(f"{name}, {count}: {'+'.join(streams)}: {measured(own, streams)}", flush=True)
+            if all(stream in clip_streams for _, trials in draws for _, clip_streams in trials for stream in streams):
+                print(f"{name}, {count}: {'+'.join(streams)}: {measured(draws, streams)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The precisions of a reader side by side: processor seconds of front end, encoder and search, and what they are off.
+"""Compare the precisions of a reader: CPU seconds of front end, encoder and search, and the numerical difference.
 
     tools/bench/precision.py [--model M] [--frames 250] [--rounds 3] [--tokens 42] [--threads 1] [--json FILE]
 
-All have the same weights, read the same random video and take turns, so that other load on the machine falls on all of
-them; the least of the rounds is shown, and the ratio to float32. Processor time of one thread is what one core takes.
+All have the same weights, read the same random video and take turns, so that other load on the machine affects all of
+them; shown is the minimum of the rounds, and the ratio to float32. CPU time with one thread is the load of one core.
 "off" is the largest difference of the CTC log-probabilities from float32's.
 """
 
@@ -27,7 +27,7 @@ PARTS = ("front end", "encoder", "search")
 
 @torch.inference_mode()
 def seconds(loaded, video: torch.Tensor, options) -> tuple[list[float], torch.Tensor]:
-    """Of each part, and the CTC log-probabilities (1, T, V); video (1, T, 1, 88, 88)."""
+    """Seconds of each part, and the CTC log-probabilities (1, T, V); video (1, T, 1, 88, 88)."""
     lengths = torch.tensor([video.shape[1]])
     mask = length_mask(lengths, video.shape[1])
     times = [time.process_time()]
@@ -55,19 +55,21 @@ def main() -> None:
     readers = {name: load_model(args.model, precision=name) for name in PRECISIONS[1:]}
     video = torch.randn(1, args.frames, 1, 88, 88, generator=torch.Generator().manual_seed(0))
     options = options_for(readers[FLOAT32], {"max_length_ratio": (args.tokens + 0.5) / args.frames})
-    spent, said = {name: [] for name in readers}, {}
+    spent, log_probs = {name: [] for name in readers}, {}
     for turn in range(args.rounds + 1):
         for name, loaded in readers.items():
-            found, said[name] = seconds(loaded, video, options)
-            spent[name] += [found] if turn else []  # the first round pays for memory
+            times, log_probs[name] = seconds(loaded, video, options)
+            spent[name] += [times] if turn else []  # the first round pays for memory allocation
     figures = {}
     print(f"{'':10}" + "".join(f"{part + ' s':>13}" for part in (*PARTS, "all")) + f"{'ratio':>8}{'off':>9}")
-    for name, own in spent.items():
-        row = [min(column) for column in zip(*own, strict=True)]
-        figures[name] = dict(zip(PARTS, row, strict=True)) | {"off": float((said[name] - said[FLOAT32]).abs().max())}
+    for name, rounds in spent.items():
+        row = [min(column) for column in zip(*rounds, strict=True)]
+        figures[name] = dict(zip(PARTS, row, strict=True)) | {
+            "off": float((log_probs[name] - log_probs[FLOAT32]).abs().max())
+        }
         figures[name]["ratio"] = sum(row) / sum(figures[FLOAT32][part] for part in PARTS)
-        shown = "".join(f"{value:13.3f}" for value in (*row, sum(row)))
-        print(f"{name:10}{shown}{figures[name]['ratio']:8.2f}{figures[name]['off']:9.4f}")
+        columns = "".join(f"{value:13.3f}" for value in (*row, sum(row)))
+        print(f"{name:10}{columns}{figures[name]['ratio']:8.2f}{figures[name]['off']:9.4f}")
     if args.json:
         write_text(args.json, json.dumps(figures, indent=2) + "\n")
 

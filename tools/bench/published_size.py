@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""A reader as large as the published ones, with random weights: what it costs can be measured before it is fetched.
+"""Write a reader of published size with random weights, to measure its cost without downloading one.
 
     tools/bench/published_size.py DIR [--size large]
 
 large: ResNet-18, Conformer of 12 layers of 768, decoder of 6, 5049 tokens (250 M), with a language model of 16 layers
-of 512 (54 M, as the zoo's) in DIR/lm, searched with a beam of 40. base: 256 wide, 12 and 6 layers (56 M), and the same
-language model. What it reads is nonsense; its search ends at the length that `--tokens` of the benches allows.
+of 512 (54 M, as in the zoo) in DIR/lm, searched with a beam of 40. base: 256 wide, 12 and 6 layers (56 M), and the same
+language model. Its output is meaningless; its search ends at the length that `--tokens` of the benches allows.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def make(folder: Path, size: str) -> None:
 
 
 def main() -> None:
-    """Make it."""
+    """Write the folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", choices=SIZES, default="large")

@@ -3,8 +3,8 @@
 
     tools/bench/speak.py VIDEO [VIDEO ...] [--model DIR] [--steps 0 4 16] [--text none read] [--threads 2] [--json FILE]
 
-The first clip is done once beforehand, so that loading libraries is not counted. With several kinds of text they take
-turns clip by clip, and the last column is the time against that of the first kind.
+The first clip is processed once beforehand, so that loading libraries is not counted. Several kinds of text take turns
+clip by clip, and the last column is the time relative to the first kind.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def stages_of(loaded, path: str, options: FlowOptions, text: str) -> tuple[dict[
 
 
 def words_of(loaded, clip) -> list:
-    """What the lips in a clip are read as."""
+    """The words read from the lips in a clip."""
     segments = read_clip(loaded.reader, clip, options_for(loaded.reader))
     return [word for segment in segments for word in segment.words]
 
@@ -57,15 +57,15 @@ def measure(loaded, videos: list[str], steps: int, texts: list[str]) -> list[dic
     options = FlowOptions(steps)
     for text in texts:
         stages_of(loaded, videos[0], options, text)
-    done = {text: [] for text in texts}
+    results = {text: [] for text in texts}
     for path in videos:
         for text in texts:
-            done[text].append(stages_of(loaded, path, options, text))
-    return [figures(steps, text, own) for text, own in done.items()]
+            results[text].append(stages_of(loaded, path, options, text))
+    return [figures(steps, text, clip_results) for text, clip_results in results.items()]
 
 
 def figures(steps: int, text: str, done: list[tuple[dict[str, float], float]]) -> dict:
-    """Real-time factors of what `stages_of` gave for several files."""
+    """Real-time factors over the results of `stages_of` for several files."""
     seconds = sum(length for _, length in done)
     rtf = {stage: sum(spent[stage] for spent, _ in done) / seconds for stage in STAGES}
     return {"steps": steps, "text": text, "seconds": seconds, "rtf": rtf, "rtf_total": sum(rtf.values())}
@@ -87,8 +87,8 @@ def main() -> None:
     for number, row in enumerate(rows):
         row["ratio"] = row["rtf_total"] / rows[number - number % len(args.text)]["rtf_total"]
         parts = "  ".join(f"{stage} {row['rtf'][stage]:.3f}" for stage in STAGES)
-        what = f"{row['steps']:3d} steps  text {row['text']}  {row['seconds']:.1f} s of video"
-        print(f"{what}  rtf {row['rtf_total']:.3f}  {parts}  x{row['ratio']:.2f}")
+        prefix = f"{row['steps']:3d} steps  text {row['text']}  {row['seconds']:.1f} s of video"
+        print(f"{prefix}  rtf {row['rtf_total']:.3f}  {parts}  x{row['ratio']:.2f}")
     if args.json:
         write_text(args.json, json.dumps(rows[0] | {"rows": rows}, indent=2) + "\n")
 

@@ -1,7 +1,7 @@
 """Speaking faces whose mouths are covered: masks, boxes, scarves, microphones, hands, hair.
 
-Shapes: frames (T, H, W, 3) uint8 RGB; points (T, 37, 2) pixels of the bare faces; canvas (192, 192, 4) float32: colour
-and opacity of what lies before the mouth, in pixels of the crop, whose corner is at (48, 48) of it.
+Shapes: frames (T, H, W, 3) uint8 RGB; points (T, 37, 2) pixels of the uncovered faces; canvas (192, 192, 4) float32:
+colour and opacity of the cover in pixels of the crop, whose corner is at (48, 48) of the canvas.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ Spoil = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
 
 def painted(colour, opacity: np.ndarray, shade: np.ndarray | float = 1.0) -> np.ndarray:
-    """A canvas of one colour (3,), or (192, 192, 3), times a shade."""
+    """A canvas of one colour (3,), or of colours (192, 192, 3), multiplied by a shade."""
     colours = np.broadcast_to(np.asarray(colour, np.float32), (SIDE, SIDE, 3)) * np.atleast_3d(shade)
     return np.dstack([np.clip(colours, 0, 255), opacity]).astype(np.float32)
 
 
 def rectangle(width: float, height: float, x: float = 0, y: float = 0, soft: float = 1) -> np.ndarray:
-    """Opacity of a rectangle round the mouth."""
+    """Opacity of a rectangle around the mouth."""
     inside = np.minimum(width / 2 - abs(COLUMNS - MIDDLE - x), height / 2 - abs(ROWS - MIDDLE - y))
     return np.clip(inside / soft + 0.5, 0, 1)
 
 
 def ellipse(width: float, height: float, x: float = 0, y: float = 0, turn: float = 0, soft: float = 1) -> np.ndarray:
-    """Opacity of an ellipse round the mouth."""
+    """Opacity of an ellipse around the mouth."""
     u, v = COLUMNS - MIDDLE - x, ROWS - MIDDLE - y
     u, v = u * np.cos(turn) + v * np.sin(turn), v * np.cos(turn) - u * np.sin(turn)
-    far = np.hypot(u / (width / 2), v / (height / 2))
-    return np.clip((1 - far) * min(width, height) / 2 / soft + 0.5, 0, 1)
+    distance = np.hypot(u / (width / 2), v / (height / 2))
+    return np.clip((1 - distance) * min(width, height) / 2 / soft + 0.5, 0, 1)
 
 
 def worn() -> np.ndarray:
@@ -51,7 +51,7 @@ def worn() -> np.ndarray:
 
 
 def clouds(dice: np.random.Generator, sizes=(3, 6, 12, 24)) -> np.ndarray:
-    """A rough texture (192, 192) about 0, of deviation 1."""
+    """A rough texture (192, 192) with mean about 0 and standard deviation 1."""
     total = np.zeros((SIDE, SIDE), np.float32)
     for size in sizes:
         total += size * cv2.GaussianBlur(dice.normal(size=(SIDE, SIDE)).astype(np.float32), (0, 0), size)
@@ -70,10 +70,10 @@ def skin(frames: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def laid(frames, points, canvas, held="face", begin: float = 0.0, end: float = 1.0, drift=None, jaw: float = 0.0):
-    """The frames with a canvas before the mouth, which moves with the face or stands still in the frame.
+    """The frames with a canvas in front of the mouth, which moves with the face or stays in place in the frame.
 
-    begin, end: share of the clip in which it is there; drift (T, 2): its own motion in pixels of the crop; jaw: share
-    of the lips' opening by which its lower part follows the chin.
+    begin, end: relative times of the clip between which it is visible; drift (T, 2): its own motion in pixels of the
+    crop; jaw: share of the lips' opening by which its lower part follows the chin.
     """
     matrices = mouth_transforms(points)
     if held == "picture":
@@ -83,14 +83,14 @@ def laid(frames, points, canvas, held="face", begin: float = 0.0, end: float = 1
     for t in range(int(begin * len(frames)), int(end * len(frames))):
         matrix = matrices[t].copy()
         matrix[:, 2] += CORNER - (0 if drift is None else drift[t])
-        own = canvas
+        moved_canvas = canvas
         if jaw:
             scale = np.hypot(*matrix[0, :2])
             rows = ROWS - jaw * (gap[t] - gap.min()) * scale * np.clip((ROWS - 80) / 40, 0, 1)
-            own = cv2.remap(canvas, COLUMNS, rows.astype(np.float32), cv2.INTER_LINEAR)
+            moved_canvas = cv2.remap(canvas, COLUMNS, rows.astype(np.float32), cv2.INTER_LINEAR)
         size = (frames.shape[2], frames.shape[1])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        cover = cv2.warpAffine(own, matrix, size, flags=flags)
+        cover = cv2.warpAffine(moved_canvas, matrix, size, flags=flags)
         alpha = cover[..., 3:]
         out[t] = np.clip(frames[t] * (1 - alpha) + cover[..., :3] * alpha + 0.5, 0, 255)
     return out
@@ -110,8 +110,8 @@ def patterned(frames, points, dice, kind="dots"):
         "flowers": clouds(dice, (4, 8)) > 0.5,
     }[kind].astype(np.float32)
     wave = cv2.GaussianBlur(wave, (0, 0), 0.8)[..., None]
-    one, two = dice.uniform(0, 255, (2, 3))
-    return laid(frames, points, painted(one * wave + two * (1 - wave), worn()), jaw=0.5)
+    first, second = dice.uniform(0, 255, (2, 3))
+    return laid(frames, points, painted(first * wave + second * (1 - wave), worn()), jaw=0.5)
 
 
 def boxed(frames, points, dice, colour=None, held="picture", size=None, texture=0.0):
@@ -144,7 +144,7 @@ def microphone(frames, points, dice, size=None, x=None, y=None, held="picture", 
 
 
 def hand(frames, points, dice, width=90, x=0.0, begin=0.0, end=1.0):
-    """Four fingers of the skin's colour before the mouth."""
+    """Four fingers of skin colour in front of the mouth."""
     tone = skin(frames, points) * dice.uniform(0.85, 1.1)
     opacity, shade = np.zeros((SIDE, SIDE), np.float32), np.ones((SIDE, SIDE), np.float32)
     for k in range(4):
@@ -160,8 +160,10 @@ def hair(frames, points, dice, strands=5):
     opacity = np.zeros((SIDE, SIDE), np.float32)
     for _ in range(strands):
         x = dice.uniform(70, 122)
-        way = np.stack([x + 10 * np.sin(np.linspace(0, 3, 30) + dice.uniform(0, 6)), np.linspace(40, 160, 30)], axis=1)
-        cv2.polylines(opacity, [way.astype(np.int32)], False, 1.0, 1, cv2.LINE_AA)
+        strand = np.stack(
+            [x + 10 * np.sin(np.linspace(0, 3, 30) + dice.uniform(0, 6)), np.linspace(40, 160, 30)], axis=1
+        )
+        cv2.polylines(opacity, [strand.astype(np.int32)], False, 1.0, 1, cv2.LINE_AA)
     return laid(frames, points, painted((50, 35, 25), opacity), "face")
 
 

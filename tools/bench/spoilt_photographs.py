@@ -1,4 +1,4 @@
-"""Photographs of a face, carried about before the camera, in noise and in flickering light.
+"""Photographs of a face, moved in front of the camera, with noise and flickering light.
 
 Shapes: frames (T, H, W, 3) uint8 RGB.
 """
@@ -10,19 +10,19 @@ import numpy as np
 
 
 def wander(count: int, dice: np.random.Generator, size: float, slow: float = 8) -> np.ndarray:
-    """(count, 2) a smooth random way, of deviation `size` pixels."""
+    """A smooth random path (count, 2) with a standard deviation of `size` pixels."""
     noise = dice.normal(size=(count + 80, 2))
     kernel = np.exp(-0.5 * (np.arange(-40, 41) / slow) ** 2)
-    way = np.stack([np.convolve(noise[:, k], kernel, mode="same") for k in (0, 1)], axis=1)[40:-40]
-    return size * (way - way.mean(axis=0)) / max(way.std(), 1e-6)
+    path = np.stack([np.convolve(noise[:, k], kernel, mode="same") for k in (0, 1)], axis=1)[40:-40]
+    return size * (path - path.mean(axis=0)) / max(path.std(), 1e-6)
 
 
 def moved(frames, turn=None, zoom=None, shift=None, lean=None) -> np.ndarray:
-    """Every frame turned (T,) radians, zoomed (T,) or by one number, shifted (T, 2) pixels, leant (T, 2) as a paper."""
+    """Frames rotated (T,) radians, zoomed (T,) or by one factor, shifted (T, 2) pixels, tilted (T, 2) like paper."""
     count, (height, width) = len(frames), frames.shape[1:3]
     turn = np.zeros(count) if turn is None else turn
     zoom = np.full(count, 1.0 if zoom is None else zoom) if np.ndim(zoom) == 0 else zoom
-    shift, lean = (np.zeros((count, 2)) if each is None else each for each in (shift, lean))
+    shift, lean = (np.zeros((count, 2)) if value is None else value for value in (shift, lean))
     out = np.empty_like(frames)
     for t in range(count):
         c, s = zoom[t] * np.cos(turn[t]), zoom[t] * np.sin(turn[t])
@@ -48,7 +48,7 @@ def still(frames) -> np.ndarray:
 
 
 def held_by_hand(frames, dice, size=6.0, lean=0.08) -> np.ndarray:
-    """A paper before the camera."""
+    """A sheet of paper in front of the camera."""
     n = len(frames)
     return moved(
         frames, wander(n, dice, 0.03)[:, 0], 1.05 + wander(n, dice, 0.03)[:, 0], wander(n, dice, size),
@@ -57,7 +57,7 @@ def held_by_hand(frames, dice, size=6.0, lean=0.08) -> np.ndarray:
 
 
 def swung(frames, dice) -> np.ndarray:
-    """The report's photograph in motion."""
+    """A photograph swung in front of the camera."""
     t = np.arange(len(frames)) / 25 + dice.uniform(0, 6)
     shift = np.stack([20 * np.sin(5 * t), 15 * np.cos(4 * t)], axis=1) / 2.5
     return moved(frames, 0.02 * np.sin(6 * t), 1.2, shift)

@@ -1,6 +1,6 @@
-"""Speaking faces in poor frames, which are read all the same: small, shaky, dark, compressed, in noise, with a beard.
+"""Speaking faces in poor frames that must still be read: small, shaky, dark, compressed, noisy, with a beard.
 
-Shapes: frames (T, H, W, 3) uint8 RGB; points (T, 37, 2) pixels of the faces before.
+Shapes: frames (T, H, W, 3) uint8 RGB; points (T, 37, 2) pixels of the original faces.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from spoilt_photographs import flicker, held_by_hand, moved, noisy, swung, wande
 
 
 def recoded(frames: np.ndarray, crf: int = 23, preset: str = "veryfast") -> np.ndarray:
-    """Frames as they come out of H.264."""
+    """Frames after encoding and decoding with H.264."""
     import av
 
     frames = frames[:, : frames.shape[1] // 2 * 2, : frames.shape[2] // 2 * 2]
@@ -33,17 +33,17 @@ def recoded(frames: np.ndarray, crf: int = 23, preset: str = "veryfast") -> np.n
 
 
 def bearded(frames, points, dice, colour=(45, 35, 30), full=True, rough=0.3):
-    """Hair round the lips, which move in it as they do."""
+    """Hair around the lips; the lips themselves stay visible and move as before."""
     opacity = np.clip((ROWS - MIDDLE + 18) / 6, 0, 1) * ellipse(112, 130, 0, 12, soft=12)
     opacity = opacity if full else ellipse(66, 16, 0, -15, soft=4)
     canvas = painted(colour, 0.85 * opacity, 1 + rough * clouds(dice, (1, 2)))
-    hairy = laid(frames, points, canvas, jaw=1.0)
-    for frame, old, own in zip(hairy, frames, points, strict=True):
+    result = laid(frames, points, canvas, jaw=1.0)
+    for frame, original, frame_points in zip(result, frames, points, strict=True):
         lips = np.zeros(frame.shape[:2], np.float32)
-        cv2.fillPoly(lips, [np.round(own[17:29]).astype(np.int32)], 1.0)
+        cv2.fillPoly(lips, [np.round(frame_points[17:29]).astype(np.int32)], 1.0)
         lips = cv2.GaussianBlur(lips, (0, 0), 1.0)[..., None]
-        frame[:] = frame * (1 - lips) + old * lips
-    return hairy
+        frame[:] = frame * (1 - lips) + original * lips
+    return result
 
 
 def small(frames, scale=0.5):
@@ -52,12 +52,12 @@ def small(frames, scale=0.5):
 
 
 def side_light(frames, dice):
-    across = np.linspace(*sorted(dice.uniform(0.1, 1.3, 2), reverse=bool(dice.integers(2))), frames.shape[2])
-    return np.clip(frames * across[None, None, :, None], 0, 255).astype(np.uint8)
+    gradient = np.linspace(*sorted(dice.uniform(0.1, 1.3, 2), reverse=bool(dice.integers(2))), frames.shape[2])
+    return np.clip(frames * gradient[None, None, :, None], 0, 255).astype(np.uint8)
 
 
 def archive(frames, dice):
-    """Grain, flicker and scratches, black and white."""
+    """Black and white with grain, flicker and scratches."""
     gray = np.repeat(frames.mean(axis=3, keepdims=True), 3, axis=3)
     gray = flicker(noisy(gray, dice, 9), dice, 0.05)
     for frame in gray:

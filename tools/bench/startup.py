@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How long this commit and another one take to start, in one run: `import`, and the page of --help of every verb.
+"""Startup time of this commit and another one, in one run: `import`, and --help of every verb.
 
     git worktree add ../before 0810747
     tools/bench/startup.py --before ../before
 
-Both take turns, each start in a process of its own. Milliseconds of a core at work, those of Python itself taken off;
-of each start the least of --rounds, which is what other work on the machine spoils least.
+Both take turns, each start in its own process. Milliseconds of CPU time, minus those of Python itself; shown is the
+minimum of --rounds for each start, which is least affected by other work on the machine.
 """
 
 import argparse
@@ -22,7 +22,7 @@ HELP = "from {0}.cli import main; main([*{1!r}.split(), '--help'])"
 
 
 def took(tree: Path, code: str) -> float:
-    """Milliseconds of a core that a start takes in a checkout."""
+    """CPU milliseconds of a start in a checkout."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     answer(tree, code)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -30,19 +30,19 @@ def took(tree: Path, code: str) -> float:
 
 
 def answer(tree: Path, code: str) -> str:
-    """What a program prints in a checkout."""
-    words, around = [sys.executable, "-c", code], dict(os.environ, PYTHONPATH=str(tree))
-    return subprocess.run(words, cwd=tree, env=around, capture_output=True, text=True, check=True).stdout
+    """Output of a program in a checkout."""
+    command, environment = [sys.executable, "-c", code], dict(os.environ, PYTHONPATH=str(tree))
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=True).stdout
 
 
 def starts() -> dict[str, str]:
-    """Name -> program, of this commit's verbs."""
-    found = {"python": "pass"}
+    """Name -> program, for all verbs of this commit."""
+    programs = {"python": "pass"}
     for package in ("vsr", "lip2speech"):
         verbs = answer(HERE, NAMES.format(package, package.upper())).split()
-        found |= {f"import {package}": f"import {package}"}
-        found |= {f"{package} {verb}".strip(): HELP.format(package, verb) for verb in ("", *verbs)}
-    return found
+        programs |= {f"import {package}": f"import {package}"}
+        programs |= {f"{package} {verb}".strip(): HELP.format(package, verb) for verb in ("", *verbs)}
+    return programs
 
 
 def main() -> None:
@@ -53,19 +53,19 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="START", help='such as "import vsr" "vsr train" (default: all)')
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
-    trees, found = {"before": args.before.resolve(), "now": HERE}, {}
+    trees, times = {"before": args.before.resolve(), "now": HERE}, {}
     chosen = {"python", *(args.only or starts())}
     for name, code in starts().items():
         if name not in chosen:
             continue
         rounds = [{side: took(tree, code) for side, tree in trees.items()} for _ in range(args.rounds)]
-        found[name] = {side: min(own[side] for own in rounds) for side in trees}
-    empty = min(found.pop("python").values())  # the same program on both sides
-    for name, own in found.items():
-        before, now = (own[side] - empty for side in trees)
+        times[name] = {side: min(by_side[side] for by_side in rounds) for side in trees}
+    empty = min(times.pop("python").values())  # the same program on both sides
+    for name, by_side in times.items():
+        before, now = (by_side[side] - empty for side in trees)
         print(f"{name:<22} before {before:6.1f} ms, now {now:6.1f} ms; now / before {now / max(before, 0.1):.2f}")
     if args.json:
-        args.json.write_text(json.dumps({"python": empty, **found}, indent=1), encoding="utf-8")
+        args.json.write_text(json.dumps({"python": empty, **times}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""How mouth crops lie on disk: size, the loader's throughput with 0, 1 and 2 workers, and the word error rate of each.
+"""Compare storage formats of mouth crops: size, loader throughput with 0, 1 and 2 workers, and word error rate.
 
     tools/bench/stored.py --manifest JSONL... [--model MODEL] [--out DIR] [--rounds 3] [--beam N] [--json FILE]
 
-Crops of the manifests (as `vsr crop` wrote them, arrays) are written as each of `vsr.data.stored.STORES`, the loader of
-training (augmentation on, batches of 600 frames) goes through them, and the model reads each (no --model: the shipped
-one; `--model none`: throughput alone). Rounds of the stores take turns, so that all meet the same machine. Given are
-frames a second by the clock and, in the process alone, by its processor time. The WER is of all manifests together,
-lower case.
+Crops of the manifests (arrays, as written by `vsr crop`) are written in each format of `vsr.data.stored.STORES`; the
+training loader (augmentation on, batches of 600 frames) iterates over them, and the model decodes each (default: the
+shipped model; `--model none`: throughput only). The formats take turns, so that all meet the same machine. Printed are
+frames per second of wall-clock time and, without workers, of CPU time. The WER is over all manifests together, in lower
+case.
 """
 
 import argparse
@@ -30,31 +30,31 @@ WORKERS = (0, 1, 2)
 
 
 def stored(clips: list[Clip], folder: Path, store: str) -> tuple[list[Clip], int, float]:
-    """The clips with their crops in that store, its bytes, and the processor time of writing, seconds."""
+    """The clips with their crops in format ``store``, the total bytes, and the CPU seconds of writing."""
     folder.mkdir(parents=True, exist_ok=True)
-    kept, size, begin = [], 0, time.process_time()
+    copies, size, start_time = [], 0, time.process_time()
     for clip in clips:
         path = folder / file_name(clip.id, store)
         write_crop(path, read_crop(clip.crop), store)
-        kept.append(replace(clip, crop=str(path)))
+        copies.append(replace(clip, crop=str(path)))
         size += path.stat().st_size
-    return kept, size, time.process_time() - begin
+    return copies, size, time.process_time() - start_time
 
 
 def throughput(clips: list[Clip], workers: int) -> tuple[float, float]:
-    """Frames a second of an epoch, by the clock and by this process's processor time; the first batch is not timed."""
+    """Frames per second of an epoch, by wall-clock and this process's CPU time; the first batch is not timed."""
     dataset = CropDataset(clips, CharTokenizer(), Augmentation(), seed=0)
     plan = FrameBudgetSampler([clip.num_frames for clip in clips], 600, 0).batches()
     batches = iter(planned_batches(dataset, plan, 0, workers))
     next(batches)
-    frames, clock, processor = 0, time.perf_counter(), time.process_time()
+    frames, start_wall, start_cpu = 0, time.perf_counter(), time.process_time()
     for batch in batches:
         frames += int(batch.lengths.sum())
-    return frames / (time.perf_counter() - clock), frames / (time.process_time() - processor)
+    return frames / (time.perf_counter() - start_wall), frames / (time.process_time() - start_cpu)
 
 
 def error_rate(model: str | None, clips: list[Clip], folder: Path, beam: int) -> dict[str, float]:
-    """Word error rate of a model on the clips, percent, and how many words are wrong."""
+    """Word error rate of a model on the clips in percent, and the counts of wrong words and of words."""
     from vsr.decoding.corpus import decode_manifest
     from vsr.decoding.options import DecodeOptions
     from vsr.evaluation.wer import word_errors
@@ -82,22 +82,22 @@ def main() -> None:
     clips = [clip for manifest in args.manifest for clip in read_manifest(manifest)]
     frames = sum(clip.num_frames for clip in clips)
     with tempfile.TemporaryDirectory() as temporary:
-        out, rows, kept = args.out or Path(temporary), {}, {}
+        out, rows, clips_of_store = args.out or Path(temporary), {}, {}
         for store in STORES:
-            kept[store], size, seconds = stored(clips, out / store, store)
+            clips_of_store[store], size, seconds = stored(clips, out / store, store)
             rows[store] = {"bytes_per_frame": size / frames, "write_fps": frames / seconds}
         for workers in WORKERS:
-            found = {store: [] for store in STORES}
+            rates_of_store = {store: [] for store in STORES}
             for _ in range(args.rounds):
                 for store in STORES:
-                    found[store].append(throughput(kept[store], workers))
-            for store, rates in found.items():
+                    rates_of_store[store].append(throughput(clips_of_store[store], workers))
+            for store, rates in rates_of_store.items():
                 rows[store][f"fps_{workers}"] = max(rate for rate, _ in rates)
                 if not workers:
                     rows[store]["fps_cpu"] = max(rate for _, rate in rates)
         if args.model != "none":
             for store in STORES:
-                rows[store] |= error_rate(args.model, kept[store], out / store, args.beam)
+                rows[store] |= error_rate(args.model, clips_of_store[store], out / store, args.beam)
     columns = list(rows["npy"])
     print(f"{len(clips)} clips, {frames} frames")
     print("| store | " + " | ".join(columns) + " |\n" + "|---" * (len(columns) + 1) + "|")

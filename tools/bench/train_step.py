@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Frames a second of a training step and of inference, ours against a peer's model of the same size, in one run.
+"""Frames per second of a training step and of inference, ours against a peer's model of the same size, in one run.
 
     tools/bench/train_step.py [--peer FOLDER] [--config YAML] [--frames 150 --clips 3] [--steps 3] [--json FILE]
 
 --peer is a checkout of auto_avsr: its E2E (ResNet-3D, 12 Conformer and 6 decoder layers of 768, 250 M parameters)
 is built with its own code and its own optimiser. Both get the same batch, padding included, and the same precision:
-bf16 with fp32 weights on a GPU, fp32 on a CPU. Steps take turns, so that both meet the same machine. A second is one
-of a GPU, or of one CPU core at work: what else the machine does is not counted.
+bf16 with fp32 weights on a GPU, fp32 on a CPU. Steps take turns, so that both meet the same machine. Time is that of
+the GPU, or CPU time of one core: other load on the machine is not counted.
 `inference` is the encoder and the CTC head on the whole batch. Rates count real frames only.
 
 Also prints how much of the sampler's batches is padding, for clips as long as those of LRS3.
@@ -34,12 +34,12 @@ from vsr.training.optimiser import adamw
 PUBLISHED = Path(__file__).parents[2] / "egs" / "lrs3" / "vsr" / "conf" / "published.yaml"
 VOCABULARY = 5049
 TRAINVAL, PRETRAIN = 31_982, 118_516  # utterances of LRS3
-LONGEST = 400  # frames: long ones are cut at 16 s
+LONGEST = 400  # frames: longer clips are cut at 16 s
 TOKENS_PER_FRAME = 0.12  # about 3 subwords a second
 
 
 def lrs3_lengths(clips: int, seed: int = 0) -> np.ndarray:
-    """Frames of ``clips`` clips drawn as LRS3's are long: trainval 30 h, up to 6.2 s; pretrain 408 h, cut at 16 s.
+    """Frames of ``clips`` clips with lengths as in LRS3: trainval 30 h, up to 6.2 s; pretrain 408 h, cut at 16 s.
 
     The hours and counts are the corpus's, the shapes (gamma and log-normal) are assumed.
     """
@@ -47,9 +47,9 @@ def lrs3_lengths(clips: int, seed: int = 0) -> np.ndarray:
     short = rng.random(clips) < TRAINVAL / (TRAINVAL + PRETRAIN)
     trainval = rng.gamma(5, 84.4 / 5, clips).clip(15, 155)
     pretrain = rng.lognormal(np.log(310) - 0.5 * 0.6**2, 0.6, clips)
-    whole = np.where(short, trainval, pretrain).round().astype(int)
-    pieces = [[LONGEST] * (n // LONGEST) + [n % LONGEST] for n in whole]
-    return np.array([piece for own in pieces for piece in own if piece >= 12])
+    frame_counts = np.where(short, trainval, pretrain).round().astype(int)
+    pieces_of_clips = [[LONGEST] * (n // LONGEST) + [n % LONGEST] for n in frame_counts]
+    return np.array([piece for pieces in pieces_of_clips for piece in pieces if piece >= 12])
 
 
 def padding_waste(frames_per_batch: int = 1800, clips: int = 50_000) -> float:
@@ -58,7 +58,7 @@ def padding_waste(frames_per_batch: int = 1800, clips: int = 50_000) -> float:
 
 
 def make_batch(clips: int, frames: int, device) -> Batch:
-    """Random video of like lengths, the longest ``frames``, with tokens."""
+    """Random video of similar lengths, the longest ``frames``, with tokens."""
     lengths = torch.linspace(frames, 0.9 * frames, clips).round().long()
     counts = (lengths * TOKENS_PER_FRAME).long().clamp(min=1)
     tokens = torch.full((clips, int(counts.max())), IGNORE)
@@ -109,7 +109,7 @@ class Peer:
 
 
 def step(side, batch: Batch) -> None:
-    """One optimiser step, as a training run does it."""
+    """One optimiser step, as in a training run."""
     side.model.train()
     with precision(batch):
         loss = side.loss(batch)
@@ -128,13 +128,13 @@ def infer(side, batch: Batch) -> None:
 
 
 def precision(batch: Batch):
-    """bf16 on a GPU."""
+    """Autocast to bf16 on a GPU."""
     device = batch.video.device.type
     return torch.autocast(device, torch.bfloat16, enabled=device == "cuda")
 
 
 def seconds(work, device) -> float:
-    """Seconds of the GPU, or of one CPU core."""
+    """Seconds of the GPU, or CPU seconds."""
     if device.type == "cuda":
         torch.cuda.synchronize()
     clock = time.perf_counter if device.type == "cuda" else time.process_time
@@ -146,18 +146,18 @@ def seconds(work, device) -> float:
 
 
 def measure(sides: dict, batch: Batch, steps: int) -> dict[str, float]:
-    """Median rate of each side's training step and inference; the first of each is not counted."""
+    """Median rate of each side's training step and inference; the first run of each is not counted."""
     device, frames = batch.video.device, int(batch.lengths.sum())
     rates = {}
     for name, work in (("train", step), ("inference", infer)):
         spent: dict[str, list[float]] = {side: [] for side in sides}
         for turn in range(steps + 1):
-            for side, own in sides.items():
-                taken = seconds(lambda work=work, own=own: work(own, batch), device)
+            for side, value in sides.items():
+                duration = seconds(lambda work=work, value=value: work(value, batch), device)
                 if turn:
-                    spent[side].append(taken)
-        for side, own in spent.items():
-            rates[f"{side}_{name}_frames_per_s"] = frames / statistics.median(own)
+                    spent[side].append(duration)
+        for side, value in spent.items():
+            rates[f"{side}_{name}_frames_per_s"] = frames / statistics.median(value)
     return rates
 
 

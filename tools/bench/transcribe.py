@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Seconds and real-time factor of each stage of reading lips: read, faces, crop, encode, decode.
+"""Seconds and real-time factor of each stage of transcription: read, faces, crop, encode, decode.
 
     tools/bench/transcribe.py CLIP... [--model M] [--precision P] [--beside M] [--beam N] [--tokens N] [--threads N]
         [--jobs 2] [--json FILE]
 
-Seconds are of the clock; "processor" is processor time of all threads, for cropping (which reads and looks for faces
-itself), encoding and decoding. The first clip is read once before the clock runs (cold start, shown apart). With --jobs
-the whole command is also run over all clips in that many processes, and in one, to show how it scales. With --beside
-both models read each clip in turn, in one run; M:float32 is M in that precision. --tokens is how many the search writes
-at most for 10 s of video: random weights (tools/bench/published_size.py) never end by themselves; speech has about 42.
+Seconds are wall-clock time; "processor" is CPU time of all threads, for cropping (which itself reads and detects
+faces), encoding and decoding. The first clip is processed once before the measurement (cold start, shown separately).
+With --jobs the whole command is also run over all clips in that many processes, and in one, to show how it scales. With
+--beside both models read each clip in turn, in one run; M:float32 is M in that precision. --tokens is the greatest
+number of tokens that the search writes for 10 s of video: random weights (tools/bench/published_size.py) never end by
+themselves; speech has about 42.
 """
 
 import argparse
@@ -42,43 +43,42 @@ def timed(work):
 
 
 def reader(name: str | None, precision: str = "auto"):
-    """A model by its name or folder, with ":float32" or such behind it for a precision of its own."""
-    model, colon, own = (name or "").rpartition(":")
-    if colon and own in PRECISIONS:
-        return load_model(model or None, precision=own)
+    """A model by its name or folder; a suffix such as ":float32" sets its precision."""
+    model, colon, suffix = (name or "").rpartition(":")
+    if colon and suffix in PRECISIONS:
+        return load_model(model or None, precision=suffix)
     return load_model(name, precision=precision)
 
 
 def stages(loaded, path, given, detector) -> dict[str, float]:
-    """Seconds of each stage on one clip. Cropping runs the reader and the tracker itself: their time is taken off.
+    """Seconds of each stage on one clip. Cropping runs the reader and the tracker itself: their time is subtracted.
 
-    ``given``: options of the search that are not the model's own. The points of the mouth, of people
-    whom a model asks to be shown them, count as encoding.
+    ``given``: changed options of the search. Tracking the mouth points, for models that need them, counts as encoding.
     """
     options = options_for(loaded, given)
     frames, read = timed(lambda: [frame for chunk, _ in read_frames(path) for frame in chunk])
     _, faces = timed(lambda: track_faces(iter(frames), detector))
-    busy = time.process_time()
-    mouth, whole = timed(lambda: crop_video(path, detector, mesh=mesh_for(loaded), on_request=True))
+    cpu_time = time.process_time()
+    mouth, crop_total = timed(lambda: crop_video(path, detector, mesh=mesh_for(loaded), on_request=True))
     video, lengths = to_network_input(mouth.crop)[None], torch.tensor([len(mouth.crop)])
     with torch.inference_mode():
         states, encoding = timed(lambda: encode_clips(loaded, video, lengths, [mouth.mouth]))
         others = joining(loaded, options)
         _, search = timed(lambda: decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, others))
-    crop = max(0.0, whole - read - faces)
-    busy = time.process_time() - busy
-    return {"read": read, "faces": faces, "crop": crop, "encode": encoding, "decode": search, "processor": busy}
+    crop = max(0.0, crop_total - read - faces)
+    cpu_time = time.process_time() - cpu_time
+    return {"read": read, "faces": faces, "crop": crop, "encode": encoding, "decode": search, "processor": cpu_time}
 
 
 def whole(figures: dict[str, float]) -> float:
-    """Seconds of all stages of one clip."""
+    """Total seconds of the stages of one clip."""
     return sum(value for name, value in figures.items() if name != "processor")
 
 
 def scaling(paths, jobs: int) -> dict[str, float]:
-    """Seconds of the whole command over all clips in one process and in ``jobs``."""
-    both = {"1": 1, str(jobs): jobs}
-    return {name: timed(lambda n=n: list(transcribe_files(paths, Settings(), n)))[1] for name, n in both.items()}
+    """Seconds of the whole command over all clips in one process and in ``jobs`` processes."""
+    job_counts = {"1": 1, str(jobs): jobs}
+    return {name: timed(lambda n=n: list(transcribe_files(paths, Settings(), n)))[1] for name, n in job_counts.items()}
 
 
 def main() -> None:
@@ -96,18 +96,18 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    given = {} if args.beam is None else {"beam": args.beam}
-    given |= {} if args.tokens is None else {"max_length_ratio": args.tokens / (10 * FPS)}
+    search_options = {} if args.beam is None else {"beam": args.beam}
+    search_options |= {} if args.tokens is None else {"max_length_ratio": args.tokens / (10 * FPS)}
     loaded, load = timed(lambda: reader(args.model, args.precision))
     others = [reader(args.beside)] if args.beside else []
     detector = default_detector()
-    _, first = timed(lambda: stages(loaded, args.clips[0], given, detector))
+    _, first = timed(lambda: stages(loaded, args.clips[0], search_options, detector))
     for other in others:
-        stages(other, args.clips[0], given, detector)
-    rounds = [[stages(own, path, given, detector) for own in (loaded, *others)] for path in args.clips]
-    each = [own for own, *_ in rounds]
+        stages(other, args.clips[0], search_options, detector)
+    rounds = [[stages(model, path, search_options, detector) for model in (loaded, *others)] for path in args.clips]
+    clip_stages = [stages_of_clip for stages_of_clip, *_ in rounds]
     seconds = sum(probe(path).duration for path in args.clips)
-    total = {name: sum(own[name] for own in each) for name in each[0]}
+    total = {name: sum(stages_of_clip[name] for stages_of_clip in clip_stages) for name in clip_stages[0]}
     busy = total.pop("processor")
     rtf = {name: value / seconds for name, value in total.items()}
     print(f"{len(args.clips)} clips, {seconds:.1f} s of video, {loaded.precision}, {torch.get_num_threads()} threads")
@@ -117,7 +117,7 @@ def main() -> None:
     figures = {"rtf_total": sum(rtf.values()), "rtf": rtf, "seconds": total, "video_seconds": seconds, "load": load}
     figures["processor_seconds"] = busy
     if args.beside:
-        figures["ratio"] = sum(map(whole, each)) / sum(whole(other) for _, other in rounds)
+        figures["ratio"] = sum(map(whole, clip_stages)) / sum(whole(other) for _, other in rounds)
         print(f"    ratio  {figures['ratio']:8.2f} times the seconds of {args.beside}")
     if args.jobs:
         figures["jobs"] = scaling(args.clips, args.jobs)

@@ -1,9 +1,9 @@
-"""The command line that run.py and slurm.py share, as Kaldi's run.pl and slurm.pl have it.
+"""Command line shared by run.py and slurm.py, as in Kaldi's run.pl and slurm.pl.
 
     run.py [--num-threads N] [--gpu N] [--mem SIZE] [--max-jobs-run N] [JOB=FIRST:LAST] LOG COMMAND...
 
 With JOB=1:4 the command runs four times; the word JOB, in the log's name and in the command, becomes 1, 2, 3, 4.
-The standard library alone: this runs with whatever Python a machine has.
+Standard library only: this runs with whatever Python a machine has.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ ARRAY = re.compile(r"([A-Za-z_]\w*)=(\d+)(?::(\d+))?")
 
 @dataclass(frozen=True)
 class Work:
-    """A command line that was understood.
+    """A parsed command line.
 
     Args:
-        program: who runs it, for its messages.
+        program: name of the calling program, for its messages.
         options: "num-threads" -> "2" and so on.
         name: the word that stands for a job's number; "": one job.
-        first, last: the numbers.
-        log: path of the log, with the word in it where there are several jobs.
-        command: the words.
+        first, last: the range of numbers.
+        log: path of the log, which contains the word if there are several jobs.
+        command: the words of the command.
     """
 
     program: str
@@ -41,7 +41,7 @@ class Work:
 
     @property
     def numbers(self) -> range:
-        """Of all jobs."""
+        """The numbers of all jobs."""
         return range(self.first, self.last + 1)
 
     def log_of(self, number: int) -> Path:
@@ -49,27 +49,27 @@ class Work:
         return Path(self._put(self.log, str(number)))
 
     def command_of(self, number: int) -> list[str]:
-        """The words of one job."""
+        """The command of one job."""
         return [self._put(word, str(number)) for word in self.command]
 
     def _put(self, word: str, value: str) -> str:
         return re.sub(rf"(?<![A-Za-z0-9]){self.name}(?![A-Za-z0-9])", value, word) if self.name else word
 
     def complain(self, message: str) -> None:
-        """One line on stderr."""
+        """Print one line on stderr."""
         print(f"{self.program}: {message}", file=sys.stderr, flush=True)
 
     def report(self, failed: list[int]) -> None:
-        """One line that says which jobs failed and where they say why."""
+        """Print one line that names the failed jobs and their logs."""
         if not self.name:
             self.complain(f"failed: see {self.log}")
         elif failed:
-            shown = ", ".join(str(self.log_of(number)) for number in failed[:3]) + (", ..." if failed[3:] else "")
-            self.complain(f"{len(failed)} of {len(self.numbers)} jobs failed: see {shown}")
+            logs = ", ".join(str(self.log_of(number)) for number in failed[:3]) + (", ..." if failed[3:] else "")
+            self.complain(f"{len(failed)} of {len(self.numbers)} jobs failed: see {logs}")
 
 
 def parse(words: list[str]) -> Work:
-    """Understand a command line; wrong usage ends the program with one line and status 2."""
+    """Parse a command line; wrong usage ends the program with one line and status 2."""
     program = Path(sys.argv[0]).name
     rest, options, name, first, last = list(words), {}, "", 1, 1
     if rest[:1] in (["-h"], ["--help"]):
@@ -80,9 +80,9 @@ def parse(words: list[str]) -> Work:
             refuse(program, f"option {rest[0]} needs a value")
         options[rest[0][2:]] = rest[1]
         del rest[:2]
-    if rest and (found := ARRAY.fullmatch(rest[0])):
-        name, first = found[1], int(found[2])
-        last = int(found[3] or first)
+    if rest and (match := ARRAY.fullmatch(rest[0])):
+        name, first = match[1], int(match[2])
+        last = int(match[3] or first)
         if last < first:
             refuse(program, f"{rest[0]}: the last job comes before the first")
         del rest[0]
@@ -95,7 +95,7 @@ def parse(words: list[str]) -> Work:
 
 
 def refuse(program: str, message: str) -> None:
-    """One line, and status 2."""
+    """Print one line and exit with status 2."""
     print(f"{program}: {message}", file=sys.stderr)
     sys.exit(2)
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Run a command on this machine and keep its log: what Kaldi calls run.pl. See jobs.py for the command line.
+"""Run a command on this machine and keep its log, like Kaldi's run.pl. See jobs.py for the command line.
 
-One job shows its output on the screen as well; of several (JOB=1:N, at most --max-jobs-run at a time) each has its log
-alone. A log is continued, so that the earlier tries of a training stay in it. The status is the job's own, 1 where one
-of several failed. Options that only a cluster needs are ignored.
+The output of a single job is also shown on the screen; of several jobs (JOB=1:N, at most --max-jobs-run at a time) it
+goes only to the logs. Logs are appended to, so that earlier attempts of a training stay in them. The exit status is the
+job's own, or 1 if one of several failed. Options that only a cluster needs are ignored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jobs import Work, head, parse, tail
 
 running: set[subprocess.Popen] = set()
 stopped = threading.Event()
-complaints: list[bytes] = []  # the first line that a job on the screen has said on stderr
+complaints: list[bytes] = []  # the first line on stderr of a job that is shown on the screen
 
 
 def main(words: list[str]) -> int:
@@ -33,18 +33,18 @@ def main(words: list[str]) -> int:
         if status and not complaints:
             work.report([1])
         return status
-    at_once = int(work.options.get("max-jobs-run", os.cpu_count() or 1))
-    with ThreadPoolExecutor(max(1, at_once)) as pool:
-        ended = list(pool.map(lambda number: run(work, number, shown=False), work.numbers))
-    work.report([number for number in work.numbers if ended[number - work.first]])
-    return int(any(ended))
+    max_jobs = int(work.options.get("max-jobs-run", os.cpu_count() or 1))
+    with ThreadPoolExecutor(max(1, max_jobs)) as pool:
+        statuses = list(pool.map(lambda number: run(work, number, shown=False), work.numbers))
+    work.report([number for number in work.numbers if statuses[number - work.first]])
+    return int(any(statuses))
 
 
 def run(work: Work, number: int, shown: bool) -> int:
-    """One job, from the first to the last line of its log; returns its exit status."""
+    """Run one job and write its log; returns its exit status."""
     if stopped.is_set():
         return 143
-    path, command, begun = work.log_of(number), work.command_of(number), time.monotonic()
+    path, command, start_time = work.log_of(number), work.command_of(number), time.monotonic()
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "ab", buffering=0) as log:
         log.write(head(command).encode())
@@ -60,24 +60,26 @@ def run(work: Work, number: int, shown: bool) -> int:
             running.add(process)
             status = followed(process, log, shown)
             running.discard(process)
-        log.write(tail(time.monotonic() - begun, status).encode())
+        log.write(tail(time.monotonic() - start_time, status).encode())
     return status
 
 
 def followed(process: subprocess.Popen, log, shown: bool) -> int:
-    """Copy what a process says until it ends; returns its exit status, 128 + the signal that ended it."""
+    """Copy the output of a process until it ends; returns its exit status, or 128 + the signal that ended it."""
     streams = ((process.stdout, sys.stdout.buffer), (process.stderr, sys.stderr.buffer))
-    copies = [threading.Thread(target=copy, args=(ours, log, shown and own), daemon=True) for ours, own in streams]
+    copies = [
+        threading.Thread(target=copy, args=(source, log, shown and screen), daemon=True) for source, screen in streams
+    ]
     for thread in copies:
         thread.start()
     status = process.wait()
     for thread in copies:
-        thread.join(5)  # what a process has left behind may keep the pipe open
+        thread.join(5)  # a process left in the background may keep the pipe open
     return status if status >= 0 else 128 - status
 
 
 def copy(source, log, screen) -> None:
-    """Line by line into the log and, where there is a ``screen``, onto it."""
+    """Copy lines to the log and, if there is a ``screen``, to it."""
     for line in source:
         log.write(line)
         if screen:
@@ -85,7 +87,7 @@ def copy(source, log, screen) -> None:
 
 
 def show(line: bytes, screen) -> None:
-    """A line on the screen; whoever complains there has said why it failed."""
+    """Show a line on the screen, and note the first line on stderr: it tells why a job failed."""
     screen.write(line)
     screen.flush()
     if screen is sys.stderr.buffer and not complaints:
@@ -93,7 +95,7 @@ def show(line: bytes, screen) -> None:
 
 
 def stop(number: int, _frame) -> None:
-    """End the jobs with the signal that this process got; what waits is not begun."""
+    """Pass the signal on to the running jobs; waiting jobs are not started."""
     stopped.set()
     for process in list(running):
         process.send_signal(number)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Run a command as a job of SLURM and wait for it: what Kaldi calls slurm.pl. See jobs.py for the command line.
+"""Submit a command as a SLURM job and wait for it, like Kaldi's slurm.pl. See jobs.py for the command line.
 
---num-threads, --gpu, --mem and --max-jobs-run become sbatch's options; any other --NAME VALUE goes to sbatch as it is
-(--partition, --time, --nodes, ...). JOB=1:N is a job array. The script that was submitted stands in the log's folder.
+--num-threads, --gpu, --mem and --max-jobs-run become sbatch's options; any other --NAME VALUE is passed to sbatch
+unchanged (--partition, --time, --nodes, ...). JOB=1:N is a job array. The submitted script is kept in the log's folder.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ exit $status
 
 
 def main(words: list[str]) -> int:
-    """Submit and wait; returns the exit status."""
+    """Submit the job and wait; returns the exit status."""
     work = parse(words)
     work.log_of(work.first).parent.mkdir(parents=True, exist_ok=True)
-    earlier = {number: size_of(work.log_of(number)) for number in work.numbers}  # by earlier jobs
+    earlier_sizes = {number: size_of(work.log_of(number)) for number in work.numbers}  # bytes from earlier jobs
     script = Path(work.log.replace(work.name, "all") if work.name else work.log).with_suffix(".sbatch")
     script.write_text(script_of(work), encoding="utf-8")
     command = ["sbatch", "--wait", "--parsable", *flags(work), str(script)]
@@ -46,7 +46,7 @@ def main(words: list[str]) -> int:
     except FileNotFoundError:
         work.complain("no sbatch here: use run.py in cmd.sh, or go to a machine of the cluster")
         return 127
-    failed = [number for number in work.numbers if not ended_well(work.log_of(number), earlier[number])]
+    failed = [number for number in work.numbers if not ended_well(work.log_of(number), earlier_sizes[number])]
     if status or failed:
         work.report(failed)
     return status or int(bool(failed))
@@ -54,13 +54,17 @@ def main(words: list[str]) -> int:
 
 def flags(work: Work) -> list[str]:
     """The options of sbatch."""
-    own = dict(work.options)
-    most = own.pop("max-jobs-run", "")
+    options = dict(work.options)
+    max_jobs = options.pop("max-jobs-run", "")
     log = work.log.replace(work.name, "%a") if work.name else work.log
-    # The script writes the log itself; why SLURM ended a job, SLURM says there.
-    found = [f"--job-name={script_name(work)}", f"--output={log}", "--open-mode=append"]
-    found += [f"--{OURS.get(name, name)}={value}" for name, value in own.items() if (name, value) != ("gpu", "0")]
-    return found + ([f"--array={work.first}-{work.last}" + (f"%{most}" if most else "")] if work.name else [])
+    # The script writes the log itself; SLURM's output option is for its own messages, such as why it ended a job.
+    sbatch_options = [f"--job-name={script_name(work)}", f"--output={log}", "--open-mode=append"]
+    sbatch_options += [
+        f"--{OURS.get(name, name)}={value}" for name, value in options.items() if (name, value) != ("gpu", "0")
+    ]
+    return sbatch_options + (
+        [f"--array={work.first}-{work.last}" + (f"%{max_jobs}" if max_jobs else "")] if work.name else []
+    )
 
 
 def script_name(work: Work) -> str:
@@ -69,10 +73,10 @@ def script_name(work: Work) -> str:
 
 
 def script_of(work: Work) -> str:
-    """The batch script; in it the word for a job's number is a variable."""
+    """The batch script, in which the word for a job's number is a variable."""
 
     def quoted(word: str) -> str:
-        """Quoted for bash, but for the variable."""
+        """Quoted for bash, except for the variable."""
         if not work.name:
             return shlex.quote(word)
         pieces = re.split(rf"(?<![A-Za-z0-9]){work.name}(?![A-Za-z0-9])", word)
@@ -89,7 +93,7 @@ def size_of(log: Path) -> int:
 
 
 def ended_well(log: Path, before: int) -> bool:
-    """Whether the last line of what came after so many bytes of a log says so."""
+    """Whether the part of a log after ``before`` bytes ends with success."""
     lines = log.read_bytes()[before:].splitlines() if log.exists() else []
     return bool(lines) and lines[-1].startswith(b"# Ended (code 0)")
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -14,8 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from textwrap import indent
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from vsr.cli.streams import NOBODY_READS, leave_output, ready_streams
 from vsr.cli.unused import refuse_unused
 from vsr.core.errors import WRONG_USAGE, VsrError
 from vsr.core.interrupts import Interrupts
@@ -68,14 +68,22 @@ class Program:
         ready_streams()
         with Interrupts() as interrupts, quiet_warnings():
             try:
-                status = self.dispatch(list(sys.argv[1:] if argv is None else argv))
-                sys.stdout.flush()  # what cannot be written is told here, and not by Python when it ends
-                return status
+                return self._run(list(sys.argv[1:] if argv is None else argv))
             except BaseException as error:
                 interrupts.settle()
                 if interrupts.number or isinstance(error, KeyboardInterrupt):  # which may have become another error
                     return self.complain(str(interrupts), interrupts.status)
                 return self.failed(error)
+
+    def _run(self, argv: list[str]) -> int:
+        """Run one verb; what cannot be written is told here, and not by Python when it ends. Raises OSError."""
+        try:
+            status = self.dispatch(argv)
+        except SystemExit:  # of a page of help
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()
+        return status
 
     def failed(self, error: BaseException) -> int:
         """Say what went wrong and return the exit status; raises an error that nobody has foreseen."""
@@ -83,7 +91,7 @@ class Program:
             return self.complain(str(error), 2 if error.reason == WRONG_USAGE else 1)
         if isinstance(error, BrokenPipeError):
             leave_output()
-            return 1
+            return NOBODY_READS
         if isinstance(error, OSError):
             from vsr.core.atomic import FULL
 
@@ -149,7 +157,7 @@ class Program:
         """What stands below the options of a verb."""
         status = (
             f"0    done\n1    failed: {getattr(command, 'FAILS', FAILS)}\n2    wrong usage\n"
-            "130  interrupted (143: by SIGTERM, 129: by SIGHUP)"
+            "130  interrupted (143: by SIGTERM, 129: by SIGHUP, 141: nobody reads what is printed)"
         )
         parts = {"files": command.FILES, "exit status": status, "examples": command.EXAMPLE, "see also": command.SEE}
         return "\n\n".join(f"{title}:\n{indent(text, '  ')}" for title, text in parts.items())
@@ -169,25 +177,16 @@ class Program:
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without all the options."""
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """A help page that cannot be written is told, which argparse passes over."""
+        if file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
+
     def error(self, message: str) -> NoReturn:
         """Ends with exit status 2."""
         self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help\n")
-
-
-def leave_output() -> None:
-    """What waits to be written where nothing can be goes nowhere, so that Python does not try it again at its end."""
-    with suppress(OSError):  # what stands for it in a notebook has no number
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def ready_streams() -> None:
-    """A stream that the caller has closed leads nowhere, and never into a file that takes its number; what the
-    encoding of the screen lacks, or what is no UTF-8 in a file's name, is escaped."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  open till the end
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a notebook's is none
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 VSR = Program("vsr", "Read lips: a silent video of a talking face becomes text.", SECTIONS, "vsr transcribe clip.mp4")

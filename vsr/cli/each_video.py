@@ -20,6 +20,9 @@ def add_synchrony_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="JSONL", help="also write the figures to this file")
 
 
+COMPARED = "and says nothing of the sound there"  # of mouths that are covered
+
+
 def tell_strange_words(folder: Path, texts: Iterable[str]) -> None:
     """A line on stderr where a reader of few words is asked for others."""
     from vsr.inference.trained_words import strange_note
@@ -66,10 +69,10 @@ def for_each(
     return int(failed)
 
 
-def tell_warnings(video: str, warnings: Iterable[dict]) -> None:
+def tell_warnings(video: str, warnings: Iterable[dict], program: str = "vsr") -> None:
     """A line on stderr for each: what must be known before a result is believed."""
     for warning in warnings:
-        print(f"vsr: {video}: {warning['message']}", file=sys.stderr, flush=True)
+        print(f"{program}: {video}: {warning['message']}", file=sys.stderr, flush=True)
 
 
 def tell_error(video: str, error: VsrError, program: str = "vsr") -> None:

@@ -46,12 +46,17 @@ def _enrol(args: argparse.Namespace) -> int:
     phrase, *clips = args.videos
     _check_clips(clips)
     check_writable(args.folder)
+    from vsr.cli.each_video import tell_warnings
     from vsr.inference.enrolled import enrol
+    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import load_model
 
-    loaded = load_model(args.model, args.device, args.precision)
+    loaded, seen = load_model(args.model, args.device, args.precision), [Seen() for _ in clips]
     with filmed(clips, args.seconds) as files:
-        found = enrol(loaded, args.folder, phrase, files, args.faces, args.cropped, [_name(clip) for clip in clips])
+        names = [_name(clip) for clip in clips]
+        found = enrol(loaded, args.folder, phrase, files, args.faces, args.cropped, names, seen)
+    for clip, own in zip(clips, seen, strict=True):
+        tell_warnings(clip, own.warnings)
     print(f"{found.phrase}\t{len(found.clips)} example{'s' * (len(found.clips) > 1)}")
     return 0
 
@@ -92,7 +97,7 @@ def _own(args: argparse.Namespace) -> int:
         with filmed([video], args.seconds) as (file,):
             found, usual = recognise(loaded, phrases, file, args.faces, args.cropped, seen)
         tell_warnings(video, seen.warnings)
-        _print(video, found, usual if args.threshold is None else args.threshold, args)
+        _print(video, found, usual if args.threshold is None else args.threshold, args, seen.warnings)
 
     return for_each(args.videos, read)
 
@@ -112,12 +117,12 @@ def _check_speak(args: argparse.Namespace) -> None:
     ipa_of("a", args.voice)
 
 
-def _print(video: str, found: list, threshold: float, args: argparse.Namespace) -> None:
-    """The rows of `vsr phrases`, or its JSON; what is chosen is said, if that is wanted."""
+def _print(video: str, found: list, threshold: float, args: argparse.Namespace, warnings: list[dict]) -> None:
+    """The rows of `vsr phrases`, or its JSON with ``warnings``; what is chosen is said, if that is wanted."""
     chosen = None if found[0].fit < threshold else found[0].phrase
     if args.json:
         record = {"file": video, "phrase": chosen, "phrases": [asdict(match) for match in found[: args.nbest]]}
-        print(json.dumps(record, ensure_ascii=False), flush=True)
+        print(json.dumps(record | {"warnings": warnings}, ensure_ascii=False), flush=True)
     else:
         rows = [(0, 1 - found[0].fit, "(none of these)")] if chosen is None else []
         rows += [(place, match.fit, match.phrase) for place, match in enumerate(found[: args.nbest or ROWS], start=1)]

@@ -1,1 +1,1 @@
-"""What every room uses: clock, errors, files, numbers, machine, progress, fingerprints of outputs."""
+"""Shared basics: clock, errors, files, numbers, machine, progress, fingerprints of outputs."""

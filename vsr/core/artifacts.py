@@ -1,9 +1,9 @@
-"""What each file of an output folder was made from: nothing is kept because of its name alone.
+"""Records what each file of an output folder was made from, so that no file is kept because of its name alone.
 
-A folder has one ledger, `.made.jsonl`, with a line a file: what identifies the file itself, and what it was made from,
-inputs by size and SHA-256, options by value. A line is appended once its file is whole, in one write: a killed run
-leaves at worst a file without a line, and two runs in one folder leave lines of which only the right one fits the
-file. Files without a line, such as those of older versions, are made again.
+A folder has one ledger, `.made.jsonl`, with one line per file: the identity of the file, and its inputs (by size and
+SHA-256) and options (by value). A line is appended in one write once its file is complete. A killed run leaves at worst
+a file without a line; of the lines of two runs in one folder, only the right one fits the file. Files without a line,
+such as those of older versions, are made again.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vsr.core.files import write_error
+from vsr.core.files import made_folder, write_error
 from vsr.core.kinds import Kind
 
 LEDGER = ".made.jsonl"
-LOCAL = ("path", "seen")  # of an identity: where and when a file was looked at, which the result does not depend on
+LOCAL = ("path", "seen")  # keys of an identity that the result does not depend on: where and when a file was read
 KEPT, NEW, UNRECORDED, CHANGED = "", "new", "without a record", "changed since"  # states of a file
 MODEL_FILES = ("model.safetensors", "config.json", "tokenizer.json", "tokenizer.model", "units.safetensors")
 
@@ -33,16 +33,16 @@ def sha256_of(path: str | Path) -> str:
     """The SHA-256 of a file, hexadecimal."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
     return digest.hexdigest()
 
 
 def identify(path: str | Path, known: dict | None = None) -> dict[str, Any]:
-    """Size and SHA-256 of a file, and when it was looked at.
+    """Size and SHA-256 of a file, its path and the times of its last change.
 
-    A file whose size and times are those of ``known``, an earlier answer, is not read again; one that is gone is still
-    that one. A file that cannot be read equals no other.
+    A file with the size and times of ``known``, an earlier result, is not read again; for a missing file, ``known`` is
+    returned if it has the same path. An unreadable file equals no other.
     """
     path, known = os.path.abspath(path), known or {}
     try:
@@ -59,29 +59,29 @@ def identify(path: str | Path, known: dict | None = None) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def _hashed(path: str, *status: int) -> str:
-    """The hash of a file in one state: a video of many clips is read once."""
+    """The hash of a file in one state, cached: a video with many clips is read once."""
     return sha256_of(path)
 
 
 def identify_folder(folder: str | Path, names: Iterable[str] = MODEL_FILES) -> dict[str, dict]:
-    """Those of the named files that a folder has, such as the parts of a model."""
+    """Identities of those of the named files that a folder has, such as the parts of a model."""
     return {name: identify(Path(folder) / name) for name in names if (Path(folder) / name).is_file()}
 
 
 def essence(made: Any) -> Any:
-    """What a result depends on, as JSON has it, without where and when its inputs were looked at."""
+    """The part of a record that a result depends on, as JSON has it: without path and times of the inputs."""
     if isinstance(made, dict):
         return {str(key): essence(value) for key, value in made.items() if key not in LOCAL}
     return [essence(value) for value in made] if isinstance(made, (list, tuple)) else made
 
 
 def digest_of(made: Any) -> str:
-    """A short name for the essence."""
+    """A short hash of the essence."""
     return hashlib.sha256(json.dumps(essence(made), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def differences(old: dict, new: dict) -> list[str]:
-    """Names of the inputs and options in which two differ."""
+    """Names of the inputs and options in which two records differ."""
     old, new = essence(old), essence(new)
     return [key for key in dict.fromkeys((*new, *old)) if old.get(key) != new.get(key)]
 
@@ -89,7 +89,7 @@ def differences(old: dict, new: dict) -> list[str]:
 class Ledger:
     """The ledger of one output folder.
 
-    ``records``: name -> its last line, with "file" (an identity) and "made" (inputs and options).
+    ``records``: name -> the file's last line, with "file" (an identity) and "made" (inputs and options).
     """
 
     def __init__(self, folder: str | Path):
@@ -98,25 +98,25 @@ class Ledger:
         self._seen_elsewhere: list[dict] = []
 
     def made(self, name: str) -> dict:
-        """What the file of that name was made from, as far as is known."""
+        """The inputs and options that the file was made from, {} if unknown."""
         return self.records.get(name, {}).get("made", {})
 
     def known(self, name: str, *keys: str) -> dict | None:
-        """The identity that an input of a file had when it was made, for `identify`."""
-        found: Any = self.made(name)
+        """The recorded identity of an input of a file, under ``keys``, for `identify`."""
+        value: Any = self.made(name)
         for key in keys:
-            found = found.get(key) if isinstance(found, dict) else None
-        return found if isinstance(found, dict) else None
+            value = value.get(key) if isinstance(value, dict) else None
+        return value if isinstance(value, dict) else None
 
     def state(self, name: str, made: dict) -> str:
-        """KEPT where the file is there, whole and made from just this; else NEW or why it must be made again."""
+        """KEPT if the file exists, complete and made from exactly ``made``; else NEW or why it must be made again."""
         path = self.folder / name
         if not path.is_file():
             return NEW
         if name not in self.records:
             return UNRECORDED
-        if other := differences(self.made(name), made):
-            return f"other {' and '.join(other)}"
+        if different := differences(self.made(name), made):
+            return f"other {' and '.join(different)}"
         if not is_same(self.records[name]["file"], path):
             return CHANGED
         if json.dumps(made, sort_keys=True) != json.dumps(self.made(name), sort_keys=True):
@@ -124,13 +124,13 @@ class Ledger:
         return KEPT
 
     def refresh(self) -> None:
-        """Record where and when the inputs of kept files were seen last, so that they need not be read again."""
-        found, self._seen_elsewhere = self._seen_elsewhere, []
-        if found:
-            self.append(found)
+        """Record where and when the inputs of kept files were last read, so that they need not be read again."""
+        records, self._seen_elsewhere = self._seen_elsewhere, []
+        if records:
+            self.append(records)
 
     def add(self, name: str, made: dict, file: dict | None = None) -> None:
-        """Record what a finished file was made from; ``file``: its identity where it is known. Raises VsrError."""
+        """Record what a finished file was made from; ``file``: its identity, if known. Raises VsrError."""
         record = {"name": name, "file": file or identify(self.folder / name), "made": made}
         self.append([record])
 
@@ -144,29 +144,36 @@ class Ledger:
 def append_records(folder: str | Path, records: Iterable[dict]) -> None:
     """Add lines to a folder's ledger in one write, without reading it. Raises VsrError no_space, not_writable."""
     path = Path(folder) / LEDGER
-    # Each line begins with its own line break: what a kill cut short spoils no other.
+    # Each line begins with its own line break, so that a line cut short by a kill spoils no other.
     data = "".join(f"\n{json.dumps(record)}\n" for record in records).encode()
+    with made_folder(folder):
+        _append(path, data)
+
+
+def _append(path: Path, data: bytes) -> None:
+    """Raises VsrError no_space, not_writable."""
     try:
         with open(path, "ab", buffering=0) as ledger:
             if ledger.write(data) < len(data):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         with suppress(OSError):
-            if not path.stat().st_size:  # nothing is left of a ledger for which there was no room
+            if not path.stat().st_size:  # an empty ledger, as there was no room
                 path.unlink()
         raise write_error(path, error) from error
 
 
 def record_of(name: str, path: str | Path, made: dict) -> dict:
-    """The ledger's line of a file that is still at ``path``, about to take its name: nobody else can have touched it.
+    """The ledger's line for a file that is at ``path``, a temporary one, and will be called ``name``: no other process
+    has changed it.
 
-    A worker makes it, and the process that leads the run appends it.
+    A worker makes the line, and the main process appends it.
     """
     return {"name": name, "file": identify(path), "made": made}
 
 
 def is_same(file: dict, path: Path) -> bool:
-    """Whether a file on disk is the one of that identity; it may have been moved or copied since."""
+    """Whether a file on disk has this identity; it may have been moved or copied since."""
     try:
         status = path.stat()
         if status.st_size != file.get("bytes"):
@@ -177,7 +184,7 @@ def is_same(file: dict, path: Path) -> bool:
 
 
 def recorded(name: str) -> Kind:
-    """``name``: what files are that their folder's ledger records, as they were written."""
+    """The kind of files that the ledger of their folder records and that are unchanged; ``name``: for messages."""
 
     def holds(path: Path) -> bool:
         record = Ledger(path.parent).records.get(path.name)
@@ -187,7 +194,7 @@ def recorded(name: str) -> Kind:
 
 
 def records_in(path: Path) -> Iterable[dict]:
-    """The whole lines of a ledger, in their order; none where there is no ledger."""
+    """The complete lines of a ledger, in order; none without a ledger."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError:
@@ -202,9 +209,9 @@ def records_in(path: Path) -> Iterable[dict]:
 
 
 def kept(path: str | Path, made: dict, check: Callable[[str | Path], object]) -> bool:
-    """Whether the one file that a run makes is there already, made from just this; what is done is printed on stderr.
+    """Whether the single output of a run exists already, made from exactly ``made``; prints what is done on stderr.
 
-    ``check`` raises VsrError for a file that is none of ours, which is not replaced.
+    ``check`` raises VsrError for a file that this program did not write, which is not replaced.
     """
     path = Path(path)
     ledger = Ledger(path.parent)
@@ -216,17 +223,17 @@ def kept(path: str | Path, made: dict, check: Callable[[str | Path], object]) ->
 
 
 def counted(states: Iterable[str], what: str) -> str:
-    """ "crops: 12 kept, 3 made again (2 other video, 1 without a record), 5 new"; "" where nothing was there before."""
+    """ "crops: 12 kept, 3 made again (2 other video, 1 without a record), 5 new"; "" if there was nothing before."""
     counts = Counter(states)
     kept, new = counts.pop(KEPT, 0), counts.pop(NEW, 0)
     if not kept and not counts:
         return ""
-    reasons = ", ".join(f"{number} {why}" for why, number in counts.most_common())
+    reasons = ", ".join(f"{number} {reason}" for reason, number in counts.most_common())
     parts = {"kept": kept, f"made again ({reasons})": counts.total(), "new": new}
-    return f"{what}: " + ", ".join(f"{number} {how}" for how, number in parts.items() if number)
+    return f"{what}: " + ", ".join(f"{number} {action}" for action, number in parts.items() if number)
 
 
 def tell(states: Iterable[str], what: str) -> None:
-    """Say on stderr what is kept and what is made again, and why."""
-    if sentence := counted(states, what):
-        print(sentence, file=sys.stderr, flush=True)
+    """Print on stderr what is kept, and what is made again and why."""
+    if summary := counted(states, what):
+        print(summary, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Writing whole or not at all: a file takes its name when all of it is there, so that a killed run leaves no half."""
+"""Atomic writing: a file takes its name once it is complete, so that a killed run leaves no partial file."""
 
 from __future__ import annotations
 
@@ -19,44 +19,86 @@ from vsr.core.errors import VsrError
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` with the same suffix; it takes the name `path` on success.
 
-    On failure the temporary file is removed and an older `path` is left as it was; within `together` it waits for the
-    others. Raises VsrError ("no_space" when the disk is full, "not_writable" when the folder refuses the
-    file or the name is that of a device or a pipe).
+    On failure the temporary file is removed, as are empty folders that were created for it, and an older `path` stays
+    unchanged; within `together` it waits for the other files. Raises VsrError ("no_space" when the disk is full,
+    "not_writable" when the folder refuses the file or the name is that of a device or a pipe).
     """
-    path, others = Path(path), _waiting.get()
+    path, waiting = Path(path), _waiting.get()
     check_no_device(path)
-    temporary = _unused_beside(path)  # named before it is made: a request to end finds it at any moment
+    temporary = _unused_beside(path)  # before the file is made, so that an interrupt at any moment can remove it
+    made = _missing(path.absolute().parent)
     try:
-        if others is not None:
-            others.folders += [own for own in path.absolute().parents if not own.exists()]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch(0o666, exist_ok=False)
+        if waiting is not None:
+            waiting.folders += made
+        _touch(temporary)
         mode = stat.S_IMODE(temporary.stat().st_mode)
         yield temporary
-        os.chmod(temporary, mode)  # some libraries make a new file, for the owner alone
-        if others is None:
+        os.chmod(temporary, mode)  # some libraries make a new file that only its owner can read
+        if waiting is None:
             os.replace(temporary, path)
         else:
-            others.files[temporary] = path
+            waiting.files[temporary] = path
     except Exception as error:
         if (system := system_error(error) or _full(temporary, error)) is None:
             raise
         raise _as_vsr_error(path, system) from error
     finally:
-        if others is None or temporary not in others.files:
+        if waiting is None or temporary not in waiting.files:
             _remove(temporary)
+        if waiting is None and not path.exists():
+            remove_empty(made)
+
+
+@contextmanager
+def made_folder(folder: str | Path, mode: int = 0o777) -> Iterator[Path]:
+    """Create a folder and its parents where missing; if the block fails, those that were created are removed again,
+    unless they contain something. Raises VsrError no_space, not_writable."""
+    folder = Path(folder)
+    made = _missing(folder.absolute())
+    try:
+        try:
+            folder.mkdir(mode, parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(folder, error) from error
+        yield folder
+    except BaseException:
+        remove_empty(made)
+        raise
+
+
+def _missing(folder: Path) -> list[Path]:
+    """The folder and those of its parents that do not exist."""
+    return [] if folder.is_dir() else [place for place in (folder, *folder.parents) if not place.exists()]
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Remove the empty ones of some folders, inner ones first."""
+    for folder in sorted(set(folders), reverse=True):
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _touch(path: Path) -> None:
+    """Create a new file and its folder, which another process may be removing at the same time. Raises OSError."""
+    for left in (2, 1, 0):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return path.touch(0o666, exist_ok=False)
+        except FileNotFoundError:
+            if not left:
+                raise
 
 
 def check_no_device(path: Path) -> None:
-    """A new file would take the place of a device, a pipe or a socket. Raises VsrError not_writable."""
-    with suppress(OSError):  # what cannot be looked at is told of by who writes
+    """Raise VsrError not_writable for a device, a pipe or a socket, which a new file would replace."""
+    with suppress(OSError):  # a path that cannot be inspected is reported by the write itself
         if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
             raise VsrError("not_writable", f"cannot write {path}: it is a device or a pipe, give the name of a file")
 
 
 @dataclass
 class _Waiting:
-    """Finished files, temporary name -> name, and the folders that were made for them."""
+    """Finished files, temporary path -> path, and the folders made for them."""
 
     files: dict[Path, Path] = field(default_factory=dict)
     folders: list[Path] = field(default_factory=list)
@@ -67,50 +109,48 @@ _waiting: ContextVar[_Waiting | None] = ContextVar("files that wait for one anot
 
 @contextmanager
 def together() -> Iterator[None]:
-    """All files of `atomic_write` in it take their names at its end, or none does and no new folder stays."""
-    others = _Waiting()
-    before = _waiting.set(others)
+    """All files of `atomic_write` inside take their names at the end, or none does and no new folder stays."""
+    waiting = _Waiting()
+    previous = _waiting.set(waiting)
     try:
         yield
-        for temporary, path in others.files.items():
+        for temporary, path in waiting.files.items():
             os.replace(temporary, path)
     except BaseException:
-        for temporary in others.files:
+        for temporary in waiting.files:
             _remove(temporary)
-        for folder in sorted(set(others.folders), reverse=True):  # the inner ones first
-            with suppress(OSError):
-                folder.rmdir()
+        remove_empty(waiting.folders)
         raise
     finally:
-        _waiting.reset(before)
+        _waiting.reset(previous)
 
 
 def remove_leftovers(path: str | Path) -> None:
-    """Remove the temporary files that killed writes of `path` left beside it. Raises VsrError."""
+    """Remove temporary files beside `path` that killed writes left. Raises VsrError."""
     path = Path(path)
-    before, after = _around(path)
-    name = re.compile(re.escape(before) + r"\w{8}" + re.escape(after))
+    prefix, suffix = _around(path)
+    pattern = re.compile(re.escape(prefix) + r"\w{8}" + re.escape(suffix))
     try:
-        for other in path.parent.iterdir():
-            if name.fullmatch(other.name):
-                other.unlink(missing_ok=True)
-    except FileNotFoundError:  # no folder, nothing left in it
+        for file in path.parent.iterdir():
+            if pattern.fullmatch(file.name):
+                file.unlink(missing_ok=True)
+    except FileNotFoundError:  # no folder, so nothing to remove
         return
     except OSError as error:
         raise write_error(path, error) from error
 
 
 def _unused_beside(path: Path) -> Path:
-    """A name in the folder of `path` that no file has."""
-    before, after = _around(path)
+    """An unused temporary name in the folder of `path`."""
+    prefix, suffix = _around(path)
     while True:
-        new = path.parent / f"{before}{os.urandom(4).hex()}{after}"
-        if not os.path.lexists(new):
-            return new
+        candidate = path.parent / f"{prefix}{os.urandom(4).hex()}{suffix}"
+        if not os.path.lexists(candidate):
+            return candidate
 
 
 def _remove(path: Path) -> None:
-    """Remove a file that may be gone, though the request to end comes in the midst of it."""
+    """Remove a file that may be gone, even if an interrupt arrives meanwhile."""
     try:
         with suppress(OSError):
             path.unlink()
@@ -120,15 +160,15 @@ def _remove(path: Path) -> None:
 
 
 def _around(path: Path) -> tuple[str, str]:
-    """What stands before and after the random part of a temporary name, which is short enough for any file system."""
+    """Prefix and suffix of a temporary name around its random part, short enough for any file system."""
     return f".{path.stem[:40]}.", path.suffix if len(path.suffix) <= 20 else ""
 
 
 def usual_mode(path: Path) -> None:
-    """Give a file the permissions that an ordinary new one has.
+    """Give a file the permissions of an ordinary new file.
 
-    They are those of a file made beside it: the process's umask cannot be read without changing it, for the files that
-    other threads make in the meantime, too.
+    They are read from a file made beside it: reading the process's umask means changing it, also for files that other
+    threads make meanwhile.
     """
     ordinary = _unused_beside(path)
     try:
@@ -139,29 +179,29 @@ def usual_mode(path: Path) -> None:
 
 
 def system_error(error: Exception) -> OSError | None:
-    """The system's error: what is one, or what tells of one in words as safetensors does; None for any other, such as
-    NumPy's OSError without a number ("691200 requested and 307072 written")."""
+    """The system's error behind an error: an OSError itself, or one that safetensors names in its message; None for any
+    other, such as NumPy's OSError without a number ("691200 requested and 307072 written")."""
     if isinstance(error, OSError) and error.errno is not None:
         return error
-    told = re.search(r"\(os error (\d+)\)", str(error))
-    return OSError(int(told[1]), os.strerror(int(told[1]))) if told and type(error).__name__ == TOLD_BY else None
+    match = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(match[1]), os.strerror(int(match[1]))) if match and type(error).__name__ == TOLD_BY else None
 
 
 def _full(temporary: Path, error: Exception) -> OSError | None:
-    """What the system says to some more bytes, where a library failed that tells of a full disk in words of its own, as
-    PyTorch does ("unexpected pos 704 vs 598"); None where it takes them."""
+    """The system's error on writing some more bytes, None if they fit: for libraries that report a full disk in their
+    own words, as PyTorch does ("unexpected pos 704 vs 598")."""
     if isinstance(error, VsrError) or not temporary.is_file():
         return None
     try:
         with temporary.open("ab", buffering=0) as file:
-            taken = file.write(bytes(PROBE))
-        return None if taken == PROBE else OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            written = file.write(bytes(PROBE))
+        return None if written == PROBE else OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as refused:
         return refused
 
 
 PROBE = 1 << 16  # bytes
-TOLD_BY = "SafetensorError"  # by its name, so that files are written without loading the library
+TOLD_BY = "SafetensorError"  # compared by name, so that files are written without loading the library
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EFBIG,
@@ -169,12 +209,12 @@ REFUSED = (
 
 
 def _as_vsr_error(path: Path, error: OSError) -> Exception:
-    """The user's view of a failed write; other system errors stay what they are."""
+    """The error of a failed write as a user should see it; other system errors unchanged."""
     return write_error(path, error) if error.errno in (*FULL, *REFUSED) else error
 
 
 def write_error(path: str | Path, error: OSError) -> VsrError:
-    """The user's view of any system error that met a write: "no_space" or "not_writable", with the system's reason."""
+    """The VsrError for a system error during a write: "no_space" or "not_writable", with the system's reason."""
     if error.errno in FULL:
         return VsrError("no_space", f"no space left to write {path}")
     return VsrError("not_writable", f"cannot write {path}: {error.strerror or error}")

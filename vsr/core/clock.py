@@ -1,4 +1,4 @@
-"""The one place where rates are written; everything else is derived from them by exact division.
+"""The frame rates, defined once; everything else is derived from them by exact division.
 
 1 video frame = 640 samples = 4 mel frames = 2 speech units, for a clip of any length.
 """
@@ -12,9 +12,9 @@ UNIT_RATE = 50
 
 
 def exact(numerator: int, denominator: int) -> int:
-    """Quotient of two whole numbers; ValueError where a rest would let two clocks drift apart."""
-    quotient, rest = divmod(numerator, denominator)
-    if rest:
+    """Quotient of two whole numbers; ValueError for a remainder, which would let two clocks drift apart."""
+    quotient, remainder = divmod(numerator, denominator)
+    if remainder:
         raise ValueError(f"{numerator} is not a multiple of {denominator}")
     return quotient
 

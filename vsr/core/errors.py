@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 CLIP_REASONS = ("no_face", "too_short", "crop_out_of_frame", "unreadable", "no_video")
-WRONG_USAGE = "bad_options"  # the command must be given otherwise: its exit status is 2, that of all others 1
+WRONG_USAGE = "bad_options"  # the command line is wrong: exit status 2, for all other reasons 1
 
 
 class VsrError(Exception):
-    """Something that the user can mend. `reason` is one word in snake_case, `str(error)` the message.
+    """An error that the user can fix. `reason` is one word in snake_case, `str(error)` the message.
 
-    The reasons a clip can be refused for are `CLIP_REASONS`; others in use are bad_options
+    Reasons for refusing a clip are `CLIP_REASONS`; others in use are bad_options
     (`WRONG_USAGE`), bad_config, bad_model, bad_manifest, bad_corpus and no_space.
     """
 
@@ -24,13 +24,13 @@ class VsrError(Exception):
         self.message = message
 
     def __reduce__(self):
-        """Both arguments travel when a worker process hands its error to the parent."""
+        """Keep both arguments when a worker process sends its error to the parent."""
         return type(self), (self.reason, self.message)
 
 
 class Incomplete(VsrError):
-    """Not all of a file could be read. `record` is what could: a `vsr.output.transcript.Transcript`, whose ``error``
-    says the same, or a `lip2speech.inference.spoken.Spoken`."""
+    """A file could be read only in part. `record` is that part: a `vsr.output.transcript.Transcript`, whose ``error``
+    has the same message, or a `lip2speech.inference.spoken.Spoken`."""
 
     def __init__(self, reason: str, message: str, record: Any):
         super().__init__(reason, message)
@@ -41,10 +41,10 @@ class Incomplete(VsrError):
 
 
 def cause_of(error: Exception, otherwise: str) -> str:
-    """What the system says of an error, such as "No such file or directory"; ``otherwise`` where it says nothing."""
+    """The system's reason for an error, such as "No such file or directory"; ``otherwise`` if there is none."""
     return getattr(error, "strerror", None) or otherwise
 
 
 def one_line(error: BaseException) -> str:
-    """What a library's error says, on one line; the name of its class where it says nothing."""
+    """The message of a library's error on one line; the name of its class if it has none."""
     return " ".join(str(error).split()) or type(error).__name__

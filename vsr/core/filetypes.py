@@ -1,17 +1,17 @@
-"""What a file is that was taken for a model's: said in words, since a library's error about it says nothing."""
+"""Explains in words what a file is that was mistaken for a model's, since a library's error does not say."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-HEAD = 1024  # bytes that are looked at
+HEAD = 1024  # bytes that are read
 POINTER = b"version https://git-lfs.github.com/spec/"
 PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head")
 ARCHIVES = {b"\x1f\x8b": "a gzip archive", b"7z\xbc\xaf": "a 7z archive", b"Rar!": "a RAR archive"}
 
 
 def mistaken(path: str | Path) -> str:
-    """What a path leads to that can hold no weights, and what to do; "" for all else."""
+    """What a path is that cannot hold weights, and what to do; "" for any other."""
     path = Path(path)
     if path.is_dir():
         return "a folder: name the file in it"
@@ -32,7 +32,7 @@ def _by_content(head: bytes) -> str:
         return "a web page and no weights: the download needs another address or a login"
     if _begins_json(head):
         return "JSON text and no weights: perhaps what a server answered in place of the file"
-    return next((advice + ": unpack it first" for begin, advice in ARCHIVES.items() if head.startswith(begin)), "")
+    return next((advice + ": unpack it first" for magic, advice in ARCHIVES.items() if head.startswith(magic)), "")
 
 
 def is_json(path: str | Path) -> bool:

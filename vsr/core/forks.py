@@ -1,8 +1,8 @@
-"""Processes that are forked from one that has a model.
+"""Threads in processes that are forked from one that has a model.
 
-OpenMP's threads stay behind in the parent, and a child that shares work with them waits for ever. With one thread of
-its own it works; those who fork share the cores among their processes anyway. (Looking for faces is refused to a child
-whose parent has done it: `vsr.face.networks`.)
+OpenMP's threads do not exist in a forked child, and a child that shares work with them hangs. With a single thread it
+works; forked processes share the cores anyway. (Face detection is refused to a child whose parent has used it:
+`vsr.face.networks`.)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 
 @cache
 def one_thread_in_forks() -> None:
-    """From now on, let PyTorch use one thread in processes that are forked from this one."""
+    """From now on, PyTorch uses one thread in processes forked from this one."""
     import torch
 
     if hasattr(os, "register_at_fork"):

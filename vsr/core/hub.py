@@ -1,4 +1,4 @@
-"""The hub of models (huggingface.co): files of `org/name[@revision]` in its cache here, errors in one line."""
+"""The model hub (huggingface.co): files of `org/name[@revision]` in its local cache, errors in one line."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ LOG_IN = "hf auth login"  # the hub's own command
 
 
 def is_hub_id(name: str | Path) -> bool:
-    """Whether a name is looked up on the hub: it has the form, and no file or folder here has that name."""
+    """Whether a name is looked up on the hub: it has the form, and no local file or folder has that name."""
     return not Path(name).exists() and HUB_ID.fullmatch(str(name)) is not None
 
 
 def snapshot(name: str, patterns: Sequence[str]) -> Path:
-    """The folder, in the hub's cache, with the files of ``org/name[@revision]`` that fit ``patterns``; others are not
+    """The folder in the hub's cache with the files of ``org/name[@revision]`` that match ``patterns``; others are not
     fetched. Raises VsrError: hub_missing, hub_denied, hub_offline, missing_package."""
     repository, _, revision = name.partition("@")
     with explained(name, f"{name}: no such folder here, and "):
         import huggingface_hub
 
-        found = huggingface_hub.snapshot_download(repository, revision=revision or None, allow_patterns=[*patterns])
-    return Path(found)
+        folder = huggingface_hub.snapshot_download(repository, revision=revision or None, allow_patterns=[*patterns])
+    return Path(folder)
 
 
 def fetch_files(name: str, needed: Sequence[str], more: Sequence[str] = ()) -> Path:
-    """The folder, in the hub's cache, with ``needed`` files of ``org/name[@revision]`` and those of ``more`` that there
-    are; both are patterns. Raises VsrError as `snapshot`; bad_model where the repository lacks a needed one."""
+    """The folder in the hub's cache with the ``needed`` files of ``org/name[@revision]`` and those of ``more`` that
+    exist; both are patterns. Raises VsrError like `snapshot`; bad_model if the repository lacks a needed one."""
     folder = snapshot(name, (*needed, *more))
     if absent := [pattern for pattern in needed if not any(folder.glob(pattern))]:
         raise VsrError("bad_model", f"{name}: the hub has no {absent[0]} there")
@@ -40,20 +40,21 @@ def fetch_files(name: str, needed: Sequence[str], more: Sequence[str] = ()) -> P
 
 @contextmanager
 def explained(name: str, before: str) -> Iterator[None]:
-    """What the hub's library raises becomes one line that says what to do; ``before`` begins it. Raises VsrError."""
+    """Turn errors of the hub's library into one line that says what to do; it begins with ``before``. Raises
+    VsrError."""
     try:
         from huggingface_hub import errors
     except ImportError as error:
         raise VsrError("missing_package", "models of the hub need the package huggingface_hub") from error
-    known = (errors.HTTPError, errors.LocalEntryNotFoundError, errors.LocalTokenNotFoundError)
+    failures = (errors.HTTPError, errors.LocalEntryNotFoundError, errors.LocalTokenNotFoundError)
     try:
         yield
-    except (*known, errors.OfflineModeIsEnabled, errors.HFValidationError) as error:
+    except (*failures, errors.OfflineModeIsEnabled, errors.HFValidationError) as error:
         raise _explanation(errors, error, name.partition("@")[2], before) from error
 
 
 def _explanation(errors, error: Exception, revision: str, before: str) -> VsrError:
-    """What happened and what to do."""
+    """The VsrError that says what happened and what to do."""
     if isinstance(error, errors.GatedRepoError):
         return VsrError(
             "hub_denied", f"{before}its owner requires you to accept terms: do so on its page, then {LOG_IN}"
@@ -72,7 +73,7 @@ def _explanation(errors, error: Exception, revision: str, before: str) -> VsrErr
 
 
 def _refusal(status: int, before: str) -> VsrError:
-    """The answer to an HTTP status; 0 where the hub did not answer."""
+    """The VsrError for an HTTP status; 0 if the hub did not answer."""
     if status in (401, 403):
         return VsrError("hub_denied", f"{before}the hub refuses ({status}): {LOG_IN}, with a token that may do this")
     if status:

@@ -1,7 +1,7 @@
-"""Ctrl-C, SIGTERM and SIGHUP end a command in the same way: by an exception, so that what it was at is cleaned up.
+"""Ctrl-C, SIGTERM and SIGHUP end a command in the same way: by an exception, so that work in progress is cleaned up.
 
-The exception may get lost, or become another error: where a library that is being loaded catches everything, or where
-Python ignores errors. So it is raised again until it has arrived.
+The exception may be lost or become another error: a library that is being loaded may catch everything, and Python
+ignores errors in some places. So it is raised again until the command has received it.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from collections.abc import Callable
 from types import FrameType
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-AGAIN = 0.25  # seconds after which a lost exception is raised again
-PATIENCE = 2.0  # seconds within which a signal is the same request: `timeout` sends two, one to the whole group
+AGAIN = 0.25  # seconds until a lost exception is raised again
+PATIENCE = 2.0  # seconds within which signals are one request: `timeout` sends two, one to the whole group
 
 
 class Ended(KeyboardInterrupt):
-    """A signal has asked the command to end."""
+    """A signal asked the command to end."""
 
 
 class Interrupts:
-    """While it is entered, the signals that end a command raise `Ended` in the main thread.
+    """A context in which the signals that end a command raise `Ended` in the main thread.
 
-    One that is asked for again after `PATIENCE` ends the process at once. A signal that the caller has set to be
-    ignored, or handles itself, is left alone. ``number`` is the signal that came, None before.
+    A further signal after `PATIENCE` ends the process at once. A signal that the caller ignores or handles itself is
+    left alone. ``number`` is the signal received, None before.
     """
 
     current: Interrupts | None = None
@@ -52,7 +52,7 @@ class Interrupts:
         Interrupts.current = self._outer
         for number, handler in self._kept.items():
             signal.signal(number, handler)
-            if self.number is not None:  # asked again while Python ends, it would answer with a traceback
+            if self.number is not None:  # another signal while Python shuts down would cause a traceback
                 atexit.register(signal.signal, number, signal.SIG_IGN)
 
     @property
@@ -65,27 +65,27 @@ class Interrupts:
         return "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
 
     def settle(self) -> None:
-        """The request has arrived: nothing is raised any more."""
+        """Mark the request as received: nothing is raised any more."""
         self._settled.set()
 
     def check(self) -> None:
-        """Raises Ended where that was asked for and has not arrived."""
+        """Raise Ended if that was requested and has not been received."""
         if self.number and not self._settled.is_set():
             raise Ended
 
     def _came(self, number: int, frame: FrameType | None) -> None:
-        own, self._own = self._own, False
+        is_reminder, self._own = self._own, False
         now = time.monotonic()
         if self.number is None:
             self.number, self._since = number, now
             threading.Thread(target=self._remind, args=(number,), daemon=True).start()
-        elif not own and now - self._since > PATIENCE:
+        elif not is_reminder and now - self._since > PATIENCE:
             os._exit(128 + number)
         if not _unwinding():
             self.check()
 
     def _remind(self, number: int) -> None:
-        """Send the signal again until the request has arrived."""
+        """Send the signal again until the request has been received."""
         while not self._settled.wait(AGAIN):
             self._own = True
             main = threading.main_thread().ident
@@ -96,19 +96,19 @@ class Interrupts:
 
 
 def settle() -> None:
-    """The command ends as it was asked to, in its own way, and is not to be asked again."""
+    """Mark the request to end as received: the command ends in its own way."""
     if Interrupts.current is not None:
         Interrupts.current.settle()
 
 
 def check() -> None:
-    """Before an unforeseen error is reported as a fault: raises Ended where it may have come from a signal."""
+    """Raise Ended if a signal may be the cause of an unforeseen error; called before it is reported as a fault."""
     if Interrupts.current is not None:
         Interrupts.current.check()
 
 
 def _unwinding() -> bool:
-    """Whether the exception is on its way, and clean-up is at work."""
+    """Whether `Ended` is being handled already, with clean-up in progress."""
     error = sys.exc_info()[1]
     while error is not None and not isinstance(error, Ended):
         error = error.__context__

@@ -1,7 +1,7 @@
-"""What an output may replace: a file of the kind that the verb itself writes, known by what is in it, and no other.
+"""Kinds of files, recognised by their content: an output may replace only a file of the kind that it writes.
 
-A name alone says nothing: ``-o clip.mp4`` may be somebody's only film. What kinds have in common is here; the rule is
-`vsr.core.files.check_output`, which asks them.
+A name alone says nothing: ``-o clip.mp4`` may be somebody's only film. Here is what kinds have in common;
+`vsr.core.files.check_output` enforces the rule.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-LONGEST = 1 << 26  # bytes of a line or a file of JSON that is looked into
+LONGEST = 1 << 26  # greatest number of bytes read of a line or of a JSON file
 
 
 @dataclass(frozen=True)
 class Kind:
-    """``name``: what a verb writes, for a message; ``holds``: whether a file is such a one (may raise OSError)."""
+    """``name``: the kind of file, for messages; ``holds``: whether a file is of this kind (may raise OSError)."""
 
     name: str
     holds: Callable[[Path], bool]
 
 
 def json_of(name: str, *keys: str) -> Kind:
-    """A JSON object with those keys."""
+    """A JSON object with these keys."""
     return Kind(name, lambda path: _has(_begin(path, whole=True), keys))
 
 
 def lines_of(name: str, *keys: str, without: str = "") -> Kind:
-    """JSON Lines whose first has those keys, and not the key ``without``."""
+    """JSON Lines whose first object has these keys, and not the key ``without``."""
 
     def holds(path: Path) -> bool:
         first = _begin(path)
@@ -38,7 +38,7 @@ def lines_of(name: str, *keys: str, without: str = "") -> Kind:
 
 
 def text_of(name: str, *begins: str) -> Kind:
-    """A text that begins in one of those ways."""
+    """A text that begins with one of these strings."""
 
     def holds(path: Path) -> bool:
         with path.open("rb") as stream:
@@ -48,15 +48,15 @@ def text_of(name: str, *begins: str) -> Kind:
 
 
 def marked(name: str, mark: bytes) -> Kind:
-    """A file in which a mark stands, wherever that is."""
+    """A file that contains a mark anywhere."""
 
     def holds(path: Path) -> bool:
         with path.open("rb") as stream:
             tail = b""
-            while piece := stream.read(1 << 20):
-                if mark in tail + piece:
+            while chunk := stream.read(1 << 20):
+                if mark in tail + chunk:
                     return True
-                tail = piece[-len(mark) :]
+                tail = chunk[-len(mark) :]
         return False
 
     return Kind(name, holds)
@@ -67,9 +67,9 @@ FIGURES = lines_of("a list of figures of videos", "file")
 
 
 def _begin(path: Path, whole: bool = False):
-    """The JSON value of a file's first line, or of all of it; None where there is none."""
+    """The JSON value of a file's first line, or of the whole file; None if it is not JSON."""
     with path.open("rb") as stream:
-        if stream.read(64).lstrip()[:1] != b"{":  # a film is not searched for the end of its first line
+        if stream.read(64).lstrip()[:1] != b"{":  # do not search a film for the end of its first line
             return None
         stream.seek(0)
         text = stream.read(LONGEST) if whole else stream.readline(LONGEST)

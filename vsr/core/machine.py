@@ -1,4 +1,4 @@
-"""What this machine gives us: cores, memory and GPUs, and how the libraries below are made to share the cores."""
+"""The resources of this machine (cores, memory, GPUs), and how libraries share the cores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from vsr.core.errors import VsrError
 
-FILES_A_PROCESS = 4  # at least: beginning one takes as long as reading eight clips of 3 s
+FILES_A_PROCESS = 4  # at least: starting a process takes as long as reading eight clips of 3 s
 AUTO, FLOAT32, BFLOAT16, INT8 = "auto", "float32", "bfloat16", "int8"
 PRECISIONS = (AUTO, FLOAT32, BFLOAT16, INT8)
 WITHOUT_FLOAT64 = ("mps",)  # kinds of devices
@@ -17,28 +17,28 @@ CGROUP = Path("/sys/fs/cgroup")  # a container's limits, where it has any
 
 
 def cores() -> int:
-    """Cores that this process may use, at least 1; a container's share of processor time counts."""
-    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Number of cores that this process may use, at least 1; a container's limit on processor time counts."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with suppress(OSError, ValueError):
         quota, period = (CGROUP / "cpu.max").read_text().split()
-        found = min(found, round(int(quota) / int(period)))  # "max" is no number: no limit
-    return max(1, found)
+        count = min(count, round(int(quota) / int(period)))  # "max" is not a number: no limit
+    return max(1, count)
 
 
 def free_memory() -> int:
-    """Bytes that new processes may take; 0 where the system does not say."""
-    found = 0
+    """Bytes that new processes may take; 0 if the system does not say."""
+    free = 0
     with suppress(OSError, ValueError, LookupError):
         (line,) = [line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable:")]
-        found = 1024 * int(line.split()[1])
+        free = 1024 * int(line.split()[1])
     with suppress(OSError, ValueError):
         limit, used = ((CGROUP / name).read_text() for name in ("memory.max", "memory.current"))
-        found = min(found, max(0, int(limit) - int(used)))
-    return found
+        free = min(free, max(0, int(limit) - int(used)))
+    return free
 
 
 def processes_for(num_files: int, memory: int) -> int:
-    """How many processes read so many files: one for each core, as far as there is work and ``memory`` bytes each."""
+    """Number of processes to read ``num_files`` files: one per core, limited by work and ``memory`` bytes each."""
     most = max(1, min(cores(), num_files // FILES_A_PROCESS))
     free = free_memory() if most > 1 else 0
     return max(1, min(most, free // memory)) if free else most
@@ -56,16 +56,16 @@ def add_device_argument(parser, default: str = "cpu") -> None:
 
 
 def find_device(name) -> str:
-    """The device of that name, tried; "auto" is the first GPU, or the CPU. Raises VsrError bad_options."""
+    """The name of a device that works; "auto" is the first GPU, or the CPU. Raises VsrError bad_options."""
     import torch
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # the last two: builds without that device
-        why = str(error).splitlines()[0]
-        raise VsrError("bad_options", f"device {name} cannot be used ({why}): try cpu") from error
+        torch.empty(1, device=torch.device(name))
+    except (TypeError, RuntimeError, AssertionError, NotImplementedError) as error:  # the last two: builds without it
+        reason = str(error).splitlines()[0]
+        raise VsrError("bad_options", f"device {name} cannot be used ({reason}): try cpu") from error
     return str(name)
 
 
@@ -79,32 +79,32 @@ def add_precision_argument(parser) -> None:
 
 
 def check_precision(name: str) -> None:
-    """Raises VsrError bad_options for a precision that is not known."""
+    """Raise VsrError bad_options for an unknown precision."""
     if name not in PRECISIONS:
         raise VsrError("bad_options", f"precision is '{name}'; it can be {', '.join(PRECISIONS)}")
 
 
 def exact_device(device: Any) -> Any:
-    """Where sums that need float64 are made: on the device, or on the CPU for one that has none (Apple's GPU)."""
+    """The device for sums that need float64: the same, or the CPU for a device without float64 (Apple's GPU)."""
     import torch
 
     return torch.device("cpu") if device.type in WITHOUT_FLOAT64 else device
 
 
 def wait_passively() -> None:
-    """Set OpenMP, where PyTorch is not loaded yet, so that a thread that waits for the others sleeps and does not spin.
+    """Let threads of OpenMP that wait for others sleep instead of spin; works only before PyTorch is loaded.
 
-    Two threads that spin for each other while another process wants a core make reading many times slower; on an idle
-    machine it costs nothing that can be measured (tools/bench/busy_machine.py). Done by `import vsr`. What the user has
-    set stays: OMP_WAIT_POLICY=ACTIVE, or GOMP_SPINCOUNT, which has the last word.
+    Two threads that spin for each other while another process uses a core make reading many times slower; on an idle
+    machine sleeping costs nothing measurable (tools/bench/busy_machine.py). `import vsr` calls this. Settings of the
+    user stay: OMP_WAIT_POLICY=ACTIVE, or GOMP_SPINCOUNT, which overrides it.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def share_cores(threads: int = 0) -> None:
-    """Have libraries that are not loaded yet use so many threads (0: as they like).
+    """Let libraries that are not loaded yet use ``threads`` threads (0: their default).
 
-    The products of numpy are too small here to gain anything by threads. What the user has set stays.
+    The products of numpy are too small here to gain from threads. Settings of the user stay.
     """
     wait_passively()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,13 +1,15 @@
-"""Numbers of options and settings: what a number is, and the range that each may have. NaN and infinity are none.
+"""Checks of numbers in options and settings: what a number is, and its allowed range. NaN and infinity are none.
 
-`x < 0` is false for NaN, so a check written as the opposite of what is wanted lets it pass; here every check asks
-whether a number is inside its range.
+`x < 0` is false for NaN, so a check for what is forbidden would let it pass; here every check asks whether a number is
+inside its range.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import PurePath
 from typing import Any
 
 from vsr.core.errors import WRONG_USAGE, VsrError
@@ -15,7 +17,7 @@ from vsr.core.errors import WRONG_USAGE, VsrError
 
 @dataclass(frozen=True)
 class Range:
-    """The finite numbers from ``least`` to ``most``, both included, or between ``above`` and ``below``."""
+    """The finite numbers from ``least`` to ``most``, inclusive, or between ``above`` and ``below``, exclusive."""
 
     least: float | None = None
     most: float | None = None
@@ -40,20 +42,36 @@ class Range:
 ANY = Range()
 NOT_NEGATIVE, POSITIVE, SHARE = Range(least=0), Range(above=0), Range(least=0, most=1)
 COUNT = Range(least=1)
-SEED = Range(least=0, most=2**63 - 1)  # what PyTorch, NumPy and Python all take
+SEED = Range(least=0, most=2**63 - 1)  # accepted by PyTorch, NumPy and Python
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a finite int or float; a truth value is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """Whether a value is a finite real number, NumPy's included; a bool is not."""
+    if isinstance(value, bool) or not isinstance(value, Real):
         return False
-    return isinstance(value, int) or math.isfinite(value)
+    return isinstance(value, Integral) or math.isfinite(value)
+
+
+def check_whole(name: str, value: Any, allowed: Range = ANY, reason: str = "") -> None:
+    """`check_number` of one that must be whole, such as a count."""
+    if is_number(value) and not isinstance(value, Integral):
+        raise VsrError(reason or "bad_config", f"{name} is {value}: it must be a whole number")
+    check_number(name, value, allowed, reason)
+
+
+def make_plain(options: Any) -> None:
+    """NumPy's numbers in a dataclass become Python's, which JSON can hold and searches take, and paths their text."""
+    for name, value in vars(options).items():
+        if isinstance(value, Real) and hasattr(value, "item"):
+            object.__setattr__(options, name, value.item())
+        elif isinstance(value, PurePath):
+            object.__setattr__(options, name, str(value))
 
 
 def check_number(name: str, value: Any, allowed: Range = ANY, reason: str = "") -> None:
-    """Raises VsrError naming the option, its value and its range, where the value is outside.
+    """Raise VsrError naming the option, its value and its range, if the value is outside.
 
-    ``reason``: bad_options for an option, ``--NAME``, else bad_config, where it is not given.
+    ``reason``: by default bad_options for an option, ``--NAME``, else bad_config.
     """
     if value not in allowed:
         reason = reason or (WRONG_USAGE if name.startswith("--") else "bad_config")
@@ -61,9 +79,9 @@ def check_number(name: str, value: Any, allowed: Range = ANY, reason: str = "") 
 
 
 def check_numbers(options: Any, prefix: str = "", reason: str = "bad_config", **allowed: Range) -> None:
-    """Check the numbers of a dataclass: those in ``allowed`` (field -> range), and that all others are finite.
+    """Check the numbers of a dataclass: fields in ``allowed`` (field -> range), and that all others are finite.
 
-    ``prefix`` stands before the fields' names in the message, as in ``optim.``. Raises VsrError (``reason``).
+    ``prefix`` precedes the fields' names in the message, as in ``optim.``. Raises VsrError (``reason``).
     """
     for name, value in vars(options).items():
         if name in allowed or isinstance(value, int | float) and not isinstance(value, bool):

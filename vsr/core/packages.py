@@ -1,4 +1,4 @@
-"""Optional packages: imported where they are needed, and named in one line where they are not there."""
+"""Optional packages: imported where they are needed; one line names a missing one."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from types import ModuleType
 
 from vsr.core.errors import VsrError, one_line
 
-# Libraries of the system that wheels count on, and Debian's packages that hold them.
+# System libraries that wheels need, and the Debian packages that contain them.
 DEBIAN = {"libGL.so.1": "libgl1", "libgthread-2.0.so.0": "libglib2.0-0", "libEGL.so.1": "libegl1"}
 
 
 def needed(name: str, purpose: str, install: str = "") -> ModuleType:
-    """The module ``name``. Raises VsrError missing_package: ``purpose`` needs it, and how to ``install`` it."""
+    """The module ``name``. Raises VsrError missing_package with its ``purpose`` and how to ``install`` it."""
     try:
         return import_module(name)
     except (ImportError, OSError) as error:
-        absent = getattr(error, "name", None) == name.split(".")[0]
-        why = "" if absent else f" ({one_line(error)})"  # it is installed, and something that it needs is not
+        is_absent = getattr(error, "name", None) == name.split(".")[0]
+        cause = "" if is_absent else f" ({one_line(error)})"  # installed, but one of its own dependencies is missing
         remedy = _system_package(error) or install or f"pip install {name}"
-        raise VsrError("missing_package", f"{purpose} needs the package {name}{why}: {remedy}") from error
+        raise VsrError("missing_package", f"{purpose} needs the package {name}{cause}: {remedy}") from error
 
 
 @contextmanager
 def deferred(*names: str) -> Iterator[None]:
-    """Within, `import` of the modules ``names`` costs nothing: each is loaded when something of it is first used.
+    """Inside, `import` of the modules ``names`` costs nothing: each is loaded when something of it is first used.
 
-    For what another package imports and we do not use (MediaPipe its plots: a second of every start). A parent goes
-    before its children.
+    For modules that another package imports and this one does not use (plotting in MediaPipe: a second of every start).
+    Name parents before their children.
     """
     absent = [name for name in names if name not in sys.modules]
     for name in absent:
@@ -47,7 +47,7 @@ def deferred(*names: str) -> Iterator[None]:
 
 
 class _Deferred(ModuleType):
-    """Stands for a module; loads it at the first look inside."""
+    """Stands for a module, which is loaded on the first attribute access."""
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
@@ -56,7 +56,7 @@ class _Deferred(ModuleType):
 
 
 def _system_package(error: BaseException) -> str:
-    """How to install the system's library that an import did not find; "" where it is not that."""
+    """How to install the system library that an import did not find; "" for any other error."""
     library = re.match(r"(\S+\.so[.\d]*): cannot open shared object", str(error))
     if not library:
         return ""

@@ -1,4 +1,4 @@
-"""Work spread over processes; one bad item never stops the others."""
+"""Work spread over processes; an item that crashes its process does not stop the others."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from vsr.core.worker import end, spawning, start_worker, worked
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-AHEAD = 2  # items a process that are handed over before they are due: a corpus has a million
+AHEAD = 2  # items per process that are submitted in advance: a corpus has a million
 
 
 def in_processes(
     work: Callable[[Item], Result], items: Iterable[Item], jobs: int, lost: Callable[[Item], Result],
     ordered: bool = True,
 ) -> Iterator[Result]:  # fmt: skip
-    """Yield ``work(item)`` of every item; ``lost(item)`` where the process that did it died.
+    """Yield ``work(item)`` for every item; ``lost(item)`` if its process died.
 
-    In the order of the items, or with ``ordered`` False as they are done. ``work`` is sent to fresh processes, so it is
-    a function of a module, or a partial of one. What it raises ends the run.
+    In the order of the items, or with ``ordered`` False as they finish. ``work`` is sent to fresh processes, so it must
+    be a function of a module, or a partial of one. An exception in it ends the run.
     """
     results = _survived(work, enumerate(items), jobs, lost)
     return _in_order(results) if ordered else (result for _, result in results)
@@ -39,22 +39,22 @@ def _in_order(results: Iterator[tuple[int, Result]]) -> Iterator[Result]:
 
 
 def _survived(work: Callable, items: Iterator[tuple], jobs: int, lost: Callable) -> Iterator[tuple]:
-    """(number, result) of every (number, item). A dead process takes its pool along: those that were in work are then
-    tried one by one, so that the culprit is known."""
+    """(number, result) of every (number, item). A process that dies breaks its pool: the items that were running are
+    then tried one by one, to find the culprit."""
     while True:
         suspects: list[tuple] = []
         yield from _pooled(work, items, jobs, suspects)
         if not suspects:
             return
         for number, item in suspects:
-            dead: list[tuple] = []
-            yield from _pooled(work, iter([(number, item)]), 1, dead)
-            if dead:
+            crashed: list[tuple] = []
+            yield from _pooled(work, iter([(number, item)]), 1, crashed)
+            if crashed:
                 yield number, lost(item)
 
 
 def _pooled(work: Callable, items: Iterator[tuple], jobs: int, suspects: list[tuple]) -> Iterator[tuple]:
-    """Feed a pool from ``items`` up to their end or a death; the items in work then are added to ``suspects``."""
+    """Run ``items`` in a pool until they end or a process dies; items then running are added to ``suspects``."""
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
     pool = ProcessPoolExecutor(jobs, context, start_worker, (jobs,))
     try:
@@ -70,7 +70,7 @@ def _pooled(work: Callable, items: Iterator[tuple], jobs: int, suspects: list[tu
             if not suspects:
                 running |= _submitted(pool, work, islice(items, len(done)), suspects)
     except BaseException:
-        # Ctrl-C, or an item whose error ends the run: nobody waits for those still in work.
+        # Ctrl-C, or an exception that ends the run: do not wait for running items.
         end(list((pool._processes or {}).values()))  # of this pool alone; Python 3.14 has terminate_workers()
         raise
     finally:
@@ -78,7 +78,7 @@ def _pooled(work: Callable, items: Iterator[tuple], jobs: int, suspects: list[tu
 
 
 def _submitted(pool: ProcessPoolExecutor, work: Callable, items: Iterator[tuple], suspects: list[tuple]) -> dict:
-    """Futures of ``items``; those that a pool already broken does not take become suspects."""
+    """Future -> item for ``items``; items that a broken pool does not accept are added to ``suspects``."""
     running = {}
     for item in items:
         try:

@@ -1,4 +1,4 @@
-"""What may be missing, where it is not."""
+"""Narrows optional values that are known to be present."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def present(value: T | None, what: str) -> T:
-    """``value``, where what was checked before says that it is there. Raises LookupError naming ``what`` it is."""
+    """``value``, known from an earlier check not to be None. Raises LookupError naming ``what`` is missing."""
     if value is None:
         raise LookupError(f"{what} is missing")
     return value

@@ -1,4 +1,4 @@
-"""How a long run goes: what it reports while it goes on, and the bar on a terminal that shows it."""
+"""Progress of long runs: callbacks, and bars on a terminal."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any, TypeVar
 
 from vsr.core.clock import FPS
 
-LONG = 30.0  # seconds; a shorter video is read before a bar of its own would show anything
+LONG = 30.0  # seconds; a shorter video is finished before its own bar would show anything
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What a run reports while it goes on.
+    """Callbacks of a run.
 
-    progress: called about once a second of video with (file, seconds read, seconds in all or 0 where unknown).
-    block: called after each block of a long video but the last, with the transcript so far.
+    progress: called about once per second of video with (file, seconds read, seconds in all or 0 if unknown).
+    block: called after each block of a long video except the last, with the transcript so far.
     """
 
     progress: Callable[[Any, float, float], None] = lambda file, done, total: None
@@ -35,14 +35,14 @@ def shown(transcripts: Callable[[Watch], Iterator[Item]], count: int) -> Iterato
         yield transcripts(Watch())
         return
     with _seconds_bar(transient=count == 1) as bar:
-        found = transcripts(Watch(progress=_FileBar(bar)))
-        yield bar.track(found, total=count, description="files") if count > 1 else found
+        results = transcripts(Watch(progress=_FileBar(bar)))
+        yield bar.track(results, total=count, description="files") if count > 1 else results
 
 
 @contextmanager
 def film_bar() -> Iterator[Callable[[Any, float, float], None]]:
-    """What shows on a terminal how far a long video is, with the time left and how many times faster than real time
-    it goes: the `progress` of a `Watch`."""
+    """The `progress` of a `Watch` that shows a bar for a long video on a terminal, with the time left and the speed
+    relative to real time."""
     if not sys.stderr.isatty():
         yield Watch().progress
         return
@@ -56,13 +56,13 @@ def _seconds_bar(transient: bool):
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), _speed())
-    # rich would send what is printed to stdout through the bar's terminal, past a redirection to a file.
+    # By default rich prints stdout through the bar's terminal, past a redirection to a file.
     console = Console(stderr=True)
     return Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty(), transient=transient)
 
 
 def watched(frames: Iterable[tuple], progress: Callable[[Any, float, float], None], file, total: float):
-    """The (frame, place) pairs of a video of ``total`` seconds as they come, reported about once a second of it."""
+    """The (frame, place) pairs of a video of ``total`` seconds, reported about once per second of video."""
     for count, (frame, place) in enumerate(frames):
         if count % FPS == 0:
             progress(file, place.time, total)
@@ -70,11 +70,11 @@ def watched(frames: Iterable[tuple], progress: Callable[[Any, float, float], Non
 
 
 def counted(items: Iterable[Item], what: str, total: int, done: int = 0, failed: str = "") -> Iterator[Item]:
-    """The items as they come, while a bar on stderr counts them and shows the time left.
+    """The items as they arrive, while a bar on stderr counts them and shows the time left.
 
     Args:
-        done: how many of ``total`` were there before.
-        failed: what an item that has a ``reason`` is, such as "refused"; the bar says how many are.
+        done: how many of ``total`` were done before.
+        failed: word for items that have a ``reason``, such as "refused"; the bar shows their number.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -95,14 +95,14 @@ def _speed():
 
     class Speed(ProgressColumn):
         def render(self, task) -> Text:
-            known = task.fields.get("video") and task.speed
-            return Text(f"{task.speed:.1f} x real time" if known else "")
+            is_known = task.fields.get("video") and task.speed
+            return Text(f"{task.speed:.1f} x real time" if is_known else "")
 
     return Speed()
 
 
 class _FileBar:
-    """The bar of the video that is being read; one at a time."""
+    """The bar of the video that is being read, one at a time."""
 
     def __init__(self, bar):
         self._bar, self._file, self._task = bar, None, None
@@ -114,6 +114,6 @@ class _FileBar:
             if self._task is not None:
                 self._bar.remove_task(self._task)
             # A resumed video starts where it stopped: the speed must not count what was read before.
-            name, known = Path(file).name, total or None
-            self._file, self._task = file, self._bar.add_task(name, total=known, completed=done, video=True)
+            name, seconds = Path(file).name, total or None
+            self._file, self._task = file, self._bar.add_task(name, total=seconds, completed=done, video=True)
         self._bar.update(self._task, completed=done)

@@ -1,8 +1,8 @@
-"""Standard error without what dependencies write there: warnings to developers, and the logs of mediapipe, whose C++
-writes them past every Python logger.
+"""Keeps messages of dependencies out of standard error: warnings to developers, and the logs of mediapipe, whose C++
+code writes them past every Python logger.
 
-Those go to file descriptor 2, which all threads and child processes share. So for a moment that descriptor is a pipe:
-the lines of the logs are left out, and what others write is passed on.
+These logs go to file descriptor 2, which all threads and child processes share. So that descriptor is a pipe for a
+moment: lines of the logs are dropped, and everything else is passed on.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ LOGS = re.compile(
     rb"[IWEF]\d{4} \d\d:\d\d:\d+\.\d+ +\d+ \S+:\d+\] |WARNING: (All log messages|Logging) before |"
     rb"INFO: (Created|Initialized) TensorFlow Lite"
 )
-STRAGGLERS = 0.2  # seconds that what is left in the pipe has to arrive; a child process may keep the pipe open
-_turn = threading.RLock()  # one thread at a time: two that exchange the descriptor could leave it with neither's file
+STRAGGLERS = 0.2  # seconds for the rest of the pipe to arrive; a child process may keep the pipe open
+_turn = threading.RLock()  # one thread at a time: two that swap the descriptor could lose the original
 _depth = 0
 
-if hasattr(os, "register_at_fork"):  # no process is forked while the descriptor is a pipe whose reader it would lack
+if hasattr(os, "register_at_fork"):  # do not fork while the descriptor is a pipe: the child would lack its reader
     os.register_at_fork(before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_turn.release)
 
 
 @contextmanager
 def quiet_warnings() -> Iterator[None]:
-    """Leave out what libraries warn their developers of, such as names that go away; -W and PYTHONWARNINGS show it."""
+    """Hide warnings of libraries to developers, such as deprecations; -W and PYTHONWARNINGS show them."""
     with warnings.catch_warnings():
         if not sys.warnoptions:
             leave_out_warnings()
@@ -37,7 +37,7 @@ def quiet_warnings() -> Iterator[None]:
 
 
 def leave_out_warnings() -> None:
-    """From now on, in a process of our own."""
+    """Hide these warnings from now on, in a process of our own."""
     for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
         warnings.simplefilter("ignore", category)
     warnings.filterwarnings("ignore", message=".*pkg_resources", category=UserWarning)
@@ -59,25 +59,25 @@ def quiet_stderr() -> Iterator[None]:
 @contextmanager
 def _filtered() -> Iterator[None]:
     try:
-        kept = os.dup(2)
-    except OSError:  # closed: nobody reads it
+        original = os.dup(2)
+    except OSError:  # descriptor 2 is closed
         yield
         return
     source, pipe = os.pipe()
-    reader = threading.Thread(target=_pass_on, args=(source, kept), daemon=True)
+    reader = threading.Thread(target=_pass_on, args=(source, original), daemon=True)
     reader.start()
     os.dup2(pipe, 2)
     os.close(pipe)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
+        os.dup2(original, 2)
         reader.join(STRAGGLERS)
 
 
 def _pass_on(source: int, target: int) -> None:
-    """Copy lines but the logs, until nobody can write any more."""
-    with open(source, "rb") as lines, open(target, "wb", buffering=0) as passed, suppress(OSError):
+    """Copy all lines except the logs, until the pipe is closed."""
+    with open(source, "rb") as lines, open(target, "wb", buffering=0) as output, suppress(OSError):
         for line in lines:
             if not LOGS.match(line):
-                passed.write(line)
+                output.write(line)

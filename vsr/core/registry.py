@@ -1,7 +1,7 @@
-"""Kinds of one part of a system, by name: those that are in the package, and those that others add from outside.
+"""Registries of components by name: those of the package, and those that plug-ins add.
 
-Outside, a kind is added by a decorator (``@FRONTENDS.register("mine")``) in a module that the entry points of the
-registry's group name, or the environment variable VSR_PLUGINS (modules, with commas between).
+A plug-in adds a kind with a decorator (``@FRONTENDS.register("mine")``) in a module that is named by the entry points
+of the registry's group, or by the environment variable VSR_PLUGINS (modules, separated by commas).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Kind = TypeVar("Kind")
 
 
 class Registry(Generic[Kind]):
-    """Args: what: the part, as messages name it; group: of entry points; builtin: module that registers ours."""
+    """Args: what: the part, for messages; group: of entry points; builtin: module that registers the package's own."""
 
     def __init__(self, what: str, group: str, builtin: str = ""):
         self.what, self.group, self._builtin = what, group, builtin
@@ -28,19 +28,21 @@ class Registry(Generic[Kind]):
         self._complete = False
 
     def register(self, name: str) -> Callable[[Kind], Kind]:
-        """A decorator that adds a kind. Raises ValueError for a name that another kind has."""
+        """A decorator that adds a kind. Raises ValueError for a name that is taken by another kind."""
 
         def added(kind: Kind) -> Kind:
-            known = self._kinds.setdefault(name, kind)
-            if known is not kind and _place(known) != _place(kind):
-                raise ValueError(f"two kinds of {self.what} are called {name!r}: {_place(known)} and {_place(kind)}")
+            registered = self._kinds.setdefault(name, kind)
+            if registered is not kind and _place(registered) != _place(kind):
+                raise ValueError(
+                    f"two kinds of {self.what} are called {name!r}: {_place(registered)} and {_place(kind)}"
+                )
             self._kinds[name] = kind
             return kind
 
         return added
 
     def __getitem__(self, name: str) -> Kind:
-        """The kind of that name. Raises ValueError that lists near ones."""
+        """The kind of that name. Raises ValueError that lists similar names."""
         if name not in self._kinds:
             self._load()
         if name not in self._kinds:
@@ -58,7 +60,7 @@ class Registry(Generic[Kind]):
         return iter(sorted(self._kinds))
 
     def _load(self) -> None:
-        """Import all that may register kinds, once. Raises VsrError (bad_plugin) for a module that fails."""
+        """Import all modules that may register kinds, once. Raises VsrError (bad_plugin) if one fails."""
         if self._complete:
             return
         named = [name.strip() for name in os.environ.get(PLUGINS, "").split(",") if name.strip()]

@@ -1,4 +1,4 @@
-"""Settings, options and verbs by their earlier names: they work for one more version, and the new name is printed."""
+"""Earlier names of settings, options and verbs: they work for one more version, and the new name is printed."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any
 
 
 def with_new_names(kind: type, given: Mapping[str, Any], prefix: str = "", say: bool = True) -> dict[str, Any]:
-    """``given`` with earlier names replaced: those in the metadata ("earlier") of the fields of ``kind``.
+    """``given`` with earlier names replaced, which are in the metadata ("earlier") of the fields of ``kind``.
 
     Args:
         kind: a dataclass of settings.
-        prefix: of the settings, as they are printed ("data.").
-        say: print each replacement on the error stream; what a program stored, no user can mend.
+        prefix: of the settings in messages, such as "data.".
+        say: print each replacement on stderr; leave out for stored settings, which the user cannot change.
     """
-    renamed = {own.metadata["earlier"]: own.name for own in fields(kind) if "earlier" in own.metadata}
-    found = {}
+    renamed = {setting.metadata["earlier"]: setting.name for setting in fields(kind) if "earlier" in setting.metadata}
+    settings = {}
     for key, value in given.items():
         if key in renamed and renamed[key] not in given:
             if say:
                 _print(f"setting {prefix}{key}", f"{prefix}{renamed[key]}")
             key = renamed[key]
-        found[key] = value
-    return found
+        settings[key] = value
+    return settings
 
 
 def add_earlier_option(parser: argparse.ArgumentParser, earlier: str, option: str) -> None:
-    """``earlier`` does what ``option``, declared before, does; it is in no help."""
-    action = next(own for own in parser._actions if option in own.option_strings)
+    """Add ``earlier`` as a hidden name of ``option``, which was declared before."""
+    action = next(candidate for candidate in parser._actions if option in candidate.option_strings)
     parser.add_argument(
         earlier, action=_Earlier, dest=action.dest, nargs=action.nargs, default=argparse.SUPPRESS,
         help=argparse.SUPPRESS, now=action,
@@ -38,7 +38,7 @@ def add_earlier_option(parser: argparse.ArgumentParser, earlier: str, option: st
 
 
 class _Earlier(argparse.Action):
-    """Prints the new name and hands over to its action."""
+    """Prints the new name and calls the action of the new option."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, now: argparse.Action, **settings: Any):
         super().__init__(option_strings, dest, **settings)

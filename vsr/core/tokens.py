@@ -1,4 +1,4 @@
 """Token numbers that tokenizers, batches, models and losses agree on."""
 
-BLANK, UNK = 0, 1  # of CTC; what no entry of a vocabulary stands for. The last entry is the start and the end of a text
+BLANK, UNK = 0, 1  # CTC's blank; text outside the vocabulary. The last token is both start and end of a text
 IGNORE = -1  # padding of a batch of tokens

@@ -1,6 +1,6 @@
-"""Frozen dataclasses to plain JSON and back, every field checked by its type.
+"""Converts frozen dataclasses to plain JSON and back, checking the type of every field.
 
-Tuples are lists, bytes are base64; a class among ``rows`` is a list of its fields' values instead of an object.
+Tuples become lists, bytes base64; a class among ``rows`` becomes a list of its fields' values instead of an object.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAMES = {
 
 
 def to_plain(value: Any, rows: tuple[type, ...] = ()) -> Any:
-    """What ``json.dumps`` takes."""
+    """The value as ``json.dumps`` accepts it."""
     kind: type = type(value)
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
@@ -34,33 +34,35 @@ def to_plain(value: Any, rows: tuple[type, ...] = ()) -> Any:
 
 
 def from_plain(kind: type[T], value: Any, rows: tuple[type, ...] = (), path: str = "") -> T:
-    """What `to_plain` made of a ``kind``. Raises ValueError, which says where what else is found."""
-    found: Any
+    """The inverse of `to_plain` for a ``kind``. Raises ValueError that says where the value does not fit."""
+    result: Any
     if isinstance(kind, types.UnionType):
-        (only,) = (own for own in get_args(kind) if own is not type(None))
-        found = None if value is None else from_plain(only, value, rows, path)
+        (only,) = (option for option in get_args(kind) if option is not type(None))
+        result = None if value is None else from_plain(only, value, rows, path)
     elif get_origin(kind) is tuple:
-        found = _tuple(get_args(kind), value, rows, path)
-    elif get_origin(kind) is dict:  # settings of another package's, which checks them
-        found = _plain(dict, value, path)
+        result = _tuple(get_args(kind), value, rows, path)
+    elif get_origin(kind) is dict:  # settings of another package, which checks them itself
+        result = _plain(dict, value, path)
     elif is_dataclass(kind):
-        found = _record(kind, value, rows, path)
+        result = _record(kind, value, rows, path)
     else:
-        found = _plain(kind, value, path)
-    return found
+        result = _plain(kind, value, path)
+    return result
 
 
 def _record(kind: type, value: Any, rows: tuple[type, ...], path: str) -> Any:
-    known = _fields(kind)
+    expected = _fields(kind)
     if kind in rows:
-        found = dict(zip(known, _list(value, len(known), path), strict=True))
+        record = dict(zip(expected, _list(value, len(expected), path), strict=True))
     elif isinstance(value, dict):
-        found = value
+        record = value
     else:
         raise ValueError(f"{path or 'the record'}: expected an object, got {value!r:.40}")
-    if odd := [name for name in found if name not in known] or [n for n in known if known[n][1] and n not in found]:
-        raise ValueError(f"{_at(path, odd[0])}: {'missing' if odd[0] in known else 'unknown'}")
-    return kind(**{name: from_plain(known[name][0], own, rows, _at(path, name)) for name, own in found.items()})
+    if wrong := [name for name in record if name not in expected] or [
+        n for n in expected if expected[n][1] and n not in record
+    ]:
+        raise ValueError(f"{_at(path, wrong[0])}: {'missing' if wrong[0] in expected else 'unknown'}")
+    return kind(**{name: from_plain(expected[name][0], item, rows, _at(path, name)) for name, item in record.items()})
 
 
 def _tuple(kinds: Sequence[Any], value: Any, rows: tuple[type, ...], path: str) -> tuple:
@@ -82,18 +84,18 @@ def _plain(kind: type, value: Any, path: str) -> Any:
             return base64.b64decode(value, validate=True)
     except (TypeError, ValueError):
         value = ...
-    right = (int, float) if kind is float else kind
-    if not isinstance(value, right) or isinstance(value, bool) is not (kind is bool):
+    allowed = (int, float) if kind is float else kind
+    if not isinstance(value, allowed) or isinstance(value, bool) is not (kind is bool):
         raise ValueError(f"{path}: expected {NAMES[kind]}, got {value!r:.40}")
     return value
 
 
 @lru_cache
 def _fields(kind: type) -> dict[str, tuple[type, bool]]:
-    """Name -> type, and whether it must be given."""
+    """Field name -> type, and whether it is required."""
     hints = get_type_hints(kind)
-    needed = {item.name: item.default is MISSING and item.default_factory is MISSING for item in fields(kind)}
-    return {name: (hints[name], needed[name]) for name in needed}
+    is_required = {item.name: item.default is MISSING and item.default_factory is MISSING for item in fields(kind)}
+    return {name: (hints[name], is_required[name]) for name in is_required}
 
 
 def _at(path: str, name: str) -> str:

@@ -16,7 +16,7 @@ def frame_edges(times: np.ndarray) -> np.ndarray:
 
 
 def window_spans(num_frames: int, window: int = WINDOW, overlap: int = OVERLAP) -> list[tuple[int, int]]:
-    """Cut `num_frames` into (start, stop) spans of at most `window` frames, overlapping by `overlap` or more.
+    """Split `num_frames` into (start, stop) spans of at most `window` frames, overlapping by `overlap` or more.
 
     All spans are equally long and evenly spread, so that none is a stub and a batch needs no padding.
     """

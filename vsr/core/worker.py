@@ -1,6 +1,6 @@
-"""What a worker process is: it has its share of the cores, leaves Ctrl-C to its parent and never outlives it.
+"""Worker processes: each has its share of the cores, leaves Ctrl-C to its parent and never outlives it.
 
-Asked to end, by SIGTERM or because the parent has died, it cleans up what it was at and goes.
+When asked to end, by SIGTERM or by the death of its parent, a worker cleans up and exits.
 """
 
 from __future__ import annotations
@@ -19,36 +19,35 @@ from typing import Any
 from vsr.core.machine import cores, share_cores
 from vsr.core.quiet import leave_out_warnings
 
-GRACE = 3.0  # seconds to clean up; then a process is ended
-LOOK = 1.0  # seconds between two looks at whose child this is
-PARENT = "VSR_PARENT"  # in the environment of the ranks that a training run starts: the number of its process
+GRACE = 3.0  # seconds to clean up, after which a process is killed
+LOOK = 1.0  # seconds between checks of the parent
+PARENT = "VSR_PARENT"  # environment variable of the ranks that a training run starts: its process id
 
 
 _at_work = False  # whether there is something to clean up
 
 
 class Asked(SystemExit):
-    """The worker is to end."""
+    """The worker was asked to end."""
 
     code: int
 
 
 @contextmanager
 def spawning() -> Iterator[None]:
-    """Processes that are started inside do not hear Ctrl-C, not even while they load, when Python would answer it with
-    a traceback."""
+    """Processes started inside ignore Ctrl-C, even while they load, when Python would answer it with a traceback."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what is blocked stays so in a new process
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a new process inherits the mask
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def start_worker(jobs: int) -> None:
-    """Begin one of ``jobs`` processes."""
+    """Initialise one of ``jobs`` worker processes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     share_cores(max(1, cores() // jobs))
@@ -60,16 +59,16 @@ def start_worker(jobs: int) -> None:
 
 
 def ranks_follow() -> None:
-    """Let the ranks that Fabric starts from here, which call this, too, end with this process."""
-    own = str(os.getpid())
-    first = os.environ.get(PARENT, own) if "LOCAL_RANK" in os.environ else own
-    os.environ[PARENT] = first
-    if first != own:
-        threading.Thread(target=_follow, args=(int(first),), daemon=True).start()
+    """End the ranks that Fabric starts from here together with this process; the ranks call this function, too."""
+    this = str(os.getpid())
+    main = os.environ.get(PARENT, this) if "LOCAL_RANK" in os.environ else this
+    os.environ[PARENT] = main
+    if main != this:
+        threading.Thread(target=_follow, args=(int(main),), daemon=True).start()
 
 
 def worked(work: Callable[[Any], Any], item: Any) -> Any:
-    """``work(item)``; a worker that is asked to end meanwhile goes as soon as that is cleaned up."""
+    """``work(item)``; a worker that is asked to end meanwhile exits once its work is cleaned up."""
     global _at_work
     try:
         _at_work = True
@@ -81,7 +80,7 @@ def worked(work: Callable[[Any], Any], item: Any) -> Any:
 
 
 def end(workers: list[multiprocessing.process.BaseProcess]) -> None:
-    """End the workers, whatever they are at."""
+    """End the workers, even while they work."""
     for worker in workers:
         worker.terminate()
     until = time.monotonic() + GRACE
@@ -91,27 +90,27 @@ def end(workers: list[multiprocessing.process.BaseProcess]) -> None:
 
 
 def _leave(number: int, frame) -> None:
-    """Raise where there is work to clean up; else go: while Python starts or ends, that would be a traceback."""
+    """Raise if there is work to clean up; else exit: while Python starts or ends, raising would print a traceback."""
     if not _at_work:
         os._exit(128 + number)
     raise Asked(128 + number)
 
 
 def _follow(parent: int, sentinels: Sequence = ()) -> None:
-    """End this process when its parent is no more. The parent may well be process 1, as in a container: what counts
-    is that it was another."""
+    """End this process when its parent is gone. The parent may be process 1, as in a container, so its id is compared
+    with the original one."""
     while os.getppid() == parent and not _wait(sentinels):
         pass
     if hasattr(signal, "pthread_kill"):
         os.kill(os.getpid(), signal.SIGTERM)
-    else:  # Windows, where that would end the process before it has cleaned up
+    else:  # on Windows os.kill would end the process before it has cleaned up
         signal.raise_signal(signal.SIGTERM)
     time.sleep(GRACE)
     os._exit(128 + signal.SIGTERM)
 
 
 def _wait(sentinels: Sequence) -> list:
-    """Those that are ready, after a while at the latest; Windows cannot wait for none."""
+    """The sentinels that are ready, within ``LOOK`` seconds; Windows cannot wait for an empty list."""
     if sentinels:
         return wait(sentinels, LOOK)
     time.sleep(LOOK)

@@ -1,7 +1,7 @@
 """CMLR (Zhao et al. 2019): ``video/sN/DATE/SECTION.mp4``, ``text/sN/DATE/SECTION.txt`` and lists -> manifests.
 
-The first line of a text is the sentence; spaces in it are left out, since Mandarin is scored by characters. A line of
-``{train,val,test}.csv`` is a path without ending (``s1/20170121/section_1_000.80_002.91``, or with _ after the date).
+The first line of a text is the sentence, without its spaces, since Mandarin is scored by characters. A line of
+``{train,val,test}.csv`` is a path without suffix (``s1/20170121/section_1_000.80_002.91``, or with _ after the date).
 Lists: train, dev (val), test.
 """
 
@@ -17,13 +17,13 @@ from vsr.data.manifest import Clip
 from vsr.data.splits import check_disjoint
 
 LISTS = {"train": "train", "val": "dev", "test": "test"}
-SENTENCES = 102_072  # of all lists, as the authors say
+SENTENCES = 102_072  # in all lists, as published
 
 
 def prepare_cmlr(corpus_dir: str | Path, out_dir: str | Path, lists_dir: str | Path | None = None) -> Report:
-    """Write the manifests and ``report.json``. ``lists_dir``: of the lists, else beside video and text.
+    """Write the manifests and ``report.json``. ``lists_dir``: folder of the lists, by default the corpus.
 
-    Raises VsrError bad_corpus for a wrong folder, and lists that cannot be read.
+    Raises VsrError bad_corpus for a wrong folder, or unreadable lists.
     """
     root = Path(corpus_dir)
     for name in ("video", "text"):
@@ -31,18 +31,18 @@ def prepare_cmlr(corpus_dir: str | Path, out_dir: str | Path, lists_dir: str | P
             raise VsrError("bad_corpus", f"{root} is not CMLR: no folder {name}")
     lists: dict[str, list[Clip]] = {}
     counts: list[Count] = []
-    skipped: dict[str, str] = {}  # clip -> why
-    for split, own in LISTS.items():
+    skipped: dict[str, str] = {}  # clip -> reason
+    for split, list_name in LISTS.items():
         names = _names(Path(lists_dir or root) / f"{split}.csv")
-        lists[own] = [clip for name in names if (clip := _clip(root, name, skipped))]
-        counts.append(Count(f"{split} sentences", len(lists[own]), len(names)))
+        lists[list_name] = [clip for name in names if (clip := _clip(root, name, skipped))]
+        counts.append(Count(f"{split} sentences", len(lists[list_name]), len(names)))
     check_disjoint(lists["train"], lists["dev"], lists["test"])
     counts.append(Count("sentences", sum(map(len, lists.values())), SENTENCES))
     return write_lists(out_dir, lists, Report("cmlr", counts, skipped=skipped))
 
 
 def _names(path: Path) -> list[str]:
-    """Paths of a list, all in one spelling. Raises VsrError."""
+    """Paths of a list, all in the same spelling. Raises VsrError."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -52,7 +52,7 @@ def _names(path: Path) -> list[str]:
 
 
 def _clip(root: Path, name: str, skipped: dict[str, str]) -> Clip | None:
-    """A clip, or the reason why there is none, in ``skipped``."""
+    """A clip, or None with the reason added to ``skipped``."""
     video, text = root / "video" / f"{name}.mp4", root / "text" / f"{name}.txt"
     if not video.is_file() or not text.is_file():
         skipped[name] = "no transcript" if video.is_file() else "no video"

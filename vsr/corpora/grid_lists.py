@@ -1,4 +1,4 @@
-"""Which clips of GRID the project develops and tests on, whatever else a folder of the corpus holds."""
+"""The clips of GRID in the project's development and test lists, whatever else a folder of the corpus holds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def _ids(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-# As they were drawn by seed 0 from 900 clips of s1 and 14 of each of s2 to s5.
+# Drawn with seed 0 from 900 clips of s1 and 14 of each of s2 to s5.
 LISTS = {
     DEV: _ids("""
         s1_bgah2p s1_bgat8n s1_bgia3s s1_brwt6p s1_bwag5s s1_bwwu2p s1_lbix5s s1_lbwe4n s1_lgamzp s1_lwbf4p

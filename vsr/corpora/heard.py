@@ -1,7 +1,6 @@
-"""One recording -> labelled clips: what a recogniser hears, in pieces of a length that a network can be trained on.
+"""Labels the clips of a recording with a recogniser, in pieces of a length suitable for training.
 
-A label that is not to be trusted is left out with its reason: no speech, another language, words that repeat
-themselves, a low confidence.
+Unreliable labels are left out with a reason: no speech, another language, repeating words, low confidence.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from vsr.text.normalise import alnum
 
 NO_SPEECH, OTHER_LANGUAGE, LOW_CONFIDENCE = "no_speech", "other_language", "low_confidence"
 REPEATED = "repeated"
-LOOPED = 2.4  # times that a text can be compressed from which on Whisper repeats itself (Radford et al. 2023)
+LOOPED = 2.4  # compression ratio of a text from which Whisper is assumed to repeat itself (Radford et al. 2023)
 
 
 class Recogniser(Protocol):
-    """Who hears."""
+    """A recogniser with word times."""
 
     def hear(self, wave: np.ndarray, language: str = "") -> Heard:
         """(S,) float32 at 16 kHz -> words with times."""
@@ -38,9 +37,9 @@ class Recogniser(Protocol):
 
 @dataclass(frozen=True)
 class Rules:
-    """language: that of the recordings, "" to detect it; only: keep a detected language alone; confidence: least mean
-    probability of a clip's words; silence: greatest probability that nothing is said; max_seconds: longer recordings
-    are cut at pauses."""
+    """language: of the recordings, "" to detect it; only: keep only clips in this detected language; confidence: least
+    mean probability of a clip's words; silence: greatest probability of no speech; max_seconds: longer recordings are
+    cut at pauses."""
 
     language: str = ""
     only: str = ""
@@ -58,8 +57,8 @@ class Rules:
 
 @dataclass(frozen=True)
 class Label:
-    """A clip as it was heard: ``confidence`` is the mean probability of its words, ``words`` are (word, start, end,
-    probability) in seconds from its start; ``reason``: why it is left out, "" for a good one."""
+    """A recognised clip: ``confidence`` is the mean probability of its words, ``words`` are (word, start, end,
+    probability) in seconds from its start; ``reason``: why it is left out, "" if it is kept."""
 
     clip: Clip
     confidence: float
@@ -71,7 +70,7 @@ class Label:
 
 
 def labels_of(clip: Clip, recogniser: Recogniser, rules: Rules) -> list[Label]:
-    """The labels of a recording, at least one. Raises VsrError unreadable, no_sound."""
+    """The labels of a recording, one at least. Raises VsrError unreadable, no_sound."""
     wave = natural_wave(replace(clip, num_frames=0))
     heard, seconds = recogniser.hear(wave, rules.language), len(wave) / SAMPLE_RATE
     spoken = in_words if heard.language == "en" else alnum
@@ -86,30 +85,30 @@ def labels_of(clip: Clip, recogniser: Recogniser, rules: Rules) -> list[Label]:
 def spoken_words(
     words: Sequence[HeardWord], spoken: Callable[[str], str], seconds: float
 ) -> Iterator[tuple[str, float, float, float]]:
-    """(word, start, end, probability) as it is spoken: what becomes several words shares the time, what becomes none
-    is left out; times rise and stay within the recording."""
+    """(word, start, end, probability) as spoken: the parts of a word that becomes several share its time, words that
+    become none are left out; times increase and stay within the recording."""
     last = 0.0
     for word in words:
         parts = spoken(word.word).split()
         start = min(max(word.start, last), seconds)
         end = min(max(word.end, start), seconds)
         for number, part in enumerate(parts):
-            first, stop = (start + (end - start) * place / len(parts) for place in (number, number + 1))
-            yield part, round(first, 3), round(stop, 3), round(word.probability, 4)
+            part_start, part_end = (start + (end - start) * offset / len(parts) for offset in (number, number + 1))
+            yield part, round(part_start, 3), round(part_end, 3), round(word.probability, 4)
         last = end if parts else last
 
 
 def _pieces(clip: Clip, words: list, heard: Heard, rules: Rules) -> Iterator[Label]:
-    """The parts of a long recording, on its container's clock."""
-    begin, at = _first_frame(clip), 0
-    for number, piece in enumerate(cut_at_pauses([own[:3] for own in words], rules.max_seconds)):
-        own = words[at : at + len(piece.words)]
-        while [word for word, *_ in own] != [word for word, *_ in piece.words]:  # a word longer than a piece is in none
-            at += 1
-            own = words[at : at + len(piece.words)]
-        at += len(piece.words)
-        timed = [(word, a, b, row[3]) for (word, a, b), row in zip(piece.words, own, strict=True)]
-        start, end = (round(begin + seconds, 3) for seconds in (piece.start, piece.end))
+    """The pieces of a long recording, on its container's clock."""
+    offset, index = _first_frame(clip), 0
+    for number, piece in enumerate(cut_at_pauses([word[:3] for word in words], rules.max_seconds)):
+        candidates = words[index : index + len(piece.words)]
+        while [word for word, *_ in candidates] != [word for word, *_ in piece.words]:  # a too long word is in no piece
+            index += 1
+            candidates = words[index : index + len(piece.words)]
+        index += len(piece.words)
+        timed = [(word, a, b, row[3]) for (word, a, b), row in zip(piece.words, candidates, strict=True)]
+        start, end = (round(offset + seconds, 3) for seconds in (piece.start, piece.end))
         part = replace(clip, id=f"{clip.id}_{number:03d}", start=start, end=min(end, clip.end) if clip.end else end)
         yield _label(part, timed, heard, rules)
 
@@ -121,18 +120,18 @@ def _first_frame(clip: Clip) -> float:
     except VsrError as error:
         if error.reason != "no_video":
             raise
-        return round(clip.start * FPS) / FPS  # where its wave begins
+        return round(clip.start * FPS) / FPS  # the start of its wave
 
 
 def _label(clip: Clip, words: Sequence[tuple[str, float, float, float]], heard: Heard, rules: Rules) -> Label:
-    """The clip with its text, and whether it is kept."""
-    confidence = float(np.mean([own[3] for own in words])) if words else 0.0
-    text = " ".join(own[0] for own in words)
+    """The label of a clip with its text, and the reason if it is left out."""
+    confidence = float(np.mean([word[3] for word in words])) if words else 0.0
+    text = " ".join(word[0] for word in words)
     silence = heard.silence if words else 1.0
     reason = _reason(text, confidence, heard, rules)
-    named = replace(clip, text=text, words=tuple(own[:3] for own in words))
-    sure = round(heard.language_probability, 4)
-    return Label(named, round(confidence, 4), tuple(words), heard.language, sure, round(silence, 4), reason)
+    labelled = replace(clip, text=text, words=tuple(word[:3] for word in words))
+    probability = round(heard.language_probability, 4)
+    return Label(labelled, round(confidence, 4), tuple(words), heard.language, probability, round(silence, 4), reason)
 
 
 def _reason(text: str, confidence: float, heard: Heard, rules: Rules) -> str:
@@ -146,6 +145,6 @@ def _reason(text: str, confidence: float, heard: Heard, rules: Rules) -> str:
 
 
 def compression(text: str) -> float:
-    """Bytes of a text over those that zlib makes of it."""
-    plain = text.encode("utf-8")
-    return len(plain) / len(zlib.compress(plain))
+    """Compression ratio of a text by zlib."""
+    data = text.encode("utf-8")
+    return len(data) / len(zlib.compress(data))

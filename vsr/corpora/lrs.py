@@ -1,7 +1,7 @@
-"""What LRS2 and LRS3 share (Afouras, Chung and Zisserman 2018): transcripts with word tables, trees, lists of names.
+"""The common format of LRS2 and LRS3 (Afouras, Chung and Zisserman 2018): transcripts with word tables, trees, lists.
 
-A transcript is ``Text:  WORDS``, further ``Key: value`` lines, then tables divided by blank lines: ``FRAME X Y W H``
-with a row for each frame, and ``WORD START END ASDSCORE`` with a row for each word, which only pretrain always has.
+A transcript is ``Text:  WORDS``, further ``Key: value`` lines, then tables separated by blank lines: ``FRAME X Y W H``
+with a row per frame, and ``WORD START END ASDSCORE`` with a row per word, which only pretrain always has.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ WORD_HEADER = ["WORD", "START", "END"]
 
 @dataclass(frozen=True)
 class Transcript:
-    """text: the words, in the corpus's own case; words: its word table, () if there is none; frames: rows of the
-    frame table, 0 if there is none; fault: why the word table could not be used, "" if it could."""
+    """text: the words, in the corpus's case; words: its word table, () if there is none; frames: rows of the frame
+    table, 0 if there is none; fault: why the word table could not be used, "" if it could."""
 
     text: str
     words: tuple[Word, ...] = ()
@@ -32,8 +32,8 @@ class Transcript:
 
 @dataclass
 class Subset:
-    """clips: published name (``test/<talk>/00001``) -> its clips, several where it was cut; skipped: name -> reason;
-    faults: name -> what was wrong but could be lived with; bad: what must be mended before anything is written."""
+    """clips: published name (``test/<talk>/00001``) -> its clips, several if it was cut; skipped: name -> reason;
+    faults: name -> a problem that does not stop the preparation; bad: errors that must be fixed before writing."""
 
     clips: dict[str, list[Clip]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
@@ -41,8 +41,8 @@ class Subset:
     bad: list[str] = field(default_factory=list)
 
     def words(self) -> int:
-        """Words of all transcripts."""
-        return sum(len(clip.text.split()) for own in self.clips.values() for clip in own)
+        """Number of words in all transcripts."""
+        return sum(len(clip.text.split()) for clips in self.clips.values() for clip in clips)
 
 
 def read_transcript(path: str | Path) -> Transcript:
@@ -62,14 +62,14 @@ def read_transcript(path: str | Path) -> Transcript:
 
 
 def without_braces(text: str) -> str:
-    """Single spaces, and the braces of ``{words}`` that the aligner's dictionary lacked left out, as published."""
+    """Single spaces, and no braces around ``{words}`` that the aligner's dictionary lacked, as published."""
     return " ".join(text.replace("{", "").replace("}", "").split())
 
 
 def _rows(lines: list[str], header: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """(line number, columns) of the table with that header, to the next blank line. Any white space divides columns."""
+    """(line number, columns) of the table with that header, to the next blank line. White space separates columns."""
     columns = [line.split() for line in lines]
-    first = next((i for i, own in enumerate(columns) if own[: len(header)] == header), len(lines))
+    first = next((i for i, row in enumerate(columns) if row[: len(header)] == header), len(lines))
     for number in range(first + 1, len(lines)):
         if not columns[number]:
             return
@@ -92,43 +92,43 @@ def _words(lines: list[str]) -> Iterator[Word]:
 
 
 def read_subset(root: Path, subset: str, max_seconds: float = MAX_SECONDS) -> Subset:
-    """All clips of ``root/subset/<talk>/NNNNN.{mp4,txt}``; longer ones that have a word table are cut at pauses."""
-    found = Subset()
+    """All clips of ``root/subset/<talk>/NNNNN.{mp4,txt}``; longer clips with a word table are cut at pauses."""
+    result = Subset()
     for talk in sorted(entry.name for entry in os.scandir(root / subset) if entry.is_dir()):
         files = {entry.name for entry in os.scandir(root / subset / talk)}
         for stem in sorted({os.path.splitext(name)[0] for name in files if name.endswith((".mp4", ".txt"))}):
             name = f"{subset}/{talk}/{stem}"
             if f"{stem}.mp4" not in files:
-                found.skipped[name] = "no video"
+                result.skipped[name] = "no video"
             elif f"{stem}.txt" not in files:
-                found.skipped[name] = "no transcript"
+                result.skipped[name] = "no transcript"
             else:
-                _read_clip(found, root, name, max_seconds)
-    return found
+                _read_clip(result, root, name, max_seconds)
+    return result
 
 
-def _read_clip(found: Subset, root: Path, name: str, max_seconds: float) -> None:
-    """Add what becomes of one published clip."""
+def _read_clip(result: Subset, root: Path, name: str, max_seconds: float) -> None:
+    """Add the clips of one published clip, or why it has none, to the subset."""
     try:
         transcript = read_transcript(root / f"{name}.txt")
     except VsrError as error:
-        found.bad.append(str(error))
+        result.bad.append(str(error))
         return
     if transcript.fault:
-        found.faults[name] = transcript.fault
+        result.faults[name] = transcript.fault
     clips = clips_of(name, str(root / f"{name}.mp4"), transcript, max_seconds)
     if not transcript.text:
-        found.skipped[name] = "no words"
+        result.skipped[name] = "no words"
     elif not clips:
-        found.skipped[name] = f"longer than {max_seconds:g} s without a usable word table"
+        result.skipped[name] = f"longer than {max_seconds:g} s without a usable word table"
     else:
-        found.clips[name] = clips
+        result.clips[name] = clips
 
 
 def clips_of(name: str, video: str, transcript: Transcript, max_seconds: float = MAX_SECONDS) -> list[Clip]:
-    """The clip, or the pieces it is cut into: ``pretrain/<talk>/00001`` -> ids ``pretrain_<talk>_00001_00``, ...
+    """The clip, or its pieces if it is cut: ``pretrain/<talk>/00001`` -> ids ``pretrain_<talk>_00001_00``, ...
 
-    A clip without word table is taken whole unless its frame table says that it is too long.
+    A clip without a word table is kept whole, unless its frame table shows that it is too long.
     """
     talk, clip_id = name.split("/")[-2], name.replace("/", "_")
     seconds = transcript.frames / FPS
@@ -137,13 +137,13 @@ def clips_of(name: str, video: str, transcript: Transcript, max_seconds: float =
     pieces = cut_at_pauses(transcript.words, max_seconds)
     ids = [clip_id] if len(pieces) == 1 else [f"{clip_id}_{index:02d}" for index in range(len(pieces))]
     return [
-        Clip(own, video, piece.text, talk, words=piece.words, start=piece.start, end=piece.end)
-        for own, piece in zip(ids, pieces, strict=True)
+        Clip(piece_id, video, piece.text, talk, words=piece.words, start=piece.start, end=piece.end)
+        for piece_id, piece in zip(ids, pieces, strict=True)
     ]
 
 
 def stop_if_bad(subsets: Iterable[Subset]) -> None:
-    """Raise VsrError with the count and the first of the transcripts that cannot be read."""
+    """Raise VsrError with the number of unreadable transcripts and the first one."""
     bad = [line for subset in subsets for line in subset.bad]
     if bad:
         rest = f" (and {len(bad) - 1} more transcripts)" if len(bad) > 1 else ""
@@ -151,7 +151,7 @@ def stop_if_bad(subsets: Iterable[Subset]) -> None:
 
 
 def read_names(path: Path) -> list[str]:
-    """First column of a published list. Raises VsrError if it is not there or empty."""
+    """First column of a published list. Raises VsrError if it is missing or empty."""
     try:
         names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
@@ -162,7 +162,7 @@ def read_names(path: Path) -> list[str]:
 
 
 def select(clips: dict[str, list[Clip]], names: list[str], source: Path) -> list[Clip]:
-    """The clips of a published list. Raises VsrError if the list names clips that are not there."""
+    """The clips of a published list. Raises VsrError if the list names missing clips."""
     absent = [name for name in names if name not in clips]
     if absent:
         raise VsrError("bad_corpus", f"{source} names {len(absent)} clips that the corpus lacks, such as {absent[0]}")

@@ -3,7 +3,7 @@
 Lists, made the published way:
     train_30h     trainval without the validation clips
     train_433h    pretrain and trainval without the validation clips
-    train_438h    pretrain and trainval, nothing held back: it meets dev, so training with it needs another dev list
+    train_438h    pretrain and trainval, nothing held out: it overlaps dev, so training with it needs another dev list
     dev           the names in ``lrs3-valid.id`` (AV-HuBERT), else whole talks of trainval drawn by the seed
     test          test
     unseen_*      the names in ``lrs3_unseen_{train,val,test}.txt`` (Mira et al. 2022): speech of unseen speakers
@@ -37,14 +37,14 @@ def prepare_lrs3(
     """Write the manifests and ``report.json``.
 
     Args:
-        corpus_dir: the folder that holds trainval, test and (for more than 30 h) pretrain.
+        corpus_dir: the folder with trainval, test and (for more than 30 h) pretrain.
         out_dir: receives ``<list>.jsonl``.
-        lists_dir: folder with ``lrs3-valid.id`` and, or, ``lrs3_unseen_{train,val,test}.txt``.
-        seed: of the dev list where there is no ``lrs3-valid.id``.
+        lists_dir: folder with ``lrs3-valid.id`` and/or ``lrs3_unseen_{train,val,test}.txt``.
+        seed: of the dev list if there is no ``lrs3-valid.id``.
         max_seconds: longer clips are cut at pauses.
 
     Raises:
-        VsrError: bad_corpus for a wrong folder, transcripts without text, lists that name absent clips.
+        VsrError: bad_corpus for a wrong folder, transcripts without text, lists with missing clips.
     """
     root = Path(corpus_dir)
     for name in SUBSETS[1:]:
@@ -60,9 +60,9 @@ def prepare_lrs3(
 
 
 def prepare_lrs3_test(corpus_dir: str | Path, out_dir: str | Path) -> Report:
-    """Write ``test.jsonl`` and ``report.json`` of a corpus of which nothing but the folder test need be there.
+    """Write ``test.jsonl`` and ``report.json`` for a corpus that needs only the folder test.
 
-    Every clip is taken whole, as published figures are of whole clips. Raises VsrError as `prepare_lrs3`.
+    Every clip is kept whole, as in published figures. Raises VsrError like `prepare_lrs3`.
     """
     root = Path(corpus_dir)
     if not (root / "test").is_dir():
@@ -71,20 +71,20 @@ def prepare_lrs3_test(corpus_dir: str | Path, out_dir: str | Path) -> Report:
     stop_if_bad([test])
     counts = [Count("test utterances", len(test.clips), UTTERANCES["test"])]
     counts.append(Count("test words", test.words(), TEST_WORDS))
-    clips = [clip for own in test.clips.values() for clip in own]
+    clips = [clip for clips in test.clips.values() for clip in clips]
     return write_lists(out_dir, {"test": clips}, Report("lrs3", counts, skipped=test.skipped, faults=test.faults))
 
 
 def read_published(folder: Path) -> dict[Path, list[str]]:
     """The published lists in a folder: file -> names. Raises VsrError if there are none."""
     unseen = [folder / f"lrs3_unseen_{part}.txt" for part in UNSEEN]
-    there = [path for path in (folder / VALID, *unseen) if path.is_file()]
-    if not there:
+    present = [path for path in (folder / VALID, *unseen) if path.is_file()]
+    if not present:
         raise VsrError("bad_corpus", f"{folder} holds neither {VALID} nor {unseen[0].name}")
-    missing = [path for path in unseen if path not in there]
+    missing = [path for path in unseen if path not in present]
     if 0 < len(missing) < len(unseen):
         raise VsrError("bad_corpus", f"{missing[0]} is not there, though other lists of unseen speakers are")
-    return {path: read_names(path) for path in there}
+    return {path: read_names(path) for path in present}
 
 
 def make_lists(subsets: dict[str, Subset], published: dict[Path, list[str]], seed: int) -> dict[str, list[Clip]]:
@@ -93,16 +93,16 @@ def make_lists(subsets: dict[str, Subset], published: dict[Path, list[str]], see
     trainval, test = subsets["trainval"].clips, subsets["test"].clips
     training = [name for name in everything if name not in test]
     valid = next((path for path in published if path.name == VALID), None)
-    held = published[valid] if valid else draw_dev(subsets, seed)
-    dev = select({name: everything[name] for name in training}, held, valid or Path(VALID))
-    out = set(held)
+    dev_names = published[valid] if valid else draw_dev(subsets, seed)
+    dev = select({name: everything[name] for name in training}, dev_names, valid or Path(VALID))
+    held_out = set(dev_names)
 
     def clips(names) -> list[Clip]:
         return [clip for name in names for clip in everything[name]]
 
     lists = {
-        "train_30h": clips(name for name in trainval if name not in out),
-        "train_433h": clips(name for name in training if name not in out),
+        "train_30h": clips(name for name in trainval if name not in held_out),
+        "train_433h": clips(name for name in training if name not in held_out),
         "train_438h": clips(training),
         "dev": dev,
         "test": clips(test),
@@ -112,19 +112,19 @@ def make_lists(subsets: dict[str, Subset], published: dict[Path, list[str]], see
 
 
 def draw_dev(subsets: dict[str, Subset], seed: int) -> list[str]:
-    """Names of a dev list: whole talks of trainval, those that pretrain lacks first."""
+    """Names of a dev list: whole talks of trainval, those that are not in pretrain first."""
     names = list(subsets["trainval"].clips)
     talks: dict[str, list[str]] = {}
     for name in names:
         talks.setdefault(name.split("/")[1], []).append(name)
-    known = {name.split("/")[1] for name in subsets["pretrain"].clips} if "pretrain" in subsets else set()
+    in_pretrain = {name.split("/")[1] for name in subsets["pretrain"].clips} if "pretrain" in subsets else set()
     order = sorted(talks)
     random.Random(seed).shuffle(order)
-    order.sort(key=lambda talk: talk in known)
-    held: list[str] = []
-    while order and len(held) < min(DEV_CLIPS, max(1, len(names) // DEV_SHARE)):
-        held += talks[order.pop(0)]
-    return held
+    order.sort(key=lambda talk: talk in in_pretrain)
+    dev_names: list[str] = []
+    while order and len(dev_names) < min(DEV_CLIPS, max(1, len(names) // DEV_SHARE)):
+        dev_names += talks[order.pop(0)]
+    return dev_names
 
 
 def _report(subsets: dict[str, Subset], published: dict[Path, list[str]]) -> Report:
@@ -134,6 +134,6 @@ def _report(subsets: dict[str, Subset], published: dict[Path, list[str]]) -> Rep
     for path, names in published.items():
         part = path.stem.removeprefix("lrs3_unseen_")
         counts.append(Count(f"names in {path.name}", len(names), UNSEEN.get(part)))
-    skipped = {name: why for subset in subsets.values() for name, why in subset.skipped.items()}
-    faults = {name: why for subset in subsets.values() for name, why in subset.faults.items()}
+    skipped = {name: reason for subset in subsets.values() for name, reason in subset.skipped.items()}
+    faults = {name: reason for subset in subsets.values() for name, reason in subset.faults.items()}
     return Report("lrs3", counts, skipped=skipped, faults=faults)

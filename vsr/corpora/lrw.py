@@ -1,7 +1,7 @@
 """LRW (Chung and Zisserman 2016): ``WORD/{train,val,test}/WORD_NNNNN.{mp4,txt}`` -> manifests of one-word clips.
 
-A clip is 29 frames with its word in the middle; the text file says how long the word lasts, so that a clip's word
-boundary is (middle - half, middle + half). Lists: train, dev (val) and test.
+A clip is 29 frames with its word in the middle; the text file has the word's duration, so its boundary is
+(middle - half, middle + half). Lists: train, dev (val) and test.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DURATION = re.compile(r"^\s*Duration:?\s*([0-9.]+)", re.MULTILINE)
 
 
 def prepare_lrw(corpus_dir: str | Path, out_dir: str | Path) -> Report:
-    """Write the manifests and ``report.json``. Raises VsrError when the folder is not LRW."""
+    """Write the manifests and ``report.json``. Raises VsrError if the folder is not LRW."""
     root = _root(Path(corpus_dir))
     words = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
     lists: dict[str, list[Clip]] = {name: [] for name in LISTS.values()}
@@ -39,7 +39,7 @@ def prepare_lrw(corpus_dir: str | Path, out_dir: str | Path) -> Report:
 
 
 def _root(folder: Path) -> Path:
-    """The folder of word folders: the one given, or lipread_mp4 in it."""
+    """The folder with word folders: the given one, or lipread_mp4 in it."""
     for root in (folder / "lipread_mp4", folder):
         if root.is_dir() and any((entry / "train").is_dir() for entry in root.iterdir()):
             return root
@@ -49,7 +49,7 @@ def _root(folder: Path) -> Path:
 def _read_folder(folder: Path, word: str, skipped: dict[str, str], faults: dict[str, str]) -> list[Clip]:
     """The clips of one word and split."""
     files = os.listdir(folder) if folder.is_dir() else []
-    videos, texts = ({name[:-4] for name in files if name.endswith(end)} for end in (".mp4", ".txt"))
+    videos, texts = ({name[:-4] for name in files if name.endswith(suffix)} for suffix in (".mp4", ".txt"))
     skipped |= {stem: "no video" for stem in texts - videos}
     clips = []
     for stem in sorted(videos):
@@ -62,10 +62,10 @@ def _read_folder(folder: Path, word: str, skipped: dict[str, str], faults: dict[
 
 
 def read_boundary(path: Path) -> tuple[float, float] | None:
-    """Start and end of the word in seconds; None where the file does not say."""
+    """Start and end of the word in seconds; None if the file has no duration."""
     try:
-        found = DURATION.search(path.read_text(encoding="utf-8", errors="replace"))
-        seconds = float(found[1]) if found else None
+        match = DURATION.search(path.read_text(encoding="utf-8", errors="replace"))
+        seconds = float(match[1]) if match else None
     except (OSError, ValueError):
         return None
     if seconds is None:

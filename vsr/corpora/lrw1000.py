@@ -1,8 +1,8 @@
-"""LRW-1000 (Yang et al. 2019): folders of images of mouths and lists -> crops and manifests of one-word clips.
+"""LRW-1000 (Yang et al. 2019): folders of mouth images and lists -> crops and manifests of one-word clips.
 
-A line of ``{trn,val,tst}_1000.txt`` is ``FOLDER,word,pinyin,start,end``, in seconds of 25 images each, which are called
-1.jpg, 2.jpg, ... A class is a word's pinyin, written with apostrophes between syllables. Clips are 40 images with the
-word in the middle, as published readers take them, fewer at the ends. Lists: train, dev, test.
+A line of ``{trn,val,tst}_1000.txt`` is ``FOLDER,word,pinyin,start,end``, in seconds at 25 images per second; images are
+1.jpg, 2.jpg, ... A class is a word's pinyin, with apostrophes between syllables. Clips are 40 images with the word in
+the middle, as in published work, fewer at the ends. Lists: train, dev, test.
 """
 
 from __future__ import annotations
@@ -23,35 +23,39 @@ from vsr.data.stored import SIDE, count_frames, write_crop
 
 LISTS = {"trn": "train", "val": "dev", "tst": "test"}
 CLASSES, SAMPLES = 1_000, 718_018
-WINDOW = 40  # images of a clip
-STORE = "video"  # an array would take 20 times the room
+WINDOW = 40  # images per clip
+STORE = "video"  # an array would take 20 times the space
 Row = tuple[str, str, float, float]  # folder, pinyin, start, end
 
 
 def prepare_lrw1000(corpus_dir: str | Path, out_dir: str | Path, lists_dir: str | Path | None = None) -> Report:
-    """Write ``crops/ID.mp4``, the manifests and ``report.json``; crops that are there are kept.
+    """Write ``crops/ID.mp4``, the manifests and ``report.json``; existing crops are kept.
 
-    ``lists_dir``: of the lists, else the folder info. Raises VsrError bad_corpus for a wrong folder or list.
+    ``lists_dir``: folder of the lists, by default info. Raises VsrError bad_corpus for a wrong folder or list.
     """
     root = Path(corpus_dir)
     info = Path(lists_dir or root / "info")
-    images = next((own for own in (root / "images" / "images", root / "images", root) if _has_folders(own)), root)
+    images = next(
+        (folder for folder in (root / "images" / "images", root / "images", root) if _has_folders(folder)), root
+    )
     rows = {split: _rows(info / f"{split}_1000.txt") for split in LISTS}
     check_lists(out_dir, "lrw1000", LISTS.values())  # before hours of crops
     lists: dict[str, list[Clip]] = {}
     skipped: dict[str, str] = {}
-    for split, own in rows.items():
-        named = counted(list(enumerate(own)), f"{split} crops", len(own))
-        found = (_clip(images, Path(out_dir), split, number, row, skipped) for number, row in named)
-        lists[LISTS[split]] = [clip for clip in found if clip]
-    counts = [Count("classes", len({row[1] for own in rows.values() for row in own}), CLASSES)]
-    counts += [Count(f"{split} samples", len(lists[LISTS[split]]), len(own)) for split, own in rows.items()]
+    for split, split_rows in rows.items():
+        progress = counted(list(enumerate(split_rows)), f"{split} crops", len(split_rows))
+        clips = (_clip(images, Path(out_dir), split, number, row, skipped) for number, row in progress)
+        lists[LISTS[split]] = [clip for clip in clips if clip]
+    counts = [Count("classes", len({row[1] for split_rows in rows.values() for row in split_rows}), CLASSES)]
+    counts += [
+        Count(f"{split} samples", len(lists[LISTS[split]]), len(split_rows)) for split, split_rows in rows.items()
+    ]
     counts.append(Count("samples", sum(map(len, lists.values())), SAMPLES))
     return write_lists(out_dir, lists, Report("lrw1000", counts, skipped=skipped))
 
 
 def _has_folders(folder: Path) -> bool:
-    return folder.is_dir() and any((own / "1.jpg").is_file() for own in folder.iterdir())
+    return folder.is_dir() and any((entry / "1.jpg").is_file() for entry in folder.iterdir())
 
 
 def _rows(path: Path) -> list[Row]:
@@ -60,7 +64,7 @@ def _rows(path: Path) -> list[Row]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise VsrError("bad_corpus", f"cannot read the list {path} ({type(error).__name__})") from error
-    found = []
+    rows = []
     for number, line in enumerate(lines, 1):
         try:
             folder, _, pinyin, start, end = (column.strip() for column in line.split(","))
@@ -69,15 +73,15 @@ def _rows(path: Path) -> list[Row]:
             raise VsrError("bad_corpus", f"{path}, line {number}: is not 'FOLDER,word,pinyin,start,end'") from None
         if not 0 <= row[2] <= row[3] < float("inf") or not folder or not row[1]:
             raise VsrError("bad_corpus", f"{path}, line {number}: no such times, or no name")
-        found.append(row)
-    return found
+        rows.append(row)
+    return rows
 
 
 def _clip(images: Path, out: Path, split: str, number: int, row: Row, skipped: dict[str, str]) -> Clip | None:
-    """A clip with its crop, or the reason why there is none, in ``skipped``."""
+    """A clip with its crop, or None with the reason added to ``skipped``."""
     folder, pinyin, start, end = row
     name = id_of(f"{split}_{number:06d}_{folder}")
-    files = {int(own.stem): own for own in (images / folder).glob("*.jpg") if own.stem.isdigit()}
+    files = {int(file.stem): file for file in (images / folder).glob("*.jpg") if file.stem.isdigit()}
     first, stop = window(start, end, max(files, default=0))
     chosen = [files[place] for place in range(first, stop) if place in files]
     if not chosen or len(chosen) < stop - first:
@@ -91,24 +95,24 @@ def _clip(images: Path, out: Path, split: str, number: int, row: Row, skipped: d
             return None
         with atomic_write(path) as temporary:
             write_crop(temporary, crop, STORE)
-    begin = (first - 1) / FPS
-    words = ((pinyin, max(0.0, round(start - begin, 4)), min(len(chosen) / FPS, round(max(start, end) - begin, 4))),)
+    offset = (first - 1) / FPS
+    words = ((pinyin, max(0.0, round(start - offset, 4)), min(len(chosen) / FPS, round(max(start, end) - offset, 4))),)
     return Clip(name, str(images / folder), pinyin, num_frames=len(chosen), crop=str(path), words=words, language="cmn")
 
 
 def window(start: float, end: float, count: int) -> tuple[int, int]:
-    """(first, stop) of the images, counted from 1, of a word from ``start`` to ``end`` seconds: the 40 round its middle
-    of which a folder of ``count`` has some."""
+    """(first, stop) of the images, counted from 1, of a word from ``start`` to ``end`` seconds: the 40 round its
+    middle, as far as a folder of ``count`` has them."""
     middle = (int(start * FPS) + int(end * FPS)) / 2 + 1
     first = int(middle - WINDOW // 2)
     return max(1, first), max(1, min(count + 1, first + WINDOW))
 
 
 def _read(files: list[Path]) -> np.ndarray | None:
-    """Images -> crop (T, 96, 96); None where one cannot be read."""
+    """Images -> crop (T, 96, 96); None if one cannot be read."""
     import cv2
 
-    read = [cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) for file in files]
-    if any(image is None for image in read):
+    images = [cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) for file in files]
+    if any(image is None for image in images):
         return None
-    return np.stack([own if own.shape == (SIDE, SIDE) else cv2.resize(own, (SIDE, SIDE)) for own in read])
+    return np.stack([image if image.shape == (SIDE, SIDE) else cv2.resize(image, (SIDE, SIDE)) for image in images])

@@ -1,10 +1,10 @@
 """MuAViC (Anwar et al. 2023), as its scripts write it: ``LANG/{train,valid,test}.tsv``, ``SPLIT.LANG``, mouth videos.
 
-The tsv begins with a root, then has ``id, video, sound, video frames, samples`` a clip, with paths of the machine that
-made it; the videos lie in ``LANG/video/ID.mp4`` and are mouth crops of 96 x 96 (some of Arabic, German and Spanish
-black or beside the mouth, which nothing in the corpus tells). Lists: train, dev (valid), test; for several languages
-LANG_train, ... The "speaker" of a clip is its talk. Translations lie in ``LANG/TARGET/SPLIT.tsv`` and ``SPLIT.TARGET``,
-of a part of the clips.
+The tsv begins with a root, then has ``id, video, sound, video frames, samples`` per clip, with paths of the machine
+that made it. Videos are ``LANG/video/ID.mp4``, mouth crops of 96 x 96 (some of Arabic, German and Spanish are black or
+beside the mouth, which the corpus does not mark). Lists: train, dev (valid), test; for several languages LANG_train,
+... The "speaker" of a clip is its talk. Translations of a part of the clips are ``LANG/TARGET/SPLIT.tsv`` and
+``SPLIT.TARGET``.
 """
 
 from __future__ import annotations
@@ -26,27 +26,29 @@ def prepare_muavic(corpus_dir: str | Path, out_dir: str | Path, lists_dir: str |
     Raises VsrError bad_corpus for a wrong folder, and where a list and its texts differ in length.
     """
     root = Path(corpus_dir)
-    folders = [own for own in (root, *(root / name for name in LANGUAGES)) if (own / "test.tsv").is_file()]
+    folders = [folder for folder in (root, *(root / name for name in LANGUAGES)) if (folder / "test.tsv").is_file()]
     if not folders:
         raise VsrError("bad_corpus", f"{root} is not MuAViC: neither it nor a language's folder in it has a test.tsv")
     lists: dict[str, list[Clip]] = {}
     counts: list[Count] = []
-    skipped: dict[str, str] = {}  # clip -> why
+    skipped: dict[str, str] = {}  # clip -> reason
     for folder in folders:
-        before = "" if folder == root else f"{folder.name}_"
-        others = [own for own in LANGUAGES if own != folder.resolve().name and (folder / own).is_dir()]
-        for split in (own for own in LISTS if (folder / f"{own}.tsv").is_file()):
-            rows, said = _rows(folder, split), {own: _translated(folder, split, own) for own in others}
-            clips = [clip for row in rows if (clip := _clip(folder, before, *row, skipped, said))]
-            lists[f"{before}{LISTS[split]}"] = clips
-            counts.append(Count(f"{before}{split} utterances", len(clips), len(rows)))
+        prefix = "" if folder == root else f"{folder.name}_"
+        targets = [
+            language for language in LANGUAGES if language != folder.resolve().name and (folder / language).is_dir()
+        ]
+        for split in (name for name in LISTS if (folder / f"{name}.tsv").is_file()):
+            rows, texts = _rows(folder, split), {target: _translated(folder, split, target) for target in targets}
+            clips = [clip for row in rows if (clip := _clip(folder, prefix, *row, skipped, texts))]
+            lists[f"{prefix}{LISTS[split]}"] = clips
+            counts.append(Count(f"{prefix}{split} utterances", len(clips), len(rows)))
     return write_lists(out_dir, lists, Report("muavic", counts, skipped=skipped))
 
 
 def _translated(folder: Path, split: str, target: str) -> dict[str, str]:
-    """id -> text in another language, of the clips that have it. Raises VsrError."""
-    inside = folder / target
-    return {name: text for name, _, text in _rows(inside, split, target)} if (inside / f"{split}.tsv").is_file() else {}
+    """id -> text in another language, for the clips that have it. Raises VsrError."""
+    source = folder / target
+    return {name: text for name, _, text in _rows(source, split, target)} if (source / f"{split}.tsv").is_file() else {}
 
 
 def _rows(folder: Path, split: str, language: str = "") -> list[tuple[str, str, str]]:
@@ -56,24 +58,26 @@ def _rows(folder: Path, split: str, language: str = "") -> list[tuple[str, str, 
     if len(texts) != len(lines):
         raise VsrError("bad_corpus", f"{folder / split}.tsv has {len(lines)} clips, its texts are {len(texts)}")
     columns = [line.split("\t") for line in lines]
-    if odd := [own for own in columns if len(own) != 5 or not own[3].isdigit()]:
-        raise VsrError("bad_corpus", f"{folder / split}.tsv: '{' '.join(odd[0])[:60]}' is not id, video, sound, counts")
-    return [(own[0], own[3], text) for own, text in zip(columns, texts, strict=True)]
+    if bad := [row for row in columns if len(row) != 5 or not row[3].isdigit()]:
+        raise VsrError("bad_corpus", f"{folder / split}.tsv: '{' '.join(bad[0])[:60]}' is not id, video, sound, counts")
+    return [(row[0], row[3], text) for row, text in zip(columns, texts, strict=True)]
 
 
 def _clip(
-    folder: Path, before: str, name: str, frames: str, text: str, skipped: dict[str, str], said: dict[str, dict]
+    folder: Path, prefix: str, name: str, frames: str, text: str, skipped: dict[str, str], translated: dict[str, dict]
 ) -> Clip | None:
-    """A clip with what is ``said`` in other languages, or the reason why there is none, in ``skipped``."""
+    """A clip with its translations, or None with the reason added to ``skipped``."""
     video, words = folder / "video" / f"{name}.mp4", " ".join(text.split())
     if not words or not int(frames) or not video.is_file():
-        skipped[f"{before}{name}"] = "no video" if not video.is_file() else "no words" if not words else "no frames"
+        skipped[f"{prefix}{name}"] = "no video" if not video.is_file() else "no words" if not words else "no frames"
         return None
     talk = name.split("/")[-2] if "/" in name else ""
-    others = {language: " ".join(own[name].split()) for language, own in said.items() if own.get(name, "").split()}
+    translations = {
+        language: " ".join(texts[name].split()) for language, texts in translated.items() if texts.get(name, "").split()
+    }
     return Clip(
-        id_of(f"{before}{name}"), str(video), words, talk, int(frames), crop=str(video), language=folder.resolve().name,
-        translations=others,
+        id_of(f"{prefix}{name}"), str(video), words, talk, int(frames), crop=str(video), language=folder.resolve().name,
+        translations=translations,
     )  # fmt: skip
 
 

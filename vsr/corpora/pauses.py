@@ -1,4 +1,4 @@
-"""Long recordings with word times -> pieces that a network can be trained on, cut where the speaker pauses."""
+"""Cuts long recordings with word times at the speaker's pauses into pieces suitable for training."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from itertools import takewhile
 from vsr.core.clock import FPS
 
 MAX_SECONDS = 16.0  # of a piece, as in published recipes
-MARGIN = 0.5  # seconds kept before the first and after the last word where the pause is that long
+MARGIN = 0.5  # seconds kept before the first and after the last word, if the pause is that long
 
 Word = tuple[str, float, float]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Seconds ``start`` ... ``end`` of a recording, whole frames; the times of ``words`` count from ``start``."""
+    """A part of a recording, from ``start`` to ``end`` seconds on frame borders; times of ``words`` are relative to
+    ``start``."""
 
     start: float
     end: float
@@ -30,8 +31,8 @@ class Piece:
 def cut_at_pauses(words: Sequence[Word], max_seconds: float = MAX_SECONDS) -> list[Piece]:
     """Cut (word, start, end) rows, in order of time, into pieces of at most ``max_seconds``.
 
-    A piece ends at the longest pause after its half, and in the middle of that pause. A single word longer than
-    ``max_seconds`` (an alignment gone wrong) is in no piece.
+    A piece ends in the middle of the longest pause in its second half. A single word longer than ``max_seconds``, from
+    a wrong alignment, is in no piece.
     """
     pieces, first = [], 0
     while first < len(words):
@@ -39,19 +40,22 @@ def cut_at_pauses(words: Sequence[Word], max_seconds: float = MAX_SECONDS) -> li
         fitting = list(_fitting(words, first, start + max_seconds + 1e-6))
         if fitting:
             last = _last(words, fitting, start + max_seconds / 2)
-            own = tuple((w, round(max(0.0, a - start), 3), round(b - start, 3)) for w, a, b in words[first : last + 1])
-            pieces.append(Piece(start, _closing(words, last), own))
+            shifted = tuple(
+                (word, round(max(0.0, begin - start), 3), round(end - start, 3))
+                for word, begin, end in words[first : last + 1]
+            )
+            pieces.append(Piece(start, _closing(words, last), shifted))
         first = last + 1
     return pieces
 
 
 def _fitting(words: Sequence[Word], first: int, limit: float) -> Iterator[int]:
-    """Words, from ``first`` on, with which a piece may end by ``limit`` seconds."""
+    """Words, from ``first`` on, after which a piece can end within ``limit`` seconds."""
     return takewhile(lambda i: _closing(words, i) <= limit, range(first, len(words)))
 
 
 def _last(words: Sequence[Word], fitting: list[int], half: float) -> int:
-    """The word that closes a piece: the very last one if it fits, else the one before the longest pause."""
+    """The last word of a piece: of the recording if it fits, else the one before the longest pause."""
     if fitting[-1] == len(words) - 1:
         return fitting[-1]
     late = [i for i in fitting if _closing(words, i) >= half] or fitting
@@ -59,13 +63,13 @@ def _last(words: Sequence[Word], fitting: list[int], half: float) -> int:
 
 
 def _opening(words: Sequence[Word], i: int) -> float:
-    """Where a piece that begins with word i begins."""
+    """Start of a piece that begins with word i."""
     earliest = max(0.0, words[i][1] - MARGIN)
     return _on_frame(max(earliest, _middle(words, i - 1)) if i else earliest)
 
 
 def _closing(words: Sequence[Word], i: int) -> float:
-    """Where a piece that ends with word i ends."""
+    """End of a piece that ends with word i."""
     latest = words[i][2] + MARGIN
     return _on_frame(min(latest, _middle(words, i)) if i + 1 < len(words) else latest)
 

@@ -1,4 +1,4 @@
-"""What a preparation found, beside what the corpus's authors and users published: a difference is warned of."""
+"""Reports of preparations: figures found, compared with published ones, with a warning if they differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vsr.data.manifest import Clip
 
 @dataclass(frozen=True)
 class Count:
-    """One figure, such as "test utterances"; ``published`` is None where nobody printed one."""
+    """One figure, such as "test utterances"; ``published`` is None if there is no published figure."""
 
     what: str
     found: int
@@ -32,7 +32,7 @@ class Count:
 
 @dataclass
 class Report:
-    """Of a preparation: lists that were written (name -> clips), figures, skipped clips and small faults by name."""
+    """Report of a preparation: lists written (name -> clips), figures, skipped clips and small faults by name."""
 
     corpus: str
     counts: list[Count]
@@ -42,11 +42,11 @@ class Report:
 
     @property
     def differs(self) -> bool:
-        """Whether any figure is not the published one."""
+        """Whether any figure differs from the published one."""
         return any(count.published not in (None, count.found) for count in self.counts)
 
     def lines(self) -> list[str]:
-        """What is printed."""
+        """The lines to print."""
         lists = "  ".join(f"{name} {count:,}" for name, count in self.lists.items())
         reasons = [f"skipped {number:,}: {reason}" for reason, number in Counter(self.skipped.values()).items()]
         faults = [f"word tables that cannot be used: {len(self.faults):,}"] if self.faults else []
@@ -55,15 +55,15 @@ class Report:
 
 
 def write_lists(out_dir: str | Path, lists: dict[str, list[Clip]], report: Report) -> Report:
-    """Write ``<list>.jsonl`` of every list that has clips and ``report.json``.
+    """Write ``<list>.jsonl`` for every list with clips, and ``report.json``.
 
-    Raises VsrError bad_corpus if none has any, exists for lists that are not of this corpus.
+    Raises VsrError bad_corpus if all lists are empty, exists for lists that are not of this corpus.
     """
     out_dir = Path(out_dir)
-    found = {name: sorted(clips, key=lambda clip: clip.id) for name, clips in lists.items() if clips}
-    if not found:
+    filled = {name: sorted(clips, key=lambda clip: clip.id) for name, clips in lists.items() if clips}
+    if not filled:
         raise VsrError("bad_corpus", f"{report.corpus}: not one clip has both a video and a transcript")
-    report.lists |= listed.write_lists(out_dir, report.corpus, found)
+    report.lists |= listed.write_lists(out_dir, report.corpus, filled)
     counts = [vars(count) for count in report.counts]
     write_json(out_dir / "report.json", {"corpus": report.corpus, "lists": report.lists, "counts": counts,
                                          "skipped": report.skipped, "faults": report.faults})  # fmt: skip

@@ -1,6 +1,6 @@
-"""Corpora that others add to `vsr prepare`; see `docs/extending.md`.
+"""Registry of corpora that plug-ins add to `vsr prepare`; see `docs/extending.md`.
 
-A kind is a function (corpus, out, seed) -> {name of a list: how many clips it has} that writes one manifest a list.
+A kind is a function (corpus, out, seed) -> {list name: number of clips} that writes one manifest per list.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""WildVSR (Djilali et al. 2023): ``videos/NAME.mp4`` and ``labels.json``, file name -> words. A test list alone."""
+"""WildVSR (Djilali et al. 2023): ``videos/NAME.mp4`` and ``labels.json``, file name -> words. Only a test list."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LABELS, VIDEOS = "labels.json", "videos"
 def prepare_wildvsr(corpus_dir: str | Path, out_dir: str | Path, lists_dir: str | Path | None = None) -> Report:
     """Write ``test.jsonl`` and ``report.json``. Raises VsrError bad_corpus for a wrong folder."""
     folder = Path(corpus_dir)
-    root = next((own for own in (folder, folder / "WildVSR") if (own / LABELS).is_file()), None)
+    root = next((place for place in (folder, folder / "WildVSR") if (place / LABELS).is_file()), None)
     if root is None:
         raise VsrError("bad_corpus", f"{folder} is not WildVSR: it holds no {LABELS}")
     clips, skipped = [], {}

@@ -39,7 +39,7 @@ class ModalityDropout:
             raise VsrError("bad_config", "data.modality_dropout: video and sound are together above 1")
 
     def kept(self, rng: np.random.Generator) -> tuple[str, ...]:
-        """The modalities of which a clip is shown."""
+        """The modalities that a clip is shown with."""
         drawn = rng.random()
         if drawn < self.video:
             return (SOUND,)
@@ -48,11 +48,11 @@ class ModalityDropout:
 
 @dataclass(frozen=True)
 class WrongLips:
-    """How often a training clip that is heard well is shown with the lips of another clip: with odds ``p`` where its
-    sound has no noise, or an SNR of at least ``snr`` dB.
+    """How often a training clip with clear sound is shown with the lips of another clip: with probability ``p`` where
+    its sound has no noise, or an SNR of at least ``snr`` dB.
 
-    Lips are nearly always read right in clips that a model was trained on, and it would learn to believe them before
-    the best of sounds, also where it reads new lips wrong.
+    A model reads the lips of its training clips nearly always right. It would learn to trust lips more than clear
+    sound, even where it misreads new lips.
     """
 
     p: float = 0.0
@@ -63,13 +63,13 @@ class WrongLips:
 
 
 class AudioVisualDataset(CropDataset):
-    """Clips with their crops and, where they have some, their sound.
+    """Clips with their crops and, where there is any, their sound.
 
     Args:
-        clips, tokenizer, augmentation, seed, heads: as of `CropDataset`; where frames are moved, sound moves along.
-        dropout, wrong_lips, corruption: of training clips.
-        modalities: which of the two are shown; a clip without sound is shown by its video alone.
-        form: in which sound is given, of `vsr.data.modalities`.
+        clips, tokenizer, augmentation, seed, heads: as in `CropDataset`; sound follows frames that are moved.
+        dropout, wrong_lips, corruption: for training clips.
+        modalities: which of the two are shown; a clip without sound is shown with its video alone.
+        form: of the sound input, one of `vsr.data.modalities`.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class AudioVisualDataset(CropDataset):
         self._named = {clip.id: clip for clip in self._voices} if self.sound_corruption.needs_voices else {}
 
     def shown(self, index: int, epoch: int = 0) -> tuple[str, ...]:
-        """The modalities in which a clip is shown in an epoch."""
+        """The modalities that a clip is shown with in an epoch."""
         if not self.clips[index].sound:
             return (VIDEO,)
         if self.dropout is None or len(self.modalities) < 2:
@@ -115,17 +115,17 @@ class AudioVisualDataset(CropDataset):
         return Item(inputs, as_tensors(targets))
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> Batch:
-        """The padded batch of several clips, with what each of them has."""
+        """The padded batch of several clips, with the modalities that each has."""
         shown = [self.shown(index, epoch) for index in indices]
-        present = {name: torch.tensor([name in own for own in shown]) for name in (VIDEO, SOUND)}
+        present = {name: torch.tensor([name in modalities for modalities in shown]) for name in (VIDEO, SOUND)}
         return replace(super().batch(indices, epoch), present=present)
 
     def _drawn(self, index: int, epoch: int) -> DrawnSound:
-        """What is done to a clip's sound in an epoch."""
+        """The corruption drawn for a clip's sound in an epoch."""
         return drawn_sound(self.sound_corruption, (self.seed, epoch, index), self.clips[index].id, self._named)
 
     def _sound(self, index: int, epoch: int) -> Tensor:
-        """The whole clip's in its form, in training corrupted and with bands hidden."""
+        """The sound of a whole clip in its form, in training corrupted and with bands masked."""
         wave = corrupted_wave(clip_wave(self.clips[index]), self._drawn(index, epoch), self._named, clip_wave)
         sound = to_sound_input(wave, self.form)
         if self.augmentation is None or self.form != MEL:
@@ -133,12 +133,12 @@ class AudioVisualDataset(CropDataset):
         return masked_bands(sound, self.augmentation.mask_bands, np.random.default_rng((self.seed, epoch, index, 2)))
 
     def _noisy(self, index: int, epoch: int, least: float) -> bool:
-        """Whether noise is mixed in below a ratio, dB."""
+        """Whether noise is mixed in at an SNR below ``least`` dB."""
         drawn = self._drawn(index, epoch)
         return bool(drawn.noise) and drawn.snr < least
 
     def _seen(self, index: int, epoch: int) -> Clip:
-        """The clip whose lips are shown beside the sound of one."""
+        """The clip whose lips are shown with the sound of clip ``index``."""
         rng, wrong = np.random.default_rng((self.seed, epoch, index, 3)), self.wrong_lips
         if wrong is None or self._noisy(index, epoch, wrong.snr) or rng.random() >= wrong.p:
             return self.clips[index]
@@ -146,7 +146,7 @@ class AudioVisualDataset(CropDataset):
 
 
 def masked_bands(sound: Tensor, widest: int, rng: np.random.Generator) -> Tensor:
-    """Sound (T, 4, 80) with two groups of at most ``widest`` neighbouring bands at their mean."""
+    """Sound (T, 4, 80) with two groups of at most ``widest`` neighbouring bands set to their mean."""
     for _ in range(2 if widest else 0):
         width = int(rng.integers(0, widest + 1))
         first = int(rng.integers(0, NUM_MELS - width + 1))
@@ -155,7 +155,7 @@ def masked_bands(sound: Tensor, widest: int, rng: np.random.Generator) -> Tensor
 
 
 def need_sound(clips: Sequence[Clip], modalities: Sequence[str]) -> None:
-    """Raises VsrError bad_manifest where sound is to be read and no clip has any, or sound alone and one has none."""
+    """Raise VsrError bad_manifest if sound is to be read and no clip has any, or sound alone and a clip has none."""
     silent = [clip for clip in clips if not clip.sound]
     if SOUND not in modalities or not silent:
         return

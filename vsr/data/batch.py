@@ -33,37 +33,37 @@ Own = TypeVar("Own", bound="Counted")
 
 @dataclass
 class Counted:
-    """A batch whose parts have names. shares: name of a count -> how many times the ranks' mean of it this batch has,
-    (), empty in a single process."""
+    """A batch with named parts. shares: name of a count -> this rank's count over the mean of all ranks, () float;
+    empty in a single process."""
 
     shares: dict[str, Tensor] = field(default_factory=dict, kw_only=True)
 
     def counts(self) -> dict[str, Tensor]:
-        """What the parts of a loss are means over, each () float; all batches of a run have the same names."""
+        """The denominators of the loss terms, each () float; every batch of a run has the same names."""
         raise NotImplementedError
 
     def share(self, count: str) -> Tensor | float:
-        """What a loss that is a mean over ``count`` is multiplied by, so that the ranks' mean is that of them all."""
+        """The factor for a loss that is a mean over ``count``: the average over ranks is then the global mean."""
         return self.shares.get(count, 1.0)
 
     def to(self: Own, device: torch.device | str) -> Own:
         """The same batch on another device."""
-        return replace(self, **{own.name: _moved(getattr(self, own.name), device) for own in fields(self)})
+        return replace(self, **{part.name: _moved(getattr(self, part.name), device) for part in fields(self)})
 
 
 def _moved(value: Any, device: torch.device | str) -> Any:
-    """A tensor, a batch, or a mapping of them on another device; anything else as it is."""
+    """Move a tensor, a batch or a mapping of them to another device; return anything else unchanged."""
     if isinstance(value, Tensor):
         return value.to(device, non_blocking=True)
     if isinstance(value, dict):
-        return {name: _moved(own, device) for name, own in value.items()}
+        return {name: _moved(item, device) for name, item in value.items()}
     return value.to(device) if isinstance(value, Counted) else value
 
 
 @dataclass
 class Batch(Counted):
     """inputs: modality -> (B, T, ...), such as ``video`` (B, T, 1, 88, 88), ``sound`` (B, T, 4, 80) and ``tracks``
-    (B, T, F), zero on padding; present: modality -> (B,) bool, the clips that have it, for those that some may lack;
+    (B, T, F), zero on padding; present: modality -> (B,) bool, which clips have it, for modalities that some may lack;
     lengths (B,) video frames; targets: name -> (B, ...), such as ``tokens`` (B, U) without eos and ``frame_tokens``
     (B, T), the token at each frame where word times are known, padded with -1; ids of the clips."""
 
@@ -74,9 +74,9 @@ class Batch(Counted):
     present: dict[str, Tensor] = field(default_factory=dict, kw_only=True)
 
     def has(self, modality: str) -> Tensor:
-        """(B,) bool: the clips that have a modality; all of them where nobody says that some lack it."""
-        known = torch.full_like(self.lengths, modality in self.inputs, dtype=torch.bool)
-        return known & self.present[modality] if modality in self.present else known
+        """(B,) bool: which clips have a modality; every clip has an input that is not listed in ``present``."""
+        is_input = torch.full_like(self.lengths, modality in self.inputs, dtype=torch.bool)
+        return is_input & self.present[modality] if modality in self.present else is_input
 
     @property
     def video(self) -> Tensor:
@@ -100,35 +100,34 @@ class Batch(Counted):
 
     @property
     def inside(self) -> Tensor | None:
-        """(B, T) from 0 to 1: the frames in which a word is said, none where word times are not known; None: nothing is
-        known of any."""
+        """(B, T) from 0 to 1: the frames within words, zero for clips without word times; None if no clip has word
+        times."""
         if INSIDE in self.inputs:
             return self.inputs[INSIDE]
         return self.frame_tokens > BLANK if FRAME_TOKENS in self.targets else None
 
     def counts(self) -> dict[str, Tensor]:
-        """Clips, and of each target its known values; of tokens with the end of each clip."""
+        """The number of clips and of known values of each target; a token target also counts one end per clip."""
         clips = self.lengths.new_tensor(len(self.lengths))
-        known = {name: (own != IGNORE).sum() for name, own in self.targets.items()}
+        known = {name: (values != IGNORE).sum() for name, values in self.targets.items()}
         ends = {name: clips for name in known if name.rpartition(".")[2] == TOKENS}
-        return {name: (own + ends.get(name, 0)).float() for name, own in {CLIPS: clips, **known}.items()}
+        return {name: (count + ends.get(name, 0)).float() for name, count in {CLIPS: clips, **known}.items()}
 
     def of(self, head: str) -> Batch:
-        """The batch as a further head sees it: its own targets, HEAD.NAME, are called NAME, in place of the shared."""
-        before = f"{head}."
-        own, shares = (
-            {name.removeprefix(before): value for name, value in named.items() if name.startswith(before)}
-            for named in (self.targets, self.shares)
+        """The batch as an additional head sees it: its targets, HEAD.NAME, replace the shared ones called NAME."""
+        prefix = f"{head}."
+        targets, shares = (
+            {name.removeprefix(prefix): value for name, value in mapping.items() if name.startswith(prefix)}
+            for mapping in (self.targets, self.shares)
         )
-        return replace(self, targets=self.targets | own, shares=self.shares | shares) if own else self
+        return replace(self, targets=self.targets | targets, shares=self.shares | shares) if targets else self
 
 
 class CropDataset:
     """Clips with their mouth crops, as network input; the augmentation of clip i in epoch e is fixed by the seed.
 
-    That makes an interrupted run resumable to the bit: no state of a random generator has to be carried over.
-    ``heads``: name -> settings of further heads, which say what they are taught of a clip. ``corruption``: of the
-    crops, fixed likewise.
+    So an interrupted run resumes bit for bit, without saved states of random generators. ``heads``: name -> settings
+    of additional heads, which make their targets of a clip. ``corruption``: of the crops, fixed likewise.
     """
 
     def __init__(
@@ -171,16 +170,16 @@ class CropDataset:
     def batch(self, indices: Sequence[int], epoch: int = 0) -> Batch:
         """The padded batch of several clips."""
         items = [self.item(i, epoch) for i in indices]
-        inputs = {name: [own.inputs[name] for own in items] for name in items[0].inputs}
-        targets = {name: [own.targets[name] for own in items] for name in items[0].targets}
-        lengths = torch.tensor([len(next(iter(own.inputs.values()))) for own in items])
+        inputs = {name: [item.inputs[name] for item in items] for name in items[0].inputs}
+        targets = {name: [item.targets[name] for item in items] for name in items[0].targets}
+        lengths = torch.tensor([len(next(iter(item.inputs.values()))) for item in items])
         return Batch(_padded(inputs, 0), lengths, _padded(targets, IGNORE), [self.clips[i].id for i in indices])
 
 
 def as_tensors(targets: Mapping[str, Target]) -> dict[str, Tensor]:
-    """The targets of a clip as a batch takes them."""
-    return {name: torch.from_numpy(np.ascontiguousarray(own.values)) for name, own in targets.items()}
+    """The targets of a clip as tensors, by name."""
+    return {name: torch.from_numpy(np.ascontiguousarray(target.values)) for name, target in targets.items()}
 
 
 def _padded(named: Mapping[str, Sequence[Tensor]], value: float) -> dict[str, Tensor]:
-    return {name: pad_sequence(list(own), batch_first=True, padding_value=value) for name, own in named.items()}
+    return {name: pad_sequence(list(tensors), batch_first=True, padding_value=value) for name, tensors in named.items()}

@@ -22,26 +22,26 @@ def read_codebook(path: str | Path) -> np.ndarray:
 
     try:
         with safe_open(str(path), framework="np") as stored:
-            found = stored.get_tensor(CENTROIDS)
+            centroids = stored.get_tensor(CENTROIDS)
     except (OSError, SafetensorError) as error:
         raise VsrError("bad_features", f"{path} is no codebook: {error}: vsr teach --codebook makes one") from error
-    if found.ndim != 2:
-        raise VsrError("bad_features", f"{path} is no codebook: its centroids are {found.shape}")
-    return found.astype(np.float32)
+    if centroids.ndim != 2:
+        raise VsrError("bad_features", f"{path} is no codebook: its centroids are {centroids.shape}")
+    return centroids.astype(np.float32)
 
 
 def nearest(states: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     """States (..., W) -> the number of the nearest centroid of each, (...) int64."""
     flat = states.reshape(-1, states.shape[-1])
-    distances = (centroids**2).sum(-1) - 2 * flat @ centroids.T  # but for what all centroids of a state have in common
+    distances = (centroids**2).sum(-1) - 2 * flat @ centroids.T  # without the term that all centroids of a state share
     return distances.argmin(-1).reshape(states.shape[:-1]).astype(np.int64)
 
 
 def fit_codebook(states: Sequence[np.ndarray], size: int, seed: int = 0) -> np.ndarray:
-    """k-means of the states (S, W) of many clips -> centroids (K, W). Raises VsrError bad_config for fewer states."""
+    """k-means of the states (S, W) of many clips -> centroids (K, W). Raises VsrError bad_options for fewer states."""
     from sklearn.cluster import MiniBatchKMeans
 
-    points = np.concatenate([own.reshape(-1, own.shape[-1]) for own in states]).astype(np.float32)
+    points = np.concatenate([block.reshape(-1, block.shape[-1]) for block in states]).astype(np.float32)
     if len(points) < size:
         raise VsrError("bad_options", f"--codebook {size}: these clips have {len(points)} states")
     batch = min(10_000, len(points))
@@ -50,7 +50,7 @@ def fit_codebook(states: Sequence[np.ndarray], size: int, seed: int = 0) -> np.n
 
 
 def write_codebook(path: str | Path, centroids: np.ndarray, about: dict[str, str]) -> None:
-    """Write centroids (K, W), and what is said of them. Raises VsrError not_writable, no_space."""
+    """Write centroids (K, W) with the metadata ``about``. Raises VsrError not_writable, no_space."""
     from safetensors.numpy import save_file
 
     with atomic_write(path) as temporary:

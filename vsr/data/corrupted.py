@@ -25,12 +25,12 @@ from vsr.media.mux.written import write_recording
 from vsr.media.reader import frames_of_part
 
 LIPS = slice(17, 37)  # of a face's 37 points
-ROUND = 0.1  # of the lips' box by which each side lies beyond the outermost points
+ROUND = 0.1  # margin on each side of the lips, as a share of the size of their box
 Writer = Callable[[Path, bool], dict]  # (where, lossless) -> what was done, for JSON
 
 
 def write_crops(clip: Clip, settings: VideoCorruption, seed: int) -> tuple[str, Writer]:
-    """The ending and the writer of a clip's corrupted crops. Raises VsrError bad_manifest."""
+    """The suffix and the writer of a clip's corrupted crops. Raises VsrError bad_manifest."""
     try:
         crop = read_crop(clip.crop)
     except (OSError, ValueError, EOFError) as error:
@@ -47,10 +47,10 @@ def write_crops(clip: Clip, settings: VideoCorruption, seed: int) -> tuple[str, 
 def corrupted_recording(
     clip: Clip, sound: DrawnSound, voices: Mapping[str, Clip], settings: Corruption, seed: int
 ) -> tuple[str, Writer]:
-    """The ending and the writer of a clip's corrupted recording.
+    """The suffix and the writer of a clip's corrupted recording.
 
-    Raises VsrError: unreadable; no_sound, no_video where that stream is to be corrupted and not there; no_face where
-    the mouth is to be covered and not found.
+    Raises VsrError: unreadable; no_sound, no_video where that stream is to be corrupted but missing; no_face where the
+    mouth is to be covered but not found.
     """
     wave = _wave(clip, sound, voices, needed=not settings.sound.nothing)
     times = _times(clip)
@@ -76,7 +76,7 @@ def _write_sound(path: Path, wave: np.ndarray | None, sound: DrawnSound) -> dict
 
 
 def _wave(clip: Clip, sound: DrawnSound, voices: Mapping[str, Clip], needed: bool) -> np.ndarray | None:
-    """The clip's corrupted wave; None where it has none and none is needed."""
+    """The clip's corrupted wave; None if it has none and none is needed."""
     try:
         wave = natural_wave(replace(clip, num_frames=0))
     except VsrError as error:
@@ -87,7 +87,7 @@ def _wave(clip: Clip, sound: DrawnSound, voices: Mapping[str, Clip], needed: boo
 
 
 def _voice(clip: Clip) -> np.ndarray:
-    """The sound of a clip that babbles; one without sound is silent."""
+    """The sound of a babbling clip; empty if it has none."""
     try:
         return natural_wave(replace(clip, num_frames=0))
     except VsrError as error:
@@ -97,7 +97,7 @@ def _voice(clip: Clip) -> np.ndarray:
 
 
 def _times(clip: Clip) -> np.ndarray | None:
-    """(T,) seconds of the clip's frames; None of sound alone."""
+    """(T,) seconds of the clip's frames; None if it is sound alone."""
     try:
         return frame_times(clip.video, clip.start, clip.end)
     except VsrError as error:
@@ -107,7 +107,7 @@ def _times(clip: Clip) -> np.ndarray | None:
 
 
 def corrupted_frames(clip: Clip, drawn: DrawnVideo, count: int, boxes: np.ndarray | None) -> Iterator[np.ndarray]:
-    """The frames (H, W, 3) of a clip, corrupted; a dropped one is the one before again."""
+    """The frames (H, W, 3) of a clip, corrupted; a dropped frame repeats the one before."""
     shown, last = drawn.shown(count), None
     for index, (frame, _) in enumerate(frames_of_part(clip.video, clip.start, clip.end)):
         if last is None or index >= count or shown[index] == index:
@@ -116,15 +116,16 @@ def corrupted_frames(clip: Clip, drawn: DrawnVideo, count: int, boxes: np.ndarra
 
 
 def mouth_boxes(clip: Clip, times: np.ndarray) -> np.ndarray:
-    """(T, 4) pixels round the lips of whoever fills the screen most, at the frames' ``times`` (T,) seconds; where the
-    face is not seen, that of the nearest frame. Raises VsrError no_face and what `vsr.face.mouth_crop.crop_video` does.
+    """(T, 4) pixels round the lips of the face that fills the screen most, at the frames' ``times`` (T,) seconds; where
+    the face is not seen, the box of the nearest frame. Raises VsrError no_face, and errors of
+    `vsr.face.mouth_crop.crop_video`.
     """
     from vsr.face.mouth_crop import crop_video
 
-    found = crop_video(clip.video, start=clip.start, end=clip.end)
-    assert found.points is not None
-    lips = found.points[:, LIPS].astype(np.float64)
+    mouth = crop_video(clip.video, start=clip.start, end=clip.end)
+    assert mouth.points is not None
+    lips = mouth.points[:, LIPS].astype(np.float64)
     low, high = lips.min(axis=1), lips.max(axis=1)
     boxes = np.concatenate([low - ROUND * (high - low), high + ROUND * (high - low)], axis=1)
-    nearest = np.abs(found.times[None] - times[:, None]).argmin(axis=1)
+    nearest = np.abs(mouth.times[None] - times[:, None]).argmin(axis=1)
     return boxes[nearest]

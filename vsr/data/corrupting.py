@@ -1,8 +1,8 @@
-"""A list of recordings becomes a distorted set: files that stay, a manifest, and what was done to each clip.
+"""Make a distorted set from a list of recordings: files, a manifest, and a record of what was done to each clip.
 
 Recordings -> `<out>/<id>.mkv` (25 frames a second with 16 kHz sound; `.wav` of sound alone), or mouth crops ->
-`<out>/<id>.npy`; `<out>/manifest.jsonl`; `<out>/corruption.json`; `<out>/refused.json`. What is done to a clip is fixed
-by the settings, the seed and its id. A killed run goes on; a file that is there and not of this set is never replaced.
+`<out>/<id>.npy`; `<out>/manifest.jsonl`; `<out>/corruption.json`; `<out>/refused.json`. The corruption of a clip is
+fixed by the settings, the seed and its id. A killed run resumes; a file that is not of this set is never replaced.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from vsr.data.sound_corruption import DrawnSound
 from vsr.media.mixing import KINDS
 
 MANIFEST, DONE, REFUSED = "manifest.jsonl", "corruption.json", "refused.json"
-VERSION = 1  # of what becomes of a clip: raised whenever the same settings and seed give other files
+VERSION = 1  # of the corruption: raised whenever the same settings and seed give other files
 MEMORY = 900_000_000  # bytes that a process takes
 
 
 @dataclass(frozen=True)
 class Order:
-    """How a set is made. settings: of the corruption; seed; crops: of mouth crops alone; lossless: frames bit for
-    bit."""
+    """How a set is made. settings: of the corruption; seed; crops: corrupt mouth crops only; lossless: keep frames bit
+    for bit."""
 
     settings: Corruption
     seed: int = 0
@@ -66,7 +66,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Job:
-    """A clip, what is done to its sound, and whose voices or which noise file that needs, by name."""
+    """A clip, the corruption drawn for its sound, and the voices or the noise file for it, by name."""
 
     clip: Clip
     sound: DrawnSound = field(default_factory=DrawnSound)
@@ -74,15 +74,15 @@ class Job:
 
     def made(self, order: Order, known: dict | None = None) -> dict:
         """What the clip's file depends on."""
-        own = self.clip.crop if order.crops else self.clip.video
-        others = {name: [identify(voice.video), voice.start, voice.end] for name, voice in self.voices.items()}
+        source = self.clip.crop if order.crops else self.clip.video
+        noise = {name: [identify(voice.video), voice.start, voice.end] for name, voice in self.voices.items()}
         part = [] if order.crops else [self.clip.start, self.clip.end]
-        return {"source": identify(own, known), "part": part, "noise": others, **order.made()}
+        return {"source": identify(source, known), "part": part, "noise": noise, **order.made()}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one clip: the name of its file, or a reason and a message."""
+    """Result for one clip: the name of its file, or a reason and a message."""
 
     id: str
     name: str = ""
@@ -95,8 +95,8 @@ def corrupt_corpus(
 ) -> Counter:
     """Write the set; returns counts of "corrupted", "kept" (from an earlier run) and refusal reasons.
 
-    ``voices``: clips that babble, if not the others of the list. Raises VsrError for settings, a folder that holds
-    something else or a set of other settings, and where every clip is refused.
+    ``voices``: clips that babble, by default the others of the list. Raises VsrError for wrong settings, a folder with
+    other files or with a set of other settings, and where every clip is refused.
     """
     out = Path(out)
     if order.crops:
@@ -104,7 +104,6 @@ def corrupt_corpus(
     todo, ledger = _planned(clips, out, order, voices)
     states = {job.clip.id: _state(ledger, job, order) for job in todo}
     tell(states.values(), str(out))
-    out.mkdir(parents=True, exist_ok=True)
     ledger.refresh()
     left = [job for job in todo if states[job.clip.id] != KEPT]
     outcomes = list(counted(_made(left, out, order, jobs), "clips", len(todo), len(todo) - len(left), "refused"))
@@ -116,7 +115,7 @@ def corrupt_corpus(
 
 
 def _planned(clips: Sequence[Clip], out: Path, order: Order, voices: Sequence[Clip]) -> tuple[list[Job], Ledger]:
-    """What is to be done to each clip, and the ledger of the folder, which is checked. Raises VsrError."""
+    """The job of each clip, and the ledger of the folder, which is checked. Raises VsrError."""
     ledger = Ledger(out)
     for name in (MANIFEST, DONE, REFUSED):
         check_output(out / name, *[clip.video for clip in clips], *[clip.crop for clip in clips if clip.crop])
@@ -130,27 +129,27 @@ def _planned(clips: Sequence[Clip], out: Path, order: Order, voices: Sequence[Cl
 
 
 def _job(clip: Clip, order: Order, pool: dict[str, Clip], names: list[str]) -> Job:
-    """``names``: those of the clips that may babble."""
+    """``names``: ids of the clips that may babble."""
     drawn = order.settings.sound.draw(names, generator_of(order.seed, clip.id, SOUND), clip.id)
     files = {drawn.noise: Clip("noise", drawn.noise, "")} if drawn.noise and drawn.noise not in KINDS else {}
     return Job(clip, drawn, {name: pool[name] for name in drawn.voices} | files)
 
 
 def _state(ledger: Ledger, job: Job, order: Order) -> str:
-    """Whether a clip's file can be kept, and why not. Raises VsrError for a file that is not of this set."""
+    """Whether a clip's file can be kept, or why not. Raises VsrError for a file that is not of this set."""
     names = [f"{job.clip.id}{suffix}" for suffix in ((".npy",) if order.crops else (".mkv", ".wav"))]
-    name = next((own for own in names if (ledger.folder / own).exists()), names[0])
+    name = next((candidate for candidate in names if (ledger.folder / candidate).exists()), names[0])
     path = ledger.folder / name
     check_output(path, job.clip.crop if order.crops else job.clip.video)
     state = ledger.state(name, job.made(order, ledger.known(name, "source")))
-    other = state not in (KEPT, NEW) and essence(_common(ledger, name, order)) != essence(order.made())
-    if other or state in (UNRECORDED, CHANGED):
+    is_other = state not in (KEPT, NEW) and essence(_common(ledger, name, order)) != essence(order.made())
+    if is_other or state in (UNRECORDED, CHANGED):
         raise VsrError("not_writable", f"{path} exists already and is not part of this set: choose another --out")
     return state
 
 
 def _common(ledger: Ledger, name: str, order: Order) -> dict:
-    """Of what a file was made from that which is the same for the whole set."""
+    """The recorded inputs of a file that are the same for the whole set."""
     return {key: value for key, value in ledger.made(name).items() if key in order.made()}
 
 
@@ -168,7 +167,7 @@ def _lost(job: Job) -> Outcome:
 def _corrupt(out: Path, order: Order, job: Job) -> Outcome:
     """Corrupt one clip and write it, its line in the ledger first; a refusal is an outcome, a full disk ends the
     run."""
-    made = job.made(order)
+    inputs = job.made(order)
     try:
         if order.crops:
             suffix, write = write_crops(job.clip, order.settings.video, order.seed)
@@ -176,7 +175,7 @@ def _corrupt(out: Path, order: Order, job: Job) -> Outcome:
             suffix, write = corrupted_recording(job.clip, job.sound, job.voices, order.settings, order.seed)
         with atomic_write(out / f"{job.clip.id}{suffix}") as temporary:
             done = write(temporary, order.lossless)
-            line = record_of(f"{job.clip.id}{suffix}", temporary, made)
+            line = record_of(f"{job.clip.id}{suffix}", temporary, inputs)
             append_records(out, [line | {"done": done}])
     except VsrError as error:
         if error.reason in ("no_space", "not_writable"):
@@ -189,16 +188,20 @@ def _write_reports(out: Path, todo: list[Job], order: Order, outcomes: list[Outc
     """manifest.jsonl, corruption.json and refused.json of the whole folder."""
     ledger = Ledger(out)
     clips, done = [], {}
-    refused = {own.id: {"reason": own.reason, "message": own.message} for own in outcomes if own.reason}
+    refused = {
+        outcome.id: {"reason": outcome.reason, "message": outcome.message} for outcome in outcomes if outcome.reason
+    }
     for job in todo:
         names = [f"{job.clip.id}{suffix}" for suffix in (".npy", ".mkv", ".wav")]
-        name = next((own for own in names if own in ledger.records and job.clip.id not in refused), None)
+        name = next(
+            (candidate for candidate in names if candidate in ledger.records and job.clip.id not in refused), None
+        )
         if name:
             clips.append(_listed(job.clip, str(out / name), order))
             done[job.clip.id] = ledger.records[name].get("done", {})
     if clips:
         write_manifest(out / MANIFEST, clips)
-    counts = Counter(own["reason"] for own in refused.values())
+    counts = Counter(entry["reason"] for entry in refused.values())
     write_json(out / REFUSED, {"counts": dict(counts), "clips": refused})
     write_json(out / DONE, {**order.made(), "clips": done})
     for name in (MANIFEST, DONE, REFUSED) if clips else (DONE, REFUSED):
@@ -206,8 +209,8 @@ def _write_reports(out: Path, todo: list[Job], order: Order, outcomes: list[Outc
 
 
 def _listed(clip: Clip, path: str, order: Order) -> Clip:
-    """The clip in the manifest of the set; crops of frames that are still what they were remain its crops."""
+    """The clip as the set's manifest lists it; it keeps its crops if the frames are unchanged."""
     if order.crops:
-        return replace(clip, crop=path, track="")  # whose points would tell what is covered
+        return replace(clip, crop=path, track="")  # the points would reveal what is covered
     whole = replace(clip, video=path, start=0.0, end=0.0, sound="")
     return whole if order.settings.video.nothing else replace(whole, crop="", num_frames=0, track="")

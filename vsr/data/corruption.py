@@ -1,8 +1,8 @@
-"""Corruption of both streams of a clip, by one record of settings: to train on (`data.corruption`) and to make
-distorted test sets (`vsr corrupt`).
+"""Corruption of both streams of a clip from one record of settings: for training (`data.corruption`) and for distorted
+test sets (`vsr corrupt`).
 
-Everything is drawn from a generator that the clip and a seed fix: the same clip is corrupted in the same way on every
-machine, whatever other clips are in its list, but for the voices of babble, which are of that list.
+All draws come from a generator fixed by the clip and a seed: a clip is corrupted in the same way on every machine,
+whatever other clips are in its list. Only the voices of babble depend on that list.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from vsr.data.sound_corruption import DrawnSound, SoundCorruption
 from vsr.data.video_corruption import VideoCorruption
 from vsr.media.audio import read_wave
 
-SOUND, VIDEO = 1, 2  # streams, of a seed
+SOUND, VIDEO = 1, 2  # numbers of the streams in a seed
 OWN = 0xC0  # keeps the draws apart from those of augmentation
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """What may happen to sound and to frames; each kind has a chance ``p`` and lists of values, of which one is
-    drawn for a clip."""
+    """What may happen to sound and to frames; each kind has a probability ``p`` and lists of values, one of which is
+    drawn per clip."""
 
     sound: SoundCorruption = field(default_factory=SoundCorruption)
     video: VideoCorruption = field(default_factory=VideoCorruption)
@@ -37,29 +37,29 @@ class Corruption:
         return self.sound.nothing and self.video.nothing
 
     def check_streams(self, video: bool, sound: bool) -> None:
-        """Raises VsrError bad_config for a stream that the model does not read, and for noise that is not there."""
-        for name, own, read in (("video", self.video, video), ("sound", self.sound, sound)):
-            if not read and not own.nothing:
+        """Raise VsrError bad_config for a stream that the model does not read, and for missing noise files."""
+        for name, settings, is_read in (("video", self.video, video), ("sound", self.sound, sound)):
+            if not is_read and not settings.nothing:
                 what = "frames" if name == "video" else "sound"
                 raise VsrError("bad_config", f"data.corruption.{name}: this model reads no {what}")
         self.sound.check_files()
 
 
 def generator_of(seed: int, name: str, stream: int) -> np.random.Generator:
-    """The generator that draws for the clip of that id and one of its streams."""
+    """The random generator for one stream of the clip with the id ``name``."""
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
     return np.random.default_rng((seed, OWN, stream, int.from_bytes(digest[:8], "big")))
 
 
 def corrupted_crop(crop: np.ndarray, settings: VideoCorruption, seed: tuple[int, ...]) -> np.ndarray:
-    """Crops (T, 96, 96) of a training clip; ``seed``: such as those of the run, the epoch and the clip."""
+    """Corrupt the crop (T, 96, 96) of a training clip; ``seed``: for example of the run, the epoch and the clip."""
     if settings.nothing:
         return crop
     return settings.draw(len(crop), np.random.default_rng((*seed, OWN, VIDEO))).crop(crop)
 
 
 def drawn_sound(settings: SoundCorruption, seed: tuple[int, ...], own: str, voices: Mapping[str, Clip]) -> DrawnSound:
-    """What is done to the sound of a training clip of the id ``own``; ``voices``: id -> clip, who may babble."""
+    """Draw the corruption for the sound of the training clip with the id ``own``; ``voices``: id -> clip to babble."""
     if settings.nothing:
         return DrawnSound()
     return settings.draw(list(voices), np.random.default_rng((*seed, OWN, SOUND)), own)
@@ -68,7 +68,7 @@ def drawn_sound(settings: SoundCorruption, seed: tuple[int, ...], own: str, voic
 def corrupted_wave(
     wave: np.ndarray, drawn: DrawnSound, voices: Mapping[str, Clip], wave_of: Callable[[Clip], np.ndarray]
 ) -> np.ndarray:
-    """The sound (S,) of a training clip as drawn, of ``voices`` as there; silence stays as it is.
+    """Corrupt the sound (S,) of a training clip as drawn, with ``voices`` as in `drawn_sound`; silence is unchanged.
 
     ``wave_of``: gives the sound of a clip.
     """

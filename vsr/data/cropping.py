@@ -1,9 +1,9 @@
-"""A corpus of videos becomes a folder of mouth crops, by several processes or machines, resumably.
+"""Crop the mouths of a corpus into a folder, with several processes or machines, resumably.
 
 Manifest of videos -> `<out>/<id>.npy` (T, 96, 96) uint8 at 25 fps (or `.mp4`: `vsr.data.stored`),
 `<out>/manifest.jsonl` of the clips that were cropped, `<out>/refused.json` with the reason of each clip that was not,
-`<out>/gaps.json` with the frames whose face was interpolated. A crop is kept where its video, its part of it and the
-way of cropping are what they were.
+`<out>/gaps.json` with the frames whose face was interpolated. A crop is kept while its video, its part of the video
+and the way of cropping are unchanged.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from vsr.data.stored import count_frames, file_name, write_crop
 from vsr.face.landmarker import landmarker_file
 
 MANIFEST = "manifest.jsonl"
-VERSION = 2  # of how a mouth is cropped: raised whenever the same video gives another crop
+VERSION = 2  # of the way of cropping: raised whenever the same video gives a different crop
 MEMORY = 800_000_000  # bytes that a process takes
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one clip: frames > 0 if it was cropped, else a reason and a message."""
+    """Result for one clip: frames > 0 if it was cropped, else a reason and a message."""
 
     id: str
     frames: int = 0
@@ -43,11 +43,11 @@ class Outcome:
     gaps: list = field(default_factory=list)
     reason: str = ""
     message: str = ""
-    record: dict = field(default_factory=dict)  # the ledger's line of the crop
+    record: dict = field(default_factory=dict)  # the crop's line in the ledger
 
 
 class Cropping(Protocol):
-    """Who crops: each clip gives one outcome, also where the process or the machine that was at it dies."""
+    """An engine that crops: yields one outcome per clip, even if the process or machine working on it dies."""
 
     def crop(self, clips: Sequence[Clip], out_dir: Path, store: str = "npy") -> Iterator[Outcome]:
         """Crop clips into a folder, each file written whole or not at all."""
@@ -58,10 +58,10 @@ def crop_corpus(
 ) -> Counter:
     """Crop every clip of a manifest; returns counts of "cropped", "kept" (from an earlier run) and refusal reasons.
 
-    Crops that an earlier run made of the same are kept, so a killed run goes on where it stopped; what is kept and what
-    is made again is printed on stderr. A file that crashes the decoder costs that file only. ``engine``: who crops, if
-    not ``jobs`` processes of this machine; ``store``: how crops lie on disk, of `vsr.data.stored.STORES`. Raises
-    VsrError for a bad manifest, a folder that cannot be written, or one that holds something else.
+    Crops that an earlier run made from the same input are kept, so a killed run resumes where it stopped; what is kept
+    and what is remade is printed on stderr. A file that crashes the decoder costs that file only. ``engine``: crops
+    instead of ``jobs`` processes of this machine; ``store``: storage of crops, from `vsr.data.stored.STORES`. Raises
+    VsrError for a bad manifest, a folder that cannot be written, or one that holds other files.
     """
     clips = read_manifest(manifest_in)
     out_dir = Path(out_dir)
@@ -72,11 +72,10 @@ def crop_corpus(
     frames = {clip.id: count_frames(paths[clip.id]) if states[clip.id] == KEPT else 0 for clip in clips}
     todo = [clip for clip in clips if not frames[clip.id]]
     tell([states[clip.id] or (KEPT if frames[clip.id] else "damaged") for clip in clips], "crops")
-    out_dir.mkdir(parents=True, exist_ok=True)
     ledger.refresh()
     outcomes = []
-    found = engine.crop(todo, out_dir, store) if engine else crop_in_processes(todo, out_dir, jobs, store)
-    for outcome in counted(found, "mouth crops", len(clips), len(clips) - len(todo), failed="refused"):
+    results = engine.crop(todo, out_dir, store) if engine else crop_in_processes(todo, out_dir, jobs, store)
+    for outcome in counted(results, "mouth crops", len(clips), len(clips) - len(todo), failed="refused"):
         outcomes.append(outcome)
         if outcome.record:
             ledger.append([outcome.record])
@@ -97,7 +96,7 @@ def made_from(clip: Clip, known: dict | None = None, store: str = "npy") -> dict
 
 
 def _state(ledger: Ledger, clip: Clip, store: str) -> str:
-    """Whether a clip's crop can be kept, and why not; nothing is read of a video that has no crop."""
+    """Whether a clip's crop can be kept, or why not; a video without a crop is not read."""
     name = file_name(clip.id, store)
     if not (ledger.folder / name).is_file():
         return NEW
@@ -108,21 +107,23 @@ def _state(ledger: Ledger, clip: Clip, store: str) -> str:
 
 
 def _check_folder(out_dir: Path, ledger: Ledger, manifest_in: str | Path) -> None:
-    """Refuse a folder whose manifest.jsonl is what is read, or is no list of crops in it. Raises VsrError."""
+    """Refuse a folder whose manifest.jsonl is the input, or does not list crops in this folder. Raises VsrError."""
     target = out_dir / MANIFEST
     check_output(target, manifest_in)
     if MANIFEST in ledger.records or not target.is_file() or not target.stat().st_size:
         return
-    here = Path(os.path.realpath(out_dir)).name  # paths may be those of another working directory
-    if any(Path(clip.crop).parent.name != here or Path(clip.crop).stem != clip.id for clip in read_manifest(target)):
+    folder_name = Path(os.path.realpath(out_dir)).name  # paths may be those of another working directory
+    if any(
+        Path(clip.crop).parent.name != folder_name or Path(clip.crop).stem != clip.id for clip in read_manifest(target)
+    ):
         raise VsrError("not_writable", f"{target} exists and lists no crops of its folder: choose another --out")
 
 
 def _check_crop(path: Path) -> None:
-    """Refuse to replace a whole array, or any video, that is no crop: it is somebody else's. Raises VsrError."""
+    """Refuse to replace a readable array, or any video, that is not a mouth crop. Raises VsrError."""
     try:
         if path.suffix == ".npy":
-            np.load(path, mmap_mode="r", allow_pickle=False)  # a broken one may go
+            np.load(path, mmap_mode="r", allow_pickle=False)  # a damaged one may be replaced
         elif not path.stat().st_size:
             return
     except (OSError, ValueError, EOFError):
@@ -145,13 +146,13 @@ def _write_reports(
     write_json(out_dir / "refused.json", {"counts": dict(counts), "clips": refused})
     gaps_file = out_dir / "gaps.json"
     gaps = read_json(gaps_file) if gaps_file.is_file() else {}
-    gaps = {name: own for name, own in gaps.items() if name not in {o.id for o in outcomes}}
+    gaps = {name: entry for name, entry in gaps.items() if name not in {o.id for o in outcomes}}
     gaps |= {o.id: {"found": round(o.found, 4), "gaps": o.gaps} for o in outcomes if o.gaps}
     write_json(gaps_file, gaps)
 
 
 def crop_in_processes(clips: Sequence[Clip], out_dir: Path, jobs: int | None, store: str = "npy") -> Iterator[Outcome]:
-    """Outcomes as they come; ``jobs`` None: as many processes as the machine is good for."""
+    """Outcomes as they arrive; ``jobs`` None: as many processes as the machine can run."""
     if not clips:
         return iter(())
     jobs = jobs or processes_for(len(clips), MEMORY)
@@ -163,7 +164,7 @@ def _lost(clip: Clip) -> Outcome:
 
 
 class Cropper:
-    """What one worker of a cluster needs to crop clip after clip into a folder."""
+    """Crops clips one at a time into a folder, in a worker of a cluster."""
 
     def __init__(self, out_dir: Path, store: str = "npy"):
         import cv2
@@ -179,7 +180,7 @@ def _crop_clip(out_dir: Path, clip: Clip, store: str = "npy") -> Outcome:
     """Crop one clip and write it; a refusal is an outcome, a full disk ends the run."""
     from vsr.face.mouth_crop import crop_video
 
-    made = made_from(clip, store=store)  # before the video is read: what replaces it in the meantime is then another
+    inputs = made_from(clip, store=store)  # before the video is read: a file replaced meanwhile counts as changed
     name = file_name(clip.id, store)
     try:
         mouth = crop_video(clip.video, start=clip.start, end=clip.end)
@@ -187,5 +188,5 @@ def _crop_clip(out_dir: Path, clip: Clip, store: str = "npy") -> Outcome:
         return Outcome(clip.id, reason=error.reason, message=str(error))
     with atomic_write(out_dir / name) as temporary:
         write_crop(temporary, mouth.crop, store)
-        record = record_of(name, temporary, made)
+        record = record_of(name, temporary, inputs)
     return Outcome(clip.id, len(mouth.crop), mouth.found, mouth.gaps, record=record)

@@ -1,7 +1,7 @@
 """Face augmentation: the mouth of a clip is warped, lit and focused differently, in the same way in all its frames.
 
-A reader that saw few people learns their lips; a smooth field of displacements (as elastic deformation of Simard et al.
-2003, here still over time), another tone curve, light from another side and another camera make more people of them.
+A model trained on few people learns their lips. A smooth field of displacements (the elastic deformation of Simard et
+al. 2003, here constant over time), another tone curve, light from another side and another camera add variety.
 Shapes: window (T, 88, 88) in gray levels 0 to 255.
 """
 
@@ -17,12 +17,12 @@ from torch.nn import functional
 from vsr.core.numbers import NOT_NEGATIVE, Range, check_numbers
 from vsr.media.degradation import blurred
 
-NODES = 5  # of the displacement field and of the light, along each side
+NODES = 5  # nodes of the displacement field and of the light, along each side
 
 
 @dataclass(frozen=True)
 class FaceVariation:
-    """How far the face of a training clip is varied; nothing is, unless a value is given.
+    """How far the face of a training clip is varied; by default not at all.
 
     Args:
         shape: standard deviation of the displacement of the field's nodes, pixels.
@@ -43,11 +43,11 @@ class FaceVariation:
                       light=Range(least=0, below=1), blur=NOT_NEGATIVE, noise=NOT_NEGATIVE)  # fmt: skip
 
     def displacements(self, side: int, rng: np.random.Generator) -> Tensor:
-        """How far each pixel's place moves, (2, side, side): x and y, pixels."""
+        """The displacement of each pixel, (2, side, side): x and y, pixels."""
         return _smooth(rng.normal(0, self.shape, (2, NODES, NODES)), side)
 
     def seen(self, window: Tensor, rng: np.random.Generator) -> Tensor:
-        """The window (T, S, S) as another camera saw it in another light; 0 to 255."""
+        """The window (T, S, S) as seen by another camera in another light; 0 to 255."""
         exponent = (1 + self.tone) ** rng.uniform(-1, 1)
         window = window.clamp(0, 255).div(255).pow(exponent).mul(255)
         if self.light:
@@ -61,7 +61,7 @@ class FaceVariation:
 
 
 def _smooth(nodes: np.ndarray, side: int) -> Tensor:
-    """Nodes (C, n, n) -> a smooth field (C, side, side) through them."""
+    """Nodes (C, n, n) -> a smooth field (C, side, side), interpolated between them."""
     field = torch.from_numpy(nodes).float()[None]
     return functional.interpolate(field, size=(side, side), mode="bicubic", align_corners=True)[0]
 

@@ -68,7 +68,7 @@ NEEDED = ("id", "video", "text")
 TOLD: dict[str, tuple[type | tuple[type, ...], str]] = {
         "str": (str, "a string"), "int": (int, "a whole number"), "float": ((int, float), "a number"),
         "dict[str, str]": (dict, "texts by language")}  # fmt: skip
-KINDS = {own.name: TOLD.get(str(own.type), (list, "a list")) for own in fields(Clip)}
+KINDS = {attribute.name: TOLD.get(str(attribute.type), (list, "a list")) for attribute in fields(Clip)}
 
 
 def read_manifest(path: str | Path) -> list[Clip]:
@@ -85,27 +85,27 @@ def read_manifest(path: str | Path) -> list[Clip]:
 
 
 def read_manifests(paths: Iterable[str | Path]) -> list[Clip]:
-    """The clips of several manifests, one after another. Raises VsrError as `read_manifest`."""
+    """The clips of several manifests, one after another. Raises VsrError like `read_manifest`."""
     return [clip for path in paths for clip in read_manifest(path)]
 
 
 def translation_of(clip: Clip, language: str) -> str | None:
-    """The text of a clip in a language, its own if that is spoken; None where there is none."""
+    """The text of a clip in a language: the transcript if that is spoken, or a translation; None without either."""
     return clip.text if clip.language == language else clip.translations.get(language)
 
 
 def translated(clips: Sequence[Clip], language: str) -> dict[str, str]:
-    """id -> text in a language, of the clips that have it. Raises VsrError bad_manifest where none has, with those that
-    there are."""
-    found = {clip.id: text for clip in clips if (text := translation_of(clip, language)) is not None}
-    if not found:
-        known = ", ".join(sorted({name for clip in clips for name in clip.translations})) or "none"
-        raise VsrError("bad_manifest", f"no clip has a translation into {language}; there is {known}")
-    return found
+    """id -> text in a language, for the clips that have it. Raises VsrError bad_manifest where none has, naming the
+    languages that there are."""
+    texts = {clip.id: text for clip in clips if (text := translation_of(clip, language)) is not None}
+    if not texts:
+        languages = ", ".join(sorted({name for clip in clips for name in clip.translations})) or "none"
+        raise VsrError("bad_manifest", f"no clip has a translation into {language}; there is {languages}")
+    return texts
 
 
 def need_crops(clips: Sequence[Clip]) -> None:
-    """Raises VsrError bad_manifest if some clips have no mouth crop."""
+    """Raise VsrError bad_manifest if some clips have no mouth crop."""
     missing = [clip.id for clip in clips if not clip.crop or clip.num_frames < 1]
     if missing:
         example = f"{len(missing)} clips have no mouth crop, such as {missing[0]}"
@@ -122,7 +122,7 @@ def _parse(line: str, where: str) -> Clip:
 
 
 def _check_fields(record) -> None:
-    """Raises ValueError where a line is no clip: its fields, and what is in them."""
+    """Raise ValueError for a record that is not a clip, naming the field that is wrong."""
     if not isinstance(record, dict):
         raise ValueError("no JSON object, such as {" + '"id": "a", "video": "a.mp4", "text": "hello"}')
     if absent := [name for name in NEEDED if name not in record]:
@@ -133,8 +133,8 @@ def _check_fields(record) -> None:
         kind, expected = KINDS[name]
         if not isinstance(value, kind) or isinstance(value, bool):
             raise ValueError(f"'{name}' is {json.dumps(value)}, not {expected}")
-    if odd := [name for name, text in record.get("translations", {}).items() if not isinstance(text, str)]:
-        raise ValueError(f"the translation '{odd[0]}' is no text")
+    if wrong := [name for name, text in record.get("translations", {}).items() if not isinstance(text, str)]:
+        raise ValueError(f"the translation '{wrong[0]}' is no text")
     for name, what in (("words", "word"), ("phones", "phone")):
         for span in record.get(name, ()):
             if not isinstance(span, list) or len(span) != 3:

@@ -7,9 +7,9 @@ MODALITIES = {VIDEO: (VIDEO,), SOUND: (SOUND,), BOTH: (VIDEO, SOUND)}
 
 Read = str | tuple[str, ...]  # one modality, or several
 
-MEL, WAVE = "mel", "wave"  # forms in which sound is given to a model: (T, 4, 80), or the samples, (T, 640)
+MEL, WAVE = "mel", "wave"  # forms of the sound input: (T, 4, 80), or the samples, (T, 640)
 
 
 def names_of(read: Read) -> tuple[str, ...]:
-    """The modality that is read, or the several."""
+    """The modalities that are read, as a tuple."""
     return (read,) if isinstance(read, str) else tuple(read)

@@ -1,4 +1,4 @@
-"""The track of mouth points of a clip, and what is read of it.
+"""The track of mouth points of a clip, and the features computed from it.
 
 Shapes: points (T, 9, 2), measures (T, 8), features (T, F), as in `vsr.face.mouth_features`.
 """
@@ -37,12 +37,14 @@ class Track:
 
 
 def joined(tracks: Sequence[Track]) -> Track:
-    """One behind the other."""
-    return Track(np.concatenate([own.points for own in tracks]), np.concatenate([own.measures for own in tracks]))
+    """The tracks in sequence, as one."""
+    return Track(
+        np.concatenate([track.points for track in tracks]), np.concatenate([track.measures for track in tracks])
+    )
 
 
 def load_track(clip: Clip) -> Track:
-    """The clip's track, its gaps filled. Raises VsrError bad_manifest."""
+    """The clip's track, with gaps filled. Raises VsrError bad_manifest."""
     try:
         points, measures, _ = repaired(*read_track(clip.track))
     except (OSError, ValueError, KeyError) as error:
@@ -51,15 +53,15 @@ def load_track(clip: Clip) -> Track:
 
 
 def load_features(clip: Clip) -> np.ndarray | None:
-    """What is read of the clip's track, (T, F); None where the mouth was hardly seen. Raises VsrError bad_manifest."""
+    """The features of the clip's track, (T, F); None where the mouth was hardly seen. Raises VsrError bad_manifest."""
     try:
-        points, measures, known = repaired(*read_track(clip.track))
+        points, measures, is_seen = repaired(*read_track(clip.track))
     except (OSError, ValueError, KeyError) as error:
         raise VsrError("bad_manifest", f"cannot read the track of {clip.id}: {error}") from error
     if len(points) != clip.num_frames:
         problem = f"the track of {clip.id} has {len(points)} frames, its crop {clip.num_frames}"
         raise VsrError("bad_manifest", f"{problem}: run vsr crop again")
-    return features_of(points, measures) if known.mean() >= FEWEST else None
+    return features_of(points, measures) if is_seen.mean() >= FEWEST else None
 
 
 def span_of(clip: Clip) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Recordings given by a user: a manifest, a folder of videos and sound files, or the files by name."""
+"""Recordings that a user names: a manifest, a folder of videos and sound files, or the files themselves."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ VIDEOS = (
     "vob",
 )
 SOUNDS = ("wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "aac")
-ODD = re.compile(r"[^A-Za-z0-9_.@+-]+")  # what an id of a clip cannot have
+ODD = re.compile(r"[^A-Za-z0-9_.@+-]+")  # characters that a clip id cannot have
 
 
 def recordings(given: Sequence[str | Path]) -> list[Clip]:
     """The clips of manifests (.jsonl), folders (at any depth) and files, in that order.
 
-    The id of a file is its path in the folder; its text is what NAME.txt beside it holds, "" where there is none.
-    Raises VsrError bad_manifest, unreadable for what is not there or holds no recordings.
+    The id of a file is its path in the folder; its text is the content of NAME.txt beside it, "" without one.
+    Raises VsrError bad_manifest, unreadable for a path that does not exist or holds no recordings.
     """
     clips = [clip for path in given for clip in _of(Path(path))]
     taken: set[str] = set()
@@ -51,10 +51,12 @@ def _of(path: Path) -> Iterable[Clip]:
     if path.suffix == ".jsonl":
         return read_manifest(path)
     if path.is_dir():
-        found = sorted(own for own in path.rglob("*") if own.suffix[1:].lower() in VIDEOS + SOUNDS and own.is_file())
-        if not found:
+        files = sorted(
+            file for file in path.rglob("*") if file.suffix[1:].lower() in VIDEOS + SOUNDS and file.is_file()
+        )
+        if not files:
             raise VsrError("unreadable", f"{path}: holds no videos and no sound files")
-        return [_clip(own, own.relative_to(path).with_suffix("")) for own in found]
+        return [_clip(file, file.relative_to(path).with_suffix("")) for file in files]
     if not path.is_file():
         raise VsrError("unreadable", f"{path}: no such file")
     return [_clip(path, Path(path.stem))]
@@ -63,5 +65,5 @@ def _of(path: Path) -> Iterable[Clip]:
 def _clip(file: Path, name: Path) -> Clip:
     safe = ODD.sub("_", "_".join(name.parts))
     text = file.with_suffix(".txt")
-    said = " ".join(" ".join(line for _, line in read_lines(text)).split()) if text.is_file() else ""
-    return Clip(safe if safe[:1].isalnum() else f"x{safe}", str(file), said)
+    transcript = " ".join(" ".join(line for _, line in read_lines(text)).split()) if text.is_file() else ""
+    return Clip(safe if safe[:1].isalnum() else f"x{safe}", str(file), transcript)

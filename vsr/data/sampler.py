@@ -15,7 +15,7 @@ from vsr.core.errors import VsrError
 
 
 class FrameBudgetSampler:
-    """Batches of clips of like length, of at most ``frame_budget`` frames with their padding.
+    """Batches of clips of similar length, of at most ``frame_budget`` frames with their padding.
 
     The order depends on seed and epoch alone, so position k of an epoch is the same in every run.
     """
@@ -29,7 +29,7 @@ class FrameBudgetSampler:
         self.frame_budget = frame_budget
         self.seed = seed
         self.shuffle = shuffle
-        self._known: dict[int, list[list[int]]] = {}  # of the epoch asked for last
+        self._known: dict[int, list[list[int]]] = {}  # batches of the last epoch asked for
 
     def batches(self, epoch: int = 0) -> list[list[int]]:
         """The batches of one epoch: every clip once."""
@@ -58,23 +58,23 @@ class FrameBudgetSampler:
 
     def padding_share(self, epoch: int = 0) -> float:
         """Share of padded frames in an epoch's batches."""
-        padded = sum(len(b) * self.lengths[b].max() for b in self.batches(epoch))
+        padded = sum(len(batch) * self.lengths[batch].max() for batch in self.batches(epoch))
         return 1 - self.lengths.sum() / padded
 
 
 def planned_batches(dataset, plan: Sequence[list[int]], epoch: int, workers: int = 0) -> DataLoader:
-    """``dataset.batch`` of each list of indices in turn, prepared by so many processes; an empty list gives clip 0.
+    """``dataset.batch`` of each list of indices, prepared by ``workers`` processes; an empty list gives clip 0.
 
-    What a clip is refused for is yielded as a VsrError, since an exception would lose its message on the way.
+    A refused clip yields its VsrError as an item: raised in a worker process, it would lose its message on the way.
     """
     plan = _Plan(dataset, plan, epoch)
     return DataLoader(plan, batch_size=None, num_workers=workers, multiprocessing_context=worker_context(workers))
 
 
 def worker_context(workers: int):
-    """How worker processes begin: from a server without threads, as a fork of this process could hang for ever in a
-    lock that another thread held. The server has loaded PyTorch once for all of them. Windows, which has no such
-    server, begins each again. None without workers."""
+    """How worker processes start: from a server without threads, as a fork of this process could hang for ever on a
+    lock that another thread held. The server loads PyTorch once for all workers. Windows has no such server and spawns
+    each worker. None without workers."""
     if not workers:
         return None
     if "forkserver" not in get_all_start_methods():
@@ -85,7 +85,7 @@ def worker_context(workers: int):
 
 
 class _Plan(Dataset):
-    """The batches of an epoch by their number."""
+    """The batches of an epoch by number."""
 
     def __init__(self, dataset, plan: Sequence[list[int]], epoch: int):
         self.dataset, self.plan, self.epoch = dataset, plan, epoch
@@ -101,9 +101,9 @@ class _Plan(Dataset):
 
 
 def deal(batches: Sequence[list[int]], ranks: int) -> list[list[int]]:
-    """At most ``ranks`` batches -> one for each rank: where some are missing, the batches with most clips are halved.
+    """At most ``ranks`` batches -> one per rank: while there are too few, the batch with the most clips is halved.
 
-    Every clip stays, once. A rank gets an empty batch only where there are fewer clips than ranks.
+    Every clip stays, once. A rank gets an empty batch only if there are fewer clips than ranks.
     """
     sharded = list(batches)
     while len(sharded) < ranks and max(map(len, sharded)) > 1:

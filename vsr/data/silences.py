@@ -1,7 +1,7 @@
-"""Silence round the words of a track: published tracks begin with the first word and end with the last.
+"""Silence round the words of a track, for published tracks that begin with the first word and end with the last.
 
-What is before and after comes from clips of the same list that have it: their lips' way to the first word, and from the
-last, is laid on another face. Shapes: as in `vsr.data.mouth_track`.
+The silence comes from clips of the same list that have it: the movement of their lips to the first word, and from the
+last, is transferred to another face. Shapes: as in `vsr.data.mouth_track`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from vsr.data.manifest import Clip
 from vsr.data.mouth_track import Track, joined, span_of
 from vsr.face.mouth_features import with_changes
 
-SHORTEST = 4  # frames of silence that are kept as such
+SHORTEST = 4  # frames; shorter silences are not stored
 
 
 class Silences:
-    """What mouths do before the first word and after the last, as ways from there, in mouth widths."""
+    """Mouth movements before the first word and after the last, relative to that word, in mouth widths."""
 
     def __init__(self, clips: Sequence[Clip], tracks: Sequence[Track]):
         self.before, self.after = [], []
@@ -30,9 +30,9 @@ class Silences:
                 self.after.append(_way(track[last:], track[last - 1 : last], track.width))
 
     def around(self, track: Track, probability: float, rng: np.random.Generator) -> tuple[int, Track]:
-        """The words' track with silence; how many frames are before them."""
+        """(number of frames added before the words, the track with silence around its words)."""
         width = track.width
-        before, after = (_some(own, probability, rng) for own in (self.before, self.after))
+        before, after = (_some(movements, probability, rng) for movements in (self.before, self.after))
         parts = [track]
         if before is not None:
             start = before[len(before) - _length(before, rng) :]
@@ -48,14 +48,14 @@ def _way(track: Track, origin: Track, width: float) -> Track:
     return Track((track.points - origin.points) / width, track.measures - origin.measures)
 
 
-def _laid(way: Track, origin: Track, width: float) -> Track:
-    return Track((origin.points + way.points * width).astype(np.float32), origin.measures + way.measures)
+def _laid(movement: Track, origin: Track, width: float) -> Track:
+    return Track((origin.points + movement.points * width).astype(np.float32), origin.measures + movement.measures)
 
 
-def _some(ways: list[Track], probability: float, rng: np.random.Generator) -> Track | None:
-    return ways[rng.integers(len(ways))] if ways and rng.random() < probability else None
+def _some(movements: list[Track], probability: float, rng: np.random.Generator) -> Track | None:
+    return movements[rng.integers(len(movements))] if movements and rng.random() < probability else None
 
 
-def _length(way: Track, rng: np.random.Generator) -> int:
-    """All of it, or as often a part."""
-    return int(rng.integers(0, len(way) + 1)) if rng.random() < 0.5 else len(way)
+def _length(movement: Track, rng: np.random.Generator) -> int:
+    """The whole length, or in half of the cases a random part."""
+    return int(rng.integers(0, len(movement) + 1)) if rng.random() < 0.5 else len(movement)

@@ -13,8 +13,8 @@ from vsr.media.resample import named_part, stretches
 
 
 def natural_wave(clip: Clip) -> np.ndarray:
-    """The clip's own sound (S,): 640 samples for each frame of the video, or of the part that is the clip, at the time
-    of that frame, as many as its crop has; of a whole video that is not cropped, all of it.
+    """The clip's own sound (S,): 640 samples for each frame of its video, or of its part of the video, at the time of
+    that frame, for as many frames as its crop has; without a crop and a part, all sound of the video.
 
     Raises VsrError unreadable or no_sound.
     """
@@ -43,7 +43,7 @@ def _frame_times(clip: Clip) -> np.ndarray | None:
 
 
 def gathered(wave: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Of a wave (S,) 640 samples for each of the frames that are shown at ``seconds`` (T,) of it, silence behind it."""
+    """640 samples of a wave (S,) for each frame, shown at ``seconds`` (T,) of the wave; silence after its end."""
     whole = fit_length(wave, max(len(wave), round(seconds[-1] * SAMPLE_RATE) + SAMPLES_PER_FRAME))
     spans = [(round(seconds[start] * SAMPLE_RATE), stop - start) for start, stop in stretches(seconds)]
     return np.concatenate([whole[first : first + count * SAMPLES_PER_FRAME] for first, count in spans])

@@ -1,7 +1,7 @@
-"""Corruption of the sound of a clip: settings with a chance and a choice for each kind, and what was drawn for a clip.
+"""Corruption of the sound of a clip: settings with a probability and values for each kind, and the draw for one clip.
 
-The room comes first, then noise at its ratio to what is heard of the voice, then what the channel does: stretches that
-are lost, clipping, low-pass, codec. Shapes: wave (S,) float32 in [-1, 1], mono, 16 kHz.
+The room is applied first, then noise at its ratio to the voice as it is heard in the room, then the channel: stretches
+that are lost, clipping, low-pass, codec. Shapes: wave (S,) float32 in [-1, 1], mono, 16 kHz.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ BABBLE = "babble"
 
 @dataclass(frozen=True)
 class Noise:
-    """Noise of one of ``kinds`` (babble, white, pink, or a sound file) at one of the ratios ``snr`` (dB),
-    or, ``evenly``, at any from the least to the greatest of them; babble is ``voices`` other clips at once."""
+    """Noise of one of ``kinds`` (babble, white, pink, or a sound file) at one of the ratios ``snr`` (dB), or with
+    ``evenly`` at any ratio from the least to the greatest; babble is ``voices`` other clips at once."""
 
     p: float = 1.0
     kinds: tuple[str, ...] = (BABBLE,)
@@ -58,9 +58,9 @@ class Gaps:
 
 @dataclass(frozen=True)
 class DrawnSound:
-    """What is done to one clip: noise ("" for none) at ``snr`` dB, with the ids of the ``voices`` of babble; T60
-    (seconds), clipped share, cut-off (Hz), bits of the codec, each 0 where it is not done; gaps as (start, stop)
-    shares of the clip; the seed of noise and room."""
+    """The corruption drawn for one clip: noise ("" for none) at ``snr`` dB, with the ids of the ``voices`` of babble;
+    T60 (seconds), clipped share, cut-off (Hz), bits of the codec, each 0 for none; gaps as (start, stop) shares of the
+    clip; the seed of noise and room."""
 
     noise: str = ""
     snr: float = 0.0
@@ -73,9 +73,9 @@ class DrawnSound:
     seed: int = 0
 
     def wave(self, wave: np.ndarray, sound_of: Callable[[str], np.ndarray]) -> np.ndarray:
-        """(S,) -> the same, corrupted; ``sound_of``: gives the wave of a voice of babble, or of a noise file.
+        """(S,) -> the same, corrupted; ``sound_of``: returns the wave of a voice of babble, or of a noise file.
 
-        Raises VsrError no_sound where a ratio is wanted of silence.
+        Raises VsrError no_sound for a ratio to silence.
         """
         rng = np.random.default_rng(self.seed)
         if self.reverberation:
@@ -101,8 +101,8 @@ LIMITS = {"reverberation": Range(above=0, most=20), "clipping": Range(above=0, b
 
 @dataclass(frozen=True)
 class SoundCorruption:
-    """How sound is corrupted; nothing is, unless a section says so. Of the amounts, ``reverberation`` is T60 in
-    seconds, ``clipping`` a share of the samples, ``bandwidth`` the cut-off in Hz, ``codec`` bits of G.711's curve."""
+    """How sound is corrupted; by default not at all. Of the amounts, ``reverberation`` is T60 in seconds, ``clipping``
+    a share of the samples, ``bandwidth`` the cut-off in Hz, ``codec`` bits of G.711's curve."""
 
     noise: Noise = field(default_factory=lambda: Noise(p=0.0))
     reverberation: Amount = NEVER
@@ -113,14 +113,14 @@ class SoundCorruption:
 
     def __post_init__(self):
         for name, limits in LIMITS.items():
-            own = getattr(self, name)
-            if own.p:
-                check_choice(f"corruption.sound.{name}", own, values=limits)
+            amount = getattr(self, name)
+            if amount.p:
+                check_choice(f"corruption.sound.{name}", amount, values=limits)
 
     @property
     def nothing(self) -> bool:
         """Whether no clip is ever changed."""
-        return not any(own.p for own in vars(self).values())
+        return not any(kind.p for kind in vars(self).values())
 
     @property
     def needs_voices(self) -> bool:
@@ -128,36 +128,36 @@ class SoundCorruption:
         return self.noise.p > 0 and BABBLE in self.noise.kinds
 
     def check_files(self) -> None:
-        """Raises VsrError bad_config for a noise that is neither a kind nor a file."""
+        """Raise VsrError bad_config for a noise that is neither a kind nor a file."""
         absent = [kind for kind in self.noise.kinds if kind not in KINDS and not Path(kind).is_file()]
         if self.noise.p and absent:
             known = f"{', '.join(KINDS)} or a sound file"
             raise VsrError("bad_config", f"data.corruption.sound.noise.kinds: there is no '{absent[0]}'; give {known}")
 
     def draw(self, clips: Sequence[str], rng: np.random.Generator, own: str = "") -> DrawnSound:
-        """What is done to a clip; ``clips``: names of those that may babble, but for its ``own``. Raises VsrError
-        bad_config where babble is drawn and there is nobody else."""
+        """The corruption of one clip; ``clips``: names of clips that may babble, except its ``own``. Raises VsrError
+        bad_config where babble is drawn and there is no other clip."""
         noise: dict[str, Any] = {}
         if rng.random() < self.noise.p:
             noise = {"noise": str(rng.choice(self.noise.kinds)), "snr": self.noise.ratio(rng)}
             if noise["noise"] == BABBLE:
                 noise["voices"] = self._voices(clips, rng, own)
-        amounts: dict[str, Any] = {name: own.draw(rng) for name, own in vars(self).items() if name in LIMITS}
+        amounts: dict[str, Any] = {name: amount.draw(rng) for name, amount in vars(self).items() if name in LIMITS}
         gaps = self._gaps(rng) if rng.random() < self.gaps.p else ()
         codec = round(amounts.pop("codec"))
         return DrawnSound(**noise, **amounts, codec=codec, gaps=gaps, seed=int(rng.integers(2**31)))
 
-    def _voices(self, clips: Sequence[str], rng: np.random.Generator, own: str) -> tuple[str, ...]:
+    def _voices(self, clips: Sequence[str], rng: np.random.Generator, clip_id: str) -> tuple[str, ...]:
         drawn = rng.choice(len(clips), min(self.noise.voices + 1, len(clips)), replace=False) if clips else ()
-        others = [clips[index] for index in drawn if clips[index] != own]
-        if not others:
+        voices = [clips[index] for index in drawn if clips[index] != clip_id]
+        if not voices:
             raise VsrError("bad_config", "babble needs other clips: the list has only one")
-        return tuple(others[: self.noise.voices])
+        return tuple(voices[: self.noise.voices])
 
     def _gaps(self, rng: np.random.Generator) -> tuple[tuple[float, float], ...]:
-        found = []
+        gaps = []
         for _ in range(int(rng.choice(self.gaps.count))):
             length = float(rng.uniform(0, self.gaps.share))
             start = float(rng.uniform(0, 1 - length))
-            found.append((start, start + length))
-        return tuple(found)
+            gaps.append((start, start + length))
+        return tuple(gaps)

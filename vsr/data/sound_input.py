@@ -1,7 +1,7 @@
-"""Wave of a clip -> network input, four mel frames a video frame; the same for training and reading.
+"""Wave of a clip -> network input, four mel frames per video frame; the same for training and reading.
 
-Each band is brought to mean 0 and standard deviation 1 over the clip, so that neither level nor the colour of a
-microphone or of a steady noise counts.
+Each band is normalised to mean 0 and standard deviation 1 over the clip, so that level, microphone and steady noise
+have no influence.
 
 Shapes: T video frames; wave (640 T,) float32, 16 kHz.
 """
@@ -20,7 +20,7 @@ from vsr.data.manifest import Clip
 from vsr.data.modalities import MEL, WAVE
 from vsr.media.mel import NUM_MELS, log_mel
 
-LEAST = 0.3  # nats by which a band moves at least: silence is not brought up to the level of speech
+LEAST = 0.3  # nats, lower bound of a band's standard deviation: silence is not raised to the level of speech
 
 
 def to_sound_input(wave: np.ndarray, form: str = MEL) -> Tensor:
@@ -34,7 +34,7 @@ def to_sound_input(wave: np.ndarray, form: str = MEL) -> Tensor:
 
 
 def empty_sound(frames: int, form: str = MEL) -> Tensor:
-    """What stands for the sound of a clip that has none, zeros of that form."""
+    """The sound input of a clip without sound, zeros in its form."""
     return torch.zeros(frames, SAMPLES_PER_FRAME) if form == WAVE else torch.zeros(frames, MELS_PER_FRAME, NUM_MELS)
 
 
@@ -44,15 +44,17 @@ def clip_wave(clip: Clip) -> np.ndarray:
         wave = stored_wave(clip.sound)
     except (OSError, ValueError, EOFError) as error:
         raise VsrError("bad_manifest", f"cannot read the sound of {clip.id}: {error}: run vsr waves") from error
-    wanted = clip.num_frames * SAMPLES_PER_FRAME
-    if len(wave) != wanted:
-        problem = f"the sound of {clip.id} has {len(wave)} samples, its crop of {clip.num_frames} frames wants {wanted}"
+    expected = clip.num_frames * SAMPLES_PER_FRAME
+    if len(wave) != expected:
+        problem = (
+            f"the sound of {clip.id} has {len(wave)} samples, its crop of {clip.num_frames} frames wants {expected}"
+        )
         raise VsrError("bad_manifest", f"{problem}: run vsr waves again")
     return wave
 
 
 def stored_wave(path: str | Path) -> np.ndarray:
-    """Samples (S,) of a .wav of 16 bit, mono, 16 kHz, as `vsr.media.audio.write_wave` writes it.
+    """Samples (S,) of a 16-bit mono .wav at 16 kHz, as `vsr.media.audio.write_wave` writes it.
 
     Raises OSError, EOFError, and ValueError for a file of another kind.
     """

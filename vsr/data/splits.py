@@ -26,15 +26,15 @@ class Lists(Protocol):
 
 
 def read_lists(data: Lists) -> tuple[list[Clip], list[Clip], list[Clip]]:
-    """The clips to train on, to choose on, and those of the tests. Raises VsrError as `read_manifests`, and where two
-    of the three share a clip."""
+    """The clips for training, for development and for tests. Raises VsrError like `read_manifests`, and where two of
+    the three share a clip."""
     train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
     check_disjoint(train, dev, tests)
     return train, dev, tests
 
 
 def check_disjoint(train: Iterable[Clip], dev: Iterable[Clip], tests: Iterable[Clip]) -> None:
-    """Raise VsrError if two of the three share a clip: by id, or by parts that meet of one video file."""
+    """Raise VsrError if two of the three share a clip: by id, or by overlapping parts of one video file."""
     lists = {"train": list(train), "dev": list(dev), "test": list(tests)}
     parts = {name: _parts(clips) for name, clips in lists.items()}
     for first, second in (("train", "dev"), ("train", "test"), ("dev", "test")):
@@ -54,19 +54,19 @@ def _shared(first: str, second: str, what: str) -> VsrError:
 
 def _parts(clips: Iterable[Clip]) -> dict[str, list[tuple[float, float]]]:
     """Video file -> the parts (start, end) of it that are clips."""
-    real = cache(os.path.realpath)  # of folders: a corpus has a million files in a few of them
-    found: dict[str, list[tuple[float, float]]] = {}
+    resolved = cache(os.path.realpath)  # of folders: a corpus has a million files in a few of them
+    parts: dict[str, list[tuple[float, float]]] = {}
     for clip in clips:
         folder, name = os.path.split(clip.video)
-        video = os.path.join(real(folder), name)
+        video = os.path.join(resolved(folder), name)
         video = os.path.realpath(video) if os.path.islink(video) else video
-        found.setdefault(video, []).append((clip.start, clip.end or math.inf))
-    return found
+        parts.setdefault(video, []).append((clip.start, clip.end or math.inf))
+    return parts
 
 
-def _meet(own: list[tuple[float, float]], others: list[tuple[float, float]]) -> bool:
-    """Whether a part of one list has a moment in common with one of the other."""
-    marked = sorted([(*part, 0) for part in own] + [(*part, 1) for part in others])
+def _meet(parts: list[tuple[float, float]], others: list[tuple[float, float]]) -> bool:
+    """Whether a part of one list overlaps a part of the other."""
+    marked = sorted([(*part, 0) for part in parts] + [(*part, 1) for part in others])
     ends = [-math.inf, -math.inf]
     for start, end, side in marked:
         if start < ends[1 - side]:

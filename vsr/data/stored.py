@@ -26,7 +26,7 @@ SIDE = 96
 QUALITY = {"video": "12", "lossless": "0"}  # store -> crf
 INSTALL = "pip install decord2"
 FULL_RANGE, BT470BG = 2, 5  # FFmpeg's numbers
-AT_ONCE = 250  # frames of a call to the decoder
+AT_ONCE = 250  # frames per call to the decoder
 
 
 def file_name(clip_id: str, store: str) -> str:
@@ -35,7 +35,7 @@ def file_name(clip_id: str, store: str) -> str:
 
 
 def write_crop(path: str | Path, crop: np.ndarray, store: str) -> None:
-    """Write a crop (T, 96, 96) in full, whatever the name; raises OSError."""
+    """Write a crop (T, 96, 96) in the store's format, whatever the file's name; raises OSError."""
     if store == "npy":
         with open(path, "wb") as file:
             np.save(file, crop)
@@ -50,7 +50,7 @@ def _encode(path: str | Path, crop: np.ndarray, crf: str) -> None:
         stream = container.add_stream("libx264", rate=FPS, options={"crf": crf, "preset": "medium"})
         stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "yuvj420p"
         stream.codec_context.color_range, stream.codec_context.colorspace = FULL_RANGE, BT470BG
-        planes = np.full((SIDE * 3 // 2, SIDE), 128, np.uint8)  # the half below Y is colour: none
+        planes = np.full((SIDE * 3 // 2, SIDE), 128, np.uint8)  # the half below Y is colour, here none
         for image in crop:
             planes[:SIDE] = image
             frame = av.VideoFrame.from_ndarray(planes, format="yuvj420p")
@@ -60,7 +60,7 @@ def _encode(path: str | Path, crop: np.ndarray, crf: str) -> None:
 
 
 def read_crop(path: str | Path) -> np.ndarray:
-    """A crop (T, 96, 96); an array is memory-mapped. Raises OSError, ValueError for what is none, VsrError."""
+    """A crop (T, 96, 96); an array is memory-mapped. Raises OSError, ValueError for any other file, VsrError."""
     path = Path(path)
     crop = np.load(path, mmap_mode="r", allow_pickle=False) if path.suffix == ".npy" else _decoded(path)
     if crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape[1:] != (SIDE, SIDE):
@@ -69,7 +69,7 @@ def read_crop(path: str | Path) -> np.ndarray:
 
 
 def count_frames(path: str | Path) -> int:
-    """Frames of a crop on disk; 0 where there is no whole one. Of a video the first frame alone is decoded."""
+    """Number of frames of a crop on disk; 0 without a complete one. Of a video only the first frame is decoded."""
     path = Path(path)
     try:
         return len(read_crop(path)) if path.suffix == ".npy" else len(_opened(path)[0])
@@ -78,7 +78,7 @@ def count_frames(path: str | Path) -> int:
 
 
 def _decoded(path: Path) -> np.ndarray:
-    """The first channel of a mouth video's frames, many a call to the decoder."""
+    """The first channel of a mouth video's frames, decoded in blocks."""
     reader, whole_rows = _opened(path)
     decord = _library()
     try:
@@ -93,13 +93,13 @@ def _decoded(path: Path) -> np.ndarray:
 
 
 def _opened(path: Path) -> tuple[Any, bool]:
-    """decord's reader, and whether its frames are the 96 pixels alone.
+    """decord's reader, and whether its frames are 96 pixels wide, without padding.
 
-    decord2 hands out rows as wide as its decoder made them, 128 pixels of which 96 are the frame, and cannot put
-    several of those into one array.
+    decord2 returns rows as wide as its decoder's buffer, 128 pixels of which 96 are the frame, and cannot stack
+    several of those in one array.
     """
     decord = _library()
-    with path.open("rb") as file:  # a missing file is reported by the system, in its own words
+    with path.open("rb") as file:  # a missing file is reported in the system's own words
         if file.read(8)[4:] != b"ftyp":
             raise ValueError(f"{path} is no mouth video")
     try:
@@ -120,7 +120,7 @@ def _told(path: Path, error: Exception) -> str:
 
 
 def _gray(image: np.ndarray) -> np.ndarray:
-    """One frame as decord2 gives it, rows with a tail -> (96, 96)."""
+    """One frame of decord2, with or without padded rows -> (96, 96). Raises ValueError for another size."""
     if image.shape[0] != SIDE or image.size % SIDE or image.size < 3 * SIDE * SIDE or image.shape[1] != SIDE:
         raise ValueError(f"a frame of {image.shape[1]}x{image.shape[0]} pixels, a mouth crop has {SIDE}x{SIDE}")
     return image.reshape(SIDE, -1)[:, : 3 * SIDE : 3].copy()

@@ -24,32 +24,32 @@ TOKENS, FRAME_TOKENS = "tokens", "frame_tokens"  # the targets that every datase
 
 @dataclass(frozen=True)
 class Target:
-    """Values (N, ...), or (T, ...) where they are ``per_frame``: those follow when frames are moved or left out."""
+    """Values (N, ...), or (T, ...) if ``per_frame``: these follow when frames are moved or left out."""
 
     values: np.ndarray
     per_frame: bool = False
 
     def at(self, frames: np.ndarray | slice) -> Target:
-        """What is left of it when the clip's frames are these."""
+        """The target of a clip that consists of the given frames."""
         return Target(self.values[frames], True) if self.per_frame else self
 
 
 @dataclass(frozen=True)
 class Item:
-    """One clip as a dataset gives it: its modalities and its targets by name, not padded."""
+    """One clip of a dataset: its modalities and its targets by name, not padded."""
 
     inputs: dict[str, Tensor]
     targets: dict[str, Tensor]
 
 
 class Encoder(Protocol):
-    """What targets ask of a tokenizer."""
+    """What targets need of a tokenizer."""
 
     def encode(self, text: str) -> list[int]: ...
 
 
 class Taught(Protocol):
-    """What a dataset asks of the settings of a head."""
+    """What a dataset needs of the settings of a head."""
 
     def tokenizer(self, shared: Any) -> Any: ...
 
@@ -76,9 +76,9 @@ def frame_targets(clip: Clip, num_frames: int, tokenizer) -> np.ndarray:
 
 
 def unit_frames(clip: Clip, num_frames: int, tokenizer) -> np.ndarray:
-    """The phoneme or viseme of each frame, of the clip's own phonemes in IPA; blank in silence.
+    """The phoneme or viseme of each frame, from the clip's own phonemes in IPA; blank in silence.
 
-    Raises VsrError bad_manifest for a label that is no sound of English.
+    Raises VsrError bad_manifest for a label that is not a sound of English.
     """
     targets = np.full(num_frames, BLANK)
     for label, start, end in clip.phones:
@@ -93,10 +93,10 @@ def unit_frames(clip: Clip, num_frames: int, tokenizer) -> np.ndarray:
 
 
 def text_targets(clip: Clip, num_frames: int, tokenizer, rng: np.random.Generator | None = None) -> dict[str, Target]:
-    """``tokens`` (U,) of the text, without eos, and ``frame_tokens`` (T,), as `frame_targets` makes them; with ``rng``
-    one of a word's pronunciations, where the tokenizer has several."""
-    drawn = rng is not None and hasattr(tokenizer, "drawn")
-    tokens = tokenizer.drawn(clip.text, rng, clip.id) if drawn else tokenizer.encode(clip.text)
+    """``tokens`` (U,) of the text, without eos, and ``frame_tokens`` (T,) of `frame_targets`; with ``rng`` a randomly
+    drawn pronunciation of a word, where the tokenizer has several."""
+    is_drawn = rng is not None and hasattr(tokenizer, "drawn")
+    tokens = tokenizer.drawn(clip.text, rng, clip.id) if is_drawn else tokenizer.encode(clip.text)
     return {
         TOKENS: Target(np.array(tokens, dtype=np.int64)),
         FRAME_TOKENS: Target(frame_targets(clip, num_frames, tokenizer), per_frame=True),
@@ -104,26 +104,26 @@ def text_targets(clip: Clip, num_frames: int, tokenizer, rng: np.random.Generato
 
 
 class Teacher:
-    """All targets of a clip: those of its text, and those of further heads, each by the name HEAD.TARGET.
+    """All targets of a clip: those of its text, and those of additional heads, named HEAD.TARGET.
 
     Args:
-        tokenizer: of the text, which heads without a tokenizer of their own share.
+        tokenizer: of the text, shared by heads without a tokenizer of their own.
         heads: name -> settings of a head.
     """
 
     def __init__(self, tokenizer: Encoder, heads: Mapping[str, Taught] | None = None):
         self.tokenizer = tokenizer
-        self.heads = {name: (own, own.tokenizer(tokenizer)) for name, own in (heads or {}).items()}
+        self.heads = {name: (settings, settings.tokenizer(tokenizer)) for name, settings in (heads or {}).items()}
 
     def __call__(self, clip: Clip, num_frames: int, rng: np.random.Generator | None = None) -> dict[str, Target]:
-        """``rng`` draws what a tokenizer leaves to chance."""
-        found = text_targets(clip, num_frames, self.tokenizer, rng)
-        for name, (own, tokenizer) in self.heads.items():
-            made = own.targets(clip, num_frames, tokenizer)
-            found |= {f"{name}.{target}": values for target, values in made.items()}
-        return found
+        """``rng`` draws where a tokenizer leaves a choice."""
+        targets = text_targets(clip, num_frames, self.tokenizer, rng)
+        for name, (settings, tokenizer) in self.heads.items():
+            head_targets = settings.targets(clip, num_frames, tokenizer)
+            targets |= {f"{name}.{target}": values for target, values in head_targets.items()}
+        return targets
 
 
 def at_frames(targets: Mapping[str, Target], frames: np.ndarray | slice) -> dict[str, Target]:
-    """All targets of a clip when its frames are these."""
-    return {name: own.at(frames) for name, own in targets.items()}
+    """All targets of a clip that consists of the given frames."""
+    return {name: target.at(frames) for name, target in targets.items()}

@@ -4,11 +4,11 @@
 |---|---|---|
 | `states` | (T, N, W) | every teacher: N states for each video frame |
 | `ctc` | (T, V) | a model with CTC: log-probabilities |
-| `context` | (U + 1, W) | a model with a decoder: what each token, and the end, takes from the states |
+| `context` | (U + 1, W) | a model with a decoder: the attention context of each token, and of the end |
 | `attention` | (U + 1, V) | the same: log-probabilities of the next token |
-| `common` | (U + 1,) | the same: 1 where the teacher heard the token itself (LCS of LIBS), else -1, and at the end |
+| `common` | (U + 1,) | the same: 1 where the teacher heard the token itself (LCS of LIBS), else and at the end -1 |
 
-Its metadata say whose it is (``teacher``), the ``text`` that the decoder was shown and the ``units`` of its tokens.
+Its metadata name the ``teacher``, the ``text`` that the decoder was given and the ``units`` of its tokens.
 Shapes: T video frames, U tokens, W width of the teacher, V its vocabulary.
 """
 
@@ -28,17 +28,17 @@ STATES, CTC, CONTEXT, ATTENTION, COMMON = "states", "ctc", "context", "attention
 
 
 def units_of(tokenizer: Any) -> str:
-    """A short name for what a tokenizer's tokens are."""
+    """A short name for the tokens of a tokenizer."""
     return digest_of(list(alphabet_of(tokenizer)))
 
 
 def file_of(folder: str | Path, clip: Clip) -> Path:
-    """Where a clip's arrays are."""
+    """The file with a clip's arrays."""
     return Path(folder) / f"{clip.id}.safetensors"
 
 
 def stored_states(folder: str | Path, clip: Clip) -> tuple[np.ndarray, str]:
-    """The states (T, N, W) of a clip, of whatever sizes, and whose they are. Raises VsrError bad_features."""
+    """The states (T, N, W) of a clip, of any size, and the name of the teacher. Raises VsrError bad_features."""
     from safetensors import SafetensorError, safe_open
 
     path = file_of(folder, clip)
@@ -54,23 +54,23 @@ def read_taught(
 ) -> np.ndarray:
     """The array ``name`` (steps, *shape) float32 of a clip; whole numbers as int64.
 
-    ``tokenizer``: whose tokens it must be of, and the clip's text with it.
-    Raises VsrError bad_features: no file, nothing of that name, another length or width, other tokens, another text.
+    ``tokenizer``: checks that the array is for its tokens and for the clip's text.
+    Raises VsrError bad_features: no file, no array of that name, another length or width, other tokens, another text.
     """
     from safetensors import SafetensorError, safe_open
 
     path = file_of(folder, clip)
     try:
         with safe_open(str(path), framework="np") as stored:
-            found, about = stored.get_tensor(name), stored.metadata() or {}
+            array, metadata = stored.get_tensor(name), stored.metadata() or {}
     except FileNotFoundError as error:
         raise VsrError("bad_features", f"{path} is not there: run vsr teach on the training lists") from error
     except (OSError, SafetensorError) as error:
         raise VsrError("bad_features", f"{path} holds no readable '{name}': {error}") from error
-    if tokenizer is not None and about.get("units") != units_of(tokenizer):
+    if tokenizer is not None and metadata.get("units") != units_of(tokenizer):
         raise VsrError("bad_features", f"{path}: '{name}' has other tokens than this model")
-    if tokenizer is not None and about.get("text") != clip.text:
+    if tokenizer is not None and metadata.get("text") != clip.text:
         raise VsrError("bad_features", f"{path}: the text of {clip.id} was another one: run vsr teach again")
-    if found.shape != (steps, *shape):
-        raise VsrError("bad_features", f"{path}: '{name}' is {found.shape}, and not {(steps, *shape)}")
-    return found.astype(np.int64 if np.issubdtype(found.dtype, np.integer) else np.float32)
+    if array.shape != (steps, *shape):
+        raise VsrError("bad_features", f"{path}: '{name}' is {array.shape}, and not {(steps, *shape)}")
+    return array.astype(np.int64 if np.issubdtype(array.dtype, np.integer) else np.float32)

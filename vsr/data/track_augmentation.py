@@ -13,12 +13,12 @@ from vsr.core.errors import VsrError
 from vsr.face.mouth_features import CENTRED_SCALE, with_changes
 
 GROUPS = (slice(0, 18), slice(18, 26), slice(26, 32))  # of the features of `vsr.face.mouth_features`
-MIRRORED = [1, 0, 2, 3, 4, 6, 5, 8, 7]  # the nine points seen in a mirror
+MIRRORED = [1, 0, 2, 3, 4, 6, 5, 8, 7]  # order of the nine points in a mirror image
 
 
 @dataclass(frozen=True)
 class TrackAugmentation:
-    """Spreads are standard deviations.
+    """How tracks are varied. Spreads are standard deviations.
 
     Args:
         recombine: probability that a sentence is continued from its middle by another of the same speaker, which has
@@ -52,7 +52,7 @@ class TrackAugmentation:
 
 
 def time_map(frames: int, augmentation: TrackAugmentation, rng: np.random.Generator) -> np.ndarray:
-    """Where in the track of so many frames each frame of the varied one lies."""
+    """The place in the original track, of ``frames`` frames, for each frame of the varied track."""
     knots = max(2, frames // 8)
     sway = np.exp(rng.normal(0, augmentation.sway, knots))
     rates = np.interp(np.linspace(0, knots - 1, frames), np.arange(knots), sway)
@@ -63,7 +63,7 @@ def time_map(frames: int, augmentation: TrackAugmentation, rng: np.random.Genera
 
 
 def at_times(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Values (T, ...) at places between the frames."""
+    """Values (T, ...), interpolated at places between the frames."""
     low = np.floor(places).astype(int)
     share = (places - low).reshape(-1, *[1] * (values.ndim - 1)).astype(np.float32)
     return values[low] * (1 - share) + values[np.minimum(low + 1, len(values) - 1)] * share
@@ -72,36 +72,36 @@ def at_times(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 def another_face(
     points: np.ndarray, measures: np.ndarray, augmentation: TrackAugmentation, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same words by somebody else: mirrored, of other proportions, moving more or less, less exactly seen."""
-    own, mean = augmentation, points.mean(0)
-    moved = points - mean
-    if rng.random() < own.flip:
-        moved, mean = moved[:, MIRRORED] * [-1, 1], mean[MIRRORED] * [-1, 1]
-    moved = moved * np.exp(rng.normal(0, own.amplitude)) * np.exp(rng.normal(0, own.amplitude / 2, (1, 9, 2)))
-    points = moved @ _linear(own.shape, rng).T + mean
+    """The same words from another face: mirrored, other proportions, more or less movement, less precise points."""
+    aug, mean = augmentation, points.mean(0)
+    offsets = points - mean
+    if rng.random() < aug.flip:
+        offsets, mean = offsets[:, MIRRORED] * [-1, 1], mean[MIRRORED] * [-1, 1]
+    offsets = offsets * np.exp(rng.normal(0, aug.amplitude)) * np.exp(rng.normal(0, aug.amplitude / 2, (1, 9, 2)))
+    points = offsets @ _linear(aug.shape, rng).T + mean
     width = np.linalg.norm(mean[1] - mean[0])
-    points = points + rng.normal(0, rng.uniform(0, own.noise) * width, points.shape)
-    return points.astype(np.float32), _other_measures(measures, own, rng)
+    points = points + rng.normal(0, rng.uniform(0, aug.noise) * width, points.shape)
+    return points.astype(np.float32), _other_measures(measures, aug, rng)
 
 
 def _linear(spread: float, rng: np.random.Generator) -> np.ndarray:
-    """A turn after a stretch and a shear, (2, 2)."""
+    """A random rotation after a stretch and a shear, (2, 2)."""
     angle = rng.normal(0, spread)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     wide, high = np.exp(rng.normal(0, spread, 2))
     return turn @ np.array([[wide, rng.normal(0, spread)], [rng.normal(0, spread / 2), high]])
 
 
-def _other_measures(measures: np.ndarray, own: TrackAugmentation, rng: np.random.Generator) -> np.ndarray:
+def _other_measures(measures: np.ndarray, aug: TrackAugmentation, rng: np.random.Generator) -> np.ndarray:
     mean = measures.mean(0)
-    moved = (measures - mean) * np.exp(rng.normal(0, own.amplitude)) * np.exp(rng.normal(0, own.amplitude / 2, 8))
-    mean = mean * np.exp(rng.normal(0, own.shape, 8))
-    jitter = rng.normal(0, 1, measures.shape) * rng.uniform(0, 12 * own.noise) * CENTRED_SCALE
-    return with_changes((moved + mean + jitter).astype(np.float32))
+    offsets = (measures - mean) * np.exp(rng.normal(0, aug.amplitude)) * np.exp(rng.normal(0, aug.amplitude / 2, 8))
+    mean = mean * np.exp(rng.normal(0, aug.shape, 8))
+    jitter = rng.normal(0, 1, measures.shape) * rng.uniform(0, 12 * aug.noise) * CENTRED_SCALE
+    return with_changes((offsets + mean + jitter).astype(np.float32))
 
 
 def masked(features: np.ndarray, longest: int, rng: np.random.Generator) -> np.ndarray:
-    """Features (T, F) with up to two stretches set to their mean, zero; in place."""
+    """Features (T, F) with up to two stretches set to zero, their mean; in place."""
     for _ in range(rng.integers(0, 3) if longest else 0):
         length = int(rng.integers(1, longest + 1))
         start = int(rng.integers(0, max(1, len(features) - length)))
@@ -110,7 +110,7 @@ def masked(features: np.ndarray, longest: int, rng: np.random.Generator) -> np.n
 
 
 def without_group(features: np.ndarray, probability: float, rng: np.random.Generator) -> np.ndarray:
-    """Features (T, F), of which places, movements or shape may be set to their mean, zero; in place."""
+    """Features (T, F) with a probability that places, movements or shape are set to zero, their mean; in place."""
     if probability and rng.random() < probability:
         features[:, GROUPS[rng.integers(len(GROUPS))]] = 0
     return features

@@ -1,7 +1,7 @@
-"""Tracks of mouth points beside the crops of a corpus, for readers that read both.
+"""Tracks of mouth points beside the crops of a corpus, for models that read both.
 
-`<out>/<id>.track.npz` of each clip of `<out>/manifest.jsonl`, whose field ``track`` then names it. Clips without a
-track, since the mesh was too seldom sure of the mouth, stay in the manifest: their pixels are read alone.
+`<out>/<id>.track.npz` for each clip of `<out>/manifest.jsonl`, whose field ``track`` then names it. Clips whose mouth
+was found too seldom have no track and stay in the manifest: only their pixels are read.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from vsr.data.cropping import MEMORY, made_from
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.face.mouth_features import FEWEST, measures_of, read_track, write_track
 
-VERSION = 2  # of how tracks are found: raised whenever the same video gives another one
+VERSION = 2  # of the way of tracking: raised whenever the same video gives another track
 
 
 def add_tracks(out_dir: str | Path, jobs: int | None = None) -> Counter:
     """Find the tracks of a folder's clips; returns counts of "tracks" (found now or before) and "without a track".
 
-    Tracks that an earlier run made of the same are kept. Raises VsrError for a folder that `vsr crop` did not write.
+    Tracks that an earlier run made from the same input are kept. Raises VsrError for a folder not written by
+    `vsr crop`.
     """
     manifest = Path(out_dir) / "manifest.jsonl"
     clips, ledger = read_manifest(manifest), Ledger(out_dir)
@@ -36,8 +37,8 @@ def add_tracks(out_dir: str | Path, jobs: int | None = None) -> Counter:
     ledger.refresh()
     todo = [clip for clip, state in zip(clips, states, strict=True) if state != KEPT]
     jobs = jobs or processes_for(max(1, len(todo)), MEMORY)
-    found = in_processes(_find, todo, jobs, lambda clip: {}, ordered=False) if todo else ()
-    for record in counted(found, "mouth points", len(clips), len(clips) - len(todo)):
+    records = in_processes(_find, todo, jobs, lambda clip: {}, ordered=False) if todo else ()
+    for record in counted(records, "mouth points", len(clips), len(clips) - len(todo)):
         ledger.append([record] if record else [])
     with_tracks = [replace(clip, track=str(file_of(clip)) if _is_done(clip) else "") for clip in clips]
     write_manifest(manifest, with_tracks)
@@ -46,7 +47,7 @@ def add_tracks(out_dir: str | Path, jobs: int | None = None) -> Counter:
 
 
 def file_of(clip: Clip) -> Path:
-    """Where the track of a cropped clip lies."""
+    """The file of the track of a cropped clip."""
     return Path(clip.crop).with_suffix(".track.npz")
 
 
@@ -56,33 +57,33 @@ def _made_from(clip: Clip, known: dict | None = None) -> dict:
 
 
 def _state(ledger: Ledger, clip: Clip) -> str:
-    """Whether a clip's track can be kept, and why not."""
+    """Whether a clip's track can be kept, or why not."""
     name = file_of(clip).name
     state = ledger.state(name, _made_from(clip, ledger.known(name, "video")))
     return state or (KEPT if _is_done(clip) else "damaged")
 
 
 def _is_done(clip: Clip) -> bool:
-    """Whether the clip has a track as long and as new as its crop."""
+    """Whether the clip has a track as long as its crop and not older."""
     path = file_of(clip)
     try:
-        new = path.stat().st_mtime >= Path(clip.crop).stat().st_mtime
-        return new and len(read_track(path)[0]) == clip.num_frames
+        is_new = path.stat().st_mtime >= Path(clip.crop).stat().st_mtime
+        return is_new and len(read_track(path)[0]) == clip.num_frames
     except (OSError, ValueError, KeyError):
         return False
 
 
 def _find(clip: Clip) -> dict:
-    """Lay the mesh on the frames of the clip, and keep what is found; returns its line of the ledger, if any."""
+    """Find the face mesh in the frames of a clip and store its track; returns the ledger's line, {} without a track."""
     from vsr.face.mouth_crop import crop_video
     from vsr.face.mouth_points import mouth_meshes
 
-    made, path = _made_from(clip), file_of(clip)
+    inputs, path = _made_from(clip), file_of(clip)
     try:
         mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mouth_meshes()).mouth
-    except VsrError:  # the crop was made: the video is another one now, or gone
+    except VsrError:  # the clip has a crop: since then the video was replaced or removed
         return {}
     if mouth is not None and len(mouth) == clip.num_frames and np.isfinite(mouth).all((1, 2)).mean() >= FEWEST:
         write_track(path, *measures_of(mouth))
-        return record_of(path.name, path, made)
+        return record_of(path.name, path, inputs)
     return {}

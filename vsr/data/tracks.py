@@ -1,4 +1,4 @@
-"""Clips with tracks of mouth points -> batches for a reader of tracks; silence and new sentences are made on the way.
+"""Clips with tracks of mouth points -> batches for a track reader; silence and new sentences are made on the fly.
 
 Shapes: points (T, 9, 2), measures (T, 8), features (T, F), as in `vsr.face.mouth_features`.
 """
@@ -24,13 +24,13 @@ from vsr.data.track_augmentation import TrackAugmentation, another_face, at_time
 from vsr.data.track_style import Style, restyled, styles_of
 from vsr.face.mouth_features import features_of
 
-ROOM = 30  # frames that silence adds to a sentence, about
+ROOM = 30  # frames that silence adds to a sentence, approximately
 
 
 class TrackDataset(CropDataset):
     """Clips with their tracks; the variation of clip i in epoch e is fixed by the seed.
 
-    Without ``augmentation`` the words are as they are, with silence from ``silences`` where they have none.
+    Without ``augmentation`` clips are unchanged but for silence from ``silences`` where they have none.
     """
 
     def __init__(
@@ -50,70 +50,70 @@ class TrackDataset(CropDataset):
                 self._alike[clip.speaker, len(clip.words), place, word].append(index)
 
     def lengths(self) -> list[int]:
-        """About how many frames each clip has in a batch."""
+        """The approximate number of frames of each clip in a batch."""
         return [clip.num_frames + (ROOM if _bare(clip) else 0) for clip in self.clips]
 
     def item(self, index: int, epoch: int = 0) -> Item:
         """``tracks`` (T, F) of one clip, and its targets."""
-        rng, own = np.random.default_rng((self.seed, epoch, index)), self.variation
-        clip, track = self._sentence(index, own, rng) if own else (self.clips[index], self.tracks[index])
-        before = 0
+        rng, variation = np.random.default_rng((self.seed, epoch, index)), self.variation
+        clip, track = self._sentence(index, variation, rng) if variation else (self.clips[index], self.tracks[index])
+        offset = 0
         if _bare(clip):
-            before, track = self.silences.around(track, own.silence if own else 1.0, rng)
-        shifted = tuple((word, a + before / FPS, b + before / FPS) for word, a, b in clip.words)
+            offset, track = self.silences.around(track, variation.silence if variation else 1.0, rng)
+        shifted = tuple((word, a + offset / FPS, b + offset / FPS) for word, a, b in clip.words)
         targets = self.teacher(replace(clip, words=shifted), len(track))
-        if own:
-            track = self._as_another(clip.speaker, track, own, rng) if own.style else track
-            track, targets = _varied(track, targets, own, rng)
+        if variation:
+            track = self._as_another(clip.speaker, track, variation, rng) if variation.style else track
+            track, targets = _varied(track, targets, variation, rng)
         features = features_of(track.points, track.measures)
-        if own:
-            features = without_group(masked(features, own.mask_frames, rng), own.drop, rng)
+        if variation:
+            features = without_group(masked(features, variation.mask_frames, rng), variation.drop, rng)
         return Item({TRACKS: torch.from_numpy(features)}, as_tensors(targets))
 
     @cached_property
     def _styles(self) -> dict[str, Style]:
-        each = zip(self.clips, self.tracks, strict=True)
-        return styles_of((clip.speaker, track.points, track.measures) for clip, track in each)
+        pairs = zip(self.clips, self.tracks, strict=True)
+        return styles_of((clip.speaker, track.points, track.measures) for clip, track in pairs)
 
-    def _as_another(self, speaker: str, track: Track, own: TrackAugmentation, rng: np.random.Generator) -> Track:
-        """The track, or with its odds in part as somebody else of the list moves."""
-        if rng.random() >= own.style:
+    def _as_another(self, speaker: str, track: Track, variation: TrackAugmentation, rng: np.random.Generator) -> Track:
+        """The track, or with probability ``style`` moved part of the way to another speaker's style."""
+        if rng.random() >= variation.style:
             return track
         other = sorted(self._styles)[rng.integers(len(self._styles))]
         styles = self._styles[speaker], self._styles[other]
         return Track(*restyled(track.points, track.measures, *styles, rng.random()))
 
-    def _sentence(self, index: int, own: TrackAugmentation, rng: np.random.Generator) -> tuple[Clip, Track]:
-        """The clip, or one that goes on as others of the speaker do who say the same word in the same place."""
+    def _sentence(self, index: int, variation: TrackAugmentation, rng: np.random.Generator) -> tuple[Clip, Track]:
+        """The clip, or its start continued with other sentences of the speaker that share a word at the same place."""
         clip, track = self.clips[index], self.tracks[index]
-        if not _bare(clip) or len(clip.words) < 2 or rng.random() >= own.recombine:
+        if not _bare(clip) or len(clip.words) < 2 or rng.random() >= variation.recombine:
             return clip, track
         for _ in range(rng.integers(1, 3)):
             place = int(rng.integers(1, len(clip.words)))
-            others = self._alike[clip.speaker, len(clip.words), place - 1, clip.words[place - 1][0]]
-            other = others[rng.integers(len(others))]
+            candidates = self._alike[clip.speaker, len(clip.words), place - 1, clip.words[place - 1][0]]
+            other = candidates[rng.integers(len(candidates))]
             clip, track = _continued(clip, track, self.clips[other], self.tracks[other], place)
         return clip, track
 
 
 def _bare(clip: Clip) -> bool:
-    """Whether there is nothing before and after the words."""
+    """Whether the words fill the clip, with nothing before and after them."""
     return bool(clip.words) and span_of(clip) == (0, clip.num_frames)
 
 
-def _continued(clip: Clip, track: Track, other: Clip, way: Track, place: int) -> tuple[Clip, Track]:
-    """The words before ``place`` of one clip and those from it on of another."""
-    here, there = (round(own.words[place][1] * FPS) for own in (clip, other))
-    shift = (here - there) / FPS
+def _continued(clip: Clip, track: Track, other: Clip, other_track: Track, place: int) -> tuple[Clip, Track]:
+    """The words of one clip before ``place``, then those of another clip from ``place`` on."""
+    cut, other_cut = (round(source.words[place][1] * FPS) for source in (clip, other))
+    shift = (cut - other_cut) / FPS
     words = clip.words[:place] + tuple((word, a + shift, b + shift) for word, a, b in other.words[place:])
-    track = joined([track[:here], way[there:]])
+    track = joined([track[:cut], other_track[other_cut:]])
     return replace(clip, text=" ".join(word for word, _, _ in words), words=words, num_frames=len(track)), track
 
 
 def _varied(
-    track: Track, targets: dict[str, Target], own: TrackAugmentation, rng: np.random.Generator
+    track: Track, targets: dict[str, Target], variation: TrackAugmentation, rng: np.random.Generator
 ) -> tuple[Track, dict[str, Target]]:
-    """The track at another pace, of another face; targets per frame follow."""
-    places = time_map(len(track), own, rng)
+    """The track at another pace and of another face; per-frame targets follow."""
+    places = time_map(len(track), variation, rng)
     points, measures = (at_times(values, places) for values in (track.points, track.measures))
-    return Track(*another_face(points, measures, own, rng)), at_frames(targets, np.round(places).astype(int))
+    return Track(*another_face(points, measures, variation, rng)), at_frames(targets, np.round(places).astype(int))

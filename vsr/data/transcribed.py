@@ -1,4 +1,4 @@
-"""Clips of one person as a user has them: manifests or folders of videos, with the text of each beside it or not."""
+"""Clips of one person from a user: manifests, or folders of videos with or without a text beside each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vsr.core.files import read_lines, same_file
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.recordings import SOUNDS, recordings
 
-ODD = re.compile(r"[^A-Za-z0-9_.@+-]+")  # what an id of a clip cannot have
+ODD = re.compile(r"[^A-Za-z0-9_.@+-]+")  # characters that a clip id cannot have
 
 
 def transcribed_clips(path: str | Path) -> list[Clip]:
@@ -24,25 +24,25 @@ def transcribed_clips(path: str | Path) -> list[Clip]:
     path = Path(path)
     if not path.is_dir():
         return read_manifest(path)
-    texts = sorted(own for own in path.iterdir() if own.suffix.lower() == ".txt" and own.is_file())
+    texts = sorted(file for file in path.iterdir() if file.suffix.lower() == ".txt" and file.is_file())
     if not texts:
         raise VsrError("bad_manifest", f"{path} has no transcripts: NAME.txt beside NAME.mp4 holds what is said in it")
     return [_clip(text, number) for number, text in enumerate(texts)]
 
 
 def untranscribed_clips(path: str | Path, transcribed: Sequence[Clip] = ()) -> list[Clip]:
-    """The clips of a manifest, a folder or a video, without their texts, but for those of ``transcribed``.
+    """The clips of a manifest, a folder or a video, without their texts; clips of ``transcribed`` are left out.
 
     In a folder, videos that have a NAME.txt count as transcribed and are left out. Raises VsrError bad_manifest where
-    no clip is left, and as `vsr.data.recordings.recordings`.
+    no clip is left, and like `vsr.data.recordings.recordings`.
     """
-    found = [clip for clip in recordings([path]) if Path(clip.video).suffix[1:].lower() not in SOUNDS]
+    clips = [clip for clip in recordings([path]) if Path(clip.video).suffix[1:].lower() not in SOUNDS]
     if Path(path).is_dir():
-        found = [clip for clip in found if not clip.text]
-    found = [clip for clip in found if not any(_same(clip, own) for own in transcribed)]
-    if not found:
+        clips = [clip for clip in clips if not clip.text]
+    clips = [clip for clip in clips if not any(_same(clip, other) for other in transcribed)]
+    if not clips:
         raise VsrError("bad_manifest", f"{path} has no videos without text besides those that are transcribed")
-    return [replace(clip, id=f"untranscribed.{clip.id}", text="", words=()) for clip in found]
+    return [replace(clip, id=f"untranscribed.{clip.id}", text="", words=()) for clip in clips]
 
 
 def _same(clip: Clip, other: Clip) -> bool:
@@ -51,12 +51,12 @@ def _same(clip: Clip, other: Clip) -> bool:
 
 
 def _clip(text: Path, number: int) -> Clip:
-    """The clip of a transcript; ids begin with a number, so that two names never give one."""
-    videos = [own for own in text.parent.iterdir() if own.stem == text.stem and own != text and own.is_file()]
+    """The clip of a transcript; ids begin with a number, so that two names never give the same id."""
+    videos = [file for file in text.parent.iterdir() if file.stem == text.stem and file != text and file.is_file()]
     if len(videos) != 1:
         problem = f"{len(videos)} files" if videos else "no video"
         raise VsrError("bad_manifest", f"{text} has {problem} of its name beside it; it needs one video")
-    said = " ".join(" ".join(line for _, line in read_lines(text)).split())
-    if not said:
+    transcript = " ".join(" ".join(line for _, line in read_lines(text)).split())
+    if not transcript:
         raise VsrError("bad_manifest", f"{text} is empty: write down what is said in {videos[0].name}")
-    return Clip(f"{number:04d}_{ODD.sub('_', text.stem)}", str(videos[0]), said)
+    return Clip(f"{number:04d}_{ODD.sub('_', text.stem)}", str(videos[0]), transcript)

@@ -83,8 +83,8 @@ def warped(crop: np.ndarray, top: int, left: int, augmentation: Augmentation, rn
     columns = left + (SIDE - 1) / 2 + x * math.cos(angle) - y * math.sin(angle)
     rows = top + (SIDE - 1) / 2 + x * math.sin(angle) + y * math.cos(angle)
     if augmentation.face.shape:
-        moved = augmentation.face.displacements(SIDE, rng)
-        columns, rows = columns + moved[0], rows + moved[1]
+        shifts = augmentation.face.displacements(SIDE, rng)
+        columns, rows = columns + shifts[0], rows + shifts[1]
     places = torch.stack([columns / (crop.shape[2] - 1), rows / (crop.shape[1] - 1)], -1) * 2 - 1
     images = torch.from_numpy(np.ascontiguousarray(crop)).float()[None]
     return functional.grid_sample(images, places[None].float(), padding_mode="border", align_corners=True)[0]
@@ -104,14 +104,14 @@ def vary(video: Tensor, augmentation: Augmentation, rng: np.random.Generator) ->
 
 
 def speed_indices(num_frames: int, speed: float, rng: np.random.Generator) -> np.ndarray:
-    """Which frame stands at each place when the clip is played faster or slower by up to ``speed``."""
+    """Index of the source frame at each place when the clip is played faster or slower by up to ``speed``."""
     rate = rng.uniform(1 - speed, 1 + speed)
     places = np.arange(max(1, round(num_frames / rate))) * rate
     return np.clip(np.round(places).astype(int), 0, num_frames - 1)
 
 
 def trim_span(inside: np.ndarray, rng: np.random.Generator) -> slice:
-    """A stretch that holds all frames ``inside`` (T,) words; the whole clip where none is known."""
+    """A random stretch that holds all frames ``inside`` (T,) words; the whole clip without known words."""
     places = np.flatnonzero(inside)
     if not len(places):
         return slice(0, len(inside))

@@ -1,6 +1,6 @@
 """Clips as speech units alone, without video: the training data of a unit reader (LMDecoder).
 
-Files of units are those of `vsr.data.frame_units`. Shapes: T frames, N units a frame.
+Files of units are those of `vsr.data.frame_units`. Shapes: T frames, N units per frame.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ UNITS = "units"  # name of the modality
 
 @dataclass(frozen=True)
 class UnitSource:
-    """Where a clip's units lie: ``name`` in FOLDER/ID.safetensors, ``per_frame`` of each frame, below ``size``."""
+    """Where a clip's units are stored: ``name`` in FOLDER/ID.safetensors, ``per_frame`` units per frame, below
+    ``size``."""
 
     folder: str
     name: str
@@ -32,7 +33,7 @@ class UnitSource:
     per_frame: int
 
     def frames(self, clip: Clip) -> int:
-        """Video frames that the units of a clip cover. Raises VsrError bad_features."""
+        """Number of video frames that the units of a clip cover. Raises VsrError bad_features."""
         from safetensors import SafetensorError, safe_open
 
         path = Path(self.folder) / f"{clip.id}.safetensors"
@@ -43,17 +44,17 @@ class UnitSource:
             raise VsrError("bad_features", f"{path} holds no readable '{self.name}': {error}") from error
 
     def read(self, clip: Clip) -> np.ndarray:
-        """(T, N) int64. Raises VsrError bad_features, also where they are no whole number of frames."""
+        """(T, N) int64. Raises VsrError bad_features, also where they are not a whole number of frames."""
         return read_frame_units(self.folder, clip, self.name, clip.num_frames, self.per_frame, 1, self.size)[..., 0]
 
 
 class UnitDataset(CropDataset):
-    """Clips with their units; ``num_frames`` of each is what its units cover.
+    """Clips with their units; the units set ``num_frames`` of each.
 
     Args:
-        clips, tokenizer, seed, heads: as of `CropDataset`.
+        clips, tokenizer, seed, heads: as in `CropDataset`.
         source: where the units are.
-        replaced: share of a training clip's units that are others by chance, as those of lips will be.
+        replaced: share of a training clip's units that are replaced at random, as units read from lips have errors.
     """
 
     def __init__(
@@ -71,6 +72,6 @@ class UnitDataset(CropDataset):
         """``units`` (T, N) of one clip, and its targets."""
         clip, rng = self.clips[index], np.random.default_rng((self.seed, epoch, index))
         units = self.source.read(clip)
-        others = rng.integers(0, self.source.size, units.shape)
-        units = np.where(rng.random(units.shape) < self.replaced, others, units)
+        random_units = rng.integers(0, self.source.size, units.shape)
+        units = np.where(rng.random(units.shape) < self.replaced, random_units, units)
         return Item({UNITS: torch.from_numpy(units)}, as_tensors(self.teacher(clip, clip.num_frames, rng)))

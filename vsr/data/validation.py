@@ -1,8 +1,8 @@
 """Checks every video of a corpus once, by its header and first frame, before hours are spent on it.
 
-Cropping reads every frame and takes hours for a large corpus; this takes milliseconds a file and finds what would stop
-or spoil a run: files that are absent or no videos, parts and words outside their video, transcripts without words.
-Decoding, which finds damage, is asked for.
+Cropping reads every frame and takes hours for a large corpus. This takes milliseconds per file and finds what would
+stop or spoil a run: files that are missing or not videos, parts and words outside their video, transcripts without
+words. Decoding, which finds damage, is optional.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from vsr.core.pool import in_processes
 from vsr.data.manifest import Clip, read_manifest
 from vsr.text.normalise import lower
 
-SLACK = 1.0  # seconds by which a part or a word may reach beyond the announced end
+SLACK = 1.0  # seconds by which a part or a word may exceed the end in the header
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the header of a video says, or why it cannot be read; its frames last from second start to end."""
+    """The header of a video, or why it cannot be read; its frames last from second start to end."""
 
     start: float = 0.0
     end: float = 0.0
@@ -36,7 +36,7 @@ class Seen:
 
 @dataclass
 class Findings:
-    """Of one list. refused: clip id -> (reason, message); sizes, rates: of the videos of the other clips."""
+    """Results for one list. refused: clip id -> (reason, message); sizes, rates: of the videos of the other clips."""
 
     clips: int = 0
     hours: float = 0.0
@@ -59,7 +59,7 @@ def _most(counts: Counter) -> str:
 
 
 def validate(manifests: Iterable[str | Path], jobs: int = 1, decode: bool = False) -> dict[str, Findings]:
-    """Findings by manifest; ``decode``: all frames and sound are decoded, too, which finds damaged files.
+    """Findings by manifest; ``decode``: also decode all frames and sound, which finds damaged files.
 
     Raises VsrError for a manifest that cannot be read.
     """
@@ -91,37 +91,37 @@ def _look(video: str) -> Seen:
 
 
 def _look_through(video: str) -> Seen:
-    """The same, and whether all of it can be decoded."""
+    """Like `_look`, and decode the whole video."""
     from vsr.media.wholeness import check_sound, check_video
 
-    found = _look(video)
+    header = _look(video)
     try:
-        if not found.reason:
+        if not header.reason:
             check_video(video)
             check_sound(video)
     except VsrError as error:
         return Seen(reason=error.reason, message=str(error))
-    return found
+    return header
 
 
 def _findings(clips: list[Clip], seen: dict[str, Seen]) -> Findings:
-    """What is wrong with the clips of one list, and how long the others are."""
-    found = Findings(clips=len(clips))
+    """The clips of one list that are refused, and the duration of the others."""
+    findings = Findings(clips=len(clips))
     for clip in clips:
         video = seen[clip.video]
         seconds = (clip.end or video.end) - clip.start
         fault = (video.reason, video.message) if video.reason else _fault(clip, video, seconds)
         if fault:
-            found.refused[clip.id] = fault
+            findings.refused[clip.id] = fault
             continue
-        found.hours += (min(clip.end or video.end, video.end) - max(clip.start, video.start)) / 3600
-        found.sizes[video.size] += 1
-        found.rates[f"{video.fps:g}"] += 1
-    return found
+        findings.hours += (min(clip.end or video.end, video.end) - max(clip.start, video.start)) / 3600
+        findings.sizes[video.size] += 1
+        findings.rates[f"{video.fps:g}"] += 1
+    return findings
 
 
 def _fault(clip: Clip, video: Seen, seconds: float) -> tuple[str, str] | None:
-    """(reason, message) of a clip whose video can be read."""
+    """(reason, message) for a clip whose video can be read; None if nothing is wrong."""
     late = clip.start >= video.end - 1 / FPS or clip.end > video.end + SLACK
     if late or 0 < clip.end <= video.start + 1 / FPS:
         lasts = f"lasts {video.end:.2f} s" if late else f"shows nothing before {video.start:.2f} s"

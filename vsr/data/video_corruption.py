@@ -1,7 +1,7 @@
-"""Corruption of the frames of a clip: settings with a chance and a choice for each kind, and what was drawn for a clip.
+"""Corruption of the frames of a clip: settings with a probability and values for each kind, and the draw for one clip.
 
-`VideoCorruption.draw` gives plain values, which are stored beside a distorted set; `DrawnVideo` lays them on whole
-frames, whose mouth is known, or on mouth crops. Shapes: crop (T, 96, 96) uint8; frame (H, W[, 3]) uint8.
+`VideoCorruption.draw` returns plain values, which are stored beside a distorted set; `DrawnVideo` applies them to whole
+frames, whose mouth is known, or to mouth crops. Shapes: crop (T, 96, 96) uint8; frame (H, W[, 3]) uint8.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from vsr.core.numbers import NOT_NEGATIVE, POSITIVE, SHARE, Range, check_number
 from vsr.media.degradation import blurred, coarse, compressed, noisy, shown_frames
 from vsr.media.occlusion import KINDS, Cover
 
-CROP_BOX = np.array([20.0, 36.0, 76.0, 64.0])  # the lips in a crop of 96 x 96, where they move
-AROUND = (0.6, 0.5)  # half sides of the mouth by which the centre of a cover lies beside its middle, at most
+CROP_BOX = np.array([20.0, 36.0, 76.0, 64.0])  # the area in which lips move in a crop of 96 x 96
+AROUND = (0.6, 0.5)  # greatest offset of a cover's centre from the mouth's, in half widths and half heights
 
 
 def check_choice(section: str, own: object, **allowed: Range) -> None:
-    """A chance ``p``, and lists that are not empty and hold nothing outside their range. Raises VsrError bad_config."""
+    """Check a probability ``p``, and lists: not empty, every value in its range. Raises VsrError bad_config."""
     check_number(f"{section}.p", vars(own)["p"], SHARE)
     for name, values in vars(own).items():
         if isinstance(values, tuple) and not values:
@@ -32,14 +32,14 @@ def check_choice(section: str, own: object, **allowed: Range) -> None:
 
 
 def check_kinds(section: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
-    """Raises VsrError bad_config for a kind that nobody knows."""
-    if odd := [kind for kind in given if kind not in known]:
-        raise VsrError("bad_config", f"{section} is '{odd[0]}'; it can be {', '.join(known)}")
+    """Raise VsrError bad_config for an unknown kind."""
+    if unknown := [kind for kind in given if kind not in known]:
+        raise VsrError("bad_config", f"{section} is '{unknown[0]}'; it can be {', '.join(known)}")
 
 
 @dataclass(frozen=True)
 class Occlusion:
-    """``count`` covers (one number is drawn), each of one of ``kinds``, hide ``share`` of the mouth in ``frames`` of
+    """``count`` covers (the number is drawn), each of one of ``kinds``, hide ``share`` of the mouth in ``frames`` of
     the clip, a share of it in one piece."""
 
     p: float = 1.0
@@ -55,7 +55,7 @@ class Occlusion:
 
 @dataclass(frozen=True)
 class Amount:
-    """One of ``values`` with chance ``p``: pixels of blur, gray levels of noise, shares of width and height, JPEG
+    """One of ``values`` with probability ``p``: pixels of blur, gray levels of noise, shares of width and height, JPEG
     quality, or shares of the frames that are dropped."""
 
     p: float = 1.0
@@ -73,8 +73,8 @@ LIMITS = {"blur": POSITIVE, "noise": POSITIVE, "resolution": Range(above=0, most
 
 @dataclass(frozen=True)
 class DrawnVideo:
-    """What is done to one clip: covers; blur (pixels), noise (gray levels), resolution (share), JPEG quality, each 0
-    where it is not done; frames that never came; the seed of the noise."""
+    """The corruption drawn for one clip: covers; blur (pixels), noise (gray levels), resolution (share), JPEG quality,
+    each 0 for none; dropped frames; the seed of the noise."""
 
     covers: tuple[Cover, ...] = ()
     blur: float = 0.0
@@ -85,7 +85,7 @@ class DrawnVideo:
     seed: int = 0
 
     def frame(self, index: int, frame: np.ndarray, box: np.ndarray | None) -> np.ndarray:
-        """Frame ``index`` of the clip with all but the drops; ``box`` (4,): its mouth, needed for covers."""
+        """Frame ``index`` of the clip, corrupted, without drops; ``box`` (4,): its mouth, needed for covers."""
         for cover in self.covers:
             if cover.first <= index < cover.stop and box is not None:
                 frame = cover.laid(frame, box)
@@ -98,7 +98,7 @@ class DrawnVideo:
         return compressed(frame, self.compression) if self.compression else frame
 
     def shown(self, count: int) -> np.ndarray:
-        """Which frame is seen at each of ``count`` places."""
+        """The index of the frame seen at each of ``count`` places."""
         return shown_frames(count, np.array(self.dropped, int))
 
     def crop(self, crop: np.ndarray) -> np.ndarray:
@@ -110,7 +110,7 @@ class DrawnVideo:
 
 @dataclass(frozen=True)
 class VideoCorruption:
-    """How frames are corrupted; nothing is, unless a section says so."""
+    """How frames are corrupted; by default not at all."""
 
     occlusion: Occlusion = field(default_factory=lambda: Occlusion(p=0.0))
     blur: Amount = NEVER
@@ -121,19 +121,19 @@ class VideoCorruption:
 
     def __post_init__(self):
         for name, limits in LIMITS.items():
-            own = getattr(self, name)
-            if own.p:
-                check_choice(f"corruption.video.{name}", own, values=limits)
+            amount = getattr(self, name)
+            if amount.p:
+                check_choice(f"corruption.video.{name}", amount, values=limits)
 
     @property
     def nothing(self) -> bool:
         """Whether no clip is ever changed."""
-        return not any(own.p for own in vars(self).values())
+        return not any(kind.p for kind in vars(self).values())
 
     def draw(self, frames: int, rng: np.random.Generator) -> DrawnVideo:
-        """What is done to a clip of so many frames."""
+        """The corruption of a clip of ``frames`` frames."""
         covers = self._covers(frames, rng) if rng.random() < self.occlusion.p else ()
-        amounts = {name: own.draw(rng) for name, own in vars(self).items() if name in LIMITS}
+        amounts = {name: amount.draw(rng) for name, amount in vars(self).items() if name in LIMITS}
         missing = rng.choice(frames, round(amounts.pop("dropped") * frames), replace=False) if frames else ()
         dropped = tuple(sorted(map(int, missing)))
         compression = round(amounts.pop("compression"))
@@ -143,9 +143,9 @@ class VideoCorruption:
         return tuple(self._cover(frames, rng) for _ in range(int(rng.choice(self.occlusion.count))))
 
     def _cover(self, frames: int, rng: np.random.Generator) -> Cover:
-        own = self.occlusion
-        length = math.ceil(float(rng.choice(own.frames)) * frames)
+        occlusion = self.occlusion
+        length = math.ceil(float(rng.choice(occlusion.frames)) * frames)
         first = int(rng.integers(frames - length + 1))
         x, y = (float(rng.uniform(-most, most)) for most in AROUND)
-        kind, share = str(rng.choice(own.kinds)), float(rng.choice(own.share))
+        kind, share = str(rng.choice(occlusion.kinds)), float(rng.choice(occlusion.share))
         return Cover(kind, share, first, first + length, x, y, float(rng.uniform(-0.6, 0.6)), int(rng.integers(2**31)))

@@ -1,7 +1,7 @@
-"""The sound of a corpus on the clock of its crops: manifest of crops -> a .wav a clip, and a manifest that names them.
+"""The sound of a corpus on the clock of its crops: manifest of crops -> one .wav per clip, and a manifest with them.
 
 `<out>/<id>.wav` (640 samples for each frame of the crop, 16 kHz, 16 bit) and `<out>/manifest.jsonl`. A file is kept
-where the video and the part of it are what they were. Clips without sound stay in the manifest, without it.
+while the video and the part of it are unchanged. Clips without sound stay in the manifest, without it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vsr.media.audio import write_wave
 
 MANIFEST = "manifest.jsonl"
 MEMORY = 400_000_000  # bytes that a process takes
-Made = tuple[str, str, dict]  # id, why there is none, the ledger's line
+Made = tuple[str, str, dict]  # id, reason of failure, the ledger's line
 
 
 def write_waves(manifest: str | Path, out: str | Path, jobs: int = 0) -> Counter:
@@ -35,15 +35,14 @@ def write_waves(manifest: str | Path, out: str | Path, jobs: int = 0) -> Counter
     clips, out = read_manifest(manifest), Path(out)
     need_crops(clips)
     check_output(out / MANIFEST, manifest)
-    out.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(out)
     states = [_state(ledger, clip) for clip in clips]
     tell(states, "sounds")
     ledger.refresh()
     todo = [clip for clip, state in zip(clips, states, strict=True) if state != KEPT]
-    found = _made(todo, out, jobs)
+    outcomes = _made(todo, out, jobs)
     failed = {}
-    for clip_id, reason, line in counted(found, "sounds", len(clips), len(clips) - len(todo)):
+    for clip_id, reason, line in counted(outcomes, "sounds", len(clips), len(clips) - len(todo)):
         if reason:
             failed[clip_id] = reason
         else:
@@ -55,7 +54,7 @@ def write_waves(manifest: str | Path, out: str | Path, jobs: int = 0) -> Counter
 
 
 def _state(ledger: Ledger, clip: Clip) -> str:
-    """Whether a clip's sound can be kept, and why not. Raises VsrError for a file there that is no such sound."""
+    """Whether a clip's sound can be kept, or why not. Raises VsrError for an existing file that is not its sound."""
     path = ledger.folder / f"{clip.id}.wav"
     check_output(path, clip.video)
     if path.name not in ledger.records and path.exists():
@@ -82,11 +81,11 @@ def _made(clips: list[Clip], out: Path, jobs: int):
 
 def write_one(out: Path, clip: Clip) -> Made:
     """Write the sound of one clip. Raises VsrError where nothing can be written, which ends the run."""
-    made = made_from(clip)
+    inputs = made_from(clip)
     try:
         wave = natural_wave(clip)
     except VsrError as error:
         return clip.id, error.reason, {}
     path = out / f"{clip.id}.wav"
     write_wave(path, wave)
-    return clip.id, "", record_of(path.name, path, made)
+    return clip.id, "", record_of(path.name, path, inputs)

@@ -1,8 +1,7 @@
 """Forced alignment: tokens -> frames, words -> seconds and confidence. Shapes: T frames, V vocabulary, U tokens.
 
-CTC says how sure the model is of a token, but its spikes may lie anywhere: a model that sees whole sentences learns to
-write the first word on the first frames. Where a model was also trained on the token of each frame, that head tells the
-times.
+CTC gives the confidence of a token, but its spikes may lie anywhere: a model that sees whole sentences learns to write
+the first word on the first frames. If a model has a head trained on the token of each frame, the times come from it.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ REACH = 0.2  # seconds that a word may reach beyond its outermost spikes
 def words_from_alignment(
     tokenizer: Tokenizer, tokens: Sequence[int], alignment: Sequence[tuple[int, int, float]], calibration=None
 ) -> list[Word]:
-    """Words of aligned tokens. A CTC spike marks a moment, so each word reaches half way to its neighbours' spikes,
-    at most ``REACH`` seconds. ``calibration`` is the model's, see `vsr.decoding.confidence`."""
+    """Words of aligned tokens. A CTC spike marks a moment, so each word extends half way to its neighbours' spikes,
+    by at most ``REACH`` seconds. ``calibration`` is the model's, see `vsr.decoding.confidence`."""
     spans = [span for span in tokenizer.word_spans(tokens) if span[0]]
     firsts = [alignment[a][0] / FPS for _, a, _ in spans]
     lasts = [alignment[b - 1][1] / FPS for _, _, b in spans]
@@ -61,31 +60,31 @@ def align_text(model, states: Tensor, tokenizer: Tokenizer, tokens: Sequence[int
 
 
 def frame_spans(log_probs: np.ndarray, tokenizer: Tokenizer, tokens: Sequence[int]) -> list[tuple[int, int]] | None:
-    """(first frame, one past the last) of each word by the frames' own tokens, (T, V); None where they do not fit.
+    """(first frame, one past the last) of each word, from frame-wise log-probabilities (T, V); None if none fits.
 
-    The path is the one that `vsr.data.batch.frame_targets` teaches: blank in silence, each word's tokens in order,
-    of which a quickly spoken word may lack every other.
+    The path is the one that `vsr.data.batch.frame_targets` trains: blank in silence, and the tokens of each word in
+    order, where a quickly spoken word may skip every other token.
     """
     labels, skip, owner = [BLANK], [False], [-1]
     words = [(a, b) for word, a, b in tokenizer.word_spans(tokens) if word]
     for number, (a, b) in enumerate(words):
         labels += [*tokens[a:b], BLANK]
         owner += [number] * (b - a) + [-1]
-        # Past the silence before the word, and past a token that is not all of the word.
+        # The path may skip the silence before a word, and a token unless it is the whole word.
         skip += [bool(number)] + [True] * (b - a - 1) + [b - a > 1]
     path = best_path(log_probs[:, labels], np.array(skip))
     if path is None:
         return None
     frames = [np.flatnonzero(np.array(owner)[path] == number) for number in range(len(words))]
-    return [(int(own[0]), int(own[-1]) + 1) for own in frames] if all(map(len, frames)) else None
+    return [(int(span[0]), int(span[-1]) + 1) for span in frames] if all(map(len, frames)) else None
 
 
 @torch.inference_mode()
 def token_spans(model, states: Tensor, tokens: Sequence[int]) -> list[tuple[int, int, float]]:
     """(first frame, one past the last, confidence) of each token, from states (T, D).
 
-    CTC gives both. A model without CTC head says nothing about time: its tokens are spread evenly, and the confidence
-    is the decoder's probability of each.
+    Both come from CTC. A model without CTC head gives no times: its tokens are spread evenly, and the confidence is the
+    decoder's probability of each token.
     """
     if not tokens:
         return []

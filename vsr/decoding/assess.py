@@ -1,4 +1,4 @@
-"""Hypotheses of one window -> words with times, their calibrated confidence, and whether they are more than guesses."""
+"""Hypotheses of one window -> words with times and calibrated confidence, and the probability of being in domain."""
 
 from __future__ import annotations
 
@@ -20,43 +20,46 @@ if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
     from vsr.text.hypothesis import Hypothesis
 
-KNOWN = "known"  # in the config of a model of two readers: "confidence" and "domain" of what the pixels read alone
+KNOWN = "known"  # in the config of a fused model: "confidence" and "domain" of clips read by the pixels alone
 
 
 def assess(
     loaded: LoadedModel, states: Tensor, ranked: Sequence[Hypothesis], calibrate: bool = True, most: float = 1.0
 ) -> tuple[list[list[Word]], float | None]:
-    """Encoder states (T, D) and hypotheses, best first -> the words of each, and the chance that the best is of the
-    model's domain (None for a model that was not fitted). Without ``calibrate`` confidences stay as they are.
+    """Encoder states (T, D) and hypotheses, best first -> the words of each, and the probability that the best one is
+    in the model's domain (None for a model without a fit). Without ``calibrate`` confidences stay raw.
 
-    ``most``: what that chance can be (`vsr.face.frame_rate.highest_chance`); below a half it holds for a model that was
-    not fitted, too, and words are no surer than twice as much.
+    ``most``: upper bound of that probability (`vsr.face.frame_rate.highest_chance`). Below 0.5 it also applies to a
+    model without a fit, and confidences of words are at most twice the bound.
     """
     fitted = fitted_for(loaded, states)
     calibration = fitted.get("confidence") if calibrate else None
-    raw = [align_text(loaded.model, states, words_in(own, loaded.tokenizer), own.tokens) for own in ranked]
-    chance = None
+    raw = [
+        align_text(loaded.model, states, words_in(hypothesis, loaded.tokenizer), hypothesis.tokens)
+        for hypothesis in ranked
+    ]
+    probability = None
     if domain := fitted.get("domain"):
-        sure = [word.confidence for word in raw[0]]
-        chance = in_domain(measures(loaded.model, states, ranked[0].tokens, ranked[0].score, sure), domain)
-    chance = at_most(chance, most)
+        confidences = [word.confidence for word in raw[0]]
+        probability = in_domain(measures(loaded.model, states, ranked[0].tokens, ranked[0].score, confidences), domain)
+    probability = at_most(probability, most)
 
-    def believed(word: Word) -> Word:
-        return replace(word, confidence=min(calibrated(word.confidence, calibration, chance), 2 * most))
+    def with_confidence(word: Word) -> Word:
+        return replace(word, confidence=min(calibrated(word.confidence, calibration, probability), 2 * most))
 
-    return [[believed(word) for word in words] for words in raw], chance
+    return [[with_confidence(word) for word in words] for words in raw], probability
 
 
 def fitted_for(loaded: LoadedModel, states: Tensor) -> dict:
-    """The "confidence" and "domain" that hold for states (T, D)."""
-    own = loaded.config[KNOWN] if KNOWN in loaded.config and not by_both(loaded, states) else loaded.config
-    if "familiar" not in (own.get("confidence") or {}):
-        return own
-    return own | {"confidence": settled(own["confidence"], entropy_of(loaded.model, states))}
+    """A config whose "confidence" and "domain" apply to states (T, D)."""
+    config = loaded.config[KNOWN] if KNOWN in loaded.config and not by_both(loaded, states) else loaded.config
+    if "familiar" not in (config.get("confidence") or {}):
+        return config
+    return config | {"confidence": settled(config["confidence"], entropy_of(loaded.model, states))}
 
 
 @torch.inference_mode()
 def by_both(loaded: LoadedModel, states: Tensor) -> bool:
-    """Whether the tracks of a fused reader had a say in what was made of states (T, D)."""
+    """Whether the tracks of a fused model have weight in reading states (T, D)."""
     lengths = torch.tensor([len(states)], device=states.device)
     return isinstance(loaded.model, FusedReader) and bool(loaded.model.said_by_tracks(states[None], lengths)[1] > 0)

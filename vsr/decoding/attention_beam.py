@@ -1,7 +1,8 @@
-"""Beam search by the attention decoder alone, as fairseq does it (Ott et al. 2019), and so AV-HuBERT and MuAViC.
+"""Beam search by the attention decoder alone, as in fairseq (Ott et al. 2019) and thus in AV-HuBERT and MuAViC.
 
-Hypotheses are ranked by the mean log-probability of a token, their end counted, and so short ones have no advantage; an
-utterance is finished when as many have ended as the beam is wide. An end counts only where it is among the best.
+Hypotheses are ranked by their mean log-probability per token, the end token included, so that short ones have no
+advantage. An utterance is finished when as many hypotheses have ended as the beam is wide. A hypothesis may end only
+where its end token is among the best extensions.
 
 Shapes: B utterances, K hypotheses of each, V vocabulary, C candidates.
 """
@@ -19,14 +20,14 @@ from vsr.text.hypothesis import Hypothesis
 
 
 class AttentionBeam:
-    """The state of one batch of searches; utterances leave it as they finish.
+    """The state of one batch of searches; utterances leave the batch as they finish.
 
     Args:
-        decoder: of the reader.
+        decoder: attention decoder of the model.
         states, lengths: (B, T, D), and (B,) frames.
         beam: K.
-        limits: (B,) most tokens of each.
-        end: the token of start and end.
+        limits: (B,) maximum number of tokens of each utterance.
+        end: token of both start and end.
     """
 
     def __init__(self, decoder: Decoder, states: Tensor, lengths: Tensor, beam: int, limits: Tensor, end: int):
@@ -38,15 +39,15 @@ class AttentionBeam:
         self.done: list[list[Hypothesis]] = [[] for _ in range(len(lengths))]
 
     def run(self) -> list[list[Hypothesis]]:
-        """All that has ended of each utterance, the best first; ``score`` is the mean."""
+        """Ended hypotheses of each utterance, best first; their ``score`` is the mean per token."""
         step = 0
         while len(self.rows):
             self.advance(step)
             step += 1
-        return [sorted(own, key=lambda one: -one.score) for own in self.done]
+        return [sorted(hypotheses, key=lambda hypothesis: -hypothesis.score) for hypotheses in self.done]
 
     def advance(self, step: int) -> None:
-        """One more token for every hypothesis; ended ones are put aside."""
+        """Extend every hypothesis by one token, and set aside those that have ended."""
         log_probs = self.decoder.step(self.tokens[..., -1], self.cache).float()
         total = self.scores[..., None] + self._allowed(log_probs, step)
         best = total.flatten(1).topk(min(2 * self.beam, total[0].numel() - 1))
@@ -55,21 +56,21 @@ class AttentionBeam:
         for row, place in (ends & best.values.isfinite())[:, : self.beam].nonzero().tolist():
             self._put_aside(row, int(parents[row, place]), float(best.values[row, place]))
         order = torch.arange(ends.shape[1], device=ends.device) + ends * ends.shape[1]
-        kept = order.topk(min(self.beam, ends.shape[1]), largest=False).indices
-        self.scores = best.values.masked_fill(ends, -math.inf).gather(1, kept)
-        parents, new = parents.gather(1, kept), new.gather(1, kept)
+        survivors = order.topk(min(self.beam, ends.shape[1]), largest=False).indices
+        self.scores = best.values.masked_fill(ends, -math.inf).gather(1, survivors)
+        parents, new = parents.gather(1, survivors), new.gather(1, survivors)
         past = self.tokens.gather(1, parents[..., None].expand(-1, -1, self.tokens.shape[2]))
         self.tokens = torch.cat([past, new[..., None]], -1)
         self.cache.reorder(parents)
         self._drop_finished(step)
 
     def _allowed(self, log_probs: Tensor, step: int) -> Tensor:
-        """The same without what cannot be said: no text is empty, and at its limit it ends."""
+        """``log_probs`` with -inf for tokens that are not allowed: no text is empty, and at its limit it must end."""
         device = log_probs.device
         banned = torch.tensor([BLANK, UNK] if step else [BLANK, UNK, self.end], device=device)
-        others = torch.arange(log_probs.shape[-1], device=device) != self.end
+        not_end = torch.arange(log_probs.shape[-1], device=device) != self.end
         log_probs = log_probs.index_fill(-1, banned, -math.inf)
-        return log_probs.masked_fill((step >= self.limits)[:, None, None] & others, -math.inf)
+        return log_probs.masked_fill((step >= self.limits)[:, None, None] & not_end, -math.inf)
 
     def _put_aside(self, row: int, parent: int, score: float) -> None:
         done = self.done[int(self.rows[row])]
@@ -78,7 +79,7 @@ class AttentionBeam:
             done.append(Hypothesis(tokens, score / (len(tokens) + 1), attention_score=score))
 
     def _drop_finished(self, step: int) -> None:
-        """Utterances that are full, at their limit, or have nothing left."""
+        """Remove utterances with enough ended hypotheses, at their length limit, or without a live hypothesis."""
         alive = (self.limits > step) & self.scores.isfinite().any(1)
         keep = [k for k, row in enumerate(self.rows.tolist()) if alive[k] and len(self.done[row]) < self.beam]
         if len(keep) < len(self.rows):

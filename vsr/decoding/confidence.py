@@ -1,9 +1,9 @@
-"""Word confidence that means what it says: of the words given 0.9, about nine in ten are right.
+"""Calibrated word confidence: of the words with confidence 0.9, about nine in ten are right.
 
 A raw confidence (mean posterior along the alignment) is mapped by sigmoid(scale * logit(raw) + offset) (Platt 1999),
-fitted on decoded dev clips; the two numbers are kept in the model's config.json. A reader is as sure of people whom it
-does not know as of others, and wrong more often: by the entropy of its frames the two can be told apart, so that scale
-and offset may be greater for people whom it knows.
+fitted on decoded dev clips; the two numbers are kept in the model's config.json. A model is as confident on unseen
+speakers as on those of its training, but wrong more often. The entropy of its frames tells the two apart, so that scale
+and offset may be greater for speakers that it knows.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from difflib import SequenceMatcher
 import numpy as np
 
 EDGE = 1e-4
-STEEPNESS = 20  # with which the entropy of frames parts people whom a reader knows from others
+STEEPNESS = 20  # of the boundary in frame entropy between speakers that a model knows and others
 
 
 def logit(p: float) -> float:
-    """Log-odds, with ``p`` kept off 0 and 1."""
+    """Log-odds, with ``p`` clipped away from 0 and 1."""
     p = min(max(p, EDGE), 1 - EDGE)
     return math.log(p / (1 - p))
 
 
 def calibrated(raw: float, calibration: dict | None, in_domain: float | None = None) -> float:
-    """Apply a model's calibration; none leaves ``raw`` as it is. ``in_domain``: chance that the whole reading is of the
-    model's domain, for a calibration that was fitted with it."""
+    """Apply a model's calibration; None leaves ``raw`` unchanged. ``in_domain``: probability that the utterance is in
+    the model's domain, for a calibration that was fitted with it."""
     if not calibration:
         return raw
     odds = calibration["scale"] * logit(raw) + calibration["offset"]
@@ -36,22 +36,22 @@ def calibrated(raw: float, calibration: dict | None, in_domain: float | None = N
 
 
 def familiarity(entropy: float, limit: float) -> float:
-    """How far a reader knows the person, in [0, 1], by the mean entropy of its frames: 1/2 at the ``limit`` (nats)."""
+    """How well a model knows the speaker, in [0, 1], from its mean frame entropy: 1/2 at the ``limit`` (nats)."""
     return 1 / (1 + (entropy / limit) ** STEEPNESS)
 
 
 def settled(calibration: dict | None, entropy: float) -> dict | None:
-    """A model's calibration for a reading with this mean entropy of its frames, in nats."""
+    """A model's calibration for an utterance with this mean frame entropy, in nats."""
     familiar = calibration.get("familiar") if calibration else None
     if not calibration or not familiar:
         return calibration
-    known = familiarity(entropy, familiar["entropy"])
-    more = {"scale": familiar["scale"], "offset": familiar["offset"]}
-    return calibration | {name: calibration[name] + known * more[name] for name in more}
+    weight = familiarity(entropy, familiar["entropy"])
+    change = {"scale": familiar["scale"], "offset": familiar["offset"]}
+    return calibration | {name: calibration[name] + weight * change[name] for name in change}
 
 
 def correct_words(reference: Sequence[str], hypothesis: Sequence[str]) -> list[bool]:
-    """For each hypothesis word, whether it stands in the reference at its place."""
+    """For each word of the hypothesis, whether it matches the reference in their alignment."""
     correct = [False] * len(hypothesis)
     for block in SequenceMatcher(None, reference, hypothesis, autojunk=False).get_matching_blocks():
         correct[block.b : block.b + block.size] = [True] * block.size
@@ -70,13 +70,13 @@ def fit(raw: Sequence[float], correct: Sequence[bool]) -> dict:
         return float(np.logaddexp(0, -margins).sum() + 0.5 * ((weights - (1.0, 0.0)) ** 2).sum())
 
     scale, offset = minimize(loss, np.array([1.0, 0.0])).x
-    found = {"scale": float(scale), "offset": float(offset), "words": len(x)}
-    return found | {"ece": expected_calibration_error([calibrated(p, found) for p in raw], correct)}
+    calibration = {"scale": float(scale), "offset": float(offset), "words": len(x)}
+    return calibration | {"ece": expected_calibration_error([calibrated(p, calibration) for p in raw], correct)}
 
 
 def expected_calibration_error(confidence: Sequence[float], correct: Sequence[bool], bins: int = 10) -> float:
-    """Mean distance of confidence and accuracy over equally wide bins, weighted by their words (Guo et al. 2017)."""
+    """Mean gap between confidence and accuracy over equally wide bins, weighted by their words (Guo et al. 2017)."""
     p, y = np.asarray(confidence, float), np.asarray(correct, float)
-    place = np.minimum((p * bins).astype(int), bins - 1)
-    gaps = [abs(p[place == b].mean() - y[place == b].mean()) * (place == b).mean() for b in set(place.tolist())]
+    index = np.minimum((p * bins).astype(int), bins - 1)
+    gaps = [abs(p[index == b].mean() - y[index == b].mean()) * (index == b).mean() for b in set(index.tolist())]
     return float(sum(gaps))

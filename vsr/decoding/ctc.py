@@ -17,12 +17,12 @@ from vsr.text.hypothesis import Hypothesis
 from vsr.text.tokenizer import collapse
 
 MINUS_INFINITY = -1e30  # finite: differences of two of them are not NaN
-TOKENS_A_FRAME = 16  # the prefix beam tries so many of the likeliest tokens in each frame
+TOKENS_A_FRAME = 16  # the prefix beam tries this many of the likeliest tokens in each frame
 
 
 def sayable(log_probs: Tensor, eos_id: int) -> Tensor:
-    """CTC log-probabilities (..., V) without what no text may hold: the end has no place in a path (..., V - 1), and
-    the unknown token, -inf, is nothing that could be said."""
+    """CTC log-probabilities (..., V) -> (..., V - 1), without tokens that no text may contain: the end token, which
+    has no place in a CTC path, is cut off, and the unknown token is set to -inf."""
     log_probs = log_probs[..., :eos_id].clone()
     log_probs[..., UNK] = -math.inf
     return log_probs
@@ -43,14 +43,14 @@ def log_add(a: float, b: float) -> float:
 
 def prefix_beam(log_probs: Tensor, beam: int, nbest: int) -> list[Hypothesis]:
     """CTC prefix beam search (Hannun et al. 2014) of one utterance, (T, V) -> the ``nbest`` best, best first."""
-    prefixes: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, -math.inf)}  # ends in blank, in a token
+    prefixes: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, -math.inf)}  # ends in blank, in its last token
     likeliest = log_probs.topk(min(TOKENS_A_FRAME, log_probs.shape[1]), dim=-1)
     blanks = log_probs[:, BLANK].tolist()
     for blank, scores, tokens in zip(blanks, likeliest.values.tolist(), likeliest.indices.tolist(), strict=True):
         possible = [(i, s) for i, s in zip(tokens, scores, strict=True) if i != BLANK and s > -math.inf]
         prefixes = _advance(prefixes, blank, possible)
-        kept = sorted(prefixes.items(), key=lambda item: (-log_add(*item[1]), item[0]))[:beam]
-        prefixes = dict(kept)
+        survivors = sorted(prefixes.items(), key=lambda item: (-log_add(*item[1]), item[0]))[:beam]
+        prefixes = dict(survivors)
     totals = [Hypothesis(tokens, log_add(*ends), ctc_score=log_add(*ends)) for tokens, ends in prefixes.items()]
     return totals[:nbest]
 
@@ -78,7 +78,8 @@ class PrefixScorer:
     Only the chosen extensions need the recursion r[t] = logaddexp(r[t-1], past[t-1]) + x[t], which becomes
     X + logcumsumexp(past - X) with X the running sum of x. Float64, because X grows with the clip.
 
-    ``in_token`` and ``in_blank`` (B, K, T+1) hold, before each frame, the log-probability of the prefix that ends so.
+    ``in_token`` and ``in_blank`` (B, K, T+1) hold, before each frame, the log-probability of the prefix over paths that
+    end in its last token, and in a blank.
     """
 
     def __init__(self, log_probs: Tensor, lengths: Tensor):
@@ -91,30 +92,30 @@ class PrefixScorer:
         posteriors = log_probs.double().exp_().clamp_(min=1e-300).masked_fill_(padding[..., None], 0.0)
         self.posteriors = posteriors.transpose(1, 2).contiguous()  # (B, V, T)
         self.space = self.posteriors.new_empty(0)
-        self.first = torch.arange(batch, device=lengths.device)[:, None] * self.posteriors.shape[1]  # rows of each
+        self.first = torch.arange(batch, device=lengths.device)[:, None] * self.posteriors.shape[1]  # first row of each
         self.blank_sum = F.pad(self._logs(lengths.new_full((batch, 1), BLANK)).cumsum(-1), (1, 0))  # (B, 1, T+1)
         self.in_blank = self.blank_sum
         self.in_token = torch.full_like(self.blank_sum, MINUS_INFINITY)
 
     def _rows(self, tokens: Tensor) -> Tensor:
-        """Posteriors of ``tokens`` (B, N) over time, (B, N, T), in a space that the next call uses again: tens of MB
-        that are allocated again in every step cost three times the copy."""
+        """Posteriors of ``tokens`` (B, N) over time, (B, N, T), in a buffer that the next call reuses: allocating tens
+        of MB anew in every step costs three times as much as the copy."""
         needed = tokens.numel() * self.posteriors.shape[2]
         if self.space.numel() < needed:
             self.space = self.posteriors.new_empty(needed)
-        found = self.space[:needed].view(tokens.numel(), -1)
-        torch.index_select(self.posteriors.flatten(0, 1), 0, (tokens + self.first).flatten(), out=found)
-        return found.view(*tokens.shape, -1)
+        rows = self.space[:needed].view(tokens.numel(), -1)
+        torch.index_select(self.posteriors.flatten(0, 1), 0, (tokens + self.first).flatten(), out=rows)
+        return rows.view(*tokens.shape, -1)
 
     def _logs(self, tokens: Tensor) -> Tensor:
         """Log-probabilities of ``tokens`` (B, N) over time, (B, N, T), 0 on padding."""
         return self._rows(tokens).log().masked_fill_(self.padding, 0.0)
 
     def extend(self, last: Tensor, candidates: Tensor) -> Tensor:
-        """Scores (B, K, 1+C) of every hypothesis with every candidate, of which the first is the end.
+        """Scores (B, K, 1+C) of every hypothesis extended by every candidate; the first candidate is the end token.
 
-        ``last`` (B, K) is each hypothesis' last token, the start where there is none. The score with the end is that of
-        the whole text.
+        ``last`` (B, K) is the last token of each hypothesis, or the start token where there is none. The score with the
+        end token is that of the complete text.
         """
         batch, hypotheses, count = candidates.shape
         both = torch.logaddexp(self.in_token, self.in_blank)
@@ -136,7 +137,7 @@ class PrefixScorer:
         return (posteriors @ weights)[..., 0].log_().add_(peak).clamp_(min=MINUS_INFINITY)
 
     def follow(self, parents: Tensor, tokens: Tensor) -> None:
-        """Go on with ``tokens`` (B, K') after the hypotheses ``parents`` (B, K')."""
+        """Extend the hypotheses ``parents`` (B, K') by ``tokens`` (B, K')."""
         index = parents[..., None].expand(-1, -1, self.blank_sum.shape[2])
         in_token, in_blank = self.in_token.gather(1, index), self.in_blank.expand_as(self.in_token).gather(1, index)
         repeated = (tokens == self.last.gather(1, parents))[..., None]
@@ -157,14 +158,14 @@ class PrefixScorer:
 
 
 class NoScorer:
-    """In the place of `PrefixScorer` for a model without CTC head: every prefix scores 0."""
+    """Replaces `PrefixScorer` for a model without CTC head: every prefix scores 0."""
 
     def extend(self, last: Tensor, candidates: Tensor) -> Tensor:
-        """Scores (B, K, 1+C)."""
+        """Scores of zero, (B, K, 1+C)."""
         return candidates.new_zeros(candidates.shape, dtype=torch.float64)
 
     def follow(self, parents: Tensor, tokens: Tensor) -> None:
-        """Nothing to go on with."""
+        """Does nothing: there is no state to extend."""
 
     def select(self, rows: Tensor) -> None:
-        """Nothing to keep."""
+        """Does nothing: there is no state to select from."""

@@ -1,9 +1,9 @@
-"""Whether lips look like what a model was trained on, or the words it gives are guesses.
+"""Whether lips look like a model's training data, or its words are guesses.
 
-A reader of a few words answers any mouth with those words. The sign is how it comes to them: how sure it is of each
-word, how well the search's best hypothesis scores, how spread the frames' posteriors are, and whether CTC alone, which
-reads every frame for itself, agrees with the joint search. A logistic regression over these four, fitted on the model's
-dev lists against footage of other speech, gives the chance that a segment is of the model's domain; it is kept in the
+A model with a small vocabulary reads those words from any mouth. Four measures tell guesses apart: the confidence of
+the words, the score of the best hypothesis, the entropy of the frames' posteriors, and whether CTC alone, which reads
+every frame for itself, agrees with the joint search. A logistic regression over these four, fitted on the model's dev
+lists against footage of other speech, gives the probability that a segment is in the model's domain; it is kept in the
 model's config.json under "domain".
 
 Shapes: T frames, D width, V vocabulary.
@@ -24,34 +24,34 @@ from vsr.decoding.confidence import logit
 from vsr.decoding.guesses import is_guess
 
 MEASURES = ("confidence", "score", "entropy", "agreement")
-HOLD = 0.1  # pull of each weight to zero: measures that say the same share the weight
+HOLD = 0.1  # L2 penalty of each weight: measures that are correlated share the weight
 
 
 @torch.inference_mode()
 def measures(model, states: Tensor, tokens: Sequence[int], score: float, confidences: Sequence[float]) -> np.ndarray:
-    """(4,) measures of one reading, in the order of `MEASURES`: mean log-odds of the words' raw confidences, score a
-    token, mean entropy of the CTC posteriors where they are not blank, similarity of CTC's own tokens and ``tokens``.
+    """(4,) measures of one hypothesis, in the order of `MEASURES`: mean log-odds of the raw word confidences, score per
+    token, mean entropy of the CTC posteriors of non-blank frames, similarity of the greedy CTC tokens and ``tokens``.
 
-    ``states`` (T, D) are the encoder's; a model without CTC has 0 for the last two.
+    ``states`` (T, D) are the encoder's. For a model without CTC the last two are 0.
     """
-    sure = float(np.mean([logit(p) for p in confidences])) if confidences else logit(0.0)
-    spread, agreement = _of_ctc(model, states, tokens) if model.ctc else (0.0, 0.0)
-    return np.array([sure, score / (len(tokens) + 1), spread, agreement])
+    log_odds = float(np.mean([logit(p) for p in confidences])) if confidences else logit(0.0)
+    entropy, agreement = _of_ctc(model, states, tokens) if model.ctc else (0.0, 0.0)
+    return np.array([log_odds, score / (len(tokens) + 1), entropy, agreement])
 
 
 def _of_ctc(model, states: Tensor, tokens: Sequence[int]) -> tuple[float, float]:
     log_probs = model.ctc_log_probs(states[None])[0].float().cpu()
     path = log_probs.argmax(-1)
-    said = path != BLANK
+    is_token = path != BLANK
     entropy = -(log_probs.exp() * log_probs).sum(-1)
-    spread = float(entropy[said].mean()) if said.any() else float(entropy.mean())
-    own = [token for token in torch.unique_consecutive(path).tolist() if token != BLANK]
-    return spread, SequenceMatcher(None, own, list(tokens), autojunk=False).ratio()
+    mean_entropy = float(entropy[is_token].mean()) if is_token.any() else float(entropy.mean())
+    ctc_tokens = [token for token in torch.unique_consecutive(path).tolist() if token != BLANK]
+    return mean_entropy, SequenceMatcher(None, ctc_tokens, list(tokens), autojunk=False).ratio()
 
 
 @torch.inference_mode()
 def entropy_of(model, states: Tensor) -> float:
-    """Mean entropy (nats) of the CTC posteriors of all frames of states (T, D): small for people whom the model knows;
+    """Mean entropy (nats) of the CTC posteriors of all frames of states (T, D): low for speakers that the model knows;
     0 for a model without CTC."""
     if not model.ctc:
         return 0.0
@@ -60,8 +60,8 @@ def entropy_of(model, states: Tensor) -> float:
 
 
 def in_domain(found: np.ndarray, domain: dict | None) -> float | None:
-    """The chance in [0, 1] that a reading with these measures is of the model's domain; None for a model that was not
-    fitted."""
+    """Probability that a hypothesis with measures ``found`` (4,) is in the model's domain; None for a model without a
+    fit."""
     if not domain:
         return None
     scaled = (found - np.array(domain["mean"])) / np.array(domain["std"])
@@ -70,15 +70,15 @@ def in_domain(found: np.ndarray, domain: dict | None) -> float | None:
 
 
 def at_most(chance: float | None, most: float) -> float | None:
-    """A chance of being of the domain where something else is known to limit it; that says nothing from a half on of a
-    model that was not fitted (None)."""
+    """The probability of being in domain, limited to ``most``. For a model without a fit (None) the result is ``most``
+    if that is below 0.5, else None."""
     if chance is None:
         return most if is_guess(most) else None
     return min(chance, most)
 
 
 def fit_domain(inside: np.ndarray, outside: np.ndarray) -> dict:
-    """Logistic regression of (N, 4) measures inside and (M, 4) outside of the domain, both sides of equal weight."""
+    """Logistic regression on measures (N, 4) inside and (M, 4) outside of the domain, both sides with equal weight."""
     from scipy.optimize import minimize
 
     both = np.concatenate([inside, outside])

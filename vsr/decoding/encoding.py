@@ -1,4 +1,4 @@
-"""The inputs of a model for clips: pixels, and tracks of mouth points if it reads them and they are known.
+"""Encode clips: pixels, sound, and tracks of mouth points where the model reads them -> encoder states.
 
 Shapes: B clips, T frames of the longest, F features of a track, D width of the states.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from vsr.face.piece import Piece
     from vsr.modelstore.folder import LoadedModel
 
-# Points of the mouth (T, 14, 2) in each clip, or what becomes them on request, or what is read of its track (T, F).
+# Of each clip: mouth points (T, 14, 2), or a request that computes them when needed, or features of its track (T, F).
 MouthPoints: TypeAlias = np.ndarray | RequestedPoints | None
 Mouths = Sequence[MouthPoints] | None
 Waves = Sequence[np.ndarray | None] | None  # sound (640 T,) of each clip
@@ -44,26 +44,29 @@ def reads_tracks(loaded: LoadedModel) -> bool:
 
 
 def modalities_of(loaded: LoadedModel) -> tuple[str, ...]:
-    """Names of what the model reads, such as "video" and "sound"."""
+    """Names of the modalities that the model reads, such as "video" and "sound"."""
     return names_of(loaded.model.modality)
 
 
 def chosen_modality(loaded: LoadedModel, wanted: str = "") -> str:
-    """What is read of clips: "video", "sound" or "both"; "" is all that the model reads.
+    """The modality to read clips by: "video", "sound" or "both"; "" means all that the model reads.
 
-    Raises VsrError bad_options for a model that does not read that.
+    Raises VsrError bad_options for a model that does not read the wanted modality.
     """
     return modality_among(modalities_of(loaded), wanted, loaded.name, loaded.model.whole)
 
 
 def lips_alone(loaded: LoadedModel) -> str:
-    """The modality by which a model reads clips that have no sound, where it can; as `chosen_modality` takes it."""
+    """The modality for clips without sound, as `chosen_modality` takes it: video where the model can read it alone."""
     heard_too = {VIDEO, SOUND} <= set(modalities_of(loaded)) and not loaded.model.whole
     return VIDEO if heard_too else ""
 
 
 def modality_among(read: tuple[str, ...], wanted: str, name: str, together: bool = False) -> str:
-    """The same of a model that reads so much; ``together``: never one without the other. Raises VsrError."""
+    """`chosen_modality` of a model that reads the modalities ``read``; ``together``: video and sound only both at once.
+
+    Raises VsrError bad_options.
+    """
     whole = BOTH if VIDEO in read and SOUND in read else SOUND if SOUND in read else VIDEO
     if wanted not in ("", whole) and whole != BOTH:
         problem = "does not hear: it reads lips" if whole == VIDEO else "does not see: it reads sound"
@@ -75,13 +78,12 @@ def modality_among(read: tuple[str, ...], wanted: str, name: str, together: bool
 
 
 def mesh_for(loaded: LoadedModel) -> Stock[MouthMesh] | None:
-    """What finds the points of the mouth that the model reads, not loaded yet; None if it reads none."""
+    """The mesh network, not loaded yet, that finds the mouth points which the model reads; None if it reads none."""
     return MESHES if reads_tracks(loaded) else None
 
 
 def asked_of(loaded: LoadedModel, clip: MouthClip | Piece, spans: Sequence[tuple[int, int]]) -> list[MouthPoints]:
-    """The points of the mouth in parts (start, stop) of a clip, those of heads that are turned too far for the model
-    left out."""
+    """Mouth points in parts (start, stop) of a clip; None for parts where the head is turned too far for the model."""
 
     def seen(start: int, stop: int) -> bool:
         return clip.points is None or not turned_away(loaded, clip.points[start:stop])
@@ -90,21 +92,21 @@ def asked_of(loaded: LoadedModel, clip: MouthClip | Piece, spans: Sequence[tuple
 
 
 def turned_away(loaded: LoadedModel, points: np.ndarray) -> bool:
-    """Whether the points (T, 37, 2) are of a head that is turned too far for the model's reader of tracks."""
+    """Whether the points (T, 37, 2) show a head that is turned too far for the model's reader of tracks."""
     widest = loaded.model.config.widest_turn if reads_tracks(loaded) else 0.0
     return bool(widest) and turned(points, widest)
 
 
 def encode(loaded: LoadedModel, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:
-    """Modalities (B, T, ...) by name, such as ``video``, lengths (B,) -> states (B, T, D).
+    """Inputs (B, T, ...) by modality, such as ``video``, and lengths (B,) -> states (B, T, D).
 
-    Raises VsrError bad_model for a model that reads something else.
+    Raises VsrError bad_model for a model that reads none of these modalities.
     """
     return _encoded(loaded, Batch(dict(inputs), lengths, {}, []))
 
 
 def form_of(loaded: LoadedModel) -> str:
-    """The form in which the model takes sound, of `vsr.data.modalities`."""
+    """The form in which the model takes sound, one of those in `vsr.data.modalities`."""
     return loaded.model.sound_form
 
 
@@ -118,10 +120,9 @@ def sound_of(loaded: LoadedModel, waves: Sequence[np.ndarray], device: torch.dev
 def encode_clips(
     loaded: LoadedModel, video: Tensor, lengths: Tensor, mouths: Mouths = None, waves: Waves = None
 ) -> Tensor:
-    """Network input (B, T, 1, 88, 88), lengths (B,), the points of the mouth in each clip and its sound -> states
-    (B, T, D).
+    """Network input (B, T, 1, 88, 88), lengths (B,), mouth points and sound of each clip -> states (B, T, D).
 
-    Sound is heard where all clips have some. Points on request are looked at only where they would have a say.
+    Sound is used only if all clips have it. Requested points are computed only where the model would weigh them.
     """
     if waves is not None and all(wave is not None for wave in waves):
         sound = sound_of(loaded, [wave for wave in waves if wave is not None], video.device)
@@ -136,7 +137,7 @@ def encode_clips(
 
 
 def _features(mouth: np.ndarray) -> np.ndarray | None:
-    """What is read of a mouth, (T, F), of its points (T, 14, 2) or as it is stored; None where it was hardly seen."""
+    """Features (T, F) of a mouth, from its points (T, 14, 2) or as stored; None where the mouth is hardly visible."""
     return mouth if mouth.ndim == 2 else mouth_features(mouth)
 
 
@@ -150,20 +151,20 @@ def _encoded(loaded: LoadedModel, batch: Batch) -> Tensor:
 
 
 def encode_batch(loaded: LoadedModel, batch: Batch, clips: Sequence[Clip]) -> Tensor:
-    """States (B, T, D) of a batch of ``clips``, with the tracks that their manifest names, if the model reads them.
+    """States (B, T, D) of a batch of ``clips``, with the tracks named in their manifest, if the model reads tracks.
 
     Raises VsrError bad_manifest for a track that cannot be read or is not as long as its crop.
     """
     if reads_tracks(loaded):
-        known = (load_features(clip) if clip.track else None for clip in clips)
-        batch = replace(batch, inputs=batch.inputs | {TRACKS: _padded(known, batch.video)})
+        features = (load_features(clip) if clip.track else None for clip in clips)
+        batch = replace(batch, inputs=batch.inputs | {TRACKS: _padded(features, batch.video)})
     return _encoded(loaded, batch)
 
 
 def _padded(features: Iterable[np.ndarray | None], video: Tensor) -> Tensor:
-    """(B, T, F) on the video's device; zeros where a clip has no track, or the mouth is hardly seen."""
+    """Tracks (B, T, F) on the video's device; zeros where a clip has no track, or the mouth is hardly visible."""
     tracks = video.new_zeros(*video.shape[:2], FEATURES)
-    for row, own in zip(tracks, features, strict=True):
-        if own is not None:
-            row[: len(own)] = torch.from_numpy(own).to(tracks.dtype)
+    for row, track in zip(tracks, features, strict=True):
+        if track is not None:
+            row[: len(track)] = torch.from_numpy(track).to(tracks.dtype)
     return tracks

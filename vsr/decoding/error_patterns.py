@@ -1,8 +1,8 @@
-"""Errors of several readers together: which of them are wrong at the same words, laid on other sentences.
+"""Error patterns of several readers: which of them err at the same words, applied to new sentences.
 
-Members of an ensemble fail on the same utterances, and often with the same wrong word. The pattern of an utterance says
-of each word of its reference which members have it, which share another word, and which have none; a new sentence takes
-the pattern of an utterance of known text, and its wrong words are words that look alike on the lips.
+Members of an ensemble fail on the same utterances, and often with the same wrong word. The pattern of an utterance
+gives, for each word of its reference, which members have it, which share another word, and which have none. A new
+sentence takes the pattern of an utterance with a reference, and its wrong words are words that look alike on the lips.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from vsr.core.errors import VsrError
 from vsr.decoding.confusion import network_of
 
 RIGHT, NONE = 0, -1
-NEAREST, SHARPNESS = 12, 3.0  # candidates for a wrong word, and how much the more alike are preferred
-SEEN = 0.5  # chance that a wrong word is one that was read for it, where one was
+NEAREST, SHARPNESS = 12, 3.0  # candidates for a wrong word, and how strongly similar ones are preferred
+SEEN = 0.5  # probability that a wrong word is drawn from the observed confusions of the word, if it has any
 Alike = Callable[[str], Sequence[tuple[str, float]]]
 
 
 @dataclass(frozen=True)
 class Place:
-    """What N members have at a word of the reference, or (``extra``) where it has none: RIGHT, NONE or a group from 1
-    on; members of a group share a word."""
+    """The words of N members at a word of the reference, or (``extra``) at an insertion: RIGHT, NONE, or a group number
+    from 1 on; the members of a group share a wrong word."""
 
     extra: bool
     members: tuple[int, ...]
@@ -33,36 +33,36 @@ class Place:
 
 @dataclass(frozen=True)
 class ErrorPatterns:
-    """Patterns of utterances, and what was read for each word that was misread."""
+    """Patterns of utterances, and counts of the wrong words that were read for each reference word."""
 
     utterances: tuple[tuple[Place, ...], ...]
     misread: dict[str, Counter[str]]
 
     def draw(self, words: Sequence[str], alike: Alike, rng: np.random.Generator) -> list[list[str]]:
-        """A sentence as each member might have read it; ``alike``: word -> words like it, with distances 0 ... 1."""
+        """Draw each member's reading of a sentence; ``alike``: word -> similar words with distances 0 ... 1."""
         pattern = self._of_like_length(len(words), rng)
-        said: list[list[str]] = [[] for _ in pattern[0].members]
+        readings: list[list[str]] = [[] for _ in pattern[0].members]
         for place, word in laid_on(pattern, words):
             groups = {group: self._wrong(word, alike, rng) for group in sorted(set(place.members)) if group > 0}
-            for own, group in zip(said, place.members, strict=True):
+            for reading, group in zip(readings, place.members, strict=True):
                 if group != NONE:
-                    own.append(word if group == RIGHT else groups[group])
-        return said
+                    reading.append(word if group == RIGHT else groups[group])
+        return readings
 
     def _of_like_length(self, count: int, rng: np.random.Generator) -> tuple[Place, ...]:
-        """One of the utterances whose references are nearest in length."""
+        """Draw one of the utterances with references of the most similar length."""
         ranked = sorted(range(len(self.utterances)), key=lambda i: (abs(_words(self.utterances[i]) - count), i))
         return self.utterances[ranked[int(rng.integers(max(1, len(ranked) // 8)))]]
 
     def _wrong(self, word: str, alike: Alike, rng: np.random.Generator) -> str:
-        known = self.misread.get(word)
-        if known and rng.random() < SEEN:
-            return str(rng.choice(list(known), p=np.array(list(known.values())) / sum(known.values())))
-        near = alike(word)
-        if not near:
+        errors = self.misread.get(word)
+        if errors and rng.random() < SEEN:
+            return str(rng.choice(list(errors), p=np.array(list(errors.values())) / sum(errors.values())))
+        candidates = alike(word)
+        if not candidates:
             return word
-        chances = np.exp([-SHARPNESS * distance for _, distance in near])
-        return near[int(rng.choice(len(near), p=chances / chances.sum()))][0]
+        weights = np.exp([-SHARPNESS * distance for _, distance in candidates])
+        return candidates[int(rng.choice(len(candidates), p=weights / weights.sum()))][0]
 
 
 def _words(pattern: Sequence[Place]) -> int:
@@ -70,26 +70,26 @@ def _words(pattern: Sequence[Place]) -> int:
 
 
 def laid_on(pattern: Sequence[Place], words: Sequence[str]) -> list[tuple[Place, str]]:
-    """Places with the words they fall on; the pattern is stretched or shortened to as many words."""
-    own = [place for place in pattern if not place.extra]
+    """Places of a pattern, stretched or shortened to the number of words, each with the word that it falls on."""
+    places = [place for place in pattern if not place.extra]
     after: dict[int, list[Place]] = defaultdict(list)
-    seen = 0
+    count = 0
     for place in pattern:
-        seen += not place.extra
+        count += not place.extra
         if place.extra:
-            after[max(0, seen - 1)].append(place)
-    found: list[tuple[Place, str]] = []
-    used: set[int] = set()
+            after[max(0, count - 1)].append(place)
+    result: list[tuple[Place, str]] = []
+    done: set[int] = set()
     for number, word in enumerate(words):
-        source = number * len(own) // len(words)
-        found.append((own[source], word))
-        found += [(extra, word) for extra in after[source] if source not in used]
-        used.add(source)
-    return found
+        source = number * len(places) // len(words)
+        result.append((places[source], word))
+        result += [(extra, word) for extra in after[source] if source not in done]
+        done.add(source)
+    return result
 
 
 def patterns_of(references: Sequence[Sequence[str]], members: Sequence[Sequence[Sequence[str]]]) -> ErrorPatterns:
-    """Of U references and, for each of N members, its U readings, all in words.
+    """Patterns from U references and the U readings of each of N members, all as lists of words.
 
     Raises VsrError bad_manifest where no reference has a word.
     """
@@ -97,26 +97,26 @@ def patterns_of(references: Sequence[Sequence[str]], members: Sequence[Sequence[
     utterances = []
     for number, reference in enumerate(references):
         if reference:
-            slots = network_of([reference, *(own[number] for own in members)])
+            slots = network_of([reference, *(readings[number] for readings in members)])
             utterances.append(tuple(_place(slot) for slot in slots))
-            for right, *said in slots:
-                misread[right].update(word for word in said if right and word and word != right)
+            for right, *readings in slots:
+                misread[right].update(wrong for wrong in readings if right and wrong and wrong != right)
     if not utterances:
         raise VsrError("bad_manifest", "there are no references to take patterns of errors from")
-    return ErrorPatterns(tuple(utterances), {word: own for word, own in misread.items() if own})
+    return ErrorPatterns(tuple(utterances), {word: counts for word, counts in misread.items() if counts})
 
 
 def _place(slot: Sequence[str]) -> Place:
-    right, *said = slot
-    groups = {word: number for number, word in enumerate(dict.fromkeys(w for w in said if w and w != right), 1)}
-    return Place(not right, tuple(NONE if not word else groups.get(word, RIGHT) for word in said))
+    right, *readings = slot
+    groups = {word: number for number, word in enumerate(dict.fromkeys(w for w in readings if w and w != right), 1)}
+    return Place(not right, tuple(NONE if not word else groups.get(word, RIGHT) for word in readings))
 
 
 class AlikeWords:
-    """Words of a vocabulary by how alike their phonemes look.
+    """Finds words of a vocabulary whose phonemes look similar.
 
     Args:
-        vocabulary: word -> how often it stands in the texts.
+        vocabulary: word -> its count in the texts.
         units: word -> its phonemes or visemes.
     """
 
@@ -127,12 +127,12 @@ class AlikeWords:
         self.listed = [tuple(units(word)) for word in self.words]
 
     def __call__(self, word: str) -> Sequence[tuple[str, float]]:
-        """The nearest other words, with distances 0 ... 1; of equal ones the more frequent."""
+        """The nearest other words, with distances 0 ... 1; among equal distances the more frequent come first."""
         if word not in self.known:
             from rapidfuzz.distance import Levenshtein
             from rapidfuzz.process import cdist
 
-            each = cdist([tuple(self.units(word))], self.listed, scorer=Levenshtein.normalized_distance)[0]
-            order = [int(i) for i in np.argsort(each, kind="stable")[: NEAREST + 1]]
-            self.known[word] = [(self.words[i], float(each[i])) for i in order if self.words[i] != word][:NEAREST]
+            distances = cdist([tuple(self.units(word))], self.listed, scorer=Levenshtein.normalized_distance)[0]
+            order = [int(i) for i in np.argsort(distances, kind="stable")[: NEAREST + 1]]
+            self.known[word] = [(self.words[i], float(distances[i])) for i in order if self.words[i] != word][:NEAREST]
         return self.known[word]

@@ -1,7 +1,7 @@
-"""Scores of a whole-word reader for the texts that a search over smaller tokens tries.
+"""Scores by a whole-word model for the hypotheses of a search over smaller tokens.
 
-Its CTC scores the words so far, and of the word that is being written every word that it may become. Its words are all
-the words there are: another word costs as much as the unlikeliest.
+Its CTC scores the complete words of a hypothesis and, for the word in progress, all words that it may become. Its
+vocabulary is taken to be complete: any other word costs as much as the unlikeliest.
 
 Shapes: B utterances, K hypotheses of each, C candidates of each, T frames, W words, N nodes of the words' tree.
 """
@@ -27,51 +27,51 @@ if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
 TRACKS = " tracks"  # among a model's language models, whose names are paths
-UNLISTED = -30.0  # log-probability of a word that is not among those of the reader
-LEAST = 1e-300  # probability of a word beside the likeliest: less is not distinguished
+UNLISTED = -30.0  # log-probability of a word outside the reader's vocabulary
+LEAST = 1e-300  # least probability of a word, relative to the likeliest
 FIRST = UNK + 1  # id of the first word in the reader's tokenizer
 
 
 class TrackWords:
-    """The reader of tracks in a fused model, over what the reader of pixels writes."""
+    """The reader of tracks in a fused model, which scores what the reader of pixels writes."""
 
     def __init__(self, reader: FusedReader, tokenizer: Tokenizer):
         self.reader, self.tree = reader, WordTree.of(reader.config.words, tokenizer)
 
     def of(self, states: Tensor, lengths: Tensor) -> WordEvidence:
-        """What it says of the clips with states (B, T, D) of ``lengths`` (B,) frames."""
-        home, (said, weights) = exact_device(states.device), self.reader.said_by_tracks(states, lengths)
-        return WordEvidence(said.to(home), weights.to(home), lengths.to(home), self.tree)
+        """Its word log-probabilities for the clips with states (B, T, D) of ``lengths`` (B,) frames."""
+        home, (word_log_probs, weights) = exact_device(states.device), self.reader.said_by_tracks(states, lengths)
+        return WordEvidence(word_log_probs.to(home), weights.to(home), lengths.to(home), self.tree)
 
 
 def joining(loaded: LoadedModel, options: DecodeOptions) -> list:
-    """(weight, what joins the search): language models that the options name, and a fused model's reader of tracks.
+    """(weight, scorer) of what joins the search: language models that the options name, a fused model's track reader.
 
     Raises VsrError as `vsr.decoding.shallow_fusion.languages_of`.
     """
     if options.method == "lexicon":
         return [(1.0, lexicon_search_of(loaded, options))]
-    found = languages_of(loaded, options)
+    languages = languages_of(loaded, options)
     if isinstance(loaded.model, FusedReader):
-        own = loaded.languages.setdefault(TRACKS, TrackWords(loaded.model, loaded.tokenizer))
-        found.append((1.0, own))
-    return found
+        tracks = loaded.languages.setdefault(TRACKS, TrackWords(loaded.model, loaded.tokenizer))
+        languages.append((1.0, tracks))
+    return languages
 
 
 class WordEvidence:
-    """Word log-probabilities (B, T, 2 + W + 1) of utterances of ``lengths`` (B,) frames, each with a weight (B,), where
-    the search has a language model."""
+    """Word log-probabilities (B, T, 2 + W + 1) of utterances of ``lengths`` (B,) frames, each with a weight (B,); joins
+    the search like a language model."""
 
     def __init__(self, log_probs: Tensor, weights: Tensor, lengths: Tensor, tree: WordTree):
         self.log_probs, self.weights, self.lengths, self.tree = log_probs, weights.double(), lengths, tree
 
     def start(self, utterances: int, device: torch.device) -> WordSearch:
-        """What one search keeps."""
+        """The state of one search."""
         return WordSearch(PrefixScorer(self.log_probs, self.lengths), self.weights, self.tree)
 
 
 class WordSearch:
-    """For each hypothesis: paths through its whole words, paths with the word that may end now, its node, its score."""
+    """State of each hypothesis: CTC paths through its whole words and with the word that may end now, node, score."""
 
     gain = 0.0
 
@@ -81,13 +81,13 @@ class WordSearch:
         self.words = torch.arange(FIRST, FIRST + words, device=weights.device)
         self.below = self.tree.below.double().T  # (W, N)
         self.node = weights.new_zeros(batch, 1, dtype=torch.long)
-        self.past = weights.new_zeros(batch, 1)  # what was said of the hypothesis so far
+        self.past = weights.new_zeros(batch, 1)  # score of the hypothesis so far
         self.whole = (torch.full_like(self.node, -1), scorer.in_token, scorer.in_blank)  # last word, and paths
         self.ending, self.closed = self.whole, self.past
         self._look_ahead()
 
     def _look_ahead(self) -> None:
-        """What is said of every node after the whole words, (B, K, N)."""
+        """Compute the score of every node after the whole words, (B, K, N)."""
         last, self.scorer.in_token, self.scorer.in_blank = self.whole
         words = torch.cat([self.words[:1], self.words]).expand(*last.shape, -1)  # the first stands for the end
         following = self.scorer.extend(last.clamp(min=0), words)[..., 1:]
@@ -98,24 +98,24 @@ class WordSearch:
         self.ahead, self.following = nodes, following
 
     def words_at(self, node: Tensor) -> Tensor:
-        """What is said of the word that ends at each node (B, K, 1+C); of another node anything."""
+        """Scores of the words that end at nodes (B, K, 1+C); undefined for nodes at which no word ends."""
         return self.following.gather(2, self.tree.word[node].clamp(min=0))
 
     def extend(self, last: Tensor, candidates: Tensor) -> Tensor:
-        """What the candidates (B, K, 1+C), of which the first is the end, add to the hypotheses."""
+        """Weighted scores that the candidates (B, K, 1+C) add to the hypotheses; the first candidate is the end."""
         node = self.node[..., None].expand_as(candidates)
-        after, complete = self.tree.child[node, candidates], self.tree.word[node] >= 0
-        said = self.ahead.gather(2, after)
-        whole = self.words_at(node)  # what is said of the word that is complete, without those that go on from it
-        said = torch.where((candidates == self.tree.space) & complete, whole, said)
-        said[..., 0] = torch.where(complete[..., 0], self.closed, float("-inf"))
-        unlisted = self.past[..., None] + UNLISTED * (node < len(self.tree.word) - 1)  # counted once for each
-        said = torch.where(said.isfinite(), said, unlisted)
-        self.candidates, self.said = candidates, said
-        return (said - self.past[..., None]) * self.weights[:, None, None]
+        children, complete = self.tree.child[node, candidates], self.tree.word[node] >= 0
+        scores = self.ahead.gather(2, children)
+        whole = self.words_at(node)  # score of the complete word, without longer words that begin with it
+        scores = torch.where((candidates == self.tree.space) & complete, whole, scores)
+        scores[..., 0] = torch.where(complete[..., 0], self.closed, float("-inf"))
+        unlisted = self.past[..., None] + UNLISTED * (node < len(self.tree.word) - 1)  # charged once per word
+        scores = torch.where(scores.isfinite(), scores, unlisted)
+        self.candidates, self.said = candidates, scores
+        return (scores - self.past[..., None]) * self.weights[:, None, None]
 
     def follow(self, parents: Tensor, tokens: Tensor) -> None:
-        """Go on with ``tokens`` (B, K') after the hypotheses ``parents`` (B, K')."""
+        """Extend the hypotheses ``parents`` (B, K') by ``tokens`` (B, K')."""
         index = torch.arange(len(parents), device=parents.device)[:, None]
         node = self.node[index, parents]
         chosen = self.candidates[index, parents] == tokens[..., None]
@@ -129,14 +129,14 @@ class WordSearch:
         self._end_words()
 
     def _move(self, index: Tensor, parents: Tensor) -> None:
-        """Everything that is kept, in the order of the parents."""
+        """Reorder the state by the parents."""
         for name in ("closed", "ahead", "following"):
             setattr(self, name, getattr(self, name)[index, parents])
         for name in ("whole", "ending"):
-            setattr(self, name, tuple(_of(own, index, parents) for own in getattr(self, name)))
+            setattr(self, name, tuple(_of(values, index, parents) for values in getattr(self, name)))
 
     def _end_words(self) -> None:
-        """Where a word may end now: the paths through it, and the score of the text if it ends there."""
+        """Where a word may end now, compute the paths through it and the score of the text if it ends there."""
         word = self.tree.word[self.node]
         if not (word >= 0).any():
             return
@@ -145,14 +145,14 @@ class WordSearch:
         tokens = self.words[word.clamp(min=0)]
         same = torch.arange(word.shape[1], device=word.device).expand_as(word)
         self.scorer.follow(same, tokens)
-        found = (tokens, self.scorer.in_token, self.scorer.in_blank)
-        self.ending = _chosen(word >= 0, found, self.ending)
+        ending = (tokens, self.scorer.in_token, self.scorer.in_blank)
+        self.ending = _chosen(word >= 0, ending, self.ending)
         places = self.scorer.lengths[:, None, None].expand(*word.shape, 1)
-        closed = torch.logaddexp(*found[1:]).gather(2, places)[..., 0]
+        closed = torch.logaddexp(*ending[1:]).gather(2, places)[..., 0]
         self.closed = torch.where(word >= 0, closed, self.closed)
 
     def rule_out(self, log_probs: Tensor) -> None:
-        """Nothing is impossible."""
+        """Does nothing: no token is impossible."""
 
     def select(self, rows: Tensor) -> None:
         """Keep the utterances ``rows`` (B',)."""
@@ -160,15 +160,15 @@ class WordSearch:
         self.scorer.select(rows)
         for name in ("weights", "node", "past", "closed", "ahead", "following"):
             setattr(self, name, getattr(self, name)[rows])
-        self.whole, self.ending = (tuple(own[rows] for own in paths) for paths in (self.whole, self.ending))
+        self.whole, self.ending = (tuple(values[rows] for values in paths) for paths in (self.whole, self.ending))
 
 
 def _of(values: Tensor, index: Tensor, parents: Tensor) -> Tensor:
-    """Of the parents; what is the same for all hypotheses may be there once."""
+    """Values of the parents; a value common to all hypotheses may be stored once."""
     return values[index, parents.clamp(max=values.shape[1] - 1)]
 
 
 def _chosen(where: Tensor, first: tuple, second: tuple) -> tuple:
-    """Paths (last word, in_token, in_blank) of the first where ``where`` (B, K), else of the second."""
+    """Paths (last word, in_token, in_blank): ``first`` where ``where`` (B, K) holds, ``second`` elsewhere."""
     pairs = zip(first, second, strict=True)
-    return tuple(torch.where(where if one.dim() == 2 else where[..., None], one, other) for one, other in pairs)
+    return tuple(torch.where(where if a.dim() == 2 else where[..., None], a, b) for a, b in pairs)

@@ -1,4 +1,4 @@
-"""The heads and layers that a model's config names; imports nothing heavy."""
+"""Names of heads and layers from a model's config; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from vsr.modelstore.folder import FUSED_READER, find_model
 
 
 def heads_in(model: Any) -> Mapping[str, Any]:
-    """The heads by name that the settings under "model" of a config have, nested or flat."""
+    """The heads by name in the settings under "model" of a config, which may be nested or flat."""
     sizes = model if isinstance(model, Mapping) else {}
     if isinstance(sizes.get("heads"), Mapping):
         return sizes["heads"]
     flat = {"ctc": sizes.get("ctc_weight"), "attention": sizes.get("decoder_layers", 1), "words": sizes.get("classes")}
-    return {name: {} for name, there in flat.items() if there} | dict(sizes.get("further_heads", {}))
+    return {name: {} for name, size in flat.items() if size} | dict(sizes.get("further_heads", {}))
 
 
 def check_layer_names(model: str | None, names: Collection[str]) -> None:
-    """Refuse the number of a layer beyond those that a model's encoder has by its config, before it is loaded.
+    """Refuse a layer number beyond the encoder layers of the model's config, before the model is loaded.
 
-    ``model`` and errors of it as of `vsr.modelstore.folder.load_model`. Raises VsrError bad_options.
+    ``model`` and its errors are those of `vsr.modelstore.folder.load_model`. Raises VsrError bad_options.
     """
     folder = find_model(model)
     config = read_config(folder)
@@ -36,15 +36,16 @@ def check_layer_names(model: str | None, names: Collection[str]) -> None:
 
 
 def no_layer(model: str, name: str, count: int) -> VsrError:
-    """What is said of a layer that a model with so many has not."""
+    """The error for a layer that a model with ``count`` layers lacks."""
     problem = f"'frontend', 1 to {count}, or 'last', which is after the final normalisation"
     return VsrError("bad_options", f"{model} has no layer '{name}'; it has {problem}")
 
 
 def check_head_name(model: str | None, head: str | None) -> None:
-    """Refuse a head that a model does not name, before it is loaded; what is searched by itself is asked for later.
+    """Refuse a head that the model's config does not name, before the model is loaded.
 
-    ``model`` and errors of it as of `vsr.modelstore.folder.load_model`. Raises VsrError bad_options.
+    Whether the head can be searched by itself is checked later. ``model`` and its errors are those of
+    `vsr.modelstore.folder.load_model`. Raises VsrError bad_options.
     """
     if not head:
         return

@@ -1,9 +1,9 @@
-"""Whether the sound is intelligible to an audio-visual model, or would only mislead: then it reads the lips alone.
+"""Leave out sound that an audio-visual model cannot understand, so that it reads the lips alone.
 
-A model of both is trained in noise, but small ones go on to believe sound in which nothing can be understood. What
-tells is how sure CTC is of each stream alone: "hearing" in the model's config, {"entropy": nats}, is by how much the
-mean entropy of the frames may be higher by the sound than by the lips; above that a clip's sound is left out. It is
-chosen on a development list in noise, with lips seen and covered; without it all sound is heard.
+Audio-visual models are trained in noise, but small ones still trust unintelligible sound. The entropy of CTC on each
+stream alone reveals it: "hearing" in the model's config, {"entropy": nats}, is by how much the mean frame entropy may
+be higher with the sound than with the lips; above that limit a clip's sound is left out. The limit is chosen on a
+development list in noise, with visible and covered lips; without it all sound is used.
 
 Shapes: B clips, T frames of the longest.
 """
@@ -26,32 +26,32 @@ if TYPE_CHECKING:
 
 
 def heard_if_understood(loaded: LoadedModel, batch: Batch) -> Batch:
-    """A batch of video and sound, of which the sound of clips that is not understood is marked as missing.
+    """A batch of video and sound, with the sound marked as missing in clips where it is unintelligible.
 
-    Raises VsrError bad_model for a config that makes no sense.
+    Raises VsrError bad_model for an invalid "hearing" in the config.
     """
     limit = limit_of(loaded)
     if limit is None or not {VIDEO, SOUND} <= batch.inputs.keys():
         return batch
-    heard = batch.has(SOUND)
-    understood = entropy_by(loaded.model, batch, SOUND) - entropy_by(loaded.model, batch, VIDEO) <= limit
-    return replace(batch, present=batch.present | {SOUND: heard & (understood | ~batch.has(VIDEO))})
+    has_sound = batch.has(SOUND)
+    intelligible = entropy_by(loaded.model, batch, SOUND) - entropy_by(loaded.model, batch, VIDEO) <= limit
+    return replace(batch, present=batch.present | {SOUND: has_sound & (intelligible | ~batch.has(VIDEO))})
 
 
 def limit_of(loaded: LoadedModel) -> float | None:
-    """How much higher (nats) the mean entropy may be by the sound than by the lips; None where all sound is heard."""
-    given = loaded.config.get("hearing")
-    if given is None:
+    """How much higher (nats) the mean entropy may be with the sound than with the lips; None: all sound is used."""
+    setting = loaded.config.get("hearing")
+    if setting is None:
         return None
-    limit = given.get("entropy") if isinstance(given, dict) else None
+    limit = setting.get("entropy") if isinstance(setting, dict) else None
     if limit is None or limit not in ANY or loaded.model.ctc is None:
-        problem = f'"hearing" in its config is {given!r}: it must be {{"entropy": nats}}, of a model with CTC'
+        problem = f'"hearing" in its config is {setting!r}: it must be {{"entropy": nats}}, of a model with CTC'
         raise bad_model(loaded.folder, problem)
     return float(limit)
 
 
 def entropy_by(model, batch: Batch, modality: str) -> Tensor:
-    """(B,) mean entropy (nats) of what CTC makes of the frames by one stream alone."""
+    """Mean entropy (nats) of the CTC posteriors of all frames from one stream alone, (B,)."""
     present = {modality: batch.has(modality)}
     alone = Batch({modality: batch.inputs[modality]}, batch.lengths, {}, batch.ids, present=present)
     logs = model.ctc_log_probs(model.encode_batch(alone)).float()

@@ -1,8 +1,8 @@
 """Hotwords bias the joint search towards expected words and phrases; no other word becomes impossible.
 
-A hypothesis is credited letter by letter while it spells a phrase; what it was credited is taken back where it leaves
-the phrase before its end (as the context graphs of WeNet and icefall do). Of a whole text there remains one unit for
-each letter of each phrase in it, however the tokens cut it. Phrases begin and end with words.
+A hypothesis gets credit letter by letter while it spells a phrase, and loses it again where it leaves the phrase before
+its end (as in the context graphs of WeNet and icefall). A complete text keeps one unit for each letter of each phrase
+in it, however the tokens split it. Phrases begin and end at word borders.
 Shapes: B utterances, K hypotheses of each, C candidates of each.
 """
 
@@ -23,28 +23,28 @@ MOST = 10_000  # phrases of a list
 
 
 class Hotwords:
-    """The phrases of a file, one a line, and the tokenizer whose tokens spell them.
+    """The phrases of a file, one per line, spelled with the tokens of a tokenizer.
 
     Raises:
-        VsrError: bad_config for a list without phrases, with one twice, or with one that the tokens cannot write.
+        VsrError: bad_config for a list without phrases, a repeated phrase, or a phrase that the tokens cannot write.
     """
 
     def __init__(self, path: str | Path, tokenizer: Tokenizer):
         pieces = tokenizer.pieces(range(tokenizer.eos_id + 1))
         self.spelled = [piece.replace(MARK, SPACE).lower() for piece in pieces]
         phrases = read_phrases(path, set("".join(self.spelled[2:])))
-        self.gain = max(map(_letters, phrases))  # of one phrase, at most
+        self.gain = max(map(_letters, phrases))  # the most that one phrase can add
         self.trie = _Trie(phrases)
         self._moves: dict[tuple[int, int], tuple[int, int]] = {}
 
     def after(self, node: int, token: int) -> tuple[int, int]:
-        """The node one token on, and what the token is credited; less than 0 where a phrase is left."""
+        """The node after ``token``, and the token's credit, which is negative where it leaves a phrase."""
         if (node, token) not in self._moves:
             self._moves[node, token] = self.trie.spell(node, self.spelled[token])
         return self._moves[node, token]
 
     def sentences(self, texts: Sequence[Sequence[int]]) -> list[float]:
-        """Letters of all phrases in each text."""
+        """Total number of letters of the phrases in each text."""
         return [float(self._sentence(text)) for text in texts]
 
     def _sentence(self, tokens: Sequence[int]) -> int:
@@ -55,38 +55,38 @@ class Hotwords:
         return total + self.left(node)
 
     def left(self, node: int) -> int:
-        """What the end of the text is credited: a phrase that ends there counts, what was begun is taken back."""
+        """Credit of the end of the text: phrases that end there count, the credit of unfinished ones is taken back."""
         return self.trie.complete[node] - self.trie.begun[node]
 
     def start(self, utterances: int, device: torch.device) -> HotwordSearch:
-        """The nodes of one search."""
+        """The state of one search."""
         return HotwordSearch(self, utterances, device)
 
 
 class HotwordSearch:
-    """Where all hypotheses of a batch stand in the phrases."""
+    """The positions of all hypotheses of a batch in the phrases."""
 
     def __init__(self, hotwords: Hotwords, utterances: int, device: torch.device):
         self.hotwords, self.device, self.gain = hotwords, device, hotwords.gain
         self.nodes = [[hotwords.trie.start] for _ in range(utterances)]
 
     def extend(self, last: Tensor, candidates: Tensor) -> Tensor:
-        """Credit (B, K, 1+C) of the candidates, of which the first is the end."""
+        """Credit (B, K, 1+C) of the candidates; the first candidate is the end token."""
         rows = zip(self.nodes, candidates[..., 1:].tolist(), strict=True)
-        found = [[self._credits(*pair) for pair in zip(own, tokens, strict=True)] for own, tokens in rows]
-        return torch.tensor(found, dtype=torch.float64, device=self.device)
+        credits = [[self._credits(*pair) for pair in zip(nodes, tokens, strict=True)] for nodes, tokens in rows]
+        return torch.tensor(credits, dtype=torch.float64, device=self.device)
 
     def _credits(self, node: int, tokens: list[int]) -> list[int]:
         return [self.hotwords.left(node), *(self.hotwords.after(node, token)[1] for token in tokens)]
 
     def follow(self, parents: Tensor, tokens: Tensor) -> None:
-        """Go on with ``tokens`` (B, K') after the hypotheses ``parents`` (B, K')."""
+        """Extend the hypotheses ``parents`` (B, K') by ``tokens`` (B, K')."""
         rows = zip(self.nodes, parents.tolist(), tokens.tolist(), strict=True)
         after = self.hotwords.after
-        self.nodes = [[after(own[p], t)[0] for p, t in zip(ps, ts, strict=True)] for own, ps, ts in rows]
+        self.nodes = [[after(nodes[p], t)[0] for p, t in zip(ps, ts, strict=True)] for nodes, ps, ts in rows]
 
     def rule_out(self, log_probs: Tensor) -> None:
-        """Nothing is impossible."""
+        """Does nothing: no token is impossible."""
 
     def select(self, rows: Tensor) -> None:
         """Keep the utterances ``rows`` (B',)."""
@@ -120,7 +120,7 @@ class _Trie:
         self.complete[node] = _letters(phrase)
 
     def _link(self) -> None:
-        """``back``: where the longest end of a node's letters stands that begins a phrase, too."""
+        """Set ``back``: the node of the longest proper suffix of a node's letters that is also a prefix of a phrase."""
         queue = list(self.child[0].values())
         for node in queue:
             for letter, child in self.child[node].items():
@@ -134,7 +134,7 @@ class _Trie:
         return self.child[node].get(letter, 0)
 
     def spell(self, node: int, letters: str) -> tuple[int, int]:
-        """The node after ``letters``, and what they are credited."""
+        """The node after ``letters``, and their credit."""
         credit = -self.begun[node]
         for letter in letters:
             credit += self.complete[node] if letter == SPACE else 0
@@ -147,18 +147,18 @@ def _letters(phrase: str) -> int:
 
 
 def read_phrases(path: str | Path, known: set[str]) -> list[str]:
-    """The phrases of a file, one a line, in lower case; ``known``: the letters that can be written. Raises VsrError."""
-    found: dict[str, int] = {}
+    """Read the phrases of a file, one per line, in lower case; ``known``: letters of the tokens. Raises VsrError."""
+    lines: dict[str, int] = {}
     for number, line in read_lines(path):
         phrase = lower(line)
         if not phrase:
             continue
-        if phrase in found:
-            raise VsrError("bad_config", f"{path}, line {number}: {phrase!r} is also in line {found[phrase]}")
-        if lost := "".join(sorted(set(phrase) - known - {SPACE})):
-            problem = f"{phrase!r} cannot be written with the lip reader's tokens: they lack {lost}"
+        if phrase in lines:
+            raise VsrError("bad_config", f"{path}, line {number}: {phrase!r} is also in line {lines[phrase]}")
+        if unwritable := "".join(sorted(set(phrase) - known - {SPACE})):
+            problem = f"{phrase!r} cannot be written with the lip reader's tokens: they lack {unwritable}"
             raise VsrError("bad_config", f"{path}, line {number}: {problem}")
-        found[phrase] = number
-    if not 0 < len(found) <= MOST:
-        raise VsrError("bad_config", f"{path} has {len(found)} words or phrases: need 1 to {MOST}, one a line")
-    return list(found)
+        lines[phrase] = number
+    if not 0 < len(lines) <= MOST:
+        raise VsrError("bad_config", f"{path} has {len(lines)} words or phrases: need 1 to {MOST}, one a line")
+    return list(lines)

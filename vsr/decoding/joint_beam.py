@@ -29,8 +29,8 @@ class JointSearch:
     """The state of one batch of searches; utterances leave the batch as they finish.
 
     ``log_probs`` None: the decoder alone scores. Decoder and caches stay on the ``device`` of the states; scores are
-    float64, and everything about them is at ``home``, the same device unless it has no float64.
-    ``languages`` are (weight, language model); one of weight 0 is left out.
+    float64, and they and their indices are on ``home``, which is the same device unless that has no float64.
+    ``languages`` are (weight, language model) pairs; those of weight 0 are left out.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class JointSearch:
         self.ctc_weight = 0.0 if log_probs is None else options.ctc_weight
         batch = len(lengths)
         self.languages = [(weight, language.start(batch, self.home)) for weight, language in languages if weight]
-        # How far a hypothesis that goes on may still gain by one more hotword; more of them are not waited for.
+        # The most that a live hypothesis may still gain by one more hotword; the search does not wait for further ones.
         self.gain = sum(weight * language.gain for weight, language in self.languages)
         home = {"device": self.home}
         self.unsayable = torch.tensor([BLANK, UNK, eos_id], **home)
@@ -53,7 +53,7 @@ class JointSearch:
         self.rows = torch.arange(batch, **home)  # which utterance each running row is
         self.tokens = torch.full((batch, 1, 1), eos_id, dtype=torch.long, **home)  # (B, K, U+1), sos first
         self.attention = torch.zeros(batch, 1, dtype=states.dtype, **home)  # log-probability by the decoder, (B, K)
-        self.language = torch.zeros(batch, 1, dtype=torch.float64, **home)  # weighted, by the language models, (B, K)
+        self.language = torch.zeros(batch, 1, dtype=torch.float64, **home)  # weighted log-probability, (B, K)
         self.alive = torch.ones(batch, 1, dtype=torch.bool, **home)
         self.done: list[list[Hypothesis]] = [[] for _ in range(batch)]
 
@@ -63,10 +63,13 @@ class JointSearch:
         while len(self.rows):
             self.advance(step)
             step += 1
-        return [sorted(own, key=lambda h: -h.score)[: self.options.nbest] for own in self.done]
+        return [
+            sorted(hypotheses, key=lambda hypothesis: -hypothesis.score)[: self.options.nbest]
+            for hypotheses in self.done
+        ]
 
     def advance(self, step: int) -> None:
-        """One more token for every hypothesis; ended ones are put aside."""
+        """Extend every hypothesis by one token, and set aside those that have ended."""
         log_probs = self.decoder.step(self.tokens[..., -1].to(self.device), self.cache).to(self.home)
         candidates, attention = self.candidates(log_probs)
         ctc = self.ctc.extend(self.tokens[..., -1], candidates)
@@ -76,15 +79,15 @@ class JointSearch:
         total[..., 1:].masked_fill_((step >= self.limits)[:, None, None], -math.inf)
         best = total.flatten(1).topk(min(self.options.beam, total[0].numel()), dim=1)
         candidates, attention, ctc, language = (
-            own.flatten(1).gather(1, best.indices) for own in (candidates, attention, ctc, language)
+            scores.flatten(1).gather(1, best.indices) for scores in (candidates, attention, ctc, language)
         )
         self.grow(best.values, best.indices // total.shape[2], candidates, attention, ctc, language)
         self.drop_finished(step)
 
     def candidates(self, log_probs: Tensor) -> tuple[Tensor, Tensor]:
-        """The end and the decoder's C likeliest tokens, (B, K, 1+C), with their log-probabilities.
+        """The end token and the decoder's C likeliest tokens, (B, K, 1+C), with their log-probabilities.
 
-        The unknown token is nothing that could be said; what a language model rules out has -inf.
+        The unknown token, which no text contains, and tokens that a language model rules out have -inf.
         """
         end = log_probs[..., self.eos : self.eos + 1]
         tokens = log_probs.index_fill(-1, self.unsayable, -math.inf)
@@ -98,8 +101,8 @@ class JointSearch:
     def extended_language(self, candidates: Tensor) -> Tensor:
         """Weighted log-probability of every extension by the language models, (B, K, 1+C)."""
         last = self.tokens[..., -1]
-        found = [weight * language.extend(last, candidates) for weight, language in self.languages]
-        return sum(found, self.language[..., None].expand(candidates.shape))
+        scores = [weight * language.extend(last, candidates) for weight, language in self.languages]
+        return sum(scores, self.language[..., None].expand(candidates.shape))
 
     def total(self, attention: Tensor, ctc: Tensor, step: int) -> Tensor:
         """Joint score of every extension, (B, K, 1+C); -inf for those of hypotheses that have ended."""
@@ -113,14 +116,16 @@ class JointSearch:
     def grow(
         self, values: Tensor, parents: Tensor, new: Tensor, attention: Tensor, ctc: Tensor, language: Tensor
     ) -> None:
-        """The chosen extensions, by the tokens ``new``, become the hypotheses; (B, K') each."""
+        """Make the chosen extensions, by the tokens ``new``, the hypotheses; every tensor is (B, K')."""
         ends, possible = new == self.eos, values.isfinite()
         self.attention, self.language = attention, language
         for row, slot in (ends & possible).nonzero().tolist():
             tokens = tuple(self.tokens[row, parents[row, slot], 1:].tolist())
-            by_ctc, by_decoder, by_language = (float(own[row, slot]) for own in (ctc, self.attention, self.language))
-            found = Hypothesis(tokens, float(values[row, slot]), by_ctc, by_decoder, by_language)
-            self.done[int(self.rows[row])].append(found)
+            by_ctc, by_decoder, by_language = (
+                float(scores[row, slot]) for scores in (ctc, self.attention, self.language)
+            )
+            hypothesis = Hypothesis(tokens, float(values[row, slot]), by_ctc, by_decoder, by_language)
+            self.done[int(self.rows[row])].append(hypothesis)
         past = self.tokens.gather(1, parents[..., None].expand(-1, -1, self.tokens.shape[2]))
         self.tokens = torch.cat([past, new[..., None]], dim=-1)
         self.alive = ~ends & possible
@@ -130,7 +135,7 @@ class JointSearch:
             scorer.follow(parents, new)
 
     def scorers(self) -> list[Scorer]:
-        """All that score extensions beside the decoder."""
+        """All scorers of extensions except the decoder."""
         return [self.ctc, *(language for _, language in self.languages)]
 
     def drop_finished(self, step: int) -> None:
@@ -149,6 +154,6 @@ class JointSearch:
             setattr(self, name, getattr(self, name)[keep])
 
     def is_final(self, utterance: int, bound: float) -> bool:
-        """Whether the n-best of an utterance is known: nothing live, or n ended ones at or above the bound."""
-        better = sum(h.score >= bound for h in self.done[utterance])
+        """Whether the n-best of an utterance are final: nothing is live, or n ended hypotheses reach the bound."""
+        better = sum(hypothesis.score >= bound for hypothesis in self.done[utterance])
         return bound == -math.inf or better >= self.options.nbest

@@ -1,8 +1,8 @@
-"""Graphs of k2 for `lattice.py`: the topology of CTC alone, or with a lexicon and an ARPA grammar (HLG).
+"""k2 graphs for `lattice.py`: the CTC topology alone, or with a lexicon and an ARPA grammar (HLG).
 
-Like `lattice.py`, whose folder it is imported from, it needs torch and k2 alone and keeps to Python 3.9. The graphs
-follow Mohri, Pereira and Riley 2008 in k2's form: label 0 of a topology is the blank, an arc with label -1 enters the
-final state. Scores are natural logarithms.
+Like `lattice.py`, from whose folder it is imported, it needs only torch and k2 and keeps to Python 3.9. The graphs
+follow Mohri, Pereira and Riley 2008 in k2's form: label 0 of a topology is the blank, and an arc with label -1 enters
+the final state. Scores are natural logarithms.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from pathlib import Path
 
 import k2
 
-NEVER = -99.0  # log10 probability by which ARPA files say that something does not occur
+NEVER = -99.0  # log10 probability that marks an impossible event in ARPA files
 
 
 class Refused(Exception):
-    """What the user can mend, in one line."""
+    """An error that the user can mend, in one line."""
 
 
 def fsa_of(arcs, final, transducer=True):
-    """k2.Fsa of (from, to, label, aux label, score) arcs; ``final`` is the last state."""
+    """k2.Fsa from (from, to, label, aux label, score) arcs; ``final`` is the last state."""
     lines = []
     for source, target, label, aux, score in sorted(arcs):
         parts = (source, target, label, aux, score) if transducer else (source, target, label, score)
@@ -30,11 +30,11 @@ def fsa_of(arcs, final, transducer=True):
 
 
 def lexicon_fst(lexicon, separator, word_ids):
-    """Tokens -> words. ``separator`` is the token that stands between words, None where pieces open a word themselves.
+    """Transducer of tokens to words. ``separator`` is the token between words, None where pieces mark a word's start.
 
-    Words that are spelled alike up to their end stay apart by the separator or by the opening piece.
+    Words where one is a prefix of the other are kept apart by the separator or by the piece that starts the next word.
     """
-    arcs, free = [], 2  # 0: a word begins, 1: a word has ended
+    arcs, free = [], 2  # state 0: a word begins, 1: a word has ended
     for word, tokens in sorted(lexicon.items()):
         state = 0
         for place, token in enumerate(tokens):
@@ -72,7 +72,7 @@ def read_arpa(path):
 
 
 def grammar_fsa(grams, word_ids):
-    """N-grams -> acceptor of word ids, one state a history, backing off by label 0; -99 means that no arc is there."""
+    """N-grams -> acceptor of word ids with one state per history and back-off arcs of label 0; -99 means no arc."""
     start = ("<s>",) if any(gram[0] == "<s>" for gram in grams) else ()
     histories = {gram[:-1] for gram in grams if len(gram) > 1} | {(), start}
     states = {history: number for number, history in enumerate(sorted(histories, key=lambda h: (h != start, h)))}
@@ -81,7 +81,7 @@ def grammar_fsa(grams, word_ids):
 
 
 def _word_arcs(grams, states, word_ids):
-    """An arc for each n-gram of known words; the one of a sentence's end enters the final state."""
+    """Yield an arc for each n-gram of known words; the end of a sentence enters the final state."""
     order = max(map(len, grams))
     for gram, (score, _) in grams.items():
         history, word = gram[:-1], gram[-1]
@@ -93,7 +93,7 @@ def _word_arcs(grams, states, word_ids):
 
 
 def _backoff_arcs(grams, states):
-    """An arc of label 0 from each history to the one that is a word shorter."""
+    """Yield an arc of label 0 from each history to its back-off history, which is at least one word shorter."""
     for history, number in states.items():
         backoff = grams.get(history, (0.0, 0.0))[1]
         if history and backoff > NEVER:
@@ -101,20 +101,20 @@ def _backoff_arcs(grams, states):
 
 
 def _state_of(history, states):
-    """The state of the longest end of a history that has one; the empty history always has."""
+    """The state of the longest suffix of a history that has a state; the empty history always has one."""
     while history not in states:
         history = history[1:]
     return states[history]
 
 
 def topology(num_tokens):
-    """CTC over tokens 0 ... num_tokens - 1. A token twice in a row needs a blank between, as in Graves et al. 2006
-    (k2's ``modified`` topology does not ask for it: there a path stands for several texts, "to" and "too" alike)."""
+    """CTC topology over tokens 0 ... num_tokens - 1. A repeated token needs a blank between, as in Graves et al. 2006
+    (k2's ``modified`` topology does not require it: there one path stands for several texts, as for "to" and "too")."""
     return k2.ctc_topo(num_tokens - 1, modified=False)
 
 
 def hlg(num_tokens, lexicon, separator, grams):
-    """Topology o lexicon o grammar, and the words by their ids (0 is no word)."""
+    """The graph topology o lexicon o grammar, and the words by id (0 is no word)."""
     words = ["<eps>", *sorted(lexicon)]
     word_ids = {word: number for number, word in enumerate(words) if number}
     grammar = grammar_fsa(grams, word_ids)
@@ -122,7 +122,7 @@ def hlg(num_tokens, lexicon, separator, grams):
     graph = k2.connect(k2.compose(lexicon_fst(lexicon, separator, word_ids), grammar))
     if graph.num_arcs == 0:
         raise Refused("no sentence of the grammar can be spelled with the lexicon")
-    # Label 0 in what is composed with a topology would be read as the blank: back-offs must go before.
+    # Composition with the topology would read label 0 as the blank: back-off arcs must be removed first.
     graph = k2.arc_sort(k2.connect(k2.remove_epsilon(graph)))
     graph = k2.connect(k2.compose(topology(num_tokens), graph, inner_labels="tokens"))
     return k2.arc_sort(graph), words

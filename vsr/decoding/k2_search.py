@@ -1,6 +1,6 @@
-"""Search in graphs of k2 for `lattice.py`: log-probabilities -> lattice -> best paths, or another grammar's.
+"""Search in k2 graphs for `lattice.py`: log-probabilities -> lattice -> best paths, also after rescoring.
 
-Like `lattice.py`, whose folder it is imported from, it needs torch and k2 alone and keeps to Python 3.9.
+Like `lattice.py`, from whose folder it is imported, it needs only torch and k2 and keeps to Python 3.9.
 Shapes: T frames, V tokens (blank 0). Scores are natural logarithms.
 """
 
@@ -16,7 +16,7 @@ SEARCH = {"search_beam": 30.0, "output_beam": 10.0, "min_active_states": 30, "ma
 
 
 def lattice_of(log_probs, graph, search=None):
-    """Log-probabilities (T, V) through a graph -> pruned lattice, an FsaVec of one. Empty where nothing fits."""
+    """Log-probabilities (T, V) and a graph -> pruned lattice, an FsaVec of one; empty where no path fits."""
     segments = torch.tensor([[0, 0, len(log_probs)]], dtype=torch.int32)
     dense = k2.DenseFsaVec(log_probs[None].float().contiguous(), segments)
     vector = k2.create_fsa_vec([graph]) if len(graph.shape) == 2 else graph
@@ -24,18 +24,18 @@ def lattice_of(log_probs, graph, search=None):
 
 
 def outputs(lattice, arcs):
-    """Output labels along a path of arc numbers; nothing and the end are left out."""
+    """Output labels along a path of arc indices, without epsilons and the end label."""
     aux = lattice.aux_labels
     if isinstance(aux, torch.Tensor):
-        found = aux[arcs.long()].tolist()
+        labels = aux[arcs.long()].tolist()
     else:
         rows = aux.tolist()
-        found = [label for arc in arcs.tolist() for label in rows[arc]]
-    return tuple(label for label in found if label > 0)
+        labels = [label for arc in arcs.tolist() for label in rows[arc]]
+    return tuple(label for label in labels if label > 0)
 
 
 def one_best(lattice):
-    """(output labels, score) of the likeliest path, None where the lattice is empty."""
+    """(output labels, score) of the likeliest path, None for an empty lattice."""
     best = k2.shortest_path(lattice, use_double_scores=True)
     if best.num_arcs == 0:
         return None
@@ -46,14 +46,14 @@ def one_best(lattice):
 
 
 def n_best(lattice, count, paths=200, seed=0):
-    """At most ``count`` different outputs with the score of their best path found, best first.
+    """At most ``count`` different outputs with the score of their best sampled path, best first.
 
-    ``paths`` are drawn by their probability; the likeliest is always among them.
+    ``paths`` paths are sampled by their probability; the likeliest path is always included.
     """
     first = one_best(lattice)
     if first is None:
         return []
-    found = {first[0]: first[1]}
+    scored = {first[0]: first[1]}
     scores = lattice.scores.double()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -61,17 +61,17 @@ def n_best(lattice, count, paths=200, seed=0):
     for row in drawn.tolist()[0]:
         arcs = torch.tensor(row, dtype=torch.int64)
         labels, score = outputs(lattice, arcs), float(scores[arcs].sum())
-        found[labels] = max(score, found.get(labels, -math.inf))
-    return sorted(found.items(), key=lambda item: (-item[1], item[0]))[:count]
+        scored[labels] = max(score, scored.get(labels, -math.inf))
+    return sorted(scored.items(), key=lambda item: (-item[1], item[0]))[:count]
 
 
 def rescore_lattice(lattice, grams, words):
-    """The whole lattice with another grammar in place of its own -> (output labels, score), None where nothing fits."""
+    """Replace the lattice's grammar by another -> (output labels, score) of the best path, None where none fits."""
     word_ids = {word: number for number, word in enumerate(words) if number}
     bare = lattice.clone()
     bare.scores = bare.scores - bare.lm_scores
     del bare.lm_scores
     turned = k2.arc_sort(k2.invert(bare)[0])  # words become labels
-    # Epsilons of both sides are free to wait for each other: a back-off costs no frame.
-    found = k2.intersect(grammar_fsa(grams, word_ids), turned, treat_epsilons_specially=True)
-    return one_best(k2.create_fsa_vec([k2.top_sort(k2.connect(k2.invert(found)))]))
+    # Either side may follow an epsilon while the other waits: a back-off consumes no frame.
+    rescored = k2.intersect(grammar_fsa(grams, word_ids), turned, treat_epsilons_specially=True)
+    return one_best(k2.create_fsa_vec([k2.top_sort(k2.connect(k2.invert(rescored)))]))

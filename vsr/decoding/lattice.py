@@ -13,6 +13,7 @@ Scores are natural logarithms.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import struct
@@ -54,7 +55,7 @@ def read_json(path):
 
 
 class Decoder:
-    """One method over the clips of a folder that `vsr posteriors` wrote.
+    """Decodes clips of a folder written by `vsr posteriors` with one method.
 
     Args:
         folder: posteriors.safetensors, tokens.json, and for hlg lexicon.json and grammar.arpa.
@@ -82,27 +83,31 @@ class Decoder:
         return " ".join("".join(self.pieces[label] for label in labels).replace("\u2581", " ").split())
 
     def record(self, name, log_probs):
-        """One clip -> what is written for it; an empty text where nothing fits."""
+        """Log-probabilities (T, V) of one clip -> its record; an empty text where no path fits."""
         lattice = lattice_of(log_probs, self.graph)
         if self.grams:
             best = rescore_lattice(lattice, self.grams, self.words)
-            found = [best] if best else []
+            hypotheses = [best] if best else []
         else:
-            found = n_best(lattice, self.nbest) if self.nbest > 1 else [b for b in [one_best(lattice)] if b]
-        found = found or [((), 0.0)]
-        listed = [{"text": self.text(labels), "score": score} for labels, score in found]
+            hypotheses = n_best(lattice, self.nbest) if self.nbest > 1 else [b for b in [one_best(lattice)] if b]
+        hypotheses = hypotheses or [((), 0.0)]
+        listed = [{"text": self.text(labels), "score": score} for labels, score in hypotheses]
         return {"id": name, "text": listed[0]["text"], "score": listed[0]["score"], "nbest": listed}
 
 
 def write_records(path, records):
-    """One JSON object a line; the file appears when all are there."""
+    """Write one JSON object per line; the file appears only when it is complete. Raises Refused."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records), encoding="utf-8")
+        temporary.write_text(
+            "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8"
+        )
         os.replace(str(temporary), str(path))
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise Refused(f"cannot write {path}: {error.strerror}") from error
 
 

@@ -1,6 +1,7 @@
 """A lexicon as a prefix tree of tokens: words, each with its spellings or pronunciations.
 
-File: a word a line, with or without its phonemes ("blue B L UW"); again, or as word(2), for another pronunciation.
+File format: one word per line, with or without its phonemes ("blue B L UW"); a further line of the same word, or of
+word(2), gives another pronunciation.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ class Lexicon:
 
     Args:
         words: word -> distinct variants in tokens, none of them empty.
-        mark: the token between words, None where words follow each other.
+        mark: the token between words, None where words follow each other directly.
 
     ``children[n]``: token -> node; ``words[n]``: the words that end at node n.
     """
 
     def __init__(self, words: Mapping[str, Sequence[Tokens]], mark: int | None = None):
-        self.variants = {word: list(dict.fromkeys(own)) for word, own in words.items()}
+        self.variants = {word: list(dict.fromkeys(variants)) for word, variants in words.items()}
         self.mark = mark
         self.children: list[dict[int, int]] = [{}]
         self.words: list[list[str]] = [[]]
@@ -55,14 +56,14 @@ class Lexicon:
 
     def ahead(self, scores: Mapping[str, float]) -> list[float]:
         """For each node the best score among the words that go through it (look-ahead for pruning)."""
-        best = [max((scores[word] for word in own), default=-math.inf) for own in self.words]
+        best = [max((scores[word] for word in ending), default=-math.inf) for ending in self.words]
         for node in range(len(best) - 1, ROOT, -1):  # a node's number is greater than its parent's
             best[self.parent[node]] = max(best[self.parent[node]], best[node])
         return best
 
 
 def lexicon_for(tokenizer: Tokenizer, path: str = "") -> Lexicon:
-    """The lexicon of a file, spelled for a tokenizer; without a file the words that the tokenizer was made of.
+    """The lexicon of a file, in the tokens of a tokenizer; without a file the words that the tokenizer was made from.
 
     Raises VsrError bad_config: no words, a tokenizer of other units, a word that cannot be spelled.
     """
@@ -74,7 +75,7 @@ def lexicon_for(tokenizer: Tokenizer, path: str = "") -> Lexicon:
         raise VsrError("bad_options", why)
     if not path:
         raise VsrError("bad_options", "a reader of characters has no word list: give --lexicon FILE")
-    parse_dictionary(_with_phonemes(path), path)  # a sentence a line is none
+    parse_dictionary(_with_phonemes(path), path)  # refuses a file of sentences
     words = {word: [tuple(tokenizer.encode(word))] for word in _listed(path)}
     _check(words, path)
     return Lexicon(words, tokenizer.encode(f"a{SPACE}a")[1])
@@ -86,10 +87,10 @@ def _spoken(tokenizer: UnitTokenizer, path: str) -> dict[str, list[Tokens]]:
         if not tokenizer.lexicon:
             raise VsrError("bad_options", "the model has no word list: give --lexicon FILE")
         return {word: tokenizer.variants(word) for word in tokenizer.lexicon}
-    given = parse_dictionary(_with_phonemes(path), path)
+    pronunciations = parse_dictionary(_with_phonemes(path), path)
     words = {
-        word: [tuple(tokenizer.ids(tokenizer.units_of(own))) for own in given[word]]
-        if word in given else tokenizer.variants(word)
+        word: [tuple(tokenizer.ids(tokenizer.units_of(phonemes))) for phonemes in pronunciations[word]]
+        if word in pronunciations else tokenizer.variants(word)
         for word in _listed(path)
     }  # fmt: skip
     _check(words, path)
@@ -97,20 +98,20 @@ def _spoken(tokenizer: UnitTokenizer, path: str) -> dict[str, list[Tokens]]:
 
 
 def _with_phonemes(path: str | Path) -> list[tuple[int, str]]:
-    """(number, line) of the lines that have more than a word."""
+    """(number, line) of the lines with more than one word."""
     return [(number, line) for number, line in read_lines(path) if len(line.split()) > 1]
 
 
 def _listed(path: str | Path) -> list[str]:
-    """The first word of each line, once."""
-    found = dict.fromkeys(lower(line.split()[0].partition("(")[0]) for _, line in read_lines(path))
-    found.pop("", None)
-    if not found:
+    """The first word of each line, without duplicates."""
+    words = dict.fromkeys(lower(line.split()[0].partition("(")[0]) for _, line in read_lines(path))
+    words.pop("", None)
+    if not words:
         raise VsrError("bad_config", f"{path} holds no words")
-    return list(found)
+    return list(words)
 
 
 def _check(words: Mapping[str, Iterable[Tokens]], path: str) -> None:
     for word, variants in words.items():
-        if any(UNK in own or not own for own in variants):
+        if any(UNK in tokens or not tokens for tokens in variants):
             raise VsrError("bad_config", f"{path}: the model's tokens cannot write '{word}'")

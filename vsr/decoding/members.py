@@ -1,4 +1,4 @@
-"""Hypotheses of several systems for the same utterances -> one each: files, weights, language models."""
+"""Combine the hypotheses of several systems for the same utterances: files, weights, language models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vsr.decoding.combination import (
 )
 
 Scorer = Callable[[Sequence[Sequence[str]]], Sequence[float]]  # texts (lists of words) -> log-probabilities
-Shown = Callable[[Sequence[str], Sequence[Sequence[str]]], Sequence[float]]  # of texts, given the members' own texts
+Shown = Callable[[Sequence[str], Sequence[Sequence[str]]], Sequence[float]]  # the same, given the members' texts
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Combiner:
     """How hypotheses are combined.
 
     Args:
-        members: how many systems, the best first.
-        confident: whether a member's vote counts as much as it is sure of the word.
+        members: number of systems, which are ordered best first.
+        confident: whether a member's vote is weighted by its confidence in the word.
         languages: name of a language model -> its log-probabilities of texts.
         shown: name of a model that reads all members' hypotheses -> its log-probabilities of texts, given these.
-        weights: (F,) of the features; before any fit those of `start_weights`.
+        weights: (F,) of the features; None for those of `start_weights`.
     """
 
     members: int
@@ -48,7 +48,7 @@ class Combiner:
 
     @property
     def names(self) -> list[str]:
-        """Of the features."""
+        """Names of the features."""
         return feature_names(self.members, self.scored, self.confident)
 
     @property
@@ -65,9 +65,9 @@ class Combiner:
         """The paths of one utterance with all features."""
         lattice = lattice_of(readings, self.confident)
         texts = [text.split() for text in lattice.texts()]
-        read = [" ".join(own.words) for own in readings]
+        read = [" ".join(reading.words) for reading in readings]
         scores = [scorer(texts) for scorer in self.languages.values()]
-        return with_languages(lattice, [*scores, *(own(read, texts) for own in self.shown.values())])
+        return with_languages(lattice, [*scores, *(scorer(read, texts) for scorer in self.shown.values())])
 
     def record(self, key: str, lattice: Lattice) -> dict:
         """A line of JSON: id, text, confidence, words with confidence and agreement."""
@@ -77,7 +77,7 @@ class Combiner:
         return {"id": key, "text": text, "confidence": confidence, "words": [vars(word) for word in words]}
 
     def fitted(self, lattices: Sequence[Lattice], references: Sequence[Sequence[str]]) -> Combiner:
-        """With weights that suit utterances of known words. Raises VsrError where there are none."""
+        """The combiner with weights fitted to utterances with references. Raises VsrError where there are none."""
         weights = fit(lattices, references, fit_start(self.names, self.scored))
         return replace(self, weights=weights)
 
@@ -86,7 +86,7 @@ class Combiner:
         write_json(path, {"weights": dict(zip(self.names, self.used.tolist(), strict=True))})
 
     def loaded(self, path: str | Path) -> Combiner:
-        """With the weights of a file. Raises VsrError where they are of other members or language models."""
+        """The combiner with the weights of a file. Raises VsrError if they are for other members or language models."""
         try:
             table = read_json(path)
         except ValueError:
@@ -101,9 +101,9 @@ class Combiner:
 
 
 def readings_of(files: Sequence[Mapping[str, dict]], names: Sequence[str], norm: Callable) -> dict[str, list[Reading]]:
-    """id -> what each member reads, of the records of `vsr.evaluation.wer.read_records`.
+    """Utterance id -> each member's reading, from the records of `vsr.evaluation.wer.read_records`.
 
-    Raises VsrError where there are fewer than two members, or one has other utterances than the first.
+    Raises VsrError where there are fewer than two members, or a member has other utterances than the first.
     """
     if len(files) < 2:
         raise VsrError("bad_manifest", "one list of hypotheses is nothing to combine: give two or more")
@@ -116,27 +116,27 @@ def readings_of(files: Sequence[Mapping[str, dict]], names: Sequence[str], norm:
 
 
 def check_confident(files: Sequence[Mapping[str, dict]], names: Sequence[str]) -> None:
-    """Raises VsrError for a member without confidences, who would be sure of each word: of another toolkit, say."""
+    """Raises VsrError for a member without confidences, of another toolkit, say: each of its words would count 1."""
     for name, records in zip(names, files, strict=True):
-        told = (own for record in records.values() for own in (record, *_words(record)))
-        if not any(is_number(own.get("confidence")) for own in told):
+        entries = (entry for record in records.values() for entry in (record, *_words(record)))
+        if not any(is_number(record.get("confidence")) for record in entries):
             problem = f"{name} has no confidence, and would count as sure of each word"
             raise VsrError("bad_manifest", f"{problem}: leave it out, or give --method vote")
 
 
 def _words(record: Mapping) -> list[dict]:
-    """The words of a line, [] where it does not list them."""
+    """The word entries of a record, [] where it lists none."""
     words = record.get("words")
     return words if isinstance(words, list) and all(isinstance(word, dict) and "word" in word for word in words) else []
 
 
 def reading_of(record: Mapping, norm: Callable) -> Reading:
-    """Words and confidences of a line; those of its `words`, else its `confidence` for each, else 1."""
+    """Words and confidences of a record: those of its `words`, else its `confidence` for each word, else 1."""
     if words := _words(record):
-        own = [(part, _share(word.get("confidence"))) for word in words for part in norm(str(word["word"])).split()]
+        pairs = [(part, _share(word.get("confidence"))) for word in words for part in norm(str(word["word"])).split()]
     else:
-        own = [(part, _share(record.get("confidence"))) for part in norm(record["text"]).split()]
-    return Reading(tuple(word for word, _ in own), tuple(share for _, share in own))
+        pairs = [(part, _share(record.get("confidence"))) for part in norm(record["text"]).split()]
+    return Reading(tuple(word for word, _ in pairs), tuple(share for _, share in pairs))
 
 
 def _share(value: object) -> float:

@@ -1,9 +1,9 @@
 """N-grams of an ARPA or KenLM binary file in the search, over words or over the tokenizer's pieces.
 
-A file that knows a piece with SentencePiece's mark ("\u2581the", or "\u2581" for the space between characters) is over
-pieces; any other is over words, and a word counts when the next one is opened or the text ends; where the file holds no
-other words possible (a grammar), `vsr.decoding.lookahead` counts what a word will cost while it is spelled. KenLM has
-no batched query, so this loops over hypotheses: of words, one query a hypothesis and step.
+A file that contains a piece with SentencePiece's mark ("\u2581the", or "\u2581" for the space between characters) is
+over pieces. Any other file is over words, and a word is scored when the next word starts or the text ends. If the file
+allows no other words (a grammar), `vsr.decoding.lookahead` scores a word while it is spelled. KenLM has no batched
+query, so this loops over hypotheses, with one query per hypothesis and step for words.
 Shapes: B utterances, K hypotheses of each, C candidates of each.
 """
 
@@ -22,13 +22,13 @@ from vsr.decoding.vocabulary import Vocabulary, spellings, words_of
 from vsr.text.tokenizer import MARK, SPACE, Tokenizer
 
 END = "</s>"
-NEVER = -90 * LN10  # ARPA files write -99 for what does not occur, KenLM gives -100 to words that are not there
-UNHEARD = "\ue000"  # a private character: in no vocabulary
+NEVER = -90 * LN10  # ARPA files write -99 for impossible events, and KenLM gives -100 to unknown words
+UNHEARD = "\ue000"  # a private-use character, which is in no vocabulary
 INSTALL = "n-grams need KenLM's Python module: pip install ufal-kenlm (or kenlm, which is built from source)"
 
 
 class NGram:
-    """One file and the tokenizer whose tokens it scores.
+    """An n-gram file that scores the tokens of a tokenizer.
 
     Raises:
         VsrError: bad_config when KenLM is missing or cannot read the file.
@@ -43,33 +43,33 @@ class NGram:
         self.closed: Vocabulary | None = self._vocabulary(path, tokenizer) if self.over_words else None
 
     def _vocabulary(self, path: str, tokenizer: Tokenizer) -> Vocabulary | None:
-        """The only words that the file holds possible; None where it gives unknown ones a probability."""
-        nothing = self.kenlm.State()
-        self.model.NullContextWrite(nothing)
-        if self._query(nothing, UNHEARD)[1] > NEVER:
+        """The closed vocabulary of the file; None where it gives unknown words a probability."""
+        empty = self.kenlm.State()
+        self.model.NullContextWrite(empty)
+        if self._query(empty, UNHEARD)[1] > NEVER:
             return None
-        spelled = spellings(words_of(path, self.model), tokenizer)
-        if not spelled:
+        spelling = spellings(words_of(path, self.model), tokenizer)
+        if not spelling:
             raise VsrError("bad_config", f"{path}: not one of its words can be written with the lip reader's tokens")
-        self._spelling.update(spelled)
-        return Vocabulary(spelled, self.pieces)
+        self._spelling.update(spelling)
+        return Vocabulary(spelling, self.pieces)
 
     def begin(self) -> Place:
-        """Before the first token."""
+        """The place before the first token."""
         state = self.kenlm.State()
         self.model.BeginSentenceWrite(state)
         return Place(state)
 
     def scores(self, place: Place, tokens: Sequence[int]) -> list[float]:
-        """Log-probability that the text ends at ``place``, then what each of ``tokens`` there adds."""
-        state, spent = self._finished(place)
-        end = spent + self._query(state, END)[1]
+        """Log-probability that the text ends at ``place``, then the log-probability that each of ``tokens`` adds."""
+        state, added = self._finished(place)
+        end = added + self._query(state, END)[1]
         if self.over_words:
-            return [end, *(spent if self._opens(token) else 0.0 for token in tokens)]
+            return [end, *(added if self._opens(token) else 0.0 for token in tokens)]
         return [end, *(self._query(state, self._unit(token))[1] for token in tokens)]
 
     def after(self, place: Place, token: int) -> Place:
-        """The place one token on."""
+        """The place after ``token``."""
         if not self.over_words:
             return Place(self._query(place.state, self._unit(token))[0])
         piece = self.pieces[token]
@@ -78,7 +78,7 @@ class NGram:
         return Place(self._finished(place)[0], piece.removeprefix(MARK).strip())
 
     def sentence(self, tokens: Sequence[int]) -> float:
-        """Log-probability of a whole text with its end."""
+        """Log-probability of a whole text including its end."""
         place, total = self.begin(), 0.0
         for token in tokens:
             total += self.scores(place, [token])[1]
@@ -86,11 +86,11 @@ class NGram:
         return total + self.scores(place, [])[0]
 
     def sentences(self, texts: Sequence[Sequence[int]]) -> list[float]:
-        """Log-probability of each text with its end."""
+        """Log-probability of each text including its end."""
         return [self.sentence(tokens) for tokens in texts]
 
     def start(self, utterances: int, device: torch.device) -> NGramSearch:
-        """The places of one search."""
+        """The state of one search."""
         return (ClosedSearch if self.closed else NGramSearch)(self, utterances, device)
 
     def _opens(self, token: int) -> bool:
@@ -100,11 +100,11 @@ class NGram:
         return self.pieces[token].replace(SPACE, MARK)
 
     def _finished(self, place: Place) -> tuple[Any, float]:
-        """State after the word that has begun, and its log-probability; nothing when none has."""
+        """State after the word in progress, and its log-probability; 0 where no word has begun."""
         return self._query(place.state, self.in_file(place.word)) if place.word else (place.state, 0.0)
 
     def in_file(self, word: str) -> str:
-        """The word in the case that the file has it in; pieces may be of capitals and the file not."""
+        """The word in the letter case of the file, since pieces may be upper case and the file lower case."""
         if word not in self._spelling:
             forms = [form for form in (word, word.lower(), word.upper()) if form in self.model]
             self._spelling[word] = forms[0] if forms else word
@@ -116,7 +116,7 @@ class NGram:
 
 
 def read_ngram(path: str):
-    """KenLM's model of a file, and KenLM. Raises VsrError."""
+    """KenLM's model of a file, and the kenlm module. Raises VsrError."""
     check_ngram(path)
     try:
         import kenlm

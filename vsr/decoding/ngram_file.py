@@ -1,4 +1,4 @@
-"""What a file of n-grams is, by its first bytes: checked before anything heavy is loaded, and said in our own words."""
+"""Check a file of n-grams by its first bytes, before anything heavy is loaded, with clear errors."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from vsr.core.filetypes import mistaken
 
 FILES = (".arpa", ".arpa.gz", ".bin", ".klm", ".binary")  # endings; any other file may be lines of text to count
 GZIP, BINARY, ARPA = b"\x1f\x8b", b"mmap lm http://kheafield.com/code", b"\\data\\"
-HEAD = 1 << 16  # bytes; what stands before \data\ is a comment
+HEAD = 1 << 16  # bytes to search for \data\, as a comment may precede it
 DAMAGED = "begins as n-grams do and cannot be read to its end: it is cut short or damaged"
 
 
 def check_ngram(path: str | Path) -> None:
-    """Refuse what is neither ARPA nor KenLM's binary. Raises VsrError bad_config."""
+    """Refuse a file that is neither ARPA nor KenLM binary. Raises VsrError bad_config."""
     if not (Path(path).is_file() and _is_ngram(Path(path))):
         known = r"neither ARPA, in which \data\ stands first, nor KenLM's binary"
         raise VsrError("bad_config", f"{path}: {mistaken(path) or f'is no file of n-grams: {known}'}")

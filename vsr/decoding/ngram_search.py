@@ -1,4 +1,4 @@
-"""Where the hypotheses of a search stand in an n-gram model.
+"""State of the hypotheses of a search in an n-gram model.
 
 Shapes: B utterances, K hypotheses of each, C candidates of each.
 """
@@ -17,14 +17,14 @@ LN10 = math.log(10)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a hypothesis stands: KenLM's state after the last finished unit, and the word that has begun."""
+    """Position of a hypothesis: KenLM's state after the last finished unit, and the word in progress."""
 
     state: Any
     word: str = ""
 
 
 class NGramSearch:
-    """The places of all hypotheses of a batch in a `vsr.decoding.ngram.NGram`."""
+    """The positions of all hypotheses of a batch in a `vsr.decoding.ngram.NGram`."""
 
     gain = 0.0
 
@@ -33,18 +33,18 @@ class NGramSearch:
         self.places = [[ngram.begin()] for _ in range(utterances)]
 
     def extend(self, last: Tensor, candidates: Tensor) -> Tensor:
-        """Log-probabilities (B, K, 1+C) of the candidates, of which the first is the end."""
+        """Log-probabilities (B, K, 1+C) of the candidates; the first candidate is the end token."""
         rows = zip(self.places, candidates[..., 1:].tolist(), strict=True)
-        found = [[self.ngram.scores(*pair) for pair in zip(own, tokens, strict=True)] for own, tokens in rows]
-        return torch.tensor(found, dtype=torch.float64, device=self.device)
+        scores = [[self.ngram.scores(*pair) for pair in zip(places, tokens, strict=True)] for places, tokens in rows]
+        return torch.tensor(scores, dtype=torch.float64, device=self.device)
 
     def follow(self, parents: Tensor, tokens: Tensor) -> None:
-        """Go on with ``tokens`` (B, K') after the hypotheses ``parents`` (B, K')."""
+        """Extend the hypotheses ``parents`` (B, K') by ``tokens`` (B, K')."""
         rows = zip(self.places, parents.tolist(), tokens.tolist(), strict=True)
-        self.places = [[self.ngram.after(own[p], t) for p, t in zip(ps, ts, strict=True)] for own, ps, ts in rows]
+        self.places = [[self.ngram.after(places[p], t) for p, t in zip(ps, ts, strict=True)] for places, ps, ts in rows]
 
     def rule_out(self, log_probs: Tensor) -> None:
-        """Nothing is impossible."""
+        """Does nothing: no token is impossible."""
 
     def select(self, rows: Tensor) -> None:
         """Keep the utterances ``rows`` (B',)."""

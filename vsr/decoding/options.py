@@ -5,24 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vsr.core.errors import VsrError
-from vsr.core.numbers import SHARE, Range, check_numbers
+from vsr.core.numbers import SHARE, Range, check_numbers, check_whole, make_plain
 from vsr.text.hypothesis import Hypothesis
 
 __all__ = ["METHODS", "DecodeOptions", "Hypothesis"]
 
 METHODS = ("joint", "attention", "ctc_beam", "ctc_greedy", "lexicon")
 LANGUAGES = ("lm", "lm_weight", "ngram", "ngram_weight", "hotwords", "hotwords_weight")
-HEEDED = {  # by each method
+HEEDED = {  # method -> options that have an effect on it
     "joint": ("beam", "nbest", "ctc_weight", "length_bonus", "max_length_ratio", *LANGUAGES),
     "attention": ("beam", "nbest", "max_length_ratio"),
     "ctc_beam": ("beam", "nbest"),
     "ctc_greedy": (),
     "lexicon": ("beam", "nbest", "length_bonus", "lexicon", "ngram", "ngram_weight"),
 }
+FILES = ("lm", "ngram", "hotwords", "lexicon")
 WIDEST = 1000  # beam; published searches take 40
 WEIGHT = Range(least=0, most=1000)
 BONUS = Range(least=-1000, most=1000)
-LENGTHS = Range(above=0, most=10)  # tokens for each frame; CTC has no room for more than one
+LENGTHS = Range(above=0, most=10)  # tokens per frame; CTC has no room for more than one
 
 
 def unheeded(method: str) -> dict[str, str]:
@@ -51,7 +52,7 @@ class DecodeOptions:
         hotwords_weight: added per letter of a phrase.
         lexicon: file of words, with or without pronunciations, for the method "lexicon"; "": the words that
             the tokenizer of phonemes or visemes was made from.
-        head: a head that is searched alone, instead of CTC and attention, such as a translation; "" for none.
+        head: a head to search alone, instead of CTC and attention, such as a translation; "" for none.
     """
 
     method: str = "joint"
@@ -70,8 +71,14 @@ class DecodeOptions:
     head: str = ""
 
     def __post_init__(self):
+        make_plain(self)
+        for name in FILES:
+            if not isinstance(getattr(self, name), str):
+                raise VsrError("bad_options", f"{name} is {getattr(self, name)!r}: give a path, or '' for none")
         if self.method not in METHODS:
             raise VsrError("bad_options", f"unknown decoding method '{self.method}'; known: {', '.join(METHODS)}")
+        check_whole("beam", self.beam, reason="bad_options")
+        check_whole("nbest", self.nbest, reason="bad_options")
         if not 1 <= self.nbest <= self.beam <= WIDEST:
             problem = f"beam {self.beam} and nbest {self.nbest}: need 1 <= nbest <= beam <= {WIDEST}"
             raise VsrError("bad_options", problem)

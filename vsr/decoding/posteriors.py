@@ -1,4 +1,4 @@
-"""A manifest of mouth crops -> CTC log-probabilities, token list, grammar and lexicon: what `lattice.py` reads."""
+"""A manifest of mouth crops -> CTC log-probabilities, token list, grammar and lexicon, the input of `lattice.py`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FILES = {
     "tokens.json": json_of("a list of tokens of vsr posteriors", "pieces"),
     "grammar.arpa": marked("a grammar", b"\\data\\"), "lexicon.json": json_of("a lexicon", "separator", "words"),
 }  # fmt: skip
-LEAST = -1000.0  # log-probability; graphs add and subtract, which infinity does not survive
+LEAST = -1000.0  # least log-probability; graphs add and subtract scores, where infinities would become NaN
 
 
 def write_posteriors(loaded: LoadedModel, manifest: str | Path, out: str | Path, grammar: str | None = None) -> int:
@@ -39,14 +39,14 @@ def write_posteriors(loaded: LoadedModel, manifest: str | Path, out: str | Path,
     out, clips = Path(out), read_manifest(manifest)
     arpa = grammar_text(grammar) if grammar else ""
     lexicon = lexicon_of(loaded.tokenizer, arpa_words(arpa)) if grammar else {}
-    found = {clip.id: log_probs for clip, log_probs in log_probs_of(loaded, clips)}
+    tensors = {clip.id: log_probs for clip, log_probs in log_probs_of(loaded, clips)}
     with atomic_write(out / "posteriors.safetensors") as temporary:
-        save_file(found, str(temporary))
+        save_file(tensors, str(temporary))
     write_json(out / "tokens.json", {"pieces": loaded.tokenizer.pieces(range(loaded.tokenizer.eos_id))})
     if grammar:
         write_text(out / "grammar.arpa", arpa)
         write_json(out / "lexicon.json", lexicon)
-    return len(found)
+    return len(tensors)
 
 
 def grammar_text(grammar: str) -> str:
@@ -63,27 +63,27 @@ def grammar_text(grammar: str) -> str:
 
 def lexicon_of(tokenizer: Tokenizer, words: list[str]) -> dict:
     """``words``: word -> token ids, ``separator``: the token between words or None. Raises VsrError."""
-    spelled = {word: tokenizer.encode(word) for word in words}
-    odd = sorted(word for word, ids in spelled.items() if not ids or UNK in ids)
-    if odd:
-        raise VsrError("bad_config", f"{len(odd)} words of the grammar cannot be spelled in tokens, such as '{odd[0]}'")
+    spellings = {word: tokenizer.encode(word) for word in words}
+    bad = sorted(word for word, ids in spellings.items() if not ids or UNK in ids)
+    if bad:
+        raise VsrError("bad_config", f"{len(bad)} words of the grammar cannot be spelled in tokens, such as '{bad[0]}'")
     pair = tokenizer.encode(f"{words[0]} {words[0]}")
-    between = pair[len(spelled[words[0]]) : -len(spelled[words[0]])]
+    between = pair[len(spellings[words[0]]) : -len(spellings[words[0]])]
     separator = between[0] if between and tokenizer.pieces(between) == [SPACE] else None
-    return {"separator": separator, "words": spelled}
+    return {"separator": separator, "words": spellings}
 
 
 def log_probs_of(loaded: LoadedModel, clips: list[Clip]) -> list[tuple[Clip, Tensor]]:
     """(clip, CTC log-probabilities (T, V - 1), ``LEAST`` for the unknown token) of every clip, on the CPU."""
     dataset = CropDataset(clips, loaded.tokenizer, None)
     lengths = [clip.num_frames for clip in clips]
-    device, found = next(loaded.model.parameters()).device, []
+    device, result = next(loaded.model.parameters()).device, []
     for indices in FrameBudgetSampler(lengths, max(FRAME_BUDGET, *lengths), shuffle=False).batches():
         batch = dataset.batch(indices).to(device)
         with torch.inference_mode():
             states = encode_batch(loaded, batch, [clips[i] for i in indices])
             log_probs = loaded.model.ctc_log_probs(states).float().cpu()
         log_probs = sayable(log_probs, loaded.tokenizer.eos_id).clamp_(min=LEAST)
-        for index, own, length in zip(indices, log_probs, batch.lengths.tolist(), strict=True):
-            found.append((clips[index], own[:length].clone()))
-    return found
+        for index, padded, length in zip(indices, log_probs, batch.lengths.tolist(), strict=True):
+            result.append((clips[index], padded[:length].clone()))
+    return result

@@ -1,4 +1,4 @@
-"""Which pronunciation of each word fits a clip best: the best CTC path through all of them at once.
+"""Choose the pronunciation of each word that fits a clip best, by the best CTC path through all of them at once.
 
 Shapes: T frames, V vocabulary, N tokens of all variants.
 """
@@ -15,7 +15,7 @@ Tokens = tuple[int, ...]
 
 
 class _Graph:
-    """Tokens as nodes, with what may follow each; -1 is the beginning."""
+    """Graph of tokens as nodes, with the nodes that may follow each; -1 is the beginning."""
 
     def __init__(self, words: Sequence[Sequence[Tokens]], mark: int | None):
         self.tokens: list[int] = []
@@ -25,7 +25,7 @@ class _Graph:
         for number, variants in enumerate(words):
             if number and mark is not None:
                 before = [self._chain(before, (mark,), (-1, -1))]
-            before = [self._chain(before, own, (number, choice)) for choice, own in enumerate(variants) if own]
+            before = [self._chain(before, tokens, (number, choice)) for choice, tokens in enumerate(variants) if tokens]
         self.last = before
 
     def _chain(self, before: list[int], tokens: Tokens, owner: tuple[int, int]) -> int:
@@ -33,7 +33,7 @@ class _Graph:
             node = len(self.tokens)
             self.tokens.append(token)
             self.owner.append(owner)
-            self.follows += [(own, node) for own in before]
+            self.follows += [(previous, node) for previous in before]
             before = [node]
         return before[0]
 
@@ -45,7 +45,7 @@ class _Graph:
         for node in range(len(self.tokens)):
             mask[1 + 2 * node, 2 + 2 * node] = 0.0
         for before, node in self.follows:
-            mask[2 + 2 * before, 1 + 2 * node] = 0.0  # of the beginning: state 0
+            mask[2 + 2 * before, 1 + 2 * node] = 0.0  # from the beginning: state 0
             if before >= 0 and self.tokens[before] != self.tokens[node]:
                 mask[1 + 2 * before, 1 + 2 * node] = 0.0
         return mask
@@ -54,20 +54,21 @@ class _Graph:
 def best_pronunciations(
     log_probs: np.ndarray, words: Sequence[Sequence[Tokens]], mark: int | None = None
 ) -> list[int] | None:
-    """The variant of each word on the best path (T, V); None where no path fits into the frames.
+    """The variant of each word on the best path; None where no path fits into the frames.
 
     Args:
+        log_probs: (T, V).
         words: the variants of each word, in tokens.
-        mark: the token between words.
+        mark: the token between words; None where words follow each other directly.
     """
-    found = path_through(log_probs, words, mark)
-    return found[1] if found else None
+    path = path_through(log_probs, words, mark)
+    return path[1] if path else None
 
 
 def path_through(
     log_probs: np.ndarray, words: Sequence[Sequence[Tokens]], mark: int | None = None
 ) -> tuple[float, list[int]] | None:
-    """Log-probability of the best path (T, V), and the variants on it; None where none fits (forced alignment)."""
+    """Forced alignment, ``log_probs`` (T, V) -> log-probability and variants of the best path; None if none fits."""
     graph = _Graph(words, mark)
     if not graph.tokens:
         return float(log_probs[:, BLANK].sum()), []
@@ -77,21 +78,21 @@ def path_through(
     starts = [0, *(1 + 2 * node for before, node in graph.follows if before < 0)]
     total, back = _forward(scores, allowed, starts)
     ends = [state for node in graph.last for state in (1 + 2 * node, 2 + 2 * node)]
-    state = max(ends, key=lambda own: total[own])
+    state = max(ends, key=lambda end: total[end])
     best = float(total[state])
     if not np.isfinite(best):
         return None
     chosen: dict[int, int] = {}
-    for came in back[::-1]:
+    for sources in back[::-1]:
         if state % 2:
             word, choice = graph.owner[state // 2]
             chosen[word] = choice
-        state = int(came[state])
+        state = int(sources[state])
     return best, [chosen[number] for number in range(len(words))]
 
 
 def _forward(scores: np.ndarray, allowed: np.ndarray, starts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Viterbi's recursion: the best score in each state (S,) after all frames, and where each came from, (T, S)."""
+    """Viterbi recursion: the best score in each state (S,) after all frames, and the best previous states (T, S)."""
     total = np.full(scores.shape[1], -np.inf)
     total[starts] = scores[0, starts]
     back = np.zeros(scores.shape, int)

@@ -1,4 +1,4 @@
-"""What a transcript was made from, and with what: enough to know that it belongs to a video, and to make it again."""
+"""Provenance of a transcript: enough to tell that it belongs to a video, and to make it again."""
 
 from __future__ import annotations
 
@@ -22,53 +22,53 @@ if TYPE_CHECKING:
 def provenance(
     loaded: LoadedModel, path: str | Path, options: DecodeOptions, faces: int | None, stream: dict | None = None
 ) -> dict[str, Any]:
-    """As it stands in the JSON of transcripts; ``faces``: how many were chosen in each shot, None for all; ``stream``:
-    which video was read, where the file holds several."""
+    """Provenance as written in the JSON of transcripts. ``faces``: number of faces chosen per shot, None for all;
+    ``stream``: the video stream that was read, where the file holds several."""
     video = video_of(path) | ({"stream": stream} if stream else {})
-    made = searched(loaded.folder, options, loaded.hashes, loaded.precision)
-    return {"video": video} | made | {"faces": faces or "all"}
+    record = searched(loaded.folder, options, loaded.hashes, loaded.precision)
+    return {"video": video} | record | {"faces": faces or "all"}
 
 
 def video_of(path: str | Path) -> dict[str, Any]:
-    """Which video a file is, to the byte. Raises OSError."""
+    """Size and SHA-256 of a video file. Raises OSError."""
     return {"bytes": Path(path).stat().st_size, "sha256": sha256_of(path)}
 
 
 def searched(
     folder: Path, options: DecodeOptions, known: dict | None = None, precision: str = FLOAT32
 ) -> dict[str, Any]:
-    """The version, the model and the search: weights and language models by their files, whatever their names.
+    """Record of version, model and search; weights and language models are identified by their files, not their names.
 
-    A ``precision`` that is lower than float32 is named; without one it was float32.
-    ``known`` keeps what does not change while a model is loaded. Raises VsrError for what is no model.
+    ``precision`` is recorded only if it is lower than float32. ``known`` caches what does not change while a model is
+    loaded. Raises VsrError for a folder or file that is not a model.
     """
     known = {} if known is None else known
-    named = {"lm": options.lm, "ngram": options.ngram, "hotwords": options.hotwords, "lexicon": options.lexicon}
+    names = {"lm": options.lm, "ngram": options.ngram, "hotwords": options.hotwords, "lexicon": options.lexicon}
     if "" not in known:
         known[""] = _model(folder)
-    for kind, name in named.items():
+    for kind, name in names.items():
         if name not in known:
             known[name] = _language(kind, name)
-    languages = {kind: known[name] for kind, name in named.items() if name}
+    languages = {kind: known[name] for kind, name in names.items() if name}
     search = {name: value for name, value in asdict(options).items() if name != "head"}
     if options.head:  # it is searched by itself
         search = {"head": options.head, "nbest": options.nbest}
-    made = {"vsr": __version__} | known[""] | {"search": search}
-    made |= {} if precision == FLOAT32 else {"precision": precision}
-    return made | {"languages": languages} if languages else made
+    record = {"vsr": __version__} | known[""] | {"search": search}
+    record |= {} if precision == FLOAT32 else {"precision": precision}
+    return record | {"languages": languages} if languages else record
 
 
 def _model(folder: Path) -> dict[str, Any]:
-    """Name and weights; settings: of what else is in the folder, such as the tokenizer and the fitted confidence."""
+    """Name and hash of the weights; "settings" is a hash of the rest, such as tokenizer and confidence calibration."""
     files = identify_folder(folder)
     config = read_config(folder)
     weights = files.pop(WEIGHTS_FILE, {}).get("sha256", "")
-    settings = digest_of([config, {name: own for name, own in files.items() if name != CONFIG_FILE}])
+    settings = digest_of([config, {name: entry for name, entry in files.items() if name != CONFIG_FILE}])
     return {"model": {"name": str(config.get("name") or folder.name), "sha256": weights}, "settings": settings}
 
 
 def _language(kind: str, name: str) -> Any:
-    """What identifies a language model: its one file, or those of its folder."""
+    """The identity of a language model: of its single file, or of the files in its folder."""
     from vsr.modelstore.folder import find_model
 
     if kind in FILES and not Path(name).exists():

@@ -1,4 +1,4 @@
-"""N-best lists rescored: w * (score of the list) + (1 - w) * attention + each language model's weight * its score.
+"""Rescore n-best lists: w * (score of the list) + (1 - w) * attention + each language model's weight * its score.
 
 Shapes: N hypotheses of one clip, U tokens of the longest, T frames, D width.
 """
@@ -27,24 +27,24 @@ from vsr.modelstore.folder import LoadedModel
 
 @torch.inference_mode()
 def attention_scores(model, states: Tensor, hypotheses: Sequence[Sequence[int]], eos_id: int) -> list[float]:
-    """Log-probability of each hypothesis with its end by the decoder, from one clip's states (T, D)."""
+    """Log-probability by the decoder of each hypothesis including its end, from one clip's states (T, D)."""
     tokens = pad_sequence(
-        [torch.tensor(own, dtype=torch.long) for own in hypotheses], batch_first=True, padding_value=IGNORE
+        [torch.tensor(tokens, dtype=torch.long) for tokens in hypotheses], batch_first=True, padding_value=IGNORE
     ).to(states.device)
     tokens_in, targets = shift_tokens(tokens, eos_id)
     count = len(hypotheses)
     lengths = torch.full((count,), len(states), device=states.device)
     logits = model.decoder(tokens_in, states.expand(count, -1, -1), lengths)
-    own = logits.float().log_softmax(-1).gather(2, targets.clamp(min=0)[..., None])[..., 0]
-    return own.masked_fill(targets == IGNORE, 0.0).sum(1).tolist()
+    log_probs = logits.float().log_softmax(-1).gather(2, targets.clamp(min=0)[..., None])[..., 0]
+    return log_probs.masked_fill(targets == IGNORE, 0.0).sum(1).tolist()
 
 
 def rescore_manifest(
     loaded: LoadedModel, manifest: str | Path, nbest: str | Path, out: str | Path, weight: float, languages=()
 ) -> int:
-    """Re-order the ``nbest`` of every record of a JSONL of hypotheses; returns how many have a new best text.
+    """Re-order the n-best of every record in ``nbest``, a JSONL of hypotheses; returns how many best texts changed.
 
-    ``languages`` are of `vsr.decoding.shallow_fusion.languages_of`. Raises VsrError.
+    ``languages`` come from `vsr.decoding.shallow_fusion.languages_of`. Raises VsrError.
     """
     check_number("--weight", weight, SHARE)
     check_heads(loaded.model, "joint")
@@ -52,24 +52,27 @@ def rescore_manifest(
     places = {clip.id: index for index, clip in enumerate(clips)}
     dataset = CropDataset(clips, loaded.tokenizer, None)
     records = read_nbest(nbest, places)
-    found = []
+    results = []
     for record in records:
-        tokens = [loaded.tokenizer.encode(h["text"]) for h in record["nbest"]]
-        scores = [weight * h["score"] for h in record["nbest"]]
+        tokens = [loaded.tokenizer.encode(hypothesis["text"]) for hypothesis in record["nbest"]]
+        scores = [weight * hypothesis["score"] for hypothesis in record["nbest"]]
         if weight < 1:
             place = places[record["id"]]
-            heard = clip_attention(loaded, dataset.batch([place]), tokens, clips[place])
-            scores = [score + (1 - weight) * own for score, own in zip(scores, heard, strict=True)]
-        for share, language in languages:
-            scores = [s + share * own for s, own in zip(scores, language.sentences(tokens), strict=True)]
-        found.append(reordered(record, scores))
-    write_lines(out, (json.dumps(record, ensure_ascii=False) for record in found))
-    return sum(new["text"] != old["text"] for new, old in zip(found, records, strict=True))
+            attentions = clip_attention(loaded, dataset.batch([place]), tokens, clips[place])
+            scores = [score + (1 - weight) * attention for score, attention in zip(scores, attentions, strict=True)]
+        for language_weight, language in languages:
+            scores = [
+                score + language_weight * log_prob
+                for score, log_prob in zip(scores, language.sentences(tokens), strict=True)
+            ]
+        results.append(reordered(record, scores))
+    write_lines(out, (json.dumps(record, ensure_ascii=False) for record in results))
+    return sum(new["text"] != old["text"] for new, old in zip(results, records, strict=True))
 
 
 @torch.inference_mode()
 def clip_attention(loaded: LoadedModel, batch: Batch, tokens: Sequence[Sequence[int]], clip: Clip) -> list[float]:
-    """`attention_scores` of hypotheses of the one ``clip`` in ``batch``."""
+    """`attention_scores` of hypotheses of ``clip``, the only one in ``batch``."""
     batch = batch.to(next(loaded.model.parameters()).device)
     states = encode_batch(loaded, batch, [clip])[0]
     return attention_scores(loaded.model, states, tokens, loaded.tokenizer.eos_id)
@@ -77,8 +80,10 @@ def clip_attention(loaded: LoadedModel, batch: Batch, tokens: Sequence[Sequence[
 
 def reordered(record: dict, scores: Sequence[float]) -> dict:
     """A record with its n-best in the order of the new scores."""
-    listed = [{"text": h["text"], "score": score} for h, score in zip(record["nbest"], scores, strict=True)]
-    listed.sort(key=lambda h: -h["score"])
+    listed = [
+        {"text": hypothesis["text"], "score": score} for hypothesis, score in zip(record["nbest"], scores, strict=True)
+    ]
+    listed.sort(key=lambda hypothesis: -hypothesis["score"])
     return {"id": record["id"], "text": listed[0]["text"], "score": listed[0]["score"], "nbest": listed}
 
 
@@ -94,7 +99,10 @@ def read_nbest(path: str | Path, known: Container[str]) -> list[dict]:
     for number, line in read_lines(path):
         try:
             record = json.loads(line)
-            nbest = [{"text": str(h["text"]), "score": _finite(h["score"])} for h in record["nbest"]]
+            nbest = [
+                {"text": str(hypothesis["text"]), "score": _finite(hypothesis["score"])}
+                for hypothesis in record["nbest"]
+            ]
             records.append({"id": record["id"], "text": nbest[0]["text"], "nbest": nbest})
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise VsrError("bad_manifest", f"{path}, line {number}: no hypotheses with id and nbest") from error

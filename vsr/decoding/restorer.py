@@ -1,8 +1,8 @@
-"""Text from what a reader saw: a language model reads phonemes, visemes or hypotheses and is asked for the sentence.
+"""Restore text with a language model: it reads a lip reader's phonemes, visemes or hypotheses and writes the sentence.
 
-The prompt is the reader's lines and a mark; the answer is the text with its end. Phonemes to sentences by an LLM with
-adapters: VALLR (Thomas et al. 2025); by an encoder and a decoder: PV-ASR (2025); hypotheses to the text: LipGER
-(Ghosh et al. 2024). Shapes: P tokens of a prompt, U of a text, N texts of one prompt.
+The prompt is the reader's lines and a mark; the answer is the text with its end token. Phonemes to sentences by an LLM
+with adapters: VALLR (Thomas et al. 2025); by an encoder-decoder: PV-ASR (2025); hypotheses to text: LipGER (Ghosh et
+al. 2024). Shapes: P tokens of a prompt, U tokens of a text, N texts of one prompt.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from vsr.text.phonemes import MARK, PHONEMES
 from vsr.text.visemes import VISEMES, visemes_of
 
 INPUTS = ("phoneme", "viseme", "text")
-ANSWER = "\n>"  # what stands between the lines of a prompt and the text
-LONGEST = 2.0  # tokens of a written text for each of its prompt, at most, and SHORTEST more
+ANSWER = "\n>"  # the mark between the lines of a prompt and the text
+LONGEST = 2.0  # a written text has at most this many tokens per token of its prompt, plus SHORTEST
 SHORTEST = 12
 
 
 @dataclass(frozen=True)
 class RestorerSettings:
-    """What restores the text.
+    """Settings of a restorer.
 
     Args:
-        backbone: folder or GGUF file of a model of transformers; "": a model of ``sizes``, from random weights.
+        backbone: folder or GGUF file of a model of transformers; "" for a model of ``sizes`` with random weights.
         architecture: "causal" or "encoder_decoder".
-        input: what the lines hold: "phoneme", "viseme" or "text".
-        lines: how many readings are shown, of as many readers or of one n-best list.
+        input: content of the lines: "phoneme", "viseme" or "text".
+        lines: number of hypotheses in a prompt, from as many readers or from one n-best list.
         lora: adapters of the backbone.
-        sizes: model_type and numbers of transformers' configuration, with which --dry-run and random weights do.
+        sizes: model_type and sizes of a configuration of transformers, for --dry-run and random weights.
     """
 
     backbone: str = ""
@@ -69,7 +69,7 @@ CLASSES = {"causal": "AutoModelForCausalLM", "encoder_decoder": "AutoModelForSeq
 
 
 class Codec(Protocol):
-    """Prompts and texts as tokens."""
+    """Converts prompts and texts to tokens and back."""
 
     pad: int
     eos: int
@@ -82,7 +82,7 @@ class Codec(Protocol):
 
 
 class HubCodec:
-    """By a backbone's own tokenizer: units are spelled with its vocabulary; texts are written as sentences."""
+    """Codec with the backbone's tokenizer: it spells units with its vocabulary, and texts are written as sentences."""
 
     def __init__(self, tokenizer: Any):
         self.tokenizer = tokenizer
@@ -90,51 +90,53 @@ class HubCodec:
         self.pad: int = self.eos if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
     def prompt(self, lines: Sequence[str]) -> list[int]:
-        """The lines and the mark, after the model's beginning."""
+        """Tokens of the lines and the mark, after the model's start token if it has one."""
         begin = [] if self.tokenizer.bos_token_id is None else [self.tokenizer.bos_token_id]
         return begin + self.tokenizer.encode("\n".join(lines) + ANSWER, add_special_tokens=False)
 
     def text(self, words: Sequence[str]) -> list[int]:
-        """A sentence and its end."""
-        said = " " + " ".join(as_sentence(words)) if words else ""
-        return [*(self.tokenizer.encode(said, add_special_tokens=False) if said else []), self.eos]
+        """Tokens of the words as a sentence, with the end token."""
+        sentence = " " + " ".join(as_sentence(words)) if words else ""
+        return [*(self.tokenizer.encode(sentence, add_special_tokens=False) if sentence else []), self.eos]
 
     def words(self, ids: Sequence[int]) -> list[str]:
-        """What is read, in lower case, without marks of punctuation."""
+        """Words of a token sequence, in lower case without punctuation."""
         return letters(self.tokenizer.decode(list(ids), skip_special_tokens=True)).split()
 
 
 class OwnCodec:
-    """Of a model from random weights: a token for each unit and each letter."""
+    """Codec of a model trained from random weights: one token for each unit and each letter."""
 
     pad, begin, eos, unknown = 0, 1, 2, 3
 
     def __init__(self, unit: str):
-        listed = {"phoneme": PHONEMES, "viseme": VISEMES, "text": ()}[unit]
-        self.entries = ["", "", "", "", *listed, MARK, "\n", *" 'abcdefghijklmnopqrstuvwxyz0123456789"]
+        units = {"phoneme": PHONEMES, "viseme": VISEMES, "text": ()}[unit]
+        self.entries = ["", "", "", "", *units, MARK, "\n", *" 'abcdefghijklmnopqrstuvwxyz0123456789"]
         self.split = unit != "text"
-        self.units = {own: place for place, own in enumerate(self.entries) if own and place < 4 + len(listed) + 2}
-        self.letters = {own: place for place, own in enumerate(self.entries) if own and place >= 4 + len(listed) + 1}
+        self.units = {entry: place for place, entry in enumerate(self.entries) if entry and place < 4 + len(units) + 2}
+        self.letters = {
+            entry: place for place, entry in enumerate(self.entries) if entry and place >= 4 + len(units) + 1
+        }
 
     def prompt(self, lines: Sequence[str]) -> list[int]:
-        """Units of the lines, or their letters, and the beginning of the text."""
+        """Tokens of the units of the lines, or of their letters, and the start token of the text."""
         table = self.units if self.split else self.letters
-        each = [[table.get(own, self.unknown) for own in (line.split() if self.split else line)] for line in lines]
-        joined = [token for line in each for token in (*line, self.letters["\n"])]
+        encoded = [[table.get(unit, self.unknown) for unit in (line.split() if self.split else line)] for line in lines]
+        joined = [token for line in encoded for token in (*line, self.letters["\n"])]
         return [*joined, self.begin]
 
     def text(self, words: Sequence[str]) -> list[int]:
-        """Letters and the end."""
+        """Tokens of the letters, with the end token."""
         return [*(self.letters.get(letter, self.unknown) for letter in " ".join(words)), self.eos]
 
     def words(self, ids: Sequence[int]) -> list[str]:
-        """What is read; units are no part of a text."""
-        return "".join(own for i in ids if (own := self.entries[i]) in self.letters).split()
+        """Words of a token sequence; units are left out, as they are no part of a text."""
+        return "".join(entry for token in ids if (entry := self.entries[token]) in self.letters).split()
 
 
 @dataclass(frozen=True)
 class Restorer:
-    """A model with its codec; ``licence`` is what the backbone's folder says of itself."""
+    """A model with its codec; ``licence`` is the one that the backbone's folder states."""
 
     model: Any
     codec: Codec
@@ -142,15 +144,15 @@ class Restorer:
     licence: str = ""
 
     def log_probs(self, lines: Sequence[str], texts: Sequence[Sequence[str]]) -> list[float]:
-        """Natural log-probability of each text (a list of words) with its end, given the lines; -inf for a text that is
-        longer than the model takes. Raises VsrError bad_config for such lines."""
+        """Natural log-probability of each text (a list of words) including its end, given the lines; -inf for a text
+        that is too long for the model. Raises VsrError bad_config for lines that are too long."""
         prompt, tokens = self._prompt(lines), [self.codec.text(words) for words in texts]
         most = self._positions - (len(prompt) if self.settings.architecture == "causal" else 0)
-        kept = [number for number, own in enumerate(tokens) if len(own) <= most]
-        found = [-math.inf] * len(texts)
-        for number, value in zip(kept, self._scored(prompt, [tokens[i] for i in kept]), strict=True):
-            found[number] = value
-        return found
+        fitting = [number for number, text in enumerate(tokens) if len(text) <= most]
+        scores = [-math.inf] * len(texts)
+        for number, value in zip(fitting, self._scored(prompt, [tokens[i] for i in fitting]), strict=True):
+            scores[number] = value
+        return scores
 
     @torch.inference_mode()
     def _scored(self, prompt: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[float]:
@@ -158,17 +160,16 @@ class Restorer:
             return []
         if self.settings.architecture == "causal":
             return tree_log_probs(self.model, prompt, tokens).tolist()
-        labels = pad_sequence([torch.tensor(own) for own in tokens], True, IGNORE)
+        labels = pad_sequence([torch.tensor(text) for text in tokens], True, IGNORE)
         encoded = self.model.get_encoder()(torch.tensor([prompt]))
         encoded.last_hidden_state = encoded.last_hidden_state.expand(len(tokens), -1, -1)
         logits = self.model(encoder_outputs=encoded, decoder_input_ids=begun(labels, self.model)).logits.float()
-        own = logits.log_softmax(-1).gather(2, labels.clamp(min=0)[..., None])[..., 0]
-        return own.masked_fill(labels == IGNORE, 0.0).sum(1).tolist()
+        log_probs = logits.log_softmax(-1).gather(2, labels.clamp(min=0)[..., None])[..., 0]
+        return log_probs.masked_fill(labels == IGNORE, 0.0).sum(1).tolist()
 
     @torch.inference_mode()
     def write(self, lines: Sequence[str], count: int, beams: int = 4) -> list[list[str]]:
-        """The ``count`` likeliest texts that the beam search of the model finds, without repetition. Raises as
-        `log_probs`."""
+        """The ``count`` likeliest texts of a beam search with the model, without duplicates. Raises as `log_probs`."""
         prompt = torch.tensor([self._prompt(lines)])
         first = prompt.shape[1] if self.settings.architecture == "causal" else 1
         most = min(int(SHORTEST + LONGEST * prompt.shape[1]), self._positions - first)
@@ -176,8 +177,8 @@ class Restorer:
             input_ids=prompt, attention_mask=torch.ones_like(prompt), num_beams=max(beams, count), do_sample=False,
             num_return_sequences=count, max_new_tokens=most, pad_token_id=self.codec.pad, eos_token_id=self.codec.eos,
         )  # fmt: skip
-        found = [self.codec.words(_until(own[first:].tolist(), self.codec.eos)) for own in written]
-        return [list(own) for own in dict.fromkeys(map(tuple, found))]
+        texts = [self.codec.words(_until(ids[first:].tolist(), self.codec.eos)) for ids in written]
+        return [list(words) for words in dict.fromkeys(map(tuple, texts))]
 
     @property
     def _positions(self) -> int:
@@ -186,13 +187,13 @@ class Restorer:
     def _prompt(self, lines: Sequence[str]) -> list[int]:
         prompt = self.codec.prompt(lines)
         if len(prompt) >= self._positions:
-            told = f"a reading of {len(prompt)} tokens, and the restorer takes fewer than {self._positions}"
-            raise VsrError("bad_config", f"{told}: read shorter clips")
+            problem = f"a reading of {len(prompt)} tokens, and the restorer takes fewer than {self._positions}"
+            raise VsrError("bad_config", f"{problem}: read shorter clips")
         return prompt
 
 
 def begun(labels: Tensor, model: Any) -> Tensor:
-    """Labels (B, U) -> what an encoder's decoder reads: its beginning, then each token but the last."""
+    """Labels (B, U) -> input of the decoder in an encoder-decoder: the start token, then each label but the last."""
     first = torch.full_like(labels[:, :1], model.config.decoder_start_token_id)
     return torch.cat([first, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORE, model.config.pad_token_id)], 1)
 
@@ -203,8 +204,8 @@ def _until(ids: Sequence[int], end: int) -> list[int]:
 
 
 def units_of(said: str, unit: str) -> list[str]:
-    """What a reader of phonemes or visemes said, as the units of a restorer, with one mark between words."""
-    words = [own.split() for own in said.split(MARK) if own.strip()]
+    """The text of a phoneme or viseme reader as units of a restorer, with one mark between words."""
+    words = [word.split() for word in said.split(MARK) if word.strip()]
     if unit == "viseme":
-        words = [list(visemes_of(own)) if set(own) <= set(PHONEMES) else own for own in words]
-    return [one for number, own in enumerate(words) for one in (*([MARK] if number else []), *own)]
+        words = [list(visemes_of(word)) if set(word) <= set(PHONEMES) else word for word in words]
+    return [unit_name for number, word in enumerate(words) for unit_name in (*([MARK] if number else []), *word)]

@@ -1,4 +1,4 @@
-"""A restorer's folder: its settings, adapters or whole weights, and which backbone they belong to (path and hash)."""
+"""Save and load a restorer: its settings, its adapters or full weights, and path and hashes of their backbone."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from vsr.core.typed_json import from_plain, to_plain
 from vsr.decoding.restorer import CLASSES, Codec, HubCodec, OwnCodec, Restorer, RestorerSettings
 from vsr.models import text_backbone
 from vsr.models.text_backbone import INSTALL, load_backbone, precision, weight_files, with_lora
+from vsr.modelstore.checkpoint import CONFIG_FILE
+from vsr.modelstore.saving import staged
 
 CONFIG, ADAPTER, WHOLE = "restorer.json", "adapter", "weights"
 
 
 def build(settings: RestorerSettings) -> tuple[Any, Codec, str]:
-    """Model (float32; adapters that change nothing yet), codec and licence. Raises VsrError."""
+    """A new model (float32, with adapters that start without effect), its codec and licence. Raises VsrError."""
     if not settings.backbone:
         return of_sizes(settings), OwnCodec(settings.input), "our own"
     tokenizer, model, licence = load_backbone(settings.backbone, CLASSES[settings.architecture])
@@ -30,7 +32,7 @@ def build(settings: RestorerSettings) -> tuple[Any, Codec, str]:
 
 
 def of_sizes(settings: RestorerSettings) -> Any:
-    """A model of transformers from random weights. Raises VsrError bad_config for numbers that make none."""
+    """A model of transformers with random weights. Raises VsrError bad_config for invalid sizes."""
     codec, sizes = OwnCodec(settings.input), dict(settings.sizes)
     if not settings.backbone:
         sizes |= {"vocab_size": len(codec.entries), "pad_token_id": codec.pad, "bos_token_id": codec.begin}
@@ -39,41 +41,41 @@ def of_sizes(settings: RestorerSettings) -> Any:
 
 
 def with_adapters(model: Any, settings: RestorerSettings) -> Any:
-    """The model with LoRA on the layers that the settings name; whole where the rank is 0. Raises VsrError."""
+    """The model with LoRA on the layers that the settings name; unchanged where the rank is 0. Raises VsrError."""
     return with_lora(model, settings.lora, "CAUSAL_LM" if settings.architecture == "causal" else "SEQ_2_SEQ_LM")
 
 
 def save_restorer(folder: str | Path, model: Any, settings: RestorerSettings, about: dict[str, Any]) -> Path:
-    """Adapters or weights as safetensors, and restorer.json; ``about`` says of the training. Raises VsrError."""
+    """Write adapters or weights as safetensors, and restorer.json with ``about``, on the training. Raises VsrError."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     adapted = bool(settings.backbone and settings.lora.rank)
     weights = folder / (ADAPTER if adapted else WHOLE)
-    model.save_pretrained(weights, safe_serialization=True)
-    for file in sorted(weights.iterdir()):
-        usual_mode(file)
-    backbone = {own.name: sha256_of(own) for own in weight_files(settings.backbone)} if settings.backbone else {}
+    with staged(weights, CONFIG_FILE) as staging:
+        model.save_pretrained(staging, safe_serialization=True)
+        for file in sorted(staging.iterdir()):
+            usual_mode(file)
+    backbone = {file.name: sha256_of(file) for file in weight_files(settings.backbone)} if settings.backbone else {}
     write_json(folder / CONFIG, {"settings": to_plain(settings), "backbone": backbone, **about})
     return folder
 
 
 def is_restorer(folder: str | Path) -> bool:
-    """Whether a folder is what `vsr train` made of an ``llm`` configuration."""
+    """Whether `vsr train` wrote the folder from a configuration with ``llm``."""
     return (Path(folder) / CONFIG).is_file()
 
 
 def load_restorer(folder: str | Path, backbone: str = "") -> Restorer:
-    """A trained restorer, its adapters merged into the backbone; ``backbone``: where that lies now, if elsewhere.
+    """Load a trained restorer, its adapters merged into the backbone; ``backbone``: a new path of it, if it was moved.
 
-    Raises VsrError bad_model: none, another backbone than it was trained on, weights that are pickled or missing.
+    Raises VsrError bad_model: no restorer, another backbone than in training, pickled or missing weights.
     """
     folder = Path(folder)
     if not is_restorer(folder):
         raise VsrError("bad_model", f"{folder} is no model of vsr train with an llm: it has no {CONFIG}")
-    kept = read_json(folder / CONFIG)
+    record = read_json(folder / CONFIG)
     try:
-        settings = from_plain(RestorerSettings, kept["settings"])
-        hashes = dict(kept["backbone"])
+        settings = from_plain(RestorerSettings, record["settings"])
+        hashes = dict(record["backbone"])
     except (KeyError, TypeError, ValueError) as error:
         raise VsrError("bad_model", f"{folder / CONFIG}: {one_line(error)}") from error
     if backbone and settings.backbone:
@@ -88,7 +90,7 @@ def load_restorer(folder: str | Path, backbone: str = "") -> Restorer:
 
 
 def _whole(folder: Path, settings: RestorerSettings) -> Any:
-    """All weights of a folder. Raises VsrError."""
+    """The model with the full weights of a folder. Raises VsrError."""
     transformers = needed("transformers", "a language model", INSTALL)
     _check_safe(folder / WHOLE, "model")
     transformers.utils.logging.disable_progress_bar()
@@ -112,12 +114,12 @@ def _adapted(folder: Path, model: Any) -> Any:
 
 
 def _check_safe(folder: Path, name: str) -> None:
-    """peft would take a pickle where there are no safetensors."""
+    """Raises VsrError bad_model where safetensors are missing: peft would load a pickle instead."""
     if not (folder / f"{name}.safetensors").is_file():
         raise VsrError("bad_model", f"{folder} has no {name}.safetensors; pickled weights are never read")
 
 
 def _check_backbone(folder: Path, backbone: str, hashes: dict[str, str]) -> None:
-    found = {own.name: sha256_of(own) for own in weight_files(backbone)}
-    if found != hashes:
+    actual = {file.name: sha256_of(file) for file in weight_files(backbone)}
+    if actual != hashes:
         raise VsrError("bad_model", f"{folder} was trained on another model than {backbone} holds now")

@@ -1,7 +1,7 @@
-"""A reader's clip -> text by a restorer: candidates of the lexicon search and of the model itself, in a new order.
+"""Restore the text of a clip: candidates of the lexicon search and of the restorer, ranked by both.
 
 score = log p(video | text) by the best CTC path through any pronunciations of its words + ``weight`` * log p(text |
-what was read) + ``bonus`` for each word. The path keeps out texts that fit the model and not the lips.
+units read) + ``bonus`` per word. The path rejects texts that suit the language model but not the lips.
 Shapes: T frames, V vocabulary.
 """
 
@@ -31,14 +31,14 @@ BONUS = Range(least=-1000, most=1000)
 
 @dataclass(frozen=True)
 class RestoreOptions:
-    """How to restore.
+    """Options of restoring.
 
     Args:
         beam: of the lexicon search.
-        candidates: texts of the lexicon search that are scored.
-        written: texts that the model writes itself, which are scored beside them.
-        weight: of the model's log-probability; 0: the lips alone decide.
-        bonus: for each word.
+        candidates: number of texts of the lexicon search that are scored.
+        written: number of texts written by the restorer that are scored as well.
+        weight: of the restorer's log-probability; 0: the lips alone decide.
+        bonus: added per word.
     """
 
     beam: int = 60
@@ -59,21 +59,21 @@ class RestoreOptions:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A text (words) with its parts: log-probability by the lips and by the restorer."""
+    """A text (words) with its log-probabilities by the lips, ``seen``, and by the restorer, ``known``."""
 
     words: tuple[str, ...]
     seen: float
     known: float
 
     def score(self, weight: float, bonus: float) -> float:
-        """What it is worth; never anything where it does not fit into the frames."""
+        """Weighted score of the candidate."""
         return self.seen + (weight * self.known if weight else 0.0) + bonus * len(self.words)
 
 
 def units_read(log_probs: Tensor, tokenizer: UnitTokenizer, unit: str) -> str:
-    """The greedy CTC path (T, V) as a restorer's line; phonemes become visemes where it reads these.
+    """Greedy CTC path of ``log_probs`` (T, V) as a line for a restorer; phonemes become visemes if it reads visemes.
 
-    Raises VsrError bad_config where the reader's units cannot become the restorer's.
+    Raises VsrError bad_config where the reader's units cannot be converted to the restorer's.
     """
     if unit not in (tokenizer.unit, "viseme"):
         raise VsrError("bad_config", f"the restorer takes {unit}s and the reader reads {tokenizer.unit}s")
@@ -82,13 +82,13 @@ def units_read(log_probs: Tensor, tokenizer: UnitTokenizer, unit: str) -> str:
 
 def seen(log_probs: np.ndarray, words: Sequence[str], tokenizer: UnitTokenizer) -> float:
     """Log-probability of the best CTC path (T, V) through any pronunciations of the words; -inf where none fits."""
-    found = path_through(log_probs, [tokenizer.variants(word) for word in words], tokenizer.mark)
-    return found[0] if found else -math.inf
+    path = path_through(log_probs, [tokenizer.variants(word) for word in words], tokenizer.mark)
+    return path[0] if path else -math.inf
 
 
 @dataclass(frozen=True)
 class Restoring:
-    """What restores the texts of clips: a reader's tokenizer, the search over its words, a restorer, and how."""
+    """Restores texts of clips, by a reader's tokenizer, the search over its words, a restorer, and options."""
 
     tokenizer: UnitTokenizer
     search: LexiconSearch
@@ -96,31 +96,43 @@ class Restoring:
     options: RestoreOptions
 
     def line(self, log_probs: Tensor) -> str:
-        """What was read of a clip (T, V), as `units_read`. Raises VsrError bad_config."""
+        """The units read from a clip (T, V), see `units_read`. Raises VsrError bad_config."""
         return units_read(log_probs, self.tokenizer, self.restorer.settings.input)
 
     def candidates(self, log_probs: Tensor) -> list[Candidate]:
-        """Texts of one clip (T, V) with their parts; none where nothing fits into the frames."""
+        """Candidates of one clip (T, V); an empty list where no text fits into the frames."""
         line, o = self.line(log_probs), self.options
-        listed = [own.words for own in self.search.run(log_probs, o.beam, o.candidates)] if o.candidates else []
-        written = [tuple(own) for own in self.restorer.write([line], o.written)] if o.written else []
+        listed = (
+            [hypothesis.words for hypothesis in self.search.run(log_probs, o.beam, o.candidates)]
+            if o.candidates
+            else []
+        )
+        written = [tuple(words) for words in self.restorer.write([line], o.written)] if o.written else []
         texts = list(dict.fromkeys([*listed, *written]))
-        by_lips = [seen(log_probs.numpy(), words, self.tokenizer) for words in texts]
-        kept = [(words, own) for words, own in zip(texts, by_lips, strict=True) if math.isfinite(own)]
-        known = self.restorer.log_probs([line], [words for words, _ in kept])
-        return [Candidate(words, own, value) for (words, own), value in zip(kept, known, strict=True)]
+        lip_scores = [seen(log_probs.numpy(), words, self.tokenizer) for words in texts]
+        fitting = [
+            (words, lip_score) for words, lip_score in zip(texts, lip_scores, strict=True) if math.isfinite(lip_score)
+        ]
+        text_scores = self.restorer.log_probs([line], [words for words, _ in fitting])
+        return [
+            Candidate(words, lip_score, text_score)
+            for (words, lip_score), text_score in zip(fitting, text_scores, strict=True)
+        ]
 
     def record(self, key: str, log_probs: Tensor, nbest: int = 1) -> dict:
-        """A line of JSON for one clip (T, V); an empty text where no words fit into it."""
-        o, found = self.options, ranked(self.candidates(log_probs), self.options)
-        listed = [{"text": " ".join(own.words), "score": own.score(o.weight, o.bonus)} for own in found[:nbest]]
+        """The record of one clip (T, V); an empty text where no words fit into it."""
+        o, candidates = self.options, ranked(self.candidates(log_probs), self.options)
+        listed = [
+            {"text": " ".join(candidate.words), "score": candidate.score(o.weight, o.bonus)}
+            for candidate in candidates[:nbest]
+        ]
         best = listed[0] if listed else {"text": "", "score": 0.0}
         return {"id": key, **best, "units": self.line(log_probs), "nbest": listed}
 
 
 def ranked(candidates: Sequence[Candidate], options: RestoreOptions) -> list[Candidate]:
-    """Best first."""
-    return sorted(candidates, key=lambda own: (-own.score(options.weight, options.bonus), own.words))
+    """Candidates by their score, best first."""
+    return sorted(candidates, key=lambda candidate: (-candidate.score(options.weight, options.bonus), candidate.words))
 
 
 def check_reader(loaded: LoadedModel) -> UnitTokenizer:

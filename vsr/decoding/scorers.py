@@ -1,4 +1,4 @@
-"""What scores the hypotheses of the joint search beside the decoder: CTC, and what joins it, such as language models.
+"""Interfaces of the scorers of the joint search beside the decoder: CTC, and others such as language models.
 
 Shapes: B utterances, K hypotheses of each, C candidates of each, V vocabulary.
 """
@@ -12,15 +12,15 @@ from torch import Tensor
 
 
 class Scorer(Protocol):
-    """Goes along with the hypotheses of one batch, step by step."""
+    """Scores the hypotheses of one batch step by step."""
 
     def extend(self, last: Tensor, candidates: Tensor) -> Tensor:
-        """What the ``candidates`` (B, K, 1+C), of which the first is the end, are worth after the hypotheses that end
-        in ``last`` (B, K): (B, K, 1+C) float64."""
+        """Scores (B, K, 1+C) float64 of the ``candidates`` (B, K, 1+C), the first of which is the end token, after
+        hypotheses whose last tokens are ``last`` (B, K)."""
         ...
 
     def follow(self, parents: Tensor, tokens: Tensor) -> None:
-        """Go on with ``tokens`` (B, K') after the hypotheses ``parents`` (B, K')."""
+        """Extend the hypotheses ``parents`` (B, K') by ``tokens`` (B, K')."""
         ...
 
     def select(self, rows: Tensor) -> None:
@@ -29,19 +29,19 @@ class Scorer(Protocol):
 
 
 class JoiningScorer(Scorer, Protocol):
-    """One that joins the search. ``gain``: by how much, at most, a hypothesis that goes on may still gain; 0 for
-    log-probabilities, which never do."""
+    """A further scorer of the search. ``gain``: the most that a live hypothesis may still gain; 0 for
+    log-probabilities, which can only lower a score."""
 
     gain: float
 
     def rule_out(self, log_probs: Tensor) -> None:
-        """Set the tokens of (B, K, V) that are impossible to -inf, in place."""
+        """Set impossible tokens of ``log_probs`` (B, K, V) to -inf, in place."""
         ...
 
 
 class Language(Protocol):
-    """What joins searches, such as a language model."""
+    """A model whose scores join searches, such as a language model."""
 
     def start(self, utterances: int, device: torch.device) -> JoiningScorer:
-        """What one search keeps of it."""
+        """The state of one search."""
         ...

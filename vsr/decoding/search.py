@@ -1,4 +1,4 @@
-"""The entry to all methods of the search: encoder states -> the n-best of each utterance.
+"""Decode by any search method: encoder states -> the n-best hypotheses of each utterance.
 
 Shapes: B utterances, T frames, D width of the states.
 """
@@ -22,7 +22,7 @@ from vsr.decoding.options import DecodeOptions
 from vsr.models.lipreader import LipReader
 from vsr.text.hypothesis import Hypothesis
 
-OF_DECODER = ("joint", "attention")  # methods that need one
+OF_DECODER = ("joint", "attention")  # methods that need the attention decoder
 
 
 @torch.inference_mode()
@@ -32,32 +32,34 @@ def decode(
 ) -> list[list[Hypothesis]]:  # fmt: skip
     """Search encoder states (B, T, D) of ``lengths`` (B,) frames; for each utterance the n-best, best first.
 
-    ``languages``: what `vsr.decoding.evidence.joining` gives; they join the joint search.
+    ``languages``: the pairs of `vsr.decoding.evidence.joining`: weighted language models for the joint search, or the
+    word search of the method "lexicon".
     """
     check_heads(model, options.method)
     if options.method == "joint":
         languages = [
-            (weight, own.of(states, lengths) if isinstance(own, TrackWords) else own) for weight, own in languages
+            (weight, language.of(states, lengths) if isinstance(language, TrackWords) else language)
+            for weight, language in languages
         ]
-        # With a weight of 0, the decoder alone searches: CTC must not even rule out what is longer than the clip.
+        # With weight 0 the decoder searches alone: CTC must not even rule out hypotheses longer than the clip.
         log_probs = model.ctc_log_probs(states).float() if model.ctc and options.ctc_weight else None
         return JointSearch(model, states, log_probs, lengths, options, eos_id, languages).run()
     if options.method == "attention":
         limits = (lengths * options.max_length_ratio).long().clamp(min=1)
-        found = AttentionBeam(present(model.decoder, DECODER), states, lengths, options.beam, limits, eos_id).run()
-        return [own[: options.nbest] for own in found]
+        ranked = AttentionBeam(present(model.decoder, DECODER), states, lengths, options.beam, limits, eos_id).run()
+        return [hypotheses[: options.nbest] for hypotheses in ranked]
     log_probs = sayable(model.ctc_log_probs(states).float(), eos_id)
-    own = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]
+    utterances = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]
     if options.method == "lexicon":
         ((_, search),) = languages
-        return searched(search, own, options.beam, options.nbest)
+        return searched(search, utterances, options.beam, options.nbest)
     if options.method == "ctc_greedy":
-        return [[greedy(lp)] for lp in own]
-    return [prefix_beam(lp, options.beam, options.nbest) for lp in own]
+        return [[greedy(lp)] for lp in utterances]
+    return [prefix_beam(lp, options.beam, options.nbest) for lp in utterances]
 
 
 def check_heads(model: LipReader, method: str) -> None:
-    """Raises VsrError (bad_model) when the model cannot be searched in that way."""
+    """Raises VsrError (bad_model) when the model lacks the heads that the method needs."""
     if model.words is not None and model.decoder is None and model.ctc is None:
         problem = f"this model tells {model.config.classes} isolated words apart, it does not read speech"
         raise VsrError("bad_model", f"{problem}: use it with vsr decode")

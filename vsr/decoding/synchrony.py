@@ -1,7 +1,8 @@
 """Whether lips and sound belong together: their embeddings, the offset between them, and which face speaks.
 
-Offset and confidence are those of SyncNet (Chung and Zisserman 2016): the shift with the best mean agreement, and how
-far that stands above the median of all. Shapes: T frames, D features, W width of an embedding; wave (640 T,) 16 kHz.
+Offset and confidence as in SyncNet (Chung and Zisserman 2016): the shift with the best mean agreement, and how far its
+agreement is above the median of all shifts. Shapes: T frames, D features, W width of an embedding; wave (640 T,) at
+16 kHz.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from vsr.modelstore.folder import SHIPPED, LoadedModel, load_model
 GRID_SYNC = SHIPPED / "grid-sync"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 KIND = "synchrony"
-MOST = 15  # frames by which sound may be off
-LEAST = FPS  # frames that a shift must leave, or half of a shorter track: a few frames agree by chance
-NEAR = 3  # frames: shifts that are no further from the best agree with it, as lips move slowly
+MOST = 15  # maximum offset of the sound, in frames
+LEAST = FPS  # least overlap after a shift, or half of a shorter track: a few frames agree by chance
+NEAR = 3  # frames: shifts this close to the best one agree almost as well, as lips move slowly
 # Lead over all other shifts from which the best is taken to be the offset. Set on GRID's dev clips and s2 to s5, s16,
 # s25, s27 against the sound of other clips; figures: docs/lips_and_sound.md.
 KNOWN = 0.18
@@ -55,14 +56,14 @@ class Offset:
 
     @property
     def seconds(self) -> float:
-        """The same in seconds."""
+        """The offset in seconds."""
         return self.frames / FPS
 
 
 @dataclass(frozen=True)
 class Synchrony:
-    """The front ends of a reader of both streams, and embeddings that were trained by contrast; ``reader`` names the
-    model that the front ends are of and ``sha256`` its weights, "" where all are of one model."""
+    """The front ends of an audio-visual model, and embeddings trained by contrast. ``reader`` names the model that the
+    front ends come from and ``sha256`` its weights; both are "" where embeddings and front ends are of one model."""
 
     frontend: AudioVisual
     fusion: ContrastiveFusion
@@ -71,7 +72,7 @@ class Synchrony:
 
     @classmethod
     def of_reader(cls, loaded: LoadedModel, name: str, settings: ContrastSettings | None = None) -> Synchrony:
-        """A reader's own embeddings, or with ``settings`` new ones on its front ends. Raises VsrError bad_model."""
+        """The embeddings of a model, or with ``settings`` new ones on its front ends. Raises VsrError bad_model."""
         frontend = getattr(loaded.model, "frontend", None)
         if not isinstance(frontend, AudioVisual):
             raise VsrError("bad_model", f"{name} does not read lips and sound together (grid-av does)")
@@ -95,16 +96,16 @@ class Synchrony:
     @torch.inference_mode()
     def hear(self, wave: np.ndarray) -> Tensor:
         """Wave (640 T,) -> embeddings (T, W)."""
-        found = self._stream(SOUND, to_sound_input(wave))
-        return self.fusion.hear(found[None], self._whole(len(found)))[0]
+        features = self._stream(SOUND, to_sound_input(wave))
+        return self.fusion.hear(features[None], self._whole(len(features)))[0]
 
     def score(self, see: Tensor, hear: Tensor) -> float:
-        """Logit of belonging together, of embeddings (T, W): above 0 the face speaks the sound."""
+        """Logit that embeddings (T, W) of lips and sound belong together: above 0 the face speaks the sound."""
         agreement = float((see * hear).sum(-1).mean())
         return float(self.fusion.scale.detach()) * agreement + float(self.fusion.bias.detach())
 
-    def _stream(self, name: str, given: Tensor) -> Tensor:
-        return self.frontend.streams[name](given[None], self._whole(len(given)))[0]
+    def _stream(self, name: str, inputs: Tensor) -> Tensor:
+        return self.frontend.streams[name](inputs[None], self._whole(len(inputs)))[0]
 
     @staticmethod
     def _whole(frames: int) -> Tensor:
@@ -112,24 +113,24 @@ class Synchrony:
 
 
 def agreements(see: Tensor, hear: Tensor, most: int = MOST) -> Tensor:
-    """Mean cosine (2 most + 1,) of lips (T, W) and sound (T, W) that comes -most ... most frames later; -1 where fewer
-    than `LEAST` frames are left, or than half of them."""
+    """Mean cosine (2 most + 1,) of lips (T, W) and sound (T, W) that comes -most ... most frames later; -1 where the
+    shift leaves fewer than `LEAST` frames (half of them in a shorter track)."""
     cosines, count = see @ hear.T, len(see)
     least = min(LEAST, (count + 1) // 2)
-    found = torch.full((2 * most + 1,), -1.0)
+    means = torch.full((2 * most + 1,), -1.0)
     for place, steps in enumerate(range(-most, most + 1)):
         if count - abs(steps) >= least:
-            found[place] = cosines.diagonal(steps).mean()
-    return found
+            means[place] = cosines.diagonal(steps).mean()
+    return means
 
 
 def offset_of(see: Tensor, hear: Tensor, most: int = MOST) -> Offset:
-    """By how many frames the sound (T, W) comes later than the lips (T, W)."""
+    """The offset by which the sound (T, W) comes later than the lips (T, W)."""
     return best_offset(agreements(see, hear, most))
 
 
 def best_offset(found: Tensor) -> Offset:
-    """Agreements (2 most + 1,) -> the offset of the best."""
+    """Agreements (2 most + 1,) of the shifts -> the offset with the best."""
     place, known = int(found.argmax()), found[found > -1]
     confidence = float(found[place] - known.median()) if len(known) else 0.0
     far = (torch.arange(len(found)) - place).abs() > NEAR
@@ -141,7 +142,9 @@ def best_offset(found: Tensor) -> Offset:
 def save_synchrony(folder: str | Path, model: Synchrony, about: dict[str, Any]) -> None:
     """Write the embeddings in half precision; the front ends stay with their reader."""
     with atomic_write(Path(folder) / WEIGHTS) as temporary:
-        save_file({key: own.detach().half().contiguous() for key, own in model.fusion.state_dict().items()}, temporary)
+        save_file(
+            {key: tensor.detach().half().contiguous() for key, tensor in model.fusion.state_dict().items()}, temporary
+        )
     plain = to_plain(model.fusion.settings) | {"inner": "concat"}
     write_json(Path(folder) / CONFIG, {
         "kind": KIND, "front_ends": {"model": model.reader, "sha256": model.sha256}, "settings": plain, **about,
@@ -149,25 +152,26 @@ def save_synchrony(folder: str | Path, model: Synchrony, about: dict[str, Any]) 
 
 
 def load_synchrony(model: str | Path | None = None) -> Synchrony:
-    """Embeddings of a folder of `save_synchrony` (None: those that ship) with their front ends, or those of a reader
-    that was trained by contrast. Raises VsrError bad_model."""
-    folder = GRID_SYNC if model is None else Path(model)
+    """Embeddings of a folder written by `save_synchrony` (None or "grid-sync": the shipped one) with their front ends,
+    or those of a reader that was trained by contrast. Raises VsrError bad_model."""
+    is_shipped = model is None or str(model) == GRID_SYNC.name and not Path(model).exists()
+    folder = GRID_SYNC if is_shipped else Path(str(model))
     config = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
     if not isinstance(config, dict) or config.get("kind") != KIND:
         return Synchrony.of_reader(load_model(str(model)), str(model))
     try:
-        name, wanted = str(config["front_ends"]["model"]), config["front_ends"]["sha256"]
+        name, sha256 = str(config["front_ends"]["model"]), config["front_ends"]["sha256"]
         settings = ContrastSettings(**{**config["settings"], "shift": tuple(config["settings"]["shift"])})
         weights = load_file(folder / WEIGHTS)
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise VsrError("bad_model", f"{folder} holds no embeddings that can be read: {one_line(error)}") from error
     loaded = load_model(name)
-    if loaded.weights_sha256 != wanted:
+    if loaded.weights_sha256 != sha256:
         raise VsrError("bad_model", f"{folder} was trained on other front ends than {name} has now")
-    found = Synchrony.of_reader(loaded, name, settings)
+    synchrony = Synchrony.of_reader(loaded, name, settings)
     try:
-        found.fusion.load_state_dict({key: own.float() for key, own in weights.items()})
+        synchrony.fusion.load_state_dict({key: tensor.float() for key, tensor in weights.items()})
     except RuntimeError as error:
         raise VsrError("bad_model", f"{folder}: {one_line(error)[:200]}") from error
-    found.fusion.eval()
-    return found
+    synchrony.fusion.eval()
+    return synchrony

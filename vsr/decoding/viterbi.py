@@ -24,8 +24,8 @@ class Word:
 def align_tokens(log_probs: Tensor, tokens: Sequence[int]) -> list[tuple[int, int, float]]:
     """Best CTC path through ``tokens`` (Viterbi): (first frame, one past the last, confidence) of each token.
 
-    ``log_probs`` is (T, V). The confidence is the mean posterior over the token's frames. A text that does not fit
-    into the frames is spread evenly with confidence 0.
+    ``log_probs`` is (T, V). The confidence is the mean posterior over the token's frames. Tokens that do not fit
+    into the frames are spread evenly with confidence 0.
     """
     if not tokens:
         return []
@@ -48,17 +48,17 @@ def align_tokens(log_probs: Tensor, tokens: Sequence[int]) -> list[tuple[int, in
 def best_path(scores: np.ndarray, skip: np.ndarray) -> np.ndarray | None:
     """Likeliest state of each frame, (T, S) scores -> (T,), None where no path fits; vectorised over states.
 
-    A path begins in one of the first two states, ends in one of the last two, and moves to the next state or, where
-    ``skip`` (S,) says so, to the one after.
+    A path begins in one of the first two states and ends in one of the last two. It stays in a state, comes from the
+    state before, or, where ``skip`` (S,) is true, from two states before.
     """
     frames, states = scores.shape
     total = np.full(states, -np.inf)
     total[:2] = scores[0, :2]
     back = np.zeros((frames, states), np.int8)
     for t in range(1, frames):
-        one = np.concatenate([[-np.inf], total[:-1]])
-        two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]]), -np.inf)
-        moves = np.stack([total, one, two])
+        by_one = np.concatenate([[-np.inf], total[:-1]])
+        by_two = np.where(skip, np.concatenate([[-np.inf, -np.inf], total[:-2]]), -np.inf)
+        moves = np.stack([total, by_one, by_two])
         back[t] = moves.argmax(0)
         total = moves.max(0) + scores[t]
     state = states - 1 if total[-1] >= total[-2] else states - 2
@@ -67,11 +67,11 @@ def best_path(scores: np.ndarray, skip: np.ndarray) -> np.ndarray | None:
     path = np.empty(frames, int)
     for t in range(frames - 1, -1, -1):
         path[t] = state
-        state -= int(back[t, state])  # numpy 2 would keep to int8
+        state -= int(back[t, state])  # numpy 2 would keep int8
     return path
 
 
 def even_spans(frames: int, tokens: int) -> list[tuple[int, int]]:
-    """``tokens`` stretches of equal length over ``frames``."""
+    """``tokens`` spans (start, stop) of equal length over ``frames``."""
     edges = np.linspace(0, frames, tokens + 1).astype(int).tolist()
     return list(zip(edges[:-1], edges[1:], strict=True))

@@ -1,4 +1,4 @@
-"""The words of an n-gram file, and which tokens lead to one of them."""
+"""The words of an n-gram file, and the tokens that can spell them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ from vsr.text.tokenizer import MARK, Tokenizer
 BINARY = b"mmap lm http://kheafield.com/code"
 Opener = Callable[..., AbstractContextManager[Iterable[str]]]
 PACKED: dict[bytes, Opener] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-LAST = chr(0x10FFFF)  # sorts behind every text
+LAST = chr(0x10FFFF)  # sorts after every text
 
 
 class Vocabulary:
-    """A closed list of words as the tokenizer spells them.
+    """A closed list of words in the spelling of a tokenizer.
 
     Args:
         words: without spaces.
-        pieces: the tokenizer's, by token; a token that opens a word begins with a space or SentencePiece's mark.
+        pieces: pieces of the tokenizer by token; a piece that starts a word begins with a space or SentencePiece's
+            mark.
     """
 
     def __init__(self, words: Iterable[str], pieces: Sequence[str]):
@@ -41,16 +42,16 @@ class Vocabulary:
         self._possible: dict[str, Tensor] = {}
 
     def beginning(self, prefix: str) -> range:
-        """The places in ``words`` of those that begin so."""
+        """The indices in ``words`` of the words that begin with ``prefix``."""
         return range(bisect_left(self.words, prefix), bisect_left(self.words, prefix + LAST))
 
     def possible(self, begun: str) -> Tensor:
-        """(V,) bool: the tokens after which the word ``begun`` ("": none is) is still the beginning of a word, or
-        complete and the next one is."""
+        """(V,) bool: the tokens that may follow the unfinished word ``begun`` ("" for none): those that extend it to a
+        prefix of a word, and, where it is complete, those that start another word."""
         if begun not in self._possible:
             complete = not begun or begun in self.known
-            found = [self._goes_on(begun, complete, piece) for piece in self.pieces]
-            self._possible[begun] = torch.tensor(found)
+            is_possible = [self._goes_on(begun, complete, piece) for piece in self.pieces]
+            self._possible[begun] = torch.tensor(is_possible)
         return self._possible[begun]
 
     def _goes_on(self, begun: str, complete: bool, piece: str) -> bool:
@@ -61,18 +62,18 @@ class Vocabulary:
 
 
 def spellings(words: Iterable[str], tokenizer: Tokenizer) -> dict[str, str]:
-    """What the tokenizer writes for a word -> the word, for those that its tokens can write as one word."""
-    found: dict[str, str] = {}
+    """The tokenizer's spelling of a word -> the word, for words that its tokens can write as one word."""
+    words_by_spelling: dict[str, str] = {}
     for word in words:
         ids = tokenizer.encode(word)
         written = tokenizer.decode(ids)
         if written and UNK not in ids and " " not in written:
-            found.setdefault(written, word)
-    return found
+            words_by_spelling.setdefault(written, word)
+    return words_by_spelling
 
 
 def words_of(path: str | Path, model) -> list[str]:
-    """The words of an ARPA or KenLM binary file that ``model`` was read from. Raises VsrError where it lists none."""
+    """The words of the ARPA or KenLM binary file that ``model`` was read from. Raises VsrError where it lists none."""
     with Path(path).open("rb") as stream:
         head = stream.read(len(BINARY))
     words = _binary_words(path) if head == BINARY else arpa_words(_unigrams(path, head))
@@ -83,14 +84,14 @@ def words_of(path: str | Path, model) -> list[str]:
 
 
 def _unigrams(path: str | Path, head: bytes) -> str:
-    """An ARPA file up to its bigrams."""
+    """Text of an ARPA file up to its bigrams, with an end mark."""
     opened: Opener = next((opener for begin, opener in PACKED.items() if head.startswith(begin)), open)
     with opened(path, "rt", encoding="utf-8", errors="replace") as lines:
         return "".join(takewhile(lambda line: not line.startswith("\\2-grams:"), lines)) + "\n\\end\\"
 
 
 def _binary_words(path: str | Path) -> list[str]:
-    """A binary file of KenLM ends in its words, the unknown one first, each with a zero behind it."""
+    """Words of a KenLM binary file, which ends in its zero-terminated words, "<unk>" first."""
     with Path(path).open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         begin = data.rfind(b"<unk>\0")
         return data[begin:].decode("utf-8", errors="replace").split("\0") if begin >= 0 else []

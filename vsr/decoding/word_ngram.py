@@ -1,4 +1,4 @@
-"""Log-probabilities of whole texts by n-grams of words: of an ARPA or KenLM file, or counted here from lines of text.
+"""Log-probabilities of whole texts by word n-grams, from an ARPA or KenLM file or counted here from lines of text.
 
 Counts are smoothed by interpolated Kneser-Ney with one discount (Kneser and Ney 1995; Chen and Goodman 1999).
 """
@@ -27,7 +27,7 @@ class CountedWords:
             self.vocabulary.update(words)
             padded = (BEGIN,) * (order - 1) + tuple(words) + (END,)
             self.counts[-1].update(padded[i : i + order] for i in range(len(words) + 1))
-        for size in range(order - 1, 0, -1):  # lower orders count what stands before, not how often
+        for size in range(order - 1, 0, -1):  # lower orders count distinct left contexts
             self.counts[size - 1].update(gram[1:] for gram in self.counts[size])
         self.totals: list[Counter] = []
         self.kinds: list[Counter] = []
@@ -41,14 +41,14 @@ class CountedWords:
             self.kinds.append(kinds)
 
     def probability(self, context: tuple[str, ...], word: str) -> float:
-        """Of ``word`` after ``context``, of at most order - 1 words; unknown words share what is left."""
+        """Probability of ``word`` after ``context`` of at most order - 1 words; unknown words share what is left."""
         size = len(context)
         lower = self.probability(context[1:], word) if context else 1 / (len(self.vocabulary) + 1)
         total = self.totals[size][context]
         if not total:
             return lower
-        kept = max(0.0, self.counts[size][context + (word,)] - DISCOUNT)
-        return (kept + DISCOUNT * self.kinds[size][context] * lower) / total
+        discounted = max(0.0, self.counts[size][context + (word,)] - DISCOUNT)
+        return (discounted + DISCOUNT * self.kinds[size][context] * lower) / total
 
     def texts(self, texts: Sequence[Sequence[str]]) -> list[float]:
         """Natural log-probability of each text with its end."""
@@ -62,7 +62,7 @@ class CountedWords:
 
 
 class FiledWords:
-    """N-grams of a file. Raises VsrError where KenLM is missing or cannot read it."""
+    """N-grams of an ARPA or KenLM file. Raises VsrError where KenLM is missing or cannot read the file."""
 
     def __init__(self, path: str):
         self.model, _ = read_ngram(path)
@@ -73,7 +73,7 @@ class FiledWords:
 
 
 def counted_from(path: str, norm: Callable[[str], str], order: int = ORDER) -> CountedWords:
-    """N-grams of the lines of a text file. Raises VsrError where it has no words."""
+    """N-grams counted from the lines of a text file. Raises VsrError where it has no words."""
     from vsr.core.files import read_lines
 
     lines = [words for _, line in read_lines(path) if (words := norm(line).split())]
@@ -83,9 +83,9 @@ def counted_from(path: str, norm: Callable[[str], str], order: int = ORDER) -> C
 
 
 def words_of(path: str, norm: Callable[[str], str]) -> CountedWords | FiledWords:
-    """N-grams of a file: ARPA (`.arpa`, `.arpa.gz`) and KenLM (`.bin`, `.klm`) as they are, else lines of text counted.
+    """N-grams of an ARPA (`.arpa`, `.arpa.gz`) or KenLM (`.bin`, `.klm`, `.binary`) file, else counted from its lines.
 
     Raises VsrError.
     """
-    filed = path.endswith((".arpa", ".arpa.gz", ".bin", ".klm", ".binary"))
-    return FiledWords(path) if filed else counted_from(path, norm)
+    is_ngram_file = path.endswith((".arpa", ".arpa.gz", ".bin", ".klm", ".binary"))
+    return FiledWords(path) if is_ngram_file else counted_from(path, norm)

@@ -1,4 +1,4 @@
-"""Log-probabilities of words one after the other, by n-grams of a file or counted from lines of text."""
+"""Log-probabilities word by word, by n-grams of a file or counted from lines of text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vsr.text.normalise import lower
 
 
 class WordLanguage(Protocol):
-    """What the search by words asks of a language model; log-probabilities are natural."""
+    """The interface of a language model in the search by words; log-probabilities are natural."""
 
     def begin(self) -> Any: ...
 
@@ -23,7 +23,7 @@ class WordLanguage(Protocol):
 
 
 class NoLanguage:
-    """Every word is as likely as any."""
+    """No language model: every word scores 0."""
 
     def begin(self) -> None:
         """No state."""
@@ -38,7 +38,7 @@ class NoLanguage:
 
 
 class FiledWordStates:
-    """N-grams of an ARPA or KenLM file. Raises VsrError where KenLM is missing or cannot read it."""
+    """N-grams of an ARPA or KenLM file. Raises VsrError where KenLM is missing or cannot read the file."""
 
     def __init__(self, path: str):
         self.model, self.kenlm = read_ngram(path)
@@ -50,7 +50,7 @@ class FiledWordStates:
         return state
 
     def after(self, state: Any, word: str) -> tuple[Any, float]:
-        """(the state after a word, its log-probability); the word in the case that the file has it in."""
+        """(state after a word, log-probability of the word), with the word in the letter case of the file."""
         forms = [form for form in (word, word.lower(), word.upper()) if form in self.model]
         new = self.kenlm.State()
         return new, self.model.BaseScore(state, forms[0] if forms else word, new) * LN10
@@ -61,19 +61,19 @@ class FiledWordStates:
 
 
 class CountedWordStates:
-    """Kneser-Ney n-grams of lines of text; the state is the words before."""
+    """Kneser-Ney n-grams of lines of text; the state is the previous words."""
 
     def __init__(self, counted: CountedWords):
         self.counted = counted
 
     def begin(self) -> tuple[str, ...]:
-        """The beginning."""
+        """The state before the first word."""
         return (BEGIN,) * (self.counted.order - 1)
 
     def after(self, state: tuple[str, ...], word: str) -> tuple[tuple[str, ...], float]:
-        """(the words before the next one, log-probability)."""
-        found = math.log(self.counted.probability(state, word))
-        return ((*state, word)[1:] if self.counted.order > 1 else ()), found
+        """(state after a word, log-probability of the word)."""
+        log_prob = math.log(self.counted.probability(state, word))
+        return ((*state, word)[1:] if self.counted.order > 1 else ()), log_prob
 
     def end(self, state: tuple[str, ...]) -> float:
         """Log-probability that the text ends here."""
@@ -81,7 +81,7 @@ class CountedWordStates:
 
 
 def word_states(path: str = "", order: int = 3) -> WordLanguage:
-    """N-grams of a file, as they are or, of lines of text, counted here; none without a path. Raises VsrError."""
+    """N-grams of a file, or counted from its lines if it is text; no language model without a path. Raises VsrError."""
     if not path:
         return NoLanguage()
     if path.endswith(FILES):

@@ -1,4 +1,4 @@
-"""Words by their characters, as a tree that a search over smaller tokens walks.
+"""Prefix tree of words by their characters, for a search over smaller tokens.
 
 Shapes: N nodes, V tokens, W words.
 """
@@ -16,8 +16,8 @@ from vsr.text.tokenizer import SPACE, Tokenizer
 
 @dataclass(frozen=True)
 class WordTree:
-    """Words by their characters. child (N, V): the node after a token; word (N,): the word that ends there, or -1;
-    below (N, W): the words that go through. Node 0 is the beginning, the last that of unlisted words."""
+    """Prefix tree of words. child (N, V): the node after a token; word (N,): the word that ends at a node, or -1;
+    below (N, W): the words that pass through a node. Node 0 is the root, the last node stands for unlisted words."""
 
     child: Tensor
     word: Tensor
@@ -43,13 +43,13 @@ class WordTree:
         lost = len(nodes)
         child = torch.full((lost + 1, tokenizer.vocab_size), lost)
         below = torch.zeros(lost + 1, len(words), dtype=torch.bool)
-        for node, (after, own) in enumerate(zip(nodes, through, strict=True)):
-            for token, following in after.items():
+        for node, (children, numbers) in enumerate(zip(nodes, through, strict=True)):
+            for token, following in children.items():
                 child[node, token] = following
-            below[node, sorted(own)] = True
+            below[node, sorted(numbers)] = True
         word = torch.tensor([ends.get(node, -1) for node in range(lost + 1)])
         return cls(child, word, below, tokenizer.encode(f"a{SPACE}a")[1], tokenizer.eos_id)
 
     def to(self, device: torch.device) -> WordTree:
-        """The same tree on another device."""
+        """The tree on another device."""
         return replace(self, child=self.child.to(device), word=self.word.to(device), below=self.below.to(device))

@@ -1,4 +1,4 @@
-"""The page of a model on the hub: what it is, under which licence, what it reaches, how it is used."""
+"""The page of a model on the hub: what the model is, its licence, its figures and how to use it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vsr.evaluation.results import spread
 from vsr.evaluation.results_page import render, training_line
 
 CARD_FILE = "MODEL_CARD.md"
-OWN_TERMS = "other"  # the hub's word for a licence that is none of the usual ones
+OWN_TERMS = "other"  # the hub's name for any other licence
 RESULT_KEYS = ("scores", "date", "commit", "machine", "command", "training", "model")
 USE = """import vsr
 
@@ -25,18 +25,18 @@ print(vsr.load_model().transcribe("clip.mp4", DecodeOptions(lm="{repository}")).
 
 @dataclass(frozen=True)
 class Card:
-    """What a page is made of.
+    """The content of a page.
 
     Args:
         repository: org/name.
         package: vsr or lip2speech.
-        tags: under which the hub files it.
-        licence: the hub's name of it, such as apache-2.0.
-        notice: terms in words, where the weights come from others.
+        tags: of the hub.
+        licence: the hub's name for it, such as apache-2.0.
+        notice: terms in words, if the weights are from another publisher.
         about: Markdown, the model card; "" if there is none.
-        settings: name -> what was trained and how, for models without a card.
+        settings: name -> value of model and training, for models without a card.
         figures: Markdown, with tables; "" if nothing was measured.
-        metrics: (list, metric, value), for the hub's own index.
+        metrics: (list, metric, value), for the hub's index.
         use: Python lines.
     """
 
@@ -66,7 +66,10 @@ class Card:
         if not self.metrics:
             return head
         lists = dict.fromkeys(name for name, _, _ in self.metrics)
-        results = [self._result(name, [(m, v) for where, m, v in self.metrics if where == name]) for name in lists]
+        results = [
+            self._result(name, [(metric, value) for listed, metric, value in self.metrics if listed == name])
+            for name in lists
+        ]
         index = [{"name": self.repository.partition("/")[2], "results": results}]
         return head | {"metrics": sorted({metric for _, metric, _ in self.metrics}), "model-index": index}
 
@@ -81,7 +84,7 @@ class Card:
 def lip_reader_card(folder: Path, config: dict, repository: str, licence: str | None, results: str | None) -> str:
     """The page of a lip reader or a language model.
 
-    Raises VsrError: bad_config without a licence, bad_manifest for figures that cannot be read.
+    Raises VsrError: bad_options without a licence, bad_manifest for figures that cannot be read.
     """
     language = config.get("kind") == "language_model"
     tags = ("language-modeling",) if language else ("visual-speech-recognition", "lip-reading")
@@ -95,16 +98,16 @@ def lip_reader_card(folder: Path, config: dict, repository: str, licence: str | 
 
 
 def trained(config: dict) -> dict:
-    """What stands of a model's training: its figures, or one line where it is the mean of several."""
+    """A model's training for the page: its figures, or one line for an average of several models."""
     return {"weights": training_line(config)} if config.get("averaged") else config.get("training", {})
 
 
 def _metrics(result: dict) -> Iterable[tuple[str, str, float]]:
-    """(list, metric, value): error rates, or accuracies of isolated words."""
-    for name, own in result.get("scores", {}).items():
+    """(list, metric, value): error rates, or accuracy of isolated words."""
+    for name, figures in result.get("scores", {}).items():
         for metric in ("wer", "cer", "top1", "top5"):
-            if own.get(metric) is not None:
-                yield name, metric, own[metric]
+            if figures.get(metric) is not None:
+                yield name, metric, figures[metric]
 
 
 def _listed(settings: dict) -> str:
@@ -112,7 +115,7 @@ def _listed(settings: dict) -> str:
 
 
 def licence_of(given: str | None, config: dict) -> tuple[str, str]:
-    """(the hub's name of the licence, notice). Raises VsrError bad_config if neither user nor model knows it."""
+    """(the hub's name of the licence, notice). Raises VsrError bad_options if neither user nor model gives it."""
     notice = str(config.get("licence") or "")
     if not given and not notice:
         raise VsrError("bad_options", "under which licence? give --licence, such as apache-2.0 or cc-by-4.0")

@@ -1,7 +1,7 @@
-"""All runs of a recipe, one JSON object a line in runs.jsonl beside its RESULTS.md: the page keeps a row of each.
+"""The runs of a recipe, one JSON object per line in runs.jsonl beside its RESULTS.md, which has a row for each.
 
-A run is known by its model's name, its tag and, where it is of one list alone, that list: what is scored again replaces
-its own line and no other.
+A run is identified by its model's name, its tag and, for a run on a single list, that list: a new score replaces the
+line of the same run and no other.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ RESULT_FILE = "result.json"
 
 def outputs_of(page: str | Path) -> list[tuple[Path, Kind]]:
     """The page and the files beside it, for `vsr.core.files.check_outputs`."""
-    run, page = ("a run's figures", "date", "command"), Path(page)
-    beside = ((page.with_name(RESULT_FILE), json_of(*run)), (page.with_name(RUNS_FILE), lines_of(*run)))
+    keys, page = ("a run's figures", "date", "command"), Path(page)
+    beside = ((page.with_name(RESULT_FILE), json_of(*keys)), (page.with_name(RUNS_FILE), lines_of(*keys)))
     return [(page, text_of("a page of results", "# Results")), *beside]
 
 
 def key_of(run: dict) -> tuple[str, str, str]:
-    """(name of the model, tag, list where a run has one alone); all "" of a result of versions that knew no tags."""
+    """(name of the model, tag, list of a run on a single list); all "" for results of versions without tags."""
     return run.get("name", ""), run.get("tag", ""), run.get("list", "")
 
 
 def title_of(run: dict) -> str:
-    """How the page calls a run."""
+    """The title of a run on the page."""
     return ", ".join(filter(None, key_of(run))) or f"run of {run['date']}"
 
 
 def read_runs(folder: str | Path, figures: str) -> list[dict]:
-    """The runs of a folder, the oldest first; of a folder without runs.jsonl, that of its result.json.
+    """The runs of a folder, the oldest first; without runs.jsonl, the run of its result.json.
 
-    ``figures``: the key of a run under which they stand: another task's page has another.
+    ``figures``: the key of a run's figures, which differs between tasks.
 
-    Raises VsrError bad_manifest where a line is no run.
+    Raises VsrError bad_manifest for a line that is not a run.
     """
     folder = Path(folder)
     try:
@@ -56,11 +56,11 @@ def read_runs(folder: str | Path, figures: str) -> list[dict]:
 
 
 def with_run(runs: list[dict], run: dict) -> list[dict]:
-    """The runs with one more; one of the same name and tag makes room for it, where it stood."""
-    keys = [key_of(each) for each in runs]
+    """The runs with one more; it replaces a run of the same name and tag in its place."""
+    keys = [key_of(other) for other in runs]
     if key_of(run) not in keys:
         return [*runs, run]
-    return [run if key == key_of(run) else each for key, each in zip(keys, runs, strict=True)]
+    return [run if key == key_of(run) else other for key, other in zip(keys, runs, strict=True)]
 
 
 def write_runs(folder: str | Path, runs: list[dict]) -> None:

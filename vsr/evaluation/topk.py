@@ -1,4 +1,4 @@
-"""Top-1 and top-5 accuracy of isolated words, the figures of LRW, with the share that was scored and an interval."""
+"""Top-1 and top-5 accuracy of isolated words, as for LRW, with the number of scored clips and an interval."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEADER = "| list | N scored | skipped | top-1 % | 95 % interval | top-5 % |\n|--
 
 @dataclass(frozen=True)
 class WordScore:
-    """One clip; ``rank`` is the place of the right word in the list of hypotheses, 0 if it is not in it."""
+    """One clip; ``rank`` is the place of the right word in the list of hypotheses, 0 if it is not listed."""
 
     id: str
     reference: str
@@ -28,9 +28,9 @@ class WordScore:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A whole test list: shares of the scored clips whose word came first, and came among the first five: None where no
-    list is so long. ``listed``: the share of those whose word stands among the first ``places``, five or as many as the
-    longest list has."""
+    """A whole test list: shares of the scored clips whose word is first, and among the first five (None if no list has
+    five hypotheses). ``listed``: the share of clips whose word is among the first ``places``, five or the length of the
+    longest list."""
 
     top1: float
     top1_low: float
@@ -47,9 +47,9 @@ class Accuracy:
         return asdict(self)
 
     def __str__(self) -> str:
-        among = f"  top-{self.places} {self.listed:.2%}" if self.places > 1 else ""
+        within = f"  top-{self.places} {self.listed:.2%}" if self.places > 1 else ""
         return (
-            f"top-1 {self.top1:.2%} [{self.top1_low:.2%}, {self.top1_high:.2%}]{among}  "
+            f"top-1 {self.top1:.2%} [{self.top1_low:.2%}, {self.top1_high:.2%}]{within}  "
             f"scored {self.scored}  skipped {self.skipped}"
         )
 
@@ -59,20 +59,22 @@ def accuracy(
 ) -> tuple[Accuracy, list[WordScore]]:
     """Compare ``hypotheses`` (id -> words, likeliest first) with ``references`` (id -> word), both in lower case.
 
-    A reference without hypothesis counts as skipped. Raises VsrError when a hypothesis has no reference or there is
+    A reference without a hypothesis counts as skipped. Raises VsrError if a hypothesis has no reference or there is
     nothing to score.
     """
     orphans = sorted(hypotheses.keys() - references.keys())
     if orphans:
         raise VsrError("bad_manifest", f"{len(orphans)} hypotheses have no reference, such as {orphans[0]}")
-    each = [_rank(i, lower(references[i]), [lower(h) for h in hypotheses[i]]) for i in sorted(hypotheses)]
-    if not each:
+    scores = [
+        _rank(key, lower(references[key]), [lower(word) for word in hypotheses[key]]) for key in sorted(hypotheses)
+    ]
+    if not scores:
         raise VsrError("bad_manifest", "nothing to score: no hypotheses")
-    places = min(TOP, max(len(hypotheses[own.id]) for own in each))
-    first, listed = (sum(0 < own.rank <= count for own in each) / len(each) for count in (1, places))
-    low, high = wilson_interval(round(first * len(each)), len(each))
-    top5, skipped = listed if places == TOP else None, len(references) - len(each)
-    return Accuracy(first, low, high, top5, len(each), skipped, listed=listed, places=places), each
+    places = min(TOP, max(len(hypotheses[score.id]) for score in scores))
+    first, listed = (sum(0 < score.rank <= count for score in scores) / len(scores) for count in (1, places))
+    low, high = wilson_interval(round(first * len(scores)), len(scores))
+    top5, skipped = listed if places == TOP else None, len(references) - len(scores)
+    return Accuracy(first, low, high, top5, len(scores), skipped, listed=listed, places=places), scores
 
 
 def _rank(clip_id: str, reference: str, hypotheses: list[str]) -> WordScore:
@@ -81,15 +83,15 @@ def _rank(clip_id: str, reference: str, hypotheses: list[str]) -> WordScore:
 
 
 def wilson_interval(right: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927)."""
+    """95 % interval of a proportion (Wilson 1927)."""
     share, weight = right / total, z * z / total
     middle = (share + weight / 2) / (1 + weight)
-    reach = z / (1 + weight) * math.sqrt(share * (1 - share) / total + weight / (4 * total))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    half_width = z / (1 + weight) * math.sqrt(share * (1 - share) / total + weight / (4 * total))
+    return max(0.0, middle - half_width), min(1.0, middle + half_width)
 
 
 def read_ranked(path: str | Path) -> dict[str, list[str]]:
-    """id -> words, likeliest first, of the JSONL that `vsr decode` writes with a model that tells words apart.
+    """id -> words, likeliest first, from the JSONL that `vsr decode` writes with a model for isolated words.
 
     Raises VsrError naming the line.
     """
@@ -97,7 +99,7 @@ def read_ranked(path: str | Path) -> dict[str, list[str]]:
     for number, line in read_lines(path):
         try:
             record = json.loads(line)
-            key, words = record["id"], [own["text"] for own in record["nbest"]]
+            key, words = record["id"], [hypothesis["text"] for hypothesis in record["nbest"]]
             if not words:
                 raise ValueError
         except (ValueError, KeyError, TypeError) as error:
@@ -109,8 +111,8 @@ def read_ranked(path: str | Path) -> dict[str, list[str]]:
 
 
 def write_ranks(path: str | Path, each: list[WordScore]) -> None:
-    """One line a clip: id, rank of the right word (0: not listed), reference, hypothesis."""
-    rows = (f"{own.id}\t{own.rank}\t{own.reference}\t{own.hypothesis}" for own in each)
+    """One line per clip: id, rank of the right word (0: not listed), reference, hypothesis."""
+    rows = (f"{score.id}\t{score.rank}\t{score.reference}\t{score.hypothesis}" for score in each)
     write_lines(path, ["id\trank\treference\thypothesis", *rows])
 
 

@@ -1,5 +1,5 @@
-"""BLEU (Papineni et al. 2002) and chrF (Popovic 2015) of translations, as sacrebleu computes them (Post 2018), with its
-signature, the brevity, and a 95 % interval by bootstrap over the clips."""
+"""BLEU (Papineni et al. 2002) and chrF (Popovic 2015) of translations, as sacrebleu computes them (Post 2018), with
+sacrebleu's signature and a 95 % bootstrap interval over the clips."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from vsr.core.packages import needed
 from vsr.evaluation.bootstrap import RESAMPLES
 
 METRICS = ("bleu", "chrf")
-Statistics = Sequence[Sequence[float]]  # of each clip, that are summed over a list
+Statistics = Sequence[Sequence[float]]  # per clip; their sums give the figure of a list
 
 
 @dataclass(frozen=True)
 class TranslationScore:
-    """The figure of a list from 0 to 100, its interval, clips that were scored and left out; ``signature`` says how."""
+    """The figure of a list from 0 to 100, its interval, numbers of scored and skipped clips; ``signature`` of the
+    computation."""
 
     metric: str
     value: float
@@ -43,7 +44,7 @@ class TranslationScore:
 def score_translations(
     references: Mapping[str, str], hypotheses: Mapping[str, str], metric: str = "bleu"
 ) -> TranslationScore:
-    """Score id -> text; a reference without hypothesis is skipped. BLEU counts words as mteval-13a takes texts apart.
+    """Score id -> text; a reference without a hypothesis is skipped. BLEU counts words as tokenised by mteval-13a.
 
     Raises VsrError: bad_manifest for a hypothesis without reference, or none at all; missing_package; bad_options for
     another metric.
@@ -53,24 +54,24 @@ def score_translations(
     ids = sorted(hypotheses)
     if not ids:
         raise VsrError("bad_manifest", "nothing to score: there is no hypothesis")
-    counted = opened(metric)
-    texts, true = [hypotheses[i] for i in ids], [references[i] for i in ids]
-    value = counted.corpus_score(texts, [true]).score
-    low, high = _interval(counted, statistics(counted, texts, true))
+    scorer = opened(metric)
+    texts, targets = [hypotheses[i] for i in ids], [references[i] for i in ids]
+    value = scorer.corpus_score(texts, [targets]).score
+    low, high = _interval(scorer, statistics(scorer, texts, targets))
     skipped = len(references) - len(ids)
-    return TranslationScore(metric, value, low, high, len(ids), skipped, str(counted.get_signature()))
+    return TranslationScore(metric, value, low, high, len(ids), skipped, str(scorer.get_signature()))
 
 
 def opened(metric: str) -> Any:
     """sacrebleu's metric of that name. Raises VsrError."""
     if metric not in METRICS:
         raise VsrError("bad_options", f"unknown metric '{metric}'; known: {', '.join(METRICS)}")
-    found = needed("sacrebleu.metrics", f"the metric {metric}", "pip install sacrebleu")
-    return found.BLEU() if metric == "bleu" else found.CHRF()
+    metrics = needed("sacrebleu.metrics", f"the metric {metric}", "pip install sacrebleu")
+    return metrics.BLEU() if metric == "bleu" else metrics.CHRF()
 
 
 def statistics(counted: Any, texts: Sequence[str], true: Sequence[str]) -> list[list[float]]:
-    """What each pair adds to the figure of a list."""
+    """Statistics of each pair of texts, which add up to the figure of a list."""
     return counted._extract_corpus_statistics(list(texts), [list(true)])
 
 
@@ -79,30 +80,30 @@ def of_statistics(counted: Any, rows: Statistics) -> float:
     return float(counted._aggregate_and_compute(rows).score)
 
 
-def _interval(counted: Any, rows: Statistics, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """Of the figure when clips are drawn with replacement (Koehn 2004)."""
+def _interval(scorer: Any, rows: Statistics, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
+    """Interval of the figure when clips are drawn with replacement (Koehn 2004)."""
     rng = random.Random(seed)
-    found = sorted(of_statistics(counted, rng.choices(rows, k=len(rows))) for _ in range(RESAMPLES))
-    return _bounds(found, level)
+    values = sorted(of_statistics(scorer, rng.choices(rows, k=len(rows))) for _ in range(RESAMPLES))
+    return _bounds(values, level)
 
 
 def paired_gain(
     references: Mapping[str, str], before: Mapping[str, str], after: Mapping[str, str], metric: str = "bleu",
     seed: int = 0,
 ) -> tuple[float, float, float]:  # fmt: skip
-    """(gain, low, high) of the figure from ``before`` to ``after`` on the clips of both, drawn together."""
-    ids, counted, rng = sorted(before.keys() & after.keys()), opened(metric), random.Random(seed)
-    true = [references[i] for i in ids]
-    rows = [statistics(counted, [own[i] for i in ids], true) for own in (before, after)]
+    """(gain, low, high) of the figure from ``before`` to ``after`` on clips that both have, drawn in pairs."""
+    ids, scorer, rng = sorted(before.keys() & after.keys()), opened(metric), random.Random(seed)
+    targets = [references[i] for i in ids]
+    rows = [statistics(scorer, [texts[i] for i in ids], targets) for texts in (before, after)]
 
     def gain(places: Sequence[int]) -> float:
-        first, second = (of_statistics(counted, [own[i] for i in places]) for own in rows)
+        first, second = (of_statistics(scorer, [system[i] for i in places]) for system in rows)
         return second - first
 
-    found = sorted(gain(rng.choices(range(len(ids)), k=len(ids))) for _ in range(RESAMPLES))
-    return gain(range(len(ids))), *_bounds(found)
+    gains = sorted(gain(rng.choices(range(len(ids)), k=len(ids))) for _ in range(RESAMPLES))
+    return gain(range(len(ids))), *_bounds(gains)
 
 
-def _bounds(found: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+def _bounds(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
     tail = (1 - level) / 2
-    return found[int(tail * len(found))], found[int((1 - tail) * len(found)) - 1]
+    return values[int(tail * len(values))], values[int((1 - tail) * len(values)) - 1]

@@ -1,4 +1,4 @@
-"""Error rates of phonemes, visemes and characters; a word that has several pronunciations counts by the nearest.
+"""Error rates of phonemes, visemes and characters; of a word's pronunciations, the nearest counts.
 
 Shapes: N units of the reference, H units of the hypothesis.
 """
@@ -22,7 +22,7 @@ Units = tuple[str, ...]
 
 
 class Edits(NamedTuple):
-    """Errors of one utterance, their kinds, and the units of its reference."""
+    """Errors of one utterance, by kind, and the number of units of its reference."""
 
     errors: int = 0
     substitutions: int = 0
@@ -31,33 +31,37 @@ class Edits(NamedTuple):
     units: int = 0
 
     def plus(self, substituted: int = 0, deleted: int = 0, inserted: int = 0, units: int = 0) -> Edits:
-        """With so many more."""
-        new = substituted + deleted + inserted
-        found = self.substitutions + substituted, self.deletions + deleted, self.insertions + inserted
-        return Edits(self.errors + new, *found, self.units + units)
+        """The edits with these added."""
+        errors = substituted + deleted + inserted
+        kinds = self.substitutions + substituted, self.deletions + deleted, self.insertions + inserted
+        return Edits(self.errors + errors, *kinds, self.units + units)
 
 
 def least_edits(words: Sequence[Sequence[Units]], hypothesis: Sequence[str]) -> Edits:
-    """The fewest edits between ``hypothesis`` (H,) and any choice of one variant for each of the words.
+    """The fewest edits between ``hypothesis`` (H,) and any choice of one variant for each word.
 
-    Exact: the row of each prefix of the words is the best of those that their variants give. Of choices with equal
-    errors the first is taken.
+    Exact: the row of each prefix of words is the minimum over the rows of its last word's variants. Among choices with
+    equal errors the first is taken.
     """
     row = [Edits().plus(inserted=count) for count in range(len(hypothesis) + 1)]
     for variants in words:
-        rows = [_through(row, own, hypothesis) for own in dict.fromkeys(variants)]
-        row = [min(own, key=lambda edits: edits.errors) for own in zip(*rows, strict=True)] if rows else row
+        rows = [_through(row, variant, hypothesis) for variant in dict.fromkeys(variants)]
+        row = (
+            [min(candidates, key=lambda edits: edits.errors) for candidates in zip(*rows, strict=True)] if rows else row
+        )
     return row[-1]
 
 
 def _through(row: list[Edits], units: Units, hypothesis: Sequence[str]) -> list[Edits]:
-    """The row of edits after the further units of a reference."""
+    """The row of edits after more units of the reference."""
     for unit in units:
-        new = [row[0].plus(deleted=1, units=1)]
-        for before, above, said in zip(row, row[1:], hypothesis, strict=False):
-            right = before.plus(substituted=int(said != unit), units=1)
-            new.append(min(right, above.plus(deleted=1, units=1), new[-1].plus(inserted=1), key=_errors))
-        row = new
+        next_row = [row[0].plus(deleted=1, units=1)]
+        for diagonal, above, read in zip(row, row[1:], hypothesis, strict=False):
+            substitution = diagonal.plus(substituted=int(read != unit), units=1)
+            next_row.append(
+                min(substitution, above.plus(deleted=1, units=1), next_row[-1].plus(inserted=1), key=_errors)
+            )
+        row = next_row
     return row
 
 
@@ -67,7 +71,7 @@ def _errors(edits: Edits) -> int:
 
 @dataclass(frozen=True)
 class UnitScore:
-    """A test list by units; an interval of 95 % by bootstrap over its utterances."""
+    """Score of a test list by units, with a 95 % bootstrap interval over its utterances."""
 
     unit: str
     rate: float
@@ -99,61 +103,61 @@ def score_units(
     references: Mapping[str, str], records: Mapping[str, Mapping[str, Any]], unit: str, dictionary: Sequence[str] = (),
     normaliser_name: str = "lower",
 ) -> tuple[UnitScore, dict[str, Edits]]:  # fmt: skip
-    """Score texts, or strings of phonemes or visemes where a record's "unit" says so, by units.
+    """Score texts by units; records may also have phonemes or visemes, if their "unit" says so.
 
-    Raises VsrError bad_manifest where a hypothesis has no reference, nothing can be scored, or what was read cannot be
-    turned into such units.
+    Raises VsrError bad_manifest if a hypothesis has no reference, nothing can be scored, or a hypothesis cannot be
+    converted to such units.
     """
     orphans = sorted(records.keys() - references.keys())
     if orphans:
         raise VsrError("bad_manifest", f"{len(orphans)} hypotheses have no reference, such as {orphans[0]}")
     pronouncer = Pronouncer(dictionary) if unit != "char" else None
     norm = normaliser(normaliser_name)
-    each = {
+    edits = {
         key: least_edits(reference_units(norm(references[key]), unit, pronouncer),
                          hypothesis_units(records[key], unit, pronouncer, norm))
         for key in sorted(references) if key in records
     }  # fmt: skip
-    if not sum(own.units for own in each.values()):
+    if not sum(utterance.units for utterance in edits.values()):
         raise VsrError("bad_manifest", f"nothing to score: no hypothesis has a reference with {unit}s")
-    total = Edits._make(sum(column) for column in zip(*each.values(), strict=True))
-    low, high = interval(list(each.values()))
+    total = Edits._make(sum(column) for column in zip(*edits.values(), strict=True))
+    low, high = interval(list(edits.values()))
     kinds = total.substitutions, total.deletions, total.insertions
     guessed = sum(pronouncer.guessed.values()) if pronouncer else 0
     return UnitScore(
-        unit, total.errors / total.units, low, high, *kinds, total.units, len(each), len(references) - len(each),
+        unit, total.errors / total.units, low, high, *kinds, total.units, len(edits), len(references) - len(edits),
         tuple(dictionary) if pronouncer else (), guessed,
-    ), each  # fmt: skip
+    ), edits  # fmt: skip
 
 
 def interval(each: Sequence[Edits], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
     """Interval of the rate when utterances are drawn with replacement (Bisani and Ney 2004)."""
-    return rate_interval([(own.errors, own.units) for own in each], level, seed)
+    return rate_interval([(edits.errors, edits.units) for edits in each], level, seed)
 
 
 def reference_units(text: str, unit: str, pronouncer: Pronouncer | None) -> list[list[Units]]:
-    """The variants of each word of a normalised text; of characters the text itself. A word that nobody can say is one
-    unit, which nothing matches."""
+    """The variants of each word of a normalised text; for characters, the text itself. A word without a pronunciation
+    is one unit that nothing matches."""
     if pronouncer is None:
         return [[tuple(text)]]
-    return [[_shown(own, unit) for own in found] or [("?",)] for found in pronouncer.words(text)]
+    return [[_shown(phones, unit) for phones in variants] or [("?",)] for variants in pronouncer.words(text)]
 
 
 def hypothesis_units(record: Mapping[str, Any], unit: str, pronouncer: Pronouncer | None, norm) -> Units:
-    """What was read, in units: of words the first pronunciations. Raises VsrError bad_manifest."""
-    said, text = record.get("unit", "text"), record["text"]
-    if said == "text":
+    """A hypothesis in units: the first pronunciations of its words, or its own units. Raises VsrError bad_manifest."""
+    source, text = record.get("unit", "text"), record["text"]
+    if source == "text":
         if pronouncer is None:
             return tuple(norm(text))
-        first = (found[0] if found else ("?",) for found in pronouncer.words(norm(text)))
-        return tuple(own for phones in first for own in _shown(phones, unit))
-    units = tuple(own for own in text.split() if own != MARK)
-    if unit not in UNITS or said == "viseme" and unit == "phoneme":
-        raise VsrError("bad_manifest", f"what was read are {said}s: {unit}s cannot be made of them")
-    odd = next((own for own in units if own not in (PHONEMES if said == "phoneme" else VISEMES)), None)
-    if odd is not None:
-        raise VsrError("bad_manifest", f"{odd!r} is no {said}")
-    return _shown(units, unit) if said == "phoneme" else units
+        first = (variants[0] if variants else ("?",) for variants in pronouncer.words(norm(text)))
+        return tuple(symbol for phones in first for symbol in _shown(phones, unit))
+    units = tuple(symbol for symbol in text.split() if symbol != MARK)
+    if unit not in UNITS or source == "viseme" and unit == "phoneme":
+        raise VsrError("bad_manifest", f"what was read are {source}s: {unit}s cannot be made of them")
+    unknown = next((symbol for symbol in units if symbol not in (PHONEMES if source == "phoneme" else VISEMES)), None)
+    if unknown is not None:
+        raise VsrError("bad_manifest", f"{unknown!r} is no {source}")
+    return _shown(units, unit) if source == "phoneme" else units
 
 
 def _shown(phones: Units, unit: str) -> Units:
@@ -161,6 +165,6 @@ def _shown(phones: Units, unit: str) -> Units:
 
 
 def token_edits(tokenizer: UnitTokenizer, text: str, tokens: Sequence[int]) -> Edits:
-    """Edits of tokens that a reader of units found, against all pronunciations of a text; marks do not count."""
-    words = [[tuple(tokenizer.pieces(own)) for own in tokenizer.variants(word)] for word in lower(text).split()]
+    """Edits between the tokens of a unit recogniser and all pronunciations of a text; marks do not count."""
+    words = [[tuple(tokenizer.pieces(variant)) for variant in tokenizer.variants(word)] for word in lower(text).split()]
     return least_edits(words, [piece for piece in tokenizer.pieces(tokens) if piece and piece != MARK])

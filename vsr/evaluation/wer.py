@@ -1,4 +1,4 @@
-"""Corpus word and character error rates with their parts, the share that was scored, and a bootstrap interval."""
+"""Word and character error rates of a corpus, by kind of error, with the number of scored clips and an interval."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class UtteranceScore:
 
 @dataclass(frozen=True)
 class Score:
-    """A whole test list: summed errors over summed reference words, as jiwer counts them."""
+    """Score of a whole test list: summed errors over summed reference words, as in jiwer."""
 
     wer: float
     wer_low: float
@@ -63,15 +63,15 @@ class Score:
 
 def word_errors(reference: str, hypothesis: str) -> tuple[int, int]:
     """(edits, reference words) of one pair of texts."""
-    one = score_utterance("", reference, hypothesis)
-    return one.errors, one.words
+    utterance = score_utterance("", reference, hypothesis)
+    return utterance.errors, utterance.words
 
 
 def score_utterance(clip_id: str, reference: str, hypothesis: str) -> UtteranceScore:
     """Word and character edits of one pair of normalised texts."""
     import jiwer
 
-    if not reference:  # jiwer refuses empty references: every word is then an insertion
+    if not reference:  # jiwer refuses an empty reference, for which every word is an insertion
         inserted = len(hypothesis.split())
         return UtteranceScore(clip_id, reference, hypothesis, 0, 0, 0, inserted, 0, len(hypothesis))
     words = jiwer.process_words(reference, hypothesis)
@@ -86,41 +86,43 @@ def score_utterance(clip_id: str, reference: str, hypothesis: str) -> UtteranceS
 def score(
     references: Mapping[str, str], hypotheses: Mapping[str, str], normaliser_name: str = "lower"
 ) -> tuple[Score, list[UtteranceScore]]:
-    """Score ``hypotheses`` (id -> text) against ``references``; a reference without hypothesis counts as skipped.
+    """Score ``hypotheses`` (id -> text) against ``references``; a reference without a hypothesis counts as skipped.
 
-    Raises VsrError when a hypothesis has no reference or nothing can be scored.
+    Raises VsrError if a hypothesis has no reference or nothing can be scored.
     """
     orphans = sorted(hypotheses.keys() - references.keys())
     if orphans:
         raise VsrError("bad_manifest", f"{len(orphans)} hypotheses have no reference, such as {orphans[0]}")
     norm = normaliser(normaliser_name)
-    each = [score_utterance(i, norm(references[i]), norm(hypotheses[i])) for i in sorted(references) if i in hypotheses]
-    words = sum(u.words for u in each)
+    utterances = [
+        score_utterance(i, norm(references[i]), norm(hypotheses[i])) for i in sorted(references) if i in hypotheses
+    ]
+    words = sum(u.words for u in utterances)
     if not words:
         raise VsrError("bad_manifest", "nothing to score: no hypothesis has a reference with words")
-    low, high = bootstrap_interval(each)
+    low, high = bootstrap_interval(utterances)
     return Score(
-        wer=sum(u.errors for u in each) / words,
+        wer=sum(u.errors for u in utterances) / words,
         wer_low=low,
         wer_high=high,
-        cer=sum(u.character_errors for u in each) / sum(u.characters for u in each),
-        substitutions=sum(u.substitutions for u in each),
-        deletions=sum(u.deletions for u in each),
-        insertions=sum(u.insertions for u in each),
+        cer=sum(u.character_errors for u in utterances) / sum(u.characters for u in utterances),
+        substitutions=sum(u.substitutions for u in utterances),
+        deletions=sum(u.deletions for u in utterances),
+        insertions=sum(u.insertions for u in utterances),
         words=words,
-        scored=len(each),
-        skipped=len(references) - len(each),
+        scored=len(utterances),
+        skipped=len(references) - len(utterances),
         normaliser=normaliser_name,
-    ), each
+    ), utterances
 
 
 def bootstrap_interval(each: list[UtteranceScore], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
     """Interval of the WER when utterances are drawn with replacement (Bisani and Ney 2004)."""
-    return rate_interval([(own.errors, own.words) for own in each], level, seed)
+    return rate_interval([(utterance.errors, utterance.words) for utterance in each], level, seed)
 
 
 def write_tsv(path: str | Path, each: list[UtteranceScore]) -> None:
-    """One line an utterance: id, errors, S, D, I, words, reference, hypothesis."""
+    """One line per utterance: id, errors, S, D, I, words, reference, hypothesis."""
     header = "id\terrors\tsubstitutions\tdeletions\tinsertions\twords\treference\thypothesis"
     rows = (
         f"{u.id}\t{u.errors}\t{u.substitutions}\t{u.deletions}\t{u.insertions}\t{u.words}\t{u.reference}\t{u.hypothesis}"
@@ -130,12 +132,12 @@ def write_tsv(path: str | Path, each: list[UtteranceScore]) -> None:
 
 
 def read_hypotheses(path: str | Path) -> dict[str, str]:
-    """id -> text of the JSONL that `vsr decode` writes. Raises VsrError naming the line."""
+    """id -> text from the JSONL that `vsr decode` writes. Raises VsrError naming the line."""
     return {key: record["text"] for key, record in read_records(path).items()}
 
 
 def read_records(path: str | Path) -> dict[str, dict]:
-    """id -> line of the JSONL that `vsr decode` writes. Raises VsrError naming the line."""
+    """id -> record from the JSONL that `vsr decode` writes. Raises VsrError naming the line."""
     records: dict[str, dict] = {}
     for number, line in read_lines(path):
         try:
@@ -152,16 +154,16 @@ def read_records(path: str | Path) -> dict[str, dict]:
 
 
 def origin(references: str | Path, hypotheses: str | Path) -> dict:
-    """What a score was made from: both files, and what the hypotheses were made from where their folder records it.
+    """The inputs of a score: both files, and the recorded inputs of the hypotheses, if their folder has a record.
 
-    "file" of the hypotheses is their path as it was given.
+    "file" of the hypotheses is their path as given.
     """
     path = Path(hypotheses)
     ledger = Ledger(path.parent)
-    found = identify(path)
-    own = ledger.records.get(path.name)
-    made = own["made"] if own and own["file"].get("sha256") == found.get("sha256") else {}
+    identity = identify(path)
+    record = ledger.records.get(path.name)
+    inputs = record["made"] if record and record["file"].get("sha256") == identity.get("sha256") else {}
     return {
-        "references": essence(identify(references)), "hypotheses": essence(found) | {"file": str(hypotheses)},
-        "made": essence(made),
+        "references": essence(identify(references)), "hypotheses": essence(identity) | {"file": str(hypotheses)},
+        "made": essence(inputs),
     }  # fmt: skip

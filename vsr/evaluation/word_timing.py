@@ -1,4 +1,4 @@
-"""How far word times are off: borders of the words that were read right, against the corpus' own."""
+"""Errors of word times: boundaries of correctly read words against those of the corpus."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from vsr.text.normalise import lower
 
 
 def time_errors(clips: Iterable[Clip], records: Mapping[str, dict]) -> dict[str, float]:
-    """Mean and median distance (ms) of starts and ends, and how many words were compared.
+    """Mean and median distance (ms) of starts and ends, and the number of words compared.
 
     Args:
-        clips: references, with their words' times.
+        clips: references, with word times.
         records: id -> line of `vsr decode`, with "words".
 
-    Empty where the corpus or the decoder gives no times.
+    Empty if the corpus or the decoder has no times.
     """
     errors, count = [], 0
     for clip in clips:
@@ -31,7 +31,7 @@ def time_errors(clips: Iterable[Clip], records: Mapping[str, dict]) -> dict[str,
 
 
 def _same(reference: tuple, read: list[dict]) -> list[tuple[tuple, dict]]:
-    """Pairs of a reference's (word, start, end) and the word that was read in its place, where they are equal."""
+    """Pairs of a reference's (word, start, end) and the equal word aligned with it."""
     import jiwer
 
     if not reference or not read:
@@ -47,5 +47,5 @@ def _same(reference: tuple, read: list[dict]) -> list[tuple[tuple, dict]]:
 
 
 def _one(word: str) -> str:
-    """A word as it is compared: normalised, and never two or none, which would shift the places of all that follow."""
+    """A word for comparison: normalised, and always a single word, as others would shift all following places."""
     return lower(word).replace(" ", "") or "-"

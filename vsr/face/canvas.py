@@ -1,7 +1,8 @@
-"""One scale for a shot whose resolution changes, as that of calls does: its tracks count in pixels of its first frame.
+"""A common coordinate system for a shot whose resolution changes, as in video calls.
 
-Frames keep their own pixels, so nothing that a later one resolves is lost. The canvas of a shot is (H, W) of its first
-frame; x' = x * ratio leads from the canvas to a frame. Where the two have one size nothing is computed.
+The canvas of a shot is the size (H, W) of its first frame, and its tracks are in pixels of the canvas. Frames keep
+their own pixels, so that later frames of higher resolution lose nothing; x' = x * ratio converts canvas coordinates to
+those of a frame. Nothing is computed where both have the same size.
 
 Shapes: frame shapes (H, W, ...); points (..., 2) pixels; matrices (2, 3) from pixels to a crop.
 """
@@ -18,27 +19,29 @@ Shape = tuple[int, ...]
 
 
 def ratio(shape: Shape, canvas: Shape | None) -> np.ndarray | None:
-    """(2,) float32 pixels of a frame of that shape for one of the canvas, by x, y; None where both are the same."""
+    """Frame pixels per canvas pixel (2,) float32 in x and y; None where both have the same size."""
     if canvas is None or shape[:2] == canvas[:2]:
         return None
     return np.array([shape[1] / canvas[1], shape[0] / canvas[0]], np.float32)
 
 
 def faces_on_canvas(faces: list[Face], shape: Shape, canvas: Shape) -> list[Face]:
-    """Faces that were found in a frame of that shape, in pixels of the canvas."""
-    by = ratio(shape, canvas)
-    if by is None:
+    """Convert faces found in a frame of this shape to pixels of the canvas."""
+    scale = ratio(shape, canvas)
+    if scale is None:
         return faces
-    return [replace(face, points=face.points / by, box=tuple((face.box / np.tile(by, 2)).tolist())) for face in faces]
+    return [
+        replace(face, points=face.points / scale, box=tuple((face.box / np.tile(scale, 2)).tolist())) for face in faces
+    ]
 
 
 def points_on_frame(points: np.ndarray, shape: Shape, canvas: Shape | None) -> np.ndarray:
-    """Points of the canvas in pixels of a frame of that shape."""
-    by = ratio(shape, canvas)
-    return points if by is None else points * by
+    """Convert points on the canvas to pixels of a frame of this shape."""
+    scale = ratio(shape, canvas)
+    return points if scale is None else points * scale
 
 
 def matrix_on_frame(matrix: np.ndarray, shape: Shape, canvas: Shape | None) -> np.ndarray:
-    """The matrix that cuts from a frame of that shape what `matrix` cuts from the canvas."""
-    by = ratio(shape, canvas)
-    return matrix if by is None else np.column_stack([matrix[:, :2] / by, matrix[:, 2]])
+    """The matrix that crops from a frame of this shape what `matrix` crops from the canvas."""
+    scale = ratio(shape, canvas)
+    return matrix if scale is None else np.column_stack([matrix[:, :2] / scale, matrix[:, 2]])

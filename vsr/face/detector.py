@@ -1,6 +1,6 @@
-"""Where the faces are in a frame, found again or followed from the frame before.
+"""Face detection in a frame, with tracking from the previous frame.
 
-`MediaPipeMesh` is the detector that everything uses unless the environment names another (`vsr.face.landmarker`).
+`MediaPipeMesh` is the default detector, unless the environment names another (`vsr.face.landmarker`).
 
 Shapes: frame (H, W, 3) uint8 RGB; faces as in `vsr.face.faces`.
 """
@@ -20,12 +20,12 @@ from vsr.face.networks import NETWORKS
 from vsr.face.surroundings import Surroundings
 
 SMALL_FACE = 0.16  # of the frame's shorter side
-SEARCH_WITHIN = (2, 8)  # looks at known faces until others are looked for: if the frame changes, and if not
+SEARCH_WITHIN = (2, 8)  # frames until other faces are searched for, if the frame changes and if it does not
 
 
 class Detector(Protocol):
-    """Finds faces. May remember the frame before to be fast, so each video that is being read needs one of its own;
-    `reset` says that another video begins."""
+    """Finds faces. A detector may keep the previous frame for speed, so each video needs its own; `reset` begins
+    another video."""
 
     def detect(self, frame: np.ndarray) -> list[Face]: ...
 
@@ -33,9 +33,9 @@ class Detector(Protocol):
 
 
 def default_detector() -> Detector:
-    """A detector for one video. It is made in no time, since the networks are loaded once and shared by all threads.
+    """A detector for one video; cheap, since the networks are loaded once and shared by all threads.
 
-    `TasksMesh` takes the place of the usual one where `vsr.face.landmarker.landmarker_file` names a file for it.
+    It is a `TasksMesh` if `vsr.face.landmarker.landmarker_file` names a model file.
     Raises VsrError: missing_package, bad_model, forked.
     """
     model = landmarker_file()
@@ -43,12 +43,12 @@ def default_detector() -> Detector:
 
 
 class MediaPipeMesh:
-    """The face mesh of mediapipe 0.10.21 and older, whose models are inside the wheel.
+    """The face mesh of mediapipe 0.10.21 and older, whose wheel contains the models.
 
-    A face that is known is followed: the mesh is laid on the region where it was. Where somebody is lost or nobody
-    known, where the frame changes beside the faces, and every eighth time, a short-range detector looks for
-    others. A new face (which may be a false positive) and a small one (which the mesh loses in motion) are confirmed by
-    a full-range detector, which also sees faces that the other does not: on those the mesh is laid in an enlarged cut.
+    Known faces are tracked: the mesh is fitted in the region of the previous frame. A short-range detector searches for
+    further faces when one is lost or none is known, when the frame changes outside the faces, and every eighth time.
+    New faces (possibly false positives) and small ones (which the mesh loses in motion) are confirmed by a full-range
+    detector; the mesh of faces that only this one sees is fitted in an enlarged part of the frame.
     """
 
     def __init__(self, max_faces: int = MAX_FACES):
@@ -57,14 +57,14 @@ class MediaPipeMesh:
         self.reset()
 
     def fresh(self) -> MediaPipeMesh:
-        """The same for another video, so that both can be read at once."""
+        """A detector for another video, so that both can be read at the same time."""
         return MediaPipeMesh(self._max_faces)
 
     def reset(self) -> None:
-        """Forget the faces of the video before, so that a result depends on its own video only."""
+        """Forget the faces of the previous video."""
         self._known: list[Face] = []
-        self._unseen = FPS  # frames since somebody was seen
-        self._looks = 0  # since others were looked for
+        self._unseen = FPS  # frames since a face was seen
+        self._looks = 0  # frames since the last search for other faces
         self._surroundings = Surroundings()
 
     def detect(self, frame: np.ndarray) -> list[Face]:
@@ -83,7 +83,7 @@ class MediaPipeMesh:
         return self._known
 
     def _again(self, frame: np.ndarray, old: Face) -> Face | None:
-        """A known face where it is now."""
+        """A known face at its new position; None if it is lost."""
         face = self._laid(frame, old.region)
         return face if face and way_between(face, old) < MAX_STEP else None
 
@@ -92,7 +92,7 @@ class MediaPipeMesh:
         return None if mesh is None else face_of(mesh, score)
 
     def _search_due(self, frame: np.ndarray, followed: list[Face]) -> bool:
-        """Whether to look for others than those who are followed."""
+        """Whether to search for faces other than those that are tracked."""
         self._looks += 1
         soonest, latest = SEARCH_WITHIN
         lost = not followed or len(followed) < len(self._known)
@@ -104,14 +104,14 @@ class MediaPipeMesh:
         return len(followed) < self._max_faces
 
     def _new_faces(self, frame: np.ndarray, followed: list[Face]) -> list[Face]:
-        """Faces that the short-range detector sees beside those who are followed."""
+        """Faces that the short-range detector finds besides those that are tracked."""
         fresh = [seen for seen in self._networks.near.find(frame) if seen.score >= 0.5 and not is_among(seen, followed)]
         return [face for seen in fresh if (face := self._laid(frame, seen.region, seen.score))]
 
     def _confirmed(self, frame: np.ndarray, followed: list[Face], new_faces: list[Face]) -> list[Face]:
-        """Large faces that are followed, others as far as the full-range detector bears them out, and its own.
+        """Large tracked faces, others that the full-range detector confirms, and faces that only this detector finds.
 
-        Where that detector sees nobody, a new face counts only if nobody was there in the last second either.
+        If it finds none, new faces count only if there was no face within the last second.
         """
         boxes = self._networks.far.find(frame)[: self._max_faces]
         confirmed = [face for face in followed + new_faces if any(same_face(seen, face) for seen in boxes)]
@@ -122,12 +122,12 @@ class MediaPipeMesh:
         return [face for face in followed if _is_large(face, frame)] + confirmed + looked
 
     def _enlarged(self, frame: np.ndarray, seen: Seen) -> list[Face]:
-        """Faces in an enlarged cut round one that was seen."""
+        """Faces in an enlarged part of the frame around a detected one."""
         cut, scale, corner = _enlarged(frame, seen.box)
         if cut is None:
             return []
-        found = [self._laid(cut, nearer.region) for nearer in self._networks.near.find(cut)[:1]]
-        return [_moved(face, scale, corner, seen.score) for face in found if face]
+        faces = [self._laid(cut, nearer.region) for nearer in self._networks.near.find(cut)[:1]]
+        return [_moved(face, scale, corner, seen.score) for face in faces if face]
 
 
 def _is_large(face: Face, frame: np.ndarray) -> bool:
@@ -135,7 +135,7 @@ def _is_large(face: Face, frame: np.ndarray) -> bool:
 
 
 def _enlarged(frame: np.ndarray, box: tuple) -> tuple[np.ndarray | None, float, tuple[int, int]]:
-    """(square cut of 2.5 faces at >= 256 pixels, scale, its corner in the frame); None for a box outside."""
+    """(square part of 2.5 face sizes at >= 256 pixels, scale, its corner in the frame); None for a box outside."""
     import cv2
 
     height, width = frame.shape[:2]
@@ -151,7 +151,7 @@ def _enlarged(frame: np.ndarray, box: tuple) -> tuple[np.ndarray | None, float, 
 
 
 def _moved(face: Face, scale: float, corner: tuple[int, int], score: float) -> Face:
-    """A face of an enlarged cut, in the pixels of the whole frame."""
+    """Convert a face in an enlarged part to pixels of the whole frame."""
     points = face.points / np.float32(scale) + np.float32(corner)
     left, top, right, bottom = (value / scale + corner[i % 2] for i, value in enumerate(face.box))
     return Face(points, (left, top, right, bottom), float(score))

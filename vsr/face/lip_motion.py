@@ -1,9 +1,9 @@
-"""Whether the lips of a crop move by themselves: what changes at the mouth, against what changes elsewhere in the face.
+"""Whether the lips of a crop move by themselves: changes at the mouth compared with changes elsewhere in the face.
 
-Landmarks shake on a photograph that is carried about, in noise, and on a mask; the frame under them tells lips from
-all of these. Each frame is compared with the half second round it. What a crop that is laid a little differently, or
-is lighter or darker, explains of the change (fitted on the face beside the mouth) is taken away; of a photograph or a
-mask no more is left at the mouth than on the cheeks. How the constants were found: docs/footage.md.
+Landmarks jitter on a moving photograph, in noise and on a mask; the pixels distinguish lips from all of these. Each
+frame is compared with the half second around it. Changes that a small shift of the crop or a change of light explains
+(fitted on the face outside the mouth) are removed. For a photograph or a mask, no more remains at the mouth than on
+the cheeks. How the constants were found: docs/footage.md.
 
 Shapes: crop (T, 96, 96) uint8 gray; cells (T, 16, 16) float32 gray: means of 6 x 6 pixels.
 """
@@ -16,15 +16,15 @@ import numpy as np
 
 from vsr.face.geometry import CROP
 
-CELL = 6  # pixels: noise is averaged out, and what a shift of a pixel does is linear
+CELL = 6  # pixels: averages out noise, and makes the effect of a shift by one pixel linear
 SIDE = CROP // CELL
-REACH = 6  # frames on each side: slower changes are those of a head that turns
-JITTER = 0.004  # of the energy of the mouth's edges: what a crop that does not lie exact leaves, in cells squared
-FLOOR = 0.005  # of gray, squared: what rounding leaves
+REACH = 6  # frames on each side; slower changes are turns of the head
+JITTER = 0.004  # share of the energy of the edges that an inexact crop leaves, cells squared
+FLOOR = 0.005  # gray levels squared, from rounding
 RIDGE = 1e-3
 
 _AXIS = (np.arange(SIDE, dtype=np.float32) + 0.5) * CELL - CROP / 2
-_X, _Y = (np.ravel(each) for each in np.meshgrid(_AXIS, _AXIS))  # from the middle of the mouth
+_X, _Y = (np.ravel(axis) for axis in np.meshgrid(_AXIS, _AXIS))  # from the centre of the mouth
 LIPS = (abs(_X) <= 22) & (abs(_Y - 2) <= 15)
 FACE = (abs(_X) > 28) | (abs(_Y - 2) > 21)
 RIGHT, LEFT = LIPS & (_X < 0), LIPS & (_X > 0)
@@ -32,15 +32,17 @@ RIGHT, LEFT = LIPS & (_X < 0), LIPS & (_X > 0)
 
 @dataclass(frozen=True)
 class LipMotion:
-    """lips (T,): change at the mouth by that beside it, about 1 where nothing moves by itself and 1.5 to 4 in speech;
-    sides (T,): that of the half of the mouth that moves more by that of the other, from 1 on."""
+    """lips (T,): ratio of the change at the mouth to that around it, about 1 at rest and 1.5 to 4 in speech.
+
+    sides (T,): ratio of the change of the more mobile half of the mouth to that of the other, at least 1.
+    """
 
     lips: np.ndarray
     sides: np.ndarray
 
 
 def lip_motion(cells: np.ndarray) -> LipMotion:
-    """How the lips move in each frame, within half a second."""
+    """Motion of the lips in each frame, within half a second."""
     usual = _averaged(cells)
     dx, dy = _gradients(usual)
     energy = _averaged(_unexplained(_calmed(cells - usual), usual, dx, dy) ** 2)
@@ -53,7 +55,7 @@ def lip_motion(cells: np.ndarray) -> LipMotion:
 
 
 def _averaged(values: np.ndarray) -> np.ndarray:
-    """Values (T, ...) averaged over REACH frames each side, ends held."""
+    """Moving average of values (T, ...) over REACH frames each side; the ends are repeated."""
     padded = np.pad(values, ((REACH + 1, REACH), *((0, 0),) * (values.ndim - 1)), mode="edge")
     padded[0] = 0
     sums = np.cumsum(padded, axis=0, dtype=np.float64)
@@ -61,21 +63,21 @@ def _averaged(values: np.ndarray) -> np.ndarray:
 
 
 def _calmed(change: np.ndarray) -> np.ndarray:
-    """Each frame with a quarter of either neighbour: noise differs from frame to frame, lips hardly do."""
+    """Smooth by (1, 2, 1) / 4 in time: noise differs from frame to frame, lips hardly do."""
     padded = np.pad(change, ((1, 1), (0, 0), (0, 0)), mode="edge")
     return (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
 
 
 def _gradients(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Change of brightness from cell to cell, across and down."""
+    """Brightness gradients from cell to cell, horizontal and vertical."""
     padded = np.pad(cells, ((0, 0), (1, 1), (1, 1)), mode="reflect", reflect_type="odd")
     across = (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / 2
     return across, (padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]) / 2
 
 
 def _unexplained(change: np.ndarray, usual: np.ndarray, dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
-    """(T, 256) what is left of the change when light, and an affine motion of the whole crop, are taken away."""
-    x, y = (each.reshape(SIDE, SIDE) * 2 / CROP for each in (_X, _Y))
+    """Change (T, 256) that neither light nor an affine motion of the whole crop explains."""
+    x, y = (axis.reshape(SIDE, SIDE) * 2 / CROP for axis in (_X, _Y))
     plane = np.broadcast_to(np.stack([np.ones_like(x), x, y]), (len(usual), 3, SIDE, SIDE))
     causes = np.stack([usual, dx, dx * x, dx * y, dy, dy * x, dy * y], axis=1)
     causes = np.concatenate([plane, causes], axis=1).reshape(len(usual), -1, SIDE * SIDE)
@@ -87,9 +89,9 @@ def _unexplained(change: np.ndarray, usual: np.ndarray, dx: np.ndarray, dy: np.n
 
 
 def _expected(energy: np.ndarray, edges: np.ndarray, lips: np.ndarray) -> np.ndarray:
-    """(T,) the energy that the mouth would have if it grew with the edges there as it does beside it.
+    """Energy (T,) expected at the mouth if energy grows with edges there as it does around the mouth.
 
-    energy, edges (T, k) beside the mouth; lips (T, m) edges of the mouth.
+    energy, edges (T, k) around the mouth; lips (T, m) edges of the mouth.
     """
     level, middle = energy.mean(axis=1), edges.mean(axis=1)
     spread = edges - middle[:, None]

@@ -1,7 +1,7 @@
-"""One graph of MediaPipe, run in the thread that calls.
+"""A MediaPipe graph that runs in the calling thread.
 
-MediaPipe's own wrapper has Python called from the midst of C++, where Ctrl-C ends the process with an abort. Here C++
-calls nothing that runs Python code, so that an interrupt is heard before or after a frame.
+MediaPipe's own wrapper calls Python from within C++, where Ctrl-C aborts the process. Here C++ calls no Python code, so
+that interrupts are handled before or after a frame.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vsr.core.errors import VsrError
 from vsr.core.packages import deferred, needed
 from vsr.core.quiet import quiet_stderr
 
-TICK = 33_333  # microseconds between two frames: time has to pass, how much does not matter here
+TICK = 33_333  # microseconds between two frames: time stamps must grow, by any amount
 
 
 class Graph:
@@ -43,7 +43,7 @@ class Graph:
         self._format = image_frame.ImageFormat.SRGB
         self._out: dict[str, Any] = {}
         self._at = 0
-        resource_util.set_resource_dir(str(Path(mediapipe.__file__).parents[1]))  # the models are named from there
+        resource_util.set_resource_dir(str(Path(mediapipe.__file__).parents[1]))  # model paths are relative to it
         with quiet_stderr():
             config = _checked(text)
             base._modify_calculator_options(None, config, parameters)
@@ -52,7 +52,7 @@ class Graph:
             self._graph.start_run({name: packet_creator.create_bool(value) for name, value in switches.items()})
 
     def process(self, **inputs: Any) -> Any:
-        """What comes out of frames (H, W, 3) uint8 RGB, contiguous, or messages; None for nothing."""
+        """The output for contiguous frames (H, W, 3) uint8 RGB or messages; None if there is none."""
         self._out.clear()
         self._at += TICK
         try:
@@ -60,11 +60,11 @@ class Graph:
                 self._graph.add_packet_to_input_stream(stream=name, packet=self._packet(data).at(self._at))
             self._graph.wait_until_idle()
         except BaseException:
-            with suppress(Exception):  # it comes to rest, in whatever state, before it can go
+            with suppress(Exception):  # the graph must be idle before it is deleted
                 self._graph.wait_until_idle()
             raise
-        found = self._out.get("out")
-        return None if found is None or found.is_empty() else self._read(found)
+        packet = self._out.get("out")
+        return None if packet is None or packet.is_empty() else self._read(packet)
 
     def _packet(self, data: Any):
         if isinstance(data, np.ndarray):
@@ -73,10 +73,10 @@ class Graph:
 
 
 def solutions():
-    """`mediapipe.solutions`, or a VsrError that says what to install instead."""
+    """The module `mediapipe.solutions`. Raises VsrError missing_package, which says what to install."""
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with quiet_stderr(), deferred("matplotlib", "matplotlib.pyplot"):  # it can draw what it finds, we do not
+    with quiet_stderr(), deferred("matplotlib", "matplotlib.pyplot"):  # used only for drawing
         mediapipe = needed("mediapipe", "finding faces", "pip install mediapipe==0.10.21")
     if not hasattr(mediapipe, "solutions"):
         version = getattr(mediapipe, "__version__", "")
@@ -89,7 +89,7 @@ def solutions():
 
 
 def _checked(text: str) -> Any:
-    """The configuration of a graph, with all that its text leaves out. Raises what mediapipe does for a wrong one."""
+    """The configuration of a graph with its defaults filled in. Raises what mediapipe raises for a wrong one."""
     from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
     from mediapipe.python._framework_bindings import validated_graph_config
 

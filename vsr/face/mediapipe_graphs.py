@@ -1,8 +1,8 @@
-"""The networks of MediaPipe one by one: where faces are in a frame, and the mesh of the face in one region.
+"""MediaPipe's networks one by one: face detection in a frame, and the face mesh in a region.
 
-The solutions of MediaPipe wrap these networks in graphs that remember the frame before, look for faces whether that is
-due or not and hand every step to another thread. Here nothing is remembered and everything runs in the thread that
-calls: the same points for two thirds of the processor time and half of the clock's.
+MediaPipe's own solutions wrap these networks in graphs that keep the previous frame, detect faces in every frame and
+run every step in another thread. Here the networks are stateless and run in the calling thread: the same points for
+two thirds of the processor time and half of the elapsed time.
 
 Shapes: frame (H, W, 3) uint8 RGB; mesh (468, 2) float32 pixels (x, y).
 """
@@ -24,16 +24,16 @@ INNER = (
     *(61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91),
     *(78, 81, 13, 311, 308, 402, 14, 178),
 )
-RIGHT_EYE, LEFT_EYE = INNER.index(33), INNER.index(263)  # outer corners: the line between them gives the tilt
-# One landmark as protobuf writes it. To make an object of each takes as long as a fifth of the network.
+RIGHT_EYE, LEFT_EYE = INNER.index(33), INNER.index(263)  # outer corners; the line between them gives the roll
+# One landmark in protobuf's encoding: creating an object of each takes a fifth of the network's time.
 LANDMARK = np.dtype([("tags", "u1", 3), ("x", "<f4"), ("tag_y", "u1"), ("y", "<f4"), ("tag_z", "u1"), ("z", "<f4")])
 BLANK = np.zeros((64, 64, 3), np.uint8)
-AROUND = 1.5  # side of a region in longer sides of the face's box, as the mesh was trained
+AROUND = 1.5  # side of a region relative to the longer side of the face's box, as in the mesh's training
 
 
 @dataclass(frozen=True)
 class Region:
-    """A square that holds one face upright: middle (x, y) and side in pixels, turn in radians with the clock."""
+    """A rotated square around one face: centre (x, y) and side in pixels, clockwise turn in radians."""
 
     x: float
     y: float
@@ -50,7 +50,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Seen:
-    """A face as a detector sees it: box (x0, y0, x1, y1) pixels, score in [0, 1], region for the mesh."""
+    """A detected face: box (x0, y0, x1, y1) pixels, score in [0, 1], region for the mesh."""
 
     box: tuple[float, float, float, float]
     score: float
@@ -58,7 +58,7 @@ class Seen:
 
 
 class FaceBoxes:
-    """Faces anywhere in a frame, by the detector for near faces ("ShortRange") or for far ones ("FullRange")."""
+    """Detects faces in a frame, with the detector for near faces ("ShortRange") or far ones ("FullRange")."""
 
     def __init__(self, reach: str, least: float):
         name = f"facedetection{reach.lower()}"
@@ -72,21 +72,21 @@ class FaceBoxes:
             self._graph.process(image=BLANK)
 
     def find(self, frame: np.ndarray) -> list[Seen]:
-        """Faces of a frame, the surest first."""
+        """Faces of a frame, by descending score."""
         height, width = frame.shape[:2]
-        found = []
+        faces = []
         for detection in self._graph.process(image=np.ascontiguousarray(frame)) or []:
             place = detection.location_data
             box = place.relative_bounding_box
             x0, y0 = box.xmin * width, box.ymin * height
             eyes = [(eye.x * width, eye.y * height) for eye in place.relative_keypoints[:2]]
             corners = (x0, y0, x0 + box.width * width, y0 + box.height * height)
-            found.append(Seen(corners, float(detection.score[0]), Region.around(corners, *eyes)))
-        return found
+            faces.append(Seen(corners, float(detection.score[0]), Region.around(corners, *eyes)))
+        return faces
 
 
 class FaceMesh:
-    """The mesh of the one face that a region holds; with ``attention`` (478, 2), its lips and eyes seen closer."""
+    """The mesh of the face in a region; with ``attention`` (478, 2), which refines lips and eyes."""
 
     def __init__(self, least: float, attention: bool = False):
         self._graph = Graph(
@@ -100,7 +100,7 @@ class FaceMesh:
             self.lay(BLANK, Region(32, 32, 64, 0.0))
 
     def lay(self, frame: np.ndarray, region: Region) -> np.ndarray | None:
-        """The mesh (468, 2) in pixels of the frame; None where the network is not sure that the region holds a face."""
+        """The mesh (468, 2) in pixels of the frame; None if the network is not sure that the region shows a face."""
         from mediapipe.framework.formats.rect_pb2 import NormalizedRect
 
         window, (x0, y0) = _window(frame, region)
@@ -111,18 +111,18 @@ class FaceMesh:
             x_center=(region.x - x0) / width, y_center=(region.y - y0) / height,
             width=region.side / width, height=region.side / height, rotation=region.turn,
         )  # fmt: skip
-        found = self._graph.process(image=window, region=rectangle)
-        return None if found is None else mesh_of(found, window.shape) + np.float32([x0, y0])
+        landmarks = self._graph.process(image=window, region=rectangle)
+        return None if landmarks is None else mesh_of(landmarks, window.shape) + np.float32([x0, y0])
 
 
 def mesh_of(landmarks, shape: tuple[int, ...]) -> np.ndarray:
-    """(468, 2) float32 pixels from a NormalizedLandmarkList, of a frame of `shape` (H, W, ...)."""
-    read = np.frombuffer(landmarks.SerializeToString(), LANDMARK)
-    return np.stack([read["x"], read["y"]], axis=1) * np.float32([shape[1], shape[0]])
+    """Mesh (468, 2) float32 pixels from a NormalizedLandmarkList, for a frame of `shape` (H, W, ...)."""
+    values = np.frombuffer(landmarks.SerializeToString(), LANDMARK)
+    return np.stack([values["x"], values["y"]], axis=1) * np.float32([shape[1], shape[0]])
 
 
 def _window(frame: np.ndarray, region: Region) -> tuple[np.ndarray, tuple[int, int]]:
-    """The part of the frame that holds the region however it is turned, and its corner: less to copy into the graph."""
+    """The part of the frame that contains the rotated region, and its corner: less to copy into the graph."""
     height, width = frame.shape[:2]
     half = 0.71 * region.side + 2
     x0, y0 = max(0, int(region.x - half)), max(0, int(region.y - half))

@@ -1,7 +1,7 @@
-"""Whether there is a mouth in a crop: a dark band between lighter skin, where the landmarks say that the lips are.
+"""Whether a crop shows a mouth: a dark band between lighter skin where the landmarks place the lips.
 
-The mesh of a face lies on masks, microphones and hands as it does on lips; what lies under it does not look like lips.
-How the constants were found: docs/footage.md.
+A face mesh is fitted to masks, microphones and hands as well as to lips, but the pixels under it do not look like
+lips. How the constants were found: docs/footage.md.
 
 Shapes: patches (T, 32, 32) float32 gray: means of 3 x 3 pixels of the crop.
 """
@@ -16,13 +16,13 @@ from vsr.face.geometry import CROP
 
 CELL = 3  # pixels
 SIDE = CROP // CELL
-REACH = 12  # frames on each side: a second shows the mouth as it is, whatever it says
-LIKENESS = 0.15  # to lips: of mouths, frontal, 0.17 (a wide smile) to 0.9; of five in six that are covered less
-FOLDED = 0.05  # likeness without what runs right across, as a mask's folds do: of mouths, frontal, from 0.07 on
-FLAT, HARSH, BLACK = 0.025, 0.5, 0.8  # contrast by brightness: mouths have 0.03 to 0.38, with a beard
+REACH = 12  # frames on each side: over a second, the appearance does not depend on what is said
+LIKENESS = 0.15  # similarity to lips: frontal mouths 0.17 (a wide smile) to 0.9; five in six covered ones less
+FOLDED = 0.05  # likeness without straight horizontal lines such as folds of a mask: frontal mouths from 0.07
+FLAT, HARSH, BLACK = 0.025, 0.5, 0.8  # contrast relative to brightness: mouths 0.03 to 0.38, bearded ones included
 
 _AXIS = (np.arange(SIDE, dtype=np.float32) + 0.5) * CELL - CROP / 2
-_X, _Y = (np.ravel(each) for each in np.meshgrid(_AXIS, _AXIS))
+_X, _Y = (np.ravel(axis) for axis in np.meshgrid(_AXIS, _AXIS))
 _NEAR = (abs(_X) < 34) & (_Y > -21) & (_Y < 27)
 _PLANE, _ = np.linalg.qr(np.stack([np.ones(_NEAR.sum()), _X[_NEAR], _Y[_NEAR]], axis=1))
 _COLUMNS = len(np.unique(_X[_NEAR]))
@@ -30,8 +30,11 @@ _COLUMNS = len(np.unique(_X[_NEAR]))
 
 @dataclass(frozen=True)
 class Look:
-    """Of each frame, within a second. likeness (T,) to lips, from -1 to 1; folded (T,) the same without what runs
-    across; contrast (T,) and light (T,): standard deviation and mean of the gray round the mouth, 0 to 255."""
+    """Appearance of the mouth in each frame, averaged over a second.
+
+    likeness (T,): similarity to lips, -1 to 1; folded (T,): the same without horizontal lines; contrast (T,) and light
+    (T,): standard deviation and mean of the gray levels around the mouth, 0 to 255.
+    """
 
     likeness: np.ndarray
     folded: np.ndarray
@@ -40,19 +43,19 @@ class Look:
 
     @property
     def strange(self) -> np.ndarray:
-        """(T,) bool: no mouth is to be seen there, if nothing moves there as lips do."""
+        """(T,) bool: no mouth is visible, unless something moves there as lips do."""
         share = self.contrast / (self.light + 1e-3)
         unlike = (self.likeness < LIKENESS) | (self.folded < FOLDED)
         return unlike | (share < FLAT) | (share > HARSH)
 
     @property
     def black(self) -> np.ndarray:
-        """(T,) bool: what lies there is harsher than any face, whatever moves there."""
+        """(T,) bool: the contrast is harsher than that of any face, whatever moves there."""
         return self.contrast > BLACK * self.light
 
 
 def look_of(patches: np.ndarray) -> Look:
-    """What the mouth looks like in each frame."""
+    """Appearance of the mouth in each frame, from patches (T, 32, 32)."""
     near = _averaged(patches.reshape(len(patches), -1)[:, _NEAR])
     uneven = _without_plane(near)
     contrast = np.linalg.norm(uneven, axis=1) / np.sqrt(near.shape[1])
@@ -61,13 +64,13 @@ def look_of(patches: np.ndarray) -> Look:
 
 
 def _likeness(values: np.ndarray, models: np.ndarray) -> np.ndarray:
-    """(T,) the greatest cosine between values (T, k) and one of the models (m, k)."""
+    """Greatest cosine similarity (T,) between values (T, k) and any of the models (m, k)."""
     sizes = np.linalg.norm(values, axis=1, keepdims=True) * np.linalg.norm(models, axis=1) + 1e-3
     return (values @ models.T / sizes).max(axis=1)
 
 
 def _averaged(values: np.ndarray) -> np.ndarray:
-    """Values (T, k) averaged over REACH frames each side, as far as there are so many."""
+    """Moving average of values (T, k) over up to REACH frames each side."""
     count = len(values)
     sums = np.concatenate([np.zeros_like(values[:1]), np.cumsum(values, axis=0)])
     low, high = np.maximum(np.arange(count) - REACH, 0), np.minimum(np.arange(count) + REACH + 1, count)
@@ -75,7 +78,7 @@ def _averaged(values: np.ndarray) -> np.ndarray:
 
 
 def _without_plane(values: np.ndarray) -> np.ndarray:
-    """Values (..., k) without their mean and their slope: light from the side is no lip."""
+    """Values (..., k) without mean and slope, so that light from the side does not count as a lip."""
     return values - (values @ _PLANE) @ _PLANE.T
 
 
@@ -86,9 +89,9 @@ def _without_rows(values: np.ndarray) -> np.ndarray:
 
 
 def _lips() -> np.ndarray:
-    """(2, k) lips as a dark band, and as two round teeth, which are as light as skin: deviations in pixels."""
+    """Models of lips (2, k): a dark band, and two dark bands around teeth as light as skin."""
     x, y = _X[_NEAR], _Y[_NEAR]
-    smile = y - 4 * (1 - (x / 24) ** 2)  # its corners are up
+    smile = y - 4 * (1 - (x / 24) ** 2)  # raised corners
     upper, lower = (np.exp(-0.5 * ((smile + side) / 2.5) ** 2) for side in (5, -5))
     closed = np.exp(-0.5 * ((x / 22) ** 2 + (y / 4) ** 2))
     return _without_plane(-np.stack([closed, np.exp(-0.5 * (x / 18) ** 2) * (upper + lower / 2)]))

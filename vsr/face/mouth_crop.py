@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.errors import VsrError
+from vsr.core.numbers import NOT_NEGATIVE, check_number
 from vsr.core.present import present
 from vsr.face.detector import Detector
 from vsr.face.mouth_points import MouthMesh
@@ -32,7 +33,8 @@ class MouthClip:
     interpolated or held; points (T, 37, 2) float32 pixels: the landmarks with gaps filled, None for a crop without
     its video; begin: a place in the video from which its frames can be had again, None for the first; canvas: shape of
     the frames whose pixels the points are, where those of the video differ in resolution; mouth (T, 14, 2) float32
-    pixels: the points of `vsr.face.mouth_points`, as `vsr.face.piece.Piece` has them."""
+    pixels: the points of `vsr.face.mouth_points`, as `vsr.face.piece.Piece` has them; piece: what it is of a video, by
+    which it is told how well it was seen."""
 
     crop: np.ndarray
     times: np.ndarray
@@ -44,6 +46,7 @@ class MouthClip:
     begin: Position | None = None
     canvas: tuple[int, ...] | None = None
     mouth: np.ndarray | RequestedPoints | None = None
+    piece: Piece | None = None
 
     @property
     def landmarks(self) -> np.ndarray:
@@ -80,6 +83,8 @@ def crop_video(
     """
     if faces not in ("largest", "longest"):
         raise ValueError(f"faces is 'largest' or 'longest', not {faces!r}")
+    for name, seconds in (("start", start), ("end", end)):
+        check_number(name, seconds, NOT_NEGATIVE, "bad_options")
     part = (start, end)
     source = MouthSource(path, mesh=mesh, on_request=on_request, detector=detector, part=part, whole=True)
     times, parts = _everybody(source)
@@ -153,7 +158,7 @@ def clip_of(path: str | Path, info: VideoInfo, piece: Piece, face: int, begin: P
     if not piece.inside_frame:
         raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {face} is outside the frame")
     gaps = _runs(~piece.seen)
-    own = (piece.points, begin, piece.canvas, piece.mouth)
+    own = (piece.points, begin, piece.canvas, piece.mouth, piece)
     return MouthClip(piece.crop, piece.times, info, face, piece.found, gaps, *own)
 
 

@@ -1,7 +1,7 @@
-"""A track of mouth points -> what a landmark stream reads: the same numbers for every face, however large and turned.
+"""Features of a landmark stream from a track of mouth points, normalised for size and rotation of the face.
 
-A track is nine points relative to the middle between the inner corners of the eyes, and eight measures of the mouth;
-both as in the published tracks of GRID (`vsr.corpora.landmarks`).
+A track is nine points relative to the midpoint of the inner eye corners, and eight measures of the mouth, as in the
+published tracks of GRID (`vsr.corpora.landmarks`).
 
 Shapes: mouth points (T, 14, 2) pixels as in `vsr.face.mouth_points`; points (T, 9, 2) pixels; measures (T, 8);
 features (T, 32).
@@ -19,17 +19,17 @@ from vsr.face.mouth_points import NINE, POINTS
 
 FEATURES = 32  # as many as `vsr.models.parts` expects
 MEASURES = 8
-JUMP = 0.2  # mouth widths: a point that is so far off both frames beside it was not seen there
-FEWEST = 0.5  # share of the frames in which the mouth must have been seen
-LONGEST_GAP = 12  # frames that are filled between two sightings
+JUMP = 0.2  # mouth widths; a point this far from both neighbouring frames is a detection error
+FEWEST = 0.5  # least share of frames in which the mouth is seen
+LONGEST_GAP = 12  # longest gap that counts as known, frames
 CORNERS = (NINE.index(78), NINE.index(308))
-# Spread of each number within a clip, and mean and spread over the speakers of GRID; of points in mouth widths.
+# Standard deviation of each number within a clip; (mean, deviation) over GRID's speakers. Points in mouth widths.
 POINT_SCALE, CENTRED_SCALE = (0.05, 0.1), (0.005, 0.005, 0.026, 0.075, 0.016, 0.05, 0.016, 0.04)
 PLAIN = ((0.035, 0.008), (0.063, 0.006), (0.043, 0.028), (1.23, 0.12), (0.281, 0.027), (0.075, 0.052))
 
 
 def measures_of(mouth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mouth points (T, 14, 2) -> points (T, 9, 2) pixels from the middle of the eyes, measures (T, 8)."""
+    """Points (T, 9, 2) in pixels from the midpoint of the eyes, and measures (T, 8), from mouth points (T, 14, 2)."""
     at = {number: mouth[:, place].astype(np.float64) for place, number in enumerate(POINTS)}
 
     def apart(first: int, second: int) -> np.ndarray:
@@ -46,13 +46,13 @@ def measures_of(mouth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _area(outline: np.ndarray) -> np.ndarray:
-    """Twice that of polygons (T, n, 2), as the published measure has it."""
+    """Twice the area of polygons (T, n, 2), as in the published measure."""
     following = np.roll(outline, -1, axis=1)
     return np.abs((outline[..., 0] * following[..., 1] - outline[..., 1] * following[..., 0]).sum(1))
 
 
 def repaired(points: np.ndarray, measures: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The track with single jumps and gaps filled straight, and which frames (T,) are to be relied on."""
+    """The track with jumps and gaps filled by linear interpolation, and a mask (T,) of the reliable frames."""
     seen = np.isfinite(points).all((1, 2)) & np.isfinite(measures).all(1)
     if not seen.any():
         return np.zeros_like(points), np.zeros_like(measures), seen
@@ -71,13 +71,13 @@ def repaired(points: np.ndarray, measures: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def with_changes(measures: np.ndarray) -> np.ndarray:
-    """Measures (T, 8) whose last two are the change of the third and fourth from frame to frame; in place."""
+    """Set the last two of the measures (T, 8), in place, to the frame-to-frame change of the third and fourth."""
     measures[:, 6:] = np.diff(measures[:, 2:4], axis=0, prepend=measures[:1, 2:4])
     return measures
 
 
 def _jumps(points: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """(T,) bool: frames that differ much from both neighbours, which agree."""
+    """(T,) bool: frames that differ much from both neighbours, while these agree."""
     width = np.median(np.linalg.norm(points[seen][:, CORNERS[0]] - points[seen][:, CORNERS[1]], axis=1))
     steps = np.abs(np.diff(points, axis=0)).max((1, 2)) > JUMP * max(width, 1e-3)
     jumps = np.zeros(len(points), bool)
@@ -87,7 +87,7 @@ def _jumps(points: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def features_of(points: np.ndarray, measures: np.ndarray) -> np.ndarray:
-    """A track without gaps -> features (T, 32) float32: turned level, in mouth widths, less the mean of the clip."""
+    """Features (T, 32) float32 of a track without gaps: rotated level, in mouth widths, minus the mean of the clip."""
     line = (points[:, CORNERS[1]] - points[:, CORNERS[0]]).mean(0)
     width = max(float(np.linalg.norm(line)), 1e-3)
     turn = np.array([[line[0], -line[1]], [line[1], line[0]]]) / width**2
@@ -99,21 +99,21 @@ def features_of(points: np.ndarray, measures: np.ndarray) -> np.ndarray:
 
 
 def mouth_features(mouth: np.ndarray) -> np.ndarray | None:
-    """Mouth points (T, 14, 2) with NaN where they were not seen -> features (T, 32); None where too few were."""
+    """Features (T, 32) of mouth points (T, 14, 2), NaN where not seen; None if too few were seen."""
     points, measures, known = repaired(*measures_of(mouth))
     return features_of(points, measures) if known.mean() >= FEWEST else None
 
 
 def write_track(path: str | Path, points: np.ndarray, measures: np.ndarray) -> None:
-    """Keep a track, points (T, 9, 2) and measures (T, 8), in an .npz file."""
-    content = io.BytesIO()  # a ZIP file that a full disk cuts short complains again when it is forgotten
+    """Write a track, points (T, 9, 2) and measures (T, 8), to an .npz file."""
+    content = io.BytesIO()  # a ZIP file truncated by a full disk would raise again when it is deleted
     np.savez(content, points=points.astype(np.float32), measures=measures.astype(np.float32))
     with atomic_write(Path(path)) as temporary:
         temporary.write_bytes(content.getbuffer())
 
 
 def read_track(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Points and measures of a file that `write_track` wrote. Raises OSError, ValueError or KeyError."""
+    """Read points and measures that `write_track` wrote. Raises OSError, ValueError or KeyError."""
     with np.load(path, allow_pickle=False) as stored:
         points, measures = stored["points"], stored["measures"]
     if points.shape[1:] != (len(NINE), 2) or measures.shape != (len(points), MEASURES) or not len(points):

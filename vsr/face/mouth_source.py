@@ -1,7 +1,7 @@
-"""The one route from a video to its mouth crops: frames, shots, faces, pieces of crops, who is who, whose lips count.
+"""From a video to its mouth crops: frames, shots, faces, pieces of crops, identities, and which faces are read.
 
-Transcripts, corpora, pages, reports and voices all read it. Captions of a camera cannot wait for the end of a shot:
-they take mouths from the same tracker by the same `vsr.face.piece.MouthCutter`, frame by frame.
+Transcripts, corpora, pages, reports and voices all use this one route. Live captions cannot wait for the end of a
+shot: they use the same tracker and the same `vsr.face.piece.MouthCutter` frame by frame.
 """
 
 from __future__ import annotations
@@ -30,8 +30,11 @@ from vsr.media.resample import Position
 
 @dataclass(frozen=True)
 class CastBlock:
-    """A block, its parts in the order of its pieces, the number of its first shot, and the people who are new in it or
-    were seen again; begin: a place from which its frames can be had again, None for the first of the video."""
+    """A block with identities: its parts in the order of its pieces, the number of its first shot, and the people who
+    are new or appear again in it (none with the last block).
+
+    begin: a position from which its frames can be read again, None for the first block of the video.
+    """
 
     block: Block
     parts: list[Part]
@@ -41,25 +44,28 @@ class CastBlock:
 
 
 class MouthSource:
-    """The blocks of a video, one by one; what has gone by is counted.
+    """The blocks of a video, one after the other.
 
     Args:
         path: the video.
         number: how many faces are chosen in each shot; None for all.
-        mesh: asks for the points of the mouth, too; on_request: they are found when they are looked at, and with the
-            crops only in a block after one in which they were, of this video or of the one before.
+        mesh: also find the points of the mouth.
+        on_request: find these points only when they are requested; they are found together with the crops in a block
+            after one, of this video or the previous one, in which they were requested.
         watch: called as the video is read.
-        detector: of faces; the usual one where not given.
+        detector: of faces; the default detector if not given.
         part: (start, end) in seconds, end 0 for the end of the file.
-        whole: one block of everything, however long.
-        casting: what is known of the faces of earlier blocks, in place of ``number``; begin: where to go on.
+        whole: make one block of everything, however long.
+        casting: identities from earlier blocks, in place of ``number``.
+        begin: position in the video to continue from.
 
     Attributes:
-        frames: how many have gone by; reasons: for each piece why it is not read, or None; broken: where the file
-            breaks off or is damaged, the error that says so, known with the last block; holes: (start, end) seconds in
-            which it is damaged, of those known with the latest block.
+        frames: number of frames so far.
+        reasons: for each piece, why it is not read, or None.
+        broken: the error of a file that is truncated or damaged, known with the last block.
+        holes: (start, end) seconds that are damaged, as far as known with the latest block.
 
-    Raises VsrError unreadable, no_video: of a file that breaks off or is damaged after the last block of what there is.
+    Raises VsrError unreadable, no_video; for a truncated or damaged file after the last readable block.
     """
 
     def __init__(
@@ -69,6 +75,7 @@ class MouthSource:
         begin: Position | None = None,
     ):  # fmt: skip
         self.path, self.casting, self.frames = path, casting or Casting(number), 0
+        self._known = self.casting.people.persons  # after the last block
         self.reasons: list[str | None] = []
         self.broken: VsrError | None = None
         self.holes: list[Hole] = []
@@ -78,7 +85,7 @@ class MouthSource:
 
     @cached_property
     def info(self) -> VideoInfo:
-        """Of the video. Raises VsrError unreadable, no_video."""
+        """Properties of the video. Raises VsrError unreadable, no_video."""
         return probe(self.path)
 
     def __iter__(self) -> Iterator[CastBlock]:
@@ -86,7 +93,7 @@ class MouthSource:
         self.check_broken()
 
     def to_the_break(self) -> Iterator[CastBlock]:
-        """The blocks; where the file breaks off or is damaged, `broken` says so instead of an error."""
+        """The blocks; for a truncated or damaged file, the error is stored in `broken` instead of raised."""
         if any(self._part):
             frames = frames_of_part(self.path, *self._part)
         else:
@@ -99,23 +106,24 @@ class MouthSource:
             yield self.cast(self._with_requests(block))
 
     def _unless_broken(self, frames: Iterator) -> Iterator:
-        """The frames up to where they end, by an error or not."""
+        """The frames up to their end or to an error, which is stored in `broken`."""
         try:
             yield from frames
         except VsrError as error:
             self.broken = error
 
     def check_broken(self) -> None:
-        """Raises VsrError where the file breaks off or is damaged."""
+        """Raises VsrError if the file is truncated or damaged."""
         if self.broken:
             raise self.broken
 
     def _mesh_of_block(self) -> Stock[MouthMesh] | None:
-        """For the next block: what was asked for in the one before will be again, and costs less with the crops."""
+        """The mesh for the next block, if points were requested in the last one: they are likely to be requested again,
+        and are cheaper to find together with the crops."""
         return self._mesh if self._mesh and (self._mesh.asked or not self._on_request) else None
 
     def _with_requests(self, block: Block) -> Block:
-        """The block, the points of whose mouths are found on request, if so they are."""
+        """The block with mouth points that are found on request, if they are to be."""
         mesh = self._mesh
         if mesh is None or not self._on_request:
             return block
@@ -133,25 +141,31 @@ class MouthSource:
         return RequestedPoints(cache(find), np.arange(len(piece.crop)))
 
     def cast(self, block: Block) -> CastBlock:
-        """Who is who in the next block, and whose lips count."""
-        first_shot, known, begin = self.casting.first_shot, set(self.casting.people.persons), self._begin
+        """Assign identities in the next block and choose which faces are read."""
+        first_shot, begin = self.casting.first_shot, self._begin
         parts = self.casting.of(block)
         self.frames, self._begin = self.frames + len(block.times), block.next
         self.reasons += [part.reason for part in parts]
-        people = tuple(person for person in self.casting.people.persons if person not in known)
+        people = () if block.next is None else tuple(self._newly_known())
         return CastBlock(block, parts, first_shot, people, begin)
 
+    def _newly_known(self) -> list[Person]:
+        """The people who changed since the block before."""
+        known = set(self._known)
+        self._known = self.casting.people.persons
+        return [person for person in self._known if person not in known]
+
     def let_pass(self, broken: list[VsrError] | None) -> None:
-        """Where the file breaks off or is damaged, give the error to a list; without one it is raised."""
+        """Append the error of a truncated or damaged file to a list; without a list it is raised."""
         if broken is None:
             self.check_broken()
         elif self.broken:
             broken.append(self.broken)
 
     def check(self, read: bool) -> None:
-        """Refuse a video in which there was nothing to read, with the reason; ``read``: whether anything was.
+        """Raise the reason why nothing of a video was read, unless something was (``read``).
 
-        Raises VsrError too_short, no_face, crop_out_of_frame; unreadable where the file breaks off.
+        Raises VsrError too_short, no_face, crop_out_of_frame; unreadable for a truncated file.
         """
         self.check_broken()
         check_found(self.path, self.frames, len(self.reasons), self.reasons, read)

@@ -1,7 +1,7 @@
-"""The networks that look for faces, lent to whoever looks at a frame.
+"""A pool of face-detection networks that threads share.
 
-They remember nothing between two frames and can run one at a time, so threads share a few sets of them: no more than
-there are cores, however many threads look for faces.
+The networks keep no state between frames but cannot run concurrently, so threads borrow one of a few sets: at most as
+many as there are cores, however many threads detect faces.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vsr.core.machine import cores
 from vsr.face.mediapipe_graphs import FaceBoxes, FaceMesh
 
 Lent = TypeVar("Lent")
-PATIENCE = 30.0  # seconds to wait for a set before one more is made: an interrupted thread may have lost its own
+PATIENCE = 30.0  # seconds to wait for a set before another is created: an interrupted thread may have lost one
 FORKED = (
     "this process is a fork of one that had looked for faces, and their networks do not survive that: start processes "
     "with multiprocessing.get_context('spawn'), or before the first video is read"
@@ -27,7 +27,7 @@ FORKED = (
 
 @dataclass(frozen=True)
 class Networks:
-    """One set: the mesh of a face, and detectors of near and of far faces."""
+    """One set of networks: the face mesh, and detectors of near and far faces."""
 
     mesh: FaceMesh
     near: FaceBoxes
@@ -35,45 +35,45 @@ class Networks:
 
 
 def _made() -> Networks:
-    # At 0.5 the mesh slides off a face in motion and takes the neck for one; at 0.7 it lets go and looks again.
+    # At 0.5 the mesh drifts from a moving face to the neck; at 0.7 it fails instead, and detection starts again.
     return Networks(FaceMesh(least=0.7), FaceBoxes("ShortRange", least=0.3), FaceBoxes("FullRange", least=0.5))
 
 
 class Stock(Generic[Lent]):
-    """Things that are made when needed, ``most`` at a time, and lent to one thread each.
+    """A pool of at most ``most`` objects, created when needed and lent to one thread each.
 
-    ``asked``: whether those who could do without asked for what they find, when they last could.
+    ``asked``: whether the optional results of the objects were requested the last time that they could be.
     """
 
     def __init__(self, make: Callable[[], Lent], most: int):
         self._make, self._most = make, most
         self._free: list[Lent] = []
-        self._count = 0  # free and lent
+        self._count = 0  # of objects, free and lent
         self.asked = False
         self._news, self._forked = threading.Condition(), False
 
     def ready(self) -> None:
-        """Make the first, so that what is wrong is found out now. Raises what making raises; VsrError forked."""
+        """Create the first object, so that errors show now. Raises what ``make`` raises; VsrError forked."""
         if not self._count or self._forked:
             with self.lent():
                 pass
 
     @contextmanager
     def lent(self) -> Iterator[Lent]:
-        """One of them, for the time of the block; where that fails it is given up, since it may be the cause.
+        """An object for the duration of the block. It is dropped if the block fails, as it may be the cause.
 
-        Raises what making one raises; VsrError forked.
+        Raises what ``make`` raises; VsrError forked.
         """
-        one = self._taken()
+        item = self._taken()
         try:
-            yield one
+            yield item
         except BaseException:
             with self._news:
                 self._count -= 1
                 self._news.notify()
             raise
         with self._news:
-            self._free.append(one)
+            self._free.append(item)
             self._news.notify()
 
     def _taken(self) -> Lent:
@@ -93,7 +93,7 @@ class Stock(Generic[Lent]):
             raise
 
     def forked(self) -> None:
-        """This process has just been forked: what was made before cannot be used, nor can others be made beside it."""
+        """Called in a forked process: objects from before the fork cannot be used, nor new ones created beside them."""
         self._news, self._forked = threading.Condition(), self._forked or bool(self._count)
 
 

@@ -13,8 +13,9 @@ from functools import cached_property
 import numpy as np
 
 from vsr.core.clock import FPS
+from vsr.face import likeness
 from vsr.face.canvas import matrix_on_frame, points_on_frame
-from vsr.face.geometry import REFERENCE, SMOOTHING, anchors_of, cut_mouth, mouth_transforms, shares_inside, similarity
+from vsr.face.geometry import SMOOTHING, cut_mouth, mouth_transforms, shares_inside
 from vsr.face.mouth_points import MouthFollower, MouthMesh
 from vsr.face.networks import Stock
 from vsr.face.requested_points import RequestedPoints
@@ -24,8 +25,6 @@ from vsr.face.tracker import OpenTrack
 MIN_FRAMES = 12  # below half a second there is no word to read
 HOLD = FPS  # frames by which a track may be prolonged to the ends of its shot
 MIN_INSIDE = 0.6  # share of the crop that must lie inside the frame
-LOOK = 64  # side of the frame by which a face is known again
-LOOK_EVERY = FPS  # frames
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,9 @@ class Piece:
     track: number within the block; shot: number of the shot within the block; start: first frame within the block;
     crop (T, 96, 96) uint8; times (T,) seconds; points (T, 37, 2) float32 pixels, gaps filled; sizes (T,) face sizes
     in pixels, NaN where the face was not found; inside (T,): share of the crop that lies in the frame;
-    looks (k, 64, 64) uint8 gray: the face upright, about once a second; canvas: shape of the frame whose pixels the
-    points are, None: of any; zoom: pixels of the video for one of those, median of its frames; mouth (T, 14, 2) float32
-    pixels: the points of `vsr.face.mouth_points`, NaN where they were not seen, or what becomes them on request
+    images (k, ...) uint8: the upright face, as `vsr.face.likeness` takes it; canvas: shape of the frame whose pixels
+    the points are, None: of any; zoom: pixels of the video for one of those, median of its frames; mouth (T, 14, 2)
+    float32 pixels: the points of `vsr.face.mouth_points`, NaN where they were not seen, or what becomes them on request
     (`vsr.face.requested_points`); None where nobody asked for them.
     """
 
@@ -49,7 +48,7 @@ class Piece:
     points: np.ndarray
     sizes: np.ndarray
     inside: np.ndarray
-    looks: np.ndarray
+    images: np.ndarray
     canvas: tuple[int, ...] | None = None
     zoom: float = 1.0
     mouth: np.ndarray | RequestedPoints | None = None
@@ -68,6 +67,11 @@ class Piece:
     def weight(self) -> float:
         """Sum of the face's area over the frames in which it was found: who fills the screen for longest."""
         return float(np.nansum(self.sizes**2))
+
+    @cached_property
+    def marks(self) -> list[bytes]:
+        """By which the person is recognised in another shot (`vsr.face.likeness`)."""
+        return likeness.measure().marks(self.images)
 
     @cached_property
     def stretches(self) -> Stretches:
@@ -149,7 +153,8 @@ class Cutter(MouthCutter):
         self.followed = 0  # frames of the crop whose mouth is being found
         self.crops: list[np.ndarray] = []
         self.inside: list[float] = []
-        self.looks: list[np.ndarray] = []
+        self.images: list[np.ndarray] = []
+        self.next_image = 0  # the first frame of which another image is taken
         self.widths: list[int] = []  # of the frames
 
     @property
@@ -164,10 +169,17 @@ class Cutter(MouthCutter):
             matrices.append(own.matrix)
             self.widths.append(own.frame.shape[1])
             self.crops.append(own.crop)
-            if place % LOOK_EVERY == self.before % LOOK_EVERY:
-                self.looks.append(_look(own.frame, points_on_frame(own.points, own.frame.shape, self.track.canvas)))
+            if place >= self.next_image and self._found(place):
+                points = points_on_frame(own.points, own.frame.shape, self.track.canvas)
+                self.images.append(likeness.measure().image(own.frame, points))
+                self.next_image = place + likeness.measure().every
         if matrices:
             self.inside.extend(shares_inside(self.track.canvas or own.frame.shape, np.stack(matrices)))
+
+    def _found(self, place: int) -> bool:
+        """Whether the face was found in this frame of the crop."""
+        index = place - self.before
+        return 0 <= index < len(self.track.sizes) and bool(np.isfinite(self.track.sizes[index]))
 
     def follow(self, frame_at: Callable[[int], np.ndarray]) -> None:
         """Let the mouth be found as far as the face is known: that needs no smoothing, and takes longer than a cut."""
@@ -191,15 +203,6 @@ class Cutter(MouthCutter):
         sizes = np.pad(np.asarray(self.track.sizes, np.float32), (self.before, self.after), constant_values=np.nan)
         return Piece(
             self.track.id, self.shot, self.first, np.stack(self.crops), times[self.first : self.first + count],
-            self.points(0, count), sizes, np.asarray(self.inside), np.stack(self.looks), self.track.canvas, zoom,
+            self.points(0, count), sizes, np.asarray(self.inside), np.stack(self.images), self.track.canvas, zoom,
             self.mouths.points() if self.mouths else None,
         )  # fmt: skip
-
-
-def _look(frame: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The face upright, (64, 64) uint8 gray, from its points (37, 2)."""
-    import cv2
-
-    (matrix,) = similarity(anchors_of(points[None]), REFERENCE * (LOOK / 256))
-    patch = cv2.warpAffine(frame, matrix, (LOOK, LOOK), flags=cv2.INTER_LINEAR)
-    return cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY)

@@ -1,7 +1,7 @@
-"""The points of a mouth that are found only if somebody asks: the frames are decoded a second time for it.
+"""Mouth points that are found only on request, by decoding the frames a second time.
 
-To lay the attention mesh takes longer than everything else that is done to a frame, and a reader needs it only of
-people whom it does not know. Found later, the points are the same as with the crops.
+The attention mesh takes longer than everything else that is done to a frame, and a reader needs it only for speakers
+it does not know. Points found later equal those found with the crops.
 
 Shapes: T frames; face points (T, 37, 2), mouth points (T, 14, 2) float32 pixels, as `vsr.face.mouth_points` has them.
 """
@@ -22,9 +22,9 @@ from vsr.media.resample import Position
 
 
 class RequestedPoints:
-    """Mouth points of some frames of a piece, as an array that is there when numpy asks for it.
+    """Mouth points of some frames of a piece, as an array that is computed when numpy asks for it.
 
-    ``find`` gives those of the piece (T, 14, 2), and keeps them; ``places``: which of its frames these are.
+    ``find`` returns the points (T, 14, 2) of the whole piece and caches them; ``places``: indices of its frames.
     """
 
     def __init__(self, find: Callable[[], np.ndarray], places: np.ndarray):
@@ -37,7 +37,7 @@ class RequestedPoints:
         return RequestedPoints(self._find, self._places[part])
 
     def held(self, before: int, after: int) -> RequestedPoints:
-        """The same with so many frames more at either end, which repeat the outermost."""
+        """The same, extended by this many repetitions of the first and of the last frame."""
         return RequestedPoints(self._find, np.pad(self._places, (before, after), mode="edge"))
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
@@ -48,11 +48,11 @@ def points_again(
     path: str | Path, begin: Position | None, skipped: int, face: np.ndarray, canvas: Shape | None,
     meshes: Stock[MouthMesh],
 ) -> np.ndarray:  # fmt: skip
-    """Mouth points (T, 14, 2) of a face, by its points (T, 37, 2) in pixels of the canvas.
+    """Mouth points (T, 14, 2) of a face, given its points (T, 37, 2) in pixels of the canvas.
 
-    ``begin``: a place in the video; ``skipped``: frames from there to the first of the face.
+    ``begin``: a position in the video; ``skipped``: number of frames from there to the first frame of the face.
 
-    Raises VsrError where the video cannot be read any more.
+    Raises VsrError if the video can no longer be read.
     """
     follower = MouthFollower(meshes)
     frames = islice(frames_from(path, begin), skipped, skipped + len(face))

@@ -1,16 +1,16 @@
-"""Stretches of a face that are not read, and why; and what is said of one that hardly can be."""
+"""Stretches of a face that are not read, with the reason."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-FEW_FRAMES = "few frames"  # what lowers the quality of a face whose mouth changes too few times a second
+FEW_FRAMES = "few frames"  # the problem of a mouth that changes too few times per second
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A stretch of a face that was not read, and why: its lips were at "rest", or it was "not chosen" by --faces,
-    "hardly seen" (in under half of its frames, beside another), "covered" or "out of the picture"."""
+    """A stretch of a face that was not read. The reason is that its lips were at "rest", or that it was "not chosen" by
+    --faces, "hardly seen" (in less than half of its frames, beside another face), "covered" or "out of the picture"."""
 
     face: int
     start: float

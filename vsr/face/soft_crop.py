@@ -1,7 +1,7 @@
-"""The mouth crop with a gradient to the pixels of the frames, for losses on generated faces.
+"""A differentiable mouth crop, for losses on generated faces.
 
-The same crop as `vsr.face.geometry.cut_mouth` makes, to a gray level: bilinear at 1/32 pixel, as OpenCV samples, large
-faces averaged down first, BT.601 luma. The places themselves have no gradient.
+It equals the crop of `vsr.face.geometry.cut_mouth` to within one gray level: bilinear sampling at 1/32 pixel like
+OpenCV's, downsampling of large faces, BT.601 luma. Gradients flow to pixel values, not to the crop's position.
 Shapes: frames (N, 3, H, W) of 0 ... 255; matrices (N, 2, 3) from pixels of the frame to the crop; crop (N, 96, 96).
 """
 
@@ -15,18 +15,18 @@ from torch.nn import functional as F
 from vsr.face.geometry import CROP, reduction
 
 LUMA = (0.299, 0.587, 0.114)
-FIXED, FRACTION = 1024, 32  # of a pixel: OpenCV adds in the first and samples at the second
-LARGE = 0.6  # scale below which a face is averaged down
+FIXED, FRACTION = 1024, 32  # units per pixel in which OpenCV adds up positions, and in which it samples
+LARGE = 0.6  # faces are downsampled below this scale
 
 
 def soft_crop(frames: Tensor, matrices: np.ndarray) -> Tensor:
-    """Frames -> gray crops, differentiable."""
+    """Gray crops (N, 96, 96) of frames (N, 3, H, W), differentiable."""
     gray = (frames * frames.new_tensor(LUMA)[:, None, None]).sum(1)
-    return torch.stack([_one(own, matrix) for own, matrix in zip(gray, matrices, strict=True)])
+    return torch.stack([_one(frame, matrix) for frame, matrix in zip(gray, matrices, strict=True)])
 
 
 def _one(gray: Tensor, matrix: np.ndarray) -> Tensor:
-    """(H, W) -> (96, 96)."""
+    """The crop (96, 96) of one gray frame (H, W)."""
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < LARGE:
         (x0, y0, x1, y1), (width, height), matrix = reduction(tuple(gray.shape), matrix, scale)
@@ -36,7 +36,7 @@ def _one(gray: Tensor, matrix: np.ndarray) -> Tensor:
 
 
 def _grid(matrix: np.ndarray, shape: torch.Size) -> Tensor:
-    """(1, 96, 96, 2) places in a frame (H, W), -1 ... 1, of the crop's pixels; outside the frame is black."""
+    """Sampling grid (1, 96, 96, 2) of the crop in a frame (H, W), -1 ... 1; black outside the frame."""
     inverse = np.linalg.inv(matrix[:, :2])
     begin = -inverse @ matrix[:, 2]
     steps = np.arange(CROP)
@@ -48,7 +48,7 @@ def _grid(matrix: np.ndarray, shape: torch.Size) -> Tensor:
 
 
 def averaging(small: int, large: int) -> Tensor:
-    """(small, large) weights by which pixels are averaged down; of the pixels at a border the share inside counts."""
+    """Weights (small, large) that downsample by averaging; pixels on a border count by the share inside."""
     edges = torch.linspace(0, large, small + 1, dtype=torch.float64)
     first, pixels = edges[:-1, None], torch.arange(large, dtype=torch.float64)[None]
     inside = (torch.minimum(edges[1:, None], pixels + 1) - torch.maximum(first, pixels)).clamp(min=0)

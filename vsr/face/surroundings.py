@@ -1,4 +1,4 @@
-"""Whether somebody may have come: a new face changes the frame where no known face is.
+"""Whether a new face may have appeared: it changes the frame outside the known faces.
 
 Shapes: frame (H, W, 3) uint8 RGB; boxes (x0, y0, x1, y1) pixels.
 """
@@ -11,32 +11,32 @@ import numpy as np
 
 from vsr.face.shots import thumbnail_of
 
-CHANGED = 25  # of 255, in any colour: what noise and light do is less
-SMALLEST = 0.01  # share of the frame that changes at least when a face of readable size comes
-OWN = 0.5  # sizes of a known face round it that are its own hair and neck
+CHANGED = 25  # of 255, in any colour channel; noise and light change less
+SMALLEST = 0.01  # share of the frame that a face of readable size changes at least
+OWN = 0.5  # margin around a known face that is its own hair and neck, in face sizes
 
 
 class Surroundings:
-    """The frame as it was when faces were looked for in all of it."""
+    """The last frame in which the whole picture was searched for faces."""
 
     def __init__(self) -> None:
         self._before: np.ndarray | None = None
 
     def changed(self, frame: np.ndarray, boxes: Iterable[tuple[float, float, float, float]]) -> bool:
-        """Whether enough of the frame beside the boxes differs from the one that was searched last."""
+        """Whether enough of the frame outside the boxes differs from the frame that was searched last."""
         import cv2
 
         if self._before is None:
             return True
-        differs = cv2.absdiff(thumbnail_of(frame), self._before).max(axis=2) >= CHANGED
-        rows, columns = differs.shape
+        is_changed = cv2.absdiff(thumbnail_of(frame), self._before).max(axis=2) >= CHANGED
+        rows, columns = is_changed.shape
         for box in boxes:
             x0, y0, x1, y1 = _widened(box) * np.tile([columns / frame.shape[1], rows / frame.shape[0]], 2)
-            differs[max(0, int(y0)) : max(0, int(y1) + 1), max(0, int(x0)) : max(0, int(x1) + 1)] = False
-        return bool(differs.mean() >= SMALLEST)
+            is_changed[max(0, int(y0)) : max(0, int(y1) + 1), max(0, int(x0)) : max(0, int(x1) + 1)] = False
+        return bool(is_changed.mean() >= SMALLEST)
 
     def searched(self, frame: np.ndarray) -> None:
-        """This frame is searched."""
+        """Remember this frame as searched."""
         self._before = thumbnail_of(frame)
 
 

@@ -1,4 +1,4 @@
-"""Who is moving the lips when: points of the mouth -> stretches of speech, and where to cut them.
+"""Visual voice activity: when the lips move, and where long speech can be cut.
 
 Shapes: points (T, 37, 2) float32 pixels, gaps filled; activity (T,) in distances between the eyes. Frames at 25 fps.
 """
@@ -10,17 +10,17 @@ import numpy as np
 from vsr.core.clock import FPS
 from vsr.core.windows import OVERLAP, window_spans
 
-REACH = 6  # frames on each side over which lips are seen to move
-REST = 0.012  # activity below which lips do not speak; GRID's speakers: 0.02 to 0.11 in speech, 0.01 to 0.03 round it
-LONG_REST = 2 * FPS  # frames: shorter ones belong to speech, which is read with its pauses
-MARGIN = 10  # frames of a rest that are read with the speech beside it
-SETTLING = 2 * REACH + 3  # frames in which the points of a face that has just been found may jump, at most
-PAUSE = 0.6  # of the usual activity: a moment this calm is no middle of a word
-SLACK = 1.2  # a stretch this much longer than the window is still read whole
+REACH = 6  # frames on each side over which the motion of the lips is measured
+REST = 0.012  # activity below which there is no speech; GRID: 0.02 to 0.11 in speech, 0.01 to 0.03 before and after
+LONG_REST = 2 * FPS  # frames; shorter rests are pauses, which are read with the speech around them
+MARGIN = 10  # frames of a rest that are read together with the adjacent speech
+SETTLING = 2 * REACH + 3  # longest time in which the points of a newly found face may jump, frames
+PAUSE = 0.6  # share of the median activity; a moment below it is not inside a word
+SLACK = 1.2  # a stretch may exceed the window by this factor before it is cut
 
 
 def activity(points: np.ndarray) -> np.ndarray:
-    """How much the lips open, close and round within half a second: (T, 37, 2) -> (T,)."""
+    """Motion of the lips (T,) within half a second (opening and width), from points (T, 37, 2)."""
     eyes = np.linalg.norm(points[:, 5:11].mean(axis=1) - points[:, 11:17].mean(axis=1), axis=1)
     mouth = points[:, 17:37]
     opening = np.linalg.norm(mouth[:, 14] - mouth[:, 18], axis=1) / np.maximum(eyes, 1e-6)
@@ -29,7 +29,7 @@ def activity(points: np.ndarray) -> np.ndarray:
 
 
 def _deviation(values: np.ndarray) -> np.ndarray:
-    """Standard deviation over REACH frames each side, ends held."""
+    """Moving standard deviation over REACH frames each side; the ends are repeated."""
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, REACH, mode="edge"), 2 * REACH + 1)
     return windows.std(axis=1)
 
@@ -37,9 +37,9 @@ def _deviation(values: np.ndarray) -> np.ndarray:
 def speech_and_rest(
     active: np.ndarray, still: np.ndarray | None = None
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """(start, stop) frames of the stretches that are to be read, and of the rests of over two seconds that are not.
+    """(start, stop) frames of the stretches to read, and of the rests of more than two seconds, which are not read.
 
-    active (T,): as `activity` has it; still (T,) bool: where the frame says that the lips rest all the same.
+    active (T,): `activity`; still (T,) bool: frames in which the pixels show that the lips rest.
     """
     calm = active < REST if still is None else (active < REST) | still
     calm[: int(np.argmax(calm))] |= bool(calm[:SETTLING].any())
@@ -54,10 +54,9 @@ def speech_and_rest(
 
 
 def spans_of(active: np.ndarray, start: int, stop: int, window: int) -> list[tuple[int, int]]:
-    """Cut a stretch of speech into (start, stop) spans of about `window` frames, each to be read by itself.
+    """Cut a stretch of speech into (start, stop) spans of about `window` frames that are read separately.
 
-    Cuts lie where the lips pause; where they do not pause for longer than a window, spans overlap, by up to two
-    seconds.
+    The cuts are at pauses; where there is no pause within a window, spans overlap by up to two seconds.
     """
     usual = float(np.median(active[start:stop]))
     calm = np.convolve(np.pad(active, 4, mode="edge"), np.ones(9) / 9, mode="valid")

@@ -25,11 +25,11 @@ from vsr.decoding.provenance import searched
 from vsr.decoding.templates import Match, Streams, Templates, normalised, with_motion
 from vsr.face.mouth_features import CORNERS, measures_of, repaired
 from vsr.face.mouth_points import mouth_meshes
+from vsr.inference.seen import Seen
 from vsr.inference.speech import spoken
 from vsr.inference.states import FRONT, LAST, observed
 
 if TYPE_CHECKING:
-    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import LoadedModel
 
 POINTS = "points"
@@ -82,13 +82,14 @@ def reader_of(loaded: LoadedModel) -> dict[str, Any]:
 
 def enrol(
     loaded: LoadedModel, folder: str | Path, phrase: str, clips: Sequence[str | Path], faces: str | int = "largest",
-    cropped: bool = False, names: Sequence[str] | None = None,
+    cropped: bool = False, names: Sequence[str] | None = None, seen: Sequence[Seen] | None = None,
 ) -> Phrase:  # fmt: skip
     """Learn a phrase from clips that say it, or more of one that is known; all clips count, or none.
 
     Args:
         folder: of the phrases; made where it is not there.
         names: of the clips, where they are not those of their files.
+        seen: one for each clip, which is told how well it was seen.
 
     Raises:
         VsrError: bad_text for a phrase without words or with more than `MOST` examples, bad_options for a clip that is
@@ -98,11 +99,11 @@ def enrol(
     phrase, path = " ".join(phrase.split()), _file_of(folder, phrase)
     _known(loaded, path, phrase, len(clips))
     given = list(names or [Path(clip).name for clip in clips])
-    seen = tuple(streams_of(loaded, clip, faces, cropped) for clip in clips)
+    each = zip(clips, seen or [Seen() for _ in clips], strict=True)
+    streams = tuple(streams_of(loaded, clip, faces, cropped, own) for clip, own in each)
     known = _known(loaded, path, phrase, len(clips))  # again: another process may have enrolled in the meantime
-    _check_new(phrase, seen, given, [read_phrase(file) for file in sorted(Path(folder).glob(f"*{SUFFIX}"))])
-    new = Phrase(known.phrase, known.examples + seen, known.clips + tuple(given), known.model)
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    _check_new(phrase, streams, given, [read_phrase(file) for file in sorted(Path(folder).glob(f"*{SUFFIX}"))])
+    new = Phrase(known.phrase, known.examples + streams, known.clips + tuple(given), known.model)
     write_phrase(path, new)
     return new
 
@@ -216,6 +217,7 @@ def _file_of(folder: str | Path, phrase: str) -> Path:
 
 
 def _check_reader(loaded: LoadedModel, phrase: Phrase) -> None:
-    if phrase.model != (own := reader_of(loaded)):
-        problem = f"was enrolled with the reader {phrase.model.get('name')}, not with {own['name']}"
+    reader = reader_of(loaded)
+    if phrase.model.get("sha256") != reader["sha256"]:  # the name may have changed since
+        problem = f"was enrolled with the reader {phrase.model.get('name')}, not with {reader['name']}"
         raise VsrError("bad_options", f"{phrase.phrase!r} {problem}: give that one with --model, or enrol it again")

@@ -93,6 +93,8 @@ def choose(
     Raises:
         VsrError: bad_model, bad_text, at_rest, covered, and the errors of reading a video.
     """
+    if isinstance(phrases, str) or not phrases:
+        raise VsrError("bad_text", f"phrases is {phrases!r}: give a list with a phrase or more")
     tokens = phrase_tokens(loaded, phrases)
     options = options_for(loaded, {"lm": "none"})
     method = "joint" if loaded.model.decoder is not None else "ctc_beam"

@@ -25,10 +25,12 @@ SILENT = ("at_rest", "covered")  # reasons why no lips are seen to speak
 
 @dataclass
 class Seen:
-    """skipped: what was not read; tracks: who was in the frame when, and how well."""
+    """skipped: what was not read; tracks: who was in the frame when, and how well; in_domain: the chance that the
+    reader knows such lips, where that was asked for all of them, and not of what was found."""
 
     skipped: list[Skipped] = field(default_factory=list)
     tracks: list[TrackReport] = field(default_factory=list)
+    in_domain: float | None = None
 
     def take(self, part: Part) -> None:
         """Note the next part of the video."""
@@ -38,7 +40,11 @@ class Seen:
     @property
     def warnings(self) -> list[dict]:
         """{"reason", "message"} of what must be known before the result is believed, as transcripts have them."""
-        skipped = skipped_warnings(self.skipped, False, "and is not read there")
+        return self.told("and is not read there")
+
+    def told(self, there: str) -> list[dict]:
+        """The same, where ``there`` goes on about covered mouths."""
+        skipped = skipped_warnings(self.skipped, False, there)
         return [*skipped, *few_frames_warnings(few_frames_of(tracks_of(self.tracks)))]
 
     def silence(self, path: str | Path) -> VsrError:
@@ -46,6 +52,16 @@ class Seen:
         if note := covered_note(self.skipped):
             return VsrError("covered", f"{path}: {note}, and no lips are seen to speak elsewhere")
         return VsrError("at_rest", f"{path}: {AT_REST}")
+
+
+def seen_in(clip: MouthClip) -> Seen:
+    """How the face of a clip that was taken from a video as a whole was seen."""
+    found = Seen()
+    if clip.piece is None:
+        found.tracks.append(report_of_cropped(clip))
+    else:
+        found.take(Part(clip.piece, clip.face, None))
+    return found
 
 
 def report_of(part: Part) -> TrackReport:

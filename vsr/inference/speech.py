@@ -24,7 +24,7 @@ from vsr.face.frame_rate import frame_rate, highest_chance
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
 from vsr.face.networks import Stock
-from vsr.face.speaker_selection import number_of_faces
+from vsr.face.wanted import wanted_faces
 from vsr.inference.cropped import cropped_clip
 from vsr.inference.seen import Seen, report_of_cropped
 
@@ -93,17 +93,17 @@ def _cropped(loaded: LoadedModel, path: str | Path, seen: Seen) -> Iterator[Spok
 
 
 def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int, mesh, seen: Seen) -> Iterator[Spoken]:
-    source, window = MouthSource(path, number_of_faces(faces), mesh=mesh), preferred_window(loaded)
-    some = False
-    for part in (part for own in source for part in own.parts):
+    source, window = MouthSource(path, wanted_faces(faces), mesh=mesh), preferred_window(loaded)
+    has_windows = False
+    for part in (part for block in source for part in block.parts):
         seen.take(part)
         for start, stop in part.spans(window):
-            some = True
+            has_windows = True
             yield Spoken(
                 part.face, part.piece.crop[start:stop], frame_edges(part.piece.times[start:stop]),
                 mouth=part.piece.mouth_of(start, stop),
             )  # fmt: skip
-    source.check(some)
+    source.check(has_windows)
 
 
 @torch.inference_mode()

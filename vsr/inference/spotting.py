@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from vsr.core.clock import FPS
+from vsr.core.numbers import SHARE, check_number
 from vsr.core.tokens import BLANK
 from vsr.inference.alignment import tokens_of
 from vsr.inference.free_reading import known_lips
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from vsr.inference.seen import Seen
     from vsr.modelstore.folder import LoadedModel
 
+ASKED = 4  # windows
 NEAR = FPS  # frames by which a head for frames may place a phrase elsewhere than CTC does
 
 
@@ -48,12 +50,18 @@ def find_phrases(
     loaded: LoadedModel, path: str | Path, phrases: Sequence[str], least: float, faces: str | int = "all",
     cropped: bool = False, seen: Seen | None = None,
 ) -> Iterator[Found]:  # fmt: skip
-    """Where each phrase scores at least ``least`` in a video of any length, window by window, ordered by time in each.
+    """Where each phrase, or the one, scores at least ``least`` in a video of any length, window by window, ordered by
+    time in each.
 
-    ``faces``, ``cropped``, ``seen``: as `vsr.inference.speech.spoken` takes them. Raises VsrError: bad_model, bad_text,
+    ``faces``, ``cropped``, ``seen``: as `vsr.inference.speech.spoken` takes them; where nothing is found ``seen`` is
+    told, too, whether the reader knows such lips, by the first windows. Raises VsrError: bad_model, bad_text,
     at_rest, covered, and what a video is refused for.
     """
+    check_number("least", least, SHARE, "bad_options")
+    phrases = [phrases] if isinstance(phrases, str) else phrases  # which is a sequence, too: of letters
     wanted = [(phrase, tokens_of(loaded, phrase)) for phrase in phrases]
+    empty: list[Encoded] = []  # windows without any, until there is one
+    some = False
     for window in encoded(loaded, path, faces, cropped, seen):
         spotted = [(phrase, match) for phrase, tokens in wanted for match in spot(loaded, window, tokens, least)]
         in_domain = known_lips(loaded, [window]) if spotted else None
@@ -62,6 +70,11 @@ def find_phrases(
             for phrase, ((start, end), score) in spotted
         ]
         yield from sorted(hits, key=lambda hit: (hit.start, hit.phrase))
+        some = some or bool(hits)
+        if not some and len(empty) < ASKED:
+            empty.append(window)
+    if seen is not None and not some:
+        seen.in_domain = known_lips(loaded, empty)
 
 
 @torch.inference_mode()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,17 +45,17 @@ def _layers(loaded: LoadedModel):
 
 @torch.inference_mode()
 def encode_video(
-    loaded: LoadedModel, path: str | Path, layers: tuple[str, ...] = (LAST,), faces: str | int = "largest",
-    cropped: bool = False, seen: Seen | None = None,
+    loaded: LoadedModel, path: str | Path, layers: Sequence[str | int] | str | int = (LAST,),
+    faces: str | int = "largest", cropped: bool = False, seen: Seen | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """States of every frame in which lips speak.
 
     Args:
         loaded: any lip reader, or an encoder alone.
         path: the video.
-        layers: "frontend", what goes into the encoder; a number from 1, what comes out of that layer; "last", the
-            states that the heads read.
-        faces, cropped, seen: as `vsr.inference.speech.spoken` takes them.
+        layers: "frontend", the output of the front end; a number from 1, the output of that encoder layer; "last", the
+            states that the heads read. A single one needs no list.
+        faces, cropped, seen: as in `vsr.inference.speech.spoken`.
 
     Returns:
         Each layer by its name, (T, D) float32; "start" and "end" (T,) float64, seconds in the video; "face" (T,) and
@@ -63,6 +64,7 @@ def encode_video(
     Raises:
         VsrError: bad_options for a missing layer, at_rest, covered, and the errors of reading a video.
     """
+    layers = tuple(map(str, (layers,) if isinstance(layers, str | int) else layers))
     check_layers(loaded, layers)
     chunks: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "start", "end", "face", "window")}
     for number, window in enumerate(spoken(loaded, path, faces, cropped, seen=seen)):

@@ -18,8 +18,9 @@ from vsr.core.errors import VsrError
 from vsr.core.windows import frame_edges
 from vsr.decoding.synchrony import MOST, Offset, Synchrony, agreements, best_offset
 from vsr.face.mouth_source import MouthSource
-from vsr.face.speaker_selection import number_of_faces
+from vsr.face.wanted import wanted_faces
 from vsr.inference.listening import has_sound, waves_at
+from vsr.inference.seen import Seen
 
 WINDOW, HOP = 2 * FPS, FPS // 2  # frames of a decision window, and between two windows
 LEAST = FPS  # frames of a track that can be scored
@@ -46,32 +47,38 @@ class Window:
     speaks: bool = False
 
 
-def tracks_of(model: Synchrony, path: str | Path, faces: str | int = "largest") -> Iterator[Track]:
-    """Every face of a video, block by block.
+def tracks_of(
+    model: Synchrony, path: str | Path, faces: str | int = "largest", seen: Seen | None = None
+) -> Iterator[Track]:  # fmt: skip
+    """Every face of a video, block by block; ``seen`` is told how well it was seen.
 
     Raises VsrError: no_sound; no_face, too_short, unreadable, no_video.
     """
     if not has_sound(path):
         raise VsrError("no_sound", f"{path} has no sound: there is nothing to compare the lips with")
-    source, some = MouthSource(path, number_of_faces(faces)), False
-    for part in (part for own in source for part in own.parts):
+    source, has_tracks = MouthSource(path, wanted_faces(faces)), False
+    for part in (part for block in source for part in block.parts):
         piece = part.piece
+        if seen is not None:
+            seen.take(part)
         if part.reason or len(piece.crop) < LEAST:
             continue
         (wave,) = waves_at(path, [piece.times])
-        some = True
+        has_tracks = True
         yield Track(part.face, model.see(piece.crop), model.hear(wave), frame_edges(piece.times))
-    source.check(some)
+    source.check(has_tracks)
 
 
-def offset_in(model: Synchrony, path: str | Path, faces: str | int = "largest", most: int = MOST) -> Offset:
+def offset_in(
+    model: Synchrony, path: str | Path, faces: str | int = "largest", most: int = MOST, seen: Seen | None = None
+) -> Offset:  # fmt: skip
     """By how many frames the sound comes later than the lips; at each shift the mean agreement of the tracks that are
     long enough for it counts.
 
     Raises VsrError as `tracks_of`.
     """
     total, frames = torch.zeros(2 * most + 1), torch.zeros(2 * most + 1)
-    for own in tracks_of(model, path, faces):
+    for own in tracks_of(model, path, faces, seen):
         found = agreements(own.see, own.hear, most)
         total += torch.where(found > -1, found * len(own.see), 0.0)
         frames += (found > -1) * len(own.see)
@@ -90,12 +97,12 @@ def windows_of(model: Synchrony, track: Track, offset: int = 0) -> list[Window]:
     return windows
 
 
-def speakers_in(model: Synchrony, path: str | Path, offset: int = 0) -> list[Window]:
+def speakers_in(model: Synchrony, path: str | Path, offset: int = 0, seen: Seen | None = None) -> list[Window]:
     """Windows of all faces, in the order of time; at any time the face with the best score above 0 speaks.
 
     Raises VsrError as `tracks_of`.
     """
-    each = [own for track in tracks_of(model, path, "all") for own in windows_of(model, track, offset)]
+    each = [own for track in tracks_of(model, path, "all", seen) for own in windows_of(model, track, offset)]
     return decided(each)
 
 

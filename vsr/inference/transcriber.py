@@ -22,8 +22,10 @@ from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
 from vsr.decoding.search import check_heads
 from vsr.face.identity import People
+from vsr.face.likeness import measure
 from vsr.face.mouth_source import CastBlock, MouthSource
-from vsr.face.speaker_selection import Casting, Part, check_found, number_of_faces, unread
+from vsr.face.speaker_selection import Casting, Part, check_found, unread
+from vsr.face.wanted import wanted_faces
 from vsr.inference.assemble import segments_of, skipped_of, tracks_of
 from vsr.inference.journal import Journal
 from vsr.inference.listening import hearing_of, incomplete, transcribe_sound
@@ -92,7 +94,7 @@ class Reading:
         if not options.head:
             check_heads(loaded.model, options.method)
         self.loaded, self.path, self.options = loaded, path, options
-        self.faces = number_of_faces(faces)
+        self.faces = wanted_faces(faces)
         self.info = probe(path)
         self.window = preferred_window(loaded)
         self.hearing = hearing_of(loaded, path, modality)
@@ -118,7 +120,8 @@ class Reading:
     def _heading(self) -> dict:
         """The inputs of the result, to check that a journal fits."""
         config = zlib.crc32(repr(sorted(self.loaded.config.items())).encode())
-        return {"file": Path(self.path).name, "config": config, "window": self.window} | self.provenance
+        own = {"file": Path(self.path).name, "config": config, "window": self.window, "likeness": measure().name}
+        return own | self.provenance
 
     def run(self, watch: Watch) -> Transcript:
         """Read to the end."""

@@ -1,4 +1,4 @@
-"""Sound on the video's clock: read it from any recording, write it, lay it under a video.
+"""Reads and writes sound on the video's clock.
 
 Shapes: wave (S,) float32 in [-1, 1], mono, 16 kHz; its sample 0 is the start of the first video frame.
 """
@@ -30,21 +30,21 @@ from vsr.media.streams import sound_stream
 from vsr.media.tags import riff_comment
 from vsr.media.timestamps import RESTARTED
 
-GAP = 0.005  # seconds by which time stamps may jitter (Matroska rounds them to 1 ms) before a gap is believed
-MAX_SECONDS = 4 * 3600.0  # sound beyond this is a damaged time stamp
+GAP = 0.005  # jitter of time stamps, seconds (Matroska rounds them to 1 ms); more is a gap
+MAX_SECONDS = 4 * 3600.0  # sound beyond this is due to a damaged time stamp
 
 
 def read_wave(path: str | Path, num_frames: int | None = None, part: tuple[float, float] | None = None) -> np.ndarray:
-    """The sound of a recording from its first video frame on (of a sound file: from its start).
+    """Read the sound of a recording from its first video frame on (of a sound file: from its start).
 
-    Time stamps are followed, so start times, edit lists and the encoder's priming are all undone; of several channels
-    those that carry the voice are averaged (`vsr.media.channels`); the resampler has no delay.
+    Time stamps are followed, so start times, edit lists and the encoder's priming are all compensated; of several
+    channels those that carry the voice are averaged (`vsr.media.channels`); the resampler has no delay.
 
     Args:
         path: a video or sound file.
         num_frames: of the video at 25 fps; the wave is cut, or padded with silence, to 640 samples for each.
-        part: the seconds after the container's start that are wanted, from one video frame to another; the wave ends
-            earlier where the sound does.
+        part: (start, end) in seconds after the container's start, at video frames; the wave ends earlier if the sound
+            does.
 
     Raises:
         VsrError: unreadable, or no_sound.
@@ -68,12 +68,12 @@ def read_wave(path: str | Path, num_frames: int | None = None, part: tuple[float
 
 
 def fit_length(wave: np.ndarray, samples: int) -> np.ndarray:
-    """Wave (S,) cut, or padded with silence, to ``samples``."""
+    """Cut a wave (S,), or pad it with silence, to ``samples``."""
     return np.pad(wave[:samples], (0, max(0, samples - len(wave))))
 
 
 def _clock(path: str | Path) -> tuple[float | None, float]:
-    """Origin and first video frame of the file; (None, 0) for a file of sound alone."""
+    """Origin and second of the first video frame of the file; (None, 0) for a file without video."""
     try:
         return video_clock(path)
     except VsrError as error:
@@ -83,11 +83,11 @@ def _clock(path: str | Path) -> tuple[float | None, float]:
 
 
 def _sound(path: str | Path, span: Span | None = None) -> tuple[int, list[tuple[float | None, np.ndarray]]]:
-    """Sample rate, and (time stamp in seconds, samples) of every decoded piece, at least of those of a part."""
+    """Sample rate, and (time stamp in seconds, samples) of every decoded piece, at least of those in ``span``."""
     with _opened_sound(path, span) as (frames, rate, channels):
-        chosen = chosen_channels(frames) if channels > 1 else {}
-    with _opened_sound(path, span) as (frames, rate, _):  # again: all channels of a long video would fill the memory
-        pieces = [(frame.time, mono(frame, chosen)) for frame in frames]
+        channels_of_layout = chosen_channels(frames) if channels > 1 else {}
+    with _opened_sound(path, span) as (frames, rate, _):  # read again: all channels may not fit in memory
+        pieces = [(frame.time, mono(frame, channels_of_layout)) for frame in frames]
     if not pieces and span is None:
         raise VsrError("no_sound", f"{path}: nothing of its sound can be decoded: write it again as .wav or .flac")
     return rate, pieces
@@ -95,7 +95,7 @@ def _sound(path: str | Path, span: Span | None = None) -> tuple[int, list[tuple[
 
 @contextmanager
 def _opened_sound(path: str | Path, span: Span | None) -> Iterator[tuple[Iterator, int, int]]:
-    """(decoded frames, their rate, channels by the header) of the sound of a recording. Raises VsrError."""
+    """Yield (decoded frames, sample rate, number of channels in the header) of a recording's sound. Raises VsrError."""
     with open_container(path) as container:
         if not container.streams.audio:
             raise VsrError("no_sound", f"{path}: has no sound track")
@@ -108,31 +108,31 @@ def _opened_sound(path: str | Path, span: Span | None) -> Iterator[tuple[Iterato
 
 
 def _restarts(times: list[float | None]) -> bool:
-    """Whether these are the time stamps of several recordings put together."""
-    known = [time for time in times if time is not None]
-    return any(later < time - RESTARTED for time, later in pairwise(known))
+    """Whether these are time stamps of several concatenated recordings."""
+    stamps = [time for time in times if time is not None]
+    return any(later < time - RESTARTED for time, later in pairwise(stamps))
 
 
 def _laid_out(pieces: list[tuple[float | None, np.ndarray]], rate: int, start: float | None) -> np.ndarray:
-    """Pieces on one line that begins at the time stamp ``start`` (None: with the first piece); silence in gaps."""
+    """Join pieces by their time stamps, from ``start`` on (None: from the first piece), with silence in gaps."""
     begin = next((time for time, _ in pieces if time is not None), 0.0) if start is None else start
-    place, placed = None, []
+    position, placed = None, []
     for time, samples in pieces:
-        stamped = None if time is None else round((time - begin) * rate)
-        if place is None or (stamped is not None and abs(stamped - place) > GAP * rate):
-            place = stamped or 0
-        placed.append((place, samples))
-        place += len(samples)
-    end = min(max((at + len(s) for at, s in placed), default=0), int(MAX_SECONDS * rate))
+        stamped_position = None if time is None else round((time - begin) * rate)
+        if position is None or (stamped_position is not None and abs(stamped_position - position) > GAP * rate):
+            position = stamped_position or 0
+        placed.append((position, samples))
+        position += len(samples)
+    end = min(max((offset + len(samples) for offset, samples in placed), default=0), int(MAX_SECONDS * rate))
     wave = np.zeros(max(0, end), np.float32)
-    for at, samples in placed:
-        kept = samples[max(0, -at) : max(0, end - at)]
-        wave[max(0, at) : max(0, at) + len(kept)] = kept
+    for offset, samples in placed:
+        inside = samples[max(0, -offset) : max(0, end - offset)]
+        wave[max(0, offset) : max(0, offset) + len(inside)] = inside
     return wave
 
 
 def _resampled(wave: np.ndarray, rate: int) -> np.ndarray:
-    """(S,) at ``rate`` -> 16 kHz, by a linear-phase filter whose delay is taken out."""
+    """Resample a wave (S,) from ``rate`` to 16 kHz, with a linear-phase filter whose delay is removed."""
     if rate == SAMPLE_RATE:
         return wave
     from scipy.signal import resample_poly
@@ -142,17 +142,17 @@ def _resampled(wave: np.ndarray, rate: int) -> np.ndarray:
 
 
 def write_wave(path: str | Path, wave: np.ndarray, comment: str = "") -> None:
-    """Write (S,) float as 16-bit mono RIFF at 16 kHz, atomically; what is beyond [-1, 1] is clipped."""
+    """Write a wave (S,) float as 16-bit mono RIFF at 16 kHz, atomically; values beyond [-1, 1] are clipped."""
     with atomic_write(path) as temporary:
         temporary.write_bytes(riff_bytes(wave, comment))
 
 
 def riff_bytes(wave: np.ndarray, comment: str = "") -> bytes:
-    """(S,) float as a file of 16-bit mono RIFF at 16 kHz, with a comment; what is beyond [-1, 1] is clipped."""
-    whole = BytesIO()
-    with riff.open(whole, "wb") as file:
+    """A wave (S,) float as a RIFF file of 16-bit mono at 16 kHz, with a comment; values beyond [-1, 1] are clipped."""
+    buffer = BytesIO()
+    with riff.open(buffer, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
         file.writeframes(to_pcm16(wave).tobytes())
-    return riff_comment(whole.getvalue(), comment) if comment else whole.getvalue()
+    return riff_comment(buffer.getvalue(), comment) if comment else buffer.getvalue()

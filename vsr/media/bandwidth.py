@@ -1,6 +1,6 @@
-"""What a channel takes from speech: high frequencies, levels, loud samples, stretches.
+"""Simulates a poor channel: loss of high frequencies, quantisation, clipping, gaps.
 
-Each keeps the length of the wave and delays nothing. Shapes: wave (S,) float32, mono, 16 kHz.
+Each function keeps the length of the wave and adds no delay. Shapes: wave (S,) float32, mono, 16 kHz.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import numpy as np
 
 from vsr.core.clock import SAMPLE_RATE
 
-TAPS = 511  # of the low-pass: its transition takes about 100 Hz
-MU = 255.0  # of G.711's curve
+TAPS = 511  # of the low-pass; its transition band is about 100 Hz wide
+MU = 255.0  # of G.711's mu-law
 
 
 def low_passed(wave: np.ndarray, hertz: float) -> np.ndarray:
-    """What is left below ``hertz``, where it is down to a half (-6 dB), by a linear-phase filter."""
+    """Low-pass a wave with a linear-phase filter whose gain at ``hertz`` is a half (-6 dB)."""
     from scipy.signal import fftconvolve, firwin
 
     taps = firwin(TAPS, hertz, fs=SAMPLE_RATE, window=("kaiser", 6.0))
@@ -22,7 +22,7 @@ def low_passed(wave: np.ndarray, hertz: float) -> np.ndarray:
 
 
 def companded(wave: np.ndarray, bits: int) -> np.ndarray:
-    """In 2^bits levels of G.711's logarithmic curve, as a telephone's codec has them (8 bits there)."""
+    """Quantise a wave to 2^bits levels of G.711's logarithmic curve, as in a telephone's codec (8 bits there)."""
     steps = 2 ** (bits - 1) - 1
     curve = np.sign(wave) * np.log1p(MU * np.minimum(np.abs(wave), 1.0)) / np.log1p(MU)
     levels = np.round(curve * steps) / steps
@@ -30,7 +30,7 @@ def companded(wave: np.ndarray, bits: int) -> np.ndarray:
 
 
 def clipped(wave: np.ndarray, share: float) -> np.ndarray:
-    """The loudest ``share`` of the samples held at the level of the loudest of the others."""
+    """Clip the loudest ``share`` of the samples to the level of the loudest remaining one."""
     if not len(wave):
         return wave
     limit = np.sort(np.abs(wave))[max(0, len(wave) - round(share * len(wave)) - 1)]
@@ -38,7 +38,7 @@ def clipped(wave: np.ndarray, share: float) -> np.ndarray:
 
 
 def with_gaps(wave: np.ndarray, gaps: list[tuple[int, int]]) -> np.ndarray:
-    """Silent in each of the stretches (start, stop) of samples."""
+    """Set the samples of each gap (start, stop) to silence."""
     silent = np.array(wave)
     for start, stop in gaps:
         silent[start:stop] = 0

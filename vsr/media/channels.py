@@ -1,4 +1,4 @@
-"""Which channels of a recording carry the voice: what is averaged to one channel must not cancel or drown it.
+"""Chooses the channels of a recording that carry the voice, so that it is not cancelled or masked in their mean.
 
 Shapes: planes (C, n) float32 in [-1, 1]; wave (n,) float32.
 """
@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-EMPTY = 5e-3  # of the power of the loudest channel: beside that one a channel is empty
-HEARD = 1e-2  # of the power of the loudest channel: the front centre carries the dialogue
-AS_LOUD = 0.9  # of the power of the loudest channel: the first of those is taken, by convention the upright one
-CANCELLED = 0.5  # of the power that channels without a relation leave in their mean
-OFTEN = 0.05  # share of the power of the recording in stretches whose mean cancels
+EMPTY = 5e-3  # share of the loudest channel's power below which a channel is empty
+HEARD = 1e-2  # share of the loudest channel's power above which the front centre carries the dialogue
+AS_LOUD = 0.9  # share of the loudest channel's power; the first such channel is taken, by convention the upright one
+CANCELLED = 0.5  # share of the power that the mean of unrelated channels would have
+OFTEN = 0.05  # share of the recording's power in stretches whose mean cancels
 STRETCH = 1.0  # seconds
 FRONT = (("FC",), ("FL", "FR"), ("FLC", "FRC"))  # front centre, then left and right
 
 
 def planes_of(frame) -> np.ndarray:
-    """An audio frame of any sample format -> (C, n) float32 in [-1, 1]."""
+    """The samples (C, n) float32 in [-1, 1] of an audio frame of any sample format."""
     samples = frame.to_ndarray()
     if samples.dtype.kind == "u":
         samples = samples.astype(np.float32) / 128 - 1
@@ -31,17 +31,17 @@ def planes_of(frame) -> np.ndarray:
 
 
 def mono(frame, chosen: dict[str, list[int]]) -> np.ndarray:
-    """An audio frame -> (n,) float32: the mean of the channels that are chosen for its layout."""
+    """The mean (n,) float32 of the channels of an audio frame that are chosen for its layout."""
     planes = planes_of(frame)
-    kept = chosen.get(frame.layout.name)
-    return (planes if kept is None else planes[kept]).mean(0).astype(np.float32)
+    channels = chosen.get(frame.layout.name)
+    return (planes if channels is None else planes[channels]).mean(0).astype(np.float32)
 
 
 def chosen_channels(frames: Iterable) -> dict[str, list[int]]:
-    """Audio frames of a recording -> by the name of each layout the channels to average.
+    """Name of each layout in a recording -> indices of the channels to average.
 
-    Front centre, where it is heard, carries the dialogue of a video; else left and right do. Empty channels are left
-    out. Where channels cancel each other, as those of a balanced line taken for stereo, the loudest is taken alone.
+    The front centre, if audible, carries the dialogue of a video, else left and right. Empty channels are left out. If
+    channels cancel each other, such as those of a balanced line recorded as stereo, only the loudest is taken.
     """
     layouts: dict[str, _Layout] = {}
     for frame in frames:
@@ -56,14 +56,14 @@ def _names(frame) -> list[str]:
 
 @dataclass
 class _Layout:
-    """What is known of the frames of one layout. products: (C, C) mean products of the channels, a stretch each."""
+    """Statistics of the frames of a layout. products: (C, C) summed products of the channels, one for each stretch."""
 
     names: list[str]
     products: list[np.ndarray] = field(default_factory=list)
     count: int = 0
 
     def add(self, planes: np.ndarray, stretch: int) -> None:
-        """One more frame (C, n)."""
+        """Add a frame (C, n); ``stretch``: samples per stretch."""
         if self.count >= stretch * len(self.products):
             self.products.append(np.zeros((len(planes), len(planes))))
         planes = np.nan_to_num(planes).astype(np.float64)
@@ -73,17 +73,17 @@ class _Layout:
     def chosen(self) -> list[int]:
         """Indices of the channels to average."""
         powers = np.diag(sum(self.products))
-        heard = [k for k, name in enumerate(self.names) if name != "LFE"] or list(range(len(powers)))
-        loudest = max(powers[heard])
-        groups = [[k for k in heard if self.names[k] in group] for group in FRONT] + [heard]
-        group = next(own for own in groups if own and max(powers[own]) >= HEARD * loudest)
-        kept = [k for k in group if powers[k] >= EMPTY * max(powers[group])]
-        as_loud = [k for k in kept if powers[k] >= AS_LOUD * max(powers[kept])]
-        return as_loud[:1] if self._cancel(kept) else kept
+        candidates = [k for k, name in enumerate(self.names) if name != "LFE"] or list(range(len(powers)))
+        loudest = max(powers[candidates])
+        groups = [[k for k in candidates if self.names[k] in group] for group in FRONT] + [candidates]
+        group = next(indices for indices in groups if indices and max(powers[indices]) >= HEARD * loudest)
+        channels = [k for k in group if powers[k] >= EMPTY * max(powers[group])]
+        as_loud = [k for k in channels if powers[k] >= AS_LOUD * max(powers[channels])]
+        return as_loud[:1] if self._cancel(channels) else channels
 
-    def _cancel(self, kept: list[int]) -> bool:
-        """Whether the mean of these channels loses much of what they hold, for some of the time at least."""
-        own = np.array([product[np.ix_(kept, kept)] for product in self.products])
-        held, left = np.trace(own, axis1=1, axis2=2), own.sum((1, 2))
-        lost = held[left < CANCELLED * held].sum()
-        return bool(len(kept) > 1 and lost > OFTEN * held.sum())
+    def _cancel(self, channels: list[int]) -> bool:
+        """Whether the mean of these channels loses much of their power in at least some stretches."""
+        products = np.array([product[np.ix_(channels, channels)] for product in self.products])
+        total_power, sum_power = np.trace(products, axis1=1, axis2=2), products.sum((1, 2))
+        lost_power = total_power[sum_power < CANCELLED * total_power].sum()
+        return bool(len(channels) > 1 and lost_power > OFTEN * total_power.sum())

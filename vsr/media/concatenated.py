@@ -1,4 +1,4 @@
-"""Recordings put together one behind the other, as on DVDs or by `cat`: the time stamps of each begin again."""
+"""Concatenated recordings, as on DVDs or from `cat`, in which the time stamps of each part start again."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from vsr.media.timestamps import RESTARTED, mean_rate
 
 
 def video_shifts(path: str | Path) -> list[float]:
-    """Seconds to be added to the time stamps of each recording in a file, so that frames follow each other as
-    `vsr.media.reader` shows them; the first is 0. Packets are looked at, nothing is decoded. Raises VsrError."""
+    """Seconds to add to the time stamps of each recording in a file, so that frames follow each other as in
+    `vsr.media.reader`; the first is 0. Packets are examined without decoding. Raises VsrError."""
     with opened(path) as (container, stream):
-        shifts, last, decoded, step = [0.0], -math.inf, -math.inf, 1 / mean_rate(stream)
+        shifts, last, last_dts, step = [0.0], -math.inf, -math.inf, 1 / mean_rate(stream)
         for packet in safe_packets(container, stream):
             if packet.pts is None or packet.dts is None:
                 continue
-            shown, order = float(packet.pts * packet.time_base), float(packet.dts * packet.time_base)
-            if order < decoded - RESTARTED:
-                shifts.append(last + step - shown)
+            pts, dts = float(packet.pts * packet.time_base), float(packet.dts * packet.time_base)
+            if dts < last_dts - RESTARTED:
+                shifts.append(last + step - pts)
                 last = -math.inf
-            decoded, last = order, max(last, shown + shifts[-1])
+            last_dts, last = dts, max(last, pts + shifts[-1])
     return shifts
 
 
 def shifted_after_restarts(times: list[float | None], shifts: list[float]) -> list[float | None]:
-    """Time stamps of another stream of that file, moved by as much; what follows the last recording goes with it."""
-    moved, part, last = [], 0, -math.inf
+    """Time stamps of another stream of that file, shifted like the video; the last shift applies to all that follow."""
+    shifted, index, last = [], 0, -math.inf
     for time in times:
         if time is not None:
-            part += time < last - RESTARTED and part + 1 < len(shifts)
+            index += time < last - RESTARTED and index + 1 < len(shifts)
             last = time
-        moved.append(None if time is None else time + shifts[part])
-    return moved
+        shifted.append(None if time is None else time + shifts[index])
+    return shifted

@@ -1,8 +1,8 @@
-"""Containers opened with care: only local recordings, every failure raised as a VsrError, broken packets left out.
+"""Opens containers safely: only local recordings; every failure is raised as a VsrError; broken packets are skipped.
 
-PyAV is the only decoder. On GRID (360x288) it takes 0.5 ms of processor time a frame, as decord does, next to 5 ms
-for finding the face; and it streams time stamps with the frames, gives the rotation tag (decord2 3.4 gives such a
-frame lying on its side), scales while it converts, and raises on a damaged packet so that reading can go on.
+PyAV is the only decoder. On GRID (360x288) it takes 0.5 ms of CPU time per frame, like decord, compared to 5 ms for
+detecting the face. It also provides time stamps with the frames and the rotation tag (decord2 3.4 returns such frames
+sideways), scales during conversion, and raises on a damaged packet, so that reading can continue.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from vsr.media.formats import OPENING, kind_of, told_address
 from vsr.media.streams import video_stream
 from vsr.media.timestamps import Clock
 
-MAX_PIXELS = 8192 * 8192  # beyond this a header is damaged, not a video large
-LOST_ITS_WAY = 10_000  # times that a container may look for its next packet
-MAX_HOLD = 10.0  # seconds one frame may stand; a longer jump of the time stamps is damage, an edit or a still
+MAX_PIXELS = 8192 * 8192  # a larger size means a damaged header
+LOST_ITS_WAY = 10_000  # number of times that a container may search for its next packet
+MAX_HOLD = 10.0  # longest display of a frame, seconds; a longer jump of time stamps is damage, an edit or a still
 
 
 @contextmanager
 def open_container(path: str | Path) -> Iterator:
-    """Yield the PyAV container of a local recording, video or sound alone; every failure is raised as a VsrError."""
+    """Yield the PyAV container of a local recording, video or only sound; every failure is raised as a VsrError."""
     import av
 
-    given, path = path, Path(path)
+    original, path = path, Path(path)
     if may_not_read(path):
         raise VsrError("unreadable", f"{path}: you may not read this file")
     if not path.is_file():
-        raise VsrError("unreadable", told_address(given) or f"{path}: {_no_file(path)}")
+        raise VsrError("unreadable", told_address(original) or f"{path}: {_no_file(path)}")
     try:
         if path.stat().st_size == 0:
             raise VsrError("unreadable", f"{path}: the file is empty")
@@ -44,15 +44,15 @@ def open_container(path: str | Path) -> Iterator:
 
 
 def _not_opened(path: Path, error: Exception) -> str:
-    """Why FFmpeg does not open a file; a kind that is not read is an invalid argument to it."""
+    """Why FFmpeg does not open a file; unsupported kinds are invalid arguments for it."""
     import av
 
-    refused = "this kind of file is not read, or it is damaged" if isinstance(error, av.error.ArgumentError) else None
-    return kind_of(path) or refused or f"not a recording that can be read ({short_reason(error)})"
+    fallback = "this kind of file is not read, or it is damaged" if isinstance(error, av.error.ArgumentError) else None
+    return kind_of(path) or fallback or f"not a recording that can be read ({short_reason(error)})"
 
 
 def _no_file(path: Path) -> str:
-    """What stands at a path that is no file."""
+    """Description of a path that is no file."""
     if path.is_dir():
         return "is a folder: name the files in it"
     return "is a pipe or a device: vsr live reads those, or save it first" if path.exists() else "no such file"
@@ -68,8 +68,7 @@ def opened(path: str | Path) -> Iterator[tuple]:
 def video_clock(path: str | Path) -> tuple[float, float]:
     """(time stamp that players show as zero, second of the first frame), both in seconds.
 
-    With it sound can be laid beside the frames of `vsr.media.reader.read_frames`. Raises VsrError "unreadable" or
-    "no_video".
+    It aligns sound with the frames of `vsr.media.reader.read_frames`. Raises VsrError "unreadable" or "no_video".
     """
     with opened(path) as (container, stream):
         clock = Clock(container, stream)
@@ -78,7 +77,7 @@ def video_clock(path: str | Path) -> tuple[float, float]:
 
 
 def first_frame(path: str | Path, timed: Iterator[tuple]) -> tuple:
-    """The first of (frame, seconds). Raises VsrError "unreadable" where there is none."""
+    """The first (frame, seconds). Raises VsrError "unreadable" if there is none."""
     first = next(timed, None)
     if first is None:
         raise VsrError("unreadable", f"{path}: not one frame can be decoded")
@@ -86,12 +85,12 @@ def first_frame(path: str | Path, timed: Iterator[tuple]) -> tuple:
 
 
 def short_reason(error: Exception) -> str:
-    """One short phrase, without the path that FFmpeg appends."""
+    """A short reason, without the path that FFmpeg appends."""
     return cause_of(error, str(error).partition("\n")[0])
 
 
 def _video_stream(path: Path, container):
-    """The moving image that players show, decoding with as many threads as help."""
+    """The video stream that players show, with a suitable number of decoding threads."""
     stream = video_stream(container, lambda: open_container(path))
     if stream is None:
         reason = "no_video" if container.streams.audio else "unreadable"
@@ -99,15 +98,15 @@ def _video_stream(path: Path, container):
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > MAX_PIXELS:
         raise VsrError("unreadable", f"{path}: claims frames of {width}x{height} pixels")
-    # Threads only where a frame is dear: in small clips starting them costs more than they bring.
+    # Threads only for large frames: in small clips starting them costs more than they save.
     stream.thread_type, stream.codec_context.thread_count = "AUTO", 2 if width * height > 500_000 else 1
     return stream
 
 
 def decoded_frames(container, stream) -> Iterator:
-    """Decoded frames of a video or sound stream; broken packets are left out, a broken container ends the stream.
+    """Decoded frames of a video or sound stream; broken packets are skipped, a broken container ends the stream.
 
-    A container that has a method ``undecodable`` is told of each such packet.
+    If the container has a method ``undecodable``, it is called with each broken packet.
     """
     import av
 
@@ -119,7 +118,7 @@ def decoded_frames(container, stream) -> Iterator:
 
 
 def safe_packets(container, stream) -> Iterator:
-    """The packets of a stream, to its end or to where the container is broken."""
+    """The packets of a stream, up to its end or the point where the container is broken."""
     import av
 
     for _ in range(LOST_ITS_WAY):
@@ -127,8 +126,8 @@ def safe_packets(container, stream) -> Iterator:
             yield from container.demux(stream)
             return
         except (BlockingIOError, IndexError):
-            # Of MPEG-TS: there is no packet in the next 64 kB, which says nothing of those behind; of FLV: a damaged
-            # packet claims to be of another stream, which PyAV does not know.
+            # MPEG-TS: no packet in the next 64 kB, but there may be later ones; FLV: a damaged packet has the index of
+            # a stream that PyAV does not know.
             _tell(container, None)
         except (av.error.FFmpegError, OSError):
             return

@@ -1,9 +1,9 @@
-"""What is lost in the midst of a file: where bytes are overwritten or missing, and the file goes on behind them.
+"""Detects holes in a file: places where bytes are overwritten or missing, after which the file continues.
 
-FFmpeg reads on without a word. It tells of packets that it cannot decode, of frames that it had to make up, and of
-packets that came after others had been lost; where the parts of a container cease to follow one another, its heads do
-(`vsr.media.chains`). From such a sign on up to the next key frame each frame is made from damaged ones: those frames
-are left out, so that no word is read from them. Times are seconds of `vsr.media.timestamps`.
+FFmpeg reads on silently. It only flags packets that it cannot decode, frames that it had to conceal, and packets that
+follow lost ones; breaks in the chain of a container's parts are found from their headers (`vsr.media.chains`). From
+such a sign up to the next key frame all frames are predicted from damaged ones: they are left out, so that no words are
+read from them. Times are seconds of `vsr.media.timestamps`.
 """
 
 from __future__ import annotations
@@ -16,42 +16,42 @@ from pathlib import Path
 from vsr.media.chains import CHAINS, broken_at
 
 Hole = tuple[float, float]  # (start, end) seconds
-LEAST = 0.1  # seconds; less is bridged by the frame before
-JUMP = 200  # bytes: a container needs fewer between two packets
-REORDERED = 64  # packets: of these some may be decoded, but not shown yet
-DOUBTED = 32  # packets after one behind which some were lost, of which time stamps tell whether they are the stream's
+LEAST = 0.1  # seconds; shorter holes are bridged by the previous frame
+JUMP = 200  # bytes; a container needs fewer between two packets
+REORDERED = 64  # packets within which some may be decoded but not shown yet
+DOUBTED = 32  # packets after a loss in which gaps of time stamps show whether it was in this stream
 
 
 class Damage:
-    """Watches over the frames of one stream of video or sound. holes: those found so far; open:
-    whether the latest frames were left out, and none was good again."""
+    """Tracks damage in one stream of video or sound. holes: those found so far; open: whether the latest frames were
+    left out, without a good frame since."""
 
     def __init__(self, path: str | Path, kind: str, step: float):
         self.holes: list[Hole] = []
         self._last, self.open = 0.0, False
         self._path, self._kind, self._step = path, kind, step
         self._recent: deque = deque(maxlen=REORDERED)  # time stamps of the latest packets
-        self._before: set | None = None  # those of the packets before the last sign of damage, None while all is well
-        self._end: int | None = None  # the byte at which the packet before ends
-        self._doubt, self._decoded = 0, None  # packets that are yet doubted; time stamp of decoding of the latest
+        self._before: set | None = None  # those of packets before the last sign of damage, None without damage
+        self._end: int | None = None  # the byte at which the previous packet ends
+        self._doubt, self._decoded = 0, None  # packets that are still doubted; decoding time stamp of the latest
         self._begun = self._hurt = self._torn = False
 
     def look(self, packet, own: bool) -> None:
-        """The next packet of the file, of the stream itself or of another."""
+        """Examine the next packet of the file; ``own``: whether it belongs to this stream."""
         if packet.is_corrupt:
             self._doubt = DOUBTED
         if own:
             self._recent.append(packet.pts)
-            (self._before or set()).discard(packet.pts)  # of a recording that is put behind another stamps come again
+            (self._before or set()).discard(packet.pts)  # in concatenated recordings stamps occur again
         if own and self._lacks_some_before(packet) or self._kind in CHAINS and self._is_beside_a_break(packet):
             self.sign()
 
     def jumped(self) -> None:
-        """The next packet comes from elsewhere in the file, as was asked for."""
+        """Called after a seek: the next packet comes from elsewhere in the file."""
         self._end = self._decoded = None
 
     def sign(self) -> None:
-        """The decoder, or the container, tells of damage here."""
+        """Called where the decoder or the container reports damage."""
         self._before, self._hurt = (self._before or set()) | set(self._recent), True
 
     @cached_property
@@ -59,33 +59,35 @@ class Damage:
         return broken_at(self._path, self._kind)
 
     def _lacks_some_before(self, packet) -> bool:
-        """Whether packets of the stream itself were lost before one: MPEG-TS counts what it carries, and what is put
-        behind something else begins to count again."""
-        before, self._decoded = self._decoded, packet.dts
-        if not self._doubt or None in (before, packet.dts):
+        """Whether packets of this stream were lost before this one. A discontinuity alone does not show that: the
+        counters of MPEG-TS also restart in concatenated recordings."""
+        previous, self._decoded = self._decoded, packet.dts
+        if not self._doubt or None in (previous, packet.dts):
             return False
         self._doubt -= 1
-        return float((packet.dts - before) * packet.time_base) > 1.5 * self._step
+        return float((packet.dts - previous) * packet.time_base) > 1.5 * self._step
 
     def _is_beside_a_break(self, packet) -> bool:
-        """Whether the parts of the container cease to follow one another beside a packet; behind the first such place
-        whether bytes are left out before it."""
-        broken, before, at = self._broken, self._end, packet.pos
-        if broken is None or at is None or not packet.size:
+        """Whether the chain of the container's parts breaks at this packet; after the first break, whether bytes were
+        skipped before it."""
+        broken, previous_end, position = self._broken, self._end, packet.pos
+        if broken is None or position is None or not packet.size:
             return False
-        self._end = at + packet.size
-        if before is None:
+        self._end = position + packet.size
+        if previous_end is None:
             return False
-        found = before - JUMP < broken < self._end + JUMP or at > broken and at - before > JUMP
-        self._torn |= found
-        return found
+        is_break = (
+            previous_end - JUMP < broken < self._end + JUMP or position > broken and position - previous_end > JUMP
+        )
+        self._torn |= is_break
+        return is_break
 
     def unspoilt(self, frames: Iterable) -> Iterator:
-        """Of decoded frames those that are as they were filmed."""
+        """Yield the decoded frames that are not affected by damage."""
         for frame in frames:
             if frame.is_corrupt:
                 self.sign()
-            if not self._begun:  # what cannot be decoded before the first key frame was never there
+            if not self._begun:  # undecodable frames before the first key frame are no loss
                 self._begun = _is_key(frame) or not frame.is_corrupt
                 self._before, self._hurt, self._torn = None, False, False
             if self._heals(frame):
@@ -95,12 +97,12 @@ class Damage:
                 yield frame
 
     def _heals(self, frame) -> bool:
-        """Whether a frame needs none before it, and came after the last sign of damage."""
-        own = _is_key(frame) and not frame.is_corrupt
-        return own and self._before is not None and (frame.pts is None or frame.pts not in self._before)
+        """Whether this is an intact key frame after the last sign of damage."""
+        is_intact_key = _is_key(frame) and not frame.is_corrupt
+        return is_intact_key and self._before is not None and (frame.pts is None or frame.pts not in self._before)
 
     def noted(self, timed: Iterable[tuple]) -> Iterator[tuple]:
-        """The same (frame, seconds) of `unspoilt`; `holes` has what is missing before each."""
+        """Pass on (frame, seconds) of `unspoilt`, after adding the hole before each frame to `holes`."""
         for frame, time in timed:
             if self._hurt:
                 self._note(time)
@@ -108,19 +110,19 @@ class Damage:
             yield frame, time
 
     def _note(self, time: float) -> None:
-        """A hole ends."""
+        """Record the hole that ends at ``time``."""
         start = min(self._last + self._step, time)
         if self._torn or time - start > LEAST:
             self.holes.append((start, time))
         self._hurt = self._torn = False
 
     def ends_at(self, time: float) -> bool:
-        """Whether the frame that is shown at a time is the first one behind a hole."""
+        """Whether the frame at ``time`` is the first one after a hole."""
         return any(end == time for _, end in self.holes)
 
 
 def _is_key(frame) -> bool:
-    """Whether a frame needs none before it, as sound does not."""
+    """Whether a frame can be decoded without earlier ones; always true for sound."""
     return getattr(frame, "key_frame", True)
 
 
@@ -129,7 +131,7 @@ def _span(start: float, end: float) -> str:
 
 
 def told(holes: Iterable[Hole], after: float = 0.0) -> str:
-    """What is said of a file with holes, of those that end after a time; nothing of one without."""
+    """The message about the holes of a file that end after ``after``; "" without holes."""
     times = [_span(*hole) for hole in sorted(set(holes)) if hole[1] > after]
     if not times:
         return ""

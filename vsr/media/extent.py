@@ -1,4 +1,4 @@
-"""How long the frames of a file last and when each is shown, by the time stamps of its packets: nothing is decoded.
+"""Duration and display times of the frames of a file, from the time stamps of its packets, without decoding.
 
 Shapes: times (n,) float64 seconds.
 """
@@ -20,14 +20,15 @@ from vsr.media.resample import Position, frames_between, index_at, on_grid
 from vsr.media.seeking import landed_before, rewind, sought
 from vsr.media.timestamps import RESTARTED, Clock, Line, counted_back
 
-SMALL = 16 << 20  # bytes; of a smaller file every packet is looked at
-JITTER = 0.005  # seconds by which time stamps are rounded
-REORDERED = 24  # packets of which one may be shown before those that come first
+SMALL = 16 << 20  # bytes; in a smaller file all packets are examined
+JITTER = 0.005  # rounding of time stamps, seconds
+REORDERED = 24  # packets within which the display order can differ from the decoding order
 
 
 @dataclass(frozen=True)
 class Extent:
-    """start: second of the first frame; end: second at which the last one ends; num_frames: those at 25 a second."""
+    """start: second of the first frame; end: second at which the last one ends; num_frames: number of frames at 25
+    fps."""
 
     start: float
     end: float
@@ -35,7 +36,7 @@ class Extent:
 
 
 class Noted:
-    """A container whose first packets of frames are noted, since to decode one frame takes several."""
+    """A container that remembers the packets read so far, as decoding the first frame takes several."""
 
     def __init__(self, container):
         self.container, self.packets = container, []
@@ -47,17 +48,17 @@ class Noted:
             yield packet
 
     def all(self, stream) -> Iterator:
-        """The packets that were noted, and all later ones."""
+        """The packets read so far, and all later ones."""
         packets, self.packets = self.packets, []
         yield from packets
         yield from safe_packets(self.container, stream)
 
 
 def extent_of(path: str | Path, noted: Noted, stream, clock: Clock, start: float) -> Extent:
-    """Of an open file of which the first frame, at second ``start``, has been decoded.
+    """Extent of an open file after decoding its first frame, at second ``start``.
 
-    Of a large file only what the header says is taken, or the end looked at, so that `num_frames` counts a frame
-    that stands for long, too.
+    For a large file it is taken from the header or the last packets, so that `num_frames` also counts the instants of
+    frames that stand for long.
     """
     if os.path.getsize(path) > SMALL:
         end = _announced_end(path, noted.container, stream, clock)
@@ -69,7 +70,7 @@ def extent_of(path: str | Path, noted: Noted, stream, clock: Clock, start: float
 
 
 def _announced_end(path: str | Path, container, stream, clock: Clock) -> float:
-    """Second at which the frames of a large file end; 0 where that cannot be known without reading all of it."""
+    """Second at which the frames of a large file end; 0 if it cannot be determined without reading the whole file."""
     kind, tick = container.format.name.split(",")[0], stream.time_base
     if kind == "mov" and stream.duration:
         return float((stream.duration + (stream.start_time or 0)) * tick) - clock.origin
@@ -81,28 +82,28 @@ def _announced_end(path: str | Path, container, stream, clock: Clock) -> float:
 
 
 def _end(timed: list[tuple[float, float]], step: float, start: float = 0.0) -> float:
-    """Second at which the last frame ends. Its own duration counts where those of the frames before are true, else
-    it lasts as long as the one before."""
+    """Second at which the last frame ends: by its stated duration if that of the previous frame is right, else by the
+    previous frame's duration."""
     if len(timed) < 2:
         return timed[0][0] + (timed[0][1] or step) if timed else start + step
-    (before, lasted), (last, lasts) = timed[-2:]
-    return last + (lasts if abs(last - before - lasted) < JITTER and lasts else last - before)
+    (previous, previous_duration), (last, duration) = timed[-2:]
+    return last + (duration if abs(last - previous - previous_duration) < JITTER and duration else last - previous)
 
 
 def frame_times(path: str | Path, start: float = 0.0, end: float = 0.0) -> np.ndarray:
-    """Times (n,) of the frames that `vsr.media.reader.read_frames` gives of a file or of a part of it, if all can be
+    """Times (n,) of the frames that `vsr.media.reader.read_frames` yields for a file or a part of it, if all can be
     decoded. Raises VsrError "unreadable" or "no_video"."""
     with opened(path) as (container, stream):
         clock, noted = Clock(container, stream), Noted(container)
         _, first = first_frame(path, clock.timed(decoded_frames(noted, stream)))
         begin, stop = Position(first, index_at(first, start)), index_at(first, end) if end else math.inf
         images = ((True, time) for time, _ in _timed_from(path, noted, stream, clock, begin))
-        places = (place for _, place in on_grid(images, clock.step, begin))
-        return np.array([place.time for place in takewhile(lambda place: place.index < stop, places)])
+        positions = (position for _, position in on_grid(images, clock.step, begin))
+        return np.array([position.time for position in takewhile(lambda position: position.index < stop, positions)])
 
 
 def recorded_length(container, stream) -> float:
-    """Seconds that a video or sound stream lasts, by the time stamps of its packets; 0 where it has none."""
+    """Duration of a video or sound stream in seconds, by the time stamps of its packets; 0 if it has none."""
     clock = Clock(container, stream)
     timed = list(_timed(safe_packets(container, stream), clock))
     return _end(timed, clock.step) - timed[0][0] if timed else 0.0
@@ -122,32 +123,32 @@ def _timed_from(path, noted: Noted, stream, clock: Clock, begin: Position) -> It
 
 
 def _timed(packets: Iterable, clock: Clock, first: float | None = None) -> Iterator[tuple[float, float]]:
-    """(second, duration) of each frame, in the order of showing; those before ``first`` cannot be decoded."""
-    line, begun, earliest = None, first is None, -math.inf if first is None else first - JITTER
+    """(second, duration) of each frame in display order; those before ``first`` cannot be decoded."""
+    timeline, begun, earliest = None, first is None, -math.inf if first is None else first - JITTER
     for duration, stamp in counted_back(_in_order(packets), clock.step, 0.0):
         origin = clock.origin if clock.begun else stamp
-        line = line or Line(origin, clock.step)
+        timeline = timeline or Line(origin, clock.step)
         begun = begun or stamp is None or stamp - origin > earliest
-        seconds = line.place(stamp) if begun else None
+        seconds = timeline.place(stamp) if begun else None
         if seconds is not None:
             yield seconds, duration
 
 
 def _in_order(packets: Iterable) -> Iterator[tuple[float, float | None]]:
-    """(duration, time stamp) of packets, which come in the order of decoding, in the order of showing."""
+    """(duration, time stamp) in display order, of packets in decoding order."""
     waiting: list[tuple[float, int, float, float | None]] = []
-    order, key, tick = -math.inf, -math.inf, 0.0
+    last_dts, key, tick = -math.inf, -math.inf, 0.0
     for count, packet in enumerate(packets):
         if not packet.size or packet.is_discard:
             continue
         tick = tick or float(packet.time_base or 0)
-        shown, decoded = (None if ticks is None else ticks * tick for ticks in (packet.pts, packet.dts))
-        stamp = decoded if shown is None else shown
-        decoded = stamp if decoded is None else decoded
-        if decoded is not None:
-            if decoded < order - RESTARTED:  # another recording, put behind the one before
+        pts, dts = (None if ticks is None else ticks * tick for ticks in (packet.pts, packet.dts))
+        stamp = dts if pts is None else pts
+        dts = stamp if dts is None else dts
+        if dts is not None:
+            if dts < last_dts - RESTARTED:  # the start of another, concatenated recording
                 yield from (heapq.heappop(waiting)[2:] for _ in range(len(waiting)))
-            order = decoded
+            last_dts = dts
         key = key if stamp is None else stamp
         heapq.heappush(waiting, (key, count, (packet.duration or 0) * tick, stamp))
         if len(waiting) > REORDERED:

@@ -1,8 +1,8 @@
-"""Which kinds of files are read, and what to say of the others.
+"""The supported file formats, and the messages for other files.
 
-Read is what holds a recording by itself. Left out are the "formats" of FFmpeg that open other files or the network
-(playlists such as hls, dash, concat and imf, session descriptions, numbered frames, DVDs, spanned recordings such as
-mlv), devices, scripts, subtitles, and raw samples that do not say what they are.
+Supported are formats that contain a recording themselves. Excluded are FFmpeg's "formats" that open other files or the
+network (playlists such as hls, dash, concat and imf, session descriptions, numbered frames, DVDs, spanned recordings
+such as mlv), devices, scripts, subtitles, and raw samples without a header.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ SOUND = (
 PICTURES = "image2,jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,tiff_pipe"
 FORMATS = f"{VIDEO},{SOUND},{PICTURES}"
 
-# A name such as shot%03d.jpg is that of one file, not of all that fit it, and no container may name another file.
+# A name such as shot%03d.jpg is a single file, not a pattern, and no container may refer to another file.
 OPENING = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "pattern_type": "none", "enable_drefs": "0"}
 
-OTHERS = (  # (how it begins, what it is, what to do)
+OTHERS = (  # (pattern of its beginning, kind, advice)
     (r"#EXTM3U|ffconcat|\[playlist\]|\[Reference\]|<asx|<smil|<\?wpl|(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<MPD|v=0\s+o=",
      "a playlist", "give the recordings that it names"),
     (r"<!doctype html|(<\?xml[^>]*>\s*)?<html", "a web page", "it was saved in place of the recording"),
@@ -43,7 +43,7 @@ ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
 
 
 def kind_of(path: Path) -> str | None:
-    """What a file is that is no recording, and what to do, in a few words; None where it is not known."""
+    """The message about a file that is no recording, with advice; None if its kind is not known."""
     with path.open("rb") as file:
         head = file.read(1024).decode("latin-1").removeprefix("\xef\xbb\xbf").lstrip()
     for begins, kind, advice in OTHERS:
@@ -53,17 +53,17 @@ def kind_of(path: Path) -> str | None:
 
 
 def no_file(path: str | Path) -> VsrError:
-    """What is said of a file that is not there."""
-    what = "you may not read this file" if may_not_read(path) else "no such file"
-    return VsrError("unreadable", told_address(path) or f"{path}: {what}")
+    """The error for a file that does not exist."""
+    reason = "you may not read this file" if may_not_read(path) else "no such file"
+    return VsrError("unreadable", told_address(path) or f"{path}: {reason}")
 
 
 def told_address(path: str | Path) -> str | None:
-    """What to say of an address that is given in place of a file; None where it is none."""
-    found = ADDRESS.fullmatch(str(path))
-    if not found:
+    """The message about an address that is given instead of a file; None if it is no address."""
+    match = ADDRESS.fullmatch(str(path))
+    if not match:
         return None
-    scheme, rest = found.groups()
+    scheme, rest = match.groups()
     if scheme.lower() == "file":
         return f"file:///{rest}: is an address: give the path, /{unquote(rest)}"
     return f"{scheme}://{rest}: addresses are not read: fetch the file first (a stream: vsr live)"

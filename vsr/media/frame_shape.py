@@ -1,8 +1,8 @@
-"""The shape in which a decoded frame is shown: square pixels, upright, at most 1280 pixels on the longer side.
+"""Brings decoded frames to their display shape: square pixels, upright, at most 1280 pixels on the longer side.
 
-Every frame has a shape of its own, which depends on nothing but that frame and the stream: cameras that are turned,
-calls that change their resolution and broadcasts that change between 4:3 and 16:9 do so in the middle of a file, and a
-frame that is reached by a seek must come out as it does on the way from the start.
+The shape is determined for each frame, only from that frame and the stream: cameras are turned, calls change their
+resolution and broadcasts change between 4:3 and 16:9 in the middle of a file, and a frame that is reached by seeking
+must look as it does when reading from the start.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import numpy as np
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
-MAX_SIDE = 1280  # pixels; a face that fills a lip reader's crop needs no more
+MAX_SIDE = 1280  # pixels; sufficient for a face that fills a lip reader's crop
 SQUARE = Fraction(1)
-MOST_ASPECT = 4  # width of a pixel by its height, or height by width; VCDs in 16:9 reach 2.9, beyond 4 it is damage
-LEAST_ASPECT = 0.01  # by so much must a pixel differ from a square: headers round the sizes that they state
-TELL_ASPECT = {"mov", "matroska", "avi", "asf", "mxf", "nut"}  # containers whose word on it holds, as in players
-LASTS = 3  # frames after which a new shape is believed; a damaged header spoils the size of one or two
-SAME_ASPECT = 0.03  # of width by height: what rounding and the two conventions for PAL and NTSC make of one frame
+MOST_ASPECT = 4  # largest ratio of a pixel's sides; VCDs in 16:9 have 2.9, more than 4 is damage
+LEAST_ASPECT = 0.01  # smaller differences from square pixels are due to rounding in headers
+TELL_ASPECT = {"mov", "matroska", "avi", "asf", "mxf", "nut"}  # containers whose aspect overrides the codec's
+LASTS = 3  # frames after which a new shape is accepted; a damaged header affects the size of one or two
+SAME_ASPECT = 0.03  # tolerance of width by height, for rounding and the two conventions for PAL and NTSC
 
 
 @dataclass(frozen=True)
 class FrameShape:
-    """width, height: pixels to which the coded frame is scaled; turns: quarter turns against the clock that then set
-    it upright."""
+    """width, height: pixels to which the coded frame is scaled; turns: anticlockwise quarter turns that then bring it
+    upright."""
 
     width: int
     height: int
@@ -37,12 +37,12 @@ class FrameShape:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) of the frame that is shown."""
+        """(width, height) of the frame as it is shown."""
         return (self.height, self.width) if self.turns % 2 else (self.width, self.height)
 
 
 class FrameShapes:
-    """Finds the shapes of the frames of a video stream of an open container."""
+    """Determines the shapes of the frames of a video stream in an open container."""
 
     def __init__(self, stream: VideoStream):
         self._stream, self._context = stream, stream.codec_context
@@ -52,26 +52,26 @@ class FrameShapes:
         self._known: tuple[tuple[int, int], Fraction | None, int] | None = None
 
     def noted(self, frames: Iterable) -> Iterator:
-        """The frames, in the order in which they are decoded, each with its shape for `shape_of`."""
+        """Yield the frames, in decoding order, after noting the shape of each for `shape_of`."""
         for frame in frames:
             if self._of(frame) is not self._first:
-                frame.opaque = [self._shape]  # a list of its own: av forgets an object with the first of its frames
+                frame.opaque = [self._shape]  # a new list for each: av drops a shared object with its first frame
             yield frame
 
     def shape_of(self, frame) -> FrameShape:
-        """The shape of a frame that was noted; of the first one also if it was not."""
+        """The shape of a frame from `noted`; for the first frame also without it."""
         return frame.opaque[0] if frame.opaque else self._first or self._of(frame)
 
     def _of(self, frame) -> FrameShape:
-        """The shape of the frame that was decoded last."""
-        before, aspect, held = self._known or self._begun(frame)
+        """The shape of the most recently decoded frame."""
+        previous_size, aspect, previous_turns = self._known or self._begun(frame)
         coded, turns = (frame.width, frame.height), quarter_turns(frame)
-        if frame.key_frame or coded != before:
-            # The decoder reports a change with the first packet of the new kind, while frames of the old kind are yet
-            # to come; the new kind begins with a key frame, or with a frame of another size.
+        if frame.key_frame or coded != previous_size:
+            # The decoder reports a change with the first packet of the new shape, while frames of the old shape are
+            # still to come; the new shape begins with a key frame, or with a frame of another size.
             aspect = aspect if self._overruled else self._context.sample_aspect_ratio
         elif not turns:
-            turns = held  # H.264 and HEVC tag a key frame for all that follow it
+            turns = previous_turns  # H.264 and HEVC tag only the key frame, for all that follow
         if self._shape is None or (coded, aspect, turns) != self._known:
             self._known, self._shape = (coded, aspect, turns), _shape(coded, aspect, turns)
         self._first = self._first or self._shape
@@ -79,10 +79,12 @@ class FrameShapes:
 
     def _begun(self, frame) -> tuple[tuple[int, int], Fraction | None, int]:
         """Coded size, aspect and turns of the first frame."""
-        of_codec, said = self._context.sample_aspect_ratio, self._stream.sample_aspect_ratio
-        tells = set(self._stream.container.format.name.split(",")) & TELL_ASPECT
-        self._overruled = bool(said) and (not of_codec or (bool(tells) and said != of_codec))
-        return (frame.width, frame.height), said if self._overruled else of_codec, quarter_turns(frame)
+        codec_aspect, container_aspect = self._context.sample_aspect_ratio, self._stream.sample_aspect_ratio
+        trusted = set(self._stream.container.format.name.split(",")) & TELL_ASPECT
+        self._overruled = bool(container_aspect) and (
+            not codec_aspect or (bool(trusted) and container_aspect != codec_aspect)
+        )
+        return (frame.width, frame.height), container_aspect if self._overruled else codec_aspect, quarter_turns(frame)
 
 
 def _shape(coded: tuple[int, int], aspect: Fraction | None, turns: int) -> FrameShape:
@@ -90,7 +92,7 @@ def _shape(coded: tuple[int, int], aspect: Fraction | None, turns: int) -> Frame
 
 
 class Converter:
-    """Makes the frames of decoded frames; its tables serve all frames of one shape."""
+    """Converts decoded frames to RGB; its tables are reused for all frames of one shape."""
 
     def __init__(self):
         from av.video.reformatter import VideoReformatter
@@ -98,38 +100,38 @@ class Converter:
         self._reformatter = VideoReformatter()
 
     def rgb(self, frame, shape: FrameShape, size: tuple[int, int]) -> np.ndarray:
-        """A decoded frame -> (H, W, 3) uint8 RGB in its shape, fitted into `size` (W, H)."""
+        """Convert a decoded frame to (H, W, 3) uint8 RGB in its shape, fitted into `size` (W, H)."""
         rgb = self._reformatter.reformat(frame, shape.width, shape.height, "rgb24", interpolation="AREA")
         upright = np.ascontiguousarray(np.rot90(rgb.to_ndarray(), shape.turns))
         return upright if shape.size == size else fitted(upright, size)
 
 
 def with_sizes(shaped: Iterable[tuple[Any, FrameShape]]) -> Iterator[tuple[Any, FrameShape, tuple[int, int]]]:
-    """(frame, shape) -> (frame, shape, size (W, H) of the frame that is shown), LASTS frames behind where that
-    changes: a frame or two of another shape are damage, and are fitted into the frame round them."""
+    """(frame, shape) -> (frame, shape, display size (W, H)), delayed by LASTS frames where the size changes: one or two
+    frames of another shape are damage, and are fitted into the size of their neighbours."""
     size: tuple[int, int] | None = None
-    odd: list[tuple[Any, FrameShape]] = []
+    pending: list[tuple[Any, FrameShape]] = []
     for frame, shape in shaped:
         size = size or shape.size
-        if odd and shape.size != odd[0][1].size:
-            yield from ((*item, size) for item in odd)
-            odd = []
+        if pending and shape.size != pending[0][1].size:
+            yield from ((*item, size) for item in pending)
+            pending = []
         if shape.size == size:
             yield frame, shape, size
             continue
-        odd.append((frame, shape))
-        if len(odd) == LASTS:
+        pending.append((frame, shape))
+        if len(pending) == LASTS:
             size = shape.size
-            yield from ((*item, size) for item in odd)
-            odd = []
+            yield from ((*item, size) for item in pending)
+            pending = []
     if size:
-        yield from ((*item, size) for item in odd)
+        yield from ((*item, size) for item in pending)
 
 
 def squared_size(width: int, height: int, pixel_aspect: Fraction | None) -> tuple[int, int]:
-    """(width, height) of a frame of square pixels as high as one of `width` x `height` pixels of that aspect.
+    """(width, height) in square pixels, with the same height, of a frame of `width` x `height` pixels of that aspect.
 
-    No aspect, 0 and what no camera has are taken for squares.
+    A missing, zero or implausible aspect is treated as square.
     """
     aspect = float(pixel_aspect or SQUARE)
     if abs(aspect - 1) < LEAST_ASPECT or not 1 / MOST_ASPECT <= aspect <= MOST_ASPECT:
@@ -138,24 +140,24 @@ def squared_size(width: int, height: int, pixel_aspect: Fraction | None) -> tupl
 
 
 def scaled_size(width: int, height: int) -> tuple[int, int]:
-    """(width, height) with the longer side at most MAX_SIDE."""
+    """(width, height) scaled so that the longer side is at most MAX_SIDE."""
     scale = min(1.0, MAX_SIDE / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def quarter_turns(frame) -> int:
-    """Quarter turns against the clock that set a decoded frame upright."""
+    """Anticlockwise quarter turns that bring a decoded frame upright."""
     return round((frame.rotation or 0) / 90) % 4
 
 
 def same_aspect(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Whether frames (H, W, ...) and (H', W', ...) differ in resolution alone."""
+    """Whether frames (H, W, ...) and (H', W', ...) differ only in resolution."""
     ratio = shape[1] * other[0] / (shape[0] * other[1])
     return abs(ratio - 1) < SAME_ASPECT
 
 
 def fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Frame (H, W, 3) as large as fits into `size` (width, height), black beside it; itself where it has that size."""
+    """Scale a frame (H, W, 3) to fit into `size` (width, height), with black borders; unchanged if it has that size."""
     import cv2
 
     height, width = image.shape[:2]

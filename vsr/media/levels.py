@@ -1,6 +1,6 @@
-"""Noise of any kind under speech, so that what is written holds the ratio: silence is refused, loud sums are lowered.
+"""Mixes noise with speech for files, with an exact ratio: silence is refused, and loud sums are scaled down.
 
-The ratio is `vsr.media.mixing`'s: active speech to all of the noise. Shapes: wave, noise (S,) float32, mono, 16 kHz.
+The ratio is that of `vsr.media.mixing`: active speech to all noise. Shapes: wave, noise (S,) float32, mono, 16 kHz.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from vsr.media.mixing import SILENCE, mix, power
 
 
 def mixed(speech: np.ndarray, noise: np.ndarray, snr: float) -> np.ndarray:
-    """(S,) + (S,) at ``snr`` dB; both are lowered together where the sum would leave [-1, 1], so that the ratio stays.
+    """Mix speech (S,) and noise (S,) at ``snr`` dB; a sum beyond [-1, 1] is scaled down, which keeps the ratio.
 
-    Raises VsrError no_sound where either is silence, of which there is no ratio.
+    Raises VsrError no_sound if either is silent, as there is then no ratio.
     """
     for name, wave in (("speech", speech), ("noise", noise)):
         if power(wave) <= SILENCE:
@@ -23,11 +23,11 @@ def mixed(speech: np.ndarray, noise: np.ndarray, snr: float) -> np.ndarray:
 
 
 def inside(wave: np.ndarray) -> np.ndarray:
-    """(S,) float32, lowered as a whole where it would leave [-1, 1]."""
+    """The wave (S,) as float32, scaled down as a whole if it exceeds [-1, 1]."""
     return (wave / max(1.0, float(np.abs(wave).max(initial=0)))).astype(np.float32)
 
 
 def stretch(noise: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:
-    """(S,) of a recording from a random place on; what is too short begins again."""
+    """A stretch (S,) of a recording from a random position on; a recording that is too short is repeated."""
     start = int(rng.integers(len(noise)))
     return np.take(noise, np.arange(start, start + samples), mode="wrap")

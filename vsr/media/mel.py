@@ -1,7 +1,7 @@
 """Log-mel spectrogram of the published lip-to-speech systems: 16 kHz, 640/160/640, 80 bands, 0-8000 Hz.
 
-It is that of Tacotron 2's STFT layer: centred frames with reflection, magnitudes (not powers), Slaney's mel scale and
-area normalisation, natural logarithm clipped at 1e-5.
+As in Tacotron 2's STFT layer: centred frames with reflection, magnitudes (not powers), Slaney's mel scale and area
+normalisation, natural logarithm clipped at 1e-5.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from vsr.media import filterbank
 
 N_FFT = 640
 NUM_MELS = 80
-FLOOR = 1e-5  # of the magnitude, before the logarithm
+FLOOR = 1e-5  # lower limit of the magnitude, before the logarithm
 
 
 @cache
 def mel_filters() -> Tensor:
     """(80, 321) triangular filters."""
-    with torch.device("cpu"):  # whatever device is the default when they are first asked for
+    with torch.device("cpu"):  # independent of the default device at the first call
         return filterbank.mel_filters(N_FFT // 2 + 1, SAMPLE_RATE / 2, NUM_MELS)
 
 
 def log_mel(wave: Tensor) -> Tensor:
-    """Wave (..., 160 N) -> log-mel (..., N, 80): frame n is centred on sample 160 n. In double precision where the wave
-    is: in quiet bands beside loud ones single precision is off by up to 7e-4 (20 clips of GRID).
+    """Log-mel (..., N, 80) of a wave (..., 160 N); frame n is centred on sample 160 n. Computed in double precision if
+    the wave is: in quiet bands next to loud ones single precision has errors of up to 7e-4 (20 clips of GRID).
 
     Raises ValueError for a length that is no multiple of the hop, or too short to be reflected at its ends.
     """
@@ -39,7 +39,7 @@ def log_mel(wave: Tensor) -> Tensor:
     flat = wave.reshape(-1, wave.shape[-1]).to(exact_type)
     window = torch.hann_window(N_FFT, dtype=exact_type, device=wave.device)
     spectrum = torch.stft(flat, N_FFT, HOP, N_FFT, window, center=True, pad_mode="reflect", return_complex=True)
-    # Centring gives one frame more than the clock allows: the one beyond the last sample.
+    # Centring gives an extra frame beyond the last sample.
     magnitude = spectrum[..., :frames].abs()
     mel = torch.matmul(mel_filters().to(magnitude), magnitude).clamp(min=FLOOR).log()
     return mel.transpose(1, 2).reshape(*wave.shape[:-1], frames, NUM_MELS)

@@ -1,7 +1,7 @@
-"""Speech and noise in one wave, at a signal-to-noise ratio that can be measured back; babble, white and pink noise.
+"""Mixes speech and noise at a given signal-to-noise ratio; generates babble, white and pink noise.
 
-The level of speech is that of its active parts (as ITU-T P.56 means it): pauses round a sentence do not make its noise
-weaker. The level of noise is that of all of it.
+The level of speech is that of its active parts (as in ITU-T P.56), so that pauses around a sentence do not lower its
+noise. The level of noise is that of the whole signal.
 
 Shapes: wave, noise (S,) float32, mono, 16 kHz.
 """
@@ -15,43 +15,43 @@ import numpy as np
 from vsr.core.clock import HOP
 
 KINDS = ("babble", "white", "pink")
-PAUSE = 40.0  # dB below the loudest 10 ms, from where on a stretch counts as a pause
-SILENCE = 1e-10  # a power that nobody hears
+PAUSE = 40.0  # dB below the loudest 10 ms; quieter stretches are pauses
+SILENCE = 1e-10  # an inaudible power
 
 
 def power(wave: np.ndarray) -> float:
-    """Mean square of all samples; 0 of none."""
+    """Mean square of all samples; 0 for an empty wave."""
     return float(np.mean(np.square(wave, dtype=np.float64))) if len(wave) else 0.0
 
 
 def speech_power(wave: np.ndarray) -> float:
     """Mean square of the active parts: stretches of 10 ms that are at most 40 dB below the loudest one."""
-    whole = len(wave) // HOP * HOP
-    if not whole:
+    usable = len(wave) // HOP * HOP
+    if not usable:
         return power(wave)
-    levels = np.square(wave[:whole], dtype=np.float64).reshape(-1, HOP).mean(1)
+    levels = np.square(wave[:usable], dtype=np.float64).reshape(-1, HOP).mean(1)
     active = levels >= levels.max() * 10 ** (-PAUSE / 10)
     return float(levels[active].mean())
 
 
 def snr(speech: np.ndarray, noise: np.ndarray) -> float:
-    """Signal-to-noise ratio of two waves that are heard together, dB; infinite without noise."""
-    loud = power(noise)
-    return float(10 * np.log10(max(speech_power(speech), SILENCE) / loud)) if loud else float("inf")
+    """Signal-to-noise ratio of two waves that are mixed, dB; infinite without noise."""
+    noise_power = power(noise)
+    return float(10 * np.log10(max(speech_power(speech), SILENCE) / noise_power)) if noise_power else float("inf")
 
 
 def mix(wave: np.ndarray, noise: np.ndarray, decibels: float) -> np.ndarray:
-    """Speech with ``noise`` (S,), as long as it, at a ratio of ``decibels``; infinite ones leave it as it is.
+    """Add ``noise`` (S,) to speech of the same length at a ratio of ``decibels``; an infinite ratio adds none.
 
-    Speech that is silent, and noise that is, stay without. Nothing is clipped: what a file cannot hold is the writer's
-    affair. Raises ValueError for noise of another length.
+    If speech or noise is silent, the speech is returned unchanged. Nothing is clipped; the writer has to do so. Raises
+    ValueError for noise of another length.
     """
     if len(noise) != len(wave):
         raise ValueError(f"{len(noise)} samples of noise for {len(wave)} of speech")
-    loud, spoken = power(noise), speech_power(wave)
-    if loud <= SILENCE or spoken <= SILENCE or decibels == float("inf"):
+    noise_power, active_power = power(noise), speech_power(wave)
+    if noise_power <= SILENCE or active_power <= SILENCE or decibels == float("inf"):
         return wave
-    gain = np.sqrt(spoken / loud * 10 ** (-decibels / 10))
+    gain = np.sqrt(active_power / noise_power * 10 ** (-decibels / 10))
     return (wave + gain * noise).astype(np.float32)
 
 
@@ -61,7 +61,7 @@ def white(samples: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def pink(samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Gaussian noise whose power falls by 3 dB an octave; no constant part."""
+    """Gaussian noise whose power falls by 3 dB per octave, without a constant part."""
     spectrum = np.fft.rfft(rng.standard_normal(samples))
     spectrum[0] = 0
     spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
@@ -70,7 +70,7 @@ def pink(samples: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def babble(voices: Sequence[np.ndarray], samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Several waves of speech at once, each as loud as the others, begun anywhere and repeated to the end."""
+    """Sum of several waves of speech at equal levels, each from a random position on and repeated to the end."""
     mixed = np.zeros(samples, np.float64)
     for voice in voices:
         if len(voice) and (level := speech_power(voice)) > SILENCE:
@@ -80,7 +80,7 @@ def babble(voices: Sequence[np.ndarray], samples: int, rng: np.random.Generator)
 
 
 def noise_of(kind: str, samples: int, voices: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """Noise of one of `KINDS`; ``voices`` are what babble is made of. Raises ValueError for another kind."""
+    """Noise of one of `KINDS`; ``voices``: from which babble is mixed. Raises ValueError for another kind."""
     if kind == "babble":
         return babble(voices, samples, rng)
     if kind not in KINDS:

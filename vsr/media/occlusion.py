@@ -1,8 +1,8 @@
-"""Covers that hide a given share of the mouth: flat patches, textured objects, hands.
+"""Draws covers that hide a given share of the mouth: flat patches, textured objects, hands.
 
-A cover is a distance field round a place by the mouth; all that is nearer than the distance at which the wanted share
-of the mouth's box is hidden belongs to it, so that every shape hides just that share. It is drawn in the box's own
-coordinates, and therefore moves and grows with the mouth.
+A cover is a distance field around a point near the mouth, up to the distance at which the given share of the mouth's
+box is hidden, so that every shape hides exactly that share. It is drawn in the coordinates of the box, and therefore
+moves and scales with the mouth.
 
 Shapes: frame (H, W) or (H, W, 3) uint8; box (4,) pixels: left, top, right, bottom of the mouth.
 """
@@ -15,16 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 
 GRID = (np.arange(128) + 0.5) / 64 - 1  # across the box, whose edges are at -1 and 1
-REACH = 6.0  # box sides round the mouth beyond which no cover reaches
+REACH = 6.0  # largest extent of a cover around the mouth, in sides of the box
 FINGERS = ((-0.72, 0.13, 0.75), (-0.33, 0.13, 0.95), (0.05, 0.13, 1.0), (0.43, 0.13, 0.85), (1.3, 0.2, 0.5))  # radians
 SKIN = np.array([205.0, 160.0, 135.0])
-SHADES = np.array([0.299, 0.587, 0.114])  # of red, green and blue in gray
+SHADES = np.array([0.299, 0.587, 0.114])  # weights of red, green and blue in gray
 
 
 @dataclass(frozen=True)
 class Cover:
-    """What hides the mouth in frames ``first`` to ``stop``: its kind, the share of the mouth's box that it hides, its
-    centre in half sides of the box from its middle, its turn (radians), and the seed of its texture."""
+    """A cover of the mouth in frames ``first`` to ``stop``: its kind, the share of the mouth's box that it hides, its
+    centre (x, y) relative to that of the box in half sides, its rotation (radians), and the seed of its texture."""
 
     kind: str
     share: float
@@ -36,7 +36,7 @@ class Cover:
     seed: int
 
     def laid(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """The frame with the cover on it; as it is where nothing is hidden."""
+        """Draw the cover on a frame; for a share of 0 return it unchanged."""
         limit = self.limit()
         if limit is None:
             return frame
@@ -50,20 +50,20 @@ class Cover:
         return covered
 
     def limit(self) -> float | None:
-        """The distance up to which the cover reaches; None for a share of 0."""
+        """The distance up to which the cover extends; None for a share of 0."""
         if self.share <= 0:
             return None
         distances = np.sort(self._distance(*np.meshgrid(GRID, GRID)).ravel())
         return float(distances[max(0, round(self.share * len(distances)) - 1)])
 
     def _distance(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """The field at places of the box's coordinates: the box is about twice as wide as it is high."""
+        """The distance field at points in the box's coordinates; the box is about twice as wide as high."""
         across, along = (x - self.x) * 2, y - self.y
         cos, sin = np.cos(self.turn), np.sin(self.turn)
         return SHAPES[self.kind](across * cos + along * sin, along * cos - across * sin)
 
     def _texture(self, x: np.ndarray, y: np.ndarray, coloured: bool) -> np.ndarray:
-        """Gray (n,) or red, green and blue (n, 3) of the cover at its places."""
+        """Gray (n,) or RGB (n, 3) values of the cover at points in the box's coordinates."""
         rng = np.random.default_rng(self.seed)
         if self.kind == "patch":
             shade = np.broadcast_to(rng.uniform(0, 255, 3), (len(x), 3))
@@ -77,7 +77,7 @@ class Cover:
 
 
 def _part(frame: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(left, top) and (right, bottom) of the part of a frame in which a cover can lie."""
+    """(left, top) and (right, bottom) of the part of a frame that a cover can reach."""
     sides = np.array([box[2] - box[0], box[3] - box[1]])
     middle, size = np.array([box[0] + box[2], box[1] + box[3]]) / 2, np.array(frame.shape[1::-1])
     low, high = middle - REACH / 2 * sides, middle + REACH / 2 * sides
@@ -85,17 +85,17 @@ def _part(frame: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _patch(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """A rectangle."""
+    """Distance field of a rectangle."""
     return np.maximum(np.abs(x) / 1.5, np.abs(y))
 
 
 def _object(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """An ellipse with a knob, as a cup or a microphone has."""
+    """Distance field of an ellipse with a knob, such as a cup or a microphone."""
     return np.minimum(np.hypot(x / 1.3, y), np.hypot((x - 1.2) / 0.6, (y - 0.3) / 0.6) + 0.25)
 
 
 def _hand(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """A palm with spread fingers: the outline is a radius for each direction from its middle."""
+    """Distance field of a palm with spread fingers, whose outline is a radius for each direction from its centre."""
     direction = np.arctan2(x, -(y - 0.4))  # 0: up
     radius = np.full_like(direction, 0.8)
     for angle, width, length in FINGERS:

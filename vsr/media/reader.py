@@ -1,4 +1,4 @@
-"""First station of the data flow: a video file becomes RGB frames at exactly 25 a second.
+"""Reads a video file as RGB frames at exactly 25 fps, the first stage of the data flow.
 
 Shapes: frames (n, H, W, 3) uint8; times (n,) float64, seconds after the container's start (`vsr.media.timestamps`).
 """
@@ -32,10 +32,10 @@ CHUNK_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What the header and the time stamps say. fps: mean frame rate of the file; num_frames: those that `read_frames`
-    gives; duration: seconds from the first frame to the end of the last; width, height: pixels of the first frame
-    that `read_frames` gives (square, upright and scaled); start: second of the first frame; stream: which video is
-    read where the file holds several (`vsr.media.streams.chosen_among`), else None."""
+    """Facts from the header and the time stamps. fps: mean frame rate of the file; num_frames: number of frames that
+    `read_frames` yields; duration: seconds from the first frame to the end of the last; width, height: pixels of the
+    first frame from `read_frames` (square, upright and scaled); start: second of the first frame; stream: the chosen
+    video stream of a file with several (`vsr.media.streams.chosen_among`), else None."""
 
     path: str
     fps: float
@@ -57,10 +57,10 @@ def probe(path: str | Path) -> VideoInfo:
     with opened(path) as (container, stream):
         clock, noted = Clock(container, stream), Noted(container)
         first, start = first_frame(path, clock.timed(decoded_frames(noted, stream)))
-        rate = mean_rate(stream)  # here: a closed container's stream points at freed memory
+        rate = mean_rate(stream)  # before closing: the stream of a closed container points at freed memory
         width, height = FrameShapes(stream).shape_of(first).size
-        extent, chosen = extent_of(path, noted, stream, clock, start), chosen_among(container, stream)
-    return VideoInfo(str(path), rate, extent.num_frames, extent.end - start, width, height, start, chosen)
+        extent, choice = extent_of(path, noted, stream, clock, start), chosen_among(container, stream)
+    return VideoInfo(str(path), rate, extent.num_frames, extent.end - start, width, height, start, choice)
 
 
 def read_frames(
@@ -68,57 +68,57 @@ def read_frames(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (frames (n, H, W, 3) uint8 RGB, times (n,) float64 seconds), n <= chunk_frames, at exactly 25 fps.
 
-    Each instant of the 25 fps grid shows the source frame whose time stamp is nearest, so constant, variable, low
-    and high frame rates all keep their speed. Frames have square pixels, are turned upright by the rotation tag and
-    scaled so that the longer side is at most 1280 pixels. Where the video changes its shape or resolution a chunk ends:
-    the frames of one chunk have one size. At most one chunk (and 64 MiB) is held. `start` and `end` (seconds after the
-    container's start, end 0: the end of the file) ask for the frames of a part; parts that touch share none.
+    Each instant of the 25 fps grid shows the source frame with the nearest time stamp, so constant, variable, low and
+    high frame rates all keep their speed. Frames have square pixels, are turned upright by the rotation tag, and are
+    scaled so that the longer side is at most 1280 pixels. A chunk ends where the video changes its shape or resolution,
+    so all frames of a chunk have the same size. At most one chunk (and 64 MiB) is in memory. `start` and `end` (seconds
+    after the container's start, end 0: the end of the file) select a part; adjacent parts share no frames.
 
-    Raises VsrError "unreadable" or "no_video"; also "unreadable", after the last good chunk, where the file breaks off.
+    Raises VsrError "unreadable" or "no_video"; also "unreadable", after the last good chunk, where a file is truncated.
     """
-    yield from _chunks(((image, place.time) for image, place in frames_of_part(path, start, end)), chunk_frames)
+    yield from _chunks(((image, position.time) for image, position in frames_of_part(path, start, end)), chunk_frames)
 
 
 def frames_of_part(path: str | Path, start: float = 0.0, end: float = 0.0) -> Iterator[tuple[np.ndarray, Position]]:
-    """`frames_from` the place that is nearest to ``start`` up to the one before ``end``, in seconds; all for 0 and 0.
+    """`frames_from` the position nearest to ``start`` up to the one before ``end``, in seconds; all for 0 and 0.
 
-    Raises VsrError as `frames_from`, and unreadable where there are none.
+    Raises VsrError as `frames_from`, and unreadable if there are no frames.
     """
     if not (start or end):
         yield from frames_from(path)
         return
     _, first = video_clock(path)
-    begin, stop, some = Position(first, index_at(first, start)), index_at(first, end) if end else math.inf, False
-    for image, place in frames_from(path, begin, stop):
-        some = True
-        yield image, place
-    if not some:
+    begin, stop, has_frames = Position(first, index_at(first, start)), index_at(first, end) if end else math.inf, False
+    for image, position in frames_from(path, begin, stop):
+        has_frames = True
+        yield image, position
+    if not has_frames:
         raise VsrError("unreadable", f"{path}: has no frames{named_part(start, end)}")
 
 
 def frames_from(
     path: str | Path, begin: Position | None = None, stop: float = math.inf, holes: list[Hole] | None = None
 ) -> Iterator[tuple[np.ndarray, Position]]:
-    """Yield (frame (H, W, 3) uint8 RGB, its place) one by one, as `read_frames` does, from the place `begin` on up to
-    the one before the index `stop`. A list ``holes`` is given those of a damaged file before the frame behind each.
+    """Yield (frame (H, W, 3) uint8 RGB, its position) one by one, as in `read_frames`, from position `begin` up to the
+    one before index `stop`. Holes of a damaged file are appended to ``holes`` before the frame after each hole.
 
-    A repeated frame is the same array as before. From the same place come the same frames and times as without
-    `begin`; where the container has an index they are found by it, else by decoding without looking.
+    A repeated frame is the same array as before. Frames and times do not depend on `begin`; it is reached through the
+    index of the container if it has one, else by decoding and discarding the frames before it.
     """
     with opened(path) as (container, stream):
-        seen, clock = Demuxed(path, container, stream), Clock(container, stream)
-        seen.damage.holes = seen.damage.holes if holes is None else holes
-        after = begin.time if begin else 0.0
-        for image, place in on_grid(_images(path, seen, clock, begin), clock.step, begin, seen.damage.ends_at):
-            if place.index >= stop:
-                check_whole(path, seen, after)
+        demuxed, clock = Demuxed(path, container, stream), Clock(container, stream)
+        demuxed.damage.holes = demuxed.damage.holes if holes is None else holes
+        begin_time = begin.time if begin else 0.0
+        for image, position in on_grid(_images(path, demuxed, clock, begin), clock.step, begin, demuxed.damage.ends_at):
+            if position.index >= stop:
+                check_whole(path, demuxed, begin_time)
                 return
-            yield image.rgb, place
-        check_complete(path, seen, clock, after)
+            yield image.rgb, position
+        check_complete(path, demuxed, clock, begin_time)
 
 
 def _chunks(timed: Iterator[tuple[np.ndarray, float]], chunk_frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Stack (frame, time) pairs to chunks of one shape, of at most `chunk_frames` frames and CHUNK_BYTES."""
+    """Stack (frame, time) pairs into chunks of one shape, of at most `chunk_frames` frames and CHUNK_BYTES."""
     images: list[np.ndarray] = []
     times: list[float] = []
     for image, time in timed:
@@ -135,7 +135,7 @@ def _chunks(timed: Iterator[tuple[np.ndarray, float]], chunk_frames: int) -> Ite
 
 
 class _Image:
-    """A decoded frame, set upright, scaled and converted when it is first looked at: many never are."""
+    """A decoded frame, which is turned upright, scaled and converted on first access, as many frames are skipped."""
 
     def __init__(self, frame, shape: FrameShape, size: tuple[int, int], converter: Converter):
         self._frame, self._shape, self._size, self._converter = frame, shape, size, converter
@@ -148,33 +148,35 @@ class _Image:
         return rgb
 
 
-def _images(path, seen: Demuxed, clock: Clock, begin: Position | None) -> Iterator[tuple[_Image, float]]:
-    """(frame, seconds) in rising order of time; those before the grid of `begin` are left out."""
-    shapes, converter = FrameShapes(seen.stream), Converter()
-    timed = _good(seen, clock, shapes.noted(decoded_frames(seen, seen.stream)))
+def _images(path, demuxed: Demuxed, clock: Clock, begin: Position | None) -> Iterator[tuple[_Image, float]]:
+    """(frame, seconds) in order of time; those before the grid of `begin` are left out."""
+    shapes, converter = FrameShapes(demuxed.stream), Converter()
+    timed = _good(demuxed, clock, shapes.noted(decoded_frames(demuxed, demuxed.stream)))
     first = next(timed, None)
     if first is None:
         return
-    timed = _sought(path, seen, clock, shapes, begin) or chain([first], timed)
+    timed = _sought(path, demuxed, clock, shapes, begin) or chain([first], timed)
     for (frame, time), shape, size in with_sizes((item, shapes.shape_of(item[0])) for item in timed):
         if begin is None or time > begin.start - 1e-6:
             yield _Image(frame, shape, size, converter), time
 
 
-def _sought(path, seen: Demuxed, clock: Clock, shapes: FrameShapes, begin: Position | None) -> Iterator[tuple] | None:
-    """(frame, seconds) from at least a second before `begin` on; None where the container is not trusted to jump."""
-    if begin is None or not sought(path, seen.container, seen.stream, clock.origin, begin.time):
+def _sought(
+    path, demuxed: Demuxed, clock: Clock, shapes: FrameShapes, begin: Position | None
+) -> Iterator[tuple] | None:
+    """(frame, seconds) from at least a second before `begin` on; None if seeking in the container is not reliable."""
+    if begin is None or not sought(path, demuxed.container, demuxed.stream, clock.origin, begin.time):
         return None
-    seen.damage.jumped()
-    frames = dropwhile(lambda frame: not frame.key_frame, shapes.noted(decoded_frames(seen, seen.stream)))
+    demuxed.damage.jumped()
+    frames = dropwhile(lambda frame: not frame.key_frame, shapes.noted(decoded_frames(demuxed, demuxed.stream)))
     first = next(frames, None)
     if landed_before(first, clock.origin, begin.time):
-        return _good(seen, clock, chain([first], frames))
-    rewind(seen.container)
-    seen.damage.jumped()
-    return _good(seen, clock, shapes.noted(decoded_frames(seen, seen.stream)))
+        return _good(demuxed, clock, chain([first], frames))
+    rewind(demuxed.container)
+    demuxed.damage.jumped()
+    return _good(demuxed, clock, shapes.noted(decoded_frames(demuxed, demuxed.stream)))
 
 
-def _good(seen: Demuxed, clock: Clock, frames: Iterator) -> Iterator[tuple]:
-    """(frame, seconds) of decoded frames, without those that are damaged."""
-    return seen.damage.noted(clock.timed(seen.damage.unspoilt(frames)))
+def _good(demuxed: Demuxed, clock: Clock, frames: Iterator) -> Iterator[tuple]:
+    """(frame, seconds) of the decoded frames that are not damaged."""
+    return demuxed.damage.noted(clock.timed(demuxed.damage.unspoilt(frames)))

@@ -1,4 +1,4 @@
-"""The 25 fps grid: each of its instants shows the source frame whose time stamp is nearest."""
+"""Resamples frames to the 25 fps grid: each instant shows the source frame with the nearest time stamp."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vsr.media.container import MAX_HOLD
 
 @dataclass(frozen=True)
 class Position:
-    """A place on the 25 fps grid: `index` frames after the first frame, which is shown at second `start`."""
+    """A position on the 25 fps grid: `index` frames after the first frame, which is shown at second `start`."""
 
     start: float
     index: int
@@ -28,62 +28,62 @@ class Position:
 def on_grid(
     images: Iterator[tuple], step: float, begin: Position | None = None, lost: Callable[[float], bool] | None = None
 ) -> Iterator[tuple]:
-    """(nearest frame, place) for each instant first + k/25 up to the end of the last frame.
+    """(nearest frame, position) for each instant first + k/25 up to the end of the last frame.
 
-    `images` are (frame, seconds); `step` is the time that a lone frame stands; `begin` where to start. A frame
-    that stands for over `MAX_HOLD` is shown for no longer than the one before: instants are left out, none is moved.
-    So it is before a frame at a time for which ``lost`` says that frames before it are.
+    `images` are (frame, seconds); `step` is the duration of a single frame; `begin`: where to start. A frame that
+    stands for over `MAX_HOLD` is shown only as long as the previous one: instants are left out, none is shifted. The
+    same applies before a frame at a time for which ``lost`` reports missing frames.
     """
-    held, shown = None, 0.0
+    previous, previous_time = None, 0.0
     start, count = (begin.start, begin.index) if begin else (0.0, 0)
     for image, time in images:
-        if held is None:
+        if previous is None:
             start = begin.start if begin else time
-        elif time - shown > MAX_HOLD or lost is not None and lost(time):
-            yield from _repeat(held, start, count, shown + step - 0.5 / FPS)
+        elif time - previous_time > MAX_HOLD or lost is not None and lost(time):
+            yield from _repeat(previous, start, count, previous_time + step - 0.5 / FPS)
             count = _next_index(start, count, time - 0.5 / FPS)
         else:
-            middle = (shown + time) / 2
-            yield from _repeat(held, start, count, middle)
+            middle = (previous_time + time) / 2
+            yield from _repeat(previous, start, count, middle)
             count = _next_index(start, count, middle)
-            step = time - shown
-        held, shown = image, time
-    if held is not None:
-        yield from _repeat(held, start, count, max(shown + step - 0.5 / FPS, start + 1e-6))
+            step = time - previous_time
+        previous, previous_time = image, time
+    if previous is not None:
+        yield from _repeat(previous, start, count, max(previous_time + step - 0.5 / FPS, start + 1e-6))
 
 
 def index_at(start: float, seconds: float) -> int:
-    """The index of the frame that is nearest to a time, of frames that begin at ``start``; 0 before them."""
+    """Index of the frame that is nearest to a time, for frames that begin at ``start``; 0 before them."""
     return max(0, round((seconds - start) * FPS))
 
 
 def frames_between(start: float, end: float, step: float) -> int:
-    """How many frames `on_grid` gives of frames, ``step`` seconds apart, that last from ``start`` to ``end``."""
+    """Number of frames that `on_grid` yields for frames ``step`` seconds apart, lasting from ``start`` to ``end``."""
     return _next_index(start, 1, end - min(0.5 / FPS, 1.5 * step))
 
 
 def named_part(start: float, end: float) -> str:
-    """What is said of a part of a video: " from 1.00 to 2.00 s"; nothing of the whole."""
+    """Description of a part of a video: " from 1.00 to 2.00 s"; "" for the whole."""
     if not (start or end):
         return ""
     return f" from {start:.2f} to {end:.2f} s" if end else f" from {start:.2f} s on"
 
 
 def stretches(times: np.ndarray) -> list[tuple[int, int]]:
-    """(start, stop) of the frames at ``times`` (n,) that follow each other without a gap."""
+    """(start, stop) of the runs of frames at ``times`` (n,) without a gap."""
     gaps = np.flatnonzero(np.abs(np.diff(times) - 1 / FPS) > 0.5 / FPS) + 1
     edges = [0, *map(int, gaps), len(times)]
     return list(zip(edges[:-1], edges[1:], strict=True)) if len(times) else []
 
 
 def between_gaps(times: np.ndarray, spans: list[tuple[int, int]], least: int) -> list[tuple[int, int]]:
-    """(start, stop) of frames at ``times`` (n,), parted where frames are missing; parts of fewer than ``least`` frames
-    are left out."""
+    """Split spans (start, stop) of frames at ``times`` (n,) where frames are missing; parts of fewer than ``least``
+    frames are left out."""
     parts = stretches(times)
     if len(parts) < 2:
         return spans
-    parted = [(max(start, first), min(stop, last)) for start, stop in spans for first, last in parts]
-    return [(start, stop) for start, stop in parted if stop - start >= least]
+    split = [(max(start, first), min(stop, last)) for start, stop in spans for first, last in parts]
+    return [(start, stop) for start, stop in split if stop - start >= least]
 
 
 def _next_index(start: float, count: int, end: float) -> int:

@@ -1,7 +1,7 @@
-"""A room's echo: an impulse response that decays exponentially.
+"""Reverberation of a room: an impulse response with exponential decay.
 
-The response is the direct path and, ``GAP`` later, a tail whose power falls by 60 dB in T60 (Polack 1988). Signs
-of the tail are random and its envelope is not, so T60 is met exactly.
+The response is the direct path and, ``GAP`` later, a tail whose power falls by 60 dB in T60 (Polack 1988). The signs of
+the tail are random but not its envelope, so T60 is exact.
 Shapes: wave (S,) and response (N,), 16 kHz.
 """
 
@@ -14,11 +14,11 @@ from vsr.media.levels import inside
 from vsr.media.mixing import power
 
 GAP = 0.002  # seconds between the direct sound and the first echo
-LENGTH = 1.2  # times T60 that the tail lasts: it ends 72 dB below its beginning
+LENGTH = 1.2  # length of the tail in T60: it ends 72 dB below its beginning
 
 
 def response(t60: float, rng: np.random.Generator, ratio: float = 0.0) -> np.ndarray:
-    """(N,) float64; its first sample is the direct path, so that nothing is delayed.
+    """Impulse response (N,) float64; its first sample is the direct path, so that there is no delay.
 
     ``t60``: seconds; ``ratio``: energy of the direct path over that of the tail, dB.
     """
@@ -29,9 +29,10 @@ def response(t60: float, rng: np.random.Generator, ratio: float = 0.0) -> np.nda
 
 
 def reverberated(wave: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """(S,) heard in a room of response (N,), as loud as before and as long: what rings on after the end is cut."""
+    """Convolve a wave (S,) with the response (N,) of a room; length and level are kept, so the end of the tail is
+    cut."""
     from scipy.signal import fftconvolve
 
-    heard = fftconvolve(np.asarray(wave, np.float64), room)[: len(wave)]
-    level = power(heard)
-    return inside(heard * np.sqrt(power(wave) / level)) if level else inside(heard)
+    reverberant = fftconvolve(np.asarray(wave, np.float64), room)[: len(wave)]
+    level = power(reverberant)
+    return inside(reverberant * np.sqrt(power(wave) / level)) if level else inside(reverberant)

@@ -1,4 +1,4 @@
-"""Jumps to a second of a recording, where its container has an index that leads to the right frame."""
+"""Seeks to a time in a recording, if its container has a reliable index."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from vsr.media.structure import segment_end
 
 INDEXED = {"mp4", "matroska"}
-RUN_UP = 2.0  # seconds decoded before the frame that is wanted
+RUN_UP = 2.0  # seconds decoded before the requested frame
 
 
 def sought(path: str | Path, container, stream, origin: float, seconds: float) -> bool:
-    """Go to a place, at least a second before ``seconds``, from which on frames or sounds can be decoded; False where
-    the container is not trusted to jump, or could not. ``origin``: the time stamp of second 0."""
+    """Seek to a point, at least a second before ``seconds``, from which frames or sound can be decoded; False if
+    seeking in the container is not reliable, or failed. ``origin``: the time stamp of second 0."""
     import av
 
     if seconds < 2 * RUN_UP or not indexed(path, container):
@@ -26,13 +26,13 @@ def sought(path: str | Path, container, stream, origin: float, seconds: float) -
 
 
 def indexed(path: str | Path, container) -> bool:
-    """Whether a container has an index, of one recording, that can be trusted."""
+    """Whether a container has a reliable index, of a single recording."""
     kinds = set(container.format.name.split(",")) & INDEXED
     return bool(kinds) and not ("matroska" in kinds and _is_joined(path))
 
 
 def landed_before(found, origin: float, seconds: float) -> bool:
-    """Whether the first frame or packet after a jump is early enough, and one that needs none before it."""
+    """Whether the first frame or packet after seeking is early enough, and a key frame."""
     if found is None or found.pts is None:
         return False
     key = found.key_frame if hasattr(found, "key_frame") else found.is_keyframe
@@ -40,12 +40,12 @@ def landed_before(found, origin: float, seconds: float) -> bool:
 
 
 def rewind(container) -> None:
-    """Back to the beginning."""
+    """Seek back to the beginning."""
     container.seek(min(0, container.start_time or 0))
 
 
 def _is_joined(path: str | Path) -> bool:
-    """Whether a Matroska file goes on behind its end, so that its index lists two recordings."""
+    """Whether a Matroska file continues after its end, so that its index covers two recordings."""
     with open(path, "rb") as file:
         try:
             end = segment_end(file)

@@ -1,4 +1,4 @@
-"""The sound of a part of a recording, without decoding what is long before or behind it."""
+"""Decodes the sound of a part of a recording, without decoding all before and after it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ class Span:
 
 
 def frames_of_span(path: str | Path, container, stream, span: Span) -> Iterator:
-    """Decoded frames of a sound stream: those of a part, and some around it, where the container has an index; else
-    all of them."""
+    """Decoded frames of a sound stream: those of a part and some around it if the container has an index, else all."""
     if not indexed(path, container):
         yield from decoded_frames(container, stream)
         return
@@ -34,8 +33,8 @@ def frames_of_span(path: str | Path, container, stream, span: Span) -> Iterator:
 
 
 def _from_begin(path: str | Path, container, stream, span: Span) -> Iterator:
-    """Decoded frames from before the part on; all before it, too, where the index led beyond it."""
-    leading = video_stream(container) or stream  # the frames' index: Matroska has no other
+    """Decoded frames from before the part on; from the start of the file if the index led beyond it."""
+    leading = video_stream(container) or stream  # use the video's index: Matroska has no other
     jumped = sought(path, container, leading, span.origin, span.begin)
     frames = decoded_frames(container, stream)
     first = next(frames, None)

@@ -1,6 +1,6 @@
-"""Time stamps of sound that are believed: a damaged or forged one must not ask for hours of silence.
+"""Discards implausible time stamps of sound: a damaged or forged one must not cause hours of silence.
 
-Shapes: pieces (time stamp in seconds or None, samples (n,)) as they were decoded.
+Shapes: decoded pieces (time stamp in seconds or None, samples (n,)).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ Piece = tuple[float | None, np.ndarray]
 
 
 def believed(path: str | Path, pieces: list[Piece], rate: int, start: float | None) -> list[Piece]:
-    """The pieces that lie where the recording has frames; ``start``: time stamp of the first of those.
+    """The pieces within the time of the video frames; ``start``: time stamp of the first frame.
 
-    In sound alone (``start`` None) nothing has to keep a place: silence beyond what was recorded is closed. Nothing is
-    looked at unless more than ten seconds of silence are asked for. Raises VsrError unreadable.
+    In sound without video (``start`` None) times do not matter: the pieces are joined without gaps. This applies only
+    if the time stamps imply more than ten seconds of silence. Raises VsrError unreadable.
     """
     if _silence(pieces, rate, start) <= MAX_HOLD:
         return pieces
@@ -29,7 +29,7 @@ def believed(path: str | Path, pieces: list[Piece], rate: int, start: float | No
 
 
 def _silence(pieces: list[Piece], rate: int, start: float | None) -> float:
-    """Seconds that the pieces leave empty."""
+    """Seconds of silence between the pieces by their time stamps."""
     ends = [time + len(samples) / rate for time, samples in pieces if time is not None]
     if not ends:
         return 0.0
@@ -38,12 +38,12 @@ def _silence(pieces: list[Piece], rate: int, start: float | None) -> float:
 
 
 def _end_of_video(path: str | Path, start: float) -> float:
-    """Time stamp at which the frames end, none of which stands for longer than MAX_HOLD on the average."""
+    """Time stamp at which the frames end; at most MAX_HOLD per frame on average, and MAX_HOLD after the last."""
     passed, count, last = 0.0, 0, None
     with opened(path) as (container, stream):
         for packet in safe_packets(container, stream):
             if packet.dts is not None:
-                order = float(packet.dts * packet.time_base)
-                passed += max(0.0, order - last) if last is not None else 0.0
-                count, last = count + 1, order
+                dts = float(packet.dts * packet.time_base)
+                passed += max(0.0, dts - last) if last is not None else 0.0
+                count, last = count + 1, dts
     return start + min(passed, count * MAX_HOLD) + MAX_HOLD

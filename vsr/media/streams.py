@@ -1,7 +1,7 @@
-"""Which stream of a recording is read where it has several: the video and the sound that players choose.
+"""Chooses the video and audio stream of a recording with several, as players do.
 
-A recording of a call holds the screen and the face, a disc several languages, a download its poster. Of frames the
-one is taken that moves, then the one that the file marks as its default, then the largest; of sounds the default.
+A recording of a call contains the screen and the face, a disc several languages, a download its poster. Of video
+streams a moving one is preferred, then the file's default, then the largest; of audio streams the default.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 Again = Callable[[], AbstractContextManager]  # opens the same recording once more
-LOOK = 500  # packets that are looked at to tell a video from a still image
+LOOK = 500  # packets that are examined to distinguish a video from a still image
 
 
 def video_streams(container) -> list:
-    """The video streams that are recordings; the cover of a song and the thumbnails of a video are not."""
+    """The video streams that are recordings, without cover art and thumbnails."""
     from av.stream import Disposition
 
-    left_out = Disposition.attached_pic | Disposition.timed_thumbnails
-    return [s for s in container.streams.video if s.codec_context is not None and not s.disposition & left_out]
+    excluded = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [s for s in container.streams.video if s.codec_context is not None and not s.disposition & excluded]
 
 
 def video_stream(container, again: Again | None = None):
-    """The video stream to read, None where there is none; `again` allows to look at packets, where streams do not say
-    how many frames they have."""
+    """The video stream to read, None if there is none; `again` opens the recording once more, to examine packets where
+    streams do not state their number of frames."""
     streams = video_streams(container)
     if len(streams) < 2:
         return streams[0] if streams else None
@@ -35,7 +35,7 @@ def video_stream(container, again: Again | None = None):
 
 
 def _rank(stream) -> tuple[bool, int, int]:
-    """Default before others, then the largest, then the first."""
+    """Sort key: default before others, then the largest, then the first."""
     from av.stream import Disposition
 
     size = stream.codec_context.width * stream.codec_context.height
@@ -43,7 +43,7 @@ def _rank(stream) -> tuple[bool, int, int]:
 
 
 def _moving(streams: list, again: Again | None) -> set[int]:
-    """Indices of the streams that hold more than one frame."""
+    """Indices of the streams that have more than one frame."""
     from av.stream import Disposition
 
     streams = [stream for stream in streams if not stream.disposition & Disposition.still_image]
@@ -53,36 +53,36 @@ def _moving(streams: list, again: Again | None) -> set[int]:
 
 
 def _seen_to_move(again: Again, indices: list[int]) -> set[int]:
-    """Those of the streams of which more than one packet comes at the beginning of the recording."""
+    """The streams that have more than one packet at the beginning of the recording."""
     import av
 
-    found: Counter[int] = Counter()
+    counts: Counter[int] = Counter()
     with again() as container:
         packets = container.demux([container.streams[index] for index in indices])
-        while min(found[index] for index in indices) < 2 and found.total() < LOOK:
+        while min(counts[index] for index in indices) < 2 and counts.total() < LOOK:
             try:
                 packet = next(packets)
             except (StopIteration, av.error.FFmpegError, OSError):
                 break
-            found[packet.stream.index] += packet.size > 0
-    return {index for index in indices if found[index] > 1}
+            counts[packet.stream.index] += packet.size > 0
+    return {index for index in indices if counts[index] > 1}
 
 
 def sound_stream(container):
-    """The audio stream to read, None where none can be decoded."""
+    """The audio stream to read, None if none can be decoded."""
     from av.stream import Disposition
 
-    aside = Disposition.comment | Disposition.visual_impaired | Disposition.descriptions | Disposition.clean_effects
+    secondary = Disposition.comment | Disposition.visual_impaired | Disposition.descriptions | Disposition.clean_effects
     streams = [s for s in container.streams.audio if s.codec_context and s.codec_context.sample_rate]
 
     def rank(stream) -> tuple[bool, bool, int]:
-        return bool(stream.disposition & Disposition.default), not stream.disposition & aside, -stream.index
+        return bool(stream.disposition & Disposition.default), not stream.disposition & secondary, -stream.index
 
     return max(streams, key=rank, default=None)
 
 
 def chosen_among(container, stream) -> dict | None:
-    """What a transcript says of the video stream that was taken; None where it is the only one."""
+    """Description of the chosen video stream for a transcript; None if it is the only one."""
     from av.stream import Disposition
 
     count, context = len(video_streams(container)), stream.codec_context
@@ -93,8 +93,8 @@ def chosen_among(container, stream) -> dict | None:
 
 
 def tell_choice(program: str, path: str | Path, chosen: dict | None) -> None:
-    """Say on stderr which video of a file was read, where it has several."""
+    """Report on stderr which video stream of a file was read, if it has several."""
     if chosen:
         (width, height), marked = chosen["size"], ", its default" if chosen["default"] else ""
-        what = f"of its {chosen['of']} videos stream {chosen['index']} was read ({width}x{height}{marked})"
-        print(f"{program}: {path}: {what}", file=sys.stderr)
+        message = f"of its {chosen['of']} videos stream {chosen['index']} was read ({width}x{height}{marked})"
+        print(f"{program}: {path}: {message}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Whether a file is as long as its own structure wants it: what FFmpeg does not check."""
+"""Checks whether a file is as long as its structure requires, which FFmpeg does not do."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from vsr.media.chains import CHAINS, broken_at, variable
 
-UNKNOWN = 0xFFFF_FF00  # bytes: what a RIFF file that was written into a pipe says, or more
+UNKNOWN = 0xFFFF_FF00  # bytes: this length or more is stated by a RIFF file that was written to a pipe
 
 
 def is_whole(path: str | Path, kind: str) -> bool:
-    """Whether a file is as long as its own structure wants it; False where that cannot be known."""
+    """Whether a file is as long as its structure requires; False if that cannot be determined."""
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         try:
@@ -28,23 +28,23 @@ def is_whole(path: str | Path, kind: str) -> bool:
 
 
 def is_broken(path: str | Path, kind: str) -> bool:
-    """Whether a file's structure shows that its end, or something in it, is missing; False where that cannot be known.
+    """Whether a file's structure shows that its end or a part is missing; False if that cannot be determined.
 
-    Of an AVI, Matroska or FLV file each part has to begin where the one before ends; frames that are overwritten, as by
-    a disk that failed, break that chain.
+    In AVI, Matroska and FLV files each part must begin where the previous one ends; overwritten frames, as from a
+    failing disk, break that chain.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         try:
             ends = {"matroska": segment_end, "avi": _riff_end, "wav": _riff_end, "mov": _boxes_end}
-            cut = kind in ends and ends[kind](file, size) > size
+            is_truncated = kind in ends and ends[kind](file, size) > size
         except (OSError, struct.error, IndexError):
-            cut = False
-        return cut or kind in CHAINS and broken_at(path, kind) is not None
+            is_truncated = False
+        return is_truncated or kind in CHAINS and broken_at(path, kind) is not None
 
 
 def _boxes_end(file, size: int) -> int:
-    """Where the last box of a MOV or MP4 file ends."""
+    """Position at which the last box of a MOV or MP4 file ends."""
     end = 0
     while end + 8 <= size:
         file.seek(end)
@@ -58,8 +58,8 @@ def _boxes_end(file, size: int) -> int:
 
 
 def segment_end(file, size: int = 0) -> int:
-    """Where the segment of a Matroska file ends; 0 where that was not known when it was begun."""
-    file.seek(4)  # behind the name of the EBML header
+    """Position at which the segment of a Matroska file ends; 0 if its length is marked as unknown."""
+    file.seek(4)  # after the ID of the EBML header
     file.seek(variable(file)[0], os.SEEK_CUR)
     if file.read(4) != b"\x18\x53\x80\x67":
         return 0
@@ -68,7 +68,7 @@ def segment_end(file, size: int = 0) -> int:
 
 
 def _riff_end(file, size: int) -> int:
-    """Where the last of the RIFF chunks of an AVI file ends: long ones have several."""
+    """Position at which the last RIFF chunk of an AVI file ends: long files have several."""
     end = 0
     while end + 8 <= size:
         file.seek(end)
@@ -80,7 +80,7 @@ def _riff_end(file, size: int) -> int:
 
 
 def part_of_riff(path: str | Path) -> float:
-    """How many times as long as it is a RIFF file is by its own length; 1 where it does not know. Raises OSError."""
+    """Ratio of the stated length of a RIFF file to its real one; 1 if it is not longer or not known. Raises OSError."""
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         end = _riff_end(file, size)
@@ -88,7 +88,7 @@ def part_of_riff(path: str | Path) -> float:
 
 
 def _ends_in_a_tag(file, size: int) -> bool:
-    """Whether the last four bytes of a FLV file give the length of the tag before them."""
+    """Whether the last four bytes of an FLV file are the length of the tag before them."""
     file.seek(size - 4)
     (length,) = struct.unpack(">I", file.read(4))
     file.seek(size - 4 - length)

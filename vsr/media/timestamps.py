@@ -1,9 +1,8 @@
-"""Time in a recording: the one place where the time stamps of frames become seconds.
+"""Converts the time stamps of frames to seconds; the only place that does so.
 
-A time, wherever `vsr` or `lip2speech` gives or takes one, is seconds after the container's start: the zero that players
-show, which is the first time stamp of any of its frames or sounds. Containers count from anything (an hour, the
-switching on of a camera, a negative number), leave stamps out, or damage them; what follows the next stage is always
-seconds that rise.
+All times in `vsr` and `lip2speech` are seconds after the container's start: the zero that players show, which is the
+first time stamp of any of its frames or sounds. Time stamps may start anywhere (at an hour, when a camera was switched
+on, at a negative number), be missing, or be damaged; the seconds that this module gives are always increasing.
 """
 
 from __future__ import annotations
@@ -14,34 +13,34 @@ from collections.abc import Iterable, Iterator
 from vsr.core.clock import FPS
 from vsr.core.present import present
 
-RESTARTED = 0.5  # seconds by which time stamps must go back, and go on from there, to be those of another recording
+RESTARTED = 0.5  # seconds by which time stamps must go back, and continue from there, at the start of a new recording
 EARLIEST = 86_400.0  # seconds by which sound may begin before the frames; beyond it a stamp is damaged
-AHEAD = 16  # frames without a stamp that may wait for the first one that has one
-RARE = 4  # times the mean step: a frame that stands for longer says nothing of the others
-SHUFFLED = 8  # frames within which a second stamp goes back: all of them are in the order of decoding
+AHEAD = 16  # frames without a stamp that may wait for the first one with a stamp
+RARE = 4  # times the mean step: a frame shown for longer is not representative of the others
+SHUFFLED = 8  # if a second stamp goes back within so many frames, all stamps are in the order of decoding
 
 
 def mean_rate(stream) -> float:
-    """Mean frames per second; 25 where the header says nothing sensible."""
+    """Mean frames per second; 25 where the header has no plausible rate."""
     rates = [getattr(stream, name, None) for name in ("average_rate", "guessed_rate")]  # sound has neither
-    if stream.start_time is None:  # no time stamps, no mean: FFmpeg gives 25, whatever the frames' own header says
+    if stream.start_time is None:  # without time stamps FFmpeg's mean is always 25, whatever the frames' header says
         rates.reverse()
     rate = float(rates[0] or rates[1] or FPS)
     return rate if 0.1 <= rate <= 1000 else float(FPS)
 
 
 def origin_of(container, first: float) -> float:
-    """The time stamp that players show as zero: the container's start, or the first frame's, ``first`` (seconds),
-    where that is unknown or cannot be."""
+    """The time stamp that players show as zero: the container's start, or where that is unknown or implausible the
+    first frame's, ``first`` (seconds)."""
     start = container.start_time / 1e6 if container.start_time is not None else first
     return start if 0 <= first - start < EARLIEST else first
 
 
 class Clock:
-    """Gives the time of the frames of one stream.
+    """Computes the times of the frames of a stream.
 
-    step: seconds that a frame stands on average; last, stamp: seconds of the latest frame and its time stamp, None
-    before the first; count: frames decoded.
+    step: mean seconds between frames; last, stamp: seconds and time stamp of the latest frame, None before the first;
+    count: frames decoded.
     """
 
     def __init__(self, container, stream):
@@ -60,14 +59,14 @@ class Clock:
         return self._origin is not None
 
     def timed(self, frames: Iterable) -> Iterator[tuple]:
-        """(frame, seconds) in rising order, of decoded frames in the order of showing. A frame without a time stamp
-        comes one step after the one before; one whose stamp is damaged is left out."""
-        line, stamped = None, ((frame, frame.time) for frame in frames)
+        """(frame, seconds), increasing, of decoded frames in display order. A frame without a time stamp is placed one
+        step after the previous one; a frame with a damaged stamp is left out."""
+        timeline, stamped = None, ((frame, frame.time) for frame in frames)
         for frame, stamp in counted_back(stamped, self.step, (self._container.start_time or 0) / 1e6):
             if self._origin is None:
                 self._origin = origin_of(self._container, stamp)
-            line = line or Line(self.origin, self.step)
-            seconds = line.place(stamp, None if frame.dts is None else frame.dts * self._tick)
+            timeline = timeline or Line(self.origin, self.step)
+            seconds = timeline.place(stamp, None if frame.dts is None else frame.dts * self._tick)
             self.count, self.stamp = self.count + 1, frame.time
             if seconds is not None:
                 self.last = seconds
@@ -75,8 +74,8 @@ class Clock:
 
 
 def counted_back(stamped: Iterable[tuple], step: float, start: float) -> Iterator[tuple]:
-    """(item, time stamp or None) pairs; of the first items, where they have no stamp, it is counted back from the first
-    that has one, and from ``start`` on where none of `AHEAD` has."""
+    """Fill in missing time stamps of the first (item, time stamp or None) pairs, by counting back from the first stamp,
+    or on from ``start`` if none of the first `AHEAD` has one."""
     stamped, waiting = iter(stamped), []
     for item, stamp in stamped:
         waiting.append(item)
@@ -89,7 +88,7 @@ def counted_back(stamped: Iterable[tuple], step: float, start: float) -> Iterato
 
 
 class Line:
-    """Puts time stamps that come in the order of showing on one line of seconds that rise."""
+    """Converts time stamps in display order to increasing seconds."""
 
     def __init__(self, origin: float, step: float):
         self._origin, self._step, self._usual = origin, step, step
@@ -98,12 +97,12 @@ class Line:
         self._since, self._shuffled = math.inf, False
 
     def place(self, stamp: float | None, decoded: float | None = None) -> float | None:
-        """Seconds of the next frame; None where its stamp is damaged and it is left out.
+        """Seconds of the next frame; None if its stamp is damaged, and the frame must be left out.
 
         Args:
-            stamp: its time stamp, None where it has none.
-            decoded: the time stamp of decoding of its moment, which is used instead where the stamps of a container
-                (AVI) are in the order of decoding, so that every few frames one goes back.
+            stamp: its time stamp, None if it has none.
+            decoded: its decoding time stamp, which is used instead where the stamps of a container (AVI) are in the
+                order of decoding, so that one goes back every few frames.
         """
         if self._delay is None and stamp is not None and decoded is not None:
             self._delay = decoded - stamp
@@ -115,7 +114,7 @@ class Line:
                 self._behind = time
                 self._note_step_back(decoded is not None and time > self._last - RESTARTED)
                 return None
-            # Files that were put together one behind the other: the second frame of the next one.
+            # Concatenated files: this is the second frame of the next one.
             later = self._last + 2 * self._step
             self._origin, time = self._origin - (later - time), later
         self._take(time)
@@ -128,6 +127,6 @@ class Line:
         self._last = max(time, 0.0) if self._last == -math.inf else time
 
     def _note_step_back(self, small: bool) -> None:
-        """Small ones again and again are no damage: the stamps are not those of showing."""
+        """Repeated small steps back are no damage: the stamps are then in the order of decoding."""
         self._shuffled = self._shuffled or small and self._since < SHUFFLED and self._delay is not None
         self._since = 0

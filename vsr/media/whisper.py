@@ -1,6 +1,7 @@
-"""Whisper as CTranslate2 runs it, through faster-whisper: what is said, without PyTorch.
+"""Whisper on CTranslate2, through faster-whisper, without PyTorch.
 
-Its folder is here or on the hub (`org/name[@revision]`); nothing is unpickled. Waves are (S,) float32, mono, 16 kHz.
+The model is a local folder or on the hub (`org/name[@revision]`); nothing is unpickled. Waves are (S,) float32, mono,
+16 kHz.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from vsr.core.errors import VsrError
 from vsr.core.hub import fetch_files, is_hub_id
 from vsr.core.packages import needed
 
-WEIGHTS = "model.bin"  # by which a folder of CTranslate2 is known
+WEIGHTS = "model.bin"  # identifies a folder of CTranslate2
 FILES = ("config.json", "tokenizer.json", "vocabulary.*")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-BEAM = 5  # of a transcript with times
+BEAM = 5  # beam of a transcript with word times
 
 
 @dataclass(frozen=True)
 class HeardWord:
-    """A word as it was written, its seconds, and the recogniser's probability of it."""
+    """A recognised word, its start and end in seconds, and its probability."""
 
     word: str
     start: float
@@ -33,8 +34,8 @@ class HeardWord:
 
 @dataclass(frozen=True)
 class Heard:
-    """What was heard. language: its code, with the probability where it was detected (1 where it was given); silence:
-    the greatest probability, of any stretch with words, that nothing is said in it; 1 where there are none."""
+    """A transcript. language: its code, with the probability of detection (1 if it was given); silence: the greatest
+    no-speech probability of any segment with words; 1 if there are none."""
 
     words: tuple[HeardWord, ...]
     language: str
@@ -43,20 +44,20 @@ class Heard:
 
 
 def located_whisper(name: str | Path) -> Path:
-    """The folder of a Whisper of CTranslate2, fetched if it is on the hub and not yet in the hub's cache.
+    """The folder of a Whisper for CTranslate2, downloaded if it is on the hub and not yet in the hub's cache.
 
-    Raises VsrError: hub_missing, hub_denied, hub_offline; bad_model where that is no such Whisper.
+    Raises VsrError: hub_missing, hub_denied, hub_offline; bad_model if it is no such Whisper.
     """
     if not is_hub_id(name):
         return Path(name)
-    fetch_files(str(name), FILES)  # refused before anything large is fetched
+    fetch_files(str(name), FILES)  # check before downloading large files
     return fetch_files(str(name), (WEIGHTS, *FILES), ("preprocessor_config.json",))
 
 
 class FasterWhisper:
     """Whisper from a folder of CTranslate2: `model.bin`, `config.json`, `tokenizer.json` and the vocabulary.
 
-    At one temperature and without what was said before, so that a clip is heard the same in every run. Raises VsrError
+    Decodes at temperature 0 and without context of previous text, so that results are reproducible. Raises VsrError
     bad_asr, missing_package.
     """
 
@@ -68,11 +69,11 @@ class FasterWhisper:
                 str(folder), device="cpu", compute_type="float32", cpu_threads=1, local_files_only=True
             )
         except (OSError, RuntimeError, ValueError) as error:
-            what = str(error).splitlines()[0]
-            raise VsrError("bad_asr", f"{folder}: no Whisper of CTranslate2 there ({what})") from error
+            reason = str(error).splitlines()[0]
+            raise VsrError("bad_asr", f"{folder}: no Whisper of CTranslate2 there ({reason})") from error
 
     def transcribe(self, wave: np.ndarray) -> str:
-        """(S,) -> what was said in English, greedily, in words of lower case without punctuation."""
+        """Greedy English transcript of a wave (S,), in lower-case words without punctuation."""
         segments, _ = self._model.transcribe(
             np.ascontiguousarray(wave, np.float32), language="en", beam_size=1, temperature=0.0,
             condition_on_previous_text=False, without_timestamps=True,
@@ -80,36 +81,36 @@ class FasterWhisper:
         return in_words("".join(segment.text for segment in segments))
 
     def states(self, wave: np.ndarray) -> np.ndarray:
-        """(S,) -> what the encoder makes of its first 30 s, (1500, W) float32, 50 states a second."""
+        """Encoder states (1500, W) float32, at 50 Hz, of the first 30 s of a wave (S,)."""
         features = self._model.feature_extractor(np.ascontiguousarray(wave, np.float32))
         window = self._model.feature_extractor.nb_max_frames
-        shown = np.zeros((len(features), window), np.float32)
-        shown[:, : features.shape[1]] = features[:, :window]
-        return np.array(self._model.encode(shown), np.float32)[0]
+        padded = np.zeros((len(features), window), np.float32)
+        padded[:, : features.shape[1]] = features[:, :window]
+        return np.array(self._model.encode(padded), np.float32)[0]
 
     def hear(self, wave: np.ndarray, language: str = "") -> Heard:
-        """(S,) -> words with times and probabilities; ``language``: a code such as "en", "" to detect it.
+        """Words of a wave (S,) with times and probabilities; ``language``: a code such as "en", "" to detect it.
 
-        Raises VsrError bad_config for a language that this Whisper does not know.
+        Raises VsrError bad_config for a language that this Whisper does not support.
         """
         try:
             segments, info = self._model.transcribe(
                 np.ascontiguousarray(wave, np.float32), language=language or None, beam_size=BEAM, temperature=0.0,
                 condition_on_previous_text=False, word_timestamps=True,
             )  # fmt: skip
-            found = list(segments)
+            segment_list = list(segments)
         except ValueError as error:
             raise VsrError("bad_config", f"{self.name}: {str(error).splitlines()[0][:100]}") from error
         words = tuple(
-            HeardWord(own.word, round(float(own.start), 3), round(float(own.end), 3), float(own.probability))
-            for segment in found
-            for own in segment.words or ()
+            HeardWord(word.word, round(float(word.start), 3), round(float(word.end), 3), float(word.probability))
+            for segment in segment_list
+            for word in segment.words or ()
         )
-        silence = max((float(segment.no_speech_prob) for segment in found if segment.words), default=1.0)
+        silence = max((float(segment.no_speech_prob) for segment in segment_list if segment.words), default=1.0)
         return Heard(words, info.language, float(info.language_probability), silence)
 
 
 def in_words(text: str) -> str:
-    """Text as it is spoken: punctuation left out, digits one by one in words, apart from letters ("F2" -> "f two")."""
-    apart = re.sub(r"[^a-z0-9']+", " ", text.lower())
-    return " ".join(re.sub(r"[0-9]", lambda digit: f" {DIGITS[int(digit.group())]} ", apart).split())
+    """Text as spoken: without punctuation, each digit as a separate word ("F2" -> "f two")."""
+    spaced = re.sub(r"[^a-z0-9']+", " ", text.lower())
+    return " ".join(re.sub(r"[0-9]", lambda digit: f" {DIGITS[int(digit.group())]} ", spaced).split())

@@ -1,5 +1,4 @@
-"""Whether a recording can be read to its end, by decoding all of it and looking at nothing: for work that is of no use
-if it cannot."""
+"""Checks that a recording can be read to its end, by decoding all of it: for work that would otherwise be useless."""
 
 from __future__ import annotations
 
@@ -13,20 +12,20 @@ from vsr.media.timestamps import Clock
 
 
 def check_video(path: str | Path) -> None:
-    """Refuse a recording whose frames break off or are damaged. Raises VsrError unreadable, no_video."""
+    """Refuse a recording whose video is truncated or damaged. Raises VsrError unreadable, no_video."""
     with opened(path) as (container, stream):
         _check(path, container, stream)
 
 
 def check_sound(path: str | Path) -> None:
-    """The same of the sound of a recording, if it has any. Raises VsrError unreadable."""
+    """Refuse a recording whose sound, if any, is truncated or damaged. Raises VsrError unreadable."""
     with open_container(path) as container:
         if stream := sound_stream(container):
             _check(path, container, stream, "the sound ")
 
 
-def _check(path: str | Path, container, stream, what: str = "") -> None:
-    seen, clock = Demuxed(path, container, stream), Clock(container, stream)
-    frames = seen.damage.unspoilt(decoded_frames(seen, stream))
-    deque(seen.damage.noted(clock.timed(frames)), maxlen=0)
-    check_complete(path, seen, clock, what=what)
+def _check(path: str | Path, container, stream, subject: str = "") -> None:
+    demuxed, clock = Demuxed(path, container, stream), Clock(container, stream)
+    frames = demuxed.damage.unspoilt(decoded_frames(demuxed, stream))
+    deque(demuxed.damage.noted(clock.timed(frames)), maxlen=0)
+    check_complete(path, demuxed, clock, what=subject)

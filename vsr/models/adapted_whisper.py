@@ -1,7 +1,7 @@
-"""Text by a whole Whisper whose encoder reads adapted states in place of sound: CoGenAV's way (Bai et al. 2025).
+"""Text by a whole Whisper whose encoder reads adapted states in place of sound, as in CoGenAV (Bai et al. 2025).
 
-States, doubled to as many as Whisper's encoder has positions, take the place of what its two convolutions make of
-sound, get its positions and go through an adapter before its own layers. Whisper is borrowed and stays as it is.
+States, doubled to the number of positions of Whisper's encoder, replace the output of its two convolutions; its
+position embeddings are added, and an adapter follows before its layers. Whisper is borrowed and frozen.
 
 Shapes: B clips, N frames of the window (half of the positions of Whisper's encoder), D width of the states and of
 Whisper, U tokens with the end, V vocabulary.
@@ -33,8 +33,8 @@ PATIENCE = Range(above=0, most=10)
 
 
 class Doubled(nn.Module):
-    """States (B, N, D) -> (B, 2 N, D): all of them, and then all of them again, with what a convolution over their
-    neighbours adds to the one and to the other. The published layers do not interleave the two."""
+    """States (B, N, D) -> (B, 2 N, D): two copies one after the other, to each of which a convolution over neighbouring
+    states is added. The published layers do not interleave the two."""
 
     def __init__(self, dim: int):
         super().__init__()
@@ -59,7 +59,7 @@ class GatedFeedForward(nn.Module):
 
 
 class AdapterLayer(nn.Module):
-    """Attention of x to what came into the adapter, then a feed-forward network, each residual and post-norm."""
+    """Attention of x to the input of the adapter, then a feed-forward network, each residual and post-norm."""
 
     def __init__(self, dim: int, heads: int):
         super().__init__()
@@ -80,9 +80,9 @@ class Adapter(nn.Module):
         self.feed_forward = GatedFeedForward(dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        given = x
+        adapter_input = x
         for layer in self.layers:
-            x = layer(x, given, self.feed_forward)
+            x = layer(x, adapter_input, self.feed_forward)
         return x
 
 
@@ -92,7 +92,7 @@ class AdaptedWhisper(WhisperHead):
     Args:
         whisper: of transformers, on the device "meta" until it is borrowed.
         dim, layers, heads: D; the adapter's layers and attention heads.
-        tokenizer, prefix, backbone, hashes, beams: as `WhisperHead` takes them.
+        tokenizer, prefix, backbone, hashes, beams: as in `WhisperHead`.
         patience: of the search (`vsr.models.whisper_search`).
     """
 
@@ -110,20 +110,20 @@ class AdaptedWhisper(WhisperHead):
         self.whisper = whisper.requires_grad_(False)
 
     def borrow(self) -> str:
-        """Put Whisper's weights into place. Raises VsrError."""
+        """Load Whisper's weights. Raises VsrError."""
         self.whisper, licence = loaded_whisper(self.backbone, self.hashes, self.whisper.config.d_model)
         self.whisper.eval()
         return f"Whisper of {self.backbone}: licence {licence}"
 
     def heard(self, states: Tensor) -> Tensor:
-        """States (B, N, D) -> what Whisper's encoder makes of them, (B, 2 N, D). Raises VsrError bad_config for states
-        of another window than Whisper's."""
+        """States (B, N, D) -> states of Whisper's encoder, (B, 2 N, D). Raises VsrError bad_config if N is not the
+        length of Whisper's window."""
         encoder = self.whisper.model.encoder
-        places = encoder.embed_positions.weight
-        if UNITS_PER_FRAME * states.shape[1] != len(places):
-            problem = f"states of {states.shape[1]} frames, and Whisper's window is of {len(places) // UNITS_PER_FRAME}"
+        table = encoder.embed_positions.weight
+        if UNITS_PER_FRAME * states.shape[1] != len(table):
+            problem = f"states of {states.shape[1]} frames, and Whisper's window is of {len(table) // UNITS_PER_FRAME}"
             raise VsrError("bad_config", f'{problem}: give front end and encoder of kind "window"')
-        x = self.adapter(self.doubled(states) + places)
+        x = self.adapter(self.doubled(states) + table)
         for layer in encoder.layers:
             x = layer(x, None)
             x = x if isinstance(x, Tensor) else x[0]  # a tuple before transformers 5
@@ -132,25 +132,25 @@ class AdaptedWhisper(WhisperHead):
     def logits(self, states: Tensor, length: int, text: Sequence[int]) -> Tensor:
         """States (N, D) of one clip -> logits (U, V) of the tokens of a text and of its end."""
         begin = self.begin()
-        given = torch.tensor([[*begin, *text]], device=states.device)
-        heard = (self.heard(states[None]),)
-        found = self.whisper(encoder_outputs=heard, decoder_input_ids=given, use_cache=False).logits
-        return found[0, len(begin) - 1 :]
+        tokens = torch.tensor([[*begin, *text]], device=states.device)
+        encoder_outputs = (self.heard(states[None]),)
+        logits = self.whisper(encoder_outputs=encoder_outputs, decoder_input_ids=tokens, use_cache=False).logits
+        return logits[0, len(begin) - 1 :]
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
-        """Whisper's own beam search over each clip; scores are natural log-probabilities of the text and its end, the
-        order is that of their mean."""
+        """Whisper's beam search over each clip; scores are natural log-probabilities of the text and its end, and
+        hypotheses are ordered by their mean."""
         begin, beams = self.begin(), max(self.beams, nbest)
         banned = (suppressed_by(self.whisper, name) for name in ("suppress_tokens", "begin_suppress_tokens"))
         beam = WhisperBeam(beams, self.patience, tuple(begin), self.tokenizer.eos_id, *banned)
         most = self.whisper.config.max_target_positions // 2
-        return [beam.run(self.whisper, self.heard(own[None]), most)[:nbest] for own in states]
+        return [beam.run(self.whisper, self.heard(clip_states[None]), most)[:nbest] for clip_states in states]
 
 
 @HEADS.register("adapted_whisper")
 @dataclass(frozen=True)
 class AdaptedWhisperSettings(WhisperHeadSettings):
-    """As `AdaptedWhisper`; beams and patience are the published ones."""
+    """Settings of `AdaptedWhisper`; beams and patience are the published ones."""
 
     beams: int = 3
     layers: int = 3

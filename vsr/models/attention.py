@@ -25,9 +25,9 @@ def fastest_kernel(key: Tensor):
 
 
 class AttentionBase(nn.Module):
-    """The projections of multi-head attention, and PyTorch's fused kernel; what is scored is for its kinds to say.
+    """Projections of multi-head attention, and PyTorch's fused kernel; subclasses define the scores.
 
-    ``keys_values`` and ``attend`` are apart so that a decoder can project its memory once and keep it.
+    ``keys_values`` and ``attend`` are separate so that a decoder can project its memory once and keep it.
     """
 
     def __init__(self, dim: int, heads: int, dropout: float = 0.0):
@@ -50,7 +50,7 @@ class AttentionBase(nn.Module):
         return self.split(self.key(memory)), self.split(self.value(memory))
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-        """(B, H, Q, E) queries over (B, H, T, E) keys -> (B, Q, D); a float ``mask`` is added to the scores."""
+        """Queries (B, H, Q, E), keys and values (B, H, T, E) -> (B, Q, D); a float ``mask`` is added to the scores."""
         dropout = self.dropout if self.training else 0.0
         with fastest_kernel(key):
             x = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
@@ -61,12 +61,12 @@ class MultiHeadAttention(AttentionBase):
     """Multi-head attention (Vaswani et al. 2017)."""
 
     def forward(self, x: Tensor, memory: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
-        """x (B, Q, D) over memory (B, T, D), or over itself -> (B, Q, D); mask broadcasts to (B, H, Q, T)."""
+        """x (B, Q, D), memory (B, T, D), by default x -> (B, Q, D); mask broadcasts to (B, H, Q, T)."""
         key, value = self.keys_values(x if memory is None else memory)
         return self.attend(self.split(self.query(x)), key, value, mask)
 
     def weights(self, x: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What `forward` weighs the values by, (B, H, Q, T); to look at, since the fused kernel never forms them."""
+        """The attention weights of `forward`, (B, H, Q, T), for inspection: the fused kernel never forms them."""
         query, key = self.split(self.query(x)), self.split(self.key(memory))
         scores = query @ key.transpose(2, 3) * query.shape[3] ** -0.5
         if mask is not None:
@@ -75,7 +75,7 @@ class MultiHeadAttention(AttentionBase):
 
 
 class RelativeAttention(AttentionBase):
-    """Self-attention with relative positions (Dai et al. 2019), the form that published lip readers use."""
+    """Self-attention with relative positions (Dai et al. 2019), as in published lip readers."""
 
     def __init__(self, dim: int, heads: int, dropout: float = 0.0):
         super().__init__(dim, heads, dropout)
@@ -84,7 +84,7 @@ class RelativeAttention(AttentionBase):
         self.position_bias = nn.Parameter(torch.zeros(heads, 1, dim // heads))
 
     def position_scores(self, query: Tensor) -> Tensor:
-        """Queries (B, H, T, E) -> what each distance adds to the score, (B, H, T, T)."""
+        """Queries (B, H, T, E) -> the position term of the scores, (B, H, T, T)."""
         length = query.shape[2]
         distances = torch.arange(length - 1, -length, -1, device=query.device)
         code = sinusoid(distances, self.heads * query.shape[3]).to(query.dtype)
@@ -122,7 +122,7 @@ class RotaryAttention(AttentionBase):
 
 
 def rotate(x: Tensor, first: int = 0) -> Tensor:
-    """Turn each pair of channels of x (B, H, T, E) by an angle that grows with the position, from ``first`` on."""
+    """Rotate each pair of channels of x (B, H, T, E) by an angle proportional to the position, from ``first`` on."""
     positions = torch.arange(first, first + x.shape[2], device=x.device)
     sine, cosine = sinusoid(positions, x.shape[3]).unflatten(1, (-1, 2)).unbind(-1)  # (T, E/2)
     first, second = x.unflatten(-1, (-1, 2)).unbind(-1)

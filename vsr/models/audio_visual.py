@@ -1,7 +1,7 @@
 """The audio-visual front end: a front end for each stream and a fusion, for one shared encoder.
 
-A clip that lacks a stream has zeros in its place, and a learned vector in each frame that says so. One model then reads
-lips, sound, or both (Shi et al. 2022), if it was trained with streams left out (`vsr.data.audio_visual`).
+Where a clip lacks a stream, a learned vector takes the place of its features in each frame. So one model reads lips,
+sound, or both (Shi et al. 2022), if it was trained with modality dropout (`vsr.data.audio_visual`).
 
 Shapes: B batch, T video frames, D width; streams are `vsr.models.streams.Streams` or video alone, (B, T, 1, 88, 88).
 """
@@ -33,8 +33,8 @@ class AudioVisual(nn.Module):
         dim: D.
         parts: modality -> its front end.
         fusion: joins the two.
-        frozen: modalities whose front ends are not trained, and stay as they are in evaluation.
-        whole: it was trained on both together alone, and reads no clip that lacks one.
+        frozen: modalities whose front ends are not trained and stay in evaluation mode.
+        whole: the model was trained only on clips with both streams, and refuses clips that lack one.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class AudioVisual(nn.Module):
             self.streams[name].requires_grad_(False)
 
     def train(self, mode: bool = True) -> AudioVisual:
-        """Training mode, but for what is frozen."""
+        """Training mode, except for frozen front ends."""
         super().train(mode)
         for name in self.frozen:
             self.streams[name].eval()
@@ -61,9 +61,9 @@ class AudioVisual(nn.Module):
         return self.joined(given, mask)[0]
 
     def joined(self, given: Given, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Features (B, T, D), and how much the fusion relies on each frame of either stream, (B, T), if known.
+        """Features (B, T, D), and the reliability of each frame of either stream, (B, T), if the fusion estimates it.
 
-        Raises VsrError bad_config where a clip lacks a stream of a ``whole`` one.
+        Raises VsrError bad_config where a clip lacks a stream and the model is ``whole``.
         """
         streams = streams_of(given)
         clips, device = len(mask), mask.device
@@ -75,19 +75,22 @@ class AudioVisual(nn.Module):
         }  # fmt: skip
         return self.fusion(features[VIDEO], features[SOUND], mask)
 
-    def _stream(self, name: str, given: Tensor | None, present: Tensor, mask: Tensor) -> Tensor:
-        """The features of one stream; a front end never sees the clips that lack it."""
+    def _stream(self, name: str, inputs: Tensor | None, present: Tensor, mask: Tensor) -> Tensor:
+        """The features of one stream, (B, T, D); its front end reads only the clips that have it.
+
+        In training it reads one clip if none has the stream, so that every parameter has a gradient, which is 0.
+        """
         absent = self.missing[name].expand(*mask.shape, -1)
-        if given is None:
+        if inputs is None:
             return absent * mask[..., None]
         rows = present.nonzero()[:, 0]
-        asked = rows if len(rows) or not self.training else present.new_zeros(1, dtype=torch.long)
-        if not len(asked):
+        read_rows = rows if len(rows) or not self.training else present.new_zeros(1, dtype=torch.long)
+        if not len(read_rows):
             return absent * mask[..., None]
         with torch.set_grad_enabled(torch.is_grad_enabled() and name not in self.frozen):
-            found = self.streams[name](given[asked], mask[asked])
-        whole = torch.zeros_like(absent, dtype=found.dtype).index_copy(0, asked, found)
-        return torch.where(present[:, None, None], whole, absent.to(found.dtype) + 0 * whole) * mask[..., None]
+            features = self.streams[name](inputs[read_rows], mask[read_rows])
+        placed = torch.zeros_like(absent, dtype=features.dtype).index_copy(0, read_rows, features)
+        return torch.where(present[:, None, None], placed, absent.to(features.dtype) + 0 * placed) * mask[..., None]
 
 
 @FRONTENDS.register("audio_visual")
@@ -110,29 +113,29 @@ class AudioVisualSettings:
                 raise ValueError(f"the front end of {name} in audio_visual reads {read}")
             self._complete(name, self.part(name))
         self._complete("fusion", self._fusion())
-        if odd := sorted(set(self.frozen) - set(READ)):
-            raise ValueError(f"frozen names '{odd[0]}'; it can be {' or '.join(READ)}")
+        if unknown := sorted(set(self.frozen) - set(READ)):
+            raise ValueError(f"frozen names '{unknown[0]}'; it can be {' or '.join(READ)}")
 
     def _complete(self, name: str, settings: Any) -> None:
-        """Keep all settings of a part, those that were not given too: a stored model needs no defaults."""
+        """Store all settings of a part, with defaults, so that a stored model does not depend on them."""
         kind = split_kind(getattr(self, name), name)[0]
         object.__setattr__(self, name, {"kind": kind, **asdict(settings)})
 
     @property
     def form(self) -> str:
-        """In which the front end of sound takes it."""
+        """The form of sound that its front end reads."""
         return sound_form_of(self.part(SOUND))
 
     def part(self, name: str) -> Part:
         """The settings of one of the two front ends."""
-        kind, own = split_kind(getattr(self, name), name)
-        return settings_of(FRONTENDS, kind, own)
+        kind, settings = split_kind(getattr(self, name), name)
+        return settings_of(FRONTENDS, kind, settings)
 
     def _fusion(self) -> Any:
-        kind, own = split_kind(self.fusion, "fusion")
+        kind, settings = split_kind(self.fusion, "fusion")
         if FUSIONS[kind].joins != "features":
             raise ValueError(f"the fusion {kind} joins whole readers (vsr fuse), and no features")
-        return settings_of(FUSIONS, kind, own)
+        return settings_of(FUSIONS, kind, settings)
 
     def build(self, dim: int) -> nn.Module:
         parts = {name: self.part(name).build(dim) for name in READ}

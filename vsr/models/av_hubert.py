@@ -1,8 +1,8 @@
-"""AV-HuBERT's networks (Shi et al. 2022): transformer encoder, and the decoder that is fine-tuned on it.
+"""AV-HuBERT (Shi et al. 2022): transformer encoder, and the decoder that is fine-tuned on it.
 
-Shapes: B batch, T video frames, D width, U tokens, V vocabulary. What is pre-trained hears and sees. Behind a front end
-of lips alone the features of sound are zero, as in its authors' fine-tuning for lip reading; behind one of both
-(`vsr.models.audio_visual`) they are fused there.
+Shapes: B batch, T video frames, D width, U tokens, V vocabulary. The pre-trained encoder reads sound and video. With a
+front end for video alone the sound features are zero, as in its authors' fine-tuning for lip reading; an audio-visual
+front end (`vsr.models.audio_visual`) fuses both itself.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from vsr.models.conformer import FeedForward
 from vsr.models.decoder import Decoder
 from vsr.models.lengths import key_mask, zero_padding
 
-KERNEL, GROUPS = 128, 16  # of the convolution that encodes positions, in every published model
+KERNEL, GROUPS = 128, 16  # of the positional convolution, in every published model
 
 
 class TransformerLayer(nn.Module):
-    """Self-attention and feed-forward (with GELU, unless given), each pre-norm and residual."""
+    """Self-attention and feed-forward (by default with GELU), each pre-norm and residual."""
 
     def __init__(
         self, dim: int, heads: int, hidden: int, dropout: float, kind: type[nn.Module] = nn.GELU, eps: float = 1e-5
@@ -38,12 +38,12 @@ class TransformerLayer(nn.Module):
 
 
 class AVHubertEncoder(nn.Module):
-    """Fusion with (absent) sound, positions by a wide convolution, transformer layers, final normalisation.
+    """Fusion with (absent) sound, positional convolution, transformer layers, final normalisation.
 
     Args:
         dim: model width D, a multiple of 16.
         layers, heads, hidden, dropout: depth, attention heads, feed-forward width, dropout of each layer.
-        fused: its features are those of lips and sound together, so that there is no fusion.
+        fused: the front end has fused lips and sound, so that the encoder has no fusion.
     """
 
     def __init__(self, dim: int, layers: int, heads: int, hidden: int, dropout: float, fused: bool = False):
@@ -58,12 +58,12 @@ class AVHubertEncoder(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Features of the video, or of both (B, T, D), mask (B, T) True on real frames -> states (B, T, D), zero on
+        """Features of video or of both (B, T, D), mask (B, T), True on real frames -> states (B, T, D), zero on
         padding."""
         if not self.fused:
             x = self.fuse(self.norm_fused(F.pad(x, (x.shape[-1], 0))))  # sound comes first
         x = zero_padding(x, mask)
-        position = self.position(x.transpose(1, 2))[..., :-1]  # an even kernel sees one frame too many
+        position = self.position(x.transpose(1, 2))[..., :-1]  # an even kernel makes one frame too many
         x = self.dropout(x + F.gelu(position).transpose(1, 2))
         for layer in self.layers:
             x = layer(x, key_mask(mask))
@@ -71,23 +71,23 @@ class AVHubertEncoder(nn.Module):
 
 
 class TiedDecoder(Decoder):
-    """fairseq's decoder: embeddings that are not scaled and also make the head, positions counted from 2."""
+    """fairseq's decoder: unscaled embeddings, tied with the output layer, and positions counted from 2."""
 
     def __init__(self, *sizes):
         super().__init__(*sizes)
-        del self.out  # a layer there; the embedding takes its place
+        del self.out  # the embedding replaces this layer
 
     def out(self, x: Tensor) -> Tensor:
         """(..., D) -> logits (..., V)."""
         return F.linear(x, self.embed.weight)
 
-    def _embed(self, tokens: Tensor, first: int) -> Tensor:
-        positions = torch.arange(first, first + tokens.shape[-1], device=tokens.device) + 2
+    def _embed(self, tokens: Tensor, first_position: int) -> Tensor:
+        positions = torch.arange(first_position, first_position + tokens.shape[-1], device=tokens.device) + 2
         return self.embed(tokens) + sines_then_cosines(positions, self.dim).to(self.embed.weight.dtype)
 
 
 def sines_then_cosines(positions: Tensor, dim: int) -> Tensor:
-    """Position code of tensor2tensor: ``positions`` (N,) -> (N, dim), all sines, then all cosines."""
+    """Position encoding of tensor2tensor: ``positions`` (N,) -> (N, dim), all sines, then all cosines."""
     half = dim // 2
     base = torch.tensor(1e4, device=positions.device)
     rates = torch.exp(torch.arange(half, device=positions.device) * (-torch.log(base) / (half - 1)))

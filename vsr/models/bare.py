@@ -1,4 +1,4 @@
-"""Models built without values for their weights, which come from a file."""
+"""Models built without initialised weights, which are then loaded from a file."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch.overrides import TorchFunctionMode
 
 @contextmanager
 def bare(memory: bool = True) -> Iterator[None]:
-    """What is built inside draws no random weights; without ``memory`` on the device "meta": shapes alone.
+    """Context in which modules draw no random weights; with ``memory`` False they are on the device "meta".
 
-    Drawing is in vain where a file is loaded, and on "meta" it makes torch import its compiler, which takes a second.
+    Drawing is wasted where a file is loaded, and on "meta" it makes torch import its compiler, which takes a second.
     """
     with nullcontext() if memory else torch.device("meta"), _NothingDrawn():
         yield
 
 
 class _NothingDrawn(TorchFunctionMode):
-    """Leaves out what fills a tensor with random numbers.
+    """Skips the functions that fill a tensor with random numbers.
 
-    A normal draw becomes its mean: PyTorch 2.14 draws a truncated one again until all of it is inside the bounds, and
-    memory that nobody filled might never be.
+    A normal draw becomes its mean: PyTorch 2.14 redraws a truncated normal until every value is within the bounds,
+    which uninitialised memory might never be.
     """
 
     FILLS = ("uniform_", "trunc_normal_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_")

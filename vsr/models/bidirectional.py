@@ -1,7 +1,7 @@
 """A bidirectional decoder with a fill-in query, and language identification (synchronous bidirectional learning).
 
-After SBL (Luo et al. 2020), whose published code lets each direction see the token that the other is asked for. Here
-two pure streams read the tokens forward and backward; a third asks for each token what stands on both sides of it.
+After SBL (Luo et al. 2020), whose published code lets each direction see the token that the other has to predict. Here
+two separate streams read the tokens forward and backward; a third predicts each token from both of its contexts.
 
 Shapes: B clips, T frames, U tokens, D width, V vocabulary, L languages.
 """
@@ -26,14 +26,14 @@ LANGUAGE = "language"  # name of the target
 
 
 def flipped(tokens: Tensor) -> Tensor:
-    """Tokens (B, U) padded with -1, each clip's in reverse."""
+    """Tokens (B, U) padded with -1, in reverse order for each clip."""
     lengths = (tokens != IGNORE).sum(1, keepdim=True)
     order = (lengths - 1 - torch.arange(tokens.shape[1], device=tokens.device)) % max(1, tokens.shape[1])
     return torch.where(length_mask(lengths[:, 0], tokens.shape[1]), tokens.gather(1, order), IGNORE)
 
 
 class FillLayer(nn.Module):
-    """Queries look at what stands before them, at what stands after them, and at the states; pre-norm, residual."""
+    """Queries attend to the tokens before them, to those after them, and to the states; pre-norm, residual."""
 
     def __init__(self, dim: int, heads: int, hidden: int, dropout: float):
         super().__init__()
@@ -43,21 +43,21 @@ class FillLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, queries: Tensor, seen: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """queries (B, U, D); ``seen``: (what (B, N, D), mask) of before, after and states -> (B, U, D)."""
-        for norm, attention, (what, mask) in zip(self.norms, self.attentions, seen, strict=True):
-            queries = queries + self.dropout(attention(norm(queries), what, mask))
+        """queries (B, U, D), ``seen``: (memory (B, N, D), mask) of before, after and states -> (B, U, D)."""
+        for norm, attention, (memory, mask) in zip(self.norms, self.attentions, seen, strict=True):
+            queries = queries + self.dropout(attention(norm(queries), memory, mask))
         return queries + self.dropout(self.feed_forward(queries))
 
 
 class BidirectionalHead(nn.Module):
-    """Two `Decoder` streams, `FillLayer`s, and a classifier of languages whose answer colours the queries.
+    """Two `Decoder` streams, `FillLayer`s, and a language classifier whose output is added to the queries.
 
     Args:
         vocab_size: V, with blank and the shared start/end token.
         dim, layers, heads, hidden, dropout: of each stream.
         fill_layers: of the query.
         languages: L, 0 for none.
-        beam: hypotheses of the forward stream that all three are asked about.
+        beam: hypotheses of the forward stream, which both directions score.
     """
 
     counted = "tokens"
@@ -78,11 +78,11 @@ class BidirectionalHead(nn.Module):
         self.end, self.beam = vocab_size - 1, beam
 
     def languages(self, states: Tensor, lengths: Tensor) -> Tensor | None:
-        """Logits of the language (B, L), of the mean over the real frames."""
+        """Language logits (B, L) from the mean of the states over the real frames; None without languages."""
         return None if self.language is None else self.language(states.sum(1) / lengths[:, None])
 
     def streams(self, states: Tensor, lengths: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of each token onward (B, U + 1, V), in reverse (B, U + 1, V), and filled in (B, U, V)."""
+        """Logits of each token forward (B, U + 1, V), backward (B, U + 1, V), and filled in (B, U, V)."""
         before = self.onward.hidden(shift_tokens(tokens, self.end)[0], states, lengths)
         after = self.backward_.hidden(shift_tokens(flipped(tokens), self.end)[0], states, lengths)
         counts = (tokens != IGNORE).sum(1)
@@ -90,23 +90,23 @@ class BidirectionalHead(nn.Module):
         return self.onward.out(before), self.backward_.out(after), filled
 
     def filled(self, before: Tensor, after: Tensor, counts: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
-        """Place i sees ``before`` up to i and ``after`` from i on, which have seen the tokens before and after i alone:
-        both (B, U, D), of them the first ``counts`` (B,) -> logits (B, U, V)."""
+        """Fill-in logits (B, U, V): position i attends to ``before`` up to i and to ``after`` from i on, which have
+        seen only the tokens before and after i; both (B, U, D), with ``counts`` (B,) real positions."""
         count, dim = before.shape[1:]
-        places = torch.arange(count, device=before.device)
-        queries = sinusoid(places, dim).to(before).expand(len(before), -1, -1)
-        heard = self.languages(states, lengths)
-        if self.colour is not None and heard is not None:
-            queries = queries + self.colour(heard.softmax(-1))[:, None]
-        onward, real = causal_mask(count, before.device), key_mask(length_mask(counts, count))
-        later = onward.T & (real | torch.eye(count, dtype=torch.bool, device=before.device))
-        seen = [(before, onward), (after, later), (states, key_mask(length_mask(lengths, states.shape[1])))]
+        positions = torch.arange(count, device=before.device)
+        queries = sinusoid(positions, dim).to(before).expand(len(before), -1, -1)
+        language = self.languages(states, lengths)
+        if self.colour is not None and language is not None:
+            queries = queries + self.colour(language.softmax(-1))[:, None]
+        earlier, is_token = causal_mask(count, before.device), key_mask(length_mask(counts, count))
+        later = earlier.T & (is_token | torch.eye(count, dtype=torch.bool, device=before.device))
+        memories = [(before, earlier), (after, later), (states, key_mask(length_mask(lengths, states.shape[1])))]
         for layer in self.fill:
-            queries = layer(queries, seen)
+            queries = layer(queries, memories)
         return self.out(self.norm(queries))
 
     def loss(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """The three cross-entropies, and the language's by its weight."""
+        """Sum of the three cross-entropies and the weighted loss of the language, and each of them."""
         tokens = batch.tokens
         onward, backward, filled = self.streams(states, batch.lengths, tokens)
         parts = {
@@ -115,10 +115,10 @@ class BidirectionalHead(nn.Module):
             "fill": self.compared(filled, tokens),
         }
         loss = torch.stack(list(parts.values())).sum()
-        if (found := self.languages(states, batch.lengths)) is not None:
-            known = batch.targets[LANGUAGE][:, 0]
-            there = (known != IGNORE).sum().clamp(min=1)
-            parts[LANGUAGE] = F.cross_entropy(found.float(), known, ignore_index=IGNORE, reduction="sum") / there
+        if (language := self.languages(states, batch.lengths)) is not None:
+            targets = batch.targets[LANGUAGE][:, 0]
+            count = (targets != IGNORE).sum().clamp(min=1)
+            parts[LANGUAGE] = F.cross_entropy(language.float(), targets, ignore_index=IGNORE, reduction="sum") / count
             loss = loss + self.language_weight * parts[LANGUAGE]
         return {"loss": loss} | parts
 
@@ -132,36 +132,36 @@ class BidirectionalHead(nn.Module):
 
     @torch.no_grad()
     def measured(self, states: Tensor, batch: Batch) -> tuple[int, int]:
-        """(tokens wrong, tokens) of a batch when each is filled in between the true others, for validation."""
+        """(wrong tokens, tokens) of a batch when each is filled in between the true others, for validation."""
         wrong = self.streams(states, batch.lengths, batch.tokens)[2].argmax(-1) != batch.tokens
-        there = batch.tokens != IGNORE
-        return int((wrong & there).sum()), int(there.sum())
+        is_token = batch.tokens != IGNORE
+        return int((wrong & is_token).sum()), int(is_token.sum())
 
     @torch.no_grad()
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
-        """The n-best of the forward stream, ordered by what both directions say of them."""
-        found = searched(self.onward, states, lengths, max(self.beam, nbest), lengths)
-        scores = self.scores(states, lengths, found)
+        """N-best list of the forward stream, rescored by both directions."""
+        hypotheses = searched(self.onward, states, lengths, max(self.beam, nbest), lengths)
+        scores = self.scores(states, lengths, hypotheses)
         return [
             sorted(
-                (Hypothesis(tuple(said), float(score)) for said, score, there in zip(*own, strict=True) if there),
-                key=lambda one: -one.score,
+                (Hypothesis(tuple(tokens), float(score)) for tokens, score, ended in zip(*clip, strict=True) if ended),
+                key=lambda hypothesis: -hypothesis.score,
             )[:nbest]
-            for own in zip(found.lists(), scores.tolist(), found.ended.tolist(), strict=True)
+            for clip in zip(hypotheses.lists(), scores.tolist(), hypotheses.ended.tolist(), strict=True)
         ]
 
     def scores(self, states: Tensor, lengths: Tensor, found: Hypotheses) -> Tensor:
-        """Log-probability onward and in reverse, mean over tokens and end, (B, K): sums prefer what is short."""
-        turned_round = flipped(found.tokens.flatten(0, 1)).view_as(found.tokens)
-        reverse = Hypotheses(turned_round, found.ended)
-        streams = ((self.onward, found), (self.backward_, reverse))
-        total = sum(log_probs(own, states, lengths, said).sum(-1) for own, said in streams)
+        """Log-probability forward plus backward, mean over tokens and end, (B, K): sums would favour short texts."""
+        reversed_tokens = flipped(found.tokens.flatten(0, 1)).view_as(found.tokens)
+        backward = Hypotheses(reversed_tokens, found.ended)
+        streams = ((self.onward, found), (self.backward_, backward))
+        total = sum(log_probs(decoder, states, lengths, hypotheses).sum(-1) for decoder, hypotheses in streams)
         return total / (found.lengths + 1)
 
 
 def turned(after: Tensor, counts: Tensor) -> Tensor:
-    """States (B, U + 1, D) of the backward stream, whose k-th has seen the last k tokens -> (B, U, D), whose i-th has
-    seen the tokens after i; counts (B,)."""
+    """States (B, U + 1, D) of the backward stream, in which state k has seen the last k tokens -> (B, U, D), in which
+    state i has seen the tokens after i; counts (B,)."""
     width = after.shape[1] - 1
     order = (counts[:, None] - 1 - torch.arange(width, device=after.device)).clamp(min=0)
     return after.gather(1, order[..., None].expand(-1, -1, after.shape[2]))

@@ -1,4 +1,4 @@
-"""The settings of SBL's head: sounds of several languages, two directions, fill-in and language."""
+"""Settings of SBL's head: phonemes of several languages, two directions, fill-in and language."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vsr.text.ipa import SoundTokenizer, sounds_of
 @HEADS.register("bidirectional")
 @dataclass(frozen=True)
 class BidirectionalSettings(HeadSettings):
-    """As `BidirectionalHead` takes them; ``languages`` by the names that the manifests have, and espeak."""
+    """Settings of `BidirectionalHead`; ``languages`` by their names in the manifests and in espeak."""
 
     languages: tuple[str, ...] = ()
     layers: int = 2
@@ -41,14 +41,14 @@ class BidirectionalSettings(HeadSettings):
         check_sizes(self, **sizes, dropout=DROPPED, label_smoothing=DROPPED, language_weight=NOT_NEGATIVE)
 
     def tokenizer(self, shared: Any) -> SoundTokenizer:
-        """Its own."""
+        """The tokenizer of phonemes."""
         return SoundTokenizer()
 
     def targets(self, clip: Clip, frames: int, tokenizer: SoundTokenizer) -> dict[str, Target]:
-        """``tokens`` of the clip's sounds, or where it has none, of its text by espeak; ``language`` (1,)."""
-        place = self.languages.index(clip.language) if clip.language in self.languages else IGNORE
+        """``tokens`` of the clip's phones, or else of its text by espeak; ``language`` (1,)."""
+        language = self.languages.index(clip.language) if clip.language in self.languages else IGNORE
         tokens = tokenizer.ids(sounds_of_clip(clip))
-        return {TOKENS: Target(np.array(tokens, dtype=np.int64)), LANGUAGE: Target(np.array([place]))}
+        return {TOKENS: Target(np.array(tokens, dtype=np.int64)), LANGUAGE: Target(np.array([language]))}
 
     def build(self, dim: int, vocab_size: int) -> BidirectionalHead:
         check_heads("dim", dim, "heads", self.heads)
@@ -62,7 +62,7 @@ class BidirectionalSettings(HeadSettings):
 
 
 def sounds_of_clip(clip: Clip) -> list[str]:
-    """The sounds that a clip says. Raises VsrError bad_manifest for a sign that is none, or no known language."""
+    """The phonemes of a clip. Raises VsrError bad_manifest for an unknown phoneme sign or language."""
     if not clip.phones and not clip.language:
         raise VsrError("bad_manifest", f"{clip.id} has neither phones nor a language by which espeak could say it")
     labels = [label for label, *_ in clip.phones] or [ipa_of(clip.text, clip.language)]

@@ -1,7 +1,7 @@
 """Cross-entropy over a large vocabulary without the logits of all tokens at once (Wijmans et al. 2025).
 
-Value and gradients are those of the plain loss; the logits of a chunk are made again for its gradient, so that the
-memory is that of one chunk. Shapes: N tokens, D width, V vocabulary.
+Value and gradients equal those of the plain loss; the logits of a chunk are recomputed for its gradient, so that
+memory for only one chunk is needed. Shapes: N tokens, D width, V vocabulary.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def chunked_cross_entropy(
         return F.cross_entropy(logits, targets, ignore_index=IGNORE, reduction="none")
     kind = hidden.device.type
     if torch.is_autocast_enabled(kind):
-        hidden, weight = (own.to(torch.get_autocast_dtype(kind)) for own in (hidden, weight))
+        hidden, weight = (x.to(torch.get_autocast_dtype(kind)) for x in (hidden, weight))
     bias = weight.new_zeros(len(weight)) if bias is None else bias
     return _Chunked.apply(hidden, weight, bias, targets, chunk)
 
@@ -47,19 +47,19 @@ class _Chunked(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *given: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, bias, targets = ctx.saved_tensors
-        to_hidden, to_weight = torch.empty_like(hidden), torch.zeros_like(weight)
-        to_bias = torch.zeros_like(bias)
+        grad_hidden, grad_weight = torch.empty_like(hidden), torch.zeros_like(weight)
+        grad_bias = torch.zeros_like(bias)
         for part in _parts(len(hidden), ctx.chunk):
             logits = F.linear(hidden[part], weight, bias.to(weight.dtype)).float()
-            off = logits.sub_(logits.logsumexp(1, keepdim=True)).exp_()
-            real = targets[part] != IGNORE
-            off[torch.arange(len(off), device=off.device), targets[part].clamp(min=0)] -= 1
-            off.mul_((given[0][part] * real)[:, None])
-            low = off.to(weight.dtype)
-            to_hidden[part] = low @ weight
-            to_weight.addmm_(low.T, hidden[part])
-            to_bias += off.sum(0).to(bias.dtype)
-        return to_hidden, to_weight, to_bias, None, None
+            error = logits.sub_(logits.logsumexp(1, keepdim=True)).exp_()
+            is_token = targets[part] != IGNORE
+            error[torch.arange(len(error), device=error.device), targets[part].clamp(min=0)] -= 1
+            error.mul_((given[0][part] * is_token)[:, None])
+            error_low = error.to(weight.dtype)
+            grad_hidden[part] = error_low @ weight
+            grad_weight.addmm_(error_low.T, hidden[part])
+            grad_bias += error.sum(0).to(bias.dtype)
+        return grad_hidden, grad_weight, grad_bias, None, None
 
 
 def _parts(count: int, chunk: int) -> list[slice]:

@@ -1,6 +1,6 @@
-"""A head that predicts, from states of corrupted clips, a teacher's states of the clean clips (CAV2vec).
+"""A head that predicts a teacher's states of clean clips from the states of corrupted clips (CAV2vec).
 
-The objective `vsr.objectives.clean_targets` gives its targets in each step. Shapes: B clips, T frames, D width.
+The objective `vsr.objectives.clean_targets` computes its targets in each step. Shapes: B clips, T frames, D width.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CLEAN = "clean_prediction"
 
 
 class CleanPrediction(FrameDistillation):
-    """States (B, T, D) -> those of the teacher, (B, T, 1, D), which are compared as they are."""
+    """States (B, T, D) -> predicted states of the teacher, (B, T, 1, D), compared without normalisation."""
 
     def __init__(self, dim: int):
         super().__init__(dim, dim, 1, "frames", normalise=False)
@@ -29,16 +29,16 @@ class CleanPrediction(FrameDistillation):
 
     @torch.no_grad()
     def measured(self, states: Tensor, batch: Batch) -> tuple[float, int]:
-        """(sum of 1 - cosine, frames): how far predictions are from the states themselves, where nothing is spoiled."""
-        known = length_mask(batch.lengths, states.shape[1]).long() - 1
-        own = {STATES: states[:, :, None], KNOWN: known}
-        return super().measured(states, replace(batch, targets=batch.targets | own))
+        """(sum of 1 - cosine, frames) between predictions and the states themselves, on clips without corruption."""
+        known_frames = length_mask(batch.lengths, states.shape[1]).long() - 1
+        targets = {STATES: states[:, :, None], KNOWN: known_frames}
+        return super().measured(states, replace(batch, targets=batch.targets | targets))
 
 
 @HEADS.register(CLEAN)
 @dataclass(frozen=True)
 class CleanPredictionSettings(HeadSettings):
-    """As `CleanPrediction`; for the objective "cav2vec"."""
+    """Settings of `CleanPrediction`, which has none; for the objective "cav2vec"."""
 
     def build(self, dim: int, vocab_size: int) -> CleanPrediction:
         return CleanPrediction(dim)

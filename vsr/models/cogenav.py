@@ -1,7 +1,7 @@
-"""What CoGenAV (Bai et al. 2025) does otherwise than AV-HuBERT before its encoder: sound by Whisper's log-mel and two
-convolutions, and, in its base model, lips from pixels of 0 to 1.
+"""Front ends of CoGenAV (Bai et al. 2025) that differ from AV-HuBERT's: sound by Whisper's log-mel and two
+convolutions, and, in its base model, a ResNet-3D for pixels from 0 to 1.
 
-Shapes: B batch, T video frames, D width. Sound is (B, T, 640), the wave itself.
+Shapes: B batch, T video frames, D width. Sound is the waveform, (B, T, 640).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vsr.models.resnet3d import ACTIVATIONS, ResNet3D
 class WhisperMel(nn.Module):
     """Sound (B, T, 640), mask (B, T) -> (B, T, D), zero on padding; a clip of at most 30 s.
 
-    Two convolutions halve the rate from 100 to 25 Hz. Whisper measures loudness against the loudest of the clip.
+    Two convolutions reduce the rate from 100 to 25 Hz. Whisper normalises the mel by the maximum of the clip.
     """
 
     def __init__(self, dim: int):
@@ -36,24 +36,24 @@ class WhisperMel(nn.Module):
         self.conv2 = nn.Conv1d(dim // 2, dim, 3, 2, 1)
 
     def forward(self, sound: Tensor, mask: Tensor) -> Tensor:
-        mels = torch.stack([_padded(own[:frames].flatten(), len(own))
-                            for own, frames in zip(sound, mask.sum(1).tolist(), strict=True)])  # fmt: skip
+        mels = torch.stack([_padded(wave[:frames].flatten(), len(wave))
+                            for wave, frames in zip(sound, mask.sum(1).tolist(), strict=True)])  # fmt: skip
         halves = F.gelu(self.conv1(mels.to(self.conv1.weight.dtype))).transpose(1, 2)
         halves = zero_padding(halves, mask.repeat_interleave(2, 1)).transpose(1, 2)
         return zero_padding(F.gelu(self.conv2(halves)).transpose(1, 2), mask)
 
 
 def _padded(wave: Tensor, frames: int) -> Tensor:
-    """The log-mel of a wave (640 t,) as (80, 4 T), zero after its end."""
+    """Log-mel of a wave (640 t,), padded with zeros to T ``frames``: (80, 4 T)."""
     count = MELS_PER_FRAME * exact(len(wave), SAMPLES_PER_FRAME)
-    found = whisper_input(wave.float(), NUM_MELS)[0, :, :count] if count else wave.new_zeros(NUM_MELS, 0)
-    return F.pad(found, (0, MELS_PER_FRAME * frames - count))
+    mel = whisper_input(wave.float(), NUM_MELS)[0, :, :count] if count else wave.new_zeros(NUM_MELS, 0)
+    return F.pad(mel, (0, MELS_PER_FRAME * frames - count))
 
 
 @FRONTENDS.register("whisper_mel")
 @dataclass(frozen=True)
 class WhisperMelSettings:
-    """`WhisperMel` has no settings."""
+    """Settings of `WhisperMel`, which has none."""
 
     reads = SOUND
     form = WAVE
@@ -72,7 +72,7 @@ class RawResNet3D(ResNet3D):
 @FRONTENDS.register("raw_resnet3d")
 @dataclass(frozen=True)
 class RawResNet3DSettings:
-    """As `ResNet3D` takes them."""
+    """Settings of `ResNet3D`."""
 
     width: int = 64
     blocks: tuple[int, ...] = (2, 2, 2, 2)

@@ -39,7 +39,7 @@ class ConvolutionModule(nn.Module):
         """x (B, T, D), mask (B, T) -> (B, T, D)."""
         x = zero_padding(self.gate(self.norm(x)), mask).transpose(1, 2)  # (B, D, T)
         x = self.depthwise(x).transpose(1, 2)  # (B, T, D)
-        # Statistics over real frames only: a batch's padding must not change what the others are divided by.
+        # Statistics over real frames only, so that padding does not change the normalisation of other clips.
         return self.out(scatter_frames(self.batch_norm(gather_frames(x, mask)), mask))
 
 

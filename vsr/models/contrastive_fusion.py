@@ -21,7 +21,7 @@ from vsr.models.registry import FUSIONS, settings_of, split_kind
 
 
 class Embedding(nn.Module):
-    """Features and mask -> embeddings (B, T, W) of length 1: convolutions over time, then a linear layer."""
+    """Features and mask -> embeddings (B, T, W) of unit length: convolutions over time, then a linear layer."""
 
     def __init__(self, dim: int, width: int, layers: int, kernel: int, dropout: float):
         super().__init__()
@@ -38,7 +38,7 @@ class Embedding(nn.Module):
 
 
 class ContrastiveFusion(nn.Module):
-    """As its ``inner`` fusion, whose result it gives; ``pair`` embeds the two streams."""
+    """Returns the output of its ``inner`` fusion; ``pair`` embeds the two streams."""
 
     def __init__(self, dim: int, inner: nn.Module, settings: ContrastSettings):
         super().__init__()
@@ -54,9 +54,9 @@ class ContrastiveFusion(nn.Module):
         return (joined + self._nothing() if self.training else joined), scores
 
     def _nothing(self) -> Tensor:
-        """0 of all that only the contrast trains: in batches that lack a stream their gradient is 0, and not absent."""
-        own = (self.scale, self.bias, *self.see.parameters(), *self.hear.parameters())
-        return sum((0 * each.sum() for each in own), start=self.scale.new_zeros(()))
+        """0 times the parameters that only the contrast trains, which then have a gradient in every batch."""
+        parameters = (self.scale, self.bias, *self.see.parameters(), *self.hear.parameters())
+        return sum((0 * parameter.sum() for parameter in parameters), start=self.scale.new_zeros(()))
 
     def pair(self, video: Tensor, sound: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Embeddings (B, T, W) of either stream."""
@@ -71,15 +71,15 @@ class ContrastSettings:
     Args:
         inner: the fusion whose features the encoder reads.
         width, layers, kernel, dropout: of the embeddings.
-        synchrony: weight of telling sound in time from sound that is moved, by ``shift`` frames (least, greatest), or
-            another clip's (CoGenAV).
+        synchrony: weight of telling synchronous sound from sound that is shifted by ``shift`` frames (least, greatest)
+            or is that of another clip (CoGenAV).
         cross: weight of InfoNCE between the frames of the two streams; ``standard`` False leaves the positive out of
             the denominator (MONA as published).
-        supervised: weight of the contrast by the frames' tokens, of both streams.
-        tau: temperature of the last two.
-        frames: of a batch that the last two compare, at most, drawn by chance.
-        warp: the sound is another recording of the sentence: its frames are laid on those of the lips by dynamic time
-            warping of the embeddings.
+        supervised: weight of the supervised contrast of both streams, by the tokens of the frames.
+        tau: temperature of ``cross`` and ``supervised``.
+        frames: greatest number of frames of a batch that these two compare, drawn at random.
+        warp: the sound is another recording of the sentence: dynamic time warping of the embeddings aligns its frames
+            with those of the lips.
     """
 
     inner: Any = "concat"
@@ -109,10 +109,10 @@ class ContrastSettings:
             raise ValueError("tau is above 0, and no weight is negative")
 
     def _inner(self) -> Any:
-        kind, own = split_kind(self.inner, "inner")
+        kind, settings = split_kind(self.inner, "inner")
         if FUSIONS[kind].joins != "features" or kind == "contrast":
             raise ValueError(f"the inner fusion is {kind}; it must join features")
-        return settings_of(FUSIONS, kind, own)
+        return settings_of(FUSIONS, kind, settings)
 
     def build(self, dim: int) -> nn.Module:
         return ContrastiveFusion(dim, self._inner().build(dim), self)
@@ -120,10 +120,10 @@ class ContrastSettings:
 
 @contextmanager
 def streams_kept(fusion: nn.Module) -> Iterator[list[tuple[Tensor, Tensor, Tensor]]]:
-    """While it is open, what the fusion was given: (video, sound, mask) of each call."""
-    found: list[tuple[Tensor, Tensor, Tensor]] = []
-    handle = fusion.register_forward_pre_hook(lambda module, given: found.append(given))
+    """Context with a list of the inputs of the fusion: (video, sound, mask) of each call."""
+    calls: list[tuple[Tensor, Tensor, Tensor]] = []
+    handle = fusion.register_forward_pre_hook(lambda module, args: calls.append(args))
     try:
-        yield found
+        yield calls
     finally:
         handle.remove()

@@ -32,7 +32,7 @@ class DecoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, states: Tensor, self_mask: Tensor, cross_mask: Tensor) -> Tensor:
-        """x (B, U, D) over states (B, T, D) -> (B, U, D)."""
+        """x (B, U, D), states (B, T, D) -> (B, U, D)."""
         x = x + self.dropout(self.self_attention(self.norm_self(x), mask=self_mask))
         x = x + self.dropout(self.cross_attention(self.norm_cross(x), states, cross_mask))
         return x + self.dropout(self.feed_forward(x))
@@ -47,7 +47,7 @@ class DecoderLayer(nn.Module):
 
 
 class DecoderCache(PastCache):
-    """The tokens of every hypothesis, and keys and values of the states, projected once per utterance."""
+    """Past tokens of every hypothesis, and keys and values of the states, projected once per utterance."""
 
     def __init__(self, cross: list[tuple[Tensor, Tensor]], mask: Tensor):
         super().__init__(len(mask))
@@ -68,7 +68,7 @@ class Decoder(nn.Module):
         vocab_size: V, with blank and the shared start/end token.
         dim, layers, heads, hidden, dropout, eps: as in the encoder.
 
-    ``label_smoothing`` is that of its loss.
+    ``label_smoothing`` applies to its loss.
     """
 
     counted = "tokens"
@@ -86,8 +86,8 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(dim, eps)
         self.out = nn.Linear(dim, vocab_size)
 
-    def _embed(self, tokens: Tensor, first: int) -> Tensor:
-        positions = torch.arange(first, first + tokens.shape[-1], device=tokens.device)
+    def _embed(self, tokens: Tensor, first_position: int) -> Tensor:
+        positions = torch.arange(first_position, first_position + tokens.shape[-1], device=tokens.device)
         return self.embed(tokens) * self.dim**0.5 + sinusoid(positions, self.dim).to(self.embed.weight.dtype)
 
     def forward(self, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ class Decoder(nn.Module):
         return self.out(self.hidden(tokens, states, lengths))
 
     def hidden(self, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
-        """The same before the last projection, (B, U, D): position i has seen the tokens up to i."""
+        """As `forward`, before the last projection: (B, U, D); position i has seen the tokens up to i."""
         x = self.dropout(self._embed(tokens, 0))
         self_mask = causal_mask(tokens.shape[1], tokens.device)
         cross_mask = key_mask(length_mask(lengths, states.shape[1]))
@@ -104,40 +104,40 @@ class Decoder(nn.Module):
         return self.norm(x)
 
     def loss(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """``loss``, cross-entropy over the tokens and ends of a batch, and ``accuracy``, the share that is right."""
+        """``loss``, cross-entropy over the tokens and ends of a batch, and ``accuracy``, the share of correct ones."""
         tokens_in, targets = shift_tokens(batch.tokens, self.embed.num_embeddings - 1)
         logits = self(tokens_in, states, batch.lengths).float()
-        attention = F.cross_entropy(
+        loss = F.cross_entropy(
             logits.transpose(1, 2), targets, ignore_index=IGNORE, label_smoothing=self.label_smoothing
         )
-        real = targets != IGNORE
-        return {"loss": attention, "accuracy": (logits.argmax(-1) == targets)[real].float().mean()}
+        is_target = targets != IGNORE
+        return {"loss": loss, "accuracy": (logits.argmax(-1) == targets)[is_target].float().mean()}
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
-        """The likeliest token after the other, until the end or as many as there are frames."""
+        """Greedy search: the likeliest token at each step, until the end, or at most as many as there are frames."""
         end = self.embed.num_embeddings - 1
-        cache, last = self.start(states, lengths), lengths.new_full((len(lengths), 1), end)
-        found: list[list[tuple[int, float]]] = [[] for _ in range(len(lengths))]
-        running = [True] * len(found)
+        cache, last_tokens = self.start(states, lengths), lengths.new_full((len(lengths), 1), end)
+        steps_by_row: list[list[tuple[int, float]]] = [[] for _ in range(len(lengths))]
+        is_running = [True] * len(steps_by_row)
         for step in range(int(lengths.max())):
-            scores = self.step(last, cache).float().index_fill(-1, lengths.new_tensor([BLANK, UNK]), -torch.inf)
-            best, last = scores.max(-1)
-            for row, (score, token) in enumerate(zip(best[:, 0].tolist(), last[:, 0].tolist(), strict=True)):
-                if running[row]:
-                    found[row].append((token, score))
-                    running[row] = token != end and step + 1 < int(lengths[row])
-            if not any(running):
+            scores = self.step(last_tokens, cache).float().index_fill(-1, lengths.new_tensor([BLANK, UNK]), -torch.inf)
+            best, last_tokens = scores.max(-1)
+            for row, (score, token) in enumerate(zip(best[:, 0].tolist(), last_tokens[:, 0].tolist(), strict=True)):
+                if is_running[row]:
+                    steps_by_row[row].append((token, score))
+                    is_running[row] = token != end and step + 1 < int(lengths[row])
+            if not any(is_running):
                 break
-        return [[_hypothesis(own, end)] for own in found]
+        return [[_hypothesis(steps, end)] for steps in steps_by_row]
 
     def cross_attention(self, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
-        """Where each position looks: arguments of `forward` -> weights (B, layers, H, U, T).
+        """Cross-attention weights: arguments of `forward` -> (B, layers, H, U, T).
 
-        Hooks of this one pass gather them, so that training and search pay nothing.
+        Hooks gather them in this one pass, so that training and search pay nothing.
         """
-        found: list[Tensor] = []
+        weights: list[Tensor] = []
         hooks = [
-            layer.cross_attention.register_forward_pre_hook(lambda own, given: found.append(own.weights(*given)))
+            layer.cross_attention.register_forward_pre_hook(lambda module, args: weights.append(module.weights(*args)))
             for layer in self.layers
         ]
         try:
@@ -145,7 +145,7 @@ class Decoder(nn.Module):
         finally:
             for hook in hooks:
                 hook.remove()
-        return torch.stack(found, dim=1)
+        return torch.stack(weights, dim=1)
 
     def start(self, states: Tensor, lengths: Tensor) -> DecoderCache:
         """Project the states (B, T, D) once for a whole search."""
@@ -153,7 +153,7 @@ class Decoder(nn.Module):
         return DecoderCache(cross, key_mask(length_mask(lengths, states.shape[1])))
 
     def step(self, tokens: Tensor, cache: DecoderCache) -> Tensor:
-        """Last tokens (B, K) of every hypothesis -> log-probabilities (B, K, V) of the next; the cache grows."""
+        """Last tokens (B, K) of the hypotheses -> log-probabilities (B, K, V) of the next; extends the cache."""
         x = self._embed(tokens[..., None], cache.position)[:, :, 0]
         cache.open(x)
         for index, layer in enumerate(self.layers):
@@ -161,6 +161,6 @@ class Decoder(nn.Module):
         return self.out(self.norm(x)).log_softmax(-1)
 
 
-def _hypothesis(found: list[tuple[int, float]], end: int) -> Hypothesis:
-    """(token, log-probability) of each step -> what was said."""
-    return Hypothesis(tuple(token for token, _ in found if token != end), sum(score for _, score in found))
+def _hypothesis(steps: list[tuple[int, float]], end: int) -> Hypothesis:
+    """(token, log-probability) of each step -> the hypothesis."""
+    return Hypothesis(tuple(token for token, _ in steps if token != end), sum(score for _, score in steps))

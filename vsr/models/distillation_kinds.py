@@ -1,4 +1,4 @@
-"""The settings of heads that learn from an audio teacher (`vsr.models.distilled_heads`), and their targets.
+"""Settings of heads that learn from an audio teacher (`vsr.models.distilled_heads`), and their targets.
 
 Shapes: T frames, N states of the teacher a frame, W its width, U tokens, V vocabulary.
 """
@@ -31,8 +31,8 @@ ALIGNED = ("frames", "attention")
 
 @dataclass(frozen=True)
 class TaughtSettings(HeadSettings):
-    """``folder`` of `vsr teach`, ``width`` of the teacher's states, ``per_frame`` of them for each video frame;
-    ``normalise`` as LiteVSR2 does."""
+    """``folder`` of `vsr teach`, ``width`` of the teacher's states, ``per_frame``: states per video frame;
+    ``normalise``: as in LiteVSR2."""
 
     folder: str = "data/teacher"
     width: int = 192
@@ -43,15 +43,15 @@ class TaughtSettings(HeadSettings):
         check_sizes(self, width=COUNT, per_frame=COUNT)
 
     def targets(self, clip: Clip, frames: int, tokenizer: Any) -> dict[str, Target]:
-        """``states`` (T, N, W) and ``known`` (T,), which follow when frames are moved."""
-        found = read_taught(self.folder, clip, STATES, frames, (self.per_frame, self.width))
-        return {STATES: Target(found, True), KNOWN: Target(np.ones(frames, np.int64), True)}
+        """``states`` (T, N, W) and ``known`` (T,), per frame, so that they follow augmentation in time."""
+        states = read_taught(self.folder, clip, STATES, frames, (self.per_frame, self.width))
+        return {STATES: Target(states, True), KNOWN: Target(np.ones(frames, np.int64), True)}
 
 
 @HEADS.register("frame_distillation")
 @dataclass(frozen=True)
 class FrameDistillationSettings(TaughtSettings):
-    """As `FrameDistillation`."""
+    """Settings of `FrameDistillation`."""
 
     align: str = "frames"
 
@@ -67,7 +67,7 @@ class FrameDistillationSettings(TaughtSettings):
 @HEADS.register("sequence_distillation")
 @dataclass(frozen=True)
 class SequenceDistillationSettings(TaughtSettings):
-    """As `SequenceDistillation`."""
+    """Settings of `SequenceDistillation`."""
 
     def build(self, dim: int, vocab_size: int) -> SequenceDistillation:
         return SequenceDistillation(dim, self.width, self.normalise)
@@ -76,8 +76,8 @@ class SequenceDistillationSettings(TaughtSettings):
 @HEADS.register("context_distillation")
 @dataclass(frozen=True)
 class ContextDistillationSettings(HeadSettings):
-    """As `ContextDistillation`; ``folder`` and ``width`` as of `TaughtSettings`. ``lcs``: only where the teacher heard
-    the token itself."""
+    """Settings of `ContextDistillation`; ``folder`` and ``width`` as in `TaughtSettings`. ``lcs``: only for tokens that
+    the teacher recognised (longest common subsequence)."""
 
     folder: str = "data/teacher"
     width: int = 192
@@ -89,8 +89,8 @@ class ContextDistillationSettings(HeadSettings):
 
     def targets(self, clip: Clip, frames: int, tokenizer: Any) -> dict[str, Target]:
         """``context`` (U + 1, W) and ``known`` (U + 1,)."""
-        found = read_steps(self.folder, clip, CONTEXT, self.width, tokenizer, self.lcs)
-        return {CONTEXT: found[0], KNOWN: found[1]}
+        targets = read_steps(self.folder, clip, CONTEXT, self.width, tokenizer, self.lcs)
+        return {CONTEXT: targets[0], KNOWN: targets[1]}
 
     def build(self, dim: int, vocab_size: int) -> ContextDistillation:
         return ContextDistillation(dim, self.width, self.normalise)
@@ -99,7 +99,7 @@ class ContextDistillationSettings(HeadSettings):
 @HEADS.register("posterior_distillation")
 @dataclass(frozen=True)
 class PosteriorDistillationSettings(HeadSettings):
-    """As `PosteriorDistillation`; ``of``: "ctc" or "attention", whose teacher and student have the same tokens."""
+    """Settings of `PosteriorDistillation`; ``of``: "ctc" or "attention". The teacher must have the same tokens."""
 
     folder: str = "data/teacher"
     of: str = CTC
@@ -115,8 +115,8 @@ class PosteriorDistillationSettings(HeadSettings):
     def targets(self, clip: Clip, frames: int, tokenizer: Any) -> dict[str, Target]:
         """``log_probs`` (T, V) or (U + 1, V), and ``known``."""
         if self.of == ATTENTION:
-            found = read_steps(self.folder, clip, ATTENTION, tokenizer.vocab_size, tokenizer, self.lcs)
-            return {"log_probs": found[0], KNOWN: found[1]}
+            targets = read_steps(self.folder, clip, ATTENTION, tokenizer.vocab_size, tokenizer, self.lcs)
+            return {"log_probs": targets[0], KNOWN: targets[1]}
         values = read_taught(self.folder, clip, CTC, frames, (tokenizer.vocab_size,), tokenizer)
         return {"log_probs": Target(values, True), KNOWN: Target(np.ones(frames, np.int64), True)}
 
@@ -125,7 +125,7 @@ class PosteriorDistillationSettings(HeadSettings):
 
 
 def read_steps(folder: str, clip: Clip, name: str, width: int, tokenizer: Any, lcs: bool) -> tuple[Target, Target]:
-    """What the teacher's decoder gives at each token and the end: values (U + 1, W), and which are known (U + 1,)."""
+    """Outputs of the teacher's decoder at each token and the end: values (U + 1, W), and which are known (U + 1,)."""
     steps = len(tokenizer.encode(clip.text)) + 1
     values = read_taught(folder, clip, name, steps, (width,), tokenizer)
     common = read_taught(folder, clip, COMMON, steps, (), tokenizer) if lcs else np.ones(steps, np.int64)

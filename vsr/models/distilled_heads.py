@@ -1,8 +1,8 @@
-"""Heads that learn from a teacher that hears, by what `vsr teach` stored of it. They write no text;
+"""Heads that learn from an audio teacher, whose outputs `vsr teach` has stored. They write no text;
 `vsr.models.distillation_kinds` has their settings.
 
-LIBS (Zhao et al. 2020): `sequence_distillation`, `context_distillation` and `frame_distillation` beside the text's
-losses. LiteVSR (Laux et al. 2023): `frame_distillation` alone. Afouras et al. (2020): `posterior_distillation` of CTC.
+LIBS (Zhao et al. 2020): `sequence_distillation`, `context_distillation` and `frame_distillation` beside text losses.
+LiteVSR (Laux et al. 2023): `frame_distillation` alone. Afouras et al. (2020): `posterior_distillation` of CTC.
 
 Shapes: B clips, T frames, D width, N states of the teacher a frame, W its width, U tokens, V vocabulary.
 """
@@ -21,29 +21,29 @@ from vsr.models.distillation import alignment, distance, divergence, mean_over, 
 from vsr.models.lengths import length_mask
 from vsr.text.hypothesis import Hypothesis
 
-KNOWN = "known"  # target (B, S): 1 where the teacher says something
-HEADS_OF = {CTC: "ctc", ATTENTION: "decoder"}  # which posteriors -> the part of the student that has them
+KNOWN = "known"  # target (B, S): 1 where the teacher has an output
+HEADS_OF = {CTC: "ctc", ATTENTION: "decoder"}  # posteriors -> the module of the student that computes them
 
 
 class Distillation(nn.Module):
-    """What these heads share."""
+    """Base class of these heads."""
 
     counted = KNOWN
-    writes = False  # no text
-    learns = ""  # from what, in a few words
+    writes = False  # outputs no text
+    learns = ""  # what it learns from, in a few words
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
-        """Nothing: states and probabilities are no text."""
+        """No hypotheses, as states and probabilities are no text."""
         return [[] for _ in lengths]
 
 
 class FrameDistillation(Distillation):
-    """States -> those of the teacher, frame by frame, or where the teacher's attention finds them.
+    """States -> predicted states of the teacher, frame by frame or aligned by attention.
 
     Args:
         dim, width, per_frame: D, W, N.
-        align: "frames": both are on one clock; "attention": each state of the teacher looks for its frames itself.
-        normalise: both are normalised before they are compared.
+        align: "frames": both have the same frame rate; "attention": states of the teacher attend to the frames.
+        normalise: normalise both before they are compared.
     """
 
     def __init__(self, dim: int, width: int, per_frame: int, align: str, normalise: bool):
@@ -53,34 +53,34 @@ class FrameDistillation(Distillation):
         self.learns = f"{per_frame} x {width} numbers of a teacher in each frame"
 
     def forward(self, states: Tensor) -> Tensor:
-        """states (B, T, D) -> as the teacher's, (B, T, N, W); by attention (B, T, W)."""
-        found = self.out(states)
-        return found.unflatten(-1, (self.per_frame, -1)) if self.align == "frames" else found
+        """states (B, T, D) -> predictions (B, T, N, W); for alignment by attention (B, T, W)."""
+        predictions = self.out(states)
+        return predictions.unflatten(-1, (self.per_frame, -1)) if self.align == "frames" else predictions
 
     def compared(self, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """What the student has in place of each state of the teacher, and that, both (B, T, N, W); known (B, T)."""
-        teacher, known, found = batch.targets[STATES], batch.targets[KNOWN] != IGNORE, self(states.float())
+        """Predictions and states of the teacher, both (B, T, N, W), and which frames are known (B, T)."""
+        teacher, known, predictions = batch.targets[STATES], batch.targets[KNOWN] != IGNORE, self(states.float())
         if self.align == "attention":
-            weights = alignment(teacher.flatten(1, 2), found, length_mask(batch.lengths, states.shape[1]))
-            found = (weights @ found).view_as(teacher)
-        return found, teacher, known
+            weights = alignment(teacher.flatten(1, 2), predictions, length_mask(batch.lengths, states.shape[1]))
+            predictions = (weights @ predictions).view_as(teacher)
+        return predictions, teacher, known
 
     def loss(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Squared difference, mean over the frames, and the ``cosine`` of both."""
-        found, teacher, known = self.compared(states, batch)
-        cosine = mean_over(F.cosine_similarity(found, teacher, -1).mean(-1), known)
-        return {"loss": mean_over(distance(found, teacher, self.normalise).mean(-1), known), "cosine": cosine}
+        """``loss``, squared difference, mean over the frames, and ``cosine``, the cosine similarity."""
+        predictions, teacher, known = self.compared(states, batch)
+        cosine = mean_over(F.cosine_similarity(predictions, teacher, -1).mean(-1), known)
+        return {"loss": mean_over(distance(predictions, teacher, self.normalise).mean(-1), known), "cosine": cosine}
 
     @torch.no_grad()
     def measured(self, states: Tensor, batch: Batch) -> tuple[float, int]:
         """(sum of 1 - cosine, frames) of a batch, for validation."""
-        found, teacher, known = self.compared(states, batch)
-        far = 1 - F.cosine_similarity(found, teacher, -1).mean(-1)
-        return float((far * known).sum()), int(known.sum())
+        predictions, teacher, known = self.compared(states, batch)
+        distances = 1 - F.cosine_similarity(predictions, teacher, -1).mean(-1)
+        return float((distances * known).sum()), int(known.sum())
 
 
 class SequenceDistillation(Distillation):
-    """The mean of the states -> that of the teacher's."""
+    """The mean of the states -> the mean of the teacher's states."""
 
     counted = "clips"
 
@@ -92,13 +92,13 @@ class SequenceDistillation(Distillation):
 
     def loss(self, states: Tensor, batch: Batch) -> Tensor:
         """Squared difference, mean over the clips."""
-        own = pooled(states, length_mask(batch.lengths, states.shape[1]))
+        student = pooled(states, length_mask(batch.lengths, states.shape[1]))
         teacher = pooled(batch.targets[STATES].mean(2), batch.targets[KNOWN] != IGNORE)
-        return distance(self.out(own.float()), teacher, self.normalise).mean()
+        return distance(self.out(student.float()), teacher, self.normalise).mean()
 
 
 class ContextDistillation(Distillation):
-    """What the decoder takes from the states for each token -> what the teacher's took, where it heard that token."""
+    """Context vectors of the decoder -> those of the teacher's decoder, for tokens that the teacher recognised."""
 
     reads = outputs.CONTEXT
 
@@ -109,14 +109,14 @@ class ContextDistillation(Distillation):
         self.learns = f"{width} numbers of a teacher's decoder at each token"
 
     def loss(self, context: Tensor, batch: Batch) -> Tensor:
-        """context (B, U + 1, D) -> squared difference, mean over the tokens in common."""
-        found = self.out(context.float())
-        return mean_over(distance(found, batch.targets[CONTEXT], self.normalise), batch.targets[KNOWN] != IGNORE)
+        """context (B, U + 1, D) -> squared difference, mean over the tokens in common with the teacher."""
+        predictions = self.out(context.float())
+        return mean_over(distance(predictions, batch.targets[CONTEXT], self.normalise), batch.targets[KNOWN] != IGNORE)
 
 
 class PosteriorDistillation(Distillation):
-    """Logits of CTC or of the decoder -> the teacher's probabilities. ``blank``: the weight of frames that the teacher
-    takes for blank, which most are."""
+    """Logits of CTC or of the decoder -> the teacher's probabilities. ``blank``: the weight of frames in which blank is
+    the teacher's likeliest token, as in most frames."""
 
     def __init__(self, of: str, temperature: float, blank: float):
         super().__init__()
@@ -126,7 +126,7 @@ class PosteriorDistillation(Distillation):
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
         """logits (B, S, V) -> KL divergence, mean over the steps."""
         teacher, known = batch.targets["log_probs"], batch.targets[KNOWN] != IGNORE
-        found = divergence(logits, teacher, self.temperature)
+        kl = divergence(logits, teacher, self.temperature)
         if self.reads == "ctc" and self.blank != 1:
-            found = torch.where(teacher.argmax(-1) == BLANK, self.blank * found, found)
-        return mean_over(found, known)
+            kl = torch.where(teacher.argmax(-1) == BLANK, self.blank * kl, kl)
+        return mean_over(kl, known)

@@ -1,5 +1,5 @@
-"""A front end with an encoder of its own: streams that are encoded apart and joined as states, as auto_avsr joins lips
-and sound (Ma et al. 2023), and the encoder of a reader whose front end has done all of it.
+"""A front end that includes an encoder, so that a fusion joins encoder states of lips and sound, as in auto_avsr (Ma
+et al. 2023); the identity encoder of such a model; and the MLP fusion.
 
 Shapes: B batch, T video frames, D width.
 """
@@ -22,7 +22,7 @@ NORMS = ("none", "batch", "layer")
 
 
 class Encoded(nn.Module):
-    """What a front end reads, mask (B, T) -> states of its encoder (B, T, D), zero on padding."""
+    """Input of a front end, mask (B, T) -> states of the encoder behind it (B, T, D), zero on padding."""
 
     def __init__(self, frontend: nn.Module, encoder: nn.Module):
         super().__init__()
@@ -42,9 +42,9 @@ class EncodedSettings:
 
     def __post_init__(self):
         for name, registry in (("frontend", FRONTENDS), ("encoder", ENCODERS)):
-            kind, own = split_kind(getattr(self, name), name)
-            whole = asdict(settings_of(registry, kind, own))  # a stored model needs no defaults
-            object.__setattr__(self, name, {"kind": kind, **whole})
+            kind, settings = split_kind(getattr(self, name), name)
+            all_settings = asdict(settings_of(registry, kind, settings))  # a stored model needs no defaults
+            object.__setattr__(self, name, {"kind": kind, **all_settings})
 
     @property
     def reads(self) -> Read:
@@ -53,19 +53,19 @@ class EncodedSettings:
 
     @property
     def form(self) -> str:
-        """How that takes sound, if it hears."""
+        """The form of sound that its front end reads, if it reads sound."""
         return sound_form_of(self._part("frontend"))
 
     def _part(self, name: str) -> Part:
-        kind, own = split_kind(getattr(self, name), name)
-        return settings_of(FRONTENDS if name == "frontend" else ENCODERS, kind, own)
+        kind, settings = split_kind(getattr(self, name), name)
+        return settings_of(FRONTENDS if name == "frontend" else ENCODERS, kind, settings)
 
     def build(self, dim: int) -> nn.Module:
         return Encoded(self._part("frontend").build(dim), self._part("encoder").build(dim))
 
 
 class Identity(nn.Module):
-    """Features (B, T, D), mask -> the same."""
+    """Features (B, T, D), mask -> the same features, zero on padding."""
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         return zero_padding(x, mask)
@@ -74,14 +74,14 @@ class Identity(nn.Module):
 @ENCODERS.register("identity")
 @dataclass(frozen=True)
 class IdentitySettings:
-    """`Identity` has no settings: the front end's features are the states."""
+    """Settings of `Identity`, which has none: the features of the front end are the states."""
 
     def build(self, dim: int) -> nn.Module:
         return Identity()
 
 
 class MLPFusion(nn.Module):
-    """Lips and sound side by side, a hidden layer, normalised, with ReLU, and a linear one."""
+    """Concatenation of lips and sound, a normalised hidden layer with ReLU, and a linear layer."""
 
     def __init__(self, dim: int, hidden: int, norm: str):
         super().__init__()
@@ -90,7 +90,7 @@ class MLPFusion(nn.Module):
         self.out = nn.Linear(hidden, dim)
 
     def forward(self, video: Tensor, sound: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        # Statistics over real frames only: a batch's padding must not change what the others are divided by.
+        # Statistics over real frames only, so that padding does not change the normalisation of other clips.
         real = self.norm(self.hidden(gather_frames(torch.cat([video, sound], -1), mask)))
         return scatter_frames(self.out(real.relu()), mask), {}
 
@@ -98,7 +98,7 @@ class MLPFusion(nn.Module):
 @FUSIONS.register("mlp")
 @dataclass(frozen=True)
 class MLPFusionSettings:
-    """As `MLPFusion` takes them."""
+    """Settings of `MLPFusion`."""
 
     hidden: int = 8192
     norm: str = "batch"

@@ -1,7 +1,7 @@
-"""A reader that always sees one length: behind a clip stand black frames and silence, which are read, too.
+"""Front end and encoder that read a window of fixed length: clips are padded with black frames and silence.
 
-So CoGenAV (Bai et al. 2025) fills Whisper's 30 s, and so its layers were trained. States are those of the whole window,
-beyond the clip's end as well: what writes the text (`vsr.models.adapted_whisper`) looks at all of them.
+CoGenAV (Bai et al. 2025) fills Whisper's 30 s in this way, and its layers were trained so. States are those of the
+whole window, beyond the clip's end too: the head `vsr.models.adapted_whisper` attends to all of them.
 
 Shapes: B batch, T video frames, N frames of the window, D width.
 """
@@ -30,7 +30,7 @@ BLACK = -MEAN / STD  # a black pixel in the network's input
 
 
 class WindowFrontend(nn.Module):
-    """Streams or video, mask (B, T) -> features (B, N, D) of the clips and of the nothing behind them.
+    """Streams or video, mask (B, T) -> features (B, N, D) of the clips and their padding.
 
     Raises VsrError bad_config for a clip that is longer than the window.
     """
@@ -47,15 +47,15 @@ class WindowFrontend(nn.Module):
         if isinstance(given, Tensor):
             return self.of(self._filled(VIDEO, given, mask), everywhere)
         streams = streams_of(given)
-        inputs = {name: self._filled(name, own, mask) for name, own in streams.inputs.items()}
+        inputs = {name: self._filled(name, x, mask) for name, x in streams.inputs.items()}
         return self.of(Streams(inputs, streams.present), everywhere)
 
-    def _filled(self, name: str, given: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, ...) -> (B, N, ...): black, or silence, behind each clip."""
+    def _filled(self, name: str, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, ...) -> (B, N, ...), with black frames or silence after each clip."""
         value = BLACK if name == VIDEO else 0.0
-        hidden = ~mask.view(*mask.shape, *[1] * (given.dim() - 2))
-        behind = (0, 0) * (given.dim() - 2) + (0, self.frames - given.shape[1])
-        return F.pad(given.masked_fill(hidden, value), behind, value=value)
+        is_padding = ~mask.view(*mask.shape, *[1] * (x.dim() - 2))
+        padding = (0, 0) * (x.dim() - 2) + (0, self.frames - x.shape[1])
+        return F.pad(x.masked_fill(is_padding, value), padding, value=value)
 
 
 class WindowEncoder(nn.Module):
@@ -67,27 +67,27 @@ class WindowEncoder(nn.Module):
 
     @property
     def layers(self) -> Any:
-        """Those of the encoder within."""
+        """Layers of the inner encoder."""
         return self.of.layers
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         return self.of(features, torch.ones(features.shape[:2], dtype=torch.bool, device=features.device))
 
 
-def _complete(given: Any, registry: Registry, what: str) -> dict[str, Any]:
-    """A part with all its settings, those that were not given too. Raises ValueError."""
-    kind, own = split_kind(given, what)
-    return {"kind": kind, **asdict(settings_of(registry, kind, own))}
+def _complete(part: Any, registry: Registry, setting: str) -> dict[str, Any]:
+    """A part with all its settings, defaults included. Raises ValueError."""
+    kind, settings = split_kind(part, setting)
+    return {"kind": kind, **asdict(settings_of(registry, kind, settings))}
 
 
-def _part(given: Mapping[str, Any], registry: Registry, what: str) -> Part:
-    return settings_of(registry, *split_kind(given, what))
+def _part(part: Mapping[str, Any], registry: Registry, setting: str) -> Part:
+    return settings_of(registry, *split_kind(part, setting))
 
 
 @FRONTENDS.register("window")
 @dataclass(frozen=True)
 class WindowFrontendSettings:
-    """``of``: a front end, {kind: ..., its settings}; ``frames`` of the window. It goes with the encoder "window"."""
+    """``of``: a front end, {kind: ..., its settings}; ``frames`` of the window. It needs the encoder "window"."""
 
     of: Any
     frames: int = 750
@@ -98,12 +98,12 @@ class WindowFrontendSettings:
 
     @property
     def reads(self) -> Read:
-        """What the front end within reads."""
+        """The modalities that the inner front end reads."""
         return reads_of(_part(self.of, FRONTENDS, "frontend.of"))
 
     @property
     def form(self) -> str:
-        """In which it takes sound."""
+        """The form of sound that it reads."""
         return sound_form_of(_part(self.of, FRONTENDS, "frontend.of"))
 
     def build(self, dim: int) -> nn.Module:

@@ -1,11 +1,10 @@
-"""Whisper with lips: its decoder attends to states of a lip reader through gates that start closed.
+"""Whisper-Flamingo (Rouditchenko et al. 2024): Whisper's decoder attends to states of a lip reader through gates.
 
-Whisper-Flamingo (Rouditchenko et al. 2024). Whisper is borrowed (`vsr.models.borrowed`) and stays as it is: what is
-trained are the gates and the layers behind them, and the reader of lips where it is not frozen. The front end
-`LipsAndWhisper` puts states of lips and of Whisper's encoder side by side, the encoder "none" leaves them so, and the
-head `FlamingoHead` takes them apart.
+The gates start closed. Whisper is borrowed (`vsr.models.borrowed`) and frozen: the gates and their layers are trained,
+and the lip reader unless it is frozen. The front end `LipsAndWhisper` concatenates states of lips and of Whisper's
+encoder, the encoder "none" passes them on, and the head `FlamingoHead` splits them.
 
-Shapes: B clips, T video frames, M width of the lips, H of Whisper, D = M + 2 H, U tokens with the end.
+Shapes: B clips, T video frames, M width of the lip states, H of Whisper, D = M + 2 H, U tokens with the end.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ from vsr.text.hypothesis import Hypothesis
 
 
 class LipsAndWhisper(Borrower):
-    """Streams, mask (B, T) -> (B, T, M + 2 H): states of lips, then two of Whisper's encoder a frame, side by side.
+    """Streams, mask (B, T) -> (B, T, M + 2 H): lip states, and two states of Whisper's encoder per frame.
 
-    A clip without one of the streams has zeros in its place.
+    The states of a stream that a clip lacks are zero.
     """
 
     def __init__(
@@ -44,17 +43,17 @@ class LipsAndWhisper(Borrower):
         self.whisper, self.backbone, self.hashes = whisper.model.encoder.requires_grad_(False), backbone, hashes
 
     def borrowed(self, name: str) -> bool:
-        """All of Whisper."""
+        """Whether a tensor is of Whisper."""
         return name.startswith("whisper.")
 
     def borrow(self) -> str:
-        """Put its weights into place. Raises VsrError."""
+        """Load Whisper's weights. Raises VsrError."""
         whisper, licence = loaded_whisper(self.backbone, self.hashes, self.whisper.config.d_model)
         self.whisper = whisper.model.encoder
         return f"Whisper of {self.backbone}: licence {licence}"
 
     def train(self, mode: bool = True) -> LipsAndWhisper:
-        """Training mode, but for Whisper."""
+        """Training mode, except for Whisper."""
         super().train(mode)
         self.whisper.eval()
         return self
@@ -62,35 +61,35 @@ class LipsAndWhisper(Borrower):
     def forward(self, given: Given, mask: Tensor) -> Tensor:
         streams = streams_of(given)
         width = self.whisper.config.d_model
-        lips = heard = None
+        lips = speech = None
         if (video := streams.inputs.get(VIDEO)) is not None:
-            there = mask & streams.has(VIDEO, len(mask), mask.device)[:, None]
-            lips = zero_padding(self.encoder(self.frontend(zero_padding(video, there), mask), mask), there)
+            has_video = mask & streams.has(VIDEO, len(mask), mask.device)[:, None]
+            lips = zero_padding(self.encoder(self.frontend(zero_padding(video, has_video), mask), mask), has_video)
         if (sound := streams.inputs.get(SOUND)) is not None:
-            heard = zero_padding(self.heard(sound, mask), mask & streams.has(SOUND, len(mask), mask.device)[:, None])
-        some = next(own for own in (lips, heard) if own is not None)
-        lips = some.new_zeros(*mask.shape, self.lips) if lips is None else lips
-        return torch.cat([lips, some.new_zeros(*mask.shape, 2 * width) if heard is None else heard], -1)
+            speech = zero_padding(self.heard(sound, mask), mask & streams.has(SOUND, len(mask), mask.device)[:, None])
+        like = next(x for x in (lips, speech) if x is not None)
+        lips = like.new_zeros(*mask.shape, self.lips) if lips is None else lips
+        return torch.cat([lips, like.new_zeros(*mask.shape, 2 * width) if speech is None else speech], -1)
 
     @torch.no_grad()
     def heard(self, sound: Tensor, mask: Tensor) -> Tensor:
-        """Sound (B, T, 640) -> states of Whisper's encoder (B, T, 2 H); each clip alone, in its own 30 s."""
-        each = []
-        for own, frames in zip(sound, mask.sum(1).tolist(), strict=True):
-            states = self.whisper(whisper_input(own[:frames].reshape(-1), self.whisper.config.num_mel_bins))
-            found = states.last_hidden_state[0, : frames * UNITS_PER_FRAME]
-            each.append(F.pad(found, (0, 0, 0, UNITS_PER_FRAME * (len(own) - frames))))
-        return torch.stack(each).unflatten(1, (-1, UNITS_PER_FRAME)).flatten(2)
+        """Sound (B, T, 640) -> states of Whisper's encoder (B, T, 2 H); each clip is encoded alone, padded to 30 s."""
+        clips = []
+        for wave, frames in zip(sound, mask.sum(1).tolist(), strict=True):
+            states = self.whisper(whisper_input(wave[:frames].reshape(-1), self.whisper.config.num_mel_bins))
+            clip_states = states.last_hidden_state[0, : frames * UNITS_PER_FRAME]
+            clips.append(F.pad(clip_states, (0, 0, 0, UNITS_PER_FRAME * (len(wave) - frames))))
+        return torch.stack(clips).unflatten(1, (-1, UNITS_PER_FRAME)).flatten(2)
 
 
 class FlamingoHead(WhisperHead):
-    """States (B, T, M + 2 H) -> text by Whisper's decoder, each layer of which is behind a gate to the lips.
+    """States (B, T, M + 2 H) -> text by Whisper's decoder, with a gate to the lips before each of its layers.
 
     Args:
         whisper: of transformers, on the device "meta" until it is borrowed.
         dim: D.
         hidden: width of the gates' feed-forward networks.
-        tokenizer, prefix, backbone, hashes, beams: as `WhisperHead` takes them.
+        tokenizer, prefix, backbone, hashes, beams: as in `WhisperHead`.
     """
 
     learns = "text by Whisper's decoder, whose layers look at the lips through gates"
@@ -110,36 +109,36 @@ class FlamingoHead(WhisperHead):
         self._gate(whisper)
 
     def _gate(self, whisper: Any) -> None:
-        """Take a Whisper whose decoder's layers are behind the gates."""
+        """Set ``whisper``, with a gate before each layer of its decoder."""
         layers = whisper.requires_grad_(False).model.decoder.layers
         whisper.model.decoder.layers = nn.ModuleList(
             Gated(layer, gate, self.seen) for layer, gate in zip(layers, self.gates, strict=True)
         )
-        whisper.model.encoder = nn.Identity()  # the front end hears
+        whisper.model.encoder = nn.Identity()  # it is in the front end
         self.whisper = whisper
 
     def borrow(self) -> str:
-        """Put its weights into place. Raises VsrError."""
+        """Load Whisper's weights. Raises VsrError."""
         whisper, licence = loaded_whisper(self.backbone, self.hashes, self.whisper.config.d_model)
         self._gate(whisper)
         return f"Whisper's decoder of {self.backbone}: licence {licence}"
 
     def parts(self, states: Tensor, length: int) -> tuple[Tensor, Tensor]:
-        """States (T, D) of one clip -> what the gates look at, (1, T, M), and what Whisper heard, (1, 2 T, H)."""
-        own = states[None, :length]
-        return own[..., : self.lips], own[..., self.lips :].unflatten(-1, (UNITS_PER_FRAME, -1)).flatten(1, 2)
+        """States (T, D) of one clip -> lip states for the gates (1, T, M), states of Whisper's encoder (1, 2 T, H)."""
+        real = states[None, :length]
+        return real[..., : self.lips], real[..., self.lips :].unflatten(-1, (UNITS_PER_FRAME, -1)).flatten(1, 2)
 
     def logits(self, states: Tensor, length: int, text: Sequence[int]) -> Tensor:
         """States (T, D) of one clip -> logits (U, V) of the tokens of a text and of its end."""
-        begin, (lips, heard) = self.begin(), self.parts(states, length)
-        given = torch.tensor([[*begin, *text]], device=states.device)
+        begin, (lips, whisper_states) = self.begin(), self.parts(states, length)
+        tokens = torch.tensor([[*begin, *text]], device=states.device)
         with self._seeing(lips):
-            found = self.whisper(encoder_outputs=(heard,), decoder_input_ids=given, use_cache=False).logits
-        return found[0, len(begin) - 1 :]
+            logits = self.whisper(encoder_outputs=(whisper_states,), decoder_input_ids=tokens, use_cache=False).logits
+        return logits[0, len(begin) - 1 :]
 
     @contextmanager
     def _seeing(self, lips: Tensor) -> Iterator[None]:
-        """Within, the gates look at ``lips`` (1, T, M)."""
+        """Context in which the gates attend to ``lips`` (1, T, M)."""
         self.seen["memory"] = lips
         try:
             yield
@@ -148,24 +147,30 @@ class FlamingoHead(WhisperHead):
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
         """Beam search by the decoder; scores are natural log-probabilities of the text and its end."""
-        return [self._searched(own, length, nbest) for own, length in zip(states, lengths.tolist(), strict=True)]
+        return [
+            self._searched(clip_states, length, nbest)
+            for clip_states, length in zip(states, lengths.tolist(), strict=True)
+        ]
 
     def _searched(self, states: Tensor, length: int, nbest: int) -> list[Hypothesis]:
         from transformers import GenerationConfig, GenerationMixin
         from transformers.modeling_outputs import BaseModelOutput
 
         begin, end, beams = self.begin(), self.tokenizer.eos_id, max(self.beams, nbest, 2)
-        lips, heard = self.parts(states, length)
-        most = min(12 + length, self.whisper.config.max_target_positions - len(begin) - 1)
-        how = GenerationConfig(
-            num_beams=beams, num_return_sequences=nbest, do_sample=False, length_penalty=0.0, max_new_tokens=most,
+        lips, whisper_states = self.parts(states, length)
+        max_tokens = min(12 + length, self.whisper.config.max_target_positions - len(begin) - 1)
+        options = GenerationConfig(
+            num_beams=beams, num_return_sequences=nbest, do_sample=False, length_penalty=0.0, max_new_tokens=max_tokens,
             eos_token_id=end, pad_token_id=end, decoder_start_token_id=begin[0], bos_token_id=begin[0],
             return_dict_in_generate=True, output_scores=True,
         )  # fmt: skip
-        given = {"decoder_input_ids": torch.tensor([begin], device=states.device)}
+        prompt = {"decoder_input_ids": torch.tensor([begin], device=states.device)}
         with self._seeing(lips):
-            found = GenerationMixin.generate(
-                self.whisper, generation_config=how, encoder_outputs=BaseModelOutput(heard), **given
+            output = GenerationMixin.generate(
+                self.whisper, generation_config=options, encoder_outputs=BaseModelOutput(whisper_states), **prompt
             )
-        each = zip(found.sequences[:, len(begin) :].tolist(), found.sequences_scores.tolist(), strict=True)
-        return [Hypothesis(tuple(own[: own.index(end)] if end in own else own), score) for own, score in each]
+        hypotheses = zip(output.sequences[:, len(begin) :].tolist(), output.sequences_scores.tolist(), strict=True)
+        return [
+            Hypothesis(tuple(tokens[: tokens.index(end)] if end in tokens else tokens), score)
+            for tokens, score in hypotheses
+        ]

@@ -1,4 +1,4 @@
-"""The settings of Whisper with lips (`vsr.models.flamingo`): front end, encoder that changes nothing, and head."""
+"""Settings of Whisper-Flamingo (`vsr.models.flamingo`): front end, identity encoder, and head."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vsr.models.whisper_head import NOT_GIVEN, WhisperHeadSettings, whisper_on_m
 
 
 class Unchanged(nn.Module):
-    """Features (B, T, D), mask (B, T) -> the same, zero on padding."""
+    """Features (B, T, D), mask (B, T) -> the same features, zero on padding."""
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         return zero_padding(features, mask)
@@ -27,7 +27,7 @@ class Unchanged(nn.Module):
 @ENCODERS.register("none")
 @dataclass(frozen=True)
 class NoEncoderSettings:
-    """Where the front end gives states already."""
+    """No encoder: for a front end whose output is states already."""
 
     def build(self, dim: int) -> nn.Module:
         return Unchanged()
@@ -37,8 +37,8 @@ class NoEncoderSettings:
 @dataclass(frozen=True)
 class LipsAndWhisperSettings(LipParts):
     """``video`` and ``encoder``: a front end and an encoder of lips, {kind: ..., settings}, of width ``dim``;
-    ``weights``: the model folder of such a reader, with which training begins; ``backbone``: Whisper's folder, whose
-    ``sizes`` are read from it where they are not given, and whose ``sha256`` training fills in."""
+    ``weights``: the model folder of such a lip reader, with which training begins; ``backbone``: Whisper's folder;
+    ``sizes``: by default those of the backbone; ``sha256``: hashes of its files, which training fills in."""
 
     backbone: str = ""
     video: Any = field(default="video_transformer")
@@ -59,15 +59,15 @@ class LipsAndWhisperSettings(LipParts):
     def build(self, dim: int) -> LipsAndWhisper:
         c, whisper = self, whisper_on_meta(self.backbone, self.sizes)
         if dim != c.dim + 2 * whisper.config.d_model:
-            wanted = f"frontend.dim, {c.dim}, and twice Whisper's width, {whisper.config.d_model}"
-            raise ValueError(f"dim is {dim}: it must be {c.dim + 2 * whisper.config.d_model}, the sum of {wanted}")
+            widths = f"frontend.dim, {c.dim}, and twice Whisper's width, {whisper.config.d_model}"
+            raise ValueError(f"dim is {dim}: it must be {c.dim + 2 * whisper.config.d_model}, the sum of {widths}")
         return LipsAndWhisper(*self.built_parts(), c.dim, whisper, c.backbone, dict(c.sha256))
 
 
 @HEADS.register("flamingo")
 @dataclass(frozen=True)
 class FlamingoSettings(WhisperHeadSettings):
-    """As `FlamingoHead`; ``hidden`` 0 is four times Whisper's width."""
+    """Settings of `FlamingoHead`; ``hidden`` 0: four times Whisper's width."""
 
     hidden: int = 0
 

@@ -1,7 +1,6 @@
 """Fusions of the features of lips and sound: kinds of `vsr.models.registry.FUSIONS`.
 
-A kind sees zeros where a clip lacks a stream, and the same learned vector in each of its frames, which says so
-(`vsr.models.audio_visual`).
+Where a clip lacks a stream, its features are one learned vector in every frame (`vsr.models.audio_visual`).
 
 Shapes: video, sound (B, T, D); mask (B, T).
 """
@@ -19,13 +18,13 @@ from vsr.models.lengths import zero_padding
 from vsr.models.limits import check_sizes
 from vsr.models.registry import FUSIONS
 
-Fused = tuple[Tensor, dict[str, Tensor]]  # features (B, T, D); modality -> how much its frames are relied on, (B, T)
+Fused = tuple[Tensor, dict[str, Tensor]]  # features (B, T, D); modality -> reliability of its frames, (B, T)
 
 
 class ConcatFusion(nn.Module):
-    """Side by side, then an MLP (auto_avsr: Ma et al. 2023) or one linear layer (AV-HuBERT: Shi et al. 2022).
+    """Concatenation, then an MLP (auto_avsr: Ma et al. 2023) or one linear layer (AV-HuBERT: Shi et al. 2022).
 
-    The linear layer begins as the sum of both, so that a reader of lips that is trained on first reads as it did.
+    The linear layer is initialised to the sum of both, so that a model of lips that is fine-tuned starts unchanged.
     """
 
     def __init__(self, dim: int, hidden: int, norm: bool):
@@ -44,7 +43,7 @@ class ConcatFusion(nn.Module):
 
 
 class AddFusion(nn.Module):
-    """Their sum."""
+    """Sum of both."""
 
     def forward(self, video: Tensor, sound: Tensor, mask: Tensor) -> Fused:
         return zero_padding(video + sound, mask), {}
@@ -53,7 +52,7 @@ class AddFusion(nn.Module):
 @FUSIONS.register("concat")
 @dataclass(frozen=True)
 class ConcatSettings:
-    """As `ConcatFusion` takes them; ``hidden`` 0: one linear layer."""
+    """Settings of `ConcatFusion`; ``hidden`` 0: one linear layer."""
 
     hidden: int = 0
     norm: bool = False
@@ -70,7 +69,7 @@ class ConcatSettings:
 @FUSIONS.register("add")
 @dataclass(frozen=True)
 class AddSettings:
-    """`AddFusion` has no settings."""
+    """Settings of `AddFusion`, which has none."""
 
     joins = "features"
 

@@ -1,8 +1,8 @@
-"""Layers of a trained decoder that also attend to other states, behind gates that start closed.
+"""Gated cross-attention that lets the layers of a trained decoder attend to other states; gates start closed.
 
-Flamingo (Alayrac et al. 2022); of Whisper: Whisper-Flamingo (Rouditchenko et al. 2024).
+Flamingo (Alayrac et al. 2022); for Whisper: Whisper-Flamingo (Rouditchenko et al. 2024).
 
-Shapes: B batch, U positions of the decoder, H its width, T frames, M width of what is looked at.
+Shapes: B batch, U positions of the decoder, H its width, T frames, M width of the memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vsr.models.conformer import FeedForward
 
 class Gate(nn.Module):
     """x (B, U, H), memory (1 or B, T, M) -> x + tanh(a) attention(x, memory), then + tanh(b) feed-forward; a and b
-    begin at 0, so that x passes bit for bit."""
+    are 0 at first, so that x passes unchanged, bit for bit."""
 
     def __init__(self, width: int, memory: int, heads: int, hidden: int):
         super().__init__()
@@ -30,19 +30,19 @@ class Gate(nn.Module):
         self.fed = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
-        given = self.memory(memory).expand(len(x), -1, -1)
-        x = x + self.attended.tanh() * self.attention(self.norm(x), given)
+        projected = self.memory(memory).expand(len(x), -1, -1)
+        x = x + self.attended.tanh() * self.attention(self.norm(x), projected)
         return x + self.fed.tanh() * self.feed_forward(x)
 
 
 class Gated(nn.Module):
-    """A layer behind a gate, which belongs to another module. ``seen``: what all gates of one pass look at, under
-    "memory"."""
+    """A layer with a gate before it, which another module owns. ``seen``: the memory of all gates in a pass, under the
+    key "memory"."""
 
     def __init__(self, layer: nn.Module, gate: Gate, seen: dict[str, Tensor]):
         super().__init__()
         self.layer, self.seen = layer, seen
-        self._gate = (gate,)  # no part of this module
+        self._gate = (gate,)  # in a tuple, so that it is not registered as a submodule
 
     def forward(self, x: Tensor, *args: Any, **named: Any) -> Any:
         return self.layer(self._gate[0](x, self.seen["memory"]), *args, **named)

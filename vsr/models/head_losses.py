@@ -9,11 +9,11 @@ from vsr.core.tokens import BLANK, IGNORE
 
 
 def alignment_loss(logits: Tensor, frame_tokens: Tensor) -> Tensor:
-    """Cross-entropy of each frame's token; logits (B, T, V), frame_tokens (B, T) with -1 where nothing is known.
-    0 where nothing is known at all.
+    """Cross-entropy of each frame's token; logits (B, T, V), frame_tokens (B, T) with -1 where unknown; 0 if no token
+    is known.
 
-    Where a corpus has word times, this dense target takes CTC past the plateau in which it knows the grammar of the
-    sentences but has not looked at the lips yet (after Sak et al. 2015, who start CTC from frame labels).
+    Where a corpus has word times, this dense target takes CTC past the plateau in which it has learned the grammar of
+    the sentences but does not use the video yet (after Sak et al. 2015, who start CTC from frame labels).
     """
     total = F.cross_entropy(logits.transpose(1, 2), frame_tokens, ignore_index=IGNORE, reduction="sum")
     return total / (frame_tokens != IGNORE).sum().clamp(min=1)

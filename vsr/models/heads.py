@@ -1,6 +1,6 @@
-"""Heads read the states of an encoder. A head owns its tokenizer, its targets, its loss and its search.
+"""Heads that read the states of an encoder. Each has a tokenizer, targets, a loss and a search.
 
-The settings of a kind say which tokenizer and targets it has, and build its module, which has the loss and the search
+The settings of a kind define its tokenizer and targets, and build its module, which has the loss and the search
 (`vsr.models.registry`). The joint search over CTC and decoder together is `vsr.decoding.joint_beam`.
 
 Shapes: B batch, T video frames, U tokens, D width, V vocabulary (blank 0 ... start/end V-1).
@@ -30,19 +30,19 @@ from vsr.text.tokenizer import CharTokenizer, Tokenizer, WordTokenizer, collapse
 
 
 class HeadSettings:
-    """What the settings of a head say unless they say otherwise: the text of the clip in the model's own tokens."""
+    """Base class of head settings; its defaults teach the text of the clip in the tokens of the model."""
 
     @classmethod
     def filled(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The settings as a model's config holds them: what a run reads from files besides, such as a list of units."""
+        """The settings as a model's config stores them, with what is read from files, such as a list of units."""
         return dict(given)
 
     def tokenizer(self, shared: Any) -> Any:
-        """The head's own tokenizer, with ``decode`` and ``vocab_size``; ``shared`` is that of the model."""
+        """The tokenizer of the head, with ``decode`` and ``vocab_size``; ``shared`` is that of the model."""
         return shared
 
     def targets(self, clip: Clip, frames: int, tokenizer: Any) -> dict[str, Target]:
-        """What the head is taught of a clip of so many frames, beside ``tokens`` and ``frame_tokens`` of all heads."""
+        """Training targets of a clip, beside the ``tokens`` and ``frame_tokens`` that all heads share, by name."""
         return {}
 
 
@@ -58,17 +58,17 @@ class CTCHead(nn.Linear):
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
         """The best path of each clip."""
-        log_probs = self(states).float().log_softmax(-1)[..., :-1].clone()  # the end has no place in a path
+        log_probs = self(states).float().log_softmax(-1)[..., :-1].clone()  # a path has no end token
         log_probs[..., UNK] = -math.inf
-        best, paths = log_probs.max(-1)
+        frame_scores, paths = log_probs.max(-1)
         return [
-            [Hypothesis(tuple(collapse(path[:length].tolist())), float(own[:length].sum()))]
-            for own, path, length in zip(best, paths, lengths.tolist(), strict=True)
+            [Hypothesis(tuple(collapse(path[:length].tolist())), float(scores[:length].sum()))]
+            for scores, path, length in zip(frame_scores, paths, lengths.tolist(), strict=True)
         ]
 
 
 class FrameHead(nn.Linear):
-    """States -> logits of the token that is said in each frame, where word times are known."""
+    """States -> logits of the token spoken in each frame, learned where word times are known."""
 
     counted = FRAME_TOKENS
 
@@ -77,18 +77,18 @@ class FrameHead(nn.Linear):
         return alignment_loss(self(states).float(), batch.frame_tokens)
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
-        """The likeliest token of each frame, repeated ones once."""
-        best, paths = self(states).float().log_softmax(-1).max(-1)
+        """The likeliest token of each frame, with repetitions collapsed."""
+        frame_scores, paths = self(states).float().log_softmax(-1).max(-1)
         return [
-            [Hypothesis(tuple(collapse(path[:length].tolist())), float(own[:length].sum()))]
-            for own, path, length in zip(best, paths, lengths.tolist(), strict=True)
+            [Hypothesis(tuple(collapse(path[:length].tolist())), float(scores[:length].sum()))]
+            for scores, path, length in zip(frame_scores, paths, lengths.tolist(), strict=True)
         ]
 
 
 @HEADS.register("ctc")
 @dataclass(frozen=True)
 class CTCSettings(HeadSettings):
-    """A CTC head over the model's tokens, or over ``words`` or ``characters`` of its own."""
+    """A CTC head over the model's tokens, or over its own ``words`` or ``characters``."""
 
     words: tuple[str, ...] = ()
     characters: str = ""
@@ -99,7 +99,7 @@ class CTCSettings(HeadSettings):
             raise ValueError("a CTC head has words or characters of its own, not both")
 
     def tokenizer(self, shared: Tokenizer) -> Tokenizer:
-        """Of its own words or characters, else the model's."""
+        """The tokenizer of its words or characters, else that of the model."""
         return self._own() or shared
 
     def _own(self) -> Tokenizer | None:
@@ -108,18 +108,18 @@ class CTCSettings(HeadSettings):
         return CharTokenizer(self.characters) if self.characters else None
 
     def targets(self, clip: Clip, frames: int, tokenizer: Tokenizer) -> dict[str, Target]:
-        """``tokens`` of the text, if they are not the model's."""
+        """``tokens`` of the text, where they differ from the model's."""
         return {TOKENS: text_targets(clip, frames, tokenizer)[TOKENS]} if self.words or self.characters else {}
 
     def build(self, dim: int, vocab_size: int) -> CTCHead:
-        own = self._own()
-        return CTCHead(dim, own.vocab_size if own else vocab_size)
+        tokenizer = self._own()
+        return CTCHead(dim, tokenizer.vocab_size if tokenizer else vocab_size)
 
 
 @HEADS.register("frame_alignment")
 @dataclass(frozen=True)
 class FrameAlignmentSettings(HeadSettings):
-    """As `FrameHead`."""
+    """Settings of `FrameHead`, which has none."""
 
     def build(self, dim: int, vocab_size: int) -> FrameHead:
         return FrameHead(dim, vocab_size)
@@ -128,7 +128,7 @@ class FrameAlignmentSettings(HeadSettings):
 @HEADS.register("attention")
 @dataclass(frozen=True)
 class AttentionSettings(HeadSettings):
-    """As `vsr.models.decoder.Decoder` takes them; ``tied``: with AV-HuBERT's embeddings."""
+    """Settings of `vsr.models.decoder.Decoder`; ``tied``: with AV-HuBERT's tied embeddings."""
 
     layers: int = 2
     heads: int = 4
@@ -154,7 +154,7 @@ class AttentionSettings(HeadSettings):
 @HEADS.register("word_classes")
 @dataclass(frozen=True)
 class WordClassSettings(HeadSettings):
-    """As `WordHead`: which word of the tokenizer's list, or of ``words`` of its own, a clip says."""
+    """Settings of `WordHead`, which classifies clips by the tokenizer's words or by its own ``words``."""
 
     words: tuple[str, ...] = ()
     label_smoothing: float = 0.1
@@ -164,11 +164,11 @@ class WordClassSettings(HeadSettings):
         check_sizes(self, label_smoothing=DROPPED)
 
     def tokenizer(self, shared: Tokenizer) -> Tokenizer:
-        """Of its own words, else the model's."""
+        """The tokenizer of its words, else that of the model."""
         return WordTokenizer(self.words) if self.words else shared
 
     def targets(self, clip: Clip, frames: int, tokenizer: Tokenizer) -> dict[str, Target]:
-        """``tokens`` of the text, if they are not the model's."""
+        """``tokens`` of the text, where they differ from the model's."""
         return {TOKENS: text_targets(clip, frames, tokenizer)[TOKENS]} if self.words else {}
 
     def build(self, dim: int, vocab_size: int) -> WordHead:

@@ -1,4 +1,4 @@
-"""Hypotheses of an attention decoder for training: sampled or searched without gradient, then scored with it.
+"""Hypotheses of an attention decoder for training: sampled or searched without gradients, scored with them.
 
 Shapes: B clips, K hypotheses of each, U tokens of the longest, T frames, D width, V vocabulary.
 """
@@ -20,54 +20,54 @@ from vsr.models.targets import shift_tokens
 
 @dataclass(frozen=True)
 class Hypotheses:
-    """tokens (B, K, U), padded with -1, without the end; ended (B, K): whether they came to one within the limit."""
+    """tokens (B, K, U), padded with -1, without the end; ended (B, K): whether they ended within the limit."""
 
     tokens: Tensor
     ended: Tensor
 
     @property
     def lengths(self) -> Tensor:
-        """(B, K)."""
+        """Numbers of tokens (B, K)."""
         return (self.tokens != IGNORE).sum(-1)
 
     def lists(self) -> list[list[list[int]]]:
         """Tokens of each hypothesis of each clip."""
         return [
-            [tokens[:count] for tokens, count in zip(own, counts, strict=True)]
-            for own, counts in zip(self.tokens.tolist(), self.lengths.tolist(), strict=True)
+            [tokens[:count] for tokens, count in zip(hypotheses, counts, strict=True)]
+            for hypotheses, counts in zip(self.tokens.tolist(), self.lengths.tolist(), strict=True)
         ]
 
 
 @contextmanager
 def attended(decoder: Decoder) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """While it is open, states (B, T, D) and lengths (B,) of every pass of the decoder."""
-    found: list[tuple[Tensor, Tensor]] = []
-    handle = decoder.register_forward_pre_hook(lambda own, given: found.append((given[1], given[2])))
+    """Context with a list of the states (B, T, D) and lengths (B,) of every pass of the decoder."""
+    calls: list[tuple[Tensor, Tensor]] = []
+    handle = decoder.register_forward_pre_hook(lambda module, args: calls.append((args[1], args[2])))
     try:
-        yield found
+        yield calls
     finally:
         handle.remove()
 
 
 def sayable(logits: Tensor) -> Tensor:
-    """Logits (..., V) without blank and unknown, which no text has."""
+    """Logits (..., V) with -inf for blank and unknown, which no text has."""
     return logits.index_fill(-1, torch.tensor([BLANK, UNK], device=logits.device), -torch.inf)
 
 
 @torch.no_grad()
 def drawn(decoder: Decoder, states: Tensor, lengths: Tensor, count: int, limit: Tensor) -> Hypotheses:
-    """``count`` samples of each clip by the decoder's own probabilities, of at most ``limit`` (B,) tokens."""
+    """``count`` samples of each clip by the decoder's probabilities, of at most ``limit`` (B,) tokens."""
     end = decoder.embed.num_embeddings - 1
-    cache, last = decoder.start(states, lengths), lengths.new_full((len(lengths), count), end)
-    running = torch.ones_like(last, dtype=torch.bool)
-    ended, steps = torch.zeros_like(running), []
-    for place in range(int(limit.max()) + 1):
-        logs = sayable(decoder.step(last, cache).float())
-        last = torch.multinomial(logs.softmax(-1).flatten(0, 1), 1).view_as(last)
-        ended |= running & (last == end)
-        running &= (last != end) & (place < limit)[:, None]
-        steps.append(torch.where(running, last, IGNORE))
-        if not running.any():
+    cache, last_tokens = decoder.start(states, lengths), lengths.new_full((len(lengths), count), end)
+    is_running = torch.ones_like(last_tokens, dtype=torch.bool)
+    ended, steps = torch.zeros_like(is_running), []
+    for step in range(int(limit.max()) + 1):
+        logits = sayable(decoder.step(last_tokens, cache).float())
+        last_tokens = torch.multinomial(logits.softmax(-1).flatten(0, 1), 1).view_as(last_tokens)
+        ended |= is_running & (last_tokens == end)
+        is_running &= (last_tokens != end) & (step < limit)[:, None]
+        steps.append(torch.where(is_running, last_tokens, IGNORE))
+        if not is_running.any():
             break
     return Hypotheses(torch.stack(steps, -1), ended)
 
@@ -77,55 +77,62 @@ def searched(
     decoder: Decoder, states: Tensor, lengths: Tensor, count: int, limit: Tensor, first: Tensor | None = None,
     power: float = 0.0,
 ) -> Hypotheses:  # fmt: skip
-    """The ``count`` best of each clip by beam search with the decoder alone, best first; ``ended`` is False where
-    the search found fewer. ``first`` (B,): the token that each begins with, such as a language's; None: the end's.
-    What has ended is ranked by its log-probability over the number of its tokens, the end among them, to the ``power``:
-    0, the likeliest, which of long sequences are those that break off; 1, by the mean."""
+    """The ``count`` best hypotheses of each clip by beam search with the decoder alone, best first; ``ended`` is False
+    where the search found fewer. ``first`` (B,): the first token, such as that of a language; None: the end token.
+    Ended hypotheses are ranked by log-probability / (number of tokens, with the end) ** ``power``: 0 ranks by the
+    log-probability, which favours texts that break off; 1 by its mean."""
     end, rows = decoder.embed.num_embeddings - 1, len(lengths)
-    cache, last = decoder.start(states, lengths), lengths.new_full((rows, 1), end)
-    last = last if first is None else first[:, None]
-    scores, past = states.new_zeros(rows, 1, dtype=torch.float32), lengths.new_zeros(rows, 1, 0)
-    done: list[list[tuple[float, tuple[int, ...]]]] = [[] for _ in range(rows)]
-    for place in range(int(limit.max()) + 1):
-        total = scores[..., None] + sayable(decoder.step(last, cache).float().log_softmax(-1)).log_softmax(-1)
-        _put_aside(done, total[..., end] / (place + 1) ** power, past, limit >= place)
+    cache, last_tokens = decoder.start(states, lengths), lengths.new_full((rows, 1), end)
+    last_tokens = last_tokens if first is None else first[:, None]
+    scores, prefixes = states.new_zeros(rows, 1, dtype=torch.float32), lengths.new_zeros(rows, 1, 0)
+    ended_by_clip: list[list[tuple[float, tuple[int, ...]]]] = [[] for _ in range(rows)]
+    for step in range(int(limit.max()) + 1):
+        total = scores[..., None] + sayable(decoder.step(last_tokens, cache).float().log_softmax(-1)).log_softmax(-1)
+        _put_aside(ended_by_clip, total[..., end] / (step + 1) ** power, prefixes, limit >= step)
         total[..., end] = -torch.inf
         best = total.flatten(1).topk(min(count, total[0].numel()))
-        parents, last = best.indices // total.shape[-1], best.indices % total.shape[-1]
+        parents, last_tokens = best.indices // total.shape[-1], best.indices % total.shape[-1]
         scores = best.values
-        past = torch.cat([past.gather(1, parents[..., None].expand(-1, -1, place)), last[..., None]], -1)
+        prefixes = torch.cat([prefixes.gather(1, parents[..., None].expand(-1, -1, step)), last_tokens[..., None]], -1)
         cache.reorder(parents)
-        worst = [sorted(own, reverse=True)[count - 1][0] if len(own) >= count else -torch.inf for own in done]
-        may_be = scores.amax(1) / (limit + 1).to(scores) ** power  # at most, of what goes on
-        if all(low >= high for low, high in zip(worst, may_be.tolist(), strict=True)):
+        worst = [
+            sorted(ranked, reverse=True)[count - 1][0] if len(ranked) >= count else -torch.inf
+            for ranked in ended_by_clip
+        ]
+        best_possible = scores.amax(1) / (limit + 1).to(scores) ** power  # upper bound for the hypotheses that continue
+        if all(reached >= possible for reached, possible in zip(worst, best_possible.tolist(), strict=True)):
             break
-    return _padded([sorted(own, reverse=True)[:count] for own in done], count, lengths)
+    return _padded([sorted(ended, reverse=True)[:count] for ended in ended_by_clip], count, lengths)
 
 
-def _put_aside(done: list, ends: Tensor, past: Tensor, may: Tensor) -> None:
-    """Add the hypotheses (B, K) that end here with the scores ``ends``."""
-    kept = zip(ends.tolist(), past.tolist(), may.tolist(), strict=True)
-    for own, (scores, tokens, within) in zip(done, kept, strict=True):
-        own += [(score, tuple(one)) for score, one in zip(scores, tokens, strict=True) if within and score > -torch.inf]
+def _put_aside(ended_by_clip: list, scores: Tensor, prefixes: Tensor, may_end: Tensor) -> None:
+    """Add the hypotheses (B, K) that end here with ``scores``, for the clips that ``may_end`` (B,)."""
+    clips = zip(scores.tolist(), prefixes.tolist(), may_end.tolist(), strict=True)
+    for ended, (clip_scores, clip_prefixes, is_allowed) in zip(ended_by_clip, clips, strict=True):
+        ended += [
+            (score, tuple(prefix))
+            for score, prefix in zip(clip_scores, clip_prefixes, strict=True)
+            if is_allowed and score > -torch.inf
+        ]
 
 
-def _padded(found: list, count: int, like: Tensor) -> Hypotheses:
-    longest = max(1, *(len(tokens) for own in found for _, tokens in own), 1)
-    tokens = like.new_full((len(found), count, longest), IGNORE)
-    ended = torch.zeros(len(found), count, dtype=torch.bool, device=like.device)
-    for row, own in enumerate(found):
-        for place, (_, said) in enumerate(own):
-            tokens[row, place, : len(said)], ended[row, place] = like.new_tensor(said), True
+def _padded(ended_by_clip: list, count: int, like: Tensor) -> Hypotheses:
+    longest = max(1, *(len(tokens) for hypotheses in ended_by_clip for _, tokens in hypotheses), 1)
+    tokens = like.new_full((len(ended_by_clip), count, longest), IGNORE)
+    ended = torch.zeros(len(ended_by_clip), count, dtype=torch.bool, device=like.device)
+    for row, hypotheses in enumerate(ended_by_clip):
+        for rank, (_, text) in enumerate(hypotheses):
+            tokens[row, rank, : len(text)], ended[row, rank] = like.new_tensor(text), True
     return Hypotheses(tokens, ended)
 
 
 def log_probs(decoder: Decoder, states: Tensor, lengths: Tensor, found: Hypotheses) -> Tensor:
-    """Log-probability of each token and of the end, among what can be said: (B, K, U + 1), 0 where there is none."""
+    """Log-probabilities of the tokens and the end, without blank and unknown: (B, K, U + 1), 0 on padding."""
     clips, count, _ = found.tokens.shape
     tokens_in, targets = shift_tokens(found.tokens.flatten(0, 1), decoder.embed.num_embeddings - 1)
     logits = decoder(tokens_in, states.repeat_interleave(count, 0), lengths.repeat_interleave(count))
     exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    logs = sayable(exact).log_softmax(-1).gather(-1, targets.clamp(min=0)[..., None])[..., 0]
+    log_prob = sayable(exact).log_softmax(-1).gather(-1, targets.clamp(min=0)[..., None])[..., 0]
     steps = (found.lengths + found.ended).flatten()
-    real = length_mask(steps, logs.shape[1])
-    return logs.masked_fill(~real, 0.0).view(clips, count, -1)
+    is_token = length_mask(steps, log_prob.shape[1])
+    return log_prob.masked_fill(~is_token, 0.0).view(clips, count, -1)

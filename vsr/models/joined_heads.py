@@ -1,4 +1,4 @@
-"""Heads of one of two readers over the states of both, side by side; ``own`` takes the reader's part of them.
+"""Heads of one of two fused models, over the concatenated states of both; ``own`` selects the part of the model.
 
 Shapes: B batch, T frames, P and L the widths of the two readers.
 """
@@ -14,21 +14,21 @@ from vsr.text.hypothesis import Hypothesis
 
 
 class PartHead:
-    """The search of a head of one of the two readers over joined states; a clip without its part has no hypothesis."""
+    """Search by a head of one of the two models; a clip whose part of the states is zero has no hypothesis."""
 
     def __init__(self, head: nn.Module, own: Callable[[Tensor], Tensor]):
         self._head, self._own = head, own
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
-        """States (B, T, P + L), lengths (B,) -> for each clip its hypotheses, best first."""
-        own = self._own(states)
-        there = (own != 0).flatten(1).any(1).tolist()
-        found = self._head.search(own, lengths, nbest)
-        return [ranked if seen else [] for ranked, seen in zip(found, there, strict=True)]
+        """States (B, T, P + L), lengths (B,) -> hypotheses of each clip, best first."""
+        part = self._own(states)
+        has_input = (part != 0).flatten(1).any(1).tolist()
+        nbest_lists = self._head.search(part, lengths, nbest)
+        return [ranked if is_read else [] for ranked, is_read in zip(nbest_lists, has_input, strict=True)]
 
 
 class PartDecoder:
-    """The interface of `vsr.models.decoder.Decoder` over joined states, of which it sees the reader's own part."""
+    """The interface of `vsr.models.decoder.Decoder`, for joined states; the decoder reads its model's part of them."""
 
     def __init__(self, decoder: Decoder, own: Callable[[Tensor], Tensor]):
         self._decoder, self._own = decoder, own

@@ -1,7 +1,7 @@
-"""Tracks of mouth points -> states: convolutions over a few frames, then a recurrent network in both directions.
+"""Tracks of mouth points -> states: convolutions over a few frames, then a bidirectional recurrent network.
 
-A recurrent network learns more from tracks in the same minutes than a Conformer of its width: they are smooth, and
-there are few numbers in a frame.
+In the same training time a recurrent network learns more from tracks than a Conformer of its width: they are smooth,
+with few values per frame.
 
 Shapes: B batch, T frames, F features of a frame (`vsr.face.mouth_features`), D width, H hidden.
 """
@@ -24,15 +24,15 @@ class TrackConvolution(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        seen = zero_padding(self.norm(x), mask).transpose(1, 2)
-        return x + self.dropout(nn.functional.silu(self.convolution(seen).transpose(1, 2)))
+        normed = zero_padding(self.norm(x), mask).transpose(1, 2)
+        return x + self.dropout(nn.functional.silu(self.convolution(normed).transpose(1, 2)))
 
 
 class BothWays(nn.Module):
-    """One recurrent layer in both directions, (B, T, D) -> (B, T, 2 H).
+    """A bidirectional recurrent layer, (B, T, D) -> (B, T, 2 H).
 
-    The way back begins at each clip's own end, not in the padding: the states do not depend on the batch. Turning the
-    frames costs half of what packing them does.
+    The backward direction begins at the end of each clip, not in the padding, so that states do not depend on the
+    batch. Reversing the frames takes half the time of packing them.
     """
 
     def __init__(self, dim: int, hidden: int):
@@ -47,7 +47,7 @@ class BothWays(nn.Module):
 
 
 class LandmarkFrontend(nn.Module):
-    """Features (B, T, F) and mask (B, T) -> (B, T, D): what happens within five frames, twice."""
+    """Features (B, T, F) and mask (B, T) -> (B, T, D): two convolutions over five frames."""
 
     def __init__(self, features: int, dim: int, dropout: float):
         super().__init__()
@@ -62,7 +62,7 @@ class LandmarkFrontend(nn.Module):
 
 
 class RecurrentEncoder(nn.Module):
-    """Features and mask -> states, both (B, T, D), zero on padding; ``hidden`` is the width in each direction."""
+    """Features (B, T, D), mask -> states (B, T, D), zero on padding; ``hidden``: width in each direction."""
 
     def __init__(self, dim: int, layers: int, hidden: int, dropout: float):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Transformer language model over the tokens of a lip reader: the tokens so far -> the next token.
+"""Transformer language model over the tokens of a lip reader.
 
 Shapes: B sentences, U tokens, K hypotheses, D width, V vocabulary (the tokenizer's: blank 0 ... start/end V-1).
 """
@@ -25,10 +25,10 @@ ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU}
 
 @dataclass(frozen=True)
 class LanguageModelConfig:
-    """Every number that builds a language model; stored beside its weights.
+    """The configuration of a language model, stored beside its weights.
 
-    With ``embed_dim`` the embeddings have that width and a layer leads from there to ``dim``, with a head of its own,
-    as in ESPnet's models; 0: the embeddings are also the head. ``positions``: whether the place in the sentence is
+    With ``embed_dim`` the embeddings have that width, a layer projects them to ``dim``, and the output layer is
+    separate, as in ESPnet's models; 0: embeddings and output layer are tied. ``positions``: whether positions are
     encoded. ``activation`` is that of the feed-forward networks, ``norm_eps`` of every layer normalisation.
     """
 
@@ -55,7 +55,7 @@ class LanguageModelConfig:
 
 
 class LanguageModel(nn.Module):
-    """Causal transformer whose embeddings also make the head (Press and Wolf 2017), unless ``embed_dim`` is set."""
+    """Causal transformer with tied embeddings (Press and Wolf 2017), unless ``embed_dim`` is set."""
 
     def __init__(self, config: LanguageModelConfig):
         super().__init__()
@@ -71,11 +71,11 @@ class LanguageModel(nn.Module):
         self.layers = nn.ModuleList(TransformerLayer(*settings) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.dim, c.norm_eps)
 
-    def _embed(self, tokens: Tensor, first: int) -> Tensor:
+    def _embed(self, tokens: Tensor, first_position: int) -> Tensor:
         embedded = self.embed(tokens) if self.enter is None else self.enter(self.embed(tokens))
         if not self.config.positions:
             return embedded
-        positions = torch.arange(first, first + tokens.shape[-1], device=tokens.device)
+        positions = torch.arange(first_position, first_position + tokens.shape[-1], device=tokens.device)
         code = sinusoid(positions, self.config.dim).to(self.embed.weight.dtype)
         return embedded * self.config.dim**0.5 + code
 
@@ -84,7 +84,7 @@ class LanguageModel(nn.Module):
         return F.linear(x, self.embed.weight) if self.out is None else self.out(x)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """tokens (B, U) that begin with sos -> logits (B, U, V)."""
+        """tokens (B, U) that start with sos -> logits (B, U, V)."""
         return self._head(self._states(tokens))
 
     def _states(self, tokens: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ class LanguageModel(nn.Module):
         """Sentences (B, U) padded with -1 -> negative log-probability of each token and of the end, (B, U+1), 0 on
         padding."""
         tokens_in, targets = shift_tokens(tokens, self.config.vocab_size - 1)
-        if self.out is not None and type(self.out) is not nn.Linear:  # read in a lower precision, and not trained
+        if self.out is not None and type(self.out) is not nn.Linear:  # of lower precision, for inference only
             logits = self(tokens_in).float()
             return F.cross_entropy(logits.transpose(1, 2), targets, ignore_index=IGNORE, reduction="none")
         weight, bias = (self.embed.weight, None) if self.out is None else (self.out.weight, self.out.bias)
@@ -106,19 +106,19 @@ class LanguageModel(nn.Module):
         return chunked_cross_entropy(hidden, weight, targets.flatten(), bias).view_as(targets)
 
     def loss(self, batch) -> dict[str, Tensor]:
-        """Mean negative log-probability of a token of ``batch.tokens``, ends included.
+        """Mean negative log-probability of the tokens and ends in ``batch.tokens``.
 
-        With the batch's shares scaled so that the ranks' mean is the mean over all their batches.
+        It is scaled by the batch's share, so that the mean over ranks is the mean over all their batches.
         """
         losses = self.token_losses(batch.tokens)
         return {"loss": batch.share("tokens") * losses.sum() / ((batch.tokens != IGNORE).sum() + len(losses))}
 
     def start(self, utterances: int) -> PastCache:
-        """What a search over so many utterances keeps."""
+        """An empty cache for a search over this many utterances."""
         return PastCache(utterances)
 
     def step(self, tokens: Tensor, cache: PastCache) -> Tensor:
-        """Last tokens (B, K) of every hypothesis -> log-probabilities (B, K, V) of the next; the cache grows."""
+        """Last tokens (B, K) of the hypotheses -> log-probabilities (B, K, V) of the next; extends the cache."""
         x = self._embed(tokens[..., None], cache.position)[:, :, 0]
         cache.open(x)
         for index, layer in enumerate(self.layers):

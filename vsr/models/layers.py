@@ -14,7 +14,7 @@ LAST = 0  # as a layer: the encoder's output
 
 
 def check_layer(encoder: nn.Module, layer: int) -> None:
-    """Raises ValueError where the encoder has no such layer, counted from 1."""
+    """Raises ValueError if the encoder does not have this layer, counted from 1."""
     layers = getattr(encoder, "layers", ())
     if layer and not 0 < layer <= len(layers):
         raise ValueError(f"layer is {layer}; this encoder has {f'1 to {len(layers)}' if len(layers) else 'no layers'}")
@@ -22,15 +22,15 @@ def check_layer(encoder: nn.Module, layer: int) -> None:
 
 @contextmanager
 def kept(encoder: nn.Module, layers: Iterable[int]) -> Iterator[dict[int, Tensor]]:
-    """While it is open, what each of the layers (from 1) last gave: layer -> (B, T, D)."""
-    found: dict[int, Tensor] = {}
+    """Context with the last output of each of the layers (from 1): layer -> (B, T, D)."""
+    states: dict[int, Tensor] = {}
 
-    def keeper(layer: int):
-        return lambda module, given, output: found.__setitem__(layer, output)
+    def recorder(layer: int):
+        return lambda module, args, output: states.__setitem__(layer, output)
 
-    handles = [encoder.layers[layer - 1].register_forward_hook(keeper(layer)) for layer in set(layers) - {LAST}]
+    handles = [encoder.layers[layer - 1].register_forward_hook(recorder(layer)) for layer in set(layers) - {LAST}]
     try:
-        yield found
+        yield states
     finally:
         for handle in handles:
             handle.remove()

@@ -1,7 +1,7 @@
-"""Relative positions as ESPnet wrote them until 2021, which models of that time still expect.
+"""Relative positions of ESPnet before 2021, which models of that time still need.
 
-That code encoded a query's distance to what comes after it by the next query, and counted positions down from the end
-of a table of 5,000. Both are kept, by the length of each clip alone: padding changes nothing.
+That code took the score of a query with a later key from the next query, and counted positions down from the end of a
+table of 5,000. Both are reproduced from the length of each clip alone, so that padding changes nothing.
 
 Shapes: B batch, T keys, H heads, E width of a head, D = H * E.
 """
@@ -14,11 +14,11 @@ from torch import Tensor
 from vsr.models.attention import RelativeAttention
 from vsr.models.lengths import sinusoid
 
-TABLE = 5000  # positions that the table has at least
+TABLE = 5000  # least number of positions in the table
 
 
 class LegacyRelativeAttention(RelativeAttention):
-    """`RelativeAttention` with the older scores of positions; the weights have the same names and shapes."""
+    """`RelativeAttention` with the older position scores; the weights have the same names and shapes."""
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x (B, T, D), mask (B, 1, 1, T) True on real frames -> (B, T, D)."""
@@ -30,19 +30,19 @@ class LegacyRelativeAttention(RelativeAttention):
         )
 
     def legacy_scores(self, query: Tensor, lengths: Tensor) -> Tensor:
-        """Queries (B, H, T, E), lengths (B,) -> what the position of each key adds to the score, (B, H, T, T)."""
+        """Queries (B, H, T, E), lengths (B,) -> the position term of the scores, (B, H, T, T)."""
         batch, heads, length, width = query.shape
         steps = torch.arange(length, device=query.device)
-        first = (lengths.clamp(min=TABLE) - lengths)[:, None] + steps  # (B, T): the position used for each distance
-        code = sinusoid(first.flatten(), heads * width).view(batch, length, -1).to(query.dtype)
+        table_positions = (lengths.clamp(min=TABLE) - lengths)[:, None] + steps  # (B, T), for each distance
+        code = sinusoid(table_positions.flatten(), heads * width).view(batch, length, -1).to(query.dtype)
         scores = (query + self.position_bias) @ self.split(self.position(code)).transpose(2, 3)  # by distance
         after = scores.roll(-1, dims=2)  # of the next query
         distance = steps[:, None] - steps  # (T, T): query - key
         wrapped = (lengths[:, None, None] + 1 + distance).clamp(0, length - 1)
         before = distance.clamp(min=0).expand(batch, heads, -1, -1)
-        found = torch.where(
+        by_key = torch.where(
             distance >= 0,
             scores.gather(3, before),
             after.gather(3, wrapped[:, None].expand(-1, heads, -1, -1)).masked_fill(distance == -1, 0),
         )
-        return found * width**-0.5
+        return by_key * width**-0.5

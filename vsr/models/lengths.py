@@ -1,4 +1,4 @@
-"""The one place for length and mask arithmetic.
+"""Length and mask arithmetic, for all modules.
 
 Shapes: B batch, T positions. A mask is True where a position is real and False where it is padding.
 """
@@ -29,7 +29,7 @@ _unpadded: ContextVar[bool] = ContextVar("unpadded", default=False)
 
 @contextmanager
 def unpadded() -> Iterator[None]:
-    """Within, all frames are real: none is picked out, so that a graph of tensors alone holds all that is done."""
+    """Context in which all frames count as real: nothing is indexed by a mask, so that the model can be exported."""
     token = _unpadded.set(True)
     try:
         yield
@@ -38,12 +38,12 @@ def unpadded() -> Iterator[None]:
 
 
 def gather_frames(x: Tensor, mask: Tensor) -> Tensor:
-    """The real frames of ``x`` (B, T, ...) alone, (N, ...)."""
+    """The real frames of ``x`` (B, T, ...), (N, ...)."""
     return x.flatten(0, 1) if _unpadded.get() else x[mask]
 
 
 def scatter_frames(real: Tensor, mask: Tensor) -> Tensor:
-    """What was computed on the real frames alone, (N, ...), back in its place: (B, T, ...), zero on padding."""
+    """Inverse of `gather_frames`: real frames (N, ...) -> (B, T, ...), zero on padding."""
     if _unpadded.get():
         return real.view(*mask.shape, *real.shape[1:])
     x = real.new_zeros(*mask.shape, *real.shape[1:])
@@ -57,7 +57,7 @@ def key_mask(mask: Tensor) -> Tensor:
 
 
 def causal_mask(length: int, device: torch.device) -> Tensor:
-    """Lower-triangular mask (length, length): a query sees itself and what came before."""
+    """Lower-triangular mask (length, length): a query sees itself and earlier positions."""
     return torch.ones(length, length, dtype=torch.bool, device=device).tril()
 
 
@@ -69,7 +69,7 @@ def sinusoid(positions: Tensor, dim: int) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _rates(dim: int, device: torch.device) -> Tensor:
-    """What each pair of `sinusoid`'s numbers turns by from one position to the next, (dim / 2,)."""
+    """Angle (radians) by which each pair of `sinusoid` advances per position, (dim / 2,)."""
     with torch.inference_mode(False):
         base = torch.tensor(1e4, device=device)
         return torch.exp(torch.arange(0, dim, 2, device=device) * (-torch.log(base) / dim))

@@ -1,4 +1,4 @@
-"""The numbers that a model can be built from."""
+"""Ranges of the numbers that a model can be built from, and their checks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIP_READER = dict.fromkeys(SIZES, COUNT) | {
 
 
 def check_sizes(config: Any, **allowed: Range) -> None:
-    """Check the numbers of a model's settings, the width against the heads, and the kernel, where there are some.
+    """Check the numbers of a model's settings, and the width against the heads and the kernel, if it has them.
 
     Raises ValueError naming the setting.
     """
@@ -35,7 +35,7 @@ def check_sizes(config: Any, **allowed: Range) -> None:
 
 
 def check_heads(name: str, width: int, name_of_heads: str, heads: int) -> None:
-    """Raises ValueError where heads do not share a width evenly, or it is odd: a position is encoded in pairs."""
+    """Raises ValueError if the width is no multiple of the heads, or is odd: positions are encoded in pairs."""
     if width % heads:
         raise ValueError(f"{name} is {width}: it must be a multiple of {name_of_heads}, {heads}")
     if width % 2:

@@ -1,4 +1,4 @@
-"""What front ends that hold the front end and encoder of a lip reader share: settings ``video`` and ``encoder``."""
+"""Settings of front ends that contain the front end and encoder of a lip reader: ``video`` and ``encoder``."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class LipParts:
     dim: int
 
     def complete_parts(self) -> None:
-        """Fill in the settings that were not given. Raises ValueError, for a front end without video, too."""
+        """Fill in missing settings with defaults. Raises ValueError, also if the front end does not read video."""
         for name, registry in PARTS.items():
-            kind, given = split_kind(getattr(self, name), f"frontend.{name}")
-            object.__setattr__(self, name, {"kind": kind, **asdict(settings_of(registry, kind, given))})
+            kind, settings = split_kind(getattr(self, name), f"frontend.{name}")
+            object.__setattr__(self, name, {"kind": kind, **asdict(settings_of(registry, kind, settings))})
         if reads_of(self._part("video")) != VIDEO:
             raise ValueError(f"frontend.video is {self.video['kind']}, which does not read video")
 
     def built_parts(self) -> tuple[nn.Module, nn.Module]:
-        """Front end and encoder."""
+        """The modules of front end and encoder."""
         return self._part("video").build(self.dim), self._part("encoder").build(self.dim)
 
     def _part(self, name: str) -> Any:

@@ -36,7 +36,7 @@ __all__ = [
 
 
 def build_decoder(config: LipReaderConfig) -> Decoder:
-    """The decoder that belongs to the encoder."""
+    """The attention decoder that the configuration describes."""
     return attention_of(config).build(config.dim, config.vocab_size)
 
 
@@ -48,9 +48,9 @@ class LipReader(nn.Module):
         self.config = config
         c = config
         part = frontend_of(c)
-        self.modality = reads_of(part)  # what of a batch is read
-        self.sound_form = sound_form_of(part)  # and how sound is given, to one that hears
-        self.whole = reads_wholes(part)  # whether all that is read must be there
+        self.modality = reads_of(part)  # the modality of a batch, or several, that the front end reads
+        self.sound_form = sound_form_of(part)  # the form of the sound, for a front end that reads sound
+        self.whole = reads_wholes(part)  # whether every clip must have all of these modalities
         self.frontend = part.build(c.dim)
         self.encoder = encoder_of(c).build(c.dim)
         self.ctc = CTCHead(c.dim, c.vocab_size) if c.ctc_weight else None
@@ -58,35 +58,35 @@ class LipReader(nn.Module):
         self.decoder = build_decoder(c) if c.decoder_layers else None
         self.words = words_of(c).build(c.dim, c.vocab_size) if c.classes else None
         self.boundary = WordBoundary(c.dim) if c.boundary else None
-        heads = {name: own.build(c.dim, c.vocab_size) for name, own in further_heads_of(c).items()}
+        heads = {name: settings.build(c.dim, c.vocab_size) for name, settings in further_heads_of(c).items()}
         self.further_heads = nn.ModuleDict(heads)
         for layer in layers_of(c).values():
             check_layer(self.encoder, layer)
-        for place in sources_of(self).values():
-            part_of(self, place)
+        for module_path in sources_of(self).values():
+            part_of(self, module_path)
 
     @property
     def heads(self) -> dict[str, nn.Module]:
-        """All heads by name: "ctc", "attention", "alignment", "words", where they are there, and further ones."""
-        own = {"ctc": self.ctc, "attention": self.decoder, "alignment": self.alignment, "words": self.words}
-        return {name: head for name, head in own.items() if head is not None} | dict(self.further_heads)
+        """All heads by name: those of "ctc", "attention", "alignment" and "words" that exist, and further heads."""
+        built_in = {"ctc": self.ctc, "attention": self.decoder, "alignment": self.alignment, "words": self.words}
+        return {name: head for name, head in built_in.items() if head is not None} | dict(self.further_heads)
 
     def encode_batch(self, batch: Batch) -> Tensor:
-        """States (B, T, D) of what this reader reads of a batch."""
+        """States (B, T, D) of a batch, from the modalities that this model reads."""
         inside = None if self.boundary is None else batch.inside
-        given = batch.inputs[self.modality] if isinstance(self.modality, str) else taken(batch, self.modality)
-        return self.encode(given, batch.lengths, inside)
+        inputs = batch.inputs[self.modality] if isinstance(self.modality, str) else taken(batch, self.modality)
+        return self.encode(inputs, batch.lengths, inside)
 
     def encode(self, video: Given, lengths: Tensor, inside: Tensor | None = None) -> Tensor:
-        """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding. In place of video a
-        model of another modality takes that, and one of several `vsr.models.streams.Streams`, or video alone.
+        """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding. A model of another
+        modality takes that in place of video; a model of several takes `vsr.models.streams.Streams`, or video alone.
 
-        ``inside`` (B, T) marks the frames of the word, for a model with word boundaries; None: nothing is known.
+        ``inside`` (B, T) marks the frames of the word, for a model with word boundaries; None: they are unknown.
         """
         return self.encode_in_steps(video, lengths, inside)[1]
 
     def encode_in_steps(self, video: Given, lengths: Tensor, inside: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The same, with what the front end saw: features and states, both (B, T, D)."""
+        """As `encode`, with the features of the front end too: (features, states), both (B, T, D)."""
         mask = length_mask(lengths, frames_in(video))
         features = self.frontend(without_padding(video, mask), mask)
         if self.boundary is not None and inside is not None:

@@ -1,4 +1,4 @@
-"""The configuration of a lip reader, and the settings of its parts that it stands for."""
+"""The configuration of a lip reader, and the typed settings of its parts that follow from it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vsr.models.words import FIRST
 
 OF_ALL = ("weight", "layer")  # settings that every further head has
 LAYER = range(1000)
-RESERVED = ("ctc", "attention", "alignment", "words", "loss", "accuracy")  # no further head is called so
+RESERVED = ("ctc", "attention", "alignment", "words", "loss", "accuracy")  # names that no further head can have
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class LipReaderConfig:
     "legacy" relative positions (``positions``). ``ctc_weight`` is w of the loss w * CTC + (1 - w) * attention, to which
     ``alignment_weight`` * the loss of the frame targets is added.
 
-    A weight of 0 leaves the CTC or the alignment head out, 0 ``decoder_layers`` the decoder; a model with neither CTC
-    nor decoder is an encoder only and has a vocabulary of 0. With ``encoder`` "av_hubert" the decoder is AV-HuBERT's
-    too, and ``decoder_heads`` may differ (0: as many as the encoder's).
+    A model has no CTC or alignment head where its weight is 0, and no decoder with 0 ``decoder_layers``; a model with
+    neither CTC nor decoder is an encoder only and has a vocabulary of 0. With ``encoder`` "av_hubert" the decoder is
+    AV-HuBERT's too, and ``decoder_heads`` may differ (0: as many as the encoder's).
 
     With ``classes`` the model has a head that classifies that many isolated words: ``boundary`` adds an indicator of
-    the frames in which the word is said, ``mixup`` is the alpha of the Beta distribution for mixing clips in training
-    (0: no mixing) if there is no other head.
+    the frames of the word, ``mixup`` is the alpha of the Beta distribution for mixing clips in training (0: no mixing)
+    if there is no other head.
 
-    ``frontend`` and ``encoder`` may be any kind that is registered (`vsr.models.registry`), ``frontend_settings`` and
-    ``encoder_settings`` the settings of that kind; for the kinds of the package they override the flat numbers
-    here. ``further_heads`` are heads beside these: name -> {kind: ..., weight: of its loss, layer: of the encoder, from
+    ``frontend`` and ``encoder`` may be any registered kind (`vsr.models.registry`), ``frontend_settings`` and
+    ``encoder_settings`` are the settings of that kind; for the kinds of the package they override the flat numbers
+    here. ``further_heads`` are additional heads: name -> {kind: ..., weight: of its loss, layer: of the encoder, from
     1, that it reads (0: the last, normalised), its settings}.
     """
 
@@ -95,25 +95,27 @@ class LipReaderConfig:
 
     @property
     def only_words(self) -> bool:
-        """Whether it has classes of words and no other head."""
-        others = self.ctc_weight or self.alignment_weight or self.decoder_layers or self.further_heads
-        return bool(self.classes) and not others
+        """Whether the model has a head for word classes and no other."""
+        other_heads = self.ctc_weight or self.alignment_weight or self.decoder_layers or self.further_heads
+        return bool(self.classes) and not other_heads
 
     def _check_parts(self) -> None:
-        """Raises ValueError for a kind that is not known, or a setting that its kind does not have."""
+        """Raises ValueError for an unknown kind, or a setting that its kind does not have."""
         frontend_of(self)
         encoder_of(self)
-        for name, given in self.further_heads.items():
+        for name, settings in self.further_heads.items():
             if name in RESERVED:
                 raise ValueError(f"further_heads.{name}: heads of the model itself have that name; choose another")
             head_of(self, name)
-            if given.get("weight", 1.0) not in NOT_NEGATIVE:
-                raise ValueError(f"further_heads.{name}.weight is {given['weight']}: give 0 or more")
-            if given.get("layer", 0) not in LAYER:
-                raise ValueError(f"further_heads.{name}.layer is {given['layer']!r}: give 0 (the last) or 1 and more")
+            if settings.get("weight", 1.0) not in NOT_NEGATIVE:
+                raise ValueError(f"further_heads.{name}.weight is {settings['weight']}: give 0 or more")
+            if settings.get("layer", 0) not in LAYER:
+                raise ValueError(
+                    f"further_heads.{name}.layer is {settings['layer']!r}: give 0 (the last) or 1 and more"
+                )
 
     def _check_words(self) -> None:
-        """Raises ValueError where ``classes`` and the settings of another kind of reader meet."""
+        """Raises ValueError where ``classes`` contradicts the other settings."""
         if not self.classes:
             if self.boundary or self.mixup:
                 raise ValueError("boundary and mixup are for models that tell words apart: set classes")
@@ -127,7 +129,7 @@ class LipReaderConfig:
 
 
 def frontend_of(c: LipReaderConfig) -> Part:
-    """The settings of the front end, which are nested, or stand flat in the config as in folders of format 1."""
+    """The settings of the front end, nested or flat in the config, as in folders of format 1."""
     flat: dict[str, dict[str, Any]] = {
         "video_transformer": {
             "width": c.frontend_width, "layers": c.frontend_layers, "heads": c.frontend_heads,
@@ -140,7 +142,7 @@ def frontend_of(c: LipReaderConfig) -> Part:
 
 
 def encoder_of(c: LipReaderConfig) -> Part:
-    """The settings of the encoder, likewise."""
+    """The settings of the encoder, nested or flat in the config."""
     common: dict[str, Any] = {"layers": c.layers, "hidden": c.hidden, "dropout": c.dropout}
     attentive = common | {"heads": c.heads}
     conformer = {"kernel": c.kernel, "activation": c.activation, "norm_eps": c.norm_eps, "positions": c.positions}
@@ -150,13 +152,13 @@ def encoder_of(c: LipReaderConfig) -> Part:
 
 def head_of(c: LipReaderConfig, name: str) -> HeadPart:
     """The settings of one of the further heads."""
-    kind, given = split_kind(c.further_heads[name], f"further_heads.{name}")
-    return settings_of(HEADS, kind, {key: value for key, value in given.items() if key not in OF_ALL})
+    kind, settings = split_kind(c.further_heads[name], f"further_heads.{name}")
+    return settings_of(HEADS, kind, {key: value for key, value in settings.items() if key not in OF_ALL})
 
 
 def layers_of(c: LipReaderConfig) -> dict[str, int]:
-    """The further heads that read a lower layer of the encoder than its last, and which, from 1."""
-    return {name: own["layer"] for name, own in c.further_heads.items() if own.get("layer")}
+    """Head name -> encoder layer, from 1, of the further heads that read a layer below the last."""
+    return {name: settings["layer"] for name, settings in c.further_heads.items() if settings.get("layer")}
 
 
 def attention_of(c: LipReaderConfig) -> AttentionSettings:
@@ -168,12 +170,12 @@ def attention_of(c: LipReaderConfig) -> AttentionSettings:
 
 
 def words_of(c: LipReaderConfig) -> WordClassSettings:
-    """The settings of the head of ``classes``, which are the words that the tokenizer lists."""
+    """The settings of the head for ``classes``, the words that the tokenizer lists."""
     return WordClassSettings(label_smoothing=c.label_smoothing)
 
 
 def tokenizer_of_head(c: LipReaderConfig, name: str, shared: Any) -> Any:
-    """What writes the tokens of a head; ``shared`` is the model's own tokenizer."""
+    """The tokenizer of a head; ``shared`` is that of the model."""
     return head_of(c, name).tokenizer(shared) if name in c.further_heads else shared
 
 

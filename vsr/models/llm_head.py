@@ -1,9 +1,9 @@
-"""A head that writes with a language model, whose prompt holds the encoder's states in place of words.
+"""A head that writes text with a language model, whose prompt contains the encoder's states in place of words.
 
 VSP-LLM (Yeo et al. 2024), Llama-AVSR (Cappellazzo et al. 2024), MMS-LLaMA (Yeo et al. 2025), Zero-AVSR (Yeo et al.
-2025): states, fewer of them and at the model's width (`vsr.models.projectors`), between an instruction and a mark, and
-then the text. The language model stays as it is and is borrowed (`vsr.models.borrowed`); the projector and its
-adapters are trained, by the tokens of the text alone.
+2025): states, shortened and projected to the model's width (`vsr.models.projectors`), between an instruction and a
+mark, and then the text. The language model is frozen and borrowed (`vsr.models.borrowed`); the projector and the
+adapters are trained, by the tokens of the text only.
 
 Shapes: B clips, T frames, D width of the states, N vectors of a clip, W width of the language model, P positions of a
 prompt, U tokens of a text with its end, L positions of the longest prompt with its text.
@@ -28,7 +28,7 @@ from vsr.text.hub_tokenizer import HubTokenizer
 from vsr.text.hypothesis import Hypothesis
 
 ANSWER = "\n>"  # between the states and the text
-SPARE = 12  # tokens that a text may have beyond one for two frames
+SPARE = 12  # a text has at most one token for two frames, and this many more
 LORA = ".lora_"
 
 
@@ -40,10 +40,10 @@ class LLMHead(Borrower):
         llm: a causal model of transformers, on the device "meta" until it is borrowed.
         lora: its adapters.
         tokenizer: of the language model.
-        backbone, hashes: where its weights are, and what they must be.
+        backbone, hashes: path of its weights, and their expected SHA-256.
         prompt: an instruction before the states.
-        scaled: vectors of the states are given the mean length of the language model's own embeddings.
-        beams: of the search.
+        scaled: vectors of the states are scaled to the mean norm of the language model's embeddings.
+        beams: beam width of the search.
         dtype: of the language model; adapters and projector stay float32.
     """
 
@@ -60,105 +60,105 @@ class LLMHead(Borrower):
         self._adapt(llm)
 
     def _adapt(self, llm: Any) -> None:
-        """Take ``llm`` with fresh adapters, which alone are trained of it."""
+        """Set ``llm`` with new adapters; of its weights, only these are trained."""
         table = llm.get_input_embeddings().weight.detach()
         self.length = 1.0 if table.is_meta else float(table.float().norm(dim=1).mean())  # of an embedding
         self.llm = with_lora(llm.requires_grad_(False), self.lora)
 
     @property
     def learns(self) -> str:
-        """What `--dry-run` says of it."""
-        trained = sum(own.numel() for own in self.llm.parameters() if own.requires_grad)
+        """What the head learns, as `--dry-run` prints it."""
+        trained = sum(parameter.numel() for parameter in self.llm.parameters() if parameter.requires_grad)
         adapters = f"adapters of rank {self.lora.rank}, {trained:,} parameters" if trained else "no adapters"
         return (
             f"text by {self.backbone or 'a language model'} with {adapters}, projector {type(self.projector).__name__}"
         )
 
     def borrowed(self, name: str) -> bool:
-        """All of the language model but its adapters."""
+        """Whether a tensor is of the language model, and not of its adapters."""
         return name.startswith("llm.") and LORA not in name
 
     def borrow(self) -> str:
-        """Put the backbone's weights into place. Raises VsrError bad_model, missing_package."""
+        """Load the backbone's weights. Raises VsrError bad_model, missing_package."""
         if not self.backbone:
             raise VsrError("bad_config", "a head of kind llm has no backbone: give a local folder or a GGUF file")
         check_hashes(self.backbone, self.hashes)
         _, llm, licence = load_backbone(self.backbone)
-        wanted = self.llm.get_input_embeddings().weight.shape
-        if llm.get_input_embeddings().weight.shape != wanted:
-            raise VsrError("bad_config", f"llm.sizes are not those of {self.backbone}: its embeddings are not {wanted}")
+        shape = self.llm.get_input_embeddings().weight.shape
+        if llm.get_input_embeddings().weight.shape != shape:
+            raise VsrError("bad_config", f"llm.sizes are not those of {self.backbone}: its embeddings are not {shape}")
         self._adapt(llm.to(self.dtype))
         return f"language model {self.backbone}: licence {licence}"
 
     def prompts(self, states: Tensor, lengths: Tensor) -> list[Tensor]:
-        """Instruction, vectors of the states and mark of each clip: (P, W)."""
+        """Prompt of each clip, (P, W): instruction, vectors of the states, mark."""
         vectors, counts = self.projector(states, lengths)
         if self.scaled:
             vectors = F.normalize(vectors.float(), dim=-1) * self.length
-        before, after = (self._embedded(own) for own in self._around())
-        each = zip(vectors, counts.tolist(), strict=True)
-        return [torch.cat([before, own[:count].to(before.dtype), after]) for own, count in each]
+        before, after = (self._embedded(ids) for ids in self._around())
+        clips = zip(vectors, counts.tolist(), strict=True)
+        return [torch.cat([before, clip_vectors[:count].to(before.dtype), after]) for clip_vectors, count in clips]
 
     def _around(self) -> tuple[list[int], list[int]]:
         tokenizer = self.tokenizer
         return tokenizer.begin + tokenizer.plain(self.prompt), tokenizer.plain(ANSWER)
 
     def _embedded(self, ids: Sequence[int]) -> Tensor:
-        """Tokens -> (N, W)."""
+        """Tokens -> embeddings (N, W)."""
         table = self.llm.get_input_embeddings()
         return table(torch.tensor(list(ids), dtype=torch.long, device=table.weight.device))
 
     def logits(self, states: Tensor, lengths: Tensor, texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Logits (B, U, V) of each token of ``texts`` and of the end, and these tokens (B, U), both padded in front,
-        tokens with -1. Raises VsrError bad_config for a clip that is longer than the language model takes."""
+        """Logits (B, U, V) of the tokens of ``texts`` and of the end, and these tokens (B, U), both padded on the left,
+        tokens with -1. Raises VsrError bad_config for a clip that is too long for the language model."""
         prompts = self.prompts(states, lengths)
         end = self.tokenizer.eos_id
-        rows = [torch.cat([own, self._embedded(text)]) for own, text in zip(prompts, texts, strict=True)]
+        rows = [torch.cat([prompt, self._embedded(text)]) for prompt, text in zip(prompts, texts, strict=True)]
         self._check(max(map(len, rows)))
-        labels = pad_sequence([torch.tensor([*own, end]) for own in texts], True, IGNORE, "left").to(states.device)
-        given = pad_sequence(rows, True, 0.0, "left")
-        lengths = torch.tensor([len(own) for own in rows], device=states.device)
-        mask = (torch.arange(given.shape[1], device=states.device) >= given.shape[1] - lengths[:, None]).long()
-        found = self.llm(
-            inputs_embeds=given, attention_mask=mask, position_ids=(mask.cumsum(1) - 1).clamp(min=0),
-            use_cache=False, logits_to_keep=last_places(given.shape[1], labels.shape[1]).to(states.device),
+        labels = pad_sequence([torch.tensor([*text, end]) for text in texts], True, IGNORE, "left").to(states.device)
+        inputs = pad_sequence(rows, True, 0.0, "left")
+        lengths = torch.tensor([len(row) for row in rows], device=states.device)
+        mask = (torch.arange(inputs.shape[1], device=states.device) >= inputs.shape[1] - lengths[:, None]).long()
+        logits = self.llm(
+            inputs_embeds=inputs, attention_mask=mask, position_ids=(mask.cumsum(1) - 1).clamp(min=0),
+            use_cache=False, logits_to_keep=last_places(inputs.shape[1], labels.shape[1]).to(states.device),
         ).logits  # fmt: skip
-        return found, labels
+        return logits, labels
 
     def loss(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of the tokens and ends of the texts with what the projector learns beside them, and
-        ``accuracy``, the share of tokens that is right. Prompts teach nothing."""
-        texts = [own[own != IGNORE].tolist() for own in batch.tokens]
+        """``loss``: cross-entropy of the tokens and ends of the texts, without those of the prompts, plus the losses of
+        the projector; ``accuracy``, the share of correct tokens; and the losses of the projector by name."""
+        texts = [tokens[tokens != IGNORE].tolist() for tokens in batch.tokens]
         logits, labels = self.logits(states, batch.lengths, texts)
         loss = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORE)
-        more = self.projector.losses(states, batch)
-        right = (logits.argmax(-1) == labels)[labels != IGNORE].float().mean()
-        figures = {name: own.detach() for name, own in more.items()}
-        return {"loss": loss + sum(more.values()), "accuracy": right} | figures
+        extra_losses = self.projector.losses(states, batch)
+        accuracy = (logits.argmax(-1) == labels)[labels != IGNORE].float().mean()
+        figures = {name: value.detach() for name, value in extra_losses.items()}
+        return {"loss": loss + sum(extra_losses.values()), "accuracy": accuracy} | figures
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
-        """Beam search by the language model, which keeps keys and values of what was read; scores are the natural
-        log-probabilities of the text and its end. Raises VsrError as `logits`."""
-        each = zip(self.prompts(states, lengths), lengths.tolist(), strict=True)
-        return [self._searched(prompt[None], frames, nbest) for prompt, frames in each]
+        """Beam search by the language model, with cached keys and values; scores are the natural log-probabilities of
+        the text and its end. Raises VsrError as `logits`."""
+        clips = zip(self.prompts(states, lengths), lengths.tolist(), strict=True)
+        return [self._searched(prompt[None], frames, nbest) for prompt, frames in clips]
 
     def _searched(self, prompt: Tensor, frames: int, nbest: int) -> list[Hypothesis]:
         end, beams = self.tokenizer.eos_id, max(self.beams, nbest)
-        most = min(SPARE + frames // 2, self._positions - prompt.shape[1])
+        max_tokens = min(SPARE + frames // 2, self._positions - prompt.shape[1])
         self._check(prompt.shape[1] + 1)
-        how = {"length_penalty": 0.0, "early_stopping": False} if beams > 1 else {}
-        found = self.llm.generate(
+        options = {"length_penalty": 0.0, "early_stopping": False} if beams > 1 else {}
+        output = self.llm.generate(
             inputs_embeds=prompt, attention_mask=torch.ones_like(prompt[..., 0], dtype=torch.long), num_beams=beams,
-            do_sample=False, num_return_sequences=nbest, max_new_tokens=most, pad_token_id=end, eos_token_id=end,
-            return_dict_in_generate=True, output_scores=True, **how,
+            do_sample=False, num_return_sequences=nbest, max_new_tokens=max_tokens, pad_token_id=end, eos_token_id=end,
+            return_dict_in_generate=True, output_scores=True, **options,
         )  # fmt: skip
         if beams > 1:
-            scores = found.sequences_scores.tolist()
+            scores = output.sequences_scores.tolist()
         else:
-            own = self.llm.compute_transition_scores(found.sequences, found.scores, normalize_logits=True)
-            scores = own.sum(1).tolist()
-        texts = [_until(own.tolist(), end) for own in found.sequences]
-        return [Hypothesis(*own) for own in zip(texts, scores, strict=True)]
+            token_scores = self.llm.compute_transition_scores(output.sequences, output.scores, normalize_logits=True)
+            scores = token_scores.sum(1).tolist()
+        texts = [_until(sequence.tolist(), end) for sequence in output.sequences]
+        return [Hypothesis(*pair) for pair in zip(texts, scores, strict=True)]
 
     @property
     def _positions(self) -> int:

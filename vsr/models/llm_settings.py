@@ -1,4 +1,4 @@
-"""The settings of a head that writes with a language model (`vsr.models.llm_head`)."""
+"""Settings of the head that writes text with a language model (`vsr.models.llm_head`)."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ NOT_GIVEN = "a head of kind llm needs a backbone, a local folder or GGUF file, o
 @HEADS.register("llm")
 @dataclass(frozen=True)
 class LLMHeadSettings(HeadSettings):
-    """As `LLMHead`; ``projector``: {kind: stack | strided | dedup | query, its settings}; ``lora``: rank (0: no
-    adapters), alpha, dropout, modules; ``sizes``: model_type and numbers of transformers' configuration, which are else
-    read from the backbone; ``sha256``: of the backbone's files, which training fills in.
+    """Settings of `LLMHead`; ``projector``: {kind: stack | strided | dedup | query, its settings}; ``lora``: rank (0:
+    none), alpha, dropout, modules; ``sizes``: model_type and numbers of transformers' configuration, by default
+    those of the backbone; ``sha256``: hashes of the backbone's files, which training fills in.
     """
 
     backbone: str = ""
@@ -55,22 +55,24 @@ class LLMHeadSettings(HeadSettings):
         self.adapters()
 
     def adapters(self) -> LoraSettings:
-        """``lora``, typed. Raises ValueError."""
-        if odd := sorted(set(self.lora) - {own.name for own in fields(LoraSettings)}):
-            raise ValueError(f"lora has no setting '{odd[0]}'")
-        given: dict[str, Any] = {name: tuple(own) if name == "modules" else own for name, own in self.lora.items()}
-        found = LoraSettings(**given)
-        check_sizes(found, rank=NOT_NEGATIVE, dropout=DROPPED)
-        return found
+        """``lora`` as `LoraSettings`. Raises ValueError."""
+        if unknown := sorted(set(self.lora) - {setting.name for setting in fields(LoraSettings)}):
+            raise ValueError(f"lora has no setting '{unknown[0]}'")
+        settings: dict[str, Any] = {
+            name: tuple(value) if name == "modules" else value for name, value in self.lora.items()
+        }
+        lora = LoraSettings(**settings)
+        check_sizes(lora, rank=NOT_NEGATIVE, dropout=DROPPED)
+        return lora
 
     def tokenizer(self, shared: Any) -> HubTokenizer:
-        """The language model's own, which is opened when it is needed."""
+        """The tokenizer of the language model, which is opened when it is first used."""
         if not self.backbone:
             return HubTokenizer(_absent, int(self.sizes.get("vocab_size", 0)))
         return HubTokenizer(partial(load_hub_tokenizer, self.backbone), int(self.sizes.get("vocab_size", 0)))
 
     def targets(self, clip: Clip, frames: int, tokenizer: HubTokenizer) -> dict[str, Target]:
-        """``tokens`` (U,) of the text without its end, and ``words`` (1,), how many it has."""
+        """``tokens`` (U,) of the text without the end, and ``words`` (1,), the number of its words."""
         tokens = np.array(tokenizer.encode(clip.text), dtype=np.int64)
         return {TOKENS: Target(tokens), WORDS: Target(np.array([len(lower(clip.text).split())]))}
 
@@ -86,5 +88,5 @@ class LLMHeadSettings(HeadSettings):
 
 
 def _absent() -> Any:
-    """In the place of a tokenizer that nobody gave."""
+    """Stands for the tokenizer where there is no backbone."""
     raise VsrError("bad_config", NOT_GIVEN)

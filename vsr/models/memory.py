@@ -1,7 +1,7 @@
-"""A memory of sound that lip states address by its keys, and read its values from.
+"""A key-value memory of sound that lip states address.
 
-AKVSR (Yeo et al. 2024): the values are centroids of what a frozen model that hears makes of speech, and no sound is
-needed once they are there. MVM (Kim et al. 2022): the values are learned from sound beside the lips in training.
+AKVSR (Yeo et al. 2024): the values are centroids of a frozen audio model's states of speech; once they are computed, no
+sound is needed. MVM (Kim et al. 2022): the values are learned from the sound of the training clips.
 
 Shapes: B batch, T frames, D width, H heads, N slots, W width of a value.
 """
@@ -24,7 +24,7 @@ from vsr.models.registry import ENCODERS, settings_of, split_kind
 
 
 class Recall(NamedTuple):
-    """What was read (B, T, D), where it was looked for, (B, H, T, N), rows of which sum to 1, and the values (N, W)."""
+    """What was read (B, T, D), attention over the slots (B, H, T, N), whose rows sum to 1, and the values (N, W)."""
 
     read: Tensor
     address: Tensor
@@ -37,9 +37,9 @@ class KeyValueMemory(nn.Module):
     Args:
         dim, slots, heads, width: D, N, H, W.
         key_dim: width of a key.
-        radius: by which cosines are multiplied before their softmax.
-        codebook: file of the values, which are then never trained, and keys are made of them; "": values and keys are
-            learned, and states of lips do not change the values.
+        radius: factor of the cosines before their softmax.
+        codebook: file of the values, which are then not trained, and from which the keys are computed; "": values and
+            keys are learned, but the values get no gradient from lip states.
     """
 
     def __init__(self, dim: int, slots: int, heads: int, width: int, key_dim: int, radius: float, codebook: str):
@@ -59,12 +59,12 @@ class KeyValueMemory(nn.Module):
         query = self.query(states).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, H, T, K)
         keys = self.key(self.values).unflatten(-1, (self.heads, -1)).transpose(0, 1) if self.codebook else self.keys
         address = (self.radius * F.normalize(query, dim=-1) @ F.normalize(keys, dim=-1).transpose(1, 2)).softmax(-1)
-        found = address @ self.values.detach()  # (B, H, T, W)
-        return Recall(self.norm(self.out(found.transpose(1, 2).flatten(2))), address, self.values)
+        read = address @ self.values.detach()  # (B, H, T, W)
+        return Recall(self.norm(self.out(read.transpose(1, 2).flatten(2))), address, self.values)
 
 
 class MemoryEncoder(nn.Module):
-    """An encoder whose states are joined by what a memory gives them. The gate begins at 0: then it is the encoder.
+    """An encoder to whose states a gated memory output is added. The gate is 0 at first, which leaves them unchanged.
 
     Args:
         inner: features (B, T, D), mask (B, T) -> states (B, T, D).
@@ -78,22 +78,22 @@ class MemoryEncoder(nn.Module):
 
     @property
     def layers(self) -> Any:
-        """Those of the encoder inside."""
+        """Layers of the inner encoder."""
         return getattr(self.inner, "layers", ())
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         return self.joined(self.inner(features, mask), mask)
 
     def joined(self, states: Tensor, mask: Tensor) -> Tensor:
-        """States with what the memory gives them, zero on padding."""
+        """States plus the gated output of the memory, zero on padding."""
         return zero_padding(states + torch.tanh(self.gate) * self.memory(states).read, mask)
 
 
 @ENCODERS.register("memory")
 @dataclass(frozen=True)
 class MemorySettings:
-    """``encoder`` is the one inside, {kind: ..., its settings} or a name; ``codebook`` a file of `vsr teach --codebook`
-    with ``slots`` centroids of ``width``, "" for values that are learned. Else as `KeyValueMemory`."""
+    """``encoder``: the inner encoder, {kind: ..., its settings} or a name; ``codebook``: file of `vsr teach --codebook`
+    with ``slots`` centroids of ``width``, "" for learned values; other settings as in `KeyValueMemory`."""
 
     encoder: Any = field(default="conformer")
     codebook: str = ""
@@ -120,16 +120,18 @@ class MemorySettings:
 
 
 def fill_memories(model: nn.Module) -> str:
-    """Put the centroids into every memory that has a codebook; returns a sentence, "" where there is none.
+    """Load the centroids into every memory with a codebook; returns a sentence that says which, "" if there is none.
 
-    Raises VsrError bad_features, bad_config for centroids of another number or width.
+    Raises VsrError bad_features, bad_config for centroids of a different number or width.
     """
     filled = []
-    for memory in (own for own in model.modules() if isinstance(own, KeyValueMemory) and own.codebook):
-        found = torch.from_numpy(read_codebook(memory.codebook))
-        if found.shape != memory.values.shape:
-            given, wanted = (" x ".join(map(str, own.shape)) for own in (found, memory.values))
-            raise VsrError("bad_config", f"model.encoder: slots x width is {wanted}, and {memory.codebook} has {given}")
-        memory.values.copy_(found)
-        filled.append(f"memory {memory.codebook}: {found.shape[0]} centroids of {found.shape[1]}")
+    for memory in (module for module in model.modules() if isinstance(module, KeyValueMemory) and module.codebook):
+        centroids = torch.from_numpy(read_codebook(memory.codebook))
+        if centroids.shape != memory.values.shape:
+            shape, expected = (" x ".join(map(str, tensor.shape)) for tensor in (centroids, memory.values))
+            raise VsrError(
+                "bad_config", f"model.encoder: slots x width is {expected}, and {memory.codebook} has {shape}"
+            )
+        memory.values.copy_(centroids)
+        filled.append(f"memory {memory.codebook}: {centroids.shape[0]} centroids of {centroids.shape[1]}")
     return "; ".join(filled)

@@ -1,8 +1,8 @@
-"""Heads that teach lips to address a memory of sound (`vsr.models.memory`). They write no text.
+"""Heads that train lip states to address a memory of sound (`vsr.models.memory`). They write no text.
 
-`memory_address`: which centroid of the codebook the sound of each frame is nearest to, the direct way to teach AKVSR's
-bridge.
-`memory_recall`: MVM's losses (Kim et al. 2022), by which values are learned from sound and addresses of both meet.
+`memory_address`: targets are the centroids nearest to the sound of each frame, the direct way to train AKVSR's bridge.
+`memory_recall`: MVM's losses (Kim et al. 2022), which learn the values from sound and match the addresses of lips and
+sound.
 
 Shapes: B clips, T frames, N states of the teacher a frame, W its width, K slots, H heads.
 """
@@ -36,26 +36,26 @@ UNITS, MEMORY = "units", "encoder.memory"
 
 
 class MemoryAddress(Distillation):
-    """Addresses (B, H, T, K) -> the centroids of the sound (B, T, N); the heads' mean is what is asked."""
+    """Addresses (B, H, T, K), averaged over the attention heads -> the centroids of the sound (B, T, N)."""
 
     reads, counted = MEMORY, UNITS
     learns = "centroids of the sound in each frame"
 
     def loss(self, recall: Recall, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy, mean over the known centroids, and the share that is right."""
+        """Cross-entropy, mean over the known centroids, and ``accuracy``, the share of correct ones."""
         units, address = batch.targets[UNITS], recall.address.mean(1)
         known = units != IGNORE
-        logs = (address + torch.finfo(address.dtype).tiny).log().gather(-1, units.clamp(min=0))
-        right = (address.argmax(-1, keepdim=True) == units).float()
-        return {"loss": mean_over(-logs, known), "accuracy": mean_over(right, known)}
+        log_probs = (address + torch.finfo(address.dtype).tiny).log().gather(-1, units.clamp(min=0))
+        correct = (address.argmax(-1, keepdim=True) == units).float()
+        return {"loss": mean_over(-log_probs, known), "accuracy": mean_over(correct, known)}
 
 
 class MemoryRecall(Distillation):
-    """Sound addresses the values, and learns them by getting itself back; lips learn to address them likewise.
+    """Learns the values by reconstructing sound from them, and matches the addresses of lips to those of sound.
 
     Args:
-        width: W, that of the values and of the teacher's states.
-        radius: as of the memory; match, orthogonal: weights of the losses beside that of what is got back.
+        width: W, of the values and of the teacher's states.
+        radius: as in the memory; match, orthogonal: weights of these losses beside the reconstruction.
     """
 
     reads = MEMORY
@@ -67,25 +67,26 @@ class MemoryRecall(Distillation):
         self.learns = f"{width} numbers of a teacher in each frame"
 
     def loss(self, recall: Recall, batch: Batch) -> dict[str, Tensor]:
-        """``loss``; of it ``reconstruct``, 1 - cosine of sound and what it got back, ``match``, the divergence of the
-        lips' addresses from the sound's, and ``orthogonal``, how far values are from being at right angles."""
+        """``loss`` and its parts: ``reconstruct``, 1 - cosine of the sound and its reconstruction; ``match``, the KL
+        divergence of the lips' addresses from those of sound; ``orthogonal``, how far the values are from orthonormal.
+        """
         sound, known = batch.targets[STATES].mean(2), batch.targets[KNOWN] != IGNORE
         values = F.normalize(recall.values, dim=-1)
         address = (self.radius * F.normalize(self.query(sound), dim=-1) @ values.T).softmax(-1)  # (B, T, K)
-        back = mean_over(1 - F.cosine_similarity(address @ recall.values, sound, -1), known)
+        reconstruct = mean_over(1 - F.cosine_similarity(address @ recall.values, sound, -1), known)
         smallest = torch.finfo(address.dtype).tiny
-        own, wanted = (recall.address.mean(1) + smallest).log(), (address.detach() + smallest).log()
-        met = mean_over(F.kl_div(own, wanted, reduction="none", log_target=True).sum(-1), known)
-        apart = (values @ values.T - torch.eye(len(values), device=values.device)).abs().mean()
-        loss = back + self.match * met + self.orthogonal * apart
-        return {"loss": loss, "reconstruct": back, "match": met, "orthogonal": apart}
+        lip_address, sound_address = (recall.address.mean(1) + smallest).log(), (address.detach() + smallest).log()
+        match = mean_over(F.kl_div(lip_address, sound_address, reduction="none", log_target=True).sum(-1), known)
+        orthogonal = (values @ values.T - torch.eye(len(values), device=values.device)).abs().mean()
+        loss = reconstruct + self.match * match + self.orthogonal * orthogonal
+        return {"loss": loss, "reconstruct": reconstruct, "match": match, "orthogonal": orthogonal}
 
 
 @HEADS.register("memory_address")
 @dataclass(frozen=True)
 class MemoryAddressSettings(HeadSettings):
-    """``folder`` of `vsr teach`, whose states of ``width``, ``per_frame`` of them, the centroids of ``codebook`` are
-    nearest to."""
+    """``folder`` of `vsr teach`, with ``per_frame`` states of ``width``; targets are their nearest centroids of
+    ``codebook``."""
 
     folder: str = "data/teacher"
     codebook: str = "data/teacher/codebook.safetensors"
@@ -96,7 +97,7 @@ class MemoryAddressSettings(HeadSettings):
         check_sizes(self, width=COUNT, per_frame=COUNT)
 
     def targets(self, clip: Clip, frames: int, tokenizer: Any) -> dict[str, Target]:
-        """``units`` (T, N), which follow when frames are moved."""
+        """``units`` (T, N), per frame, so that they follow augmentation in time."""
         states = read_taught(self.folder, clip, STATES, frames, (self.per_frame, self.width))
         return {UNITS: Target(nearest(states, centroids_of(self.codebook)), True)}
 
@@ -107,7 +108,7 @@ class MemoryAddressSettings(HeadSettings):
 @HEADS.register("memory_recall")
 @dataclass(frozen=True)
 class MemoryRecallSettings(TaughtSettings):
-    """As `MemoryRecall`; ``folder``, ``width`` and ``per_frame`` as of `TaughtSettings`."""
+    """Settings of `MemoryRecall`; ``folder``, ``width`` and ``per_frame`` as in `TaughtSettings`."""
 
     radius: float = 16.0
     match: float = 1.0
@@ -125,7 +126,7 @@ _known: dict[str, np.ndarray] = {}
 
 
 def centroids_of(path: str) -> np.ndarray:
-    """The centroids in a file, which is read once by a process."""
+    """The centroids in a file, which each process reads once."""
     if path not in _known:
         _known[path] = read_codebook(path)
     return _known[path]

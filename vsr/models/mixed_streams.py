@@ -1,8 +1,8 @@
-"""A stream that is lips or sound in each frame: the front end of MixSpeech.
+"""The front end of MixSpeech: a stream of features that are from lips or from sound in each frame.
 
-MixSpeech (Cheng et al. 2023) mixes the features of both over time, and lowers the share of the sound while it trains.
-The mixed stream has the frames of one clock, so nothing is aligned. In evaluation nothing is mixed: lips are read where
-there are some, else sound. The objective is `vsr.objectives.mixspeech`.
+MixSpeech (Cheng et al. 2023) mixes the features of both over time, and lowers the share of sound during training. Both
+have the same frame rate, so that no alignment is needed. In evaluation nothing is mixed: clips with video are read from
+the lips, others from sound. The objective is `vsr.objectives.mixspeech`.
 
 Shapes: B batch, T video frames, D width.
 """
@@ -33,11 +33,11 @@ TARGETS = ("mixed", "sound")
 class Mixing:
     """How streams are mixed in training.
 
-    ``start`` is the share of the frames that are heard at first; by the schedule "linear" it is ``end`` after so many
-    ``steps``; by "uncertainty" it moves after each step by ``rate`` times how much the mean entropy of the tokens
-    that the mixed stream gives is above ``entropy`` (nats). Frames are drawn in runs of ``span``. ``mixed`` is the
-    weight of the mixed stream's own loss, ``kl`` that of the divergence of what lips alone give from what the
-    "mixed" stream or the "sound" gives (``regularise``).
+    ``start`` is the initial share of sound frames. With the schedule "linear" it reaches ``end`` after ``steps``; with
+    "uncertainty" each step changes it by ``rate`` * (H - ``entropy``), where H is the mean entropy (nats) of the token
+    probabilities from the mixed stream. Frames are drawn in runs of ``span``. ``mixed`` is the weight of the loss of
+    the mixed stream, ``kl`` that of the divergence between the predictions from lips alone and those from the stream
+    ``regularise``: "mixed" or "sound".
     """
 
     span: int = 5
@@ -56,25 +56,25 @@ class Mixing:
             self, span=COUNT, start=SHARE, end=SHARE, steps=COUNT, rate=POSITIVE, entropy=NOT_NEGATIVE,
             mixed=NOT_NEGATIVE, kl=NOT_NEGATIVE,
         )  # fmt: skip
-        for name, known in (("schedule", SCHEDULES), ("regularise", TARGETS)):
-            if getattr(self, name) not in known:
-                raise ValueError(f"mix.{name} is '{getattr(self, name)}'; it can be {' or '.join(known)}")
+        for name, allowed in (("schedule", SCHEDULES), ("regularise", TARGETS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"mix.{name} is '{getattr(self, name)}'; it can be {' or '.join(allowed)}")
 
     def next_share(self, share: float, done: int, entropy: float) -> float:
-        """The share of the sound after ``done`` steps, the last of which gave tokens of that mean entropy."""
+        """The share of sound after ``done`` steps; ``entropy``: mean token entropy (nats) of the last step."""
         if self.schedule == "linear":
             return self.start + (self.end - self.start) * min(1.0, done / self.steps)
         return min(1.0, max(0.0, share + self.rate * (entropy - self.entropy)))
 
 
 class MixedStreams(AudioVisual):
-    """Streams, mask (B, T) -> (B, T, D), zero on padding: each frame is of lips or of sound.
+    """Streams, mask (B, T) -> features (B, T, D), zero on padding, each frame from lips or from sound.
 
     Args:
         dim: D.
         parts: modality -> its front end.
-        mix: `Mixing`. How far the schedule is, ``done`` and ``share``, is stored with the weights.
-        frozen: as of `AudioVisual`.
+        mix: `Mixing`. The state of the schedule, ``done`` and ``share``, is stored with the weights.
+        frozen: as in `AudioVisual`.
     """
 
     def __init__(self, dim: int, parts: dict[str, nn.Module], mix: Mixing, frozen: tuple[str, ...] = ()):
@@ -85,14 +85,14 @@ class MixedStreams(AudioVisual):
         self.heard: Tensor | None = None
 
     def drawn(self, lengths: Tensor, frames: int) -> Tensor:
-        """(B, T) bool: the frames that are heard, in runs of ``span``, so many as the share says on average."""
+        """Random sound frames (B, T) bool, in runs of ``span``; on average the share of sound."""
         runs = -(-frames // self.mix.span)
-        chosen = torch.rand(len(lengths), runs, device=lengths.device) < self.share.to(lengths.device)
-        return chosen.repeat_interleave(self.mix.span, 1)[:, :frames] & length_mask(lengths, frames)
+        is_sound = torch.rand(len(lengths), runs, device=lengths.device) < self.share.to(lengths.device)
+        return is_sound.repeat_interleave(self.mix.span, 1)[:, :frames] & length_mask(lengths, frames)
 
     @contextmanager
     def hearing(self, heard: Tensor) -> Iterator[None]:
-        """While it is open, the frames that ``heard`` (B, T) marks are of sound and all others of lips."""
+        """Context in which the frames marked in ``heard`` (B, T) are from sound and all others from lips."""
         self.heard = heard
         try:
             yield
@@ -100,32 +100,32 @@ class MixedStreams(AudioVisual):
             self.heard = None
 
     def advance(self, entropy: float) -> None:
-        """One step of training is over, in which the mixed stream gave tokens of that mean entropy."""
+        """Update the schedule after a training step; ``entropy``: mean token entropy (nats) of the mixed stream."""
         self.done += 1
         self.share.fill_(self.mix.next_share(float(self.share), int(self.done), entropy))
 
     def joined(self, given: Given, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Features (B, T, D); nothing is known of how much either is relied on."""
+        """Features (B, T, D), and no reliabilities."""
         streams, (clips, device) = streams_of(given), (len(mask), mask.device)
         present = {name: streams.has(name, clips, device) for name in READ}
-        heard = self.heard if self.heard is not None else ~present[VIDEO][:, None].expand_as(mask)
-        heard = heard & present[SOUND][:, None]
+        is_sound = self.heard if self.heard is not None else ~present[VIDEO][:, None].expand_as(mask)
+        is_sound = is_sound & present[SOUND][:, None]
         features = {name: self._stream(name, streams.inputs.get(name), present[name], mask) for name in READ}
-        return torch.where(heard[..., None], features[SOUND].to(features[VIDEO].dtype), features[VIDEO]), {}
+        return torch.where(is_sound[..., None], features[SOUND].to(features[VIDEO].dtype), features[VIDEO]), {}
 
 
 @FRONTENDS.register("mixed_streams")
 @dataclass(frozen=True)
 class MixedStreamsSettings(AudioVisualSettings):
-    """``video``, ``sound`` and ``frozen`` as of `AudioVisualSettings`; ``mix``: of `Mixing`."""
+    """``video``, ``sound`` and ``frozen`` as in `AudioVisualSettings`; ``mix``: settings of `Mixing`."""
 
     mix: Any = None
 
     def __post_init__(self):
         super().__post_init__()
-        given = asdict(self.mix) if isinstance(self.mix, Mixing) else dict(self.mix or {})
+        settings = asdict(self.mix) if isinstance(self.mix, Mixing) else dict(self.mix or {})
         try:
-            object.__setattr__(self, "mix", asdict(Mixing(**given)))
+            object.__setattr__(self, "mix", asdict(Mixing(**settings)))
         except TypeError as error:
             raise ValueError(f"mix: {error}") from error
 

@@ -1,7 +1,7 @@
-"""Outputs of the parts of a model in a forward pass, for heads that read something other than encoder states.
+"""Outputs of a model's modules in a forward pass, for heads that read something other than encoder states.
 
-Such a head has an attribute ``reads``, the place of a module in the model: "ctc", "decoder",
-"decoder.layers.-1.cross_attention". It stands behind the heads that call that module.
+Such a head has an attribute ``reads``, the path of a module in the model: "ctc", "decoder",
+"decoder.layers.-1.cross_attention". It runs after the heads that call that module.
 """
 
 from __future__ import annotations
@@ -12,38 +12,38 @@ from typing import Any
 
 from torch import nn
 
-CONTEXT = "decoder.layers.-1.cross_attention"  # what each token takes from the states, (B, U + 1, D)
+CONTEXT = "decoder.layers.-1.cross_attention"  # context vector of each token, (B, U + 1, D)
 
 
 def part_of(model: nn.Module, place: str) -> nn.Module:
-    """The module at a place, with numbers of layers from 0, or from -1 backwards. Raises ValueError."""
-    found: Any = model
+    """The module at a path, with layers numbered from 0, or backwards from -1. Raises ValueError if there is none."""
+    module: Any = model
     for name in place.split("."):
         try:
-            found = found[int(name)] if name.lstrip("-").isdigit() else getattr(found, name, None)
+            module = module[int(name)] if name.lstrip("-").isdigit() else getattr(module, name, None)
         except (IndexError, TypeError):
-            found = None
-        if not isinstance(found, nn.Module):
+            module = None
+        if not isinstance(module, nn.Module):
             raise ValueError(f"a head reads {place}, which this model does not have")
-    return found
+    return module
 
 
 def sources_of(model: nn.Module) -> dict[str, str]:
-    """The heads of a model that read another part than the encoder's states, and which."""
+    """Head name -> path of the module that it reads, for heads that do not read the encoder's states."""
     return {name: head.reads for name, head in model.heads.items() if getattr(head, "reads", "")}
 
 
 @contextmanager
 def outputs(model: nn.Module, places: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """While it is open, what the module at each place last gave. Raises ValueError for a place that is not there."""
-    found: dict[str, Any] = {}
+    """Context with the last output of the module at each path, by path. Raises ValueError for a missing module."""
+    last_outputs: dict[str, Any] = {}
 
-    def keeper(place: str):
-        return lambda module, given, output: found.__setitem__(place, output)
+    def recorder(place: str):
+        return lambda module, args, output: last_outputs.__setitem__(place, output)
 
-    handles = [part_of(model, place).register_forward_hook(keeper(place)) for place in sorted(set(places))]
+    handles = [part_of(model, path).register_forward_hook(recorder(path)) for path in sorted(set(places))]
     try:
-        yield found
+        yield last_outputs
     finally:
         for handle in handles:
             handle.remove()

@@ -36,11 +36,11 @@ from vsr.models.resnet3d import ACTIVATIONS as RESNET_ACTIVATIONS
 from vsr.models.resnet3d import ResNet3D
 from vsr.models.video_transformer import VideoTransformer
 
-FEATURES = 32  # numbers that describe a frame of a track, `vsr.face.mouth_features`
+FEATURES = 32  # values per frame of a track, `vsr.face.mouth_features`
 
 
 def one_of(name: str, value: str, known) -> None:
-    """Raises ValueError for a value that is not known."""
+    """Raises ValueError for a value that is not among the known values."""
     if value not in known:
         raise ValueError(f"{name} is '{value}'; it can be {' or '.join(known)}")
 
@@ -48,7 +48,7 @@ def one_of(name: str, value: str, known) -> None:
 @FRONTENDS.register("video_transformer")
 @dataclass(frozen=True)
 class VideoTransformerSettings:
-    """As `VideoTransformer` takes them."""
+    """Settings of `VideoTransformer`."""
 
     width: int = 128
     layers: int = 2
@@ -68,7 +68,7 @@ class VideoTransformerSettings:
 @FRONTENDS.register("resnet3d")
 @dataclass(frozen=True)
 class ResNet3DSettings:
-    """As `ResNet3D` takes them."""
+    """Settings of `ResNet3D`."""
 
     width: int = 64
     blocks: tuple[int, ...] = (2, 2, 2, 2)
@@ -87,7 +87,7 @@ class ResNet3DSettings:
 @FRONTENDS.register("landmarks")
 @dataclass(frozen=True)
 class LandmarkSettings:
-    """As `LandmarkFrontend` takes them."""
+    """Settings of `LandmarkFrontend`."""
 
     dropout: float = 0.1
     reads = TRACKS
@@ -105,7 +105,7 @@ def _video_backbone(name: str) -> None:
     @FRONTENDS.register(name)
     @dataclass(frozen=True)
     class VideoBackboneSettings:
-        """A network of torchvision, which has sizes of its own."""
+        """A network of torchvision, of fixed sizes."""
 
         def build(self, dim: int) -> nn.Module:
             return VideoBackbone(name, dim)
@@ -118,7 +118,7 @@ for _name in VIDEO_KINDS:
 @ENCODERS.register("conformer")
 @dataclass(frozen=True)
 class ConformerSettings:
-    """As `Conformer` takes them."""
+    """Settings of `Conformer`."""
 
     layers: int = 4
     heads: int = 4
@@ -141,7 +141,7 @@ class ConformerSettings:
 @ENCODERS.register("relative_transformer")
 @dataclass(frozen=True)
 class RelativeTransformerSettings:
-    """As `RelativeTransformer` takes them."""
+    """Settings of `RelativeTransformer`."""
 
     layers: int = 12
     heads: int = 8
@@ -163,7 +163,7 @@ class RelativeTransformerSettings:
 @ENCODERS.register("av_hubert")
 @dataclass(frozen=True)
 class AVHubertSettings:
-    """As `AVHubertEncoder` takes them."""
+    """Settings of `AVHubertEncoder`."""
 
     layers: int = 12
     heads: int = 12
@@ -179,7 +179,7 @@ class AVHubertSettings:
 @ENCODERS.register("recurrent")
 @dataclass(frozen=True)
 class RecurrentSettings:
-    """As `RecurrentEncoder` takes them; ``hidden`` is the width in each direction."""
+    """Settings of `RecurrentEncoder`; ``hidden`` is the width in each direction."""
 
     layers: int = 2
     hidden: int = 256

@@ -1,7 +1,7 @@
-"""Lower precision at inference: bfloat16 or int8 layers that replace a model's own after loading.
+"""Lower precision at inference: bfloat16 or int8 layers that replace those of a loaded model.
 
-What they give is float32 again, so that normalisation, attention, the heads' logits, log-probabilities and scores are
-what they are in float32. Only convolutions of a ResNet pass bfloat16 on to each other. Nothing here can be trained.
+Their outputs are float32, so that normalisation, attention, the logits of the heads, log-probabilities and scores are
+computed in float32. Only convolutions of a ResNet pass bfloat16 on to each other. Nothing here can be trained.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LEAST = 1e-8  # scale of a row of zeros
 
 
 class BFloat16Linear(nn.Module):
-    """A linear layer in bfloat16: (..., I) -> (..., O), float32 on both sides; sums are float32 inside."""
+    """A linear layer in bfloat16: (..., I) -> (..., O), with float32 input, output and accumulation."""
 
     def __init__(self, layer: nn.Linear):
         super().__init__()
@@ -34,7 +34,7 @@ class BFloat16Linear(nn.Module):
 
 
 class Int8Linear(nn.Module):
-    """A linear layer in int8: weights by a scale for each output, inputs by one that each call finds for itself."""
+    """A linear layer in int8: weights with a scale per output channel, inputs with a dynamic scale."""
 
     def __init__(self, layer: nn.Linear):
         super().__init__()
@@ -44,7 +44,7 @@ class Int8Linear(nn.Module):
         self.packed = torch.ops.quantized.linear_prepack(
             torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8), layer.bias
         )
-        # Without VNNI, pairs of full products do not fit into 16 bits.
+        # Without VNNI, sums of two full products overflow 16 bits.
         self.narrow = not torch.cpu._is_vnni_supported()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,12 +55,12 @@ LAYERS: dict[str, Any] = {BFLOAT16: BFloat16Linear, INT8: Int8Linear}
 
 
 def lowered(model: nn.Module, precision: str) -> nn.Module:
-    """The same lip reader or language model, in eval mode, with its layers in ``precision``; changed in place.
+    """Replaces the layers of a lip reader or language model in eval mode by ones of ``precision``, in place.
 
-    Heads and the layers that make logits stay as they are.
+    It changes front end, encoder and decoder layers; output layers and other heads stay unchanged.
 
     Raises:
-        VsrError: bad_config for int8 off the CPU.
+        VsrError: bad_options for int8 on another device than the CPU.
     """
     if precision == FLOAT32:
         return model
@@ -74,27 +74,26 @@ def lowered(model: nn.Module, precision: str) -> nn.Module:
 
 
 def native_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 itself; elsewhere that takes longer than float32."""
+    """Whether the processor multiplies bfloat16 in hardware; otherwise it is slower than float32."""
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def native_int8() -> bool:
-    """Whether the processor adds products of int8 itself (VNNI)."""
+    """Whether the processor has int8 dot products (VNNI)."""
     return torch.cpu._is_vnni_supported()
 
 
 def _parts(model: nn.Module) -> list[nn.Module]:
     """The networks of a model whose layers may be replaced."""
     if isinstance(model, LanguageModel):
-        return [own for own in (model.enter, model.layers) if own is not None]
+        return [network for network in (model.enter, model.layers) if network is not None]
     readers = [getattr(model, name) for name in ("pixels", "tracks") if hasattr(model, name)] or [model]
-    found = [part for reader in readers for part in (reader.frontend, reader.encoder)]
-    return found + [reader.decoder.layers for reader in readers if reader.decoder is not None]
+    networks = [network for reader in readers for network in (reader.frontend, reader.encoder)]
+    return networks + [reader.decoder.layers for reader in readers if reader.decoder is not None]
 
 
 def _replace(module: nn.Module, kind: type[nn.Module]) -> None:
-    """Put layers of a kind in the place of all linear ones, but not inside modules of libraries, which may look into
-    their layers."""
+    """Replace linear layers by layers of ``kind``, but not inside library modules, which may access their layers."""
     containers = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
     library = type(module).__module__.partition(".")[0] in ("torch", "torchvision")
     if library and not isinstance(module, containers):
@@ -107,7 +106,7 @@ def _replace(module: nn.Module, kind: type[nn.Module]) -> None:
 
 
 def _lower_convolutions(module: nn.Module) -> None:
-    """The convolutions of a ResNet-3D in bfloat16, each with the normalisation after it."""
+    """Convert the convolutions of a ResNet-3D to bfloat16, each fused with the normalisation after it."""
     if not isinstance(module, ResNet3D):
         return
     module.stem, module.stem_bn = _fused(module.stem, module.stem_bn), nn.Identity()

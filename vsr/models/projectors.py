@@ -1,9 +1,9 @@
 """Projectors: encoder states -> fewer vectors of a language model's width, for its prompt.
 
-Frames side by side (Llama-AVSR, Cappellazzo et al. 2024), the mean over frames of one unit (VSP-LLM, Yeo et al. 2024),
-a stride of two (Zero-AVSR, Yeo et al. 2025), or learned queries, more of them where speech is fast (MMS-LLaMA, Yeo et
-al. 2025; `vsr.models.query_projector`). Settings of a kind are a frozen dataclass with ``build(dim, width)``, which
-makes a `Projector`.
+Stacked frames (Llama-AVSR, Cappellazzo et al. 2024), the mean over frames of one unit (VSP-LLM, Yeo et al. 2024), a
+stride of two (Zero-AVSR, Yeo et al. 2025), or learned queries, more for fast speech (MMS-LLaMA, Yeo et al. 2025;
+`vsr.models.query_projector`). Settings of a kind are a frozen dataclass with ``build(dim, width)``, which makes a
+`Projector`.
 
 Shapes: B clips, T frames, D width of the states, N vectors of the longest clip, W width of the language model.
 """
@@ -35,7 +35,7 @@ PROJECTORS: Registry[type[ProjectorPart]] = Registry("projector", "vsr.projector
 
 
 def projector_of(given: Any) -> Any:
-    """The typed settings of {kind: ..., its settings}, or of a name. Raises ValueError."""
+    """The typed settings of a projector, from {kind: ..., its settings} or a name. Raises ValueError."""
     return settings_of(PROJECTORS, *split_kind(given, "projector"))
 
 
@@ -46,19 +46,19 @@ class Projector(nn.Module):
         raise NotImplementedError
 
     def losses(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """What it learns by itself, means over the tokens of the batch; they are added to the loss."""
+        """Auxiliary losses of the projector by name, means over the tokens of the batch."""
         return {}
 
 
 def perceptron(given: int, hidden: int, width: int) -> nn.Module:
-    """One layer, or two with a ReLU between them where ``hidden`` is not 0."""
+    """A linear layer, or two with a ReLU between them if ``hidden`` is not 0."""
     if not hidden:
         return nn.Linear(given, width)
     return nn.Sequential(nn.Linear(given, hidden), nn.ReLU(), nn.Linear(hidden, width))
 
 
 class Stack(Projector):
-    """So many frames side by side, the last ones with zeros after them; then one layer or two."""
+    """Concatenation of every ``frames`` frames, the last ones padded with zeros; then one or two linear layers."""
 
     def __init__(self, dim: int, width: int, frames: int, hidden: int):
         super().__init__()
@@ -73,7 +73,7 @@ class Stack(Projector):
 
 
 class Strided(Projector):
-    """A convolution over 3 frames with a stride of 2, a ReLU and two layers."""
+    """A convolution over 3 frames with a stride of 2, a ReLU and two linear layers."""
 
     def __init__(self, dim: int, width: int, hidden: int):
         super().__init__()
@@ -87,9 +87,9 @@ class Strided(Projector):
 
 
 class Deduplicated(Projector):
-    """The mean over each run of frames that have the same unit; units are the nearest of ``units`` centroids.
+    """The mean over each run of frames with the same unit, the nearest of ``units`` centroids.
 
-    Centroids are fitted to the states of training clips when a run begins (`vsr.training.centroids`).
+    Centroids are fitted to the states of training clips when training begins (`vsr.training.centroids`).
     """
 
     def __init__(self, dim: int, width: int, units: int, hidden: int):
@@ -109,21 +109,21 @@ class Deduplicated(Projector):
 
 def means_of_runs(states: Tensor, units: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """States (B, T, D), units (B, T) and mask (B, T) -> the mean of each run of one unit, (B, N, D), zero on padding,
-    and how many runs there are, (B,)."""
+    and the number of runs, (B,)."""
     begins = torch.ones_like(mask)
     begins[:, 1:] = units[:, 1:] != units[:, :-1]
-    runs = ((begins & mask).cumsum(1) - 1).clamp(min=0)  # padding falls to the last run, with the weight 0
+    runs = ((begins & mask).cumsum(1) - 1).clamp(min=0)  # padding is in the last run, with weight 0
     counts = (begins & mask).sum(1)
-    real = mask[..., None].to(states.dtype)
+    weights = mask[..., None].to(states.dtype)
     sums = states.new_zeros(len(states), int(counts.max()), states.shape[2])
-    sums = sums.scatter_add(1, runs[..., None].expand_as(states), states * real)
-    frames = states.new_zeros(*sums.shape[:2], 1).scatter_add(1, runs[..., None], real)
+    sums = sums.scatter_add(1, runs[..., None].expand_as(states), states * weights)
+    frames = states.new_zeros(*sums.shape[:2], 1).scatter_add(1, runs[..., None], weights)
     return sums / frames.clamp(min=1), counts
 
 
 @dataclass(frozen=True)
 class StackSettings:
-    """As `Stack`: ``hidden`` 0 is one layer."""
+    """Settings of `Stack`; ``hidden`` 0: one layer."""
 
     frames: int = 3
     hidden: int = 0
@@ -137,7 +137,7 @@ class StackSettings:
 
 @dataclass(frozen=True)
 class StridedSettings:
-    """As `Strided`."""
+    """Settings of `Strided`."""
 
     hidden: int = 1024
 
@@ -150,7 +150,7 @@ class StridedSettings:
 
 @dataclass(frozen=True)
 class DedupSettings:
-    """As `Deduplicated`: centroids of the states of so many training ``clips``."""
+    """Settings of `Deduplicated`; ``clips``: number of training clips to whose states centroids are fitted."""
 
     units: int = 200
     hidden: int = 0

@@ -1,4 +1,4 @@
-"""Learned queries that look at the states, more of them where speech is fast: MMS-LLaMA's Q-Former (Yeo et al. 2025).
+"""Learned queries that attend to the states, more of them for fast speech: MMS-LLaMA's Q-Former (Yeo et al. 2025).
 
 Shapes: B clips, T frames, D width of the states, Q queries of the longest clip, W width of the language model.
 """
@@ -20,22 +20,22 @@ from vsr.models.lengths import key_mask, length_mask, zero_padding
 from vsr.models.limits import DROPPED, check_heads, check_sizes
 from vsr.models.projectors import Projector, perceptron
 
-WORDS = "words"  # target: how many words a clip has, (B, 1)
-USUAL = 2.5  # words a second
+WORDS = "words"  # target: number of words of a clip, (B, 1)
+USUAL = 2.5  # speech rate, words per second
 
 
 class QueryProjector(Projector):
-    """So many queries a second, times the speech rate over the usual one (from 1 to ``fastest``), attend to the states.
+    """Queries that attend to the states: ``rate`` per second, times the speech rate over `USUAL` (1 to ``fastest``).
 
-    The speech rate, in words a second, is learned beside the text from the clip's number of words, by a small network
-    on the states without gradient to them.
+    A small network predicts the speech rate, in words per second, from the states without gradient to them; it learns
+    from the number of words of the clips.
 
     Args:
         dim, width: D, W.
-        rate: queries a second at the usual speech rate.
-        most: queries of a clip at most.
-        layers, heads, hidden, dropout: of the attention.
-        fastest: factor at most.
+        rate: queries per second at the usual speech rate.
+        most: greatest number of queries of a clip.
+        layers, heads, hidden, dropout: of the attention layers.
+        fastest: greatest factor for fast speech.
     """
 
     def __init__(
@@ -51,38 +51,38 @@ class QueryProjector(Projector):
         self.out = perceptron(dim, width, width)
 
     def speech_rate(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """States (B, T, D) -> words a second, (B,)."""
+        """States (B, T, D) -> words per second, (B,)."""
         mean = states.detach().sum(1) / lengths[:, None].clamp(min=1)
         return USUAL * F.softplus(self.pace(mean))[:, 0]
 
     @torch.no_grad()
     def counts(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """How many queries each clip has, (B,)."""
+        """Number of queries of each clip, (B,)."""
         factor = (self.speech_rate(states, lengths) / USUAL).clamp(1, self.fastest)
         return (factor * self.rate * lengths / FPS).ceil().long().clamp(1, len(self.queries))
 
     def forward(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         counts = self.counts(states, lengths)
-        own = length_mask(counts, int(counts.max()))
-        x = self.queries[: own.shape[1]].to(states.dtype) * own[..., None]
-        seen = key_mask(length_mask(lengths, states.shape[1]))
+        query_mask = length_mask(counts, int(counts.max()))
+        x = self.queries[: query_mask.shape[1]].to(states.dtype) * query_mask[..., None]
+        state_mask = key_mask(length_mask(lengths, states.shape[1]))
         for layer in self.layers:
-            x = layer(x, states, key_mask(own), seen)
-        return zero_padding(self.out(self.norm(x)), own), counts
+            x = layer(x, states, key_mask(query_mask), state_mask)
+        return zero_padding(self.out(self.norm(x)), query_mask), counts
 
     def losses(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """``speech_rate``: squared error of the logarithm of the words a second, each clip as often as it has tokens,
-        so that it is a mean over the tokens as the head's loss is."""
+        """``speech_rate``: squared error of the logarithm of the words per second, weighted by the number of tokens of
+        each clip, so that it is a mean over tokens like the loss of the head."""
         words = batch.targets[WORDS][:, 0].clamp(min=1)
-        wanted = (words * FPS / batch.lengths).log()
-        found = (self.speech_rate(states, batch.lengths).float() + 1e-4).log()
+        target = (words * FPS / batch.lengths).log()
+        predicted = (self.speech_rate(states, batch.lengths).float() + 1e-4).log()
         counts = (batch.tokens != IGNORE).sum(1) + 1
-        return {"speech_rate": ((found - wanted) ** 2 * counts).sum() / counts.sum()}
+        return {"speech_rate": ((predicted - target) ** 2 * counts).sum() / counts.sum()}
 
 
 @dataclass(frozen=True)
 class QuerySettings:
-    """As `QueryProjector`."""
+    """Settings of `QueryProjector`."""
 
     rate: float = 3.0
     most: int = 96

@@ -11,20 +11,20 @@ A kind of front end, encoder or head is a frozen dataclass of plain numbers whos
 
 Contracts (B batch, T frames, D width, V vocabulary):
 
-- front end: ``build(dim)``; module(video (B, T, 1, 88, 88), zero on padding, mask (B, T)) -> (B, T, D), zero there too;
-  its ``reads`` names another modality of the batch than "video", or several: then its input is
-  `vsr.models.streams.Streams` of those that are there; ``form`` says how it takes sound (`vsr.data.modalities`), and
-  ``whole`` that it reads no clip that lacks one of them;
-- fusion: ``build(dim)``; module(video (B, T, D), sound (B, T, D), mask) -> the two as one (B, T, D), and how much each
-  frame of either is relied on, modality -> (B, T), if it knows; a kind with ``joins = "readers"`` is the config of two
-  whole readers that meet in the search instead (`vsr.models.fusion`);
+- front end: ``build(dim)``; module(video (B, T, 1, 88, 88), zero on padding, mask (B, T)) -> (B, T, D), also zero on
+  padding; its ``reads`` names another modality of the batch than "video", or several: then its input is
+  `vsr.models.streams.Streams` of the modalities that the batch has; ``form`` names the form of sound that it reads
+  (`vsr.data.modalities`), and with ``whole`` every clip must have all of its modalities;
+- fusion: ``build(dim)``; module(video (B, T, D), sound (B, T, D), mask) -> fused features (B, T, D), and, where the
+  fusion estimates it, the reliability of each frame of either stream, modality -> (B, T); a kind with
+  ``joins = "readers"`` is the config of two whole readers that the search combines instead (`vsr.models.fusion`);
 - encoder: ``build(dim)``; module(features (B, T, D), mask) -> states (B, T, D), zero on padding;
 - head (`vsr.models.heads.HeadSettings`): ``tokenizer(shared)``, ``targets(clip, frames, tokenizer)`` -> its own targets
-  by name, ``build(dim, vocab_size)``; module.loss(states, batch) -> scalar, or "loss" and further figures, means over
-  module.counted ("clips", or the name of a target whose known values are counted);
-  module.search(states, lengths, nbest) -> for each clip `vsr.text.hypothesis.Hypothesis`, best first.
+  by name, ``build(dim, vocab_size)``; module.loss(states, batch) -> a scalar, or a mapping with "loss" and further
+  figures, means over module.counted ("clips", or the name of a target whose known values are counted);
+  module.search(states, lengths, nbest) -> a list of `vsr.text.hypothesis.Hypothesis` for each clip, best first.
 
-`docs/extending.md` shows each in one file from outside of the package.
+`docs/extending.md` has an example of each, in one file outside of the package.
 """
 
 from __future__ import annotations
@@ -64,31 +64,31 @@ HEADS: Registry[type[HeadPart]] = Registry("head", "vsr.heads", "vsr.models.head
 
 
 def reads_of(part: Part | type[Part]) -> Read:
-    """What of a batch a front end of these settings, or of this kind, reads."""
+    """The modality, or modalities, that a front end of these settings, or of this kind, reads."""
     return getattr(part, "reads", VIDEO)
 
 
 def sound_form_of(part: Part) -> str:
-    """How a front end of these settings takes sound, if it hears."""
+    """The form of sound that a front end of these settings reads, if it reads sound."""
     return getattr(part, "form", MEL)
 
 
 def reads_wholes(part: Part) -> bool:
-    """Whether a front end of these settings reads no clip that lacks one of its modalities."""
+    """Whether a front end of these settings needs all of its modalities in every clip."""
     return getattr(part, "whole", False)
 
 
 def settings_of(registry: Registry, kind: str, given: Mapping[str, Any]) -> Any:
-    """The typed settings of a kind. Raises ValueError for a kind or a setting that is not known."""
-    made = registry[kind]
+    """The typed settings of a kind. Raises ValueError for an unknown kind or setting."""
+    settings_class = registry[kind]
     try:
-        return made(**given)
+        return settings_class(**given)
     except TypeError as error:
         raise ValueError(f"{registry.what} {kind}: {error}") from error
 
 
 def split_kind(given: str | Mapping[str, Any], what: str) -> tuple[str, dict[str, Any]]:
-    """A name, or a mapping with "kind" and settings -> the name, and the settings."""
+    """A name, or a mapping with "kind" and settings -> the kind's name, and the settings."""
     if isinstance(given, str):
         return given, {}
     settings = dict(given)

@@ -1,7 +1,7 @@
-"""Transformer encoder with relative positions: features (B, T, D) -> states, as RAVEn has it (Haliassos et al. 2023).
+"""Transformer encoder of RAVEn, with relative positions (Haliassos et al. 2023): features (B, T, D) -> states.
 
-Attention after a layer normalisation, a feed-forward network after a batch normalisation (in USR after a layer
-normalisation), what each adds scaled by a learned number for every channel (LayerScale, Touvron et al. 2021).
+Attention after layer normalisation, a feed-forward network after batch normalisation (in USR after layer
+normalisation); a learned factor per channel scales the output of each (LayerScale, Touvron et al. 2021).
 
 Shapes: B batch, T video frames, D model width.
 """
@@ -15,11 +15,11 @@ from vsr.models.attention import RelativeAttention
 from vsr.models.lengths import gather_frames, key_mask, scatter_frames, zero_padding
 
 NORMS = ("batch", "layer")  # before the feed-forward networks
-SCALE = 0.1  # what every learned scale begins with
+SCALE = 0.1  # initial value of every learned scale
 
 
 class RelativeLayer(nn.Module):
-    """Attention and feed-forward, each normalised before, scaled and residual."""
+    """Attention and feed-forward, each pre-norm, scaled and residual."""
 
     def __init__(self, dim: int, heads: int, hidden: int, dropout: float, eps: float, norm: str):
         super().__init__()
@@ -37,13 +37,13 @@ class RelativeLayer(nn.Module):
         """x (B, T, D), mask (B, T) True on real frames -> (B, T, D)."""
         attended = self.attention(self.norm_attention(x), key_mask(mask))
         x = x + self.dropout(self.scale_attention * attended)
-        # Statistics over real frames only: a batch's padding must not change what the others are divided by.
+        # Statistics over real frames only, so that padding does not change the normalisation of other clips.
         normed = self.norm_feed_forward(gather_frames(x, mask))
         return x + scatter_frames(self.dropout(self.scale_feed_forward * self.feed_forward(normed)), mask)
 
 
 class RelativeTransformer(nn.Module):
-    """Stack of such layers with a final normalisation.
+    """Stack of `RelativeLayer`s with a final normalisation.
 
     Args:
         dim: model width D.

@@ -1,7 +1,7 @@
 """Fusions that score the reliability of each stream, frame by frame, before they join lips and sound.
 
-Both add what they score to what they scored, so that nothing is lost where a score is 0. Unlike the published code they
-normalise each frame by itself (LayerNorm, not BatchNorm), so that padding changes nothing.
+Both multiply features by 1 + the score, so that nothing is lost where a score is 0. Unlike the published code they
+normalise each frame separately (LayerNorm, not BatchNorm), so that padding changes nothing.
 
 Shapes: video, sound (B, T, D); mask (B, T).
 """
@@ -32,14 +32,14 @@ class ReliabilityScore(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths[1:-1])
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        for place, convolution in enumerate(self.convolutions):
+        for index, convolution in enumerate(self.convolutions):
             x = convolution(zero_padding(x, mask).transpose(1, 2)).transpose(1, 2)
-            x = F.relu(self.norms[place](x)) if place < len(self.norms) else x
+            x = F.relu(self.norms[index](x)) if index < len(self.norms) else x
         return x.sigmoid()
 
 
 class RelScoreFusion(nn.Module):
-    """AV-RelScore (Hong et al. 2023): each stream times 1 + its score, then both side by side and a linear layer."""
+    """AV-RelScore (Hong et al. 2023): each stream times 1 + its score, then a linear layer on their concatenation."""
 
     def __init__(self, dim: int, hidden: int, kernel: int):
         super().__init__()
@@ -48,14 +48,14 @@ class RelScoreFusion(nn.Module):
 
     def forward(self, video: Tensor, sound: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         streams = {VIDEO: video, SOUND: sound}
-        scores = {name: self.scores[name](own, mask) for name, own in streams.items()}
-        both = torch.cat([own * (1 + scores[name]) for name, own in streams.items()], -1)
-        return zero_padding(self.out(both), mask), {name: own.mean(-1) for name, own in scores.items()}
+        scores = {name: self.scores[name](stream, mask) for name, stream in streams.items()}
+        scored = torch.cat([stream * (1 + scores[name]) for name, stream in streams.items()], -1)
+        return zero_padding(self.out(scored), mask), {name: score.mean(-1) for name, score in scores.items()}
 
 
 class VCafeFusion(nn.Module):
-    """V-CAFE (Hong et al. 2022): sound asks the video what it means, and the answer scores the sound; the sound times
-    1 + its score, then both side by side and a linear layer."""
+    """V-CAFE (Hong et al. 2022): cross-attention from sound to video gives a score of the sound; then a linear layer on
+    the concatenation of the video and the sound times 1 + its score."""
 
     def __init__(self, dim: int, heads: int):
         super().__init__()
@@ -67,15 +67,15 @@ class VCafeFusion(nn.Module):
 
     def forward(self, video: Tensor, sound: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         score = self.score(video, sound, mask)
-        both = torch.cat([video, sound * (1 + score)], -1)
-        return zero_padding(self.out(both), mask), {SOUND: score.mean(-1)}
+        scored = torch.cat([video, sound * (1 + score)], -1)
+        return zero_padding(self.out(scored), mask), {SOUND: score.mean(-1)}
 
     def score(self, video: Tensor, sound: Tensor, mask: Tensor) -> Tensor:
-        """How much each number of the sound is relied on, (B, T, D) in (0, 1)."""
-        asked = ((self.query, sound), (self.key, video), (self.value, video))
-        q, k, v = (self._split(layer(own)) for layer, own in asked)
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=key_mask(mask)).transpose(1, 2).flatten(2)
-        x = zero_padding(self.answer(seen), mask).transpose(1, 2)
+        """Reliability of each channel of the sound, (B, T, D) in (0, 1)."""
+        projections = ((self.query, sound), (self.key, video), (self.value, video))
+        q, k, v = (self._split(layer(stream)) for layer, stream in projections)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=key_mask(mask)).transpose(1, 2).flatten(2)
+        x = zero_padding(self.answer(attended), mask).transpose(1, 2)
         return self.second(F.relu(self.first(x))).transpose(1, 2).sigmoid()
 
     def _split(self, x: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class VCafeFusion(nn.Module):
 @FUSIONS.register("relscore")
 @dataclass(frozen=True)
 class RelScoreSettings:
-    """As `RelScoreFusion` takes them; ``hidden`` 0: twice the width, as published."""
+    """Settings of `RelScoreFusion`; ``hidden`` 0: twice the width, as published."""
 
     hidden: int = 0
     kernel: int = 7
@@ -105,7 +105,7 @@ class RelScoreSettings:
 @FUSIONS.register("vcafe")
 @dataclass(frozen=True)
 class VCafeSettings:
-    """As `VCafeFusion` takes them."""
+    """Settings of `VCafeFusion`."""
 
     heads: int = 4
 

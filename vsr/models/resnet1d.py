@@ -1,6 +1,6 @@
-"""ResNet-1D front end: the wave itself -> features, one for each video frame.
+"""ResNet-1D front end: waveform -> features, one per video frame.
 
-One wide convolution, then a ResNet-18 over time, as auto_avsr, RAVEn and USR hear (Petridis et al. 2018).
+A wide convolution, then a ResNet-18 over time, as in auto_avsr, RAVEn and USR (Petridis et al. 2018).
 
 Shapes: B batch, T video frames, D width, C channels, N positions, R of them in a frame. Sound is (B, T, 640).
 """
@@ -31,7 +31,7 @@ def normed(norm: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
 
 
 class TimeBlock(nn.Module):
-    """Two convolutions of three positions and a short cut: (B, C, N), mask (B, N) of the output -> (B, C', N')."""
+    """Residual block of two convolutions of width 3: x (B, C, N), mask of the output (B, N') -> (B, C', N')."""
 
     def __init__(self, channels_in: int, channels: int, stride: int, activation: str):
         super().__init__()
@@ -59,9 +59,9 @@ class ResNet1D(nn.Module):
     Args:
         dim: width D of the output.
         width: channels of the first stage; published checkpoints have 64 and double it three times.
-        blocks: blocks of each of the four stages, of which all but the first halve the rate.
-        activation: "silu", or "prelu" with a slope for each channel.
-        normalise: each clip's wave is brought to mean 0 and variance 1 first.
+        blocks: blocks of each of the four stages; all stages but the first halve the rate.
+        activation: "silu", or "prelu" with a slope per channel.
+        normalise: normalise the wave of each clip to mean 0 and variance 1.
     """
 
     def __init__(self, dim: int, width: int, blocks: tuple[int, ...], activation: str, normalise: bool):
@@ -91,12 +91,12 @@ class ResNet1D(nn.Module):
 
 
 def _within(mask: Tensor, x: Tensor) -> Tensor:
-    """Mask (B, T) at the rate of x (B, C, R T): (B, R T)."""
+    """Mask (B, T) repeated to the rate of x (B, C, R T): (B, R T)."""
     return mask.repeat_interleave(x.shape[-1] // mask.shape[1], 1)
 
 
 def even(sound: Tensor, mask: Tensor) -> Tensor:
-    """Each clip's wave (T, 640) with mean 0 and variance 1 over its own frames, zero on padding."""
+    """Waves (B, T, 640), each normalised to mean 0 and variance 1 over its real frames, zero on padding."""
     count = (mask.sum(1) * SAMPLES_PER_FRAME).clamp(min=1)[:, None, None]
     centred = zero_padding(sound - sound.sum((1, 2), keepdim=True) / count, mask)
     return centred / torch.sqrt(centred.square().sum((1, 2), keepdim=True) / count + LEAST)
@@ -105,7 +105,7 @@ def even(sound: Tensor, mask: Tensor) -> Tensor:
 @FRONTENDS.register("resnet1d")
 @dataclass(frozen=True)
 class ResNet1DSettings:
-    """As `ResNet1D` takes them."""
+    """Settings of `ResNet1D`."""
 
     width: int = 64
     blocks: tuple[int, ...] = (2, 2, 2, 2)

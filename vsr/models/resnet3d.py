@@ -1,6 +1,6 @@
 """ResNet-3D front end: mouth video (B, T, 1, 88, 88) -> features (B, T, D).
 
-One convolution over space and time, then a ResNet-18 on each frame (Stafylakis and Tzimiropoulos 2017): the front end
+A convolution over space and time, then a ResNet-18 on each frame (Stafylakis and Tzimiropoulos 2017): the front end
 of most published lip readers. Shapes: B batch, T frames, C channels, S side in pixels.
 """
 
@@ -17,7 +17,7 @@ ACTIVATIONS = {"silu": lambda channels: nn.SiLU(), "prelu": nn.PReLU}  # by chan
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a short cut (He et al. 2016), (N, C, S, S) -> (N, C', S', S')."""
+    """Residual block of two 3x3 convolutions (He et al. 2016), (N, C, S, S) -> (N, C', S', S')."""
 
     def __init__(self, channels_in: int, channels: int, stride: int, activation: str):
         super().__init__()
@@ -46,12 +46,12 @@ class ResNet3D(nn.Module):
         dim: width D of the output.
         width: channels of the first stage; published checkpoints have 64 and double it three times.
         blocks: blocks of each of the four stages.
-        activation: "silu", or "prelu" with a slope for each channel.
+        activation: "silu", or "prelu" with a slope per channel.
     """
 
     def __init__(self, dim: int, width: int = 64, blocks: tuple[int, ...] = (2, 2, 2, 2), activation: str = "silu"):
         super().__init__()
-        # A Conv3d with one input channel is a Conv2d over stacked frames, which CPUs run several times faster.
+        # A Conv3d with one input channel equals a Conv2d over stacked frames, which is several times faster on CPUs.
         self.stem = nn.Conv2d(FRAMES, width, 7, 2, 3, bias=False)
         self.stem_bn = nn.BatchNorm2d(width)
         self.stem_act = ACTIVATIONS[activation](width)
@@ -65,7 +65,7 @@ class ResNet3D(nn.Module):
         self.project = nn.Linear(channels_in, dim)
 
     def forward(self, video: Tensor, mask: Tensor) -> Tensor:
-        """video (B, T, 1, 88, 88), zero where mask (B, T) is False -> (B, T, D), zero there too."""
+        """video (B, T, 1, 88, 88), zero where mask (B, T) is False -> (B, T, D), also zero there."""
         length, half = video.shape[1], FRAMES // 2
         padded = F.pad(video[:, :, 0], (0, 0, 0, 0, half, half))
         stacked = torch.stack([padded[:, f : f + length] for f in range(FRAMES)], dim=2)

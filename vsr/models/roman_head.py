@@ -1,4 +1,4 @@
-"""A CTC head over Latin letters, whatever the language of a clip is: the romaniser of Zero-AVSR (Yeo et al. 2025).
+"""A CTC head over Latin letters for clips of any language: the romaniser of Zero-AVSR (Yeo et al. 2025).
 
 Shapes: D width, V vocabulary.
 """
@@ -21,7 +21,7 @@ class RomanTokenizer(CharTokenizer):
     """Characters of the text in Latin letters."""
 
     def encode(self, text: str) -> list[int]:
-        """Ids of the romanised text. Raises VsrError bad_manifest for a letter that is not known."""
+        """Ids of the romanised text. Raises VsrError bad_manifest for an unknown letter."""
         try:
             return super().encode(romanised(text))
         except ValueError as error:
@@ -31,16 +31,16 @@ class RomanTokenizer(CharTokenizer):
 @HEADS.register("roman_ctc")
 @dataclass(frozen=True)
 class RomanCTCSettings(HeadSettings):
-    """A head that spells every language alike, so that clips of one teach the others."""
+    """A head with one alphabet for all languages, so that they share training data."""
 
     def tokenizer(self, shared: Any) -> RomanTokenizer:
-        """Its own."""
+        """The tokenizer of Latin letters."""
         return RomanTokenizer()
 
     def targets(self, clip: Clip, frames: int, tokenizer: RomanTokenizer) -> dict[str, Target]:
         """``tokens`` of the romanised text, and ``frame_tokens``."""
-        made = text_targets(clip, frames, tokenizer)
-        return {name: made[name] for name in (TOKENS, FRAME_TOKENS)}
+        targets = text_targets(clip, frames, tokenizer)
+        return {name: targets[name] for name in (TOKENS, FRAME_TOKENS)}
 
     def build(self, dim: int, vocab_size: int) -> CTCHead:
         return CTCHead(dim, self.tokenizer(None).vocab_size)

@@ -1,6 +1,6 @@
-"""Log-mel sound -> features, one for each video frame.
+"""Log-mel sound -> features, one per video frame.
 
-Shapes: B batch, T video frames, D width. Sound is (B, T, 4, 80): four mel frames a video frame
+Shapes: B batch, T video frames, D width. Sound is (B, T, 4, 80): four mel frames per video frame
 (`vsr.data.sound_input`).
 """
 
@@ -22,7 +22,7 @@ from vsr.models.registry import FRONTENDS
 
 
 class MelConvolutions(nn.Module):
-    """Two convolutions that halve the rate from 100 to 25 Hz, then residual ones: sound (B, T, 4, 80), mask (B, T) ->
+    """Two convolutions of stride 2, from 100 to 25 Hz, then residual convolutions: sound (B, T, 4, 80), mask (B, T) ->
     (B, T, D), zero on padding."""
 
     def __init__(self, dim: int, width: int, layers: int, kernel: int, dropout: float):
@@ -44,8 +44,8 @@ class MelConvolutions(nn.Module):
 
 
 class MelStack(nn.Module):
-    """The four mel frames of a video frame side by side, as AV-HuBERT takes them (Shi et al. 2022): sound
-    (B, T, 4, 80), mask (B, T) -> (B, T, D), zero on padding."""
+    """The four mel frames of a video frame concatenated, as in AV-HuBERT (Shi et al. 2022): sound (B, T, 4, 80), mask
+    (B, T) -> (B, T, D), zero on padding."""
 
     def __init__(self, dim: int):
         super().__init__()
@@ -58,7 +58,7 @@ class MelStack(nn.Module):
 @FRONTENDS.register("mel")
 @dataclass(frozen=True)
 class MelSettings:
-    """As `MelConvolutions` takes them."""
+    """Settings of `MelConvolutions`."""
 
     width: int = 192
     layers: int = 2
@@ -76,7 +76,7 @@ class MelSettings:
 @FRONTENDS.register("mel_stack")
 @dataclass(frozen=True)
 class MelStackSettings:
-    """`MelStack` has no settings."""
+    """Settings of `MelStack`, which has none."""
 
     reads = SOUND
 

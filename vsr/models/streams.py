@@ -1,4 +1,4 @@
-"""Several modalities of the same clips, as a front end that reads more than one takes them.
+"""Several modalities of the same clips: the input of a front end that reads more than one.
 
 Shapes: B clips, T video frames.
 """
@@ -24,7 +24,7 @@ class Streams:
     present: dict[str, Tensor] = field(default_factory=dict)
 
     def has(self, modality: str, clips: int, device: torch.device) -> Tensor:
-        """(B,) bool: all clips have what is in ``inputs`` unless ``present`` says otherwise."""
+        """(B,) bool, the clips that have a modality: by default all, if it is in ``inputs``."""
         if modality in self.present:
             return self.present[modality]
         return torch.full((clips,), modality in self.inputs, dtype=torch.bool, device=device)
@@ -34,23 +34,23 @@ Given: TypeAlias = "Tensor | Streams"  # video alone, or several modalities
 
 
 def streams_of(given: Given) -> Streams:
-    """What a tensor of video means beside others: it alone is there."""
+    """A tensor of video as `Streams` with no other modality; `Streams` unchanged."""
     return Streams({VIDEO: given}) if isinstance(given, Tensor) else given
 
 
 def taken(batch: Batch, modalities: tuple[str, ...]) -> Streams:
-    """Those of a batch's modalities that a model reads."""
-    inputs = {name: own for name, own in batch.inputs.items() if name in modalities}
+    """The modalities of a batch that a model reads, as `Streams`."""
+    inputs = {name: x for name, x in batch.inputs.items() if name in modalities}
     return Streams(inputs, {name: batch.has(name) for name in modalities})
 
 
 def frames_in(given: Given) -> int:
-    """T, with padding."""
+    """The number of frames T, padding included."""
     return given.shape[1] if isinstance(given, Tensor) else next(iter(given.inputs.values())).shape[1]
 
 
 def without_padding(given: Given, mask: Tensor) -> Given:
-    """The same with zeros where ``mask`` (B, T) is False."""
+    """The inputs with zeros where ``mask`` (B, T) is False."""
     if isinstance(given, Tensor):
         return zero_padding(given, mask)
-    return Streams({name: zero_padding(own, mask) for name, own in given.inputs.items()}, given.present)
+    return Streams({name: zero_padding(x, mask) for name, x in given.inputs.items()}, given.present)

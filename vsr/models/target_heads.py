@@ -1,8 +1,10 @@
 """A head that predicts speech units from the video: SyncVSR's audio tokens, LMDecoder's speech units.
 
-SyncVSR (Ahn et al. 2024) adds such a cross-entropy to CTC, 4 tokens a frame of each of 2 codebooks of 320; LMDecoder's
-first stage (Yeo et al. 2024) predicts speech units alone. Which units they are the folder says: k-means of MFCCs or of
-HuBERT, or a quantiser's. Shapes: B clips, T frames, D width, N units a frame, G codebooks, K units of each.
+SyncVSR (Ahn et al. 2024) adds such a cross-entropy to CTC, 4 tokens per frame from each of 2 codebooks of 320;
+LMDecoder's first stage (Yeo et al. 2024) predicts speech units alone. Units are those of the folder: k-means of MFCCs
+or of HuBERT, or codes of a quantiser.
+
+Shapes: B clips, T frames, D width, N units per frame, G codebooks of K units.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ class FrameUnitHead(nn.Linear):
     """States -> logits of the units of each frame."""
 
     counted = UNITS
-    writes = False  # no text
+    writes = False  # outputs no text
 
     def __init__(self, dim: int, per_frame: int, groups: int, size: int):
         super().__init__(dim, per_frame * groups * size)
@@ -43,7 +45,7 @@ class FrameUnitHead(nn.Linear):
         return super().forward(states).unflatten(-1, self.sizes)
 
     def loss(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy, mean over the known units, and the share of them that is right."""
+        """Cross-entropy, mean over the known units, and ``accuracy``, the share of correct ones."""
         known = batch.targets[UNITS]
         logits = self(states).float()
         total = F.cross_entropy(logits.movedim(-1, 1), known, ignore_index=IGNORE, reduction="sum")
@@ -51,25 +53,25 @@ class FrameUnitHead(nn.Linear):
         return {"loss": total / count.clamp(min=1), "accuracy": 1 - wrong / count.clamp(min=1)}
 
     def errors(self, logits: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """How many known units (B, T, N, G) are not the likeliest, and how many are known."""
-        there = known != IGNORE
-        return ((logits.argmax(-1) != known) & there).sum(), there.sum()
+        """(errors, count) of the likeliest units, over the known units (B, T, N, G)."""
+        is_known = known != IGNORE
+        return ((logits.argmax(-1) != known) & is_known).sum(), is_known.sum()
 
     @torch.no_grad()
     def measured(self, states: Tensor, batch: Batch) -> tuple[int, int]:
-        """(units wrong, units) of a batch, for validation."""
+        """(wrong units, units) of a batch, for validation."""
         wrong, count = self.errors(self(states), batch.targets[UNITS])
         return int(wrong), int(count)
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
-        """Units are no text: nothing."""
+        """No hypotheses, as units are no text."""
         return [[] for _ in lengths]
 
 
 @HEADS.register("frame_units")
 @dataclass(frozen=True)
 class FrameUnitSettings(HeadSettings):
-    """As `read_frame_units` takes them: ``name`` in the files of ``folder``, ``per_frame`` x ``groups`` units below
+    """Settings of `FrameUnitHead`: ``name`` in the files of ``folder``, ``per_frame`` x ``groups`` units below
     ``size`` for each frame."""
 
     folder: str = "data/features"
@@ -82,14 +84,14 @@ class FrameUnitSettings(HeadSettings):
         check_sizes(self, size=COUNT, per_frame=COUNT, groups=COUNT)
 
     def tokenizer(self, shared: Any) -> Any:
-        """None of its own; what is predicted is no text."""
+        """The shared one, which is not used: units are no text."""
         return shared
 
     def targets(self, clip: Clip, frames: int, tokenizer: Any) -> dict[str, Target]:
-        """``units`` (T, N, G), which follow when frames are moved."""
+        """``units`` (T, N, G), one row per frame, so that they follow augmentation in time."""
         c = self
-        found = read_frame_units(c.folder, clip, c.name, frames, c.per_frame, c.groups, c.size)
-        return {UNITS: Target(found, per_frame=True)}
+        units = read_frame_units(c.folder, clip, c.name, frames, c.per_frame, c.groups, c.size)
+        return {UNITS: Target(units, per_frame=True)}
 
     def build(self, dim: int, vocab_size: int) -> FrameUnitHead:
         return FrameUnitHead(dim, self.per_frame, self.groups, self.size)

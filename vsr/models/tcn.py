@@ -1,6 +1,6 @@
 """Temporal convolutional encoders with kernels of several widths: MS-TCN and the densely connected DC-TCN.
 
-Martinez et al. 2020 (MS-TCN), Ma et al. 2021 (DC-TCN). Shapes: B clips, T frames, D width; inside (B, C, T).
+Martinez et al. 2020 (MS-TCN), Ma et al. 2021 (DC-TCN). Shapes: B clips, T frames, D width; internally (B, C, T).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from vsr.models.limits import DROPPED, check_sizes
 from vsr.models.registry import ENCODERS
 from vsr.models.temporal_convolution import ACTIVATIONS, ConvUnit, FrameNorm, MultiScaleLayer
 
-SQUEEZED = 16  # channels of the input for one of the gate's, in DC-TCN
+SQUEEZED = 16  # reduction of the channels in the squeeze gate of DC-TCN
 
 
 class MultiScaleTCN(nn.Module):
-    """`MultiScaleLayer` after layer, each with twice the dilation of the one before; then a projection to D."""
+    """A stack of `MultiScaleLayer`, each with twice the dilation of the previous one; then a projection to D."""
 
     def __init__(self, dim: int, width: int, layers: int, kernels: Sequence[int], act: str, dropout: float):
         super().__init__()
@@ -40,8 +40,8 @@ class MultiScaleTCN(nn.Module):
 
 
 class DenseTCN(nn.Module):
-    """Blocks of `MultiScaleLayer` that each read all that the block has made so far; between the blocks the channels
-    are reduced to ``reduced``, after the last they are projected to D."""
+    """Densely connected blocks of `MultiScaleLayer`, each of which reads the input and earlier outputs of its block;
+    channels are reduced to ``reduced`` before each block and projected to D after the last."""
 
     def __init__(
         self, dim: int, growth: int, blocks: Sequence[int], reduced: int, kernels: Sequence[int],
@@ -50,7 +50,7 @@ class DenseTCN(nn.Module):
         super().__init__()
         self.reduce, self.blocks, channels = nn.ModuleList(), nn.ModuleList(), dim
         for count in blocks:
-            # the first reduction has PReLU in the published code, whatever the others have
+            # in the published code the first reduction always has PReLU
             self.reduce.append(ConvUnit(channels, reduced, act=act if len(self.reduce) else "prelu"))
             self.blocks.append(
                 nn.ModuleList(
@@ -76,16 +76,16 @@ class DenseTCN(nn.Module):
 
 
 class _Kernels:
-    """What both kinds check of their kernels."""
+    """Checks of the kernels that both kinds share."""
 
     kernels: tuple[int, ...]
     activation: str
 
     def _check(self, name: str, channels: int, *lists: str) -> None:
-        for own in lists:
-            object.__setattr__(self, own, tuple(getattr(self, own)))
-            if not getattr(self, own) or not all(count in COUNT for count in getattr(self, own)):
-                raise ValueError(f"{own} is {list(getattr(self, own))}: give at least one, each 1 or more")
+        for setting in lists:
+            object.__setattr__(self, setting, tuple(getattr(self, setting)))
+            if not getattr(self, setting) or not all(count in COUNT for count in getattr(self, setting)):
+                raise ValueError(f"{setting} is {list(getattr(self, setting))}: give at least one, each 1 or more")
         if any(kernel % 2 == 0 for kernel in self.kernels):
             raise ValueError(f"kernels is {list(self.kernels)}: each must be odd, as one without a middle shifts")
         if channels % len(self.kernels):
@@ -97,7 +97,7 @@ class _Kernels:
 @ENCODERS.register("tcn")
 @dataclass(frozen=True)
 class TCNSettings(_Kernels):
-    """As `MultiScaleTCN` takes them; as published by Martinez et al. 2020. One kernel makes a plain TCN."""
+    """Settings of `MultiScaleTCN`; defaults of Martinez et al. 2020. One kernel makes a plain TCN."""
 
     width: int = 768
     layers: int = 4
@@ -116,7 +116,7 @@ class TCNSettings(_Kernels):
 @ENCODERS.register("dctcn")
 @dataclass(frozen=True)
 class DenseTCNSettings(_Kernels):
-    """As `DenseTCN` takes them; as published by Ma et al. 2022."""
+    """Settings of `DenseTCN`; defaults of Ma et al. 2022."""
 
     growth: int = 384
     blocks: tuple[int, ...] = (3, 3, 3, 3)

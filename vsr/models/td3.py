@@ -1,8 +1,8 @@
-"""TD3Net's back end: densely connected convolutions over time, of several dilations at once, without blind spots.
+"""TD3Net's back end: densely connected temporal convolutions of several dilations, without blind spots.
 
-Lee et al. (TD3Net, after D3Net by Takahashi and Mitsufuji 2021). Where a dense network reads its input by a dilated
-kernel, frames between the kernel's places are not seen; here what a dilation of 2^i reads has been through all smaller
-ones. Shapes: B clips, T frames, D width, g growth; inside (B, C, T).
+Lee et al. (TD3Net, after D3Net by Takahashi and Mitsufuji 2021). A dilated kernel skips the frames between its taps;
+here the input of a dilation of 2^i has passed through all smaller dilations. Shapes: B clips, T frames, D width, g
+growth; internally (B, C, T).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from vsr.models.limits import DROPPED, check_sizes
 from vsr.models.registry import ENCODERS
 from vsr.models.temporal_convolution import ConvUnit
 
-GROUPS = 5  # of g channels, in a block
-NARROW = 4  # times g: what a block reads at most
+GROUPS = 5  # groups of g channels in a block
+NARROW = 4  # times g: greatest number of input channels of a block
 KERNEL, MOMENTUM = 3, 0.01
 
 
 class TD2Block(nn.Module):
-    """(B, C, T) -> (B, 5 g // 2, T). Group i, once it is whole, adds to every later one by a dilation of 2^(i+1)."""
+    """(B, C, T) -> (B, 5 g // 2, T). Each complete group i feeds all later ones, with dilation 2^(i+1)."""
 
     def __init__(self, channels: int, growth: int, dropout: float):
         super().__init__()
@@ -40,15 +40,15 @@ class TD2Block(nn.Module):
 
     @staticmethod
     def width(growth: int) -> int:
-        """Channels of its output."""
+        """Number of output channels."""
         return GROUPS * growth // 2
 
     def groups(self, x: Tensor, mask: Tensor) -> Tensor:
-        """All groups before they are reduced, (B, 5 g, T)."""
+        """All groups before the reduction, (B, 5 g, T)."""
         x = self.first(x if self.narrow is None else self.narrow(x, mask), mask)
         for i, further in enumerate(self.further):
-            own, later = x[:, : (i + 1) * self.growth], x[:, (i + 1) * self.growth :]
-            x = torch.cat([own, later + further(own[:, -self.growth :], mask)], 1)
+            complete, later = x[:, : (i + 1) * self.growth], x[:, (i + 1) * self.growth :]
+            x = torch.cat([complete, later + further(complete[:, -self.growth :], mask)], 1)
         return x
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -56,15 +56,16 @@ class TD2Block(nn.Module):
 
 
 class TD3Block(nn.Module):
-    """`TD2Block` after block, each reads all that is there so far; then the channels divided by ``divisor``."""
+    """Densely connected `TD2Block`s, each of which reads the input and all earlier outputs; then a reduction of the
+    channels by ``divisor``."""
 
     def __init__(self, channels: int, growth: int, blocks: int, divisor: int, dropout: float):
         super().__init__()
-        each = TD2Block.width(growth)
-        self.blocks = nn.ModuleList(TD2Block(channels + i * each, growth, dropout) for i in range(blocks))
-        made = channels + blocks * each
-        self.width = made // divisor
-        self.reduce = ConvUnit(made, self.width, dropout=dropout, momentum=MOMENTUM)
+        block_width = TD2Block.width(growth)
+        self.blocks = nn.ModuleList(TD2Block(channels + i * block_width, growth, dropout) for i in range(blocks))
+        total_width = channels + blocks * block_width
+        self.width = total_width // divisor
+        self.reduce = ConvUnit(total_width, self.width, dropout=dropout, momentum=MOMENTUM)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         for block in self.blocks:
@@ -73,20 +74,20 @@ class TD3Block(nn.Module):
 
 
 class TD3(nn.Module):
-    """`TD3Block` after block, halved in between, then a projection to D.
+    """A stack of `TD3Block`, each but the last halving the channels; then a projection to D.
 
     Args:
         dim: D.
         growth: g.
-        blocks: of `TD2Block` in each `TD3Block`.
+        blocks: number of `TD2Block` in each `TD3Block`.
         dropout: after every convolution.
     """
 
     def __init__(self, dim: int, growth: int, blocks: Sequence[int], dropout: float):
         super().__init__()
         self.parts, channels = nn.ModuleList(), dim
-        for place, count in enumerate(blocks):
-            self.parts.append(TD3Block(channels, growth, count, 1 if place == len(blocks) - 1 else 2, dropout))
+        for index, count in enumerate(blocks):
+            self.parts.append(TD3Block(channels, growth, count, 1 if index == len(blocks) - 1 else 2, dropout))
             channels = self.parts[-1].width
         self.out = nn.Linear(channels, dim)
 
@@ -101,7 +102,7 @@ class TD3(nn.Module):
 @ENCODERS.register("td3")
 @dataclass(frozen=True)
 class TD3Settings:
-    """As `TD3` takes them; those of the published base, its best has a ``growth`` of 48."""
+    """Settings of `TD3`; defaults are those of the published base model, the best one has a ``growth`` of 48."""
 
     growth: int = 36
     blocks: tuple[int, ...] = (10, 10, 10, 10)

@@ -1,4 +1,4 @@
-"""Convolutions over time whose result does not depend on padding; what TCN, DC-TCN and TD3 are built of.
+"""Temporal convolutions whose output does not depend on padding: the parts of TCN, DC-TCN and TD3.
 
 Shapes: B clips, C channels, T frames; mask (B, T) True on real frames.
 """
@@ -16,14 +16,14 @@ ACTIVATIONS = ("prelu", "silu", "relu")
 
 
 def activation(name: str, channels: int) -> nn.Module:
-    """PReLU has a slope for each channel."""
+    """The activation of that name; PReLU has a slope per channel."""
     return nn.PReLU(channels) if name == "prelu" else {"silu": nn.SiLU, "relu": nn.ReLU}[name]()
 
 
 class FrameNorm(nn.BatchNorm1d):
-    """Batch normalisation over the real frames: x (B, C, T), mask (B, T) -> (B, C, T), anything on padding.
+    """Batch normalisation over the real frames: x (B, C, T), mask (B, T) -> (B, C, T), arbitrary on padding.
 
-    Statistics over padding would make a clip depend on what it is beside (the published codes do so).
+    With statistics over padding, as in the published code, a clip would depend on the other clips of its batch.
     """
 
     def over(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -33,13 +33,13 @@ class FrameNorm(nn.BatchNorm1d):
 
 
 class ConvUnit(nn.Module):
-    """Convolution of the same length, batch normalisation, activation, dropout: (B, C, T) -> (B, C', T), zero on
-    padding, which is therefore what the next one reads at a clip's ends, alone or not.
+    """Convolution, batch normalisation, activation, dropout: (B, C, T) -> (B, C', T), zero on padding, so that the next
+    convolution reads zeros after a clip's end, whatever the batch.
 
     Args:
         channels, out: C and C'.
-        kernel, dilation: frames that are read (odd), and how far apart.
-        momentum: of the statistics of the normalisation.
+        kernel, dilation: number of frames read (odd), and their distance.
+        momentum: of the running statistics.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class ConvUnit(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        seen = self.norm.over(self.conv(x), mask)
-        return self.dropout(self.activation(seen)).masked_fill(~mask[:, None], 0)
+        normed = self.norm.over(self.conv(x), mask)
+        return self.dropout(self.activation(normed)).masked_fill(~mask[:, None], 0)
 
 
 class Branches(nn.Module):
-    """Kernels of several widths side by side, their channels one after the other (Martinez et al. 2020); with
-    ``squeeze`` each branch first weighs its input's channels by their mean over the real frames (Hu et al. 2018)."""
+    """Parallel convolutions of several widths, concatenated (Martinez et al. 2020); with ``squeeze`` each gates the
+    channels of its input first (squeeze and excitation, Hu et al. 2018)."""
 
     def __init__(self, channels: int, out: int, kernels: Sequence[int], dilation: int, act: str, squeeze: int = 0):
         super().__init__()
@@ -69,12 +69,12 @@ class Branches(nn.Module):
         self.branches = nn.ModuleList(ConvUnit(channels, share, kernel, dilation, act) for kernel in kernels)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        seen = [weigh(x, mask) for weigh in self.weighers] or [x] * len(self.branches)
-        return torch.cat([branch(own, mask) for branch, own in zip(self.branches, seen, strict=True)], 1)
+        inputs = [weigh(x, mask) for weigh in self.weighers] or [x] * len(self.branches)
+        return torch.cat([branch(gated, mask) for branch, gated in zip(self.branches, inputs, strict=True)], 1)
 
 
 class Squeeze(nn.Module):
-    """Channels weighed by a gate from their means over the real frames (squeeze and excitation)."""
+    """Squeeze and excitation: channels times a gate computed from their means over the real frames."""
 
     def __init__(self, channels: int, reduction: int):
         super().__init__()
@@ -89,7 +89,7 @@ class Squeeze(nn.Module):
 
 
 class MultiScaleLayer(nn.Module):
-    """Two sets of `Branches`, dropout after each, and a projection of what came in added: (B, C, T) -> (B, C', T)."""
+    """Two `Branches`, dropout after each, and a projected residual connection: (B, C, T) -> (B, C', T)."""
 
     def __init__(
         self, channels: int, out: int, kernels: Sequence[int], dilation: int, act: str, dropout: float, squeeze: int = 0
@@ -102,5 +102,5 @@ class MultiScaleLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        seen = self.dropout(self.second(self.dropout(self.first(x, mask)), mask))
-        return self.activation(seen + self.short(x)).masked_fill(~mask[:, None], 0)
+        residual = self.dropout(self.second(self.dropout(self.first(x, mask)), mask))
+        return self.activation(residual + self.short(x)).masked_fill(~mask[:, None], 0)

@@ -1,7 +1,7 @@
 """Language models of transformers: weights, tokenizer, licence, adapters (LoRA).
 
 A backbone is a local folder, a GGUF file, or on the hub: `org/name[@revision]` with safetensors, `org/name/FILE.gguf`.
-What is here goes before the hub. Nothing is unpickled, and of the hub no pickle is fetched.
+Local files take precedence over the hub. No pickle is read, or fetched from the hub.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WEIGHTS = ("model*.safetensors", "model.safetensors.index.json")
 
 @dataclass(frozen=True)
 class LoraSettings:
-    """Low-rank adapters (Hu et al. 2022): ``rank`` 0 has none; ``modules``: the layers that have them."""
+    """Low-rank adapters (Hu et al. 2022); ``rank`` 0: none; ``modules``: the layers that have adapters."""
 
     rank: int = 8
     alpha: float = 16.0
@@ -37,38 +37,40 @@ class LoraSettings:
 
 
 def load_backbone(path: str | Path, kind: str = CAUSAL) -> tuple[Any, Any, str]:
-    """Tokenizer, model (a class of transformers, float32) and licence of a folder, a GGUF file or a name of the hub.
+    """Tokenizer, model (a class of transformers, float32) and licence of a folder, a GGUF file or a hub name.
 
-    Raises VsrError: missing_package; bad_model where there is none, it holds pickled weights alone, or is broken;
+    Raises VsrError: missing_package; bad_model for a missing or broken model, or one with pickled weights only;
     hub_missing, hub_denied, hub_offline.
     """
-    here = located_backbone(path)
-    model = _read(here, kind, dtype=torch.float32)
-    return load_hub_tokenizer(here), model, licence_of(_found(here)[0])
+    location = located_backbone(path)
+    model = _read(location, kind, dtype=torch.float32)
+    return load_hub_tokenizer(location), model, licence_of(_found(location)[0])
 
 
 def located_backbone(path: str | Path) -> Path:
-    """Its folder or GGUF file here, fetched if it is on the hub and not yet in the hub's cache. Raises VsrError as
-    `load_backbone`."""
+    """The local folder or GGUF file of a backbone, fetched from the hub if it is not in the hub's cache.
+
+    Raises VsrError as `load_backbone`.
+    """
     repository, file = _gguf_on_hub(path)
     if file:
         return fetch_files(repository, (file,), ("README.md", "LICENSE*")) / file
     if is_hub_id(path):
-        fetch_files(str(path), ("config.json",), SETTINGS)  # refused before anything large is fetched
+        fetch_files(str(path), ("config.json",), SETTINGS)  # fails before anything large is fetched
         return fetch_files(str(path), WEIGHTS[:1], ("config.json", *SETTINGS, *WORDS, *WEIGHTS))
     return Path(path)
 
 
 def on_hub(path: str | Path) -> bool:
-    """Whether a backbone is looked for on the hub, as nothing here has its name."""
+    """Whether a backbone is fetched from the hub: no local file or folder has its name."""
     return is_hub_id(path) or bool(_gguf_on_hub(path)[1])
 
 
 def _gguf_on_hub(path: str | Path) -> tuple[str, str]:
-    """``org/name`` and the file of a GGUF file on the hub, "" twice for anything else."""
+    """(``org/name``, file name) of a GGUF file on the hub, two empty strings for anything else."""
     repository, _, file = str(path).rpartition("/")
-    there = file.endswith(".gguf") and not Path(path).exists() and HUB_ID.fullmatch(repository)
-    return (repository, file) if there else ("", "")
+    is_on_hub = file.endswith(".gguf") and not Path(path).exists() and HUB_ID.fullmatch(repository)
+    return (repository, file) if is_on_hub else ("", "")
 
 
 def load_hub_tokenizer(path: str | Path) -> Any:
@@ -82,7 +84,7 @@ def config_of(path: str | Path) -> Any:
 
 
 def _read(path: str | Path, kind: str, **more: Any) -> Any:
-    """What a class of transformers makes of a backbone. Raises VsrError."""
+    """The object that a class of transformers loads from a backbone. Raises VsrError."""
     folder, gguf = _found(located_backbone(path))
     transformers = needed("transformers", "a language model", INSTALL)
     if gguf:
@@ -98,19 +100,19 @@ def _read(path: str | Path, kind: str, **more: Any) -> Any:
 
 
 def of_sizes(sizes: dict[str, Any], kind: str = CAUSAL) -> Any:
-    """A model of transformers from random weights: ``model_type`` and numbers of its configuration. Raises VsrError
-    bad_config for numbers that make none."""
-    transformers, given = needed("transformers", "a language model", INSTALL), dict(sizes)
+    """A model of transformers with random weights; ``sizes``: ``model_type`` and numbers of its configuration. Raises
+    VsrError bad_config for sizes that do not fit together."""
+    transformers, settings = needed("transformers", "a language model", INSTALL), dict(sizes)
     try:
-        config = transformers.AutoConfig.for_model(given.pop("model_type", ""), **given)
+        config = transformers.AutoConfig.for_model(settings.pop("model_type", ""), **settings)
         return getattr(transformers, kind).from_config(config)
     except (ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:
         raise VsrError("bad_config", f"llm.sizes make no model: {one_line(error)[:200]}") from error
 
 
 def with_lora(model: Any, lora: LoraSettings, task: str = "CAUSAL_LM") -> Any:
-    """The model with adapters, which change nothing yet and alone are trained; as it is where the rank is 0. Raises
-    VsrError missing_package, bad_config for layers that it does not have."""
+    """The model with adapters, which have no effect yet and alone are trained; unchanged if the rank is 0. Raises
+    VsrError missing_package, bad_config for layers that the model does not have."""
     if not lora.rank:
         return model
     peft = needed("peft", "adapters of a language model", INSTALL)
@@ -118,7 +120,7 @@ def with_lora(model: Any, lora: LoraSettings, task: str = "CAUSAL_LM") -> Any:
         r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=list(lora.modules), task_type=task
     )
     try:
-        with warnings.catch_warnings():  # peft asks transformers by a name that goes away in v6
+        with warnings.catch_warnings():  # peft uses a name of transformers that v6 removes
             warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
             return peft.get_peft_model(model, config)
     except ValueError as error:
@@ -126,9 +128,9 @@ def with_lora(model: Any, lora: LoraSettings, task: str = "CAUSAL_LM") -> Any:
 
 
 def last_places(length: int, count: int) -> torch.Tensor:
-    """The last ``count`` of ``length`` places (count,), as ``logits_to_keep``.
+    """Indices of the last ``count`` of ``length`` positions, (count,), as ``logits_to_keep``.
 
-    A number there makes a slice of the states, with which a frozen head is copied once for every text of a batch.
+    With a number instead, states are sliced, and a frozen head is then copied once for every text of a batch.
     """
     return torch.arange(length - count, length)
 
@@ -140,12 +142,12 @@ def weight_files(path: str | Path) -> list[Path]:
 
 
 def precision() -> torch.dtype:
-    """bfloat16 where the processor multiplies it itself."""
+    """bfloat16 where the processor supports it in hardware, else float32."""
     return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
 
 
 def _found(path: Path) -> tuple[Path, str]:
-    """Folder, and the name of the GGUF file in it, "" for safetensors. Raises VsrError."""
+    """(folder, name of the GGUF file in it, or "" for safetensors). Raises VsrError."""
     if path.is_file() and path.suffix == ".gguf":
         return path.parent, path.name
     if not path.is_dir():
@@ -162,7 +164,7 @@ def _found(path: Path) -> tuple[Path, str]:
 
 
 def licence_of(folder: Path) -> str:
-    """What the model's files say of their licence: the card's line, or the name of a licence's file."""
+    """The licence that a model's files state: a line of the model card, or the name of a licence file."""
     card = folder / "README.md"
     if card.is_file():
         for line in card.read_text("utf-8", "replace").splitlines()[:60]:

@@ -1,7 +1,7 @@
 """A head that writes the text of a clip in another language: visual speech translation.
 
-Its attention decoder reads the states as the reader's own does, with a tokenizer of the target language; CTC, which is
-monotone, stays with the text that is spoken (MixSpeech, Cheng et al. 2023, and AV-HuBERT on MuAViC, Anwar et al. 2023).
+It is an attention decoder over the states, with a tokenizer of the target language; CTC, which is monotone, keeps the
+text that is spoken (MixSpeech, Cheng et al. 2023, and AV-HuBERT on MuAViC, Anwar et al. 2023).
 
 Shapes: B clips, T frames, U tokens, D width, V vocabulary of the target language.
 """
@@ -36,38 +36,38 @@ from vsr.text.tokenizer import CharTokenizer, Tokenizer
 
 
 class TranslationHead(Decoder):
-    """`Decoder` over target tokens, searched by a beam and ranked by the mean log-probability of a token."""
+    """`Decoder` over target tokens; its beam search ranks texts by the mean log-probability per token."""
 
     beam = 4
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
         """The ``nbest`` texts of each clip, of at most as many tokens as there are frames."""
-        found = searched(self, states, lengths, max(self.beam, nbest), lengths)
-        scores = log_probs(self, states, lengths, found).sum(-1)
-        each = zip(found.lists(), scores.tolist(), found.ended.tolist(), strict=True)
-        return [_ranked(*row)[:nbest] for row in each]
+        hypotheses = searched(self, states, lengths, max(self.beam, nbest), lengths)
+        scores = log_probs(self, states, lengths, hypotheses).sum(-1)
+        clips = zip(hypotheses.lists(), scores.tolist(), hypotheses.ended.tolist(), strict=True)
+        return [_ranked(*row)[:nbest] for row in clips]
 
     @torch.no_grad()
     def measured(self, states: Tensor, batch: Batch) -> tuple[int, int]:
-        """(tokens and ends that are not the likeliest after the true ones, tokens and ends), for validation."""
+        """(wrong tokens and ends, tokens and ends) with the true tokens as input, for validation."""
         tokens_in, targets = shift_tokens(batch.tokens, self.embed.num_embeddings - 1)
         wrong = self(tokens_in, states, batch.lengths).argmax(-1) != targets
-        known = targets != IGNORE
-        return int((wrong & known).sum()), int(known.sum())
+        is_known = targets != IGNORE
+        return int((wrong & is_known).sum()), int(is_known.sum())
 
 
 def _ranked(tokens: list[list[int]], scores: list[float], ended: list[bool]) -> list[Hypothesis]:
-    """The hypotheses of a clip that came to an end, the one with the likeliest tokens first."""
-    each = zip(tokens, scores, ended, strict=True)
-    found = [Hypothesis(tuple(own), score) for own, score, done in each if done]
-    return sorted(found, key=lambda one: -one.score / (len(one.tokens) + 1))
+    """The hypotheses of a clip that ended, by mean log-probability, best first."""
+    candidates = zip(tokens, scores, ended, strict=True)
+    hypotheses = [Hypothesis(tuple(ids), score) for ids, score, has_ended in candidates if has_ended]
+    return sorted(hypotheses, key=lambda hypothesis: -hypothesis.score / (len(hypothesis.tokens) + 1))
 
 
 @HEADS.register("translation")
 @dataclass(frozen=True)
 class TranslationSettings(HeadSettings):
-    """``language``: of the target, as the manifests' translations name it; ``tokenizer``: folder of `vsr tokens
-    --translation`, whose ``pieces`` a run writes into the model's config; the rest as `Decoder` takes it."""
+    """``language``: target language, as in the manifests' translations; ``tokenizer_folder``: folder of `vsr tokens
+    --translation`, whose ``pieces`` training stores in the model's config; other settings as in `Decoder`."""
 
     language: str
     tokenizer_folder: str = ""
@@ -90,14 +90,14 @@ class TranslationSettings(HeadSettings):
 
     @classmethod
     def filled(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The settings with the pieces of the folder, where it is there. Raises VsrError bad_model."""
+        """The settings with the pieces of the folder, if it exists. Raises VsrError bad_model."""
         folder = given.get("tokenizer_folder")
         if given.get("pieces") or not folder or not (Path(str(folder)) / CONFIG).exists():
             return dict(given)
         return {**given, "pieces": list(pieces_in(str(folder)))}
 
     def tokenizer(self, shared: Any) -> Tokenizer:
-        """Its own; characters are assumed where its folder is not made yet (`--dry-run`)."""
+        """The tokenizer of the pieces, or of characters where the folder does not exist yet (`--dry-run`)."""
         return of_pieces(self.pieces) if self.pieces else CharTokenizer()
 
     def targets(self, clip: Clip, frames: int, tokenizer: Tokenizer) -> dict[str, Target]:

@@ -1,8 +1,8 @@
-"""Front ends that read speech units, given or predicted from the lips: LMDecoder's two halves and their bridge.
+"""Front ends that read speech units, from sound or predicted from the lips: the two halves of LMDecoder.
 
-Yeo et al. 2024: what lips show in general (which unit is said) is learned where there is much video, what a language
-makes of units where there are only sound and text. Both meet in the distribution over the units of each frame: a
-given unit is the distribution that is sure of it.
+Yeo et al. 2024: the mapping from lips to units is learned on large amounts of video, that from units to a language
+where there are only sound and text. Their interface is the distribution over the units of each frame; a known unit is
+a one-hot distribution.
 
 Shapes: B clips, T frames, N units a frame, K units, D width.
 """
@@ -36,7 +36,7 @@ class UnitEmbedding(nn.Linear):
 
 
 class UnitFrontend(nn.Module):
-    """Given units (B, T, N) and mask (B, T) -> (B, T, D), zero on padding."""
+    """Known units (B, T, N) and mask (B, T) -> (B, T, D), zero on padding."""
 
     def __init__(self, dim: int, per_frame: int, size: int):
         super().__init__()
@@ -44,17 +44,17 @@ class UnitFrontend(nn.Module):
         self.embed = UnitEmbedding(dim, per_frame, size)
 
     def forward(self, units: Tensor, mask: Tensor) -> Tensor:
-        shares = F.one_hot(units, self.size).to(self.embed.weight.dtype)
-        return zero_padding(self.embed(shares), mask)
+        one_hot = F.one_hot(units, self.size).to(self.embed.weight.dtype)
+        return zero_padding(self.embed(one_hot), mask)
 
 
 class UnitBridge(nn.Module):
-    """Video (B, T, 1, 88, 88) and mask (B, T) -> (B, T, D), zero on padding: as `UnitFrontend`, of units that a reader
-    of lips guesses, each weighed by its probability.
+    """Video (B, T, 1, 88, 88) and mask (B, T) -> (B, T, D), zero on padding: as `UnitFrontend`, with the unit
+    probabilities that a lip reader predicts.
 
     Args:
-        frontend, encoder, units: of that reader: video -> features -> states -> logits (B, T, N, 1, K).
-        embed: as of `UnitFrontend`.
+        frontend, encoder, units: of the lip reader: video -> features -> states -> logits (B, T, N, 1, K).
+        embed: as in `UnitFrontend`.
     """
 
     def __init__(self, frontend: nn.Module, encoder: nn.Module, units: FrameUnitHead, embed: UnitEmbedding):
@@ -72,7 +72,7 @@ class UnitBridge(nn.Module):
 @FRONTENDS.register("units")
 @dataclass(frozen=True)
 class UnitFrontendSettings:
-    """Units of the sound, where `UnitSource` finds them; ``replaced``: share that training changes."""
+    """Units of the sound, read by `UnitSource`; ``replaced``: share of units that training replaces."""
 
     folder: str = "data/features"
     name: str = UNITS
@@ -96,7 +96,7 @@ class UnitFrontendSettings:
 @dataclass(frozen=True)
 class UnitBridgeSettings(LipParts):
     """``video`` and ``encoder``: a front end and an encoder of lips, {kind: ..., settings}, of width ``dim``;
-    ``weights``: the model folder of such a reader, trained on units (its head ``head``), with which training begins."""
+    ``weights``: the model folder of such a lip reader with a unit head ``head``, with which training begins."""
 
     video: Any = field(default="video_transformer")
     encoder: Any = field(default="conformer")

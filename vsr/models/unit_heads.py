@@ -16,7 +16,7 @@ from vsr.text.unit_tokenizers import UnitSettings, UnitTokenizer
 @HEADS.register("unit_ctc")
 @dataclass(frozen=True)
 class UnitCTCSettings(HeadSettings):
-    """As `UnitSettings`: a head of their own, as SBL and VALLR have beside text or alone."""
+    """The settings of `UnitSettings`, for a CTC head beside those over text or alone (SBL, VALLR)."""
 
     unit: str = "phoneme"
     word_mark: bool = True
@@ -28,17 +28,17 @@ class UnitCTCSettings(HeadSettings):
         self.settings()
 
     def settings(self) -> UnitSettings:
-        """Of the tokenizer. Raises ValueError."""
+        """Settings of the tokenizer. Raises ValueError."""
         return UnitSettings(self.unit, self.word_mark, self.pronunciation, self.dictionary)
 
     def tokenizer(self, shared: Any) -> UnitTokenizer:
-        """Its own."""
+        """The tokenizer of phonemes or visemes."""
         return UnitTokenizer(self.settings())
 
     def targets(self, clip: Clip, frames: int, tokenizer: UnitTokenizer) -> dict[str, Target]:
         """``tokens`` of the words' pronunciations, and ``frame_tokens``."""
-        made = text_targets(clip, frames, tokenizer)
-        return {name: made[name] for name in (TOKENS, FRAME_TOKENS)}
+        targets = text_targets(clip, frames, tokenizer)
+        return {name: targets[name] for name in (TOKENS, FRAME_TOKENS)}
 
     def build(self, dim: int, vocab_size: int) -> CTCHead:
         return CTCHead(dim, self.tokenizer(None).vocab_size)

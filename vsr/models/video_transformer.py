@@ -2,9 +2,9 @@
 
 Shapes: B batch, T frames, F frames of a tubelet, P patch side, N patches of a frame, W width of a patch token,
 M real frames of the batch.
-Each frame is cut into N patches; a tubelet is the same patch over F frames (Arnab et al. 2021, ViViT), here with a
-stride of one frame so that the 25 Hz clock is kept. Attention runs within a frame; the pooling that follows has
-weights of its own for every patch position, because where the lips are is what is being read.
+Each frame is split into N patches; a tubelet is the same patch over F frames (Arnab et al. 2021, ViViT), here with a
+stride of one frame to keep the frame rate of 25 Hz. Attention is within a frame; the pooling after it has separate
+weights for every patch position, because the positions of the lips carry the information.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ SIDE = 88  # pixels of the network's input
 
 
 class Tubelets(nn.Module):
-    """(B, T, 1, 88, 88) -> one token for each patch of each frame, whitened.
+    """(B, T, 1, 88, 88) -> a token for each patch of each frame, whitened.
 
-    A clip's own mean is taken from each coefficient, as cepstral mean normalisation does for speech: what a face
-    looks like goes, how it moves stays. Then every coefficient of every patch is scaled to unit variance.
+    The mean of each coefficient over the clip is subtracted, as in cepstral mean normalisation: this removes the
+    appearance of a face and keeps its motion. Then every coefficient of every patch is scaled to unit variance.
     """
 
     def __init__(self, width: int, frames: int, patch: int, downscale: int):
@@ -44,7 +44,7 @@ class Tubelets(nn.Module):
         return (SIDE // self.downscale // self.patch) ** 2
 
     def forward(self, video: Tensor, mask: Tensor) -> Tensor:
-        """Tokens of the real frames alone, (M, N, W) with M = mask.sum()."""
+        """Tokens of the real frames only, (M, N, W) with M = mask.sum()."""
         x = zero_padding(self.project(self.cut(video)).flatten(2), mask)  # (B, T, N*W)
         mean = x.sum(1, keepdim=True) / mask.sum(1)[:, None, None]
         return self.whiten(gather_frames(x - mean, mask)).unflatten(1, (self.num_patches, -1))
@@ -62,14 +62,14 @@ class Tubelets(nn.Module):
 
 
 def cosine_basis(width: int, frames: int, patch: int) -> Tensor:
-    """The ``width`` lowest 3-D cosine waves of a tubelet, (width, F*P*P): what PCA of natural video tends to, whitened.
+    """The ``width`` lowest 3-D cosine waves of a tubelet, (width, F*P*P), close to a whitened PCA of natural video.
 
-    A wave's weight grows with its frequency because the power of natural images falls with it (Field 1987); without
-    that the brightness of the patch would drown the motion of the lips.
+    The weight of a wave grows with its frequency because the power of natural images falls with it (Field 1987);
+    otherwise the brightness of the patch would dominate the motion of the lips.
     """
 
     def waves(n: int) -> Tensor:
-        k = torch.arange(n, device="cpu")  # on "meta" arithmetic would import torch's compiler
+        k = torch.arange(n, device="cpu")  # on "meta", arithmetic would import torch's compiler
         return torch.cos(math.pi * k[:, None] * ((k + 0.5) / n)[None, :]) * math.sqrt(2 / n)
 
     order = sorted(
@@ -105,7 +105,7 @@ class VideoTransformer(nn.Module):
         dim: width D of the output.
         width, layers, heads: of the patch tokens and the spatial transformer.
         frames, patch: tubelet size, in frames and in pixels after the downscaling.
-        downscale: the input is averaged over squares of that side first.
+        downscale: side of the squares over which the input is averaged first.
     """
 
     def __init__(self, dim: int, width: int, layers: int, heads: int, frames: int, patch: int, downscale: int):
@@ -117,7 +117,7 @@ class VideoTransformer(nn.Module):
         self.pool = nn.Linear(self.tubelets.num_patches * width, dim)
 
     def forward(self, video: Tensor, mask: Tensor) -> Tensor:
-        """video (B, T, 1, 88, 88), zero where mask (B, T) is False -> (B, T, D), zero there too."""
+        """video (B, T, 1, 88, 88), zero where mask (B, T) is False -> (B, T, D), also zero there."""
         x = self.tubelets(video, mask) + self.place
         for layer in self.layers:
             x = layer(x)

@@ -1,4 +1,4 @@
-"""What heads that write by Whisper's decoder share: the borrowed Whisper, its prompt, its tokenizer and the loss.
+"""Base of heads that write text with Whisper's decoder: the borrowed Whisper, its prompt, its tokenizer and the loss.
 
 Shapes: B clips, T frames, D width of the states, U tokens with the end, V vocabulary.
 """
@@ -33,8 +33,8 @@ PREFIX = ("<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>
 
 
 def loaded_whisper(backbone: str, hashes: dict[str, str], width: int) -> tuple[Any, str]:
-    """A folder's Whisper, which is not trained, and its licence. Raises VsrError bad_model, missing_package,
-    bad_config for one of another width."""
+    """The Whisper of a folder, frozen, and its licence. Raises VsrError bad_model, missing_package, bad_config for a
+    different width."""
     check_hashes(backbone, hashes)
     _, whisper, licence = load_backbone(backbone, WHISPER)
     if whisper.config.d_model != width:
@@ -43,29 +43,29 @@ def loaded_whisper(backbone: str, hashes: dict[str, str], width: int) -> tuple[A
 
 
 def whisper_sizes(backbone: str, sizes: dict[str, Any]) -> dict[str, Any]:
-    """``sizes``, else those of a folder's configuration. Raises VsrError, bad_config where they are of no Whisper."""
-    known = dict(sizes or config_of(backbone).to_dict())
-    if known.get("model_type") != "whisper":
-        named = backbone or "sizes"
-        raise VsrError("bad_config", f"{named}: a model of type {known.get('model_type')}, and no Whisper")
-    return known
+    """``sizes``, or those of the backbone's configuration. Raises VsrError, bad_config if they are not of a Whisper."""
+    settings = dict(sizes or config_of(backbone).to_dict())
+    if settings.get("model_type") != "whisper":
+        source = backbone or "sizes"
+        raise VsrError("bad_config", f"{source}: a model of type {settings.get('model_type')}, and no Whisper")
+    return settings
 
 
 def whisper_on_meta(backbone: str, sizes: dict[str, Any]) -> Any:
-    """A Whisper of such sizes, or of a folder's, without weights. Raises VsrError."""
-    known = whisper_sizes(backbone, sizes)
+    """A Whisper of ``sizes``, or of those of the backbone, without weights. Raises VsrError."""
+    settings = whisper_sizes(backbone, sizes)
     with torch.device("meta"):
-        return of_sizes(known, WHISPER)
+        return of_sizes(settings, WHISPER)
 
 
 class WhisperHead(Borrower):
-    """States (B, T, D) -> text by a Whisper's decoder. A kind says what its decoder reads (``logits``) and searches.
+    """States (B, T, D) -> text by a Whisper's decoder. Subclasses define ``logits`` and ``search``.
 
     Args:
         tokenizer: Whisper's.
-        prefix: tokens, by name, with which its decoder begins; none: its configuration's one.
-        backbone, hashes: where its weights are, and what they must be.
-        beams: of the search.
+        prefix: tokens, by name, with which its decoder begins; empty: the start token of its configuration.
+        backbone, hashes: path of its weights, and their expected SHA-256.
+        beams: beam width of the search.
     """
 
     counted = "tokens"
@@ -79,42 +79,42 @@ class WhisperHead(Borrower):
         self.backbone, self.hashes = backbone, hashes
 
     def borrowed(self, name: str) -> bool:
-        """All of Whisper."""
+        """Whether a tensor is of Whisper."""
         return name.startswith("whisper.")
 
     def train(self, mode: bool = True) -> WhisperHead:
-        """Training mode, but for Whisper."""
+        """Training mode, except for Whisper."""
         super().train(mode)
         self.whisper.eval()
         return self
 
     def begin(self) -> list[int]:
-        """Tokens of the prefix. Raises VsrError bad_config for one that the tokenizer does not have."""
-        known = self.tokenizer.own.get_vocab()
-        if lacking := [own for own in self.prefix if own not in known]:
-            raise VsrError("bad_config", f"prefix has {lacking[0]}, which is no token of {self.backbone}")
-        return [known[own] for own in self.prefix] or [int(self.whisper.config.decoder_start_token_id)]
+        """Token ids of the prefix. Raises VsrError bad_config for a token that the tokenizer does not have."""
+        vocabulary = self.tokenizer.own.get_vocab()
+        if missing := [token for token in self.prefix if token not in vocabulary]:
+            raise VsrError("bad_config", f"prefix has {missing[0]}, which is no token of {self.backbone}")
+        return [vocabulary[token] for token in self.prefix] or [int(self.whisper.config.decoder_start_token_id)]
 
     def logits(self, states: Tensor, length: int, text: Sequence[int]) -> Tensor:
         """States (T, D) of one clip -> logits (U, V) of the tokens of a text and of its end."""
         raise NotImplementedError
 
     def loss(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of the tokens and ends, and ``accuracy``; each clip goes through the decoder by itself, which
-        has no mask for padding."""
-        each, wanted = [], []
-        for own, length, tokens in zip(states, batch.lengths.tolist(), batch.tokens, strict=True):
+        """Cross-entropy of the tokens and ends, and ``accuracy``; clips go through the decoder one by one, as it has no
+        mask for padding."""
+        clip_logits, targets = [], []
+        for clip_states, length, tokens in zip(states, batch.lengths.tolist(), batch.tokens, strict=True):
             text = tokens[tokens != IGNORE].tolist()
-            each.append(self.logits(own, length, text))
-            wanted += [*text, self.tokenizer.eos_id]
-        logits, labels = torch.cat(each).float(), torch.tensor(wanted, device=states.device)
+            clip_logits.append(self.logits(clip_states, length, text))
+            targets += [*text, self.tokenizer.eos_id]
+        logits, labels = torch.cat(clip_logits).float(), torch.tensor(targets, device=states.device)
         return {"loss": F.cross_entropy(logits, labels), "accuracy": (logits.argmax(-1) == labels).float().mean()}
 
 
 @dataclass(frozen=True)
 class WhisperHeadSettings(HeadSettings):
-    """As `WhisperHead`; ``backbone``: Whisper's folder, whose ``sizes`` are read from it where they are not given, and
-    whose ``sha256`` training fills in."""
+    """Settings of `WhisperHead`; ``backbone``: Whisper's folder; ``sizes``: by default those of the backbone;
+    ``sha256``: hashes of its files, which training fills in."""
 
     backbone: str = ""
     prefix: tuple[str, ...] = PREFIX
@@ -129,9 +129,9 @@ class WhisperHeadSettings(HeadSettings):
             raise ValueError(NOT_GIVEN)
 
     def tokenizer(self, shared: Any) -> HubTokenizer:
-        """Whisper's own, which is opened when it is needed."""
+        """Whisper's tokenizer, which is opened when it is first used."""
         return HubTokenizer(partial(load_hub_tokenizer, self.backbone), int(self.sizes.get("vocab_size", 0)))
 
     def targets(self, clip: Clip, frames: int, tokenizer: HubTokenizer) -> dict[str, Target]:
-        """``tokens`` (U,) of the text without its end."""
+        """``tokens`` (U,) of the text without the end."""
         return {TOKENS: Target(np.array(tokenizer.encode(clip.text), dtype=np.int64))}

@@ -1,9 +1,9 @@
-"""Beam search by Whisper's decoder as OpenAI's `whisper.decode` does it, with patience (Kasai et al. 2022).
+"""Beam search by Whisper's decoder, as in OpenAI's `whisper.decode`, with patience (Kasai et al. 2022).
 
-A beam goes on until ``beams * patience`` texts have ended; ranked is by the mean log-probability of a token. What
-Whisper must not say, and must not begin with, stands in its folder's generation settings.
+The search ends when ``beams * patience`` texts have ended, and ranks them by their mean log-probability per token. The
+generation settings of a Whisper's folder list the tokens to suppress, everywhere and at the beginning.
 
-Shapes: P positions that the decoder looks at, H its width, V vocabulary.
+Shapes: P positions that the decoder attends to, H its width, V vocabulary.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from vsr.text.hypothesis import Hypothesis
 
 @dataclass(frozen=True)
 class WhisperBeam:
-    """beams: kept at each step; patience: texts that must have ended, as a share of them; begin: tokens before the
-    text; end: its last token; suppressed: tokens never said; not_first: nor as the first one."""
+    """beams: hypotheses kept at each step; patience: texts that must have ended, as a multiple of beams; begin: tokens
+    before the text; end: its last token; suppressed: tokens never allowed; not_first: tokens not allowed first."""
 
     beams: int
     patience: float
@@ -32,61 +32,62 @@ class WhisperBeam:
     not_first: tuple[int, ...] = ()
 
     def run(self, whisper: Any, heard: Tensor, most: int) -> list[Hypothesis]:
-        """heard (1, P, H) -> all that ended, or was cut at ``most`` tokens where too little did, the best first.
+        """Encoder states ``heard`` (1, P, H) -> the hypotheses that ended, best first; if too few, also some cut at
+        ``most`` tokens.
 
-        Scores are natural log-probabilities of the text and its end; the order is that of their mean.
+        Scores are natural log-probabilities of the text and its end; hypotheses are ordered by their mean.
         """
         beams: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
         ended: dict[tuple[int, ...], float] = {}
         cache: Any = None
-        given = torch.tensor([self.begin], device=heard.device)
-        wanted = round(self.beams * self.patience)
+        tokens = torch.tensor([self.begin], device=heard.device)
+        needed = round(self.beams * self.patience)
         for step in range(most):
-            found = whisper(encoder_outputs=(heard.expand(len(given), -1, -1),), decoder_input_ids=given,
+            output = whisper(encoder_outputs=(heard.expand(len(tokens), -1, -1),), decoder_input_ids=tokens,
                             past_key_values=cache, use_cache=True)  # fmt: skip
-            logs, cache = self._allowed(found.logits[:, -1].float(), step), found.past_key_values
-            beams, sources, done = self._step(beams, logs)
-            for text, score in done[: wanted - len(ended)]:
+            log_probs, cache = self._allowed(output.logits[:, -1].float(), step), output.past_key_values
+            beams, sources, new_ended = self._step(beams, log_probs)
+            for text, score in new_ended[: needed - len(ended)]:
                 ended[text] = score
-            if len(ended) >= wanted:
+            if len(ended) >= needed:
                 break
             cache.reorder_cache(torch.tensor(sources, device=heard.device))
-            given = torch.tensor([[text[-1]] for text, _ in beams], device=heard.device)
+            tokens = torch.tensor([[text[-1]] for text, _ in beams], device=heard.device)
         for text, score in beams[: max(0, self.beams - len(ended))]:
             ended[text] = score
-        ranked = sorted(ended.items(), key=lambda own: own[1] / max(1, len(own[0])), reverse=True)
+        ranked = sorted(ended.items(), key=lambda item: item[1] / max(1, len(item[0])), reverse=True)
         return [Hypothesis(text, score) for text, score in ranked]
 
     def _allowed(self, logits: Tensor, step: int) -> Tensor:
-        """Log-probabilities (beams, V) of what may be said."""
-        kept = [*self.suppressed, *(self.not_first if not step else ())]
-        logits[:, kept] = -math.inf
+        """Log-probabilities (beams, V), -inf for suppressed tokens."""
+        banned = [*self.suppressed, *(self.not_first if not step else ())]
+        logits[:, banned] = -math.inf
         return logits.log_softmax(-1)
 
-    def _step(self, beams: Sequence, logs: Tensor) -> tuple[list, list[int], list]:
-        """The beams after one more token, which of the former each comes of, and what has ended among the best."""
-        scores, tokens = logs.topk(min(self.beams + 1, logs.shape[-1]))
+    def _step(self, beams: Sequence, log_probs: Tensor) -> tuple[list, list[int], list]:
+        """(beams after one more token, index of the previous beam of each, hypotheses that ended among the best)."""
+        scores, tokens = log_probs.topk(min(self.beams + 1, log_probs.shape[-1]))
         options = [
-            (text, before + score, token, source)
-            for source, (text, before) in enumerate(beams)
+            (text, prefix_score + score, token, source)
+            for source, (text, prefix_score) in enumerate(beams)
             for score, token in zip(scores[source].tolist(), tokens[source].tolist(), strict=True)
         ]
-        kept: list[tuple[tuple[int, ...], float]] = []
+        next_beams: list[tuple[tuple[int, ...], float]] = []
         sources: list[int] = []
-        done: list[tuple[tuple[int, ...], float]] = []
-        for text, score, token, source in sorted(options, key=lambda own: own[1], reverse=True):
+        ended: list[tuple[tuple[int, ...], float]] = []
+        for text, score, token, source in sorted(options, key=lambda option: option[1], reverse=True):
             if token == self.end:
-                done.append((text, score))
+                ended.append((text, score))
                 continue
-            kept.append(((*text, token), score))
+            next_beams.append(((*text, token), score))
             sources.append(source)
-            if len(kept) == self.beams:
+            if len(next_beams) == self.beams:
                 break
-        return kept, sources, done
+        return next_beams, sources, ended
 
 
 def suppressed_by(whisper: Any, name: str) -> tuple[int, ...]:
-    """Tokens under "suppress_tokens" or "begin_suppress_tokens" of a Whisper's generation settings."""
-    found = getattr(getattr(whisper, "generation_config", None), name, None)
-    found = getattr(whisper.config, name, None) if found is None else found
-    return tuple(int(own) for own in found or () if 0 <= own < whisper.config.vocab_size)
+    """Tokens in "suppress_tokens" or "begin_suppress_tokens" of a Whisper's generation settings."""
+    tokens = getattr(getattr(whisper, "generation_config", None), name, None)
+    tokens = getattr(whisper.config, name, None) if tokens is None else tokens
+    return tuple(int(token) for token in tokens or () if 0 <= token < whisper.config.vocab_size)

@@ -1,7 +1,7 @@
-"""Isolated word recognition: the head, and the word boundary, for clips with one word each.
+"""Isolated word recognition: the head and the word boundary, for clips of one word each.
 
-Shapes: B clips, T video frames, D width, C words of the list. The words stand in the vocabulary after blank and
-unknown, so that word c has the token c + 2.
+Shapes: B clips, T video frames, D width, C words of the list. In the vocabulary the words follow blank and unknown, so
+that word c has the token c + 2.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ class WordHead(nn.Linear):
         return super().forward(states.sum(1) / lengths[:, None])
 
     def classes(self, batch: Batch) -> Tensor:
-        """(B,) class of each clip: that of its first token, ``UNLISTED`` where that is no word of the list."""
+        """Class of each clip (B,): that of its first token, or ``UNLISTED`` for a word that is not on the list."""
         if not batch.tokens.shape[1]:
             return batch.token_lengths.new_full((len(batch.ids),), UNLISTED)
-        found = batch.tokens[:, 0] - FIRST
-        return found.masked_fill((found < 0) | (found >= self.out_features), UNLISTED)
+        classes = batch.tokens[:, 0] - FIRST
+        return classes.masked_fill((classes < 0) | (classes >= self.out_features), UNLISTED)
 
     def loss(self, states: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the listed words, mean over the clips, and ``accuracy``."""
         return self.compared(self(states, batch.lengths).float(), self.classes(batch))
 
     def compared(self, logits: Tensor, classes: Tensor) -> dict[str, Tensor]:
-        """The loss of logits (B, C) whose classes (B,) are known."""
+        """``loss`` and ``accuracy`` of logits (B, C) with known classes (B,)."""
         loss = F.cross_entropy(logits, classes, ignore_index=UNLISTED, label_smoothing=self.label_smoothing)
         return {"loss": loss, "accuracy": (logits.argmax(-1) == classes).float().mean()}
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
         """The likeliest words of each clip with their log-probabilities, best first."""
-        scores, found = self(states, lengths).float().log_softmax(-1).topk(min(nbest, self.out_features))
-        each = zip(scores.tolist(), (found + FIRST).tolist(), strict=True)
-        return [[Hypothesis((token,), score) for score, token in zip(*own, strict=True)] for own in each]
+        scores, classes = self(states, lengths).float().log_softmax(-1).topk(min(nbest, self.out_features))
+        clips = zip(scores.tolist(), (classes + FIRST).tolist(), strict=True)
+        return [[Hypothesis((token,), score) for score, token in zip(*clip, strict=True)] for clip in clips]
 
 
 class WordBoundary(nn.Module):
     """A learned vector on the frames of the word, added to the front end's features.
 
-    The same as Stafylakis et al. (2018), who append the indicator as one more feature: the layer that reads it next is
-    linear, and there the indicator's column is this vector.
+    Equivalent to the indicator that Stafylakis et al. (2018) append as a feature: the next layer is linear, and its
+    weights for the indicator are this vector.
     """
 
     def __init__(self, dim: int):

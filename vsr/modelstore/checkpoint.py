@@ -1,8 +1,8 @@
-"""The two files that make a folder a model: `model.safetensors`, its weights, and `config.json`, its numbers.
+"""Reads and writes the two files of a model folder: weights in `model.safetensors`, settings in `config.json`.
 
 Both are written by the hub modules of `vsr` and `lip2speech`, and read here with checks: names, shapes and settings are
-compared with what this version builds before memory is spent. Nothing is ever unpickled, so an untrusted folder can at
-worst be refused, in one line that names the first thing that is wrong.
+compared with what this version builds before memory is spent. Nothing is ever unpickled: an untrusted folder can at
+worst be refused, in one line that names the first error.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from vsr.core.filetypes import is_json, mistaken
 from vsr.core.forks import one_thread_in_forks
 from vsr.core.renamed import with_new_names
 
-FORMAT, NESTED = 1, 2  # settings flat; in lip readers, each part by its kind
+FORMAT, NESTED = 1, 2  # format 1: flat settings; format 2, of lip readers: nested, each part with its kind
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 
 
 def read_config(folder: Path) -> dict:
-    """`config.json` of a model folder, checked as far as it is the same for all models. Raises VsrError bad_model."""
+    """`config.json` of a model folder, with the checks common to all models. Raises VsrError bad_model."""
     if not folder.is_dir():
         raise bad_model(folder, "no such model folder")
     try:
@@ -36,30 +36,32 @@ def read_config(folder: Path) -> dict:
         raise bad_model(folder, _unreadable(folder / CONFIG_FILE, error)) from error
     if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
         raise bad_model(folder, f'{CONFIG_FILE} has no "model" object')
-    if (found := config.get("format")) not in (FORMAT, NESTED) or isinstance(found, bool):
-        newer = "newer than this version, which reads" if isinstance(found, int) and found > NESTED else "not one of"
-        raise bad_model(folder, f"format {found!r} in {CONFIG_FILE} is {newer} {FORMAT} and {NESTED}")
+    if (version := config.get("format")) not in (FORMAT, NESTED) or isinstance(version, bool):
+        newer = (
+            "newer than this version, which reads" if isinstance(version, int) and version > NESTED else "not one of"
+        )
+        raise bad_model(folder, f"format {version!r} in {CONFIG_FILE} is {newer} {FORMAT} and {NESTED}")
     return config
 
 
 def _unreadable(path: Path, error: Exception) -> str:
-    """Why a file of a model cannot be read: what it is, where that can be seen, else what the library says."""
+    """Why a file of a model cannot be read: what it is, if that can be detected, else the library's message."""
     what = "" if path.name == CONFIG_FILE and is_json(path) else mistaken(path)
     return f"{path.name} cannot be read: {f'it is {what}' if what else one_line(error)}"
 
 
 def stored_settings(folder: Path, config: dict, kind: type, nested: Callable[[dict], Any] | None = None) -> Any:
-    """The dataclass ``kind`` with the settings under "model" in a folder's config; of format 2, what ``nested`` makes.
+    """The dataclass ``kind`` with the settings under "model" in a folder's config; for format 2, ``nested`` makes it.
 
     Raises VsrError bad_model.
     """
     if config["format"] == NESTED and nested is not None:
         return _made(folder, lambda: nested(config["model"]))
-    given = with_new_names(kind, config["model"], say=False)
-    unknown = sorted(given.keys() - {item.name for item in dataclasses.fields(kind)})
+    settings = with_new_names(kind, config["model"], say=False)
+    unknown = sorted(settings.keys() - {item.name for item in dataclasses.fields(kind)})
     if unknown:
         raise bad_model(folder, f"{CONFIG_FILE} has a model setting {unknown[0]!r} unknown to this version")
-    return _made(folder, lambda: kind(**given))
+    return _made(folder, lambda: kind(**settings))
 
 
 def _made(folder: Path, make: Callable[[], Any]) -> Any:
@@ -70,9 +72,9 @@ def _made(folder: Path, make: Callable[[], Any]) -> Any:
 
 
 def save_weights(path: Path, model, half: bool) -> None:
-    """Write a model's state as safetensors, floating point as fp16 if ``half``, without what it borrows.
+    """Write a model's state as safetensors, floating point as fp16 if ``half``, without borrowed weights.
 
-    Raises OSError, and VsrError not_finite for weights that no model could be read from.
+    Raises OSError, and VsrError not_finite for weights with NaN, or beyond the range of fp16.
     """
     import torch
     from safetensors import SafetensorError
@@ -82,24 +84,24 @@ def save_weights(path: Path, model, half: bool) -> None:
 
     def stored(name, tensor):
         dtype = torch.float16 if half and tensor.is_floating_point() else tensor.dtype
-        # A copy of its own: safetensors refuses tensors that share memory (tied weights).
-        own = tensor.detach().to("cpu", dtype, copy=True).contiguous()
-        if own.is_floating_point() and not own.isfinite().all():
+        # A copy, as safetensors refuses tensors that share memory (tied weights).
+        copy = tensor.detach().to("cpu", dtype, copy=True).contiguous()
+        if copy.is_floating_point() and not copy.isfinite().all():
             raise VsrError("not_finite", f"no model is written: {name!r} holds NaN, or numbers beyond its precision")
-        return own
+        return copy
 
     try:
-        elsewhere = borrowed_names(model)
-        own = {name: tensor for name, tensor in model.state_dict().items() if name not in elsewhere}
-        save_file({name: stored(name, tensor) for name, tensor in own.items()}, str(path))
+        borrowed = borrowed_names(model)
+        tensors = {name: tensor for name, tensor in model.state_dict().items() if name not in borrowed}
+        save_file({name: stored(name, tensor) for name, tensor in tensors.items()}, str(path))
         usual_mode(path)
-    except SafetensorError as error:  # how the library reports that the disk is full
+    except SafetensorError as error:  # the library reports a full disk like this
         raise system_error(error) or OSError(one_line(error)) from error
 
 
 def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
-    """What ``build`` makes, with the folder's weights, and those that it borrows; names and shapes are checked before
-    memory is spent.
+    """The model that ``build`` makes, with the folder's weights and those that it borrows; names and shapes are checked
+    before memory is spent.
 
     Raises VsrError bad_model, missing_package.
     """
@@ -109,8 +111,8 @@ def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
 
     one_thread_in_forks()
     shapes = _built(folder, build, memory=False)
-    elsewhere = borrowed_names(shapes)
-    expected = {name: tensor for name, tensor in shapes.state_dict().items() if name not in elsewhere}
+    borrowed = borrowed_names(shapes)
+    expected = {name: tensor for name, tensor in shapes.state_dict().items() if name not in borrowed}
     try:
         with safe_open(str(folder / WEIGHTS_FILE), framework="pt") as stored:
             _check_shapes(folder, expected, stored)
@@ -119,12 +121,12 @@ def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
         raise bad_model(folder, _unreadable(folder / WEIGHTS_FILE, error)) from error
     model = _built(folder, build)
     borrow(model)
-    model.load_state_dict(weights, strict=not elsewhere)
+    model.load_state_dict(weights, strict=not borrowed)
     return model
 
 
 def _built(folder: Path, build: Callable[[], Any], memory: bool = True) -> Any:
-    """What ``build`` makes, without values for its weights.
+    """The model that ``build`` makes, with uninitialised weights.
 
     Raises VsrError bad_model for settings that make no model, missing_package for a library that does not load.
     """
@@ -160,5 +162,5 @@ def _read_tensor(folder: Path, stored, name: str, dtype):
 
 
 def bad_model(folder: Path, what: str) -> VsrError:
-    """The error, to be raised, that says what is wrong with a model folder."""
+    """The VsrError that says what is wrong with a model folder."""
     return VsrError("bad_model", f"{folder}: {what}")

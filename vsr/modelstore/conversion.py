@@ -1,4 +1,4 @@
-"""The files of a published model -> the folder that the store keeps of it, all of it or nothing."""
+"""Converts the files of a published model to a folder of the store, all of it or nothing."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ if TYPE_CHECKING:
 
 
 def convert(known: Known, files: dict[str, Path], folder: Path, whisper: str | Path | None = None) -> Path:
-    """Import a published model's files into a folder beside, which takes the name when it is whole; what was fetched is
-    removed then. Raises VsrError as `import_checkpoint`, not_writable, no_space."""
+    """Import a published model's files into a temporary folder, which takes the name ``folder`` once complete; then the
+    fetched files are removed. Raises VsrError like `import_checkpoint`, not_writable, no_space."""
     from vsr.modelstore.importers.importing import import_checkpoint  # it loads PyTorch
 
-    given = _published(known, files, whisper)
-    making, gone = folder.with_name(f".{known.name}.making"), folder.with_name(f".{known.name}.old")
-    for leftover in (making, gone):
+    published = _published(known, files, whisper)
+    new_folder, old_folder = folder.with_name(f".{known.name}.making"), folder.with_name(f".{known.name}.old")
+    for leftover in (new_folder, old_folder):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
-        import_checkpoint(given, making, origin=_about(known))
+        import_checkpoint(published, new_folder, origin=_about(known))
         if folder.exists():
-            folder.rename(gone)
-        making.rename(folder)
+            folder.rename(old_folder)
+        new_folder.rename(folder)
     except OSError as error:
         raise write_error(folder, error) from error
     finally:
-        shutil.rmtree(making, ignore_errors=True)
-        shutil.rmtree(gone, ignore_errors=True)
+        shutil.rmtree(new_folder, ignore_errors=True)
+        shutil.rmtree(old_folder, ignore_errors=True)
     shutil.rmtree(folder.with_name(f"{known.name}.files"), ignore_errors=True)
     return folder
 
 
 def _published(known: Known, files: dict[str, Path], whisper: str | Path | None) -> Published:
-    """The checkpoint among the files that were fetched, and what belongs to it."""
+    """The checkpoint among the fetched files, and the files that belong to it."""
     from vsr.modelstore.importers.published import Published  # it loads PyTorch
 
-    def named(*endings: str) -> Path | None:
+    def root_file(*endings: str) -> Path | None:
         return next((path for name, path in files.items() if name.endswith(endings) and "/" not in name), None)
 
     return Published(
-        known.family, next(iter(files.values())), named(".model"), named("_units.txt", _dictionary(files)),
-        named(".json"), files.get("lm/model.pth"), known.modality, whisper,
+        known.family, next(iter(files.values())), root_file(".model"), root_file("_units.txt", _dictionary(files)),
+        root_file(".json"), files.get("lm/model.pth"), known.modality, whisper,
     )  # fmt: skip
 
 
 def _about(known: Known) -> dict[str, Any]:
-    """What the folder's config says of a published model."""
+    """The description of a published model for the folder's config."""
     published = {
         "error": known.error, "source": known.source, "place": known.place, "normaliser": known.normaliser,
     }  # fmt: skip
@@ -60,5 +60,5 @@ def _about(known: Known) -> dict[str, Any]:
 
 
 def _dictionary(files: dict[str, Path]) -> str:
-    """The ending of fairseq's dictionary among the files."""
+    """The name of fairseq's dictionary among the files, as a suffix."""
     return next((name for name in files if name.startswith("dict.")), "_units.txt")

@@ -1,4 +1,4 @@
-"""What is known of a published model: what it is, where it lies, what it may be used for, how it becomes a folder."""
+"""The record of a published model: what it is, its location, its licence, how it is imported."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ HUB = "hub:"  # a file of the hub: hub:ORG/NAME/FILE
 
 @dataclass(frozen=True)
 class Remote:
-    """A file to fetch: the name it is kept under, its address (`HUB` or a URL; "": by hand), and the SHA-256 it must
-    have, where that is known before the first fetch."""
+    """A file to fetch: its local name, its address (`HUB` or a URL; "": by hand), and its SHA-256, if known before the
+    first fetch."""
 
     name: str
     address: str = ""
@@ -21,7 +21,7 @@ class Remote:
 
 @dataclass(frozen=True)
 class Licence:
-    """What the weights may be used for, in a line or two, and where that stands in full."""
+    """The terms of use of the weights in a line or two, and the address of the full text."""
 
     name: str
     terms: str
@@ -33,23 +33,23 @@ class Known:
     """One published model.
 
     Args:
-        name: what `--model` takes.
+        name: for `--model`.
         language: code, or "any".
         kind: what it reads: video, sound, both; encoder: it writes no text.
-        words: what it writes with.
+        words: its output units.
         size: megabytes to fetch; 0: not stated.
         error: the published error rate, with its test set.
-        source: who says so.
+        source: of the error rate.
         licence: of the weights.
-        place: where it lies, for people.
-        family: the importer, a key of `vsr.modelstore.importers.published.FAMILIES`; "" of what is in the package.
+        place: its location, for people.
+        family: the importer, a key of `vsr.modelstore.importers.published.FAMILIES`; "" for models in the package.
         state: READY, BY_HAND or SHIPPED.
-        files: what the import takes, the checkpoint first. Names say what each is: `lm/model.pth` the language model.
+        files: files for the import, the checkpoint first. Names say what each is: `lm/model.pth` the language model.
         decode: published settings of the search, for the folder's config.
-        note: one line: what to heed.
-        normaliser: of `vsr.text.normalise`, what its publisher does to texts before errors are counted.
-        modality: what its folder reads, where one file can become several; "": the file decides.
-        whisper: of the hub, the one that writes its text and is given as a folder; "": it writes itself.
+        note: a remark of one line.
+        normaliser: of `vsr.text.normalise`, applied by its publisher to texts before errors are counted.
+        modality: what the folder reads, if one file can become several models; "": the file decides.
+        whisper: hub id of the Whisper that writes its text, whose folder the user gives; "": none is needed.
     """
 
     name: str

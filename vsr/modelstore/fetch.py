@@ -1,7 +1,7 @@
-"""One file of the web -> disk: progress, going on where a fetch broke off, its SHA-256 compared with what is known.
+"""Fetches a file from the web: with progress, resuming broken fetches, and comparing SHA-256 with the known value.
 
-Addresses are URLs, or `hub:ORG/NAME/FILE`. HF_ENDPOINT moves the hub; VSR_MIRROR stands before every other host, as
-`VSR_MIRROR/HOST/PATH`, for places that reach no other. HF_HUB_OFFLINE forbids all of it.
+Addresses are URLs, or `hub:ORG/NAME/FILE`. HF_ENDPOINT replaces the hub's address; VSR_MIRROR precedes every other
+host, as `VSR_MIRROR/HOST/PATH`, for networks without other access. HF_HUB_OFFLINE forbids all fetches.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from urllib.request import Request, urlopen
 
 from vsr.core.artifacts import sha256_of
 from vsr.core.errors import VsrError
-from vsr.core.files import write_error, write_json
+from vsr.core.files import made_folder, write_error, write_json
 from vsr.modelstore.entry import HUB
 
 TIMEOUT = 60  # seconds without a byte
@@ -31,7 +31,7 @@ AGAIN = "run again to go on from there"
 
 
 def url_of(address: str) -> str:
-    """The URL of an address, moved where the environment says so."""
+    """The URL of an address, redirected by the environment variables."""
     if address.startswith(HUB):
         organisation, name, file = address.removeprefix(HUB).split("/", 2)
         host = os.environ.get("HF_ENDPOINT") or HUB_HOST
@@ -44,68 +44,67 @@ def url_of(address: str) -> str:
 
 
 def fetch(address: str, path: str | Path, sha256: str = "") -> str:
-    """Fetch one file to ``path``, unless it is there; a part that is there already is continued.
+    """Fetch one file to ``path``, unless it exists; a partial file is continued.
 
     Args:
         address: see above.
-        path: where; its folder is made. While it is fetched it lies beside it as `.part`.
-        sha256: what it must be; "" for a file that nobody has seen yet.
+        path: of the file; its folder is made. During the fetch it is `.part` beside it.
+        sha256: expected value; "" for a file that was never fetched before.
 
     Returns:
         Its SHA-256.
 
     Raises:
         VsrError: no_network, hub_offline, no_space, not_writable, busy; bad_download for another SHA-256 (the file is
-            gone then).
+            removed then).
     """
     path = Path(path)
     if not path.is_file():
         url, part = url_of(address), path.with_name(path.name + ".part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(part):
+            with made_folder(path.parent), _alone(part):
                 if not path.is_file():
                     _continue(url, part)
                     part.replace(path)
                     _note_of(part).unlink(missing_ok=True)
         except OSError as error:
             raise write_error(part, error) from error
-    found = sha256_of(path)
-    if sha256 and found != sha256:
+    digest = sha256_of(path)
+    if sha256 and digest != sha256:
         path.unlink()
-        problem = f"{url_of(address)} is not the file it was: SHA-256 {found[:12]}..., known is {sha256[:12]}..."
+        problem = f"{url_of(address)} is not the file it was: SHA-256 {digest[:12]}..., known is {sha256[:12]}..."
         raise VsrError("bad_download", f"{problem}; it was not kept")
-    return found
+    return digest
 
 
 def _note_of(part: Path) -> Path:
-    """What the server said of the file that a part is of."""
+    """The file with the server's description of the file that a part belongs to."""
     return part.with_name(part.name + ".json")
 
 
 def _continue(url: str, part: Path) -> None:
-    """Append what is missing. A file that has changed on the server, or a server that cannot begin in the middle, is
-    fetched from its start."""
-    done, note = part.stat().st_size if part.is_file() else 0, _read_note(part)
-    if done and note.get("url") == url and done == note.get("size"):
+    """Append the missing bytes. A file that has changed on the server, or a server without ranges, is fetched from the
+    start."""
+    present, note = part.stat().st_size if part.is_file() else 0, _read_note(part)
+    if present and note.get("url") == url and present == note.get("size"):
         return
-    goes_on = bool(done and note.get("url") == url and note.get("version"))
-    headers = {"Range": f"bytes={done}-", "If-Range": note["version"]} if goes_on else {}
-    with _opened(url, headers | {"Accept-Encoding": "identity"}) as answer:
-        goes_on = goes_on and answer.status == 206
-        if goes_on and not (answer.headers.get("Content-Range") or "").startswith(f"bytes {done}-"):
+    resumes = bool(present and note.get("url") == url and note.get("version"))
+    headers = {"Range": f"bytes={present}-", "If-Range": note["version"]} if resumes else {}
+    with _opened(url, headers | {"Accept-Encoding": "identity"}) as response:
+        resumes = resumes and response.status == 206
+        if resumes and not (response.headers.get("Content-Range") or "").startswith(f"bytes {present}-"):
             raise VsrError("no_network", f"{url} answers with another part than was asked for")
-        start = done if goes_on else 0
-        length = answer.headers.get("Content-Length")
+        start = present if resumes else 0
+        length = response.headers.get("Content-Length")
         size = start + int(length) if length and length.isdigit() else None
         _check_room(part, (size or 0) - start)
-        version = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
+        version = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
         if version.startswith("W/"):
-            version = answer.headers.get("Last-Modified") or ""
-        if not goes_on:  # nothing may stay of another version when the note is of this one
+            version = response.headers.get("Last-Modified") or ""
+        if not resumes:  # bytes of another version must not stay when the note is for this one
             part.unlink(missing_ok=True)
         write_json(_note_of(part), {"url": url, "version": version, "size": size})
-        _copy(answer, part, url, start, size)
+        _copy(response, part, url, start, size)
 
 
 def _read_note(part: Path) -> dict:
@@ -123,23 +122,23 @@ def _check_room(part: Path, missing: int) -> None:
         raise VsrError("no_space", f"{part.parent}: no room for the file: {problem}")
 
 
-def _copy(answer, part: Path, url: str, start: int, size: int | None) -> None:
-    """What the server sends goes behind what is there; a fetch that breaks off leaves what came."""
-    broke = VsrError("no_network", f"{url} broke off; {AGAIN}")
+def _copy(response, part: Path, url: str, start: int, size: int | None) -> None:
+    """Append the server's data to the part; a fetch that breaks off keeps the bytes received."""
+    interrupted = VsrError("no_network", f"{url} broke off; {AGAIN}")
     with part.open("ab") as out, _bar(url, start, size) as advance:
         try:
-            while piece := answer.read(BLOCK):
-                out.write(piece)
-                advance(len(piece))
+            while block := response.read(BLOCK):
+                out.write(block)
+                advance(len(block))
         except (TimeoutError, ConnectionError, HTTPException) as error:
-            raise broke from error
+            raise interrupted from error
     if size is not None and part.stat().st_size < size:
-        raise broke
+        raise interrupted
 
 
 @contextmanager
 def _bar(url: str, start: int, size: int | None) -> Iterator:
-    """How far it is, on a terminal."""
+    """A progress bar on a terminal; yields the function that advances it."""
     if not sys.stderr.isatty():
         yield lambda count: None
         return
@@ -158,8 +157,8 @@ def _opened(url: str, headers: dict[str, str]) -> Iterator:
     if re.match("(?i)1|true|yes|on", os.environ.get("HF_HUB_OFFLINE", "")):
         raise VsrError("hub_offline", f"{url} is not here yet, and HF_HUB_OFFLINE is set: unset it")
     try:
-        with urlopen(Request(url, headers=headers), timeout=TIMEOUT) as answer:
-            yield answer
+        with urlopen(Request(url, headers=headers), timeout=TIMEOUT) as response:
+            yield response
     except HTTPError as error:
         raise VsrError("no_network", f"{url} answers {error.code} {error.reason}") from error
     except (URLError, TimeoutError, HTTPException, ConnectionError) as error:
@@ -170,16 +169,16 @@ def _opened(url: str, headers: dict[str, str]) -> Iterator:
 
 @contextmanager
 def _alone(part: Path) -> Iterator[None]:
-    """One process at a time fetches a file; where the system cannot say who does, all may. Raises VsrError (busy)."""
+    """Let one process at a time fetch a file, where the system has file locks. Raises VsrError (busy)."""
     try:
         import fcntl
     except ImportError:
         yield
         return
     lock = part.with_name(part.name + ".lock")
-    with lock.open("w") as held:
+    with lock.open("w") as handle:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise VsrError("busy", f"{part.stem} is being fetched by another process: wait for it") from error
         try:

@@ -1,8 +1,8 @@
-"""A model folder on disk <-> a model ready to read lips; the last stage of training, the first of reading.
+"""A model folder on disk <-> a model ready to read lips: the last stage of training, the first of decoding.
 
-A folder is self-contained: weights (fp16 or fp32), `config.json` (plain numbers that rebuild the model, and what was
-fitted after training, such as the confidence mapping) and the tokenizer's files. What is the same for every model, of
-lip2speech too, is in `vsr.modelstore.checkpoint`.
+A folder is self-contained: weights (fp16 or fp32), `config.json` (settings that rebuild the model, and values fitted
+after training, such as the confidence mapping) and the tokenizer's files. `vsr.modelstore.checkpoint` has what all
+models share, including those of lip2speech.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from vsr.modelstore.store import stored
 __all__ = ["FUSED_READER", "LANGUAGE_MODEL", "LIP_READER", "LoadedModel", "load_model", "save_model"]
 
 SHIPPED = Path(__file__).parents[1] / "weights"
-NAMES = {  # in the package; the first is the default
+NAMES = {  # models in the package; the first is the default
     "grid-tracks": SHIPPED / "grid-tracks", "grid": SHIPPED, "grid-av": SHIPPED / "grid-av",
 }  # fmt: skip
 
 
 @dataclass
 class LoadedModel:
-    """A LipReader, FusedReader or LanguageModel in eval mode with the tokenizer and the config it was saved with.
+    """A LipReader, FusedReader or LanguageModel in eval mode, with its tokenizer and its config.
 
-    ``precision`` is that of its layers, and of the language models that it asks for (`vsr.models.precision`).
-    ``languages`` keeps the language models that searches with this model have asked for, by name; ``hashes`` what
-    identifies them and the model itself (`vsr.decoding.provenance`).
+    ``precision`` is that of its layers, and of the language models that it uses (`vsr.models.precision`).
+    ``languages`` caches the language models of searches with this model, by name; ``hashes`` identifies them and the
+    model itself (`vsr.decoding.provenance`).
     """
 
     model: Any
@@ -51,12 +51,12 @@ class LoadedModel:
 
     @property
     def name(self) -> str:
-        """What the model calls itself, else its folder's name."""
+        """The model's name in its config, else its folder's name."""
         return str(self.config.get("name") or self.folder.name)
 
     @cached_property
     def weights_sha256(self) -> str:
-        """Of the file of weights, hexadecimal."""
+        """SHA-256 of the file of weights, hexadecimal."""
         return sha256_of(self.folder / WEIGHTS_FILE)
 
 
@@ -65,15 +65,15 @@ def load_model(name: str | Path | None = None, device: str = "cpu", precision: s
 
     Args:
         name: a model folder; a name in `NAMES`, or of a published model (`vsr.modelstore.known`); or a model on the
-            hub, ``org/name`` or ``org/name@revision``. What is not here is fetched once. None: the model that ships
-            with the package.
-        device: cpu, cuda, cuda:1 ..., or auto, a GPU where there is one.
-        precision: float32, bfloat16, int8, or auto, as `vsr.modelstore.precision.chosen_precision` has it. What is
-            trained on needs float32.
+            hub, ``org/name`` or ``org/name@revision``. A model that is not here is fetched once. None: the default
+            model of the package.
+        device: cpu, cuda, cuda:1 ..., or auto, a GPU if there is one.
+        precision: float32, bfloat16, int8, or auto, see `vsr.modelstore.precision.chosen_precision`. Training needs
+            float32.
 
     Raises:
-        VsrError: bad_model, one line that names the first thing that is wrong; hub_missing, hub_denied, hub_offline;
-            bad_options for a device that is not there, or a precision that it does not have.
+        VsrError: bad_model, one line that names the first error; hub_missing, hub_denied, hub_offline; bad_options for
+            a missing device, or a precision that it does not have.
     """
     folder = find_model(name)
     if read_config(folder).get("kind") == FUSED_READER:
@@ -86,26 +86,27 @@ def load_model(name: str | Path | None = None, device: str = "cpu", precision: s
 
 
 def pixel_reader(model):
-    """The part of a lip reader that reads mouth crops: of a fused one, its reader of pixels."""
+    """The part of a lip reader that reads mouth crops: of a fused one, its pixel reader."""
     return getattr(model, "pixels", model)
 
 
 def load_language_model(name: str | Path, device: str = "cpu", precision: str = FLOAT32) -> LoadedModel:
-    """Load a language model that `vsr lm train` wrote: a folder or one on the hub. Raises VsrError as `load_model`."""
+    """Load a language model of `vsr lm train`: a folder or one on the hub. Raises VsrError like `load_model`."""
     from vsr.models.language import LanguageModel, LanguageModelConfig
 
     return _load(find_model(name), LANGUAGE_MODEL, LanguageModel, LanguageModelConfig, device, precision)
 
 
 def find_model(name: str | Path | None = None) -> Path:
-    """The folder of a model that `load_model` takes, fetched if need be. Raises VsrError as `load_model`."""
+    """The folder of a model by a name of `load_model`, fetched if needed. Raises VsrError like `load_model`."""
+    name = name if name is None else str(name)  # a path may be a name as well
     if name is not None and not (Path(name).exists() or name in NAMES or HUB_ID.fullmatch(str(name))):
         return stored(str(name))
     return locate(name, NAMES, (CONFIG_FILE,), read_config)
 
 
 def modalities_in(folder: Path) -> tuple[str, ...]:
-    """Names of what the lip reader in a folder reads, such as "video" and "sound". Raises VsrError bad_model."""
+    """Names of the modalities that the lip reader in a folder reads. Raises VsrError bad_model."""
     from vsr.models.lipreader import LipReaderConfig, frontend_of
     from vsr.models.registry import reads_of
 
@@ -133,16 +134,16 @@ Settings = TypeVar("Settings", bound=Written)
 def _load(
     folder: Path, kind: str, build: Callable[[Settings], Any], settings: type[Settings], device, precision: str
 ) -> LoadedModel:
-    """A folder of the given kind; ``build`` makes a model of a ``settings``."""
+    """Load a folder of this kind; ``build`` makes a model from ``settings``."""
     from vsr.models.borrowed import located
     from vsr.text.tokenizer import load_tokenizer
 
     device = find_device(device)
     check_precision(precision)
     config = read_config(folder)
-    found = config.get("kind", LIP_READER)
-    if found != kind:
-        raise bad_model(folder, f"a {found} where a {kind} is needed".replace("_", " "))
+    folder_kind = config.get("kind", LIP_READER)
+    if folder_kind != kind:
+        raise bad_model(folder, f"a {folder_kind} where a {kind} is needed".replace("_", " "))
     model_config = stored_settings(folder, config, settings, _unnested)
     if not isinstance(model_config, settings):
         raise bad_model(folder, f"{CONFIG_FILE} holds the settings of another kind of model than a {kind}")

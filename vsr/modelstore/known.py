@@ -1,6 +1,6 @@
-"""The published readers that have a name here: what each is, where it lies and how it becomes a model folder.
+"""The published models that have a name here: what each is, its location and how it becomes a model folder.
 
-A table of plain values. Error rates are the publishers' own, never measured here; sizes are of the files to fetch.
+A table of plain values. Error rates are the publishers', not measured here; sizes are of the files to fetch.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ NAMES = {known.name: known for known in KNOWN}
 
 
 def near(name: str) -> list[str]:
-    """Known names that look like ``name``, the likeliest first."""
-    wanted = name.lower().replace("-", "_")
-    alike = {known.lower().replace("-", "_"): known for known in NAMES}
-    found = [alike[own] for own in get_close_matches(wanted, alike, 3, 0.5)]
-    return found or [known.name for known in KNOWN if known.language == wanted]
+    """Known names similar to ``name``, the likeliest first."""
+    query = name.lower().replace("-", "_")
+    by_spelling = {known.lower().replace("-", "_"): known for known in NAMES}
+    matches = [by_spelling[match] for match in get_close_matches(query, by_spelling, 3, 0.5)]
+    return matches or [known.name for known in KNOWN if known.language == query]

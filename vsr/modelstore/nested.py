@@ -1,10 +1,10 @@
-"""The settings of a lip reader as model folders of format 2 hold them: front end, encoder and each head with its kind.
+"""The nested settings of a lip reader in model folders of format 2: front end, encoder and heads, each with its kind.
 
     {"vocab_size": 41, "dim": 192, "frontend": {"kind": ..., its settings}, "encoder": {...},
-     "heads": {"ctc": {"kind": "ctc", "weight": 0.3}, "attention": {...}, "alignment": {...}, further ones by name}}
+     "heads": {"ctc": {"kind": "ctc", "weight": 0.3}, "attention": {...}, "alignment": {...}, others by name}}
 
-The weight of "attention" is what CTC leaves of 1. A fused reader has "fusion", "pixels" and "tracks", the last two each
-such a mapping. Format 1 had every number flat, those of parts that a model has not, too.
+The weight of "attention" is 1 minus CTC's. A fused reader has "fusion", "pixels" and "tracks", the last two each such a
+mapping. Format 1 had all settings flat, including those of parts that a model does not have.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vsr.models.registry import FUSIONS, split_kind
 FUSION = "word_evidence"
 KINDS = (LipReaderConfig, FusedConfig)
 PARTS = ("vocab_size", "dim", "frontend", "encoder", "heads")
-FRONTENDS = {  # kind -> its setting -> the name that it has flat
+FRONTENDS = {  # kind -> its setting -> name of the flat setting
     "video_transformer": {
         "width": "frontend_width", "layers": "frontend_layers", "heads": "frontend_heads", "frames": "tubelet_frames",
         "patch": "tubelet_patch", "downscale": "tubelet_downscale",
@@ -38,73 +38,74 @@ WORDS = ("classes", "boundary", "mixup", "label_smoothing")
 
 
 def nested(config: Any) -> dict[str, Any]:
-    """The settings of a lip reader or a fused one, nested; those of another model as they are."""
+    """The settings of a lip reader or a fused one, nested; those of any other model unchanged."""
     if isinstance(config, LipReaderConfig):
         frontend = {"kind": config.frontend, **asdict(frontend_of(config))}
         encoder = {"kind": config.encoder, **asdict(encoder_of(config))}
         sizes = {"vocab_size": config.vocab_size, "dim": config.dim}
         return sizes | {"frontend": frontend, "encoder": encoder, "heads": _heads(config)}
     if isinstance(config, FusedConfig):
-        own = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in ("pixels", "tracks")}
+        settings = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in ("pixels", "tracks")}
         readers = {"pixels": nested(config.pixels), "tracks": nested(config.tracks)}
-        return {"fusion": {"kind": FUSION, **own}} | readers
+        return {"fusion": {"kind": FUSION, **settings}} | readers
     return asdict(config)
 
 
-def _heads(c: LipReaderConfig) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    if c.ctc_weight:
-        found["ctc"] = {"kind": "ctc", "weight": c.ctc_weight}
-    if c.decoder_layers:
-        found["attention"] = {"kind": "attention", **asdict(attention_of(c))}
-    if c.alignment_weight:
-        found["alignment"] = {"kind": "frame_alignment", "weight": c.alignment_weight}
-    if c.classes:
-        found["words"] = {"kind": "word_classes", **{name: getattr(c, name) for name in WORDS}}
-    return found | c.further_heads
+def _heads(config: LipReaderConfig) -> dict[str, dict[str, Any]]:
+    heads: dict[str, dict[str, Any]] = {}
+    if config.ctc_weight:
+        heads["ctc"] = {"kind": "ctc", "weight": config.ctc_weight}
+    if config.decoder_layers:
+        heads["attention"] = {"kind": "attention", **asdict(attention_of(config))}
+    if config.alignment_weight:
+        heads["alignment"] = {"kind": "frame_alignment", "weight": config.alignment_weight}
+    if config.classes:
+        heads["words"] = {"kind": "word_classes", **{name: getattr(config, name) for name in WORDS}}
+    return heads | config.further_heads
 
 
 def unnested(stored: Mapping[str, Any]) -> LipReaderConfig | FusedConfig:
-    """The settings that `nested` gave. Raises ValueError, naming what is not known or lacking; TypeError."""
+    """The settings that `nested` stored. Raises ValueError that names the unknown or missing one; TypeError."""
     if "fusion" in stored:
-        kind, own = split_kind(stored["fusion"], "fusion")
+        kind, settings = split_kind(stored["fusion"], "fusion")
         if FUSIONS[kind].joins != "readers" or stored.keys() != {"fusion", "pixels", "tracks"}:
             raise ValueError(f"fusion is '{kind}' of {', '.join(stored)}; it can be {FUSION} of pixels and tracks")
-        return FUSIONS[kind](unnested(stored["pixels"]), unnested(stored["tracks"]), **own)
-    if odd := sorted(stored.keys() - set(PARTS)):
-        raise ValueError(f"a model setting {odd[0]!r} unknown to this version")
-    if lacking := [name for name in PARTS if name not in stored]:
-        raise ValueError(f"the model settings lack {lacking[0]!r}")
+        return FUSIONS[kind](unnested(stored["pixels"]), unnested(stored["tracks"]), **settings)
+    if unknown := sorted(stored.keys() - set(PARTS)):
+        raise ValueError(f"a model setting {unknown[0]!r} unknown to this version")
+    if missing := [name for name in PARTS if name not in stored]:
+        raise ValueError(f"the model settings lack {missing[0]!r}")
     flat: dict[str, Any] = {"vocab_size": stored["vocab_size"], "dim": stored["dim"]}
     _take_heads(flat, stored["heads"])
     for part, tables in (("encoder", ENCODERS), ("frontend", FRONTENDS)):
-        flat[part], own = split_kind(stored[part], part)
-        flat[f"{part}_settings"] = _taken(flat, own, tables.get(flat[part], {}))
-    flat.setdefault("heads", 1)  # an encoder without attention divides its width into nothing
+        flat[part], settings = split_kind(stored[part], part)
+        flat[f"{part}_settings"] = _taken(flat, settings, tables.get(flat[part], {}))
+    flat.setdefault("heads", 1)  # an encoder without attention needs no heads, but the width is divided by them
     return LipReaderConfig(**flat)
 
 
 def _take_heads(flat: dict[str, Any], stored: Mapping[str, Any]) -> None:
-    """The settings of the heads, flat; one that is not there has the weight 0."""
-    heads = {name: dict(own) for name, own in stored.items()}
-    own = {name: heads.pop(name, None) for name in ("ctc", "attention", "alignment", "words")}
+    """Add the settings of the heads to the flat ones; a missing head gets the weight 0."""
+    heads = {name: dict(settings) for name, settings in stored.items()}
+    standard = {name: heads.pop(name, None) for name in ("ctc", "attention", "alignment", "words")}
     for name, weight in (("ctc", "ctc_weight"), ("alignment", "alignment_weight")):
-        flat[weight] = (own[name] or {}).get("weight", 0)
-    if own["attention"]:
-        odd = _taken(flat, split_kind(own["attention"], "heads.attention")[1], ATTENTION)
-        if odd:
-            raise ValueError(f"heads.attention has a setting {next(iter(odd))!r} unknown to this version")
+        flat[weight] = (standard[name] or {}).get("weight", 0)
+    if standard["attention"]:
+        unknown = _taken(flat, split_kind(standard["attention"], "heads.attention")[1], ATTENTION)
+        if unknown:
+            raise ValueError(f"heads.attention has a setting {next(iter(unknown))!r} unknown to this version")
     else:
         flat["decoder_layers"] = 0
-    flat |= split_kind(own["words"], "heads.words")[1] if own["words"] else {}
+    flat |= split_kind(standard["words"], "heads.words")[1] if standard["words"] else {}
     flat["further_heads"] = heads
 
 
-def _taken(flat: dict[str, Any], own: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Put settings into the flat ones by their names there; what has none, or another value there, is left."""
-    left = {}
-    for name, value in own.items():
-        known = names.get(name)
-        if known is None or known and flat.setdefault(known, value) != value:
-            left[name] = value
-    return left
+def _taken(flat: dict[str, Any], settings: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Add settings to the flat ones under their flat names; returns those without a flat name, or with another value
+    there."""
+    rest = {}
+    for name, value in settings.items():
+        flat_name = names.get(name)
+        if flat_name is None or flat_name and flat.setdefault(flat_name, value) != value:
+            rest[name] = value
+    return rest

@@ -1,8 +1,8 @@
-"""A reader's encoder and CTC head as one ONNX graph, for programs without PyTorch.
+"""Exports a reader's encoder and CTC head as one ONNX graph, for programs without PyTorch.
 
 Shapes: T frames, D width of the states, V vocabulary. The graph reads one clip of any length: ``video`` (T, 88, 88),
-the centre of a mouth crop as `vsr.data.transforms.to_network_input` normalises it, gives ``states`` (T, D) and, where
-there is a CTC head, ``ctc`` (T, V), log-probabilities. Its metadata has the tokens of V as a JSON list.
+the centre of a mouth crop normalised by `vsr.data.transforms.to_network_input`. It returns ``states`` (T, D) and, with
+a CTC head, ``ctc`` (T, V), log-probabilities. Its metadata has the V tokens as a JSON list.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from vsr.models.lipreader import LipReader
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
-FRAMES = (1, 37, 75)  # of the clips on which the graph is compared
+FRAMES = (1, 37, 75)  # lengths of the clips for the comparison with PyTorch
 TRACED = 13
 LONGEST = 100_000  # frames
-NEAR = 1e-3  # what the graph may be off; float32 in another order
+NEAR = 1e-3  # largest allowed difference, from float32 sums in another order
 INSTALL = "pip install 'vsr-lip2speech[export]'"
 
 
 class ClipReader(nn.Module):
-    """Video (T, 88, 88) of one clip -> states (T, D), and log-probabilities (T, V) of CTC where there are some."""
+    """Video (T, 88, 88) of one clip -> states (T, D), and log-probabilities (T, V) with a CTC head."""
 
     def __init__(self, reader: nn.Module):
         super().__init__()
@@ -52,13 +52,13 @@ class ClipReader(nn.Module):
 
 
 def export_onnx(loaded: LoadedModel, path: str | Path) -> dict[str, float]:
-    """Write the graph, compared with PyTorch on clips of several lengths.
+    """Write the graph after comparing it with PyTorch on clips of several lengths.
 
     Returns:
         The largest difference of each output.
 
     Raises:
-        VsrError: bad_model for a reader that has no such graph or whose graph differs, missing_package, not_writable.
+        VsrError: bad_model for a reader without such a graph or whose graph differs, missing_package, not_writable.
     """
     for name in ("onnx", "onnxscript", "onnxruntime"):
         needed(name, "vsr export onnx", INSTALL)
@@ -71,24 +71,24 @@ def export_onnx(loaded: LoadedModel, path: str | Path) -> dict[str, float]:
         program.save(str(temporary), external_data=False)
         differences = compared(clip_reader, temporary, names)
         if not max(differences.values()) <= NEAR:
-            why = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
+            details = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
             raise VsrError(
-                "bad_model", f"{loaded.name}: its graph would not give the same output ({why}); nothing is written"
+                "bad_model", f"{loaded.name}: its graph would not give the same output ({details}); nothing is written"
             )
     return differences
 
 
 def check_reader(loaded: LoadedModel) -> None:
-    """Raises VsrError (bad_model) for what reads more than pixels, or is no reader of speech."""
+    """Raise VsrError (bad_model) for a model that reads more than pixels, or is no lip reader."""
     model = loaded.model
-    of_pixels = isinstance(model, LipReader) and model.modality == VIDEO
-    if not of_pixels or model.boundary is not None or model.words is not None:
-        why = "only readers of pixels have a graph of encoder and CTC"
-        raise VsrError("bad_model", f"{loaded.name} reads {model.config.frontend}: {why}")
+    reads_pixels = isinstance(model, LipReader) and model.modality == VIDEO
+    if not reads_pixels or model.boundary is not None or model.words is not None:
+        problem = "only readers of pixels have a graph of encoder and CTC"
+        raise VsrError("bad_model", f"{loaded.name} reads {model.config.frontend}: {problem}")
 
 
 def about(loaded: LoadedModel) -> dict[str, str]:
-    """What stands in the graph's metadata."""
+    """The metadata of the graph."""
     tokenizer = loaded.tokenizer
     tokens = tokenizer.pieces(range(tokenizer.vocab_size)) if tokenizer else []
     return {
@@ -99,7 +99,7 @@ def about(loaded: LoadedModel) -> dict[str, str]:
 def _traced(loaded: LoadedModel, clip_reader: ClipReader, names: list[str]):
     """The `torch.onnx.ONNXProgram`. Raises VsrError (bad_model)."""
     video = torch.randn(TRACED, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
-    clip_reader(video)  # what is computed once and kept must not be a part of the trace
+    clip_reader(video)  # values that are computed once and cached must not be part of the trace
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     try:
@@ -111,21 +111,21 @@ def _traced(loaded: LoadedModel, clip_reader: ClipReader, names: list[str]):
                 dynamic_shapes=({0: torch.export.Dim("frames", min=2, max=LONGEST)},),
             )  # fmt: skip
     except (torch.onnx.errors.OnnxExporterError, RuntimeError, TypeError, ValueError) as error:
-        # Plugins and some of torchvision's networks do what no graph can hold.
+        # Plug-ins and some of torchvision's networks use operations that a graph cannot hold.
         raise VsrError("bad_model", f"{loaded.name} has no graph: {one_line(error)[:200]}") from error
     finally:
         logger.setLevel(level)
 
 
 def compared(clip_reader: ClipReader, path: Path, names: list[str]) -> dict[str, float]:
-    """The largest difference of each output between a file, run by ONNX Runtime, and the reader."""
+    """The largest difference of each output between the file, run by ONNX Runtime, and the reader."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     differences = dict.fromkeys(names, 0.0)
     for frames in FRAMES:
         video = torch.randn(frames, SIDE, SIDE, generator=torch.Generator().manual_seed(frames))
-        found = session.run(names, {"video": video.numpy()})
-        for name, own, exact in zip(names, found, clip_reader(video), strict=True):
-            differences[name] = max(differences[name], float(np.abs(own - exact.numpy()).max()))
+        outputs = session.run(names, {"video": video.numpy()})
+        for name, output, reference in zip(names, outputs, clip_reader(video), strict=True):
+            differences[name] = max(differences[name], float(np.abs(output - reference.numpy()).max()))
     return differences

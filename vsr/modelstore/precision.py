@@ -1,4 +1,4 @@
-"""Which precision a model folder is read in, before its weights are loaded."""
+"""Chooses the precision for a model folder, before its weights are loaded."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from vsr.core.errors import one_line
 from vsr.core.machine import AUTO, BFLOAT16, FLOAT32, INT8, check_precision
 from vsr.modelstore.checkpoint import WEIGHTS_FILE, bad_model, read_config
 
-BIG = 50_000_000  # weights from which "auto" lowers the precision; smaller ones gain little (tools/bench/precision.py)
+BIG = (
+    50_000_000  # weights from which "auto" lowers the precision; smaller models gain little (tools/bench/precision.py)
+)
 
 
 def chosen_precision(folder: Path, asked: str = AUTO, device: str = "cpu") -> str:
-    """What is asked for; for "auto" on the CPU, with a big model, bfloat16 or int8 where the processor has it.
+    """The precision ``asked`` for; "auto" is bfloat16 or int8 for big models on CPUs that support it, else float32.
 
     On a GPU "auto" is float32: nothing lower was measured there.
 
     Raises:
-        VsrError: bad_config for a precision that is not known, bad_model.
+        VsrError: bad_options for an unknown precision, bad_model.
     """
     check_precision(asked)
     if asked != AUTO:
@@ -34,7 +36,7 @@ def chosen_precision(folder: Path, asked: str = AUTO, device: str = "cpu") -> st
 
 
 def number_of_weights(folder: Path) -> int:
-    """Of a model folder, from the head of its file alone. Raises VsrError bad_model."""
+    """Number of weights of a model folder, read from the header of its file. Raises VsrError bad_model."""
     from safetensors import SafetensorError, safe_open
 
     try:

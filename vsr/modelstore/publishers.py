@@ -1,4 +1,4 @@
-"""Who publishes readers: their licences, where their files lie, and what all models of one publisher have in common."""
+"""The publishers of models: licences, locations of files, and common settings of each publisher's models."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ RAVEN_LM = "https://drive.google.com/file/d/1mTeynSf6Sryh_mnVabpw-UwTRrh-mDc1/vi
 
 
 def zoo_letters(name: str, language: str, error: str, beam: int, bonus: float, lm_weight: float = 0.0) -> Known:
-    """A reader of letters in Imperial's zoo, with the settings of its published configuration."""
+    """A reader with letters as output in Imperial's zoo, with its published settings."""
     lm = ("lm/model.pth", "lm/model.json") if lm_weight else ()
     decode = {"beam": beam, "ctc_weight": 0.1, "length_bonus": bonus} | ({"lm_weight": lm_weight} if lm else {})
-    files = tuple(Remote(own) for own in ("model.pth", "model.json", *lm))
+    files = tuple(Remote(name) for name in ("model.pth", "model.json", *lm))
     size = 195 + 187 if language == "zh" else 186 + (180 if lm else 0)
     return Known(
         name, language, "video", LETTERS, size, error, ZOO_README, IMPERIAL, ZOO, "vsr4ml", BY_HAND, files, decode
@@ -62,7 +62,7 @@ TOGETHER = "reads lips and sound together, and neither alone"
 def auto_avsr(
     name: str, file: str, error: str, drive: str, kind: str = "video", size: int = 1000, source: str = ZOO_README
 ) -> Known:
-    """A reader of auto_avsr, which lies on Drive; its pieces lie in the repository and are fetched."""
+    """A model of auto_avsr on Drive; its pieces are fetched from the repository."""
     return Known(
         name, "en", kind, PIECES, size, error, source, AUTO_AVSR, f"https://drive.google.com/file/d/{drive}/view",
         "auto_avsr", BY_HAND, (Remote(file), *SPM), {"beam": 40, "ctc_weight": 0.1}, TOGETHER if kind == "both" else "",
@@ -70,7 +70,7 @@ def auto_avsr(
 
 
 def zoo_sound(name: str, link: str, kind: str, size: int, error: str) -> Known:
-    """A reader of sound, or of both, in Imperial's zoo: of pieces, and without a language model."""
+    """A model for sound, or for both, in Imperial's zoo: it writes pieces and has no language model."""
     files = (Remote("model.pth"), Remote("model.json"), *SPM)
     return Known(
         name, "en", kind, PIECES, size, error, ZOO_README, IMPERIAL, f"{ZOO}: {link}", "vsr4ml", BY_HAND, files,
@@ -82,7 +82,7 @@ FAIRSEQ = {"beam": 50, "method": "attention"}  # of AV-HuBERT and MuAViC
 
 
 def av_hubert(name: str, path: str, kind: str, words: str, error: str, source: str, note: str = "") -> Known:
-    """A checkpoint of AV-HuBERT at Meta's own address."""
+    """A checkpoint of AV-HuBERT at Meta's address."""
     file = Remote("model.pt", f"{META}avhubert/model/lrs3_vox/{path}")
     return Known(
         name, "en", kind, words, 0, error, source, AV_HUBERT, "facebookresearch.github.io/av_hubert", "av_hubert",
@@ -91,7 +91,7 @@ def av_hubert(name: str, path: str, kind: str, words: str, error: str, source: s
 
 
 def muavic(language: str) -> Known:
-    """MuAViC's fine-tuned AV-HuBERT of a language, or of eight ("x"); it was tuned on sound and lips."""
+    """MuAViC's AV-HuBERT fine-tuned on a language, or on eight ("x"), with sound and lips."""
     base = f"{META}muavic/models/{language}_avsr/"
     files = (
         Remote("checkpoint_best.pt", base + "checkpoint_best.pt"),
@@ -109,8 +109,8 @@ def muavic(language: str) -> Known:
 def raven(
     name: str, family: str, file: str, kind: str, error: str, licence: Licence, drive: str, modality: str = ""
 ) -> Known:
-    """A reader that lies on Drive, in the layout of RAVEn or USR; its list of units is fetched. RAVEn's of lips may
-    have its language model beside it."""
+    """A model on Drive in the layout of RAVEn or USR; its list of units is fetched. A RAVEn model of lips may have its
+    language model beside it."""
     repository = name.split("-")[0].removeprefix("b")
     place = f"github.com/ahaliassos/{repository}: https://drive.google.com/file/d/{drive}/view"
     note = {"both": TOGETHER, "video": "of a file of lips, sound and both, the lips"}.get(modality, "")
@@ -126,16 +126,16 @@ def raven(
 
 
 def usr(name: str, file: str, errors: tuple[str, str, str], drive: str) -> list[Known]:
-    """The readers of lips, sound and both that one checkpoint of USR or USR 2.0 becomes."""
-    ways = (("", "video"), ("-sound", "sound"), ("-both", "both"))
+    """The models for lips, sound and both that one checkpoint of USR or USR 2.0 becomes."""
+    variants = (("", "video"), ("-sound", "sound"), ("-both", "both"))
     return [
-        raven(name + ending, "usr", file, kind, f"{error} % WER, LRS3 test", CC_BY_NC, drive, kind)
-        for (ending, kind), error in zip(ways, errors, strict=True)
+        raven(name + suffix, "usr", file, kind, f"{error} % WER, LRS3 test", CC_BY_NC, drive, kind)
+        for (suffix, kind), error in zip(variants, errors, strict=True)
     ]
 
 
 def cogenav(name: str, file: str, error: str, size: str) -> Known:
-    """A checkpoint of CoGenAV, whose text a Whisper of that size writes."""
+    """A checkpoint of CoGenAV, with a Whisper of that size for the text."""
     whisper = f"openai/whisper-{size}"
     note = f"lips, sound or both: --modality; text by --whisper FOLDER of {whisper}, without it an encoder alone"
     return Known(

@@ -1,7 +1,7 @@
-"""A model on the hub (huggingface.co), `org/name` or `org/name@revision` <-> a model folder here.
+"""Fetches models from the hub (huggingface.co), `org/name` or `org/name@revision`, and sends model folders to it.
 
-Only weights in safetensors, settings, tokenizer and card travel. No other file is fetched or sent, so nothing that
-could be unpickled ever arrives.
+Only weights in safetensors, settings, tokenizer and card are transferred. No other file is fetched or sent, so nothing
+that could be unpickled ever arrives.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ FILES = ("*.safetensors", "config.json", "*/config.json", "tokenizer.json", "tok
 def locate(
     name: str | Path | None, shipped: Mapping[str, Path], configs: Sequence[str], check: Callable[[Path], object]
 ) -> Path:
-    """The folder of a model, fetched if it is on the hub and not yet in the hub's cache here.
+    """The folder of a model, fetched if it is on the hub and not yet in the hub's local cache.
 
     Args:
-        name: None for the first of ``shipped``; a folder; a name in ``shipped``; or a hub id. A folder goes first.
+        name: None for the first of ``shipped``; a folder; a name in ``shipped``; or a hub id. Folders have priority.
         shipped: models in the package.
-        configs: files that the hub must have before anything large is fetched.
-        check: raises VsrError bad_model for a folder with the wrong ones.
+        configs: files that must be on the hub before anything large is fetched.
+        check: raises VsrError bad_model for a folder with wrong configs.
 
     Raises:
         VsrError: hub_missing, hub_denied, hub_offline, bad_model, missing_package.
@@ -38,11 +38,11 @@ def locate(
 
 
 def fetch(name: str, configs: Sequence[str], check: Callable[[Path], object]) -> Path:
-    """The folder, in the hub's cache, of a model on the hub. Raises VsrError as `locate`."""
+    """The folder of a hub model in the hub's cache. Raises VsrError like `locate`."""
     for patterns in (configs, FILES):
-        found = snapshot(name, patterns)
-        _check_fetched(name, found, check)
-    return found
+        folder = snapshot(name, patterns)
+        _check_fetched(name, folder, check)
+    return folder
 
 
 def _check_fetched(name: str, folder: Path, check: Callable[[Path], object]) -> None:
@@ -53,14 +53,14 @@ def _check_fetched(name: str, folder: Path, check: Callable[[Path], object]) -> 
 
 
 def model_files(folder: Path) -> list[str]:
-    """What of a model folder belongs on the hub, as paths inside it, sorted."""
-    inside = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
-    seen = [path.as_posix() for path in inside if not any(part.startswith(".") for part in path.parts)]
-    return sorted(path for path in seen if any(fnmatchcase(path, pattern) for pattern in FILES))
+    """The files of a model folder that belong on the hub, as paths inside it, sorted."""
+    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    visible = [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]
+    return sorted(path for path in visible if any(fnmatchcase(path, pattern) for pattern in FILES))
 
 
 def send(folder: Path, repository: str, card: str, private: bool = False, message: str = "Model") -> str:
-    """Make the repository if need be and commit a model and its card as one step; returns the page's address.
+    """Make the repository if needed and commit a model and its card in one step; returns the page's address.
 
     Raises VsrError: hub_denied, hub_missing, hub_offline, missing_package.
     """

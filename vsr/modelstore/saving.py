@@ -1,19 +1,23 @@
-"""A model in memory -> a self-contained model folder on disk, whole or not at all."""
+"""Saves a model as a self-contained folder, all of it or nothing."""
 
 from __future__ import annotations
 
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vsr.core.atomic import FULL, made_folder, system_error
 from vsr.core.errors import VsrError, one_line
 from vsr.modelstore.checkpoint import CONFIG_FILE, FORMAT, NESTED, WEIGHTS_FILE, bad_model, save_weights
 
 if TYPE_CHECKING:
     from vsr.text.tokenizer import Tokenizer
 
+WRITING = ("no_space", "not_writable")  # reasons of files that are not written, whose names nobody knows here
 # "kind" in config.json; a lip reader's may lack it
 LIP_READER, FUSED_READER, LANGUAGE_MODEL = "lip_reader", "fused_lip_reader", "language_model"
 
@@ -23,12 +27,12 @@ def save_model(
 ) -> Path:
     """Write a self-contained model folder.
 
-    The new files are first written in full beside the old ones and then renamed, `config.json` last; an
-    interrupted save therefore leaves the old model, or a folder that says it is no model, never a mixture.
+    The new files are first written completely beside the old ones and then renamed, `config.json` last. An interrupted
+    save leaves the old model, or a folder without `config.json`, which is no model, but never a mixture.
     Other files in the folder (a model card) stay.
 
     Args:
-        folder: where; made if missing.
+        folder: of the model; made if missing.
         model: LipReader, FusedReader or LanguageModel with a `.config` dataclass.
         tokenizer: any tokenizer of `vsr.text.tokenizer`; its size must equal the model's head. None for an
             encoder alone, which has no head.
@@ -40,26 +44,40 @@ def save_model(
 
     Raises:
         VsrError: bad_model if the tokenizer and the head disagree or `extra` uses a reserved key;
-            not_writable.
+            no_space, not_writable.
     """
     folder = Path(folder)
     config = {**_checked_extra(extra or {}), **_settings(model.config)}
     check_tokenizer(tokenizer, model.config.vocab_size, folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".saving.", dir=folder) as staging:
-            if tokenizer is not None:
-                tokenizer.save(Path(staging))
-            save_weights(Path(staging) / WEIGHTS_FILE, model, half)
-            (Path(staging) / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-            _publish(Path(staging), folder)
-    except OSError as error:
-        raise VsrError("not_writable", f"{folder}: cannot save the model: {one_line(error)}") from error
+    with staged(folder) as staging:
+        if tokenizer is not None:
+            tokenizer.save(staging)
+        save_weights(staging / WEIGHTS_FILE, model, half)
+        (staging / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return folder
 
 
+@contextmanager
+def staged(folder: Path, last: str = CONFIG_FILE) -> Iterator[Path]:
+    """Yield a place for the files of a model, which take their names in ``folder`` when all are there, the one that
+    marks a model last; otherwise nothing is left of them, and no folder that was made for them. Raises VsrError
+    no_space, not_writable."""
+    with made_folder(folder):
+        try:
+            with tempfile.TemporaryDirectory(prefix=".saving.", dir=folder) as staging:
+                yield Path(staging)
+                _publish(Path(staging), folder, last)
+        except Exception as error:
+            written, system = getattr(error, "reason", ""), system_error(error)
+            if written not in WRITING and system is None:
+                raise
+            full = written == "no_space" or system is not None and system.errno in FULL
+            reason, told = ("no_space", "no space left") if full else ("not_writable", one_line(error))
+            raise VsrError(reason, f"{folder}: cannot save the model: {told}") from error
+
+
 def _settings(config) -> dict:
-    """Format and settings, as `config.json` holds them. Raises VsrError bad_model for what could not be read again."""
+    """Format and settings for `config.json`. Raises VsrError bad_model for settings that could not be read again."""
     from vsr.modelstore.nested import KINDS, nested, unnested
 
     stored = json.loads(json.dumps(nested(config)))
@@ -82,14 +100,14 @@ def _checked_extra(extra: dict) -> dict:
 
 
 def check_tokenizer(tokenizer: Tokenizer | None, vocab_size: int, folder: Path) -> None:
-    """Refuse a tokenizer that has not as many entries as the model's head. Raises VsrError (bad_model)."""
+    """Refuse a tokenizer with another number of entries than the model's head. Raises VsrError (bad_model)."""
     entries = tokenizer.vocab_size if tokenizer else 0
     if entries != vocab_size:
         raise bad_model(folder, f"the tokenizer has {entries} entries, the model's head {vocab_size}")
 
 
-def _publish(staging: Path, folder: Path) -> None:
-    """Move the finished files into place; `config.json` goes first and comes back last: it marks a model."""
-    (folder / CONFIG_FILE).unlink(missing_ok=True)
-    for path in sorted(staging.iterdir(), key=lambda path: path.name == CONFIG_FILE):
+def _publish(staging: Path, folder: Path, last: str) -> None:
+    """Move the finished files into place; the file ``last``, which marks a model, is removed first and added last."""
+    (folder / last).unlink(missing_ok=True)
+    for path in sorted(staging.iterdir(), key=lambda path: path.name == last):
         os.replace(path, folder / path.name)

@@ -1,7 +1,7 @@
-"""A published model's name -> its model folder here: fetched once, converted, kept in the cache, offline afterwards.
+"""The local store of published models: a model is fetched once, converted, cached, and works offline afterwards.
 
-The cache is VSR_CACHE, else `vsr` in XDG_CACHE_HOME, else `~/.cache/vsr`. In its folder `models` each model is a folder
-of its name; `known.json` keeps the SHA-256 of every file when it was first fetched, and which licences were agreed to.
+The cache is VSR_CACHE, else `vsr` in XDG_CACHE_HOME, else `~/.cache/vsr`. Its folder `models` has a folder for each
+model; `known.json` records the SHA-256 of every file at its first fetch, and the licences that were accepted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.core.files import read_json, write_error, write_json
+from vsr.core.files import read_json, write_json
 from vsr.modelstore.checkpoint import CONFIG_FILE
 from vsr.modelstore.conversion import convert
 from vsr.modelstore.entry import BY_HAND, SHIPPED, Known
@@ -23,10 +23,10 @@ RECORD = "known.json"
 
 
 def cache_folder() -> Path:
-    """Where models are kept."""
-    given = os.environ.get("VSR_CACHE")
-    if given:
-        return Path(given)
+    """The cache."""
+    cache = os.environ.get("VSR_CACHE")
+    if cache:
+        return Path(cache)
     local = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("LOCALAPPDATA") if os.name == "nt" else None)
     return Path(local or Path.home() / ".cache") / "vsr"
 
@@ -37,23 +37,23 @@ def folder_of(known: Known) -> Path:
 
 
 def is_here(known: Known) -> bool:
-    """Whether it can be used without a network."""
+    """Whether a model can be used without a network."""
     return known.state == SHIPPED or (folder_of(known) / CONFIG_FILE).is_file()
 
 
 def known_model(name: str) -> Known:
-    """The published model of a name. Raises VsrError (bad_model) that lists near ones."""
+    """The published model of a name. Raises VsrError (bad_model) that lists similar names."""
     if name in NAMES:
         return NAMES[name]
-    alike = near(name)
-    advice = f"near: {', '.join(alike)}; vsr models lists all" if alike else "vsr models lists all"
+    similar = near(name)
+    advice = f"near: {', '.join(similar)}; vsr models lists all" if similar else "vsr models lists all"
     raise VsrError("bad_model", f"{name}: no such model folder, and no published model has that name ({advice})")
 
 
 def stored(name: str) -> Path:
-    """The folder of a published model, fetched if it is not here; of what looks like a path, that path.
+    """The folder of a published model, fetched if it is not here; a name that looks like a path is that path.
 
-    Raises VsrError as `get`.
+    Raises VsrError like `get`.
     """
     if name not in NAMES and (os.sep in name or "/" in name or name in (".", "..", "")):
         return Path(name)
@@ -64,18 +64,18 @@ def get(
     known: Known, accept: bool = False, source: str | Path | None = None, again: bool = False,
     whisper: str | Path | None = None,
 ) -> Path:  # fmt: skip
-    """The model's folder, fetched and converted if need be.
+    """The model's folder, fetched and converted if needed.
 
     Args:
         known: the model.
-        accept: its licence is agreed to.
+        accept: the licence is accepted.
         source: a folder with files that were fetched by hand, or the checkpoint alone.
-        again: fetch and convert it although it is here.
-        whisper: the folder of the Whisper that writes the text of one that needs one; it is converted again then.
+        again: fetch and convert even if the model is here.
+        whisper: folder of the Whisper that writes the text, for a model that needs one; it is then converted again.
 
     Raises:
         VsrError: licence, not_fetched for a model that must be fetched by hand, bad_model for one in the package, and
-            what `vsr.modelstore.fetch` and `vsr.modelstore.importers.importing` raise.
+            errors of `vsr.modelstore.fetch` and `vsr.modelstore.importers.importing`.
     """
     folder = folder_of(known)
     if known.state == SHIPPED:
@@ -88,7 +88,7 @@ def get(
         return folder
     if known.state == BY_HAND and source is None:
         raise VsrError("not_fetched", by_hand(known))
-    if source is not None and not Path(source).exists():  # before a licence is agreed to for nothing
+    if source is not None and not Path(source).exists():  # before the user is asked to accept a licence
         raise VsrError("not_fetched", f"{source}: no such file or folder")
     agree(known, accept)
     files = _gather(known, None if source is None else Path(source))
@@ -96,18 +96,18 @@ def get(
 
 
 def by_hand(known: Known) -> str:
-    """How to get a model that no program may fetch."""
+    """Instructions for a model that no program may fetch."""
     names = [file.name for file in known.files if not file.address]
-    given = "FILE" if len(names) == 1 else "FOLDER"
-    given += f" --whisper FOLDER (of {known.whisper})" if known.whisper else ""
+    argument = "FILE" if len(names) == 1 else "FOLDER"
+    argument += f" --whisper FOLDER (of {known.whisper})" if known.whisper else ""
     return (
         f"{known.name} must be fetched by hand from {known.place} ({', '.join(names)}); "
-        f"then: vsr models get {known.name} --from {given}"
+        f"then: vsr models get {known.name} --from {argument}"
     )
 
 
 def agree(known: Known, accept: bool, ask: Callable[[str], str] = input) -> None:
-    """Show the licence and have it agreed to, once. Raises VsrError (licence)."""
+    """Show the licence and have it accepted, once. Raises VsrError (licence)."""
     record, licence = _read_record(), known.licence
     if licence.name in record["agreed"]:
         return
@@ -116,14 +116,14 @@ def agree(known: Known, accept: bool, ask: Callable[[str], str] = input) -> None
         print("Do you agree? Write yes: ", end="", file=sys.stderr, flush=True)
         accept = ask("").strip().lower() in ("yes", "y")
     if not accept:
-        how = f"vsr models get {known.name} --accept-licence"
-        raise VsrError("licence", f"the licence of {known.name} must be accepted first: {how}")
+        command = f"vsr models get {known.name} --accept-licence"
+        raise VsrError("licence", f"the licence of {known.name} must be accepted first: {command}")
     record["agreed"][licence.name] = date.today().isoformat()
     _write_record(record)
 
 
 def _read_record() -> dict:
-    """What is known of files and licences; a damaged record is an error, for it guards what is fetched."""
+    """Known hashes and accepted licences; a damaged record is an error, as it protects fetched files."""
     path = cache_folder() / "models" / RECORD
     try:
         record = read_json(path) if path.exists() else {}
@@ -134,41 +134,37 @@ def _read_record() -> dict:
 
 def _write_record(record: dict) -> None:
     path = cache_folder() / "models" / RECORD
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(path, error) from error
     write_json(path, record)
 
 
 def _gather(known: Known, source: Path | None) -> dict[str, Path]:
-    """Name -> file of all that the import takes, fetched where it is not in ``source``."""
+    """Name -> path of all files for the import, fetched unless they are in ``source``."""
     from vsr.modelstore.fetch import fetch
 
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     downloads = cache_folder() / "models" / f"{known.name}.files"
     for index, file in enumerate(known.files):
-        own = _given(source, file.name, index == 0)
-        if own is not None:
-            found[file.name] = own
+        local = _given(source, file.name, index == 0)
+        if local is not None:
+            files[file.name] = local
         elif file.address:
             record = _read_record()
-            before = file.sha256 or record["sha256"].get(file.address, "")
-            digest = fetch(file.address, downloads / file.name, before)
+            expected = file.sha256 or record["sha256"].get(file.address, "")
+            digest = fetch(file.address, downloads / file.name, expected)
             if digest != record["sha256"].get(file.address):
-                record = _read_record()  # another process may have written meanwhile
+                record = _read_record()  # another process may have written it meanwhile
                 record["sha256"][file.address] = digest
                 _write_record(record)
-            found[file.name] = downloads / file.name
-        elif not file.name.startswith("lm/"):  # a reader reads without its language model, too
+            files[file.name] = downloads / file.name
+        elif not file.name.startswith("lm/"):  # a model also works without its language model
             raise VsrError("not_fetched", f"{source} has no {file.name}: {by_hand(known)}")
-    return found
+    return files
 
 
 def _given(source: Path | None, name: str, first: bool) -> Path | None:
-    """The file of that name among those fetched by hand."""
+    """The file of that name among those fetched by hand; None if it is not there."""
     if source is None:
         return None
     if source.is_file():
-        return source if first else next((p for p in [source.parent / name] if p.is_file()), None)
+        return source if first else next((path for path in [source.parent / name] if path.is_file()), None)
     return source / name if (source / name).is_file() else None

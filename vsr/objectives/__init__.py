@@ -1,1 +1,1 @@
-"""Losses and their weights, apart from the modules that they train; see `vsr.objectives.registry`."""
+"""Training objectives: losses of whole models and their weights; see `vsr.objectives.registry`."""

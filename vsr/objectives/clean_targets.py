@@ -1,5 +1,5 @@
-"""Spoiled clips learn what an average of the model's own weights makes of the same clips unspoiled: CAV2vec (Kim et al.
-2025); with frames hidden alone, as data2vec (Baevski et al. 2022) and BRAVEn (Haliassos et al. 2024).
+"""Self-distillation from clean to corrupted clips, with the averaged weights of the model as the teacher: CAV2vec (Kim
+et al. 2025); with masked frames only, as in data2vec (Baevski et al. 2022) and BRAVEn (Haliassos et al. 2024).
 
 Shapes: B clips, T frames, D width.
 """
@@ -28,12 +28,12 @@ from vsr.objectives.views import spoiled
 
 @dataclass(frozen=True)
 class CleanTargets:
-    """The losses of all heads, on clips of which a ``share`` of the frames is spoiled in stretches of ``span``.
+    """The losses of all heads, on clips with a ``share`` of the frames corrupted in spans of ``span``.
 
-    Heads of the kind "clean_prediction" learn, in the spoiled frames, the mean over the highest ``layers`` of the
-    encoder of the averaged weights (`optim.ema`) on the clips as they are, each normalised over the clip. ``noise``:
-    standard deviation; ``cover``: of the height and width of the video, the side of a patch; with ``hide`` spoiled
-    frames are 0. published: unknown for the sizes of patches of CAV2vec at 88 x 88.
+    In the corrupted frames, heads of the kind "clean_prediction" learn the mean of the highest ``layers`` of the
+    teacher's encoder on the clean clips, each normalised over the clip; the teacher has the averaged weights
+    (`optim.ema`). ``noise``: standard deviation; ``cover``: sides of the patch over those of the video; with ``hide``
+    corrupted frames are 0. CAV2vec's patch sizes at 88 x 88 are not published.
     """
 
     name = "cav2vec"
@@ -43,51 +43,51 @@ class CleanTargets:
     cover: float = 0.5
     layers: int = 1
     hide: bool = False
-    teacher = None  # the averaged weights, which `with_teacher` brings
+    teacher = None  # the averaged weights, set by `with_teacher`
 
     def __post_init__(self):
         check_numbers(self, SETTINGS, share=SHARE, span=COUNT, noise=NOT_NEGATIVE, cover=SHARE, layers=COUNT)
 
     def needs(self, config: LipReaderConfig) -> None:
-        """Raises ValueError for a model without a head that predicts clean states."""
-        if not any(own.get("kind") == CLEAN for own in config.further_heads.values()):
+        """Raises ValueError for a model without a head of the kind "clean_prediction"."""
+        if not any(settings.get("kind") == CLEAN for settings in config.further_heads.values()):
             raise ValueError(f"the objective {self.name} needs a further head of the kind {CLEAN}")
 
     def takes_unlabelled(self, config: LipReaderConfig) -> bool:
-        """Whether clips without text may stand among the others: where no head learns from the text."""
+        """Whether batches may have clips without text: only if no head learns from text."""
         return not (config.ctc_weight or config.decoder_layers or config.alignment_weight or config.classes)
 
     def with_teacher(self, teacher: nn.Module) -> CleanTargets:
-        """The same with the averaged weights at hand."""
+        """A copy with the averaged weights as its teacher."""
         return taught_by(self, teacher)
 
     def __call__(self, model: LipReader, batch: Batch) -> dict[str, Tensor]:
-        shown, which = spoiled(batch, self.share if model.training else 0.0, self.span, self.noise, self.cover)
+        corrupted, mask = spoiled(batch, self.share if model.training else 0.0, self.span, self.noise, self.cover)
         if self.hide:
-            hidden = {name: zero_padding(own, ~which) for name, own in shown.inputs.items()}
-            shown = replace(shown, inputs=hidden)
+            masked = {name: zero_padding(x, ~mask) for name, x in corrupted.inputs.items()}
+            corrupted = replace(corrupted, inputs=masked)
         clean = self.clean(batch, model if self.teacher is None else self.teacher)[:, :, None]
-        known = torch.where(which, 1, IGNORE)
+        known = torch.where(mask, 1, IGNORE)
         names = [name for name, head in model.further_heads.items() if isinstance(head, CleanPrediction)]
-        own = {f"{name}.{target}": value for name in names for target, value in ((STATES, clean), (KNOWN, known))}
-        return ctc_attention(model, replace(shown, targets=shown.targets | own))
+        targets = {f"{name}.{target}": value for name in names for target, value in ((STATES, clean), (KNOWN, known))}
+        return ctc_attention(model, replace(corrupted, targets=corrupted.targets | targets))
 
     @torch.no_grad()
     def clean(self, batch: Batch, teacher: Any) -> Tensor:
-        """What the teacher makes of the clips as they are, (B, T, D): the mean of layers, each normalised over time."""
+        """The teacher's states of the clean clips, (B, T, D): the mean of layers, each normalised over time."""
         count = len(getattr(teacher.encoder, "layers", ())) if self.layers > 1 else 0
-        wanted = range(count - self.layers + 1, count + 1) if count else ()
-        with kept(teacher.encoder, wanted) as lower:
+        layers = range(count - self.layers + 1, count + 1) if count else ()
+        with kept(teacher.encoder, layers) as lower_states:
             states = teacher.encode_batch(batch)
         mask = length_mask(batch.lengths, states.shape[1])
-        each = [lower[number] for number in wanted] or [states]
-        return torch.stack([over_time(own.float(), mask) for own in each]).mean(0)
+        layer_states = [lower_states[layer] for layer in layers] or [states]
+        return torch.stack([over_time(x.float(), mask) for x in layer_states]).mean(0)
 
 
 def over_time(states: Tensor, mask: Tensor) -> Tensor:
-    """States (B, T, D) with mean 0 and variance 1 of each number over the real frames of each clip, zero on padding."""
-    real = mask[..., None].float()
-    count = real.sum(1, keepdim=True).clamp(min=1)
-    mean = (states * real).sum(1, keepdim=True) / count
-    variance = ((states - mean).square() * real).sum(1, keepdim=True) / count
-    return real * (states - mean) / (variance + 1e-5).sqrt()
+    """States (B, T, D), each channel normalised to mean 0 and variance 1 over the real frames, zero on padding."""
+    is_real = mask[..., None].float()
+    count = is_real.sum(1, keepdim=True).clamp(min=1)
+    mean = (states * is_real).sum(1, keepdim=True) / count
+    variance = ((states - mean).square() * is_real).sum(1, keepdim=True) / count
+    return is_real * (states - mean) / (variance + 1e-5).sqrt()

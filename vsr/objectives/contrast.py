@@ -1,6 +1,6 @@
-"""CTC and attention, and contrast of lips and sound beside them.
+"""The hybrid loss of CTC and attention plus contrastive losses of lips and sound.
 
-By synchrony as CoGenAV (2025), by the streams' frames and by the frames' tokens as MONA (Benster et al. 2024).
+The contrast is by synchrony, as in CoGenAV (2025), and by frames and by their tokens, as in MONA (Benster et al. 2024).
 
 Shapes: B clips, T frames, W width of an embedding, N frames that are compared.
 """
@@ -31,26 +31,26 @@ def needs_contrast(config: LipReaderConfig) -> None:
 
 @demands(needs_contrast)
 def contrast(model: LipReader, batch: Batch) -> dict[str, Tensor]:
-    """The losses of `ctc_attention`, and ``synchrony``, ``cross`` and ``supervised`` of the clips that have both
+    """The losses of `ctc_attention`, and ``synchrony``, ``cross`` and ``supervised`` over the clips that have both
     streams. Raises VsrError for a model whose fusion is not "contrast"."""
     fusion = fusion_of(model)
-    with streams_kept(fusion) as kept:
+    with streams_kept(fusion) as fusion_inputs:
         losses = ctc_attention(model, batch)
-    video, sound, mask = kept[0]
-    both = (batch.has(VIDEO) & batch.has(SOUND)).nonzero()[:, 0]
-    found = {}
-    if len(both):
+    video, sound, mask = fusion_inputs[0]
+    rows = (batch.has(VIDEO) & batch.has(SOUND)).nonzero()[:, 0]
+    contrasts = {}
+    if len(rows):
         labels = batch.targets.get(FRAME_TOKENS)
-        own = None if labels is None else labels[both]
-        found = contrast_losses(fusion, video[both], sound[both], mask[both], own)
+        row_labels = None if labels is None else labels[rows]
+        contrasts = contrast_losses(fusion, video[rows], sound[rows], mask[rows], row_labels)
     c = fusion.settings
-    total = sum(getattr(c, name) * value for name, value in found.items())
+    total = sum(getattr(c, name) * value for name, value in contrasts.items())
     loss = losses["loss"] + total * batch.share(CLIPS)
-    return losses | {"loss": loss} | {name: value.detach() for name, value in found.items()}
+    return losses | {"loss": loss} | {name: value.detach() for name, value in contrasts.items()}
 
 
 def fusion_of(model: LipReader) -> ContrastiveFusion:
-    """The fusion of a model that was built for contrast. Raises VsrError."""
+    """The `ContrastiveFusion` of a model. Raises VsrError if it has another fusion."""
     fusion = getattr(model.frontend, "fusion", None)
     if not isinstance(fusion, ContrastiveFusion):
         raise VsrError("bad_config", "the objective contrast needs the front end audio_visual with the fusion contrast")
@@ -60,34 +60,34 @@ def fusion_of(model: LipReader) -> ContrastiveFusion:
 def contrast_losses(
     fusion: ContrastiveFusion, video: Tensor, sound: Tensor, mask: Tensor, labels: Tensor | None
 ) -> dict[str, Tensor]:
-    """The losses that have a weight, of features (B, T, D); ``labels`` (B, T): the frames' tokens, -1 unknown."""
+    """The losses whose weight is not 0, of features (B, T, D); ``labels`` (B, T): tokens of the frames, -1 unknown."""
     c, (see, hear) = fusion.settings, fusion.pair(video, sound, mask)
-    found = {}
+    losses = {}
     if c.synchrony:
         steps = torch.randint(c.shift[0], c.shift[1] + 1, (len(mask),), device=mask.device)
         signs = torch.randint(0, 2, (len(mask),), device=mask.device) * 2 - 1
-        found["synchrony"] = synchrony_loss(see, hear, mask, fusion.scale, fusion.bias, steps * signs)
-    heard = laid_on_lips(see, hear, mask) if c.warp and (c.cross or c.supervised) else hear
+        losses["synchrony"] = synchrony_loss(see, hear, mask, fusion.scale, fusion.bias, steps * signs)
+    aligned = laid_on_lips(see, hear, mask) if c.warp and (c.cross or c.supervised) else hear
     if c.cross:
         rows = drawn(mask, c.frames)
-        found["cross"] = cross_contrast(see[rows], heard[rows], c.tau, c.standard)
+        losses["cross"] = cross_contrast(see[rows], aligned[rows], c.tau, c.standard)
     if c.supervised and labels is not None:
-        known = drawn(mask & (labels >= 0), c.frames // 2)
-        both = torch.cat([see[known], heard[known]])
-        found["supervised"] = supervised_contrast(both, labels[known].repeat(2), c.tau)
-    return found
+        labelled = drawn(mask & (labels >= 0), c.frames // 2)
+        embeddings = torch.cat([see[labelled], aligned[labelled]])
+        losses["supervised"] = supervised_contrast(embeddings, labels[labelled].repeat(2), c.tau)
+    return losses
 
 
 def laid_on_lips(see: Tensor, hear: Tensor, mask: Tensor) -> Tensor:
-    """Embeddings of sound (B, T, W) that dynamic time warping lays on the lips' frames; padding stays as it is."""
-    found = []
-    for seen, heard, count in zip(see, hear, mask.sum(1).tolist(), strict=True):
-        found.append(torch.cat([warped_pairs(seen[:count], heard[:count])[1], heard[count:]]))
-    return torch.stack(found)
+    """Embeddings of sound (B, T, W), aligned with the frames of lips by dynamic time warping; padding is unchanged."""
+    aligned = []
+    for lips, clip_sound, count in zip(see, hear, mask.sum(1).tolist(), strict=True):
+        aligned.append(torch.cat([warped_pairs(lips[:count], clip_sound[:count])[1], clip_sound[count:]]))
+    return torch.stack(aligned)
 
 
 def drawn(mask: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Indices (clip, frame) of at most so many of the real frames, by chance."""
+    """Indices (clip, frame) of at most ``most`` real frames, drawn at random."""
     real = mask.nonzero()
     order = torch.randperm(len(real), device=mask.device)[:most]
     return real[order, 0], real[order, 1]

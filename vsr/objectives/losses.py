@@ -1,4 +1,4 @@
-"""Losses of single heads, by the names that they have here; they stand with the heads, in `vsr.models.head_losses`."""
+"""Losses of single heads, re-exported from `vsr.models.head_losses`."""
 
 from __future__ import annotations
 

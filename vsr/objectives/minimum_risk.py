@@ -1,4 +1,4 @@
-"""Minimum word error rate training: the expected errors of a decoder's n-best. Shapes: B clips, K hypotheses."""
+"""Minimum word error rate training: expected errors of a decoder's n-best list. Shapes: B clips, K hypotheses."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ REWARDS = ("word", "token")
 
 @dataclass(frozen=True)
 class MinimumRisk(OfDecoder):
-    """Minimum word error rate training (Prabhavalkar et al. 2018): ``hybrid`` times the hybrid loss, and the expected
-    errors of the n-best, sum over i of p_i (errors_i - mean errors), p renormalised over the list.
+    """Minimum word error rate training (Prabhavalkar et al. 2018): ``hybrid`` times the hybrid loss, plus the expected
+    errors of the n-best list, sum over i of p_i (errors_i - mean errors), p renormalised over the list.
 
     ``reward``: errors of words, or of tokens. ``beam``: hypotheses of each clip, searched with the decoder alone.
     """
@@ -31,7 +31,7 @@ class MinimumRisk(OfDecoder):
     reward: str = "word"
     beam: int = 4
     hybrid: float = 0.01
-    units = staticmethod(tuple)  # tokens -> what errors are counted in
+    units = staticmethod(tuple)  # tokens -> the units in which errors are counted
 
     def __post_init__(self):
         check_numbers(self, SETTINGS, beam=COUNT, hybrid=NOT_NEGATIVE)
@@ -39,30 +39,34 @@ class MinimumRisk(OfDecoder):
             raise ValueError(f"reward is '{self.reward}'; it can be {' or '.join(REWARDS)}")
 
     def bound(self, tokenizer: Any) -> MinimumRisk:
-        """The same, which can write words."""
-        own = replace(self)
+        """A copy that can decode tokens to words."""
+        objective = replace(self)
         if self.reward == "word":
-            object.__setattr__(own, "units", lambda ids: tokenizer.decode(ids).split())
-        return own
+            object.__setattr__(objective, "units", lambda ids: tokenizer.decode(ids).split())
+        return objective
 
     def __call__(self, model: LipReader, batch: Batch) -> dict[str, Tensor]:
-        with attended(decoder_of(model)) as seen:
+        with attended(decoder_of(model)) as decoder_inputs:
             losses = ctc_attention(model, batch)
         if not model.training:
             return losses
-        states, lengths = seen[0]
-        found = searched(decoder_of(model), states, lengths, self.beam, limit_of(batch))
-        known = [self.units(own) for own in references(batch)]
-        wrong = states.new_tensor(
-            [[edits(self.units(one), ref) for one in own] for own, ref in zip(found.lists(), known, strict=True)]
+        states, lengths = decoder_inputs[0]
+        nbest = searched(decoder_of(model), states, lengths, self.beam, limit_of(batch))
+        targets = [self.units(tokens) for tokens in references(batch)]
+        errors = states.new_tensor(
+            [
+                [edits(self.units(tokens), target) for tokens in texts]
+                for texts, target in zip(nbest.lists(), targets, strict=True)
+            ]
         )
-        risk = expected_errors(log_probs(decoder_of(model), states, lengths, found).sum(-1), wrong, found.ended)
+        risk = expected_errors(log_probs(decoder_of(model), states, lengths, nbest).sum(-1), errors, nbest.ended)
         risk = risk * batch.share(CLIPS)
         return losses | {"loss": self.hybrid * losses["loss"] + risk, "risk": risk.detach()}
 
 
 def expected_errors(scores: Tensor, wrong: Tensor, there: Tensor) -> Tensor:
-    """Sum over the hypotheses of p (errors - their mean), mean over the clips; scores, wrong and ``there`` (B, K)."""
+    """Sum over hypotheses of p (errors - mean errors), mean over the clips; scores, ``wrong``: errors, ``there``: bool,
+    hypotheses that exist, all (B, K)."""
     shares = scores.masked_fill(~there, -torch.inf).softmax(-1)
     mean = (wrong * there).sum(-1, keepdim=True) / there.sum(-1, keepdim=True).clamp(min=1)
     return torch.where(there, shares * (wrong - mean), 0.0).sum(-1).mean()

@@ -1,4 +1,4 @@
-"""MixSpeech (Cheng et al. 2023): lips and a mixed stream learn the text, and the lips what the mixed stream gives.
+"""MixSpeech (Cheng et al. 2023): text losses from lips and from a mixed stream, and distillation from mixed to lips.
 
 Shapes: B clips, T frames, U tokens, V vocabulary.
 """
@@ -24,7 +24,7 @@ from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.step import demands
 
 Logits = dict[str, Tensor]
-FURTHER = "further_heads."  # where further heads are in a model
+FURTHER = "further_heads."  # path of further heads in a model
 
 
 def needs_streams(config: LipReaderConfig) -> None:
@@ -35,60 +35,60 @@ def needs_streams(config: LipReaderConfig) -> None:
 
 @demands(needs_streams)
 def mixspeech(model: LipReader, batch: Batch) -> dict[str, Tensor]:
-    """Losses of the lips by their heads' names, ``mixed`` of the mixed stream, ``kl`` between both, and the ``share``
-    of the frames that were heard; the model's front end is `MixedStreams`."""
+    """Losses from lips alone by head, ``mixed``: the loss from the mixed stream, ``kl``: the divergence of the lips'
+    predictions, and the ``share`` of sound frames; the front end of the model is `MixedStreams`."""
     streams = cast(MixedStreams, model.frontend)
     mix, frames = streams.mix, int(batch.lengths.max())
     losses, lips = by_lips(model, batch)
-    heard = streams.drawn(batch.lengths, frames)
-    with streams.hearing(heard):
-        mixed, wanted = read(model, batch)
+    is_sound = streams.drawn(batch.lengths, frames)
+    with streams.hearing(is_sound):
+        mixed, teacher = read(model, batch)
     if mix.regularise == "sound":
-        with torch.no_grad(), streams.hearing(torch.ones_like(heard)):
-            wanted = read(model, batch)[1]
-    kl = apart(lips, {name: own.detach() for name, own in wanted.items()}, batch, batch.has(SOUND))
+        with torch.no_grad(), streams.hearing(torch.ones_like(is_sound)):
+            teacher = read(model, batch)[1]
+    kl = apart(lips, {name: x.detach() for name, x in teacher.items()}, batch, batch.has(SOUND))
     if model.training:
-        streams.advance(float(entropy(wanted, batch)))
+        streams.advance(float(entropy(teacher, batch)))
     loss = losses["loss"] + mix.mixed * mixed["loss"] + mix.kl * kl
     return losses | {"loss": loss, "mixed": mixed["loss"].detach(), "kl": kl.detach(), "share": streams.share.clone()}
 
 
 def by_lips(model: LipReader, batch: Batch) -> tuple[dict[str, Tensor], Logits]:
-    """What the lips alone give, of the clips that have sound, too."""
+    """As `read`, from the lips alone, for clips with sound too."""
     silent = torch.zeros_like(batch.has(SOUND))
     return read(model, replace(batch, present=batch.present | {SOUND: silent}))
 
 
 def read(model: LipReader, batch: Batch) -> tuple[dict[str, Tensor], Logits]:
-    """The losses of all heads, and the logits of CTC (B, T, V), of the decoder and of further decoders, such as of a
-    translation (B, U + 1, V), by their places in the model."""
-    places = [place for place in ("ctc", "decoder") if getattr(model, place) is not None]
-    places += [f"{FURTHER}{name}" for name, head in model.further_heads.items() if isinstance(head, Decoder)]
-    with outputs(model, places) as given:
+    """The losses of all heads, and the logits of CTC (B, T, V), of the decoder and of further decoders, such as that of
+    a translation, (B, U + 1, V), by the path of the module in the model."""
+    paths = [path for path in ("ctc", "decoder") if getattr(model, path) is not None]
+    paths += [f"{FURTHER}{name}" for name, head in model.further_heads.items() if isinstance(head, Decoder)]
+    with outputs(model, paths) as logits:
         losses = ctc_attention(model, batch)
-    return losses, dict(given)
+    return losses, dict(logits)
 
 
 def known_steps(place: str, logits: Tensor, batch: Batch) -> Tensor:
     """(B, S) bool: the real frames of CTC, or the tokens and ends of a decoder."""
-    own = batch.of(place.removeprefix(FURTHER))
-    lengths = batch.lengths if place == "ctc" else (own.tokens != IGNORE).sum(1) + 1
+    head_batch = batch.of(place.removeprefix(FURTHER))
+    lengths = batch.lengths if place == "ctc" else (head_batch.tokens != IGNORE).sum(1) + 1
     return length_mask(lengths, logits.shape[1])
 
 
 def apart(student: Logits, teacher: Logits, batch: Batch, clips: Tensor) -> Tensor:
-    """KL of the student's from the teacher's, summed over the heads, mean over their steps in ``clips`` (B,)."""
-    found = [
-        mean_over(divergence(student[place], own.float().log_softmax(-1)),
-                  known_steps(place, own, batch) & clips[:, None])
-        for place, own in teacher.items()
+    """KL divergence of student and teacher, summed over heads, mean over the steps of the marked ``clips`` (B,)."""
+    divergences = [
+        mean_over(divergence(student[path], logits.float().log_softmax(-1)),
+                  known_steps(path, logits, batch) & clips[:, None])
+        for path, logits in teacher.items()
     ]  # fmt: skip
-    return torch.stack(found).sum()
+    return torch.stack(divergences).sum()
 
 
 @torch.no_grad()
 def entropy(logits: Logits, batch: Batch) -> Tensor:
-    """Mean entropy (nats) of the tokens of the first decoder, or where there is none of CTC's frames."""
-    place = next((place for place in logits if place != "ctc"), "ctc")
-    logs = logits[place].float().log_softmax(-1)
-    return mean_over(-(logs.exp() * logs).sum(-1), known_steps(place, logs, batch))
+    """Mean entropy (nats) of the tokens of the first decoder, or without decoders of the frames of CTC."""
+    path = next((path for path in logits if path != "ctc"), "ctc")
+    log_probs = logits[path].float().log_softmax(-1)
+    return mean_over(-(log_probs.exp() * log_probs).sum(-1), known_steps(path, log_probs, batch))

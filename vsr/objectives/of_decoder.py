@@ -1,4 +1,4 @@
-"""What objectives over whole hypotheses of a decoder share. Shapes: B clips."""
+"""Base class and helpers of objectives that train the attention decoder. Shapes: B clips."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from vsr.data.batch import Batch
 from vsr.models.decoder import Decoder
 from vsr.models.lipreader import LipReader, LipReaderConfig
 
-SETTINGS = "objective_settings."  # before their names in messages
-LONGER, SPARE = 1.5, 3  # times the reference, and tokens more: how long a hypothesis in training may be
+SETTINGS = "objective_settings."  # prefix of their names in messages
+LONGER, SPARE = 1.5, 3  # greatest length of a hypothesis in training: factor of the reference, and tokens added
 
 
 class OfDecoder:
@@ -20,21 +20,21 @@ class OfDecoder:
     name = ""
 
     def needs(self, config: LipReaderConfig) -> None:
-        """Raises ValueError for a model without one."""
+        """Raises ValueError for a model without a decoder."""
         if not config.decoder_layers:
             raise ValueError(f"the objective {self.name} needs a decoder: set decoder_layers")
 
 
 def decoder_of(model: LipReader) -> Decoder:
-    """Its decoder, which `OfDecoder.needs` asks for. Raises LookupError for a model without one."""
+    """The attention decoder of a model. Raises LookupError for a model without one."""
     return present(model.decoder, "the attention decoder")
 
 
 def references(batch: Batch) -> list[list[int]]:
-    """Tokens of each clip."""
-    return [own[own != IGNORE].tolist() for own in batch.tokens]
+    """Reference tokens of each clip."""
+    return [tokens[tokens != IGNORE].tolist() for tokens in batch.tokens]
 
 
 def limit_of(batch: Batch) -> Tensor:
-    """(B,) tokens that a hypothesis may have."""
+    """Greatest number of tokens of a hypothesis, (B,)."""
     return (batch.token_lengths * LONGER).long() + SPARE

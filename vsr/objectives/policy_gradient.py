@@ -1,4 +1,4 @@
-"""Pseudo-convolutional policy gradient: rewards and probabilities of sampled hypotheses, summed over windows of steps.
+"""Pseudo-convolutional policy gradient: rewards and log-probabilities of samples, summed over windows of steps.
 
 Shapes: B clips, K samples of each, U tokens, S steps (with the end), W windows.
 """
@@ -26,14 +26,14 @@ BASELINES = ("others", "greedy", "none")
 
 @dataclass(frozen=True)
 class PolicyGradient(OfDecoder):
-    """Pseudo-convolutional policy gradient (Luo et al. 2020): the hybrid loss and ``weight`` times
-    mean over windows of (reward - baseline) * -log p, of sampled hypotheses.
+    """Pseudo-convolutional policy gradient (Luo et al. 2020): the hybrid loss plus ``weight`` times the mean, over
+    windows of sampled hypotheses, of (reward - baseline) * -log p.
 
-    A token's reward is how much nearer it brings the text (`step_rewards`). Rewards and log-probabilities are summed
-    over windows of ``kernel`` steps, one each ``stride``. A kernel of 1 is REINFORCE with immediate rewards, 0 one
-    window of all steps: the only one whose mean is the gradient of the expected error rate; smaller ones trade bias
-    for variance.
-    ``baseline``: mean of the other samples' rewards in the same window, the greedy hypothesis', or none.
+    The reward of a token is its reduction of the edit distance (`step_rewards`). Rewards and log-probabilities are
+    summed over windows of ``kernel`` steps at every ``stride``. A kernel of 1 is REINFORCE with immediate rewards; 0 is
+    one window of all steps, the only one whose mean is the gradient of the expected error rate; smaller kernels trade
+    bias for variance.
+    ``baseline``: mean reward of the other samples in the same window, that of the greedy hypothesis, or none.
     """
 
     name = "pcpg"
@@ -51,53 +51,63 @@ class PolicyGradient(OfDecoder):
             raise ValueError("the baseline 'others' needs 2 samples or more")
 
     def __call__(self, model: LipReader, batch: Batch) -> dict[str, Tensor]:
-        with attended(decoder_of(model)) as seen:
+        with attended(decoder_of(model)) as decoder_inputs:
             losses = ctc_attention(model, batch)
         if not self.weight or not model.training:
             return losses
-        states, lengths = seen[0]
-        found = drawn(decoder_of(model), states, lengths, self.samples, limit_of(batch))
-        pairs = zip(found.lists(), references(batch), strict=True)
-        rewards = [[step_rewards(one, known) for one in own] for own, known in pairs]
+        states, lengths = decoder_inputs[0]
+        hypotheses = drawn(decoder_of(model), states, lengths, self.samples, limit_of(batch))
+        pairs = zip(hypotheses.lists(), references(batch), strict=True)
+        rewards = [[step_rewards(tokens, reference) for tokens in samples] for samples, reference in pairs]
         greedy = self.greedy_rewards(decoder_of(model), states, lengths, batch) if self.baseline == "greedy" else None
-        risk = self.loss(log_probs(decoder_of(model), states, lengths, found), found, rewards, greedy)
+        risk = self.loss(log_probs(decoder_of(model), states, lengths, hypotheses), hypotheses, rewards, greedy)
         risk = risk * batch.share(CLIPS)
-        worth = states.new_tensor([float(one.sum()) for own in rewards for one in own]).mean()
-        more = {"policy": risk.detach(), "reward": worth}
-        return losses | {"loss": losses["loss"] + self.weight * risk} | more
+        mean_reward = states.new_tensor(
+            [float(token_rewards.sum()) for samples in rewards for token_rewards in samples]
+        ).mean()
+        figures = {"policy": risk.detach(), "reward": mean_reward}
+        return losses | {"loss": losses["loss"] + self.weight * risk} | figures
 
     def greedy_rewards(self, decoder: Decoder, states: Tensor, lengths: Tensor, batch: Batch) -> list:
-        """Rewards of the steps of each clip's greedy hypothesis."""
+        """Rewards of the tokens of the greedy hypothesis of each clip."""
         with torch.no_grad():
             best = decoder.search(states, lengths)
-        return [step_rewards(own[0].tokens, known) for own, known in zip(best, references(batch), strict=True)]
+        return [
+            step_rewards(nbest[0].tokens, reference) for nbest, reference in zip(best, references(batch), strict=True)
+        ]
 
     def loss(self, logs: Tensor, found: Hypotheses, rewards: list, greedy: list | None = None) -> Tensor:
-        """Mean over clips and samples; logs (B, K, S), rewards of each step of each sample."""
+        """Policy loss, mean over clips and samples; ``logs``: log-probabilities (B, K, S); ``rewards`` of each token in
+        each sample."""
         terms, steps = [], (found.lengths + found.ended).tolist()
-        for row, own in enumerate(rewards):
-            worth = [self.summed(one, logs[row, k], steps[row][k]) for k, one in enumerate(own)]
-            lost = [self.windows(-logs[row, k], steps[row][k]) for k in range(len(own))]
-            usual = self.summed(greedy[row], logs[row, 0], len(greedy[row]) + 1) if greedy else None
-            terms += [((w - self.compared(worth, k, usual)) * lost[k]).mean() for k, w in enumerate(worth)]
+        for row, samples in enumerate(rewards):
+            window_rewards = [
+                self.summed(token_rewards, logs[row, k], steps[row][k]) for k, token_rewards in enumerate(samples)
+            ]
+            window_losses = [self.windows(-logs[row, k], steps[row][k]) for k in range(len(samples))]
+            greedy_reward = self.summed(greedy[row], logs[row, 0], len(greedy[row]) + 1) if greedy else None
+            terms += [
+                ((reward - self.compared(window_rewards, k, greedy_reward)) * window_losses[k]).mean()
+                for k, reward in enumerate(window_rewards)
+            ]
         return torch.stack(terms).mean()
 
     def windows(self, values: Tensor, steps: int) -> Tensor:
-        """(W,)."""
+        """Sums of values (S,) over windows, (W,)."""
         return window_sums(values, max(1, steps), self.kernel, self.stride)
 
     def summed(self, rewards: Any, like: Tensor, steps: int) -> Tensor:
-        """Rewards (U,) of a hypothesis over its windows; the end has none of its own."""
-        own = like.new_zeros(max(steps, 1))
-        own[: len(rewards)] = torch.as_tensor(rewards, dtype=like.dtype, device=like.device)
-        return self.windows(own, steps)
+        """Rewards (U,) of a hypothesis summed over windows, (W,); the end has no reward."""
+        padded = like.new_zeros(max(steps, 1))
+        padded[: len(rewards)] = torch.as_tensor(rewards, dtype=like.dtype, device=like.device)
+        return self.windows(padded, steps)
 
     def compared(self, worth: list[Tensor], k: int, usual: Tensor | None) -> Tensor:
         """The baseline of each window of sample k: (W,)."""
-        others = [own for place, own in enumerate(worth) if place != k] if self.baseline == "others" else []
+        others = [sample for index, sample in enumerate(worth) if index != k] if self.baseline == "others" else []
         others = [usual] if usual is not None else others
         if not others:
             return torch.zeros_like(worth[k])
         windows = len(worth[k])
-        shown = torch.stack([F.pad(own[:windows], (0, max(0, windows - len(own)))) for own in others])
-        return shown.mean(0)
+        padded = torch.stack([F.pad(sample[:windows], (0, max(0, windows - len(sample)))) for sample in others])
+        return padded.mean(0)

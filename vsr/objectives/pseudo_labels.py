@@ -1,4 +1,4 @@
-"""Clips without text teach by what an average of the model's own weights reads of them: USR (Haliassos et al. 2024).
+"""Pseudo-labels for clips without text, from the averaged weights of the model: USR (Haliassos et al. 2024).
 
 Shapes: B clips, T frames, U tokens.
 """
@@ -27,26 +27,26 @@ TAUGHT = ("ctc", "attention")  # heads that learn from pseudo-labels
 
 
 def mean_over_frames(values: Tensor, known: Tensor) -> Tensor:
-    """Mean of values (B, T) over the known frames of each clip, 0 where there is none: (B,)."""
+    """Mean of values (B, T) over the known frames of each clip, 0 if none is known: (B,)."""
     return (values * known).sum(1) / known.sum(1).clamp(min=1)
 
 
 def taught_by(objective: Any, teacher: nn.Module) -> Any:
-    """An objective with settings, and with a teacher, which is no part of the model that learns."""
-    own = copy.copy(objective)
-    object.__setattr__(own, "teacher", teacher)
-    return own
+    """A copy of an objective with a teacher, which is not part of the trained model."""
+    taught = copy.copy(objective)
+    object.__setattr__(taught, "teacher", teacher)
+    return taught
 
 
 @dataclass(frozen=True)
 class PseudoLabels:
-    """The hybrid loss of the clips with text, and ``weight`` times that of the others with pseudo-labels in its place.
+    """The hybrid loss of the clips with text, plus ``weight`` times that of the other clips with pseudo-labels.
 
-    A teacher, the average of the weights (`optim.ema`), reads every clip without text, as it is: greedily by CTC and
-    by the decoder, each for itself. The model is shown the clips with a share ``masked`` of their frames hidden in
-    stretches of ``span``, and learns of each head's pseudo-labels those whose confidence is ``above``: the mean
-    probability of the frames that are not blank, or the geometric mean of the tokens'.
-    published: unknown for the filter of sequences.
+    A teacher with the averaged weights (`optim.ema`) reads every clip without text and without masking: greedily by CTC
+    and, separately, by the decoder. The model reads the clips with a share ``masked`` of their frames masked, in spans
+    of ``span``, and each head learns from its pseudo-labels with a confidence of at least ``above``: for CTC the mean
+    probability of the frames that are not blank, for the decoder the geometric mean of the token probabilities.
+    How USR filters sequences is not published.
     """
 
     name = "usr"
@@ -54,74 +54,76 @@ class PseudoLabels:
     above: float = 0.8
     masked: float = 0.4
     span: int = 10
-    teacher = None  # the averaged weights, which `with_teacher` brings
+    teacher = None  # the averaged weights, set by `with_teacher`
 
     def __post_init__(self):
         check_numbers(self, SETTINGS, weight=NOT_NEGATIVE, above=SHARE, masked=SHARE, span=COUNT)
 
     def needs(self, config: LipReaderConfig) -> None:
-        """Raises ValueError for a model without CTC and decoder."""
+        """Raises ValueError for a model with neither CTC nor decoder."""
         if not config.ctc_weight and not config.decoder_layers:
             raise ValueError(f"the objective {self.name} needs CTC or a decoder: set ctc_weight or decoder_layers")
 
     def takes_unlabelled(self, config: LipReaderConfig) -> bool:
-        """Whether clips without text may stand among the others."""
+        """Whether batches may have clips without text."""
         return True
 
     def with_teacher(self, teacher: nn.Module) -> PseudoLabels:
-        """The same with the averaged weights at hand."""
+        """A copy with the averaged weights as its teacher."""
         return taught_by(self, teacher)
 
     def __call__(self, model: LipReader, batch: Batch) -> dict[str, Tensor]:
-        spoken = batch.token_lengths > 0
-        shown = hidden(batch, self.masked, self.span) if model.training else batch
+        has_text = batch.token_lengths > 0
+        masked = hidden(batch, self.masked, self.span) if model.training else batch
         losses: dict[str, Tensor] = {"loss": batch.lengths.new_zeros((), dtype=torch.float32)}
-        if spoken.any():
-            losses |= ctc_attention(model, rows_of(shown, spoken))
-            losses["loss"] = losses["loss"] * spoken.float().mean()
-        if (~spoken).any() and self.weight and self.teacher is not None:
-            found = self.taught(model, rows_of(batch, ~spoken), rows_of(shown, ~spoken))
-            losses["loss"] = losses["loss"] + self.weight * found.pop("loss") * (~spoken).float().mean()
-            losses |= found
-        if not losses["loss"].requires_grad and model.training:  # no text, and nothing that the teacher is sure of
+        if has_text.any():
+            losses |= ctc_attention(model, rows_of(masked, has_text))
+            losses["loss"] = losses["loss"] * has_text.float().mean()
+        if (~has_text).any() and self.weight and self.teacher is not None:
+            pseudo_losses = self.taught(model, rows_of(batch, ~has_text), rows_of(masked, ~has_text))
+            losses["loss"] = losses["loss"] + self.weight * pseudo_losses.pop("loss") * (~has_text).float().mean()
+            losses |= pseudo_losses
+        if not losses["loss"].requires_grad and model.training:  # no text, and no confident pseudo-label
             losses["loss"] = 0 * next(p for p in model.parameters() if p.requires_grad).sum()
         return losses
 
     def taught(self, model: LipReader, clean: Batch, shown: Batch) -> dict[str, Tensor]:
-        """Loss of clips by their pseudo-labels, which the teacher reads of them ``clean``, and how many were kept."""
+        """Loss of clips ``shown`` with pseudo-labels from the ``clean`` clips, and the share of labels kept by head."""
         weights, labels = weights_of(model.config), self.labels(clean)
         states, total = None, shown.lengths.new_zeros((), dtype=torch.float32)
-        found: dict[str, Tensor] = {}
-        for name, (tokens, sure) in labels.items():
-            kept = torch.tensor(
-                [len(own) > 0 and chance >= self.above for own, chance in zip(tokens, sure, strict=True)]
+        figures: dict[str, Tensor] = {}
+        for name, (tokens, confidence) in labels.items():
+            is_kept = torch.tensor(
+                [len(ids) > 0 and p >= self.above for ids, p in zip(tokens, confidence, strict=True)]
             )
-            found[f"{name}_kept"] = kept.float().mean()
-            if not kept.any():
+            figures[f"{name}_kept"] = is_kept.float().mean()
+            if not is_kept.any():
                 continue
             states = model.encode_batch(shown) if states is None else states
-            rows = kept.nonzero()[:, 0].to(states.device)
-            given = pad_sequence([torch.tensor(tokens[i]) for i in rows.tolist()], True, IGNORE).to(states.device)
-            known = {TOKENS: given, FRAME_TOKENS: given.new_full((len(rows), states.shape[1]), IGNORE)}
-            loss = model.heads[name].loss(states[rows], Batch({}, shown.lengths[rows], known, []))
+            rows = is_kept.nonzero()[:, 0].to(states.device)
+            padded = pad_sequence([torch.tensor(tokens[i]) for i in rows.tolist()], True, IGNORE).to(states.device)
+            targets = {TOKENS: padded, FRAME_TOKENS: padded.new_full((len(rows), states.shape[1]), IGNORE)}
+            loss = model.heads[name].loss(states[rows], Batch({}, shown.lengths[rows], targets, []))
             loss = loss["loss"] if isinstance(loss, dict) else loss
-            total = total + weights[name] * loss * found[f"{name}_kept"]
-            found[f"{name}_pseudo"] = loss.detach()
-        return {"loss": total * shown.share(CLIPS)} | found
+            total = total + weights[name] * loss * figures[f"{name}_kept"]
+            figures[f"{name}_pseudo"] = loss.detach()
+        return {"loss": total * shown.share(CLIPS)} | figures
 
     @torch.no_grad()
     def labels(self, batch: Batch) -> dict[str, tuple[list[list[int]], list[float]]]:
-        """Of each head tokens and confidence of every clip, as the teacher reads it."""
+        """Head name -> (tokens, confidence) of every clip, from the teacher."""
         teacher: Any = self.teacher
         states = teacher.encode_batch(batch)
-        found = {}
-        for name in (own for own in TAUGHT if own in teacher.heads):
+        labels = {}
+        for name in (head for head in TAUGHT if head in teacher.heads):
             best = [ranked[0] for ranked in teacher.heads[name].search(states, batch.lengths)]
             if name == "ctc":
-                shares = teacher.ctc(states).float().softmax(-1).max(-1)
-                said = (shares.indices != BLANK) & length_mask(batch.lengths, states.shape[1])
-                sure = mean_over_frames(shares.values, said).tolist()
+                frame_probs = teacher.ctc(states).float().softmax(-1).max(-1)
+                is_spoken = (frame_probs.indices != BLANK) & length_mask(batch.lengths, states.shape[1])
+                confidence = mean_over_frames(frame_probs.values, is_spoken).tolist()
             else:
-                sure = [float(torch.tensor(own.score / (len(own.tokens) + 1)).exp()) for own in best]
-            found[name] = ([list(own.tokens) for own in best], sure)
-        return found
+                confidence = [
+                    float(torch.tensor(hypothesis.score / (len(hypothesis.tokens) + 1)).exp()) for hypothesis in best
+                ]
+            labels[name] = ([list(hypothesis.tokens) for hypothesis in best], confidence)
+        return labels

@@ -1,10 +1,10 @@
-"""What a model is trained by, by name: functions (model, batch) -> losses, of which "loss" is descended.
+"""Training objectives by name: functions (model, batch) -> losses, of which "loss" is minimised.
 
-One is added from outside by ``@OBJECTIVES.register("mine")`` and asked for by ``objective: mine`` in the YAML; see
-`docs/extending.md`. One with settings is a frozen dataclass whose instances are such functions, asked for by
-``objective: {kind: mine, settings}``. Where it has them, ``needs(config)`` raises ValueError for a model that cannot
-have it, ``bound(tokenizer)`` is the same for tokens of that tokenizer, and ``with_teacher(model)`` the same with the
-run's averaged weights at hand.
+``@OBJECTIVES.register("mine")`` adds an objective, also from outside of the package, and ``objective: mine`` in the
+YAML selects it; see `docs/extending.md`. An objective with settings is a frozen dataclass whose instances are such
+functions, selected by ``objective: {kind: mine, settings}``. Optional methods: ``needs(config)`` raises ValueError for
+a model that cannot have the objective, ``bound(tokenizer)`` returns a copy that can decode tokens, and
+``with_teacher(model)`` a copy with the averaged weights of the run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ for _kind in (MinimumRisk, PolicyGradient, ScheduledSampling, PseudoLabels, Clea
 def objective_of(
     config: LipReaderConfig, name: str = "", settings: Mapping[str, Any] | None = None, tokenizer: Any = None
 ) -> Objective:
-    """The objective of that name, else the one that belongs to the heads of a model. Raises ValueError."""
+    """The objective of that name, by default the one for the heads of the model. Raises ValueError."""
     name = name or ("word_classes" if config.only_words else "ctc_attention")
     objective = OBJECTIVES[name]
     if isinstance(objective, type):

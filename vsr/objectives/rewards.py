@@ -1,4 +1,4 @@
-"""What a hypothesis is worth: edits against the reference, as a whole and token after token.
+"""Rewards of a hypothesis: edits against the reference, in total and by token.
 
 Shapes: U tokens of a hypothesis, S steps (with the end), W windows of steps.
 """
@@ -13,29 +13,28 @@ from torch import Tensor
 
 
 def prefix_edits(hypothesis: Sequence[int], reference: Sequence[int]) -> np.ndarray:
-    """Edit distance of each prefix of the hypothesis, from the empty one on, to the whole reference: (U + 1,).
+    """Edit distance of each prefix of the hypothesis, from the empty prefix on, to the whole reference: (U + 1,).
 
-    One table for all prefixes; within a row, insertions run along it as a running minimum.
+    One table for all prefixes; within a row, insertions are a running minimum.
     """
-    place = np.arange(len(reference) + 1)
-    row, wanted, found = place.copy(), np.asarray(reference, dtype=np.int64), [len(reference)]
+    positions = np.arange(len(reference) + 1)
+    row, target, distances = positions.copy(), np.asarray(reference, dtype=np.int64), [len(reference)]
     for count, token in enumerate(hypothesis, 1):
-        cheapest = np.minimum(row[1:] + 1, row[:-1] + (wanted != token))
-        row = np.minimum.accumulate(np.concatenate([[count], cheapest]) - place) + place
-        found.append(int(row[-1]))
-    return np.array(found)
+        cheapest = np.minimum(row[1:] + 1, row[:-1] + (target != token))
+        row = np.minimum.accumulate(np.concatenate([[count], cheapest]) - positions) + positions
+        distances.append(int(row[-1]))
+    return np.array(distances)
 
 
 def step_rewards(hypothesis: Sequence[int], reference: Sequence[int]) -> np.ndarray:
-    """How much each token brings the hypothesis nearer to the reference, in shares of its length: (U,), whose sum is
-    1 - CER."""
+    """Reduction of the edit distance by each token, over the length of the reference: (U,), whose sum is 1 - CER."""
     return -np.diff(prefix_edits(hypothesis, reference)) / max(1, len(reference))
 
 
 def window_sums(values: Tensor, steps: int, kernel: int, stride: int) -> Tensor:
-    """Sums over windows of ``kernel`` of the first ``steps`` values, one each ``stride``, the last at the end: (W,).
+    """Sums of the first ``steps`` values over windows of ``kernel`` at every ``stride``, the last at the end: (W,).
 
-    A kernel of 0, or one longer than the steps, is all of them.
+    A kernel of 0, or longer than ``steps``, makes one window of all steps.
     """
     size = min(kernel or steps, steps)
     starts = list(range(0, steps - size + 1, stride))
@@ -47,5 +46,5 @@ def window_sums(values: Tensor, steps: int, kernel: int, stride: int) -> Tensor:
 
 def edits(hypothesis: Sequence, reference: Sequence) -> int:
     """Edit distance of two sequences of tokens or words."""
-    known = {unit: place for place, unit in enumerate(dict.fromkeys([*hypothesis, *reference]))}
-    return int(prefix_edits([known[own] for own in hypothesis], [known[own] for own in reference])[-1])
+    ids = {unit: index for index, unit in enumerate(dict.fromkeys([*hypothesis, *reference]))}
+    return int(prefix_edits([ids[unit] for unit in hypothesis], [ids[unit] for unit in reference])[-1])

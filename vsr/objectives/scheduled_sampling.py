@@ -1,4 +1,4 @@
-"""Scheduled sampling: in training a decoder also goes on from what it would say itself. Shapes: B clips, U tokens."""
+"""Scheduled sampling: training of a decoder with some of its own predictions as input. Shapes: B clips, U tokens."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from vsr.objectives.of_decoder import SETTINGS, OfDecoder, decoder_of
 
 @dataclass(frozen=True)
 class ScheduledSampling(OfDecoder):
-    """The hybrid loss, where a share ``p`` of the tokens that the decoder is given are those that it would say itself
-    after the true ones (Bengio et al. 2015, in two passes as by Mihaylova and Martins 2019)."""
+    """The hybrid loss, where a share ``p`` of the decoder's input tokens is replaced by its predictions after the true
+    tokens (Bengio et al. 2015, in two passes as in Mihaylova and Martins 2019)."""
 
     name = "scheduled_sampling"
     p: float = 0.3
@@ -30,7 +30,9 @@ class ScheduledSampling(OfDecoder):
     def __call__(self, model: LipReader, batch: Batch) -> dict[str, Tensor]:
         if not self.p or not model.training:
             return ctc_attention(model, batch)
-        handle = decoder_of(model).register_forward_pre_hook(lambda own, given: (self.mixed(own, *given), *given[1:]))
+        handle = decoder_of(model).register_forward_pre_hook(
+            lambda decoder, args: (self.mixed(decoder, *args), *args[1:])
+        )
         try:
             return ctc_attention(model, batch)
         finally:
@@ -38,9 +40,9 @@ class ScheduledSampling(OfDecoder):
 
     @torch.no_grad()
     def mixed(self, decoder: Decoder, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
-        """Tokens (B, U) that begin with sos -> the same with some that the decoder says; the start stays."""
+        """Tokens (B, U) that start with sos -> tokens with some replaced by predictions; sos stays."""
         end = decoder.embed.num_embeddings - 1
         logits = decoder.forward(tokens, states, lengths)[:, :-1]
-        said = logits.index_fill(-1, tokens.new_tensor([BLANK, UNK, end]), -torch.inf).argmax(-1)
-        own = (torch.rand(said.shape, device=said.device) < self.p) & (tokens[:, 1:] != end)
-        return torch.cat([tokens[:, :1], torch.where(own, said, tokens[:, 1:])], 1)
+        predictions = logits.index_fill(-1, tokens.new_tensor([BLANK, UNK, end]), -torch.inf).argmax(-1)
+        is_replaced = (torch.rand(predictions.shape, device=predictions.device) < self.p) & (tokens[:, 1:] != end)
+        return torch.cat([tokens[:, :1], torch.where(is_replaced, predictions, tokens[:, 1:])], 1)

@@ -1,4 +1,4 @@
-"""A model with its objective, as one module: what a training step calls, and what several processes share."""
+"""A model with its objective, as one module, which a training step calls and data parallel training wraps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Objective = Callable[[nn.Module, object], Losses]
 
 
 class Step(nn.Module):
-    """Args: model: what is trained; objective: (model, batch) -> losses, of which "loss" is descended."""
+    """Args: model: the trained model; objective: (model, batch) -> losses, of which "loss" is minimised."""
 
     def __init__(self, model: nn.Module, objective: Objective):
         super().__init__()
@@ -28,7 +28,7 @@ class Step(nn.Module):
 
 
 class Demanding:
-    """An objective that not every model can have: ``needs(config)`` raises ValueError for one that cannot."""
+    """An objective with requirements: ``needs(config)`` raises ValueError for a model that does not meet them."""
 
     def __init__(self, objective: Callable[[LipReader, Batch], Losses], needs: Callable[[LipReaderConfig], None]):
         self.objective, self.needs = objective, needs
@@ -41,5 +41,5 @@ class Demanding:
 def demands(
     needs: Callable[[LipReaderConfig], None],
 ) -> Callable[[Callable[[LipReader, Batch], Losses]], Demanding]:
-    """A decorator that makes a function such an objective."""
+    """A decorator that adds requirements to an objective, as `Demanding`."""
     return lambda objective: Demanding(objective, needs)

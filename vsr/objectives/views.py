@@ -1,4 +1,4 @@
-"""The same clips seen otherwise: some of them, with frames hidden, or with frames spoiled.
+"""Views of a batch: some of its clips, frames masked, or frames corrupted.
 
 Shapes: B clips, T frames.
 """
@@ -16,61 +16,60 @@ from vsr.models.lengths import length_mask, zero_padding
 
 
 def rows_of(batch: Batch, rows: Tensor) -> Batch:
-    """The clips of a batch that ``rows`` (B,) bool marks."""
-    places = rows.nonzero()[:, 0]
+    """The clips of a batch that are marked in ``rows`` (B,) bool."""
+    indices = rows.nonzero()[:, 0]
     inputs, targets, present = (
-        {name: own[places] for name, own in given.items()} for given in (batch.inputs, batch.targets, batch.present)
+        {name: x[indices] for name, x in tensors.items()} for tensors in (batch.inputs, batch.targets, batch.present)
     )
-    ids = [batch.ids[i] for i in places.tolist()]
-    return replace(batch, inputs=inputs, lengths=batch.lengths[places], targets=targets, ids=ids, present=present)
+    ids = [batch.ids[i] for i in indices.tolist()]
+    return replace(batch, inputs=inputs, lengths=batch.lengths[indices], targets=targets, ids=ids, present=present)
 
 
 def stretches(lengths: Tensor, frames: int, share: float, span: int) -> Tensor:
-    """(B, T) bool: stretches of ``span`` frames at places drawn by chance, as many as make up a ``share`` of each clip;
-    where they meet it is less."""
-    found = torch.zeros(len(lengths), frames, dtype=torch.bool, device=lengths.device)
+    """Random spans of ``span`` frames, (B, T) bool, that cover a ``share`` of each clip, or less where they overlap."""
+    spans = torch.zeros(len(lengths), frames, dtype=torch.bool, device=lengths.device)
     for row, length in enumerate(lengths.tolist()):
-        for first in torch.randint(0, max(1, length - span + 1), (round(share * length / span),)).tolist():
-            found[row, first : first + span] = True
-    return found & length_mask(lengths, frames)
+        for start in torch.randint(0, max(1, length - span + 1), (round(share * length / span),)).tolist():
+            spans[row, start : start + span] = True
+    return spans & length_mask(lengths, frames)
 
 
 def hidden(batch: Batch, share: float, span: int) -> Batch:
-    """The same with a share of the frames of each modality at 0, in stretches of its own."""
-    return replace(batch, inputs={name: _hidden(name, own, batch, share, span) for name, own in batch.inputs.items()})
+    """The batch with a share of the frames of each modality set to 0, in separately drawn spans."""
+    return replace(batch, inputs={name: _hidden(name, x, batch, share, span) for name, x in batch.inputs.items()})
 
 
-def _hidden(name: str, own: Tensor, batch: Batch, share: float, span: int) -> Tensor:
+def _hidden(name: str, x: Tensor, batch: Batch, share: float, span: int) -> Tensor:
     if name == INSIDE:
-        return own
-    return zero_padding(own, ~stretches(batch.lengths, own.shape[1], share, span))
+        return x
+    return zero_padding(x, ~stretches(batch.lengths, x.shape[1], share, span))
 
 
 def spoiled(batch: Batch, share: float, span: int, noise: float, cover: float) -> tuple[Batch, Tensor]:
-    """The same with a share of the frames spoiled in stretches, and which, (B, T).
+    """The batch with a share of the frames corrupted in spans, and the mask of these frames, (B, T).
 
-    Video is covered by a patch, a ``cover`` of its height and width, at a place and a brightness of its own for each
-    clip, and has noise of the standard deviation ``noise`` over it; other modalities have the noise times their own.
+    Each modality gets Gaussian noise of ``noise`` times its standard deviation. Over that, video gets a patch of
+    ``cover`` times its height and width, of random position and brightness for each clip.
     """
-    first = next(name for name in batch.inputs if name != INSIDE)
-    which = stretches(batch.lengths, batch.inputs[first].shape[1], share, span)
+    modality = next(name for name in batch.inputs if name != INSIDE)
+    mask = stretches(batch.lengths, batch.inputs[modality].shape[1], share, span)
     inputs = {}
-    for name, own in batch.inputs.items():
+    for name, x in batch.inputs.items():
         if name == INSIDE:
-            inputs[name] = own
+            inputs[name] = x
             continue
-        changed = own + noise * own.std() * torch.randn_like(own)
-        changed = _covered(changed, cover) if name == VIDEO else changed
-        at = which.view(*which.shape, *[1] * (own.dim() - 2))
-        inputs[name] = torch.where(at, changed, own)
-    return replace(batch, inputs=inputs), which
+        corrupted = x + noise * x.std() * torch.randn_like(x)
+        corrupted = _covered(corrupted, cover) if name == VIDEO else corrupted
+        at = mask.view(*mask.shape, *[1] * (x.dim() - 2))
+        inputs[name] = torch.where(at, corrupted, x)
+    return replace(batch, inputs=inputs), mask
 
 
 def _covered(video: Tensor, cover: float) -> Tensor:
-    """Video (B, T, 1, H, W) with a patch over each clip."""
-    found, (height, width) = video.clone(), video.shape[-2:]
-    tall, wide = round(cover * height), round(cover * width)
-    for own in found:
-        top, left = (int(torch.randint(0, most + 1, ())) for most in (height - tall, width - wide))
-        own[..., top : top + tall, left : left + wide] = float(torch.randn(()))
-    return found
+    """Video (B, T, 1, H, W) with a random patch on each clip."""
+    covered, (height, width) = video.clone(), video.shape[-2:]
+    patch_height, patch_width = round(cover * height), round(cover * width)
+    for clip in covered:
+        top, left = (int(torch.randint(0, highest + 1, ())) for highest in (height - patch_height, width - patch_width))
+        clip[..., top : top + patch_height, left : left + patch_width] = float(torch.randn(()))
+    return covered

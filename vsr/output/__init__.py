@@ -1,1 +1,1 @@
-"""What a transcript is, and the files that it is written to."""
+"""Transcripts, and the files to which they are written."""

@@ -1,4 +1,4 @@
-"""Transcript -> TextGrid (Praat) and EAF (ELAN): a tier of segments and a tier of words for each face."""
+"""Writes TextGrid (Praat) and EAF (ELAN): a tier of segments and a tier of words for each face."""
 
 from __future__ import annotations
 
@@ -13,31 +13,35 @@ Span = tuple[float, float, str]  # start and end in seconds, text
 
 
 def tiers(transcript: Transcript) -> dict[str, list[Span]]:
-    """Name -> spans in order, none of which overlaps the next; what has no length is left out."""
-    found = {}
+    """Tier name -> spans in order of time, without overlaps; spans without length are left out."""
+    spans_of_tier = {}
     for face in transcript.faces:
-        own = [segment for segment in transcript.segments if segment.face == face and segment.words]
-        words = [(w.start, w.end, w.word) for segment in own for w in segment.words]
-        found[face_name(face)] = apart((s.start, s.end, s.text) for s in own)
-        found[f"{face_name(face)} words"] = apart(words)
-    return found
+        segments = [segment for segment in transcript.segments if segment.face == face and segment.words]
+        words = [(w.start, w.end, w.word) for segment in segments for w in segment.words]
+        spans_of_tier[face_name(face)] = apart((s.start, s.end, s.text) for s in segments)
+        spans_of_tier[f"{face_name(face)} words"] = apart(words)
+    return spans_of_tier
 
 
 def apart(spans: Iterable[Span]) -> list[Span]:
-    """Spans of whole milliseconds by their start; each ends where the next begins, at the latest."""
+    """Sort spans by start, round them to milliseconds, and trim each at the start of the next."""
     rounded = sorted((round(start, 3), round(end, 3), text) for start, end, text in spans)
     nexts = [*(start for start, _, _ in rounded), float("inf")][1:]
-    cut = [(start, min(end, following), text) for (start, end, text), following in zip(rounded, nexts, strict=False)]
-    return [span for span in cut if span[0] < span[1]]
+    trimmed = [
+        (start, min(end, following), text) for (start, end, text), following in zip(rounded, nexts, strict=False)
+    ]
+    return [span for span in trimmed if span[0] < span[1]]
 
 
 def to_textgrid(transcript: Transcript) -> str:
-    """Praat's long text format; the silence between is empty intervals, as Praat wants the whole time covered."""
-    known = tiers(transcript)
-    end = max([round(transcript.duration or 0.0, 3), 0.001, *(span[1] for own in known.values() for span in own)])
+    """Praat's long text format; gaps are empty intervals, as Praat requires intervals to cover the whole time."""
+    spans_of_tier = tiers(transcript)
+    end = max(
+        [round(transcript.duration or 0.0, 3), 0.001, *(span[1] for spans in spans_of_tier.values() for span in spans)]
+    )
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end:.3f}"]
-    lines += ["tiers? <exists>", f"size = {len(known)}", "item []:"] if known else ["tiers? <absent>"]
-    for number, (name, spans) in enumerate(known.items(), start=1):
+    lines += ["tiers? <exists>", f"size = {len(spans_of_tier)}", "item []:"] if spans_of_tier else ["tiers? <absent>"]
+    for number, (name, spans) in enumerate(spans_of_tier.items(), start=1):
         intervals = _covered(spans, end)
         lines += [f"    item [{number}]:", '        class = "IntervalTier"', f"        name = {_quoted(name)}"]
         lines += ["        xmin = 0", f"        xmax = {end:.3f}", f"        intervals: size = {len(intervals)}"]
@@ -48,15 +52,15 @@ def to_textgrid(transcript: Transcript) -> str:
 
 
 def _covered(spans: list[Span], end: float) -> list[Span]:
-    """The spans with empty ones between them, from 0 to ``end``."""
-    found: list[Span] = []
-    at = 0.0
+    """The spans with empty ones in the gaps, from 0 to ``end``."""
+    covered: list[Span] = []
+    time = 0.0
     for start, stop, text in spans:
-        if at < start:
-            found.append((at, start, ""))
-        found.append((start, stop, text))
-        at = stop
-    return [*found, (at, end, "")] if at < end else found
+        if time < start:
+            covered.append((time, start, ""))
+        covered.append((start, stop, text))
+        time = stop
+    return [*covered, (time, end, "")] if time < end else covered
 
 
 def _quoted(text: str) -> str:
@@ -73,7 +77,7 @@ TAIL = """    <LINGUISTIC_TYPE GRAPHIC_REFERENCES="false" LINGUISTIC_TYPE_ID="de
 
 
 def to_eaf(transcript: Transcript) -> str:
-    """ELAN's XML; times are milliseconds. The video is looked for beside the file."""
+    """ELAN's XML; times are milliseconds. The video is expected beside the file."""
     video = quoteattr("./" + Path(transcript.file).name)
     slots: list[float] = []
     bodies: list[str] = []
@@ -97,7 +101,7 @@ def to_eaf(transcript: Transcript) -> str:
 
 
 def _between(slot: int, text: str) -> str:
-    """A text from one of ELAN's times, numbered from 1, to the next."""
+    """An annotation with ``text`` from time slot number ``slot``, from 1, to the next slot."""
     return (
         f'        <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a{(slot + 1) // 2}" '
         f'TIME_SLOT_REF1="ts{slot}" TIME_SLOT_REF2="ts{slot + 1}">'

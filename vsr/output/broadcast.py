@@ -1,4 +1,4 @@
-"""Transcript -> TTML, the subtitles of broadcasters, and EDL with markers, as DaVinci Resolve imports them."""
+"""Writes TTML, the subtitles of broadcasters, and EDL with markers for import in DaVinci Resolve."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from vsr.output.cues import Cue, cues
 from vsr.output.transcript import Transcript
 from vsr.output.xml_text import escape, quoteattr
 
-FIRST_HOUR = 1  # at which a timeline of Resolve begins, unless changed
+FIRST_HOUR = 1  # hour at which a timeline of Resolve begins by default
 USUAL_RATE = 25
-SURE, GUESSED = "Blue", "Yellow"  # markers; yellow where lips are unlike what the model was trained on
+SURE, GUESSED = "Blue", "Yellow"  # colours of markers; yellow where the lips are outside the model's domain
 
 
 def to_ttml(transcript: Transcript) -> str:
-    """TTML 1: the cues of the other subtitles; the face is named where several speak."""
+    """TTML 1, with the same cues as other subtitles; the face is named if several speak."""
     rows = [
         f'      <p begin="{_clock(cue.start)}" end="{_clock(cue.end)}"{_agent(cue)}>'
         + "<br/>".join(escape(line) for line in cue.named_lines) + "</p>"
@@ -29,10 +29,10 @@ def to_ttml(transcript: Transcript) -> str:
 
 
 def _agents(transcript: Transcript) -> str:
-    named = {f"face{cue.face + 1}": cue.speaker for cue in cues(transcript) if cue.speaker}
+    speakers = {f"face{cue.face + 1}": cue.speaker for cue in cues(transcript) if cue.speaker}
     return "".join(
         f'<ttm:agent xml:id={quoteattr(key)} type="person"><ttm:name type="full">{escape(name)}</ttm:name></ttm:agent>'
-        for key, name in named.items()
+        for key, name in speakers.items()
     )
 
 
@@ -48,21 +48,21 @@ def _clock(seconds: float) -> str:
 
 
 def to_edl(transcript: Transcript) -> str:
-    """A marker for each cue, on a timeline whose rate is the video's, to the next whole number, without drop frames.
+    """EDL with a marker for each cue, at the video's frame rate rounded to a whole number, without drop frames.
 
     Resolve: Timelines > Import > Timeline Markers from EDL.
     """
     rate = max(1, round(transcript.fps or USUAL_RATE))
-    guessed = [(s.start, s.end, s.face) for s in transcript.segments if s.outside_domain]
+    guessed_spans = [(s.start, s.end, s.face) for s in transcript.segments if s.outside_domain]
     lines = [f"TITLE: {' '.join(Path(transcript.file).stem.split())}", "FCM: NON-DROP FRAME", ""]
     for number, cue in enumerate(cues(transcript), start=1):
         first = round(cue.start * rate)
         length = max(1, round(cue.end * rate) - first)
         begin, end = _timecode(first, rate), _timecode(first + 1, rate)
-        doubtful = any(face == cue.face and start <= cue.start < stop for start, stop, face in guessed)
+        is_guess = any(face == cue.face and start <= cue.start < stop for start, stop, face in guessed_spans)
         text = " ".join(cue.named_lines).replace("|", "/")
         lines.append(f"{number:03d}  001      V     C        {begin} {end} {begin} {end}")
-        lines += [f" |C:ResolveColor{GUESSED if doubtful else SURE} |M:{text} |D:{length}", ""]
+        lines += [f" |C:ResolveColor{GUESSED if is_guess else SURE} |M:{text} |D:{length}", ""]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Captions burned into a video: its frames at 25 a second with the words drawn on them; its own sound is copied.
+"""Burns captions into a video: the words are drawn on its frames at 25 fps, and its audio is copied.
 
 Shapes: frame (H, W, 3) uint8 RGB.
 """
@@ -25,38 +25,38 @@ from vsr.output.transcript import Transcript
 from vsr.output.unsure import readable
 
 SUFFIXES = (".mp4", ".mkv", ".mov")
-TICKS = 90_000  # of a second
-FONT = "DejaVuSans.ttf"  # has most alphabets; Pillow's own, where it is not installed, has Latin letters
-LETTER, MARGIN, OUTLINE = 1 / 16, 1 / 25, 1 / 12  # of the height of the frame; the last of the letters'
+TICKS = 90_000  # per second
+FONT = "DejaVuSans.ttf"  # covers most alphabets; the fallback, Pillow's default font, has Latin letters
+LETTER, MARGIN, OUTLINE = 1 / 16, 1 / 25, 1 / 12  # relative to the height of the frame; the outline to the letters'
 QUALITY = {"preset": "veryfast", "crf": "20"}
 MARK = "captions read from the lips by vsr"  # a comment in the metadata
 CAPTIONED = commented("a video with captions by vsr transcribe --burn", MARK)
 
 
 def check_burn(out: str | Path) -> None:
-    """Refuse a name that says no container. Raises VsrError bad_config."""
+    """Refuse a name whose suffix is no supported container. Raises VsrError bad_options."""
     if Path(out).suffix.lower() not in SUFFIXES:
         raise VsrError("bad_options", f"{out}: captions are burned into {', '.join(SUFFIXES)}")
 
 
 def burn(video: str | Path, transcript: Transcript, out: str | Path, unsure: str | None = None) -> None:
-    """Write ``video`` with the captions of its transcript on the frames; whole or not at all.
+    """Write ``video`` with the captions of its transcript on the frames, completely or not at all.
 
     Args:
-        unsure: as `vsr.output.unsure.readable` takes it for subtitles.
+        unsure: mode of `vsr.output.unsure.readable` for subtitles.
 
     Raises:
-        VsrError: unreadable, no_video, bad_config, not_writable, no_space.
+        VsrError: unreadable, no_video, bad_options, not_writable, no_space.
     """
     import av
 
     check_burn(out)
-    shown = cues(readable(transcript, "srt", unsure))
+    captions = cues(readable(transcript, "srt", unsure))
     with atomic_write(out) as temporary, open_container(video) as source:
         try:
             with av.open(str(temporary), "w", format=_format_of(out)) as target:
                 target.metadata[COMMENT] = MARK
-                _write(frames_from(video), shown, source, target)
+                _write(frames_from(video), captions, source, target)
         except av.FFmpegError as error:
             raise VsrError("unreadable", f"{video}: cannot be written as {out}: {one_line(error)}") from error
 
@@ -65,46 +65,46 @@ def _format_of(out: str | Path) -> str:
     return "matroska" if Path(out).suffix.lower() == ".mkv" else Path(out).suffix[1:].lower()
 
 
-def _write(frames: Iterator, shown: list[Cue], source, target) -> None:
-    """All frames, and the sound as it comes before each of them."""
-    image, place = next(frames)
-    first, size = place.time, (image.shape[1] // 2 * 2, image.shape[0] // 2 * 2)  # colours are halved
+def _write(frames: Iterator, captions: list[Cue], source, target) -> None:
+    """Write all frames, interleaved with the audio packets before each of them."""
+    image, position = next(frames)
+    first, size = position.time, (image.shape[1] // 2 * 2, image.shape[0] // 2 * 2)  # chroma is halved
     stream = target.add_stream("libx264", rate=FPS, options=QUALITY)
     stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
     stream.codec_context.time_base = Fraction(1, TICKS)
     sound = _Sound(source, target, first)
     while image is not None:
-        sound.until(place.time - first)
-        target.mux(stream.encode(_frame(fitted(image, size), shown, place.time, place.time - first)))
-        image, place = next(frames, (None, place))
+        sound.until(position.time - first)
+        target.mux(stream.encode(_frame(fitted(image, size), captions, position.time, position.time - first)))
+        image, position = next(frames, (None, position))
     target.mux(stream.encode())
     sound.until(float("inf"))
 
 
-def _frame(image: np.ndarray, shown: list[Cue], time: float, at: float):
-    """The frame for the encoder, ``at`` seconds from the first."""
+def _frame(image: np.ndarray, captions: list[Cue], time: float, offset: float):
+    """The encoder's frame with captions, ``offset`` seconds after the first."""
     import av
 
-    drawn = drawn_on(image, [cue for cue in shown if cue.start <= time < cue.end])
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(drawn), format="rgb24")
-    frame.pts, frame.time_base = round(at * TICKS), Fraction(1, TICKS)
+    captioned = drawn_on(image, [cue for cue in captions if cue.start <= time < cue.end])
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(captioned), format="rgb24")
+    frame.pts, frame.time_base = round(offset * TICKS), Fraction(1, TICKS)
     return frame
 
 
 class _Sound:
-    """The packets of a sound track on the clock of the first frame shown, a part at a time."""
+    """Copies the packets of an audio track part by part, with times relative to the first frame."""
 
     def __init__(self, source, target, first: float):
         self._target, self._stream, self._packets, self._next = target, None, iter(()), None
-        own = sound_stream(source)
-        if own is None:
+        stream = sound_stream(source)
+        if stream is None:
             return
-        self._stream, self._shift = target.add_stream_from_template(own), round(first / own.time_base)
-        self._packets = (packet for packet in source.demux(own) if packet.pts is not None)
+        self._stream, self._shift = target.add_stream_from_template(stream), round(first / stream.time_base)
+        self._packets = (packet for packet in source.demux(stream) if packet.pts is not None)
         self._next = next(self._packets, None)
 
     def until(self, seconds: float) -> None:
-        """Write what begins before ``seconds``; what is before the first frame is left out."""
+        """Write the packets that start before ``seconds``; those before the first frame are dropped."""
         while self._next is not None and float((self._next.pts - self._shift) * self._next.time_base) < seconds:
             packet, self._next = self._next, next(self._packets, None)
             packet.pts, packet.dts = packet.pts - self._shift, (packet.dts or packet.pts) - self._shift
@@ -114,7 +114,7 @@ class _Sound:
 
 
 def drawn_on(image: np.ndarray, shown: list[Cue]) -> np.ndarray:
-    """A frame with the lines of some cues at its bottom, the first lowest; the frame itself where there is none."""
+    """Draw the lines of some cues at the bottom of a frame, the first cue lowest; without cues, return the frame."""
     if not shown:
         return image
     from PIL import Image, ImageDraw
@@ -131,7 +131,7 @@ def drawn_on(image: np.ndarray, shown: list[Cue]) -> np.ndarray:
 
 
 def _font(lines: str, width: int, height: int):
-    """The letters and the width of their outline: as high as a line should be, smaller where it would not fit."""
+    """The font, reduced until all lines fit the width, and the width of its outline."""
     size = max(8, round(height * LETTER))
     while size > 8 and max(_letters(size).getlength(line) for line in lines.splitlines()) > 0.95 * width:
         size -= 1

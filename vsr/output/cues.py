@@ -1,7 +1,7 @@
-"""Timed words -> cues: what stands on the screen together, from when to when, and where its lines break.
+"""Groups timed words into subtitle cues, with their times and line breaks.
 
-Cues keep to what broadcasters ask for: at most two lines of 42 characters, at most 7 s, at least 5/6 s where
-the next cue leaves room, and a new cue after a pause.
+Cues follow the rules of broadcasters: at most two lines of 42 characters, at most 7 s, at least 5/6 s where the next
+cue leaves room, and a new cue after a pause.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ PAUSE_SECONDS = 1.0  # a silence this long ends a cue
 
 @dataclass(frozen=True)
 class Cue:
-    """One subtitle: words of one face, shown from `start` to `end` (seconds, whole milliseconds apart); `speaker`
-    names the face where several speak."""
+    """A subtitle: words of one face, shown from `start` to `end` (seconds, at least a millisecond apart); `speaker`
+    names the face if several speak."""
 
     start: float
     end: float
@@ -37,25 +37,25 @@ class Cue:
 
     @property
     def named_lines(self) -> list[str]:
-        """The lines with the speaker's name before the words, where there is one."""
+        """The lines, with the speaker's name before the words if there is one."""
         return _wrap(_spoken(self.speaker, self.words))
 
     @property
     def word_lines(self) -> list[list[TimedWord]]:
-        """The words as they stand on the lines."""
+        """The words of each line."""
         words = iter(self.words)
         return [[next(words) for _ in line.split()] for line in self.lines]
 
 
 def face_name(face: int) -> str:
-    """What viewers call a face; they count from 1."""
+    """Name of a face for viewers, counted from 1."""
     return f"Face {face + 1}"
 
 
 def cues(transcript: Transcript) -> list[Cue]:
     """All cues, ordered by start; those of one face never overlap."""
-    found = [cue for face in transcript.faces for cue in _face_cues(transcript, face)]
-    return sorted(found, key=lambda cue: (cue.start, cue.face))
+    all_cues = [cue for face in transcript.faces for cue in _face_cues(transcript, face)]
+    return sorted(all_cues, key=lambda cue: (cue.start, cue.face))
 
 
 def _face_cues(transcript: Transcript, face: int) -> Iterator[Cue]:
@@ -66,13 +66,13 @@ def _face_cues(transcript: Transcript, face: int) -> Iterator[Cue]:
     for group, next_start in zip(groups, next_starts, strict=True):
         start = group[0].start
         end = max(group[-1].end, start + MIN_SECONDS)
-        # At least a millisecond long, even where two words claim the same time.
+        # At least a millisecond long, even if two words have the same time.
         end = max(min(end, start + MAX_SECONDS, next_start), start + 0.001)
         yield Cue(start, end, face, tuple(group), speaker)
 
 
 def _groups(words: list[TimedWord], speaker: str) -> Iterator[list[TimedWord]]:
-    """The words of one face, in as few cues as hold them."""
+    """Group the words of one face into as few cues as possible."""
     group: list[TimedWord] = []
     for word in words:
         if group and not _fits(group, word, speaker):
@@ -90,12 +90,12 @@ def _fits(group: list[TimedWord], word: TimedWord, speaker: str) -> bool:
 
 
 def _spoken(speaker: str, words: Iterable[TimedWord]) -> list[str]:
-    """The words, the speaker's name before them."""
+    """The words, preceded by the speaker's name."""
     return [f"{speaker}:" if speaker else "", *(word.word for word in words)]
 
 
 def _short_words(word: TimedWord) -> Iterator[TimedWord]:
-    """The word, or its parts where it is longer than a line or has gaps; the parts share its time evenly."""
+    """The word, or its parts if it is longer than a line or contains spaces; the parts divide its time evenly."""
     parts = [part for piece in word.word.split() for part in textwrap.wrap(piece, LINE_WIDTH)]
     step = (word.end - word.start) / max(1, len(parts))
     for index, part in enumerate(parts):
@@ -104,7 +104,7 @@ def _short_words(word: TimedWord) -> Iterator[TimedWord]:
 
 
 def _wrap(words) -> list[str]:
-    """Break into lines of at most `LINE_WIDTH`; two lines are made about equally long."""
+    """Break words into lines of at most `LINE_WIDTH`; two lines are balanced in length."""
     text = " ".join(words).strip()
     lines = textwrap.wrap(text, LINE_WIDTH, break_on_hyphens=False)
     for width in range(len(text) // 2, LINE_WIDTH if len(lines) == 2 else 0):

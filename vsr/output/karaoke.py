@@ -1,6 +1,6 @@
-"""Transcript -> Advanced SubStation Alpha with karaoke: each word lights up when it is said.
+"""Writes Advanced SubStation Alpha with karaoke: each word lights up when it is spoken.
 
-Every face has a style of its own, by which its words are coloured. Times are whole centiseconds, as the format asks.
+Every face has its own style and colour. Times are whole centiseconds, as the format requires.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PlayResY: 1080
 Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
 StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
 """
-# A word is gray (the secondary colour) until it is said; outlined, at the bottom, in the middle.
+# A word is gray (the secondary colour) until it is spoken; outlined, at the bottom centre.
 ASS_STYLE = "Style: {name},Arial,60,{colour},&H00B0B0B0,&H00101010,&H80000000,0,0,0,0,100,100,0,0,1,3,1,2,80,80,60,1\n"
 ASS_EVENTS = """
 [Events]
@@ -29,7 +29,7 @@ FACE_COLOURS = ("FFFFFF", "00FFFF", "FFFF00", "00FF00")  # white, yellow, cyan, 
 
 
 def to_ass(transcript: Transcript) -> str:
-    """Advanced SubStation Alpha with karaoke: each word lights up when it is said; a style and name for each face."""
+    """Advanced SubStation Alpha with karaoke: words light up when they are spoken; a style and name for each face."""
     styles = [ASS_STYLE.format(name=face_name(face), colour=_face_colour(face)) for face in transcript.faces]
     events = [_dialogue(cue) for cue in cues(transcript)]
     return ASS_HEAD + "".join(styles) + ASS_EVENTS + "".join(events)
@@ -47,26 +47,26 @@ def _dialogue(cue: Cue) -> str:
 
 
 def _timed_text(cue: Cue, start: int, end: int) -> str:
-    """The cue's text with a duration before each word and pause; they add up to ``end - start`` centiseconds."""
+    """The cue's text with a duration before each word and pause, which sum to ``end - start`` centiseconds."""
     clock, text = start, ""
     for number, words in enumerate(cue.word_lines):
-        for place, word in enumerate(words):
-            gap = "" if not (place or number) else " " if place else "\\N"
-            said = min(max(round(word.start * 100), clock), end)
-            over = min(max(round(word.end * 100), said), end)
-            text += _lasting(said - clock, gap) + f"{{\\k{over - said}}}{escaped(word.word)}"
-            clock = over
+        for index, word in enumerate(words):
+            gap = "" if not (index or number) else " " if index else "\\N"
+            word_start = min(max(round(word.start * 100), clock), end)
+            word_end = min(max(round(word.end * 100), word_start), end)
+            text += _lasting(word_start - clock, gap) + f"{{\\k{word_end - word_start}}}{escaped(word.word)}"
+            clock = word_end
     return text + _lasting(end - clock, "")
 
 
 def _lasting(centiseconds: int, gap: str) -> str:
-    """What stands between two words, with the pause there where there is one."""
+    """The separator between two words, with the duration of the pause if there is one."""
     return f"{{\\k{centiseconds}}}{gap}" if centiseconds else gap
 
 
 def escaped(text: str) -> str:
-    """Text that no reader of the format takes for tags or line breaks: a word joiner parts a backslash from what
-    follows, as FFmpeg's own writer does; the format has no escape for it."""
+    """Escape text so that no reader of the format interprets tags or line breaks: a word joiner separates a backslash
+    from the next character, as in FFmpeg's writer, because the format has no escape for it."""
     return text.replace("\\", "\\\u2060").replace("{", "\\{").replace("}", "\\}")
 
 

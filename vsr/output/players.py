@@ -1,6 +1,6 @@
-"""Transcript -> subtitles of older players and editing programs, written by pysubs2: SubStation Alpha, MicroDVD, MPL2.
+"""Writes subtitles of older players and editing programs with pysubs2: SubStation Alpha, MicroDVD, MPL2.
 
-The cues are those of SubRip. What a format would take for markup is shown by a sign that looks like it.
+The cues are those of SubRip. Characters that a format would interpret as markup are replaced by similar ones.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vsr.output.transcript import Transcript
 if TYPE_CHECKING:
     from pysubs2 import SSAFile, SSAStyle
 
-USUAL_RATE = 25.0  # of a video that does not say its own
+USUAL_RATE = 25.0  # of a video without a known frame rate
 MARKUP = str.maketrans({"{": "(", "}": ")", "|": "¦", "\\": "∖", "/": "∕"})
 
 
@@ -37,16 +37,16 @@ def _style(face: int) -> SSAStyle:
 
 
 def to_sub(transcript: Transcript) -> str:
-    """MicroDVD: frames of the video, whose rate the first line says; the face is named where several speak."""
+    """MicroDVD: times in frames of the video, whose rate is in the first line; the face is named if several speak."""
     rate = transcript.fps or USUAL_RATE
     subtitles = _subtitles(transcript, 1000 / rate, _plain)
-    # pysubs2 writes the rate at {0}{0}, where players and its own reader look for {1}{1}.
+    # pysubs2 writes the rate at {0}{0}, but players and its own reader expect {1}{1}.
     options = {"fps": rate, "write_fps_declaration": False, "apply_styles": False}
     return f"{{1}}{{1}}{rate:g}\n" + subtitles.to_string("microdvd", **options)
 
 
 def to_mpl(transcript: Transcript) -> str:
-    """MPL2: tenths of a second; the face is named where several speak."""
+    """MPL2: times in tenths of a second; the face is named if several speak."""
     return _subtitles(transcript, 100, _plain).to_string("mpl2")
 
 
@@ -59,13 +59,14 @@ def _plain(cue: Cue) -> list[str]:
 
 
 def _subtitles(transcript: Transcript, unit: float, lines_of: Callable[[Cue], list[str]]) -> SSAFile:
-    """The cues in whole ``unit``s of milliseconds, each at least one long. Raises VsrError missing_package."""
+    """The cues with times in multiples of ``unit`` milliseconds, each at least one unit long. Raises VsrError
+    missing_package."""
     pysubs2 = _pysubs2()
-    made = pysubs2.SSAFile()
+    subtitles = pysubs2.SSAFile()
     for cue in cues(transcript):
         first = round(cue.start * 1000 / unit)
         last = max(round(cue.end * 1000 / unit), first + 1)
         name = face_name(cue.face)
         times = {"start": round(first * unit), "end": round(last * unit)}
-        made.append(pysubs2.SSAEvent(**times, text="\\N".join(lines_of(cue)), style=name, name=name))
-    return made
+        subtitles.append(pysubs2.SSAEvent(**times, text="\\N".join(lines_of(cue)), style=name, name=name))
+    return subtitles

@@ -1,4 +1,4 @@
-"""Transcript -> CTM and RTTM, as NIST's scoring tools read them: a line a word, a line a turn."""
+"""Writes CTM and RTTM for NIST's scoring tools: a line for each word, and a line for each turn."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from vsr.output.transcript import Transcript
 
 
 def name_of(transcript: Transcript) -> str:
-    """What the recording is called there: the file's name without its ending, in which spaces may not stand."""
+    """Name of the recording: the file's stem, with spaces replaced, which the formats do not allow."""
     return "_".join(Path(transcript.file).stem.split()) or "clip"
 
 
 def to_ctm(transcript: Transcript) -> str:
-    """Recording, channel (the face, from 1), start, duration (seconds), word, confidence; in sclite's order."""
+    """CTM: recording, channel (the face, from 1), start, duration (seconds), word, confidence; in sclite's order."""
     rows = [
         (segment.face + 1, word.start, word.end - word.start, "_".join(word.word.split()), word.confidence)
         for segment in transcript.segments for word in segment.words
@@ -26,7 +26,7 @@ def to_ctm(transcript: Transcript) -> str:
 
 
 def to_rttm(transcript: Transcript) -> str:
-    """A line for each segment in which a face speaks: who, from when, how long (seconds)."""
+    """RTTM: a line for each segment in which a face speaks, with face, start and duration (seconds)."""
     name = name_of(transcript)
     return "".join(
         f"SPEAKER {name} 1 {s.start:.3f} {s.end - s.start:.3f} <NA> <NA> face{s.face + 1} <NA> <NA>\n"

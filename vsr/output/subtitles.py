@@ -1,4 +1,4 @@
-"""Transcript -> txt, srt, vtt, ass, json and tsv, and the formats of `vsr.output`; the last stage of transcription."""
+"""Writers of all transcript formats: txt, srt, vtt, json and tsv here, the others from modules of `vsr.output`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def to_txt(transcript: Transcript) -> str:
 
 
 def to_srt(transcript: Transcript) -> str:
-    """SubRip; the speaker is named where several faces spoke."""
+    """SubRip; the speaker is named if several faces speak."""
     blocks = []
     for number, cue in enumerate(cues(transcript), start=1):
         lines = "\n".join(cue.named_lines)
@@ -30,8 +30,8 @@ def to_srt(transcript: Transcript) -> str:
 
 
 def to_vtt(transcript: Transcript, word_class: Callable[[TimedWord], str] | None = None) -> str:
-    """WebVTT with a time before each word; the voice is named where several faces spoke. ``word_class`` gives each
-    word a class, by which a page's style sheet can colour it."""
+    """WebVTT with a time before each word; the voice is named if several faces speak. ``word_class`` gives each word a
+    class, by which a page's style sheet can colour it."""
     blocks = ["WEBVTT\n"]
     for cue in cues(transcript):
         voice = f"<v {cue.speaker}>" if cue.speaker else ""
@@ -41,8 +41,8 @@ def to_vtt(transcript: Transcript, word_class: Callable[[TimedWord], str] | None
 
 
 def _timed_lines(cue: Cue, word_class: Callable[[TimedWord], str] | None) -> str:
-    """The cue's lines, each word after the first preceded by its start time, as the format allows:
-    strictly between the times around it."""
+    """The cue's lines, with a time stamp before each word where the format allows it: strictly after the previous time
+    and before the end of the cue."""
     last = round(cue.start * 1000)
     lines = []
     for words in cue.word_lines:

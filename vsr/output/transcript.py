@@ -1,7 +1,7 @@
 """Transcripts: what was said, by whom and when; the result of transcription and the content of its JSON.
 
-Times are seconds in the original video; confidences are in [0, 1].  Nothing heavy is imported, so that
-workers and writers can pass transcripts around.
+Times are seconds in the original video; confidences are in [0, 1]. Only light modules are imported, so that workers
+and writers can exchange transcripts quickly.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from vsr.decoding.guesses import is_guess
 from vsr.face.skipped import FEW_FRAMES, Skipped
 from vsr.output.unread import few_frames_warnings, skipped_warnings
 
-NO_SOUND = "none"  # in the provenance of a video that was to be heard and has no sound
+NO_SOUND = "none"  # in the provenance of a video without sound that was to be read audio-visually
 
 
 @dataclass(frozen=True)
 class TimedWord:
-    """One word, with its start and end in seconds and the calibrated probability that it is right."""
+    """A word with its start and end in seconds and the calibrated probability that it is right."""
 
     word: str
     start: float
@@ -36,7 +36,7 @@ class TimedWord:
 
 @dataclass(frozen=True)
 class Alternative:
-    """One hypothesis of a segment and its search score (a log-probability: higher is better)."""
+    """A hypothesis of a segment with its search score (a log-probability: higher is better)."""
 
     text: str
     score: float
@@ -47,10 +47,10 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of one face's speech.
+    """A segment of one face's speech.
 
-    ``face`` is the number of the track, ``nbest[0]`` has the text of the words; ``in_domain`` is the probability that
-    the lips look like the model's training data, None for a model without that calibration.
+    ``face`` is the number of the track, ``nbest[0]`` the hypothesis with the segment's words; ``in_domain`` is the
+    probability that the lips look like the model's training data, None for a model without that calibration.
     """
 
     start: float
@@ -67,7 +67,7 @@ class Segment:
 
     @property
     def outside_domain(self) -> bool:
-        """Whether its words are guesses, because the lips are unlike the model's training data."""
+        """Whether its words are guesses, because the lips do not look like the model's training data."""
         return is_guess(self.in_domain) and bool(self.words)
 
     def to_json(self) -> dict:
@@ -85,8 +85,8 @@ class Segment:
 
 @dataclass(frozen=True)
 class TrackReport:
-    """One face from `start` to `end` seconds, within one shot: the share that could be cropped, its quality in
-    [0, 1] and what lowers it ("small", "turned", "blurred", "dark", "few frames", "covered", "out of the picture")."""
+    """The track of a face from `start` to `end` seconds, within one shot: the share that could be cropped, its quality
+    in [0, 1] and its problems ("small", "turned", "blurred", "dark", "few frames", "covered", "out of the picture")."""
 
     face: int
     start: float
@@ -107,13 +107,13 @@ class TrackReport:
 
 
 def few_frames_of(tracks: Iterable[TrackReport]) -> list[tuple[float, float]]:
-    """When faces had too few frames a second to be read well, in seconds."""
+    """(start, end) in seconds of the tracks with too few frames per second to be read well."""
     return [(track.start, track.end) for track in tracks if FEW_FRAMES in track.problems]
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """One file's transcript, or the reason why there is none.
+    """The transcript of a file, or the reason why there is none.
 
     Attributes:
         file: the path as it was given.
@@ -121,11 +121,11 @@ class Transcript:
         model: the model's name.
         segments: ordered by start.
         error: None, or (reason, message).
-        tracks: who was in the frame when, and how well; ordered by start.
-        skipped: what was not read; ordered by start.
+        tracks: faces with their times and quality; ordered by start.
+        skipped: spans that were not read; ordered by start.
         shots: seconds at which shots begin.
         complete: False while a long video is being read.
-        provenance: what it was made from, and with what (`vsr.decoding.provenance`); None where no file was read.
+        provenance: inputs, model and settings (`vsr.decoding.provenance`); None where no file was read.
     """
 
     file: str
@@ -155,24 +155,24 @@ class Transcript:
 
     @property
     def warnings(self) -> list[dict]:
-        """What must be known before the words are believed: {"reason", "message"} each."""
+        """Warnings about the reliability of the text: {"reason", "message"} each."""
         return [*self._partly_read(), *self.seen_badly, *self._unheard(), *self._guessed()]
 
     @property
     def seen_badly(self) -> list[dict]:
-        """The warnings of what was not read, or hardly could be."""
+        """The warnings about spans that were not read or are hard to read."""
         skipped = skipped_warnings(self.skipped, not self.segments, "and is not read there")
         return [*skipped, *few_frames_warnings(few_frames_of(self.tracks))]
 
     def _partly_read(self) -> list[dict]:
-        """The error, where something was read all the same."""
+        """The error as a warning, where part of the video was read before it."""
         if self.error is None or not self.segments:
             return []
         return [{"reason": self.error[0], "message": self.error[1]}]
 
     def _unheard(self) -> list[dict]:
-        made = self.provenance or {}
-        if made.get("modality") != "both" or made.get("video", {}).get("sound") != NO_SOUND:
+        provenance = self.provenance or {}
+        if provenance.get("modality") != "both" or provenance.get("video", {}).get("sound") != NO_SOUND:
             return []
         return [{"reason": "no_sound", "message": "it has no sound: read by the lips alone"}]
 

@@ -1,6 +1,6 @@
-"""What is said of mouths that were not read, or hardly could be: covered ones, lips at rest, few frames a second.
+"""Messages about mouths that were not read or are hard to read: covered, at rest, or with few frames per second.
 
-Nothing heavy is imported, so that workers and writers can tell it.
+Only light modules are imported, for workers and writers.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from vsr.face.skipped import Skipped
 
 
 def covered_note(skipped: Iterable[Skipped]) -> str | None:
-    """What is printed where mouths were covered; None where none was."""
+    """The message about covered mouths; None if there were none."""
     covered = [(stretch.start, stretch.end) for stretch in skipped if stretch.reason == "covered"]
     return f"the mouth is covered: {_times(covered)}" if covered else None
 
 
 def _times(spans: Sequence[tuple[float, float]]) -> str:
-    """When they are, of the first three."""
+    """Times of the first three spans, and the number of the others."""
     times = [f"{start:.2f} to {end:.2f} s" for start, end in spans[:3]]
     more = f" and {len(spans) - 3} more times" if len(spans) > 3 else ""
     return f"{', '.join(times)}{more}"
@@ -28,20 +28,20 @@ AT_REST = "the lips are at rest from beginning to end, so that nothing is said"
 
 
 def rest_note(skipped: Iterable[Skipped]) -> str | None:
-    """What is printed where nothing was read, as the lips of all who were to be read rest; None for other reasons."""
+    """The message if nothing was read because all chosen faces have their lips at rest; None for other reasons."""
     reasons = {stretch.reason for stretch in skipped} - {"not chosen"}
     return AT_REST if reasons == {"rest"} else None
 
 
 def skipped_warnings(skipped: Iterable[Skipped], silent: bool, there: str) -> list[dict]:
-    """{"reason", "message"} of mouths that were covered, which ``there`` goes on about, and of lips that rest where all
-    is ``silent``."""
-    skipped, found = tuple(skipped), []
+    """{"reason", "message"} about covered mouths, with ``there`` as continuation, and if ``silent`` (nothing was read)
+    about lips at rest."""
+    skipped, warnings = tuple(skipped), []
     if note := covered_note(skipped):
-        found.append({"reason": "covered", "message": f"{note}, {there}"})
+        warnings.append({"reason": "covered", "message": f"{note}, {there}"})
     if silent and (note := rest_note(skipped)):
-        found.append({"reason": REST, "message": note})
-    return found
+        warnings.append({"reason": REST, "message": note})
+    return warnings
 
 
 FEW = "the picture changes fewer than 11 times a second at the mouth"
@@ -52,5 +52,5 @@ WORSE = (
 
 
 def few_frames_warnings(spans: Sequence[tuple[float, float]]) -> list[dict]:
-    """{"reason", "message"} of faces that have too few frames a second to be read well from second to second."""
+    """{"reason", "message"} about faces with too few frames per second, in ``spans`` (start, end) in seconds."""
     return [{"reason": "few_frames", "message": f"{FEW} ({_times(spans)}), {WORSE}"}] if spans else []

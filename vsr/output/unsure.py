@@ -1,4 +1,4 @@
-"""Words that are not to be believed, in what people read: marked, left out, or kept. What programs read keeps all."""
+"""Marks, drops or keeps words of low confidence in formats for people; formats for programs keep all words."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from vsr.output.transcript import Segment, TimedWord, Transcript
 
 MARK = "[...]"
 MODES = ("mark", "drop", "keep")
-LEAST = 0.5  # confidence below which a word is not to be believed
+LEAST = 0.5  # confidence below which a word is uncertain
 EVERYTHING = ("json", "tsv", "ctm", "rttm")  # formats for programs
 SHOWN = ("txt", "srt", "vtt", "ass", "ssa", "sub", "mpl", "ttml", "edl")
 
 
 def readable(transcript: Transcript, name: str, mode: str | None = None) -> Transcript:
-    """The transcript as the format ``name`` shows it. ``mode`` of `MODES`; None marks in text and subtitles, and
-    there only in segments outside of the model's domain, and keeps all elsewhere."""
+    """The transcript as shown in the format ``name``. ``mode``: one of `MODES`; None marks uncertain words only in text
+    and subtitles, and only in segments outside the model's domain."""
     if name in EVERYTHING or mode == "keep" or (mode is None and name not in SHOWN):
         return transcript
     return replace(transcript, segments=tuple(_shown(segment, mode) for segment in transcript.segments))
 
 
 def unreadable_share(transcript: Transcript) -> float:
-    """Share in [0, 1] of the time of all words that is not to be believed."""
+    """Share in [0, 1] of the time of all words that is taken by uncertain words."""
     words = [word for segment in transcript.segments for word in segment.words]
     lengths = [(word.end - word.start, word.confidence < LEAST) for word in words]
     total = sum(length for length, _ in lengths)

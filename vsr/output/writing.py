@@ -1,49 +1,44 @@
-"""Where the results of each video go: a file for each format and, while a long video is read, its journal."""
+"""Writes the transcripts of videos to files, one for each format, without overwriting files that vsr did not write."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vsr.core.artifacts import CHANGED, KEPT, NEW, differences
 from vsr.core.errors import CLIP_REASONS, VsrError
-from vsr.core.files import remove_leftovers, same_file, write_error, write_text
+from vsr.core.files import check_writable, remove_leftovers, same_file, write_error, write_text
 from vsr.decoding.provenance import video_of
 from vsr.output.ledger import WRITTEN, Record, Written, about_files, note_files, place_of
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript
 from vsr.output.unsure import readable
 
-LONGEST = 255  # bytes of a file's name
+LONGEST = 255  # bytes of a file name
 REPLACE = "give another -o, or --force to replace it"
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files of a folder. formats: names in `vsr.output.subtitles.WRITERS`; unsure: how words that are not to be
-    believed are shown (`vsr.output.unsure.readable`), None for what is usual in each format."""
+    """The output files of a folder. formats: names in `vsr.output.subtitles.WRITERS`; unsure: how uncertain words are
+    shown (`vsr.output.unsure.readable`), None for the default of each format."""
 
     folder: str
     formats: tuple[str, ...]
     unsure: str | None = None
 
     def prepare(self) -> None:
-        """Make the folder and try it: a path that cannot be written must not be found out after hours of reading.
+        """Check that the folder can be written, so that a bad path fails before hours of reading.
 
         Raises VsrError not_writable.
         """
-        try:
-            Path(self.folder).mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=self.folder).close()
-        except OSError as error:
-            raise VsrError("not_writable", f"cannot write to {self.folder}: {error.strerror}") from error
+        check_writable(self.folder)
 
     def remove_leftovers(self, video: str) -> None:
-        """Remove half-written files that a killed run left. Raises VsrError."""
+        """Remove partial files that a killed run has left. Raises VsrError."""
         for path in (*self.targets(video), self.journal(video)):
             remove_leftovers(path)
 
@@ -56,7 +51,7 @@ class Outputs:
         return [self.target(video, name) for name in self.formats]
 
     def journal(self, video: str) -> Path:
-        """What is finished of a long video that is not finished itself; its name is cut where it would be too long."""
+        """The journal of a long video, with the parts finished so far; a name that is too long is shortened."""
         stem, end = os.fsencode(Path(video).stem), b".journal"
         if len(stem + end) > LONGEST:
             digest = hashlib.sha256(stem).hexdigest()[:8].encode()
@@ -64,9 +59,9 @@ class Outputs:
         return Path(self.folder) / os.fsdecode(stem + end)
 
     def check(self, video: str, written: Written, inputs: Container[str] = (), force: bool = False) -> None:
-        """Refuse to replace what is read, and without ``force`` somebody else's file or another video's transcript.
+        """Refuse to replace an input, and without ``force`` a file of others or the transcript of another video.
 
-        ``inputs``: real paths of all that the run reads. Raises VsrError exists, not_writable.
+        ``inputs``: real paths of all inputs of the run. Raises VsrError exists, not_writable.
         """
         for target in self.targets(video):
             try:
@@ -85,9 +80,9 @@ class Outputs:
             raise VsrError("exists", f"{target} is the transcript of another video than {video}; {REPLACE}")
 
     def state(self, video: str, made: dict, written: Written) -> str:
-        """KEPT where an earlier run got to the end of just this, without an error; else NEW or why it is read again.
+        """KEPT where an earlier run with the same inputs finished without error; else NEW, or why it must be repeated.
 
-        ``made``: its `vsr.decoding.provenance`; without "video" where the video is gone. Raises OSError.
+        ``made``: its `vsr.decoding.provenance`; without "video" where the video no longer exists. Raises OSError.
         """
         targets = self.targets(video)
         records = [record for target in targets if (record := written.of(target))]
@@ -97,15 +92,17 @@ class Outputs:
             return CHANGED if all(target.is_file() for target in targets) else NEW
         if "video" not in made and any(record.place != place_of(video) for record in records):
             return NEW
-        gone = {"video": records[0].video} if "video" not in made else {}
-        if other := sorted({k for own in records for k in differences(own.made | {"video": own.video}, made | gone)}):
-            return f"other {' and '.join(other)}"
+        past_video = {"video": records[0].video} if "video" not in made else {}
+        if changed := sorted(
+            {key for record in records for key in differences(record.made | {"video": record.video}, made | past_video)}
+        ):
+            return f"other {' and '.join(changed)}"
         return KEPT if all(record.complete for record in records) else "not finished"
 
     def write(self, transcript: Transcript) -> None:
-        """Write what is known of a video, each file whole or not at all. Of a file that failed there is the JSON, which
-        says why, and what was read before; what an earlier run left of it is removed. The journal goes when there is
-        nothing left to resume. Raises VsrError."""
+        """Write the transcript of a video, each file completely or not at all. For a video that failed only the JSON
+        is written, with the error, unless segments were read; files of earlier runs are removed. The journal is deleted
+        when nothing is left to resume. Raises VsrError."""
         if self.unsure and transcript.provenance:
             transcript = replace(transcript, provenance=transcript.provenance | {"unsure": self.unsure})
         try:
@@ -120,29 +117,34 @@ class Outputs:
             raise write_error(Path(self.folder) / Path(transcript.file).stem, error) from error
 
     def _put(self, transcript: Transcript, formats: Iterable[str]) -> None:
-        """Write formats. The record of the files goes first: a kill leaves none that nothing is known of."""
-        shown = {name: readable(transcript, name, self.unsure) for name in formats if name != "json"}
-        texts = {name: WRITERS[name](own) for name, own in shown.items()}
+        """Write the files of some formats; their record is written first, so that every file of a killed run is known
+        to be ours."""
+        transcripts = {name: readable(transcript, name, self.unsure) for name in formats if name != "json"}
+        texts = {name: WRITERS[name](written) for name, written in transcripts.items()}
         if "json" in formats:
-            listed = {WRITTEN: about_files(self.target(transcript.file, "json"), transcript, texts)}
-            whole = replace(transcript, provenance=(transcript.provenance or {}) | listed)
-            texts = {"json": WRITERS["json"](whole)} | texts
+            files = {WRITTEN: about_files(self.target(transcript.file, "json"), transcript, texts)}
+            recorded = replace(transcript, provenance=(transcript.provenance or {}) | files)
+            texts = {"json": WRITERS["json"](recorded)} | texts
         else:
-            note_files(self.folder, transcript, {f"{Path(transcript.file).stem}.{n}": t for n, t in texts.items()})
+            note_files(
+                self.folder,
+                transcript,
+                {f"{Path(transcript.file).stem}.{suffix}": content for suffix, content in texts.items()},
+            )
         for name, text in texts.items():
             self._write(self.target(transcript.file, name), text)
 
     def _better(self, transcript: Transcript) -> bool:
-        """Whether an earlier run's result is better than none: nothing was wrong with the video, or it is gone."""
+        """Whether to keep an earlier run's result: the error is not a fault of the video, or the video is gone."""
         written = Written(self.folder)
         records = [record for record in map(written.of, self.targets(transcript.file)) if record and record.complete]
         if not os.path.exists(transcript.file):
             return any(record.place == place_of(transcript.file) for record in records)
-        fault = transcript.error is not None and transcript.error[0] in CLIP_REASONS
-        return not fault and any(_shows(own, transcript.file) for own in records)
+        is_bad_video = transcript.error is not None and transcript.error[0] in CLIP_REASONS
+        return not is_bad_video and any(_shows(record, transcript.file) for record in records)
 
     def _withdraw(self, video: str) -> None:
-        """Remove what earlier runs wrote of a video that cannot be read any more; nobody else's files."""
+        """Remove the files that earlier runs wrote for a video that can no longer be read; not those of others."""
         written = Written(self.folder)
         for target in [target for name in WRITERS if written.of(target := self.target(video, name))]:
             target.unlink(missing_ok=True)
@@ -155,5 +157,5 @@ class Outputs:
 
 
 def _shows(record: Record, video: str) -> bool:
-    """Whether a transcript is that of the video as it is now."""
+    """Whether a transcript was made from the video in its current state."""
     return os.path.isfile(video) and record.video == video_of(video)

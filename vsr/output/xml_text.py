@@ -1,4 +1,4 @@
-"""Text in XML, as the standard library's `xml.sax.saxutils` writes it, which would load the network's modules, too."""
+"""Escapes text for XML like the standard library's `xml.sax.saxutils`, which would also import networking modules."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ ATTRIBUTE = TEXT | str.maketrans({"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
 
 
 def escape(text: str) -> str:
-    """Between tags."""
+    """Escape text between tags."""
     return text.translate(TEXT)
 
 
 def quoteattr(text: str) -> str:
-    """The value of an attribute with its quotes: double ones, unless the text has such and no single ones."""
+    """Quote the value of an attribute, with double quotes unless the text contains those and no single ones."""
     value = text.translate(ATTRIBUTE)
     if '"' in value and "'" not in value:
         return f"'{value}'"

@@ -1,1 +1,1 @@
-"""A page about one reading: what was cut out, what the network saw in it, what the search made of that."""
+"""A page about the reading of a video: the mouth crops, the network's outputs, and the results of the search."""

@@ -1,4 +1,4 @@
-"""An Inspection -> the cards under its lanes: the face with its landmarks, other readings, facts."""
+"""Renders the cards below the lanes of an Inspection's page: the face with its landmarks, n-best list, facts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PARTS = ((0, 5, ""), (5, 11, "Z"), (11, 17, "Z"), (17, 29, "Z"), (29, 37, "Z")) 
 
 
 def faces(inspection: Inspection) -> str:
-    """Some frames with the landmarks and the square that was cut out."""
+    """Some frames with the landmarks and the square of the crop."""
     figures = "".join(_figure(still, inspection.edges[still.frame]) for still in inspection.stills)
     note = "Landmarks, and the square that is cut out after the face has been turned upright and scaled."
     return f'<div class="stills">{figures}</div><p class="note">{note}</p>'
@@ -34,7 +34,7 @@ def _figure(still: Still, seconds: float) -> str:
 
 
 def readings(inspection: Inspection) -> str:
-    """A table of the n best readings; what differs from the first is marked."""
+    """A table of the n-best hypotheses, with differences from the first marked."""
     best = inspection.nbest[0]
     rows = [
         f'<tr><td class="number">{number}</td><td>{_marked(best.text, other.text)}</td>'
@@ -51,19 +51,19 @@ def readings(inspection: Inspection) -> str:
 
 
 def _marked(best: str, other: str) -> str:
-    """``other`` with the words marked that stand otherwise in ``best``."""
-    ours, theirs = best.split(), other.split()
+    """``other`` with the words marked that differ from ``best``."""
+    best_words, other_words = best.split(), other.split()
     parts = []
-    for what, _, _, a, b in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
-        text = escape(" ".join(theirs[a:b]))
-        parts.append(text if what == "equal" else f"<mark>{text or '∅'}</mark>")
+    for operation, _, _, a, b in SequenceMatcher(None, best_words, other_words, autojunk=False).get_opcodes():
+        text = escape(" ".join(other_words[a:b]))
+        parts.append(text if operation == "equal" else f"<mark>{text or '∅'}</mark>")
     return " ".join(parts) or "<mark>nothing</mark>"
 
 
 def facts(inspection: Inspection) -> str:
-    """Lists of what is known of video, model and search."""
+    """Lists of the facts about video, model and search."""
     groups = []
-    for title, known in inspection.facts.items():
-        rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in known.items())
+    for title, entries in inspection.facts.items():
+        rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in entries.items())
         groups.append(f"<div><h3>{escape(title)}</h3><dl>{rows}</dl></div>")
     return f'<div class="facts">{"".join(groups)}</div>'

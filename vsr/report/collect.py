@@ -1,6 +1,6 @@
-"""One video -> the arrays that the page of its reading shows, all on the same frames.
+"""Reads a video and collects the arrays for the page about its reading, all on the same frames.
 
-Shapes: T frames of the window shown, V vocabulary, U tokens of the best reading, 37 landmarks.
+Shapes: T frames of the window shown, V vocabulary, U tokens of the best hypothesis, 37 landmarks.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from vsr.decoding.encoding import asked_of, mesh_for
 from vsr.decoding.options import DecodeOptions
 from vsr.face.frame_rate import frame_rate, highest_chance
 from vsr.face.mouth_crop import MouthClip
+from vsr.inference.assemble import skipped_of, tracks_of
 from vsr.inference.recognition import read_hypotheses, search_crops, spans_to_read
-from vsr.output.transcript import Alternative, TimedWord
+from vsr.inference.seen import seen_in
+from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
 from vsr.report.facts import facts_of
 from vsr.report.moment import find_clip
 from vsr.report.stills import Still, stills
@@ -42,18 +44,19 @@ class Inspection:
 
     Attributes:
         clip: the whole clip's crops, landmarks and header.
-        span: (first, one past the last) of the clip's frames in this window; T is their difference.
-        window, windows: which window of the clip this is, from 0, and how many there are.
+        span: (first, last + 1) of the clip's frames in this window; T is their difference.
+        window, windows: index of this window in the clip, from 0, and number of windows.
         edges: (T + 1,) seconds of the frame borders in the original video.
         posteriors: (T, V) CTC probabilities.
-        labels: of the V tokens, to be read by people.
-        tokens: labels of the U tokens of the best reading, and of the end.
-        attention: name -> (U + 1, T): where the decoder looks before it writes each token, rows sum to 1.
-        words: of the best reading, in original time.
-        nbest: readings, best first.
-        opening: (T,) height of the inner lips by their width.
+        labels: of the V tokens, for people.
+        tokens: labels of the U tokens of the best hypothesis, and of the end.
+        attention: name -> (U + 1, T): the decoder's cross-attention for each token, rows sum to 1.
+        words: of the best hypothesis, in original time.
+        nbest: hypotheses, best first.
+        opening: (T,) ratio of height to width of the inner lips.
         stills: frames with their landmarks.
-        facts: what a reader wants to know of the file, the model and the search.
+        facts: about the file, the model and the search.
+        in_domain: as in `vsr.output.transcript.Segment`; model: its name.
     """
 
     clip: MouthClip
@@ -70,6 +73,19 @@ class Inspection:
     opening: np.ndarray
     stills: list[Still]
     facts: dict[str, dict[str, str]]
+    in_domain: float | None = None
+    model: str = ""
+
+    @property
+    def warnings(self) -> list[dict]:
+        """{"reason", "message"} of what must be known before the words are believed, as transcripts have them."""
+        clip, seen = self.clip, seen_in(self.clip)
+        ends = float(self.edges[0]), float(self.edges[-1])
+        said = Segment(*ends, clip.face, 0.0, self.words, self.nbest, self.in_domain)
+        return Transcript(
+            str(clip.info.path), clip.info.fps, clip.info.end, self.model,
+            (said,) if self.words else (), tracks=tracks_of(seen.tracks), skipped=skipped_of(seen.skipped),
+        ).warnings  # fmt: skip
 
     @property
     def crop(self) -> np.ndarray:
@@ -86,54 +102,56 @@ def inspect_video(
     face: int | None = None, at: float | None = None, watch: Watch | None = None,
     broken: list[VsrError] | None = None,
 ) -> Inspection:  # fmt: skip
-    """Read a video and keep what was seen on the way.
+    """Read a video and keep the intermediate results.
 
     Args:
-        loaded: model, tokenizer and config, of `vsr.modelstore.folder.load_model`.
+        loaded: model, tokenizer and config, from `vsr.modelstore.folder.load_model`.
         path: the video file.
-        options: of the search; the model's own by default, with five readings.
-        face, at, watch, broken: which face, and when, as in `vsr.report.moment.find_clip`; of what is read in several
-            windows, the one round ``at`` is shown, or the first. Where nothing is read, the lips being at rest or
-            covered, the frames are shown without words.
+        options: of the search; by default the model's, with five hypotheses.
+        face, at, watch, broken: as in `vsr.report.moment.find_clip`; of a clip that is read in several windows, the one
+            around ``at`` is shown, or the first. If nothing is read because the lips are at rest or covered, the frames
+            are shown without words.
 
     Raises:
-        VsrError: what `vsr.inference.transcriber.transcribe` raises; bad_config for a face or time that is not there.
+        VsrError: as `vsr.inference.transcriber.transcribe`; bad_options for a face or time that does not exist.
     """
     options = options or options_for(loaded, {"nbest": 5})
-    told = [] if broken is None else broken
+    errors = [] if broken is None else broken
     clip = find_clip(path, face, at, watch, mesh_for(loaded), broken)
-    read = spans_to_read(clip, preferred_window(loaded))
-    spans = read or window_spans(len(clip.crop))
+    spans_read = spans_to_read(clip, preferred_window(loaded))
+    spans = spans_read or window_spans(len(clip.crop))
     window = 0 if at is None else _window_at(spans, clip, at)
-    found = inspect_window(loaded, clip, options, spans, window)
-    for error in told:
-        found.facts["Video"]["not whole"] = str(error).removeprefix(f"{path}: ")
-    return found if read else dataclasses.replace(found, words=(), nbest=(Alternative("", 0.0),))
+    inspection = inspect_window(loaded, clip, options, spans, window)
+    for error in errors:
+        inspection.facts["Video"]["not whole"] = str(error).removeprefix(f"{path}: ")
+    return inspection if spans_read else dataclasses.replace(inspection, words=(), nbest=(Alternative("", 0.0),))
 
 
 def inspect_window(
     loaded: LoadedModel, clip: MouthClip, options: DecodeOptions, spans: list[tuple[int, int]], window: int
 ) -> Inspection:
-    """Read one of the windows ``spans`` of a clip that has its landmarks. Raises VsrError bad_model without CTC."""
+    """Read one of the windows ``spans`` of a clip with landmarks. Raises VsrError bad_model without CTC head."""
     start, stop = spans[window]
     edges = frame_edges(clip.times)
     if not loaded.model.ctc:
         raise VsrError("bad_model", f"{loaded.name} has no CTC head, which the page shows; take another model")
-    states, (found,) = search_crops(loaded, [clip.crop[start:stop]], options, asked_of(loaded, clip, [(start, stop)]))
-    most = highest_chance(frame_rate(clip.crop[start:stop]))
-    readings = read_hypotheses(loaded, states[0], found, start, edges, most=most).hypotheses
+    states, (results,) = search_crops(loaded, [clip.crop[start:stop]], options, asked_of(loaded, clip, [(start, stop)]))
+    max_confidence = highest_chance(frame_rate(clip.crop[start:stop]))
+    window_read = read_hypotheses(loaded, states[0], results, start, edges, most=max_confidence)
+    readings = window_read.hypotheses
     nbest = tuple(Alternative(reading.text, reading.score) for reading in readings)
     tokenizer = loaded.tokenizer
     return Inspection(
         clip, (start, stop), window, len(spans), edges[start : stop + 1],
         posteriors=posteriors_of(loaded, states),
         labels=token_labels(tokenizer, range(tokenizer.vocab_size)),
-        tokens=token_labels(tokenizer, (*found[0].tokens, tokenizer.eos_id)),
-        attention=attention_maps(loaded, states, found[0]),
+        tokens=token_labels(tokenizer, (*results[0].tokens, tokenizer.eos_id)),
+        attention=attention_maps(loaded, states, results[0]),
         words=readings[0].words, nbest=nbest,
         opening=lip_opening(clip.landmarks[start:stop]),
         stills=stills(clip, start, stop),
         facts=facts_of(loaded, clip, options),
+        in_domain=window_read.in_domain, model=loaded.name,
     )  # fmt: skip
 
 
@@ -144,7 +162,7 @@ def posteriors_of(loaded: LoadedModel, states: torch.Tensor) -> np.ndarray:
 
 
 def token_labels(tokenizer: Tokenizer, ids) -> list[str]:
-    """What people read for each id: characters and pieces as they are, the space and the special ids by a sign."""
+    """Label of each id for people: characters and pieces unchanged, visible symbols for space and special ids."""
     special = {BLANK: "blank", UNK: "?", tokenizer.eos_id: "end"}
     pieces = (piece.replace(SPACE, "␣").replace(MARK, "␣") for piece in tokenizer.pieces(ids))
     return [special.get(int(i), piece) for i, piece in zip(ids, pieces, strict=True)]
@@ -152,7 +170,8 @@ def token_labels(tokenizer: Tokenizer, ids) -> list[str]:
 
 @torch.inference_mode()
 def attention_maps(loaded: LoadedModel, states: torch.Tensor, hypothesis: Hypothesis) -> dict[str, np.ndarray]:
-    """Name -> (U + 1, T) for states (1, T, D): the most pointed head, the mean of all and of each layer's."""
+    """Name -> attention (U + 1, T) for states (1, T, D): of the sharpest head, and means of all heads and each
+    layer."""
     tokens = torch.tensor([[loaded.tokenizer.eos_id, *hypothesis.tokens]], device=states.device)
     lengths = torch.tensor([states.shape[1]], device=states.device)
     maps = loaded.model.decoder.cross_attention(tokens, states, lengths)[0].float().cpu()  # (layers, H, U + 1, T)
@@ -160,18 +179,18 @@ def attention_maps(loaded: LoadedModel, states: torch.Tensor, hypothesis: Hypoth
     layer, head = divmod(int(entropy.argmin()), maps.shape[1])
     named = {f"most pointed: layer {layer + 1}, head {head + 1}": maps[layer, head]}
     named["mean of all heads"] = maps.mean((0, 1))
-    named |= {f"mean of layer {k + 1}": own.mean(0) for k, own in enumerate(maps)} if len(maps) > 1 else {}
-    return {name: own.numpy() for name, own in named.items()}
+    named |= {f"mean of layer {k + 1}": weights.mean(0) for k, weights in enumerate(maps)} if len(maps) > 1 else {}
+    return {name: weights.numpy() for name, weights in named.items()}
 
 
 def lip_opening(points: np.ndarray) -> np.ndarray:
-    """Landmarks (T, 37, 2) -> (T,) mean height of the gap between the lips by its width."""
+    """Ratio (T,) of the mean height of the gap between the lips to its width, from landmarks (T, 37, 2)."""
     lips = points[:, INNER_LIPS]
     heights = np.linalg.norm(lips[:, 1:4] - lips[:, [7, 6, 5]], axis=-1).mean(-1)
     return heights / np.maximum(np.linalg.norm(lips[:, 0] - lips[:, 4], axis=-1), 1e-6)
 
 
 def _window_at(spans: list[tuple[int, int]], clip: MouthClip, at: float) -> int:
-    """The window whose middle lies nearest to ``at`` seconds."""
+    """Index of the window whose centre is closest to ``at`` seconds."""
     frame = np.interp(at, clip.times, np.arange(len(clip.times)))
     return min(range(len(spans)), key=lambda k: abs(sum(spans[k]) / 2 - frame))

@@ -1,4 +1,4 @@
-"""What a reader of the page wants to know of the file, the model and the search."""
+"""Facts about the file, the model and the search for the page of a reading."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def facts_of(loaded: LoadedModel, clip: MouthClip, options: DecodeOptions) -> dict[str, dict[str, str]]:
-    """Title -> name -> value, as people read them."""
+    """Title -> name -> value, as shown on the page."""
     return {"Video": _video(clip), "Model": _model(loaded), "Search": _search(loaded, options)}
 
 
@@ -55,13 +55,13 @@ def _search(loaded: LoadedModel, options: DecodeOptions) -> dict[str, str]:
 
 
 def _few_frames(clip: MouthClip) -> dict[str, str]:
-    """How often the mouth changes, where that is too seldom."""
+    """How often the mouth changes, if that is too rarely to be read well."""
     rate = frame_rate(clip.crop, clip.speech)
     return {"few frames": f"the mouth changes {rate:.0f} times a second: it is read worse"} if rate < FEW else {}
 
 
 def _unread(clip: MouthClip) -> dict[str, str]:
-    """When the lips are not read, and why."""
+    """The times at which the lips are not read, with reasons."""
     if clip.stretches is None or not clip.stretches.skipped:
         return {}
     edges = frame_edges(clip.times)

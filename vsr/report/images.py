@@ -1,4 +1,4 @@
-"""Arrays -> what a page can carry inside itself: images as data URLs, numbers as base64."""
+"""Embeds arrays in a page: images as data URLs, numbers as base64."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ COLUMNS = 20  # crops in a row of the sprite
 
 
 def base64_bytes(values: np.ndarray) -> str:
-    """A uint8 array of any shape, row by row."""
+    """Base64 of a uint8 array of any shape, row by row."""
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
 
 
 def image_url(image: np.ndarray) -> str:
-    """RGB (H, W, 3) or gray (H, W) uint8 -> a data URL of its WebP."""
+    """Data URL, as WebP, of an image in RGB (H, W, 3) or gray (H, W) uint8."""
     import cv2
 
     ordered = image[..., ::-1] if image.ndim == 3 else image
-    done, data = cv2.imencode(".webp", np.ascontiguousarray(ordered), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
-    if not done:
+    ok, data = cv2.imencode(".webp", np.ascontiguousarray(ordered), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
+    if not ok:
         raise ValueError(f"no image: {image.shape} {image.dtype}")
     return "data:image/webp;base64," + base64_bytes(data)
 
 
 def sprite(crops: np.ndarray) -> tuple[str, int, int]:
-    """Crops (T, S, S) uint8 side by side in one image: its data URL, columns, rows; the rest is black."""
+    """Tile crops (T, S, S) uint8 in one image: returns its data URL, columns, rows; unused tiles are black."""
     columns = min(COLUMNS, len(crops))
     rows = -(-len(crops) // columns)
     side = crops.shape[1]

@@ -1,6 +1,6 @@
-"""An Inspection -> the lanes of its page: mouth, lips, words, posteriors and attention on one axis of time.
+"""Renders the lanes of an Inspection's page: mouth, lips, words, posteriors and attention on a common time axis.
 
-Every lane is as wide as the T frames that are shown, so what stands one under the other belongs together.
+Every lane spans the T frames shown, so that the lanes are aligned in time.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from vsr.core.tokens import BLANK
 from vsr.report.collect import Inspection
 from vsr.report.markup import lane, percent
 
-ROWS = 24  # tokens that the posteriors' lane shows
-FAINT = 0.05  # a token that never gets this posterior has no row
+ROWS = 24  # largest number of tokens in the lane of posteriors
+FAINT = 0.05  # tokens whose posterior never reaches this have no row
 
 
 def lanes(inspection: Inspection, columns: int, rows: int) -> list[str]:
-    """HTML of each lane, from the top; ``columns`` and ``rows`` of the sprite of the crops."""
+    """HTML of each lane, from the top; ``columns`` and ``rows``: of the sprite of the crops."""
     calibrated = inspection.facts["Search"]["confidence"] == "calibrated"
     return [
         lane("", _ticks(inspection), kind="axis"),
@@ -32,33 +32,33 @@ def lanes(inspection: Inspection, columns: int, rows: int) -> list[str]:
 
 
 def shown_tokens(posteriors: np.ndarray) -> list[int]:
-    """Of posteriors (T, V) the tokens worth a row, in the order in which they first come up; without blank."""
+    """The tokens with a row, by their posteriors (T, V), in the order of their first appearance; without blank."""
     peaks = posteriors.max(0)
     peaks[BLANK] = 0
-    chosen = [int(i) for i in np.argsort(-peaks)[:ROWS] if peaks[i] >= FAINT] or [int(peaks.argmax())]
-    return sorted(chosen, key=lambda i: int((posteriors[:, i] >= peaks[i] / 2).argmax()))
+    tokens = [int(i) for i in np.argsort(-peaks)[:ROWS] if peaks[i] >= FAINT] or [int(peaks.argmax())]
+    return sorted(tokens, key=lambda i: int((posteriors[:, i] >= peaks[i] / 2).argmax()))
 
 
 def _posteriors(inspection: Inspection) -> str:
-    """How likely each token is; the greedy path above, blank below."""
-    shown = shown_tokens(inspection.posteriors)
-    names = _names([inspection.labels[i] for i in shown])
+    """Lane of the CTC posteriors, with the greedy path above and the blank below."""
+    tokens = shown_tokens(inspection.posteriors)
+    names = _names([inspection.labels[i] for i in tokens])
     blank = f'<div class="blank">{_canvas("blank", "heat", 1)}</div>'
     return lane(
         "CTC posteriors",
-        f'<div class="spikes">{_spikes(inspection)}</div>{_canvas("ctc", "heat", len(shown))}{blank}',
+        f'<div class="spikes">{_spikes(inspection)}</div>{_canvas("ctc", "heat", len(tokens))}{blank}',
         f'<span style="height: 18px"></span>{names}<span class="blank">blank</span>',
         "how likely each token is at each frame; above, the likeliest path",
     )
 
 
 def _attention(inspection: Inspection) -> str:
-    """Where the decoder looks for each token, by heads that can be chosen."""
+    """Lane of the decoder's attention for each token, with a choice of heads."""
     choices = "".join(f'<option value="look{k}">{escape(name)}</option>' for k, name in enumerate(inspection.attention))
     plot = _canvas("look0", "look", len(inspection.tokens), "attention")
     note = "attention over the frames before each token is written"
-    without = lane("Where the decoder looks", plot, _names(inspection.tokens), note)
-    return without.replace("</h2>", f'<select id="attention-map" aria-label="heads">{choices}</select></h2>', 1)
+    without_choice = lane("Where the decoder looks", plot, _names(inspection.tokens), note)
+    return without_choice.replace("</h2>", f'<select id="attention-map" aria-label="heads">{choices}</select></h2>', 1)
 
 
 def _names(labels: Sequence[str]) -> str:
@@ -78,7 +78,7 @@ def _place(frame: float, frames: int) -> str:
 
 
 def _ticks(inspection: Inspection) -> str:
-    """A mark each half second of the original video."""
+    """Marks every half second of the original video, or every 5 s of a long one."""
     edges, frames = inspection.edges, len(inspection.crop)
     step = 0.5 if edges[-1] - edges[0] < 30 else 5.0
     marks = np.arange(int(np.ceil(edges[0] / step - 1e-6)), edges[-1] / step - 0.2) * step
@@ -88,14 +88,14 @@ def _ticks(inspection: Inspection) -> str:
 
 
 def _film(frames: int, columns: int, rows: int) -> str:
-    """Every k-th crop out of the sprite, each as wide as the k frames it stands for."""
-    each = min(10, max(1, -(-frames // 16)))
+    """Every k-th crop from the sprite, each as wide as the k frames that it represents."""
+    step = min(10, max(1, -(-frames // 16)))
     cells = []
-    for first in range(0, frames, each):
-        width = min(each, frames - first)
-        row, column = divmod(min(frames - 1, first + each // 2), columns)
+    for first in range(0, frames, step):
+        width = min(step, frames - first)
+        row, column = divmod(min(frames - 1, first + step // 2), columns)
         x, y = 100 * column / max(1, columns - 1), 100 * row / max(1, rows - 1)
-        inner = f'<i style="background-position: {x:.3f}% {y:.3f}%; width: {100 * each / width:.2f}%"></i>'
+        inner = f'<i style="background-position: {x:.3f}% {y:.3f}%; width: {100 * step / width:.2f}%"></i>'
         cells.append(f'<span style="flex: {width}" data-tip="frames {first} to {first + width - 1}">{inner}</span>')
     return f'<div class="film">{"".join(cells)}</div>'
 
@@ -120,15 +120,15 @@ def _words(inspection: Inspection) -> str:
     frames, blocks = len(inspection.crop), []
     for word in inspection.words:
         start, end = inspection.frame_at(word.start), inspection.frame_at(word.end)
-        place = f"left: {_place(start, frames)}; width: {_place(end - start, frames)}; --p: {100 * word.confidence:.0f}"
+        style = f"left: {_place(start, frames)}; width: {_place(end - start, frames)}; --p: {100 * word.confidence:.0f}"
         tip = f"{word.word}  {word.start:.2f} to {word.end:.2f} s, confidence {percent(word.confidence)}"
         inner = f"{escape(word.word)}<small>{percent(word.confidence)}</small>"
-        blocks.append(f'<div class="c" style="{place}" data-tip="{escape(tip)}">{inner}</div>')
+        blocks.append(f'<div class="c" style="{style}" data-tip="{escape(tip)}">{inner}</div>')
     return "".join(blocks)
 
 
 def _spikes(inspection: Inspection) -> str:
-    """The tokens of the greedy path over the middle of their frames."""
+    """The tokens of the greedy path, each above the centre of its frames."""
     path = inspection.posteriors.argmax(1)
     borders = np.flatnonzero(np.diff(path, prepend=-1, append=-1))
     return "".join(

@@ -1,4 +1,4 @@
-"""Which stretch of a video is looked at: a face at a moment, in any shot of a video of any length."""
+"""Finds the clip of a face at a given moment of a video of any length."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ def find_clip(
     path: str | Path, face: int | None = None, at: float | None = None, watch: Watch | None = None,
     mesh: Stock[MouthMesh] | None = None, broken: list[VsrError] | None = None,
 ) -> MouthClip:  # fmt: skip
-    """The crops of a face through one shot, or a minute of it, as `vsr transcribe` cuts them.
+    """The crops of a face in one shot, or a minute of it, as in `vsr transcribe`.
 
     Args:
-        path: the video file, which is gone through up to there and no further.
-        face: number of the face in transcripts; None: the one that fills most of the frame then.
-        at: second of the video; None: the first stretch in which the face is read.
-        watch: is informed how far the video is.
-        mesh: finds the points of the mouth, too, where they are asked for.
-        broken: is given the error of a file that breaks off or is damaged near there, in place of its being raised.
+        path: the video file, which is read only up to that clip.
+        face: number of the face in transcripts; None: the largest face at that time.
+        at: second of the video; None: the first clip in which the face is read.
+        watch: is informed of the progress in the video.
+        mesh: also finds the mouth points where requested.
+        broken: receives the error of a file that is truncated or damaged near there, instead of raising it.
 
     Raises:
-        VsrError: bad_config where the face or the moment is not there; what `vsr.face.mouth_crop.crop_video` raises.
+        VsrError: bad_options where the face or the moment does not exist; as `vsr.face.mouth_crop.crop_video`.
     """
-    source, seen = MouthSource(path, mesh=mesh, on_request=True, watch=watch), set()
-    for own in source.to_the_break():
-        fitting = [part for part in own.parts if _fits(part, face, at)]
-        if fitting:
+    source, faces = MouthSource(path, mesh=mesh, on_request=True, watch=watch), set()
+    for stretch in source.to_the_break():
+        matches = [part for part in stretch.parts if _fits(part, face, at)]
+        if matches:
             source.let_pass(broken)
-            part = max(fitting, key=lambda part: part.piece.weight)
-            return clip_of(path, source.info, part.piece, part.face, own.begin)
-        seen |= {part.face for part in own.parts}
-        if at is not None and _is_past(own.block, at):
+            part = max(matches, key=lambda part: part.piece.weight)
+            return clip_of(path, source.info, part.piece, part.face, stretch.begin)
+        faces |= {part.face for part in stretch.parts}
+        if at is not None and _is_past(stretch.block, at):
             break
     source.check(read=False)
-    raise VsrError("bad_options", f"{path}: {_missing(face, at, source.info.end, seen)}")
+    raise VsrError("bad_options", f"{path}: {_missing(face, at, source.info.end, faces)}")
 
 
 def _fits(part: Part, face: int | None, at: float | None) -> bool:
-    """Whether this is a face that is asked for, at that time."""
-    wanted = part.reason is None if face is None else part.face == face and part.reason != OUTSIDE
-    return wanted and (at is None or part.piece.times[0] <= at < part.piece.times[-1] + 1 / FPS)
+    """Whether this is the requested face at the requested time."""
+    is_chosen = part.reason is None if face is None else part.face == face and part.reason != OUTSIDE
+    return is_chosen and (at is None or part.piece.times[0] <= at < part.piece.times[-1] + 1 / FPS)
 
 
 def _is_past(block: Block, at: float) -> bool:
@@ -57,7 +57,7 @@ def _is_past(block: Block, at: float) -> bool:
 
 
 def _missing(face: int | None, at: float | None, duration: float, faces: set[int]) -> str:
-    """What is shown where there is nothing to show."""
+    """The message if there is no such clip."""
     if at is not None and not 0 <= at <= duration:
         return f"second {at:g} is outside the video, which lasts {duration:.2f} s"
     if face is not None and face not in faces:

@@ -1,6 +1,6 @@
-"""An Inspection -> one HTML page that needs no other file and no network: light and dark, wide and narrow.
+"""Renders an Inspection as a self-contained HTML page, in light and dark, for wide and narrow screens.
 
-Further arrays of the same clip join through ``tracks`` (on the page's time axis) and ``sections`` (below it).
+Further data about the clip can be added as ``tracks`` (on the page's time axis) and ``sections`` (below it).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def render_page(inspection: Inspection, tracks: Titled = (), sections: Titled = 
     """The page as HTML.
 
     Args:
-        inspection: of `vsr.report.collect.inspect_video`.
-        tracks: further lanes, (title, HTML); the HTML is as wide as the T frames, so an image of 4 T mel frames
-            stands under the mouth that said them.
-        sections: further cards below, (title, HTML). An <audio> in one moves the playhead as it plays.
+        inspection: from `vsr.report.collect.inspect_video`.
+        tracks: further lanes, (title, HTML); the HTML spans the T frames, so that an image of 4 T mel frames is aligned
+            with the mouth.
+        sections: further cards below, (title, HTML). An <audio> element in them moves the playhead as it plays.
     """
     cards = [("The face", faces(inspection)), ("Readings", readings(inspection)), *sections]
     cards.append(("Facts", facts(inspection)))
@@ -47,7 +47,7 @@ def render_page(inspection: Inspection, tracks: Titled = (), sections: Titled = 
         eyebrow=escape(f"{Path(inspection.clip.info.path).name} · {inspection.facts['Model']['name']}"),
         heading=_heading(inspection), summary=escape(_summary(inspection)),
         lanes="\n".join([*lanes(inspection, columns, rows), *(lane(*track) for track in tracks)]),
-        cards="\n".join(card(*each) for each in cards),
+        cards="\n".join(card(*title_and_body) for title_and_body in cards),
         footer=f"{MADE_BY}. Everything is in this file.",
         data=script_data(inspection, columns, rows),
     )  # fmt: skip

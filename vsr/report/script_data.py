@@ -1,4 +1,4 @@
-"""An Inspection -> the numbers that the script of its page draws and shows: posteriors, attention, words, times."""
+"""Exports the numbers of an Inspection for the script of its page: posteriors, attention, words, times."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIKELIEST = 5  # tokens listed for each frame
 
 
 def script_data(inspection: Inspection, columns: int, rows: int) -> str:
-    """What the script needs, as JSON that cannot end its own element; ``columns`` and ``rows`` of the sprite."""
+    """The data of the script, as JSON that cannot close its script element; ``columns`` and ``rows``: of the sprite."""
     value = {
         "frames": len(inspection.posteriors), "fps": FPS, "first": inspection.span[0],
         "start": int(inspection.opening.argmax()),
@@ -29,25 +29,27 @@ def script_data(inspection: Inspection, columns: int, rows: int) -> str:
 
 
 def _maps(inspection: Inspection) -> dict[str, dict]:
-    """What is drawn on each canvas of the lanes, by its name."""
+    """The data of each canvas of the lanes, by its name."""
     posteriors = inspection.posteriors
-    shown = shown_tokens(posteriors)
-    attention = {f"look{k}": _map(own, inspection.tokens) for k, own in enumerate(inspection.attention.values())}
+    tokens = shown_tokens(posteriors)
+    attention = {
+        f"look{k}": _map(weights, inspection.tokens) for k, weights in enumerate(inspection.attention.values())
+    }
     return {
-        "ctc": _map(posteriors[:, shown].T, [inspection.labels[i] for i in shown]),
+        "ctc": _map(posteriors[:, tokens].T, [inspection.labels[i] for i in tokens]),
         "blank": _map(posteriors[:, [BLANK]].T, ["blank"]),
     } | attention
 
 
 def _map(values: np.ndarray, labels: Sequence[str]) -> dict:
-    """Values (rows, T) as bytes of their peak."""
+    """Values (rows, T) as bytes relative to their peak."""
     peak = max(float(values.max()), 1e-9)
     data = base64_bytes(np.round(255 * values / peak).astype(np.uint8))
     return {"labels": labels, "peak": round(peak, 5), "data": data}
 
 
 def _words(inspection: Inspection) -> list[dict]:
-    """Each word with its confidence, from where to where it is said in frames."""
+    """Each word with its confidence, and its start and end in frames."""
     return [
         {
             "word": word.word, "confidence": round(word.confidence, 4),
@@ -58,9 +60,9 @@ def _words(inspection: Inspection) -> list[dict]:
 
 
 def _likeliest(inspection: Inspection) -> list[list[list]]:
-    """For each frame its likeliest tokens, [label, posterior] each."""
+    """The most probable tokens of each frame, [label, posterior] each."""
     orders = np.argsort(-inspection.posteriors, axis=1)[:, :LIKELIEST].tolist()
     return [
-        [[inspection.labels[i], round(float(own[i]), 4)] for i in order]
-        for own, order in zip(inspection.posteriors, orders, strict=True)
+        [[inspection.labels[i], round(float(probabilities[i]), 4)] for i in order]
+        for probabilities, order in zip(inspection.posteriors, orders, strict=True)
     ]

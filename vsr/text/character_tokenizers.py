@@ -1,4 +1,4 @@
-"""Tokens that need no segmenter: characters, and words of a closed list."""
+"""Tokenizers without a segmenter: characters, and words of a closed list."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHARACTERS = SPACE + "'" + string.ascii_lowercase + string.digits
 
 
 class CharTokenizer(Listed):
-    """One token a character of the lower-cased text; ``characters`` holds the space."""
+    """One token per character of the lower-cased text; ``characters`` includes the space."""
 
     def __init__(self, characters: str = CHARACTERS):
         if len(set(characters)) != len(characters) or SPACE not in characters:
@@ -32,7 +32,7 @@ class CharTokenizer(Listed):
         return " ".join("".join(self._written(ids)).split())
 
     def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
-        """(word, first token, one past its last token); the space belongs to no word."""
+        """(word, first token, one past its last token); spaces belong to no word."""
         return spans_between_spaces(self._written(ids))
 
     def save(self, folder: str | Path) -> None:
@@ -41,15 +41,15 @@ class CharTokenizer(Listed):
 
 
 class WordTokenizer(Listed):
-    """One token a word of a closed list; other words are unknown.
+    """One token per word of a closed list; other words are unknown.
 
     Args:
         words: distinct, each as ``lower`` writes it, in the order of their ids.
     """
 
     def __init__(self, words: Sequence[str]):
-        odd = [word for word in words if not isinstance(word, str) or not word or SPACE in word or lower(word) != word]
-        if odd or not words or len(set(words)) < len(words):
+        bad = [word for word in words if not isinstance(word, str) or not word or SPACE in word or lower(word) != word]
+        if bad or not words or len(set(words)) < len(words):
             raise VsrError("bad_model", "a word tokenizer needs distinct words in lower case without punctuation")
         super().__init__(words)
         self.words = self.units
@@ -63,7 +63,7 @@ class WordTokenizer(Listed):
         return " ".join(piece for piece in self._written(ids) if piece)
 
     def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
-        """(word, its token, one past it)."""
+        """(word, its token, one past it) for each word."""
         return [(piece, index, index + 1) for index, piece in enumerate(self._written(ids)) if piece]
 
     def save(self, folder: str | Path) -> None:

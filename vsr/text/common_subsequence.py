@@ -1,4 +1,4 @@
-"""The longest common subsequence of two strings of tokens: where what was heard is what was said."""
+"""The longest common subsequence of two token sequences: where the recognised tokens equal the reference."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 
 def common_places(heard: Sequence[int], said: Sequence[int]) -> list[tuple[int, int]]:
-    """(place in ``heard``, place in ``said``) of a longest common subsequence, in their order."""
+    """(place in ``heard``, place in ``said``) of each pair of a longest common subsequence, in order."""
     lengths = [[0] * (len(said) + 1) for _ in range(len(heard) + 1)]
     for i in range(len(heard) - 1, -1, -1):
         for j in range(len(said) - 1, -1, -1):
-            same = 1 + lengths[i + 1][j + 1] if heard[i] == said[j] else 0
-            lengths[i][j] = max(same, lengths[i + 1][j], lengths[i][j + 1])
+            matched = 1 + lengths[i + 1][j + 1] if heard[i] == said[j] else 0
+            lengths[i][j] = max(matched, lengths[i + 1][j], lengths[i][j + 1])
     places, i, j = [], 0, 0
     while i < len(heard) and j < len(said):
         if heard[i] == said[j] and lengths[i][j] == 1 + lengths[i + 1][j + 1]:

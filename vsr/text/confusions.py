@@ -1,7 +1,7 @@
-"""What a reader makes of each unit, counted on readings of known texts, and drawn again as noise.
+"""Counts of how a recogniser confuses units, from its hypotheses for known texts, and noise drawn from these counts.
 
-Units are phonemes, visemes or words. The channel is memoryless: each unit is kept, replaced or left out, and units are
-inserted, with the chances counted (Jelinek 1976).
+Units are phonemes, visemes or words. The channel is memoryless: each unit is kept, replaced or deleted, and units are
+inserted, with the counted probabilities (Jelinek 1976).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from vsr.core.errors import VsrError
 
 @dataclass(frozen=True)
 class Confusions:
-    """Counts of a reader's errors.
+    """Counts of a recogniser's errors.
 
     Args:
-        read_as: unit -> what was read in its place ("" for nothing) -> how often.
-        inserted: unit -> how often it was read where nothing is.
-        places: how many places there were for an insertion.
+        read_as: unit of the reference -> unit in the hypothesis ("" for a deletion) -> count.
+        inserted: unit -> count of its insertions.
+        places: number of places where an insertion was possible.
     """
 
     read_as: Mapping[str, Mapping[str, int]]
@@ -31,23 +31,23 @@ class Confusions:
 
     @property
     def rate(self) -> float:
-        """Errors for each unit of the references."""
-        count = sum(sum(own.values()) for own in self.read_as.values())
-        right = sum(own.get(unit, 0) for unit, own in self.read_as.items())
-        return (count - right + sum(self.inserted.values())) / max(1, count)
+        """Errors per unit of the references."""
+        count = sum(sum(counts.values()) for counts in self.read_as.values())
+        correct = sum(counts.get(unit, 0) for unit, counts in self.read_as.items())
+        return (count - correct + sum(self.inserted.values())) / max(1, count)
 
     def draw(self, units: Sequence[str], rng: np.random.Generator, rate: float = 1.0) -> list[str]:
-        """Units as the reader might have read them; ``rate`` (0 ... 1) is the share of the errors that are made.
+        """Units with the recogniser's errors, drawn at random; ``rate`` (0 ... 1) is the share of the errors made.
 
-        A unit that was never seen is kept.
+        A unit without counts is kept.
         """
-        found: list[str] = []
+        noisy: list[str] = []
         for unit in (*units, None):
-            found += self._insertion(rng, rate)
+            noisy += self._insertion(rng, rate)
             if unit is not None:
-                said = _drawn(self.read_as.get(unit) or {unit: 1}, rng) if rng.random() < rate else unit
-                found += [said] if said else []
-        return found
+                read = _drawn(self.read_as.get(unit) or {unit: 1}, rng) if rng.random() < rate else unit
+                noisy += [read] if read else []
+        return noisy
 
     def _insertion(self, rng: np.random.Generator, rate: float) -> list[str]:
         chance = rate * sum(self.inserted.values()) / max(1, self.places)
@@ -59,27 +59,27 @@ def _drawn(counts: Mapping[str, int], rng: np.random.Generator) -> str:
 
 
 def counted_confusions(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Confusions:
-    """Of pairs (units of the reference, units that were read), aligned by the fewest edits.
+    """Counts from pairs (units of the reference, units of the hypothesis), aligned with the fewest edits.
 
-    A unit with errors only keeps one count of being right, so that no noise is certain. Raises VsrError bad_manifest
-    where there is no reference.
+    A unit that was never correct gets one correct count, so that no error is certain. Raises VsrError bad_manifest
+    without references.
     """
     import jiwer
 
-    kept = [(" ".join(reference), " ".join(read)) for reference, read in pairs if reference]
-    if not kept:
+    texts = [(" ".join(reference), " ".join(read)) for reference, read in pairs if reference]
+    if not texts:
         raise VsrError("bad_manifest", "there are no readings with references to count confusions on")
-    aligned = jiwer.process_words(*map(list, zip(*kept, strict=True)))
+    aligned = jiwer.process_words(*map(list, zip(*texts, strict=True)))
     read_as: dict[str, Counter[str]] = defaultdict(Counter)
     inserted: Counter[str] = Counter()
     for reference, read, chunks in zip(aligned.references, aligned.hypotheses, aligned.alignments, strict=True):
         for chunk in chunks:
-            own = reference[chunk.ref_start_idx : chunk.ref_end_idx]
-            said = read[chunk.hyp_start_idx : chunk.hyp_end_idx]
+            units = reference[chunk.ref_start_idx : chunk.ref_end_idx]
+            hypothesis = read[chunk.hyp_start_idx : chunk.hyp_end_idx]
             if chunk.type == "insert":
-                inserted.update(said)
-            for place, unit in enumerate(own):
-                read_as[unit][said[place] if place < len(said) else ""] += 1
+                inserted.update(hypothesis)
+            for place, unit in enumerate(units):
+                read_as[unit][hypothesis[place] if place < len(hypothesis) else ""] += 1
     for unit, counts in read_as.items():
         counts.setdefault(unit, 1)
-    return Confusions(dict(read_as), dict(inserted), sum(len(own) + 1 for own in aligned.references))
+    return Confusions(dict(read_as), dict(inserted), sum(len(reference) + 1 for reference in aligned.references))

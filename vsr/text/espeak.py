@@ -1,4 +1,4 @@
-"""The library espeak-ng by ctypes: loaded and started once a process, and text -> IPA by it.
+"""Bindings of the library espeak-ng by ctypes: loaded and started once per process; converts text to IPA.
 
 Source of the interface: speak_lib.h of espeak-ng 1.51. The library keeps global state: one thread.
 """
@@ -20,7 +20,7 @@ IPA_PARTED = 2 | ord("_") << 8  # phoneme mode of espeak_TextToPhonemes: IPA wit
 
 @lru_cache(maxsize=1)
 def started() -> tuple[Any, int]:
-    """(library, sampling rate). Raises VsrError no_speech where it is missing or cannot start."""
+    """(library, sampling rate). Raises VsrError no_speech if it is missing or cannot start."""
     library, data = _load_library()
     rate = library.espeak_Initialize(SYNCHRONOUS, 0, data, PHONEME_EVENTS | PHONEME_IPA)
     if rate <= 0:
@@ -32,18 +32,18 @@ def started() -> tuple[Any, int]:
 
 
 def ipa_of(text: str, voice: str = "en-us") -> str:
-    """How a voice says a text, in IPA. Raises VsrError no_speech."""
+    """The pronunciation of a text by a voice, in IPA. Raises VsrError no_speech."""
     library, _ = started()
     if library.espeak_SetVoiceByName(voice.encode("utf-8")) != 0:
         raise VsrError("no_speech", f"espeak-ng has no voice {voice!r}")
-    rest, found = ctypes.c_char_p(text.encode("utf-8")), []
+    rest, clauses = ctypes.c_char_p(text.encode("utf-8")), []
     while rest.value:
-        found.append((library.espeak_TextToPhonemes(ctypes.byref(rest), UTF8, IPA_PARTED) or b"").decode("utf-8"))
-    return " ".join(found)
+        clauses.append((library.espeak_TextToPhonemes(ctypes.byref(rest), UTF8, IPA_PARTED) or b"").decode("utf-8"))
+    return " ".join(clauses)
 
 
 def _load_library() -> tuple[Any, bytes | None]:
-    """(library, folder of its data or None): the system's, else that of the wheel espeakng-loader."""
+    """(library, folder of its data or None): the system's library, else that of the package espeakng-loader."""
     for name in (ctypes.util.find_library("espeak-ng"), "libespeak-ng.so.1"):
         if name:
             try:

@@ -12,9 +12,9 @@ MARKS = ("<s>", "</s>", "<unk>")
 
 
 def slots_as_arpa(slots: Sequence[Sequence[str]]) -> str:
-    """Sentences of one word from each slot, all equally likely, as bigrams; no word may be in two slots.
+    """Bigrams for sentences with one word from each slot, all equally likely; no word may be in two slots.
 
-    Raises VsrError where one is: a bigram could not tell them apart.
+    Raises VsrError for a word in two slots, which bigrams could not tell apart.
     """
     words = [word for slot in slots for word in slot]
     if len(set(words)) != len(words):
@@ -29,9 +29,9 @@ def slots_as_arpa(slots: Sequence[Sequence[str]]) -> str:
 
 
 def arpa_words(text: str) -> list[str]:
-    """The words of an ARPA text, without sentence marks. Raises VsrError when there are none."""
-    inside = text.partition("\\1-grams:")[2].partition("\n\\")[0]
-    rows = [line.split() for line in inside.splitlines() if line.strip()]
+    """The words of an ARPA text, without sentence marks. Raises VsrError if there are none."""
+    section = text.partition("\\1-grams:")[2].partition("\n\\")[0]
+    rows = [line.split() for line in section.splitlines() if line.strip()]
     words = [row[1] for row in rows if len(row) >= 2 and row[1].lower() not in MARKS]
     if not words:
         raise VsrError("bad_config", "the grammar is no ARPA file with words in it")

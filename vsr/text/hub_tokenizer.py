@@ -1,4 +1,4 @@
-"""The tokenizer of a language model of transformers, as a head that writes with its vocabulary uses it."""
+"""The tokenizer of a language model of transformers, for a head that writes with its vocabulary."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from vsr.text.normalise import lower
 
 
 class HubTokenizer:
-    """Text in lower case after a space <-> the model's own tokens; opened when it is first asked.
+    """Text in lower case after a space <-> the model's tokens; the tokenizer is opened on first use.
 
     Args:
-        open_tokenizer: gives the tokenizer of transformers.
-        entries: of the vocabulary, where they are known before.
+        open_tokenizer: returns the tokenizer of transformers.
+        entries: size of the vocabulary, if known beforehand.
     """
 
     unit = "text"
@@ -25,34 +25,34 @@ class HubTokenizer:
 
     @cached_property
     def own(self) -> Any:
-        """That of transformers."""
+        """The tokenizer of transformers."""
         return self._open()
 
     @property
     def vocab_size(self) -> int:
-        """How many tokens there are."""
+        """Number of tokens."""
         return self._entries or len(self.own)
 
     @property
     def eos_id(self) -> int:
-        """The end of a text. Raises VsrError bad_model where the model has none."""
+        """The token for the end of a text. Raises VsrError bad_model if the model has none."""
         if self.own.eos_token_id is None:
             raise VsrError("bad_model", "the language model's tokenizer has no token for the end of a text")
         return int(self.own.eos_token_id)
 
     @property
     def begin(self) -> list[int]:
-        """What stands before every prompt."""
+        """The tokens before every prompt."""
         return [] if self.own.bos_token_id is None else [int(self.own.bos_token_id)]
 
     def plain(self, text: str) -> list[int]:
-        """Ids of a text just as it is."""
+        """Ids of a text as it is, without normalisation."""
         return list(self.own.encode(text, add_special_tokens=False)) if text else []
 
     def encode(self, text: str) -> list[int]:
         """Ids of the normalised text, without start or end."""
-        said = lower(text)
-        return self.plain(f" {said}" if said else "")
+        normalised = lower(text)
+        return self.plain(f" {normalised}" if normalised else "")
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text in lower case with single spaces, without punctuation."""
@@ -60,4 +60,4 @@ class HubTokenizer:
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The piece of each id."""
-        return [str(own) for own in self.own.convert_ids_to_tokens(list(ids))]
+        return [str(piece) for piece in self.own.convert_ids_to_tokens(list(ids))]

@@ -1,4 +1,4 @@
-"""What a search returns."""
+"""The result of a search."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 class Hypothesis:
     """Tokens without start and end, their score, and its parts (log-probabilities; 0 where a part was not used).
 
-    ``language_score`` is the weighted sum of the language models'. ``words`` and their ``spans`` of tokens (first, one
-    past the last) where the search found words by a lexicon; else the tokenizer finds them.
+    ``language_score`` is the weighted sum of the language models' scores. ``words`` and their ``spans`` of tokens
+    (first, one past the last) are given if the search used a lexicon; else the tokenizer finds the words.
     """
 
     tokens: tuple[int, ...]
@@ -25,18 +25,18 @@ class Hypothesis:
 
     @property
     def parts(self) -> dict[str, float]:
-        """The parts of the score that were used, by what gave them: ctc, attention, language."""
-        each = {"ctc": self.ctc_score, "attention": self.attention_score, "language": self.language_score}
-        return {name: value for name, value in each.items() if value}
+        """The parts of the score that were used, by source: ctc, attention, language."""
+        parts = {"ctc": self.ctc_score, "attention": self.attention_score, "language": self.language_score}
+        return {name: value for name, value in parts.items() if value}
 
     def text(self, tokenizer: Any) -> str:
-        """Its words, else what the tokenizer writes."""
+        """Its words, else the text that the tokenizer decodes."""
         return " ".join(self.words) if self.spans or not self.tokens else tokenizer.decode(self.tokens)
 
 
 @dataclass(frozen=True)
 class Spelled:
-    """In the place of a tokenizer for the tokens of one hypothesis, whose words are known."""
+    """Stands for the tokenizer of a hypothesis whose words are known."""
 
     hypothesis: Hypothesis
 
@@ -46,5 +46,5 @@ class Spelled:
 
 
 def words_in(hypothesis: Hypothesis, tokenizer: Any) -> Any:
-    """What finds the words of a hypothesis: itself, else the tokenizer."""
+    """The object that finds the words of a hypothesis: itself, else the tokenizer."""
     return Spelled(hypothesis) if hypothesis.spans else tokenizer

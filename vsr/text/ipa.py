@@ -1,7 +1,7 @@
-"""Sounds of several languages in one list: letters of the international phonetic alphabet, as espeak writes them.
+"""Speech sounds of several languages in one list: letters of the International Phonetic Alphabet, as in espeak.
 
-Stress, length and syllable marks are left out; affricates and diphthongs are their letters one after the other, nasal
-vowels are sounds of their own. So languages share what they say alike, as in SBL (Luo et al. 2020).
+Stress, length and syllable marks are left out; affricates and diphthongs are sequences of letters, nasal vowels are
+separate sounds. So languages share the sounds that they have in common, as in SBL (Luo et al. 2020).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _TILDE = "\u0303"
 
 
 def sounds_of(ipa: str) -> tuple[str, ...]:
-    """IPA -> sounds of the list. Raises ValueError for a sign that stands for none."""
-    found: list[str] = []
+    """IPA -> sounds of the list. Raises ValueError for a sign that is not in the list."""
+    sounds: list[str] = []
     for sign in unicodedata.normalize("NFD", ipa).replace("c\u0327", "ç"):
         if sign in _SILENT:
             continue
-        if sign == _TILDE and found:
-            found[-1] = _SAME.get(found[-1] + sign, found[-1] + sign)
+        if sign == _TILDE and sounds:
+            sounds[-1] = _SAME.get(sounds[-1] + sign, sounds[-1] + sign)
         else:
-            found.append(_SAME.get(sign, sign))
-    if odd := [sound for sound in found if sound not in _KNOWN]:
-        raise ValueError(f"no sound of the list is written {odd[0]!r}, in {ipa!r}")
-    return tuple(found)
+            sounds.append(_SAME.get(sign, sign))
+    if unknown := [sound for sound in sounds if sound not in _KNOWN]:
+        raise ValueError(f"no sound of the list is written {unknown[0]!r}, in {ipa!r}")
+    return tuple(sounds)
 
 
 _KNOWN = frozenset(SOUNDS)
@@ -48,7 +48,7 @@ class SoundTokenizer(Listed):
         super().__init__(SOUNDS)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text in IPA. Raises ValueError for a sign that is no sound."""
+        """Ids of a text in IPA. Raises ValueError for a sign that is not a sound."""
         return self.ids(sounds_of(text))
 
     def decode(self, ids: Sequence[int]) -> str:

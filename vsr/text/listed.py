@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from vsr.core.tokens import UNK
 
 CONFIG = "tokenizer.json"
-SPACE, MARK = " ", "\u2581"  # what opens a word: a space between characters, SentencePiece's mark
+SPACE, MARK = " ", "\u2581"  # start of a word: a space between characters, SentencePiece's mark
 
 
 class Listed:
-    """Unit i of ``units`` has the id i + 2; what all tokenizers do with such a list."""
+    """Base of tokenizers with a list of units: unit i of ``units`` has the id i + 2."""
 
-    unit = "text"  # what tokens are of, beside "phoneme" and "viseme"
+    unit = "text"  # kind of tokens, beside "phoneme" and "viseme"
 
     def __init__(self, units: Sequence[str]):
         self.units = list(units)
@@ -22,15 +22,15 @@ class Listed:
         self.eos_id = self.vocab_size - 1
 
     def ids(self, units: Iterable[str]) -> list[int]:
-        """The id of each unit, that of the unknown where the list has none."""
+        """The id of each unit, the unknown's for a unit outside the list."""
         return [self._ids.get(unit, UNK) for unit in units]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The unit of each id for lists of tokens; "" for blank and end, "?" for unknown."""
+        """The unit of each id, for display; "" for blank and end, "?" for unknown."""
         return ["?" if i == UNK else self._piece(int(i)) for i in ids]
 
     def _written(self, ids: Sequence[int]) -> list[str]:
-        """What a text has of each id: nothing of the unknown, too, which nobody can say."""
+        """The unit of each id, for texts; "" also for unknown."""
         return [self._piece(int(i)) for i in ids]
 
     def _piece(self, i: int) -> str:
@@ -38,7 +38,7 @@ class Listed:
 
 
 def spans_between_spaces(pieces: Sequence[str]) -> list[tuple[str, int, int]]:
-    """(word, first piece, one past its last) of pieces among which spaces stand alone; a space is of no word."""
+    """(word, first piece, one past its last) of pieces with spaces as separate pieces; spaces belong to no word."""
     spans, start = [], 0
     for index, piece in enumerate([*pieces, SPACE]):
         if piece == SPACE:
@@ -49,8 +49,8 @@ def spans_between_spaces(pieces: Sequence[str]) -> list[tuple[str, int, int]]:
 
 
 def spans_between_marks(pieces: Sequence[str]) -> list[tuple[str, int, int]]:
-    """(word, first piece, one past its last) of pieces whose mark U+2581 opens a word."""
+    """(word, first piece, one past its last) of pieces where the mark U+2581 starts a word."""
     starts = [i for i, piece in enumerate(pieces) if i == 0 or piece.startswith(MARK)]
-    spans = zip(starts, [*starts[1:], len(pieces)], strict=False)  # nothing, when there are no pieces
+    spans = zip(starts, [*starts[1:], len(pieces)], strict=False)  # empty without pieces
     words = [("".join(pieces[a:b]).replace(MARK, ""), a, b) for a, b in spans]
     return [span for span in words if span[0]]

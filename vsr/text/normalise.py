@@ -1,8 +1,7 @@
-"""Named text normalisers; a score always says which one it used.
+"""Named text normalisers; a score always names the one it used.
 
-Every one begins with NFC: the same text may be written with composed letters or with combining marks, and it is the
-same text. A combining mark (Unicode M) is part of its letter, as the vowels of Devanagari or Thai are, and is never
-taken for punctuation.
+Each begins with NFC, as composed letters and combining marks may write the same text. A combining mark (Unicode M) is
+part of its letter, like the vowels of Devanagari or Thai, and never counts as punctuation.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from unicodedata import category, name, normalize
 from vsr.core.errors import VsrError
 
 APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u02bc\uff07"), "'")
-# Signs that choose a glyph and have no sound of their own, beside those of the category Cf.
+# Signs that choose a glyph and have no sound, beside those of the category Cf.
 VARIANTS = re.compile("[\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-DOT = re.compile("(?<=[ij])\u0307")  # an i has its dot: "\u0130".lower() writes it once more
+DOT = re.compile("(?<=[ij])\u0307")  # an i has its dot already: "\u0130".lower() adds a second one
 
 
 def fold_spaces(text: str) -> str:
@@ -25,9 +24,9 @@ def fold_spaces(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """NFC without what is not seen: soft hyphens, joiners and non-joiners, marks of direction, variants of glyphs.
+    """NFC without invisible characters: soft hyphens, joiners and non-joiners, marks of direction, glyph variants.
 
-    The two halves of a word that a non-joiner keeps apart (Persian) are then one word.
+    A word in Persian that a non-joiner divides becomes one word.
     """
     if text.isascii():
         return text
@@ -35,7 +34,7 @@ def visible(text: str) -> str:
 
 
 def lower_case(text: str) -> str:
-    """The visible text in lower case, where a Turkish capital I with a dot is a plain i."""
+    """The visible text in lower case; a Turkish capital I with a dot becomes a plain i."""
     text = visible(text).lower()
     return text if text.isascii() else normalize("NFC", DOT.sub("", text))
 
@@ -47,31 +46,31 @@ def lower(text: str) -> str:
 
 
 def letters(text: str) -> str:
-    """Letters with their marks, digits and apostrophes; a mark without a letter is left out, all else is a space."""
-    kept: list[str] = []
+    """Letters with their marks, digits and apostrophes; a mark without a letter is dropped, all else is a space."""
+    characters: list[str] = []
     for c in text:
         kind = category(c)[0]
         if kind == "M":
-            kept += c if kept and kept[-1] not in " '" else ""
+            characters += c if characters and characters[-1] not in " '" else ""
         else:
-            kept.append(c if kind in "LN" or c == "'" else " ")
-    return "".join(kept)
+            characters.append(c if kind in "LN" or c == "'" else " ")
+    return "".join(characters)
 
 
 def alnum(text: str) -> str:
-    """As ``lower``, with apostrophes removed too ("don't" -> "dont")."""
+    """Like ``lower``, and without apostrophes ("don't" -> "dont")."""
     return fold_spaces(lower(text).replace("'", ""))
 
 
 def mteval13a(text: str) -> str:
-    """Lower case, tokenised as NIST's mteval-v13a does, tokens of punctuation alone removed (fairseq's WER)."""
+    """Lower case, tokenised like NIST's mteval-v13a, without tokens of punctuation (fairseq's WER)."""
     text = f" {visible(text)} "
     for pattern, replacement in TOKENISE_13A:
         text = re.sub(pattern, replacement, text)
     return " ".join(token for token in lower_case(text).split() if not all(category(c).startswith("P") for c in token))
 
 
-# The language-dependent part of mteval-v13a: punctuation apart, full stops and commas unless within numbers.
+# The language-dependent part of mteval-v13a: separate punctuation, and full stops and commas unless within numbers.
 TOKENISE_13A = (
     (r"([{-~\[-` -&(-+:-@/])", r" \1 "),
     (r"([^0-9])([.,])", r"\1 \2 "),
@@ -90,10 +89,10 @@ def _whisper_normaliser():
 
 
 def whisper(text: str) -> str:
-    """OpenAI Whisper's English normaliser: contractions and numbers in one form; its table of British spellings,
-    which is not part of the code, is left out.
+    """OpenAI Whisper's English normaliser: contractions and numbers in one form; without its table of British
+    spellings, which is not part of the code.
 
-    It drops combining marks or puts spaces there, which changes the words of many scripts. Raises VsrError for those.
+    It drops combining marks or replaces them by spaces, which changes words of many scripts. Raises VsrError for those.
     """
     text = visible(text)
     if torn := next((word for word in text.split() if _has_marks(word)), ""):
@@ -103,7 +102,7 @@ def whisper(text: str) -> str:
 
 
 def _has_marks(word: str) -> bool:
-    """Whether combining marks stand on letters other than Latin ones."""
+    """Whether there are combining marks on letters other than Latin ones."""
     pairs = zip(word, word[1:], strict=False)
     return any(category(mark)[0] == "M" and not name(before, "LATIN").startswith("LATIN") for before, mark in pairs)
 
@@ -112,7 +111,7 @@ NORMALISERS = {"none": fold_spaces, "lower": lower, "alnum": alnum, "13a": mteva
 
 
 def normaliser(name: str):
-    """The function str -> str of that name. Raises VsrError naming the known ones."""
+    """The function str -> str of that name. Raises VsrError that lists the known ones."""
     if name not in NORMALISERS:
         raise VsrError("bad_options", f"unknown normaliser '{name}'; known: {', '.join(NORMALISERS)}")
     return NORMALISERS[name]

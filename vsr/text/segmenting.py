@@ -1,4 +1,4 @@
-"""A text -> the fewest pieces of a list that spell it, for a model that came without its segmenter."""
+"""Segments a text into the fewest pieces of a list, for a model without its segmenter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection
 def fewest_pieces(text: str, pieces: Collection[str]) -> list[str]:
     """The shortest spelling of ``text`` by ``pieces``; of several, the one with the longest pieces first.
 
-    A letter that no piece holds stands by itself.
+    A letter that is in no piece stands by itself.
     """
     longest = max(map(len, pieces), default=1)
     costs, nexts = [0] * (len(text) + 1), [0] * len(text)
@@ -18,8 +18,8 @@ def fewest_pieces(text: str, pieces: Collection[str]) -> list[str]:
         choices = [(1 + costs[end], -end) for end in ends] or [(1 + len(text) + costs[start + 1], -start - 1)]
         costs[start], negative = min(choices)
         nexts[start] = -negative
-    found, start = [], 0
+    segments, start = [], 0
     while start < len(text):
-        found.append(text[start : nexts[start]])
+        segments.append(text[start : nexts[start]])
         start = nexts[start]
-    return found
+    return segments

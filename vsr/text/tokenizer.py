@@ -1,4 +1,4 @@
-"""Text <-> token ids. The special ids are fixed for all: blank 0, unknown 1, start/end last (`vsr.core.tokens`)."""
+"""Text <-> token ids. Special ids are the same everywhere: blank 0, unknown 1, start/end last (`vsr.core.tokens`)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-TEXT = "text"  # what tokens are of, beside "phoneme", "viseme" and "ipa"
+TEXT = "text"  # kind of tokens, beside "phoneme", "viseme" and "ipa"
 
 
 class Tokenizer(Protocol):
-    """What every tokenizer offers; ``vocab_size`` counts blank, unknown and the shared start/end token."""
+    """The interface of tokenizers; ``vocab_size`` includes blank, unknown and the shared start/end token."""
 
     vocab_size: int
     eos_id: int
@@ -41,7 +41,7 @@ class Tokenizer(Protocol):
 
 
 def load_tokenizer(folder: str | Path) -> Tokenizer:
-    """The tokenizer saved in a folder. Raises VsrError when there is none or it is broken."""
+    """The tokenizer saved in a folder. Raises VsrError if there is none or it is broken."""
     folder = Path(folder)
     try:
         config = read_json(folder / CONFIG)
@@ -63,7 +63,7 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
 
 
 def kind_of(folder: str | Path) -> str:
-    """The kind that tokenizer.json of a folder names; "" where there is none."""
+    """The kind in the tokenizer.json of a folder; "" if there is none."""
     try:
         return str(read_json(Path(folder) / CONFIG)["kind"])
     except (OSError, ValueError, KeyError, TypeError, VsrError):
@@ -72,8 +72,8 @@ def kind_of(folder: str | Path) -> str:
 
 def train_tokenizer(kind: str, texts: Iterable[str], vocab_size: int = 1000) -> Tokenizer:
     """Make a tokenizer: "char" with the fixed alphabet, "word" with the words of ``texts`` in alphabetical order, or
-    "unigram" trained on ``texts`` (SentencePiece), of at most ``vocab_size`` pieces. Raises VsrError bad_options, and
-    bad_config where the texts give none."""
+    "unigram" trained on ``texts`` (SentencePiece) with at most ``vocab_size`` pieces. Raises VsrError bad_options, and
+    bad_config if the texts give no tokenizer."""
     if kind == "char":
         return CharTokenizer()
     if kind == "word":
@@ -89,7 +89,7 @@ def train_tokenizer(kind: str, texts: Iterable[str], vocab_size: int = 1000) -> 
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter([lower(text) for text in texts]), model_writer=model, model_type="unigram",
             vocab_size=vocab_size, hard_vocab_limit=False, bos_id=-1, eos_id=-1, minloglevel=2,
-            normalization_rule_name="identity",  # `lower` has done it; SentencePiece's own takes Thai letters apart
+            normalization_rule_name="identity",  # done by `lower`; SentencePiece's own splits Thai letters
         )  # fmt: skip
     except RuntimeError as error:
         raise VsrError("bad_config", f"SentencePiece could not train {vocab_size} pieces: {error}") from error
@@ -97,20 +97,20 @@ def train_tokenizer(kind: str, texts: Iterable[str], vocab_size: int = 1000) -> 
 
 
 def collapse(path: Sequence[int]) -> list[int]:
-    """A CTC path, one id a frame -> its tokens: repeats merged, then blanks removed (Graves et al. 2006)."""
+    """A CTC path, one id per frame -> its tokens: repeats merged, then blanks removed (Graves et al. 2006)."""
     return [i for k, i in enumerate(path) if i != BLANK and (k == 0 or i != path[k - 1])]
 
 
 def unit_of(tokenizer: Any) -> str:
-    """What its tokens are of; text where it does not say, as of tokenizers of heads from outside, or of none."""
+    """The kind of a tokenizer's tokens; "text" if it does not say, like tokenizers of plug-in heads, and for None."""
     return getattr(tokenizer, "unit", TEXT)
 
 
 def alphabet_of(tokenizer: Tokenizer | None) -> tuple[str, ...]:
-    """Its unit and every piece: two are alike where the ids of both mean the same. Nothing of no tokenizer."""
+    """Unit and pieces of a tokenizer: if they are equal, ids of two tokenizers mean the same. () for None."""
     return () if tokenizer is None else (unit_of(tokenizer), *pieces_of(tokenizer))
 
 
 def pieces_of(tokenizer: Tokenizer) -> list[str]:
-    """The piece of every id: what tells two alphabets of one size apart."""
+    """The piece of every id, which tells alphabets of the same size apart."""
     return tokenizer.pieces(range(tokenizer.vocab_size))

@@ -1,7 +1,7 @@
 """Text <-> phonemes or visemes, as tokens in the common layout: blank, unknown, units, [the mark between words], end.
 
-A folder keeps what was used, whatever dictionaries are installed elsewhere: tokenizer.json has the unit, the mark, and
-name and hash of the dictionaries; lexicon.txt the pronunciations of the words that the tokenizer was made of.
+A saved tokenizer does not depend on installed dictionaries: tokenizer.json has the unit, the mark, and name and hash of
+the dictionaries; lexicon.txt has the pronunciations of the words that the tokenizer was made with.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from vsr.text.pronounce import CMU, ESPEAK, Pronouncer, Variants, parse_dictiona
 from vsr.text.visemes import visemes_of
 
 LEXICON = "lexicon.txt"
-WAYS = ("first", "all", "best")  # which pronunciation of a word is taught
+WAYS = ("first", "all", "best")  # which pronunciation of a word is the training target
 
 
 @dataclass(frozen=True)
 class UnitSettings:
-    """What a tokenizer of units is.
+    """Settings of a unit tokenizer.
 
     Args:
         unit: "phoneme" or "viseme".
-        word_mark: whether "|" stands between words.
-        pronunciation: "first" of each word's; "all": one by chance each time; "best": the one that fits a clip best, as
-            the model itself reads it in the course of training (`vsr.training.pronunciations`).
-        dictionary: where pronunciations come from, as `Pronouncer` takes them.
+        word_mark: whether "|" separates words.
+        pronunciation: "first" of each word; "all": a random one each time; "best": the one that fits a clip best, by
+            the model itself during training (`vsr.training.pronunciations`).
+        dictionary: sources of pronunciations, as for `Pronouncer`.
     """
 
     unit: str = "phoneme"
@@ -56,9 +56,9 @@ class UnitTokenizer(Listed):
     """Tokens are phonemes or visemes.
 
     Args:
-        settings: which, and from what dictionaries.
-        lexicon: word -> phonemes, of the words that are known without a dictionary.
-        sources: name and hash of the dictionaries that the lexicon comes from.
+        settings: which units, and from which dictionaries.
+        lexicon: word -> phonemes, for words that need no dictionary.
+        sources: name and hash of the dictionaries that the lexicon is from.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class UnitTokenizer(Listed):
         super().__init__((*UNITS[settings.unit], *([MARK] if settings.word_mark else [])))
         self.settings, self.unit = settings, settings.unit
         self.lexicon: dict[str, Variants] = dict(lexicon or {})
-        self.sources = [dict(own) for own in sources]
+        self.sources = [dict(source) for source in sources]
         self._pronouncer: Pronouncer | None = None
-        self.chosen: dict[str, list[int]] = {}  # clip -> variants of its words, where the best are taught
+        self.chosen: dict[str, list[int]] = {}  # clip id -> variant of each word, if the best are the target
 
     @property
     def mark(self) -> int | None:
@@ -79,14 +79,14 @@ class UnitTokenizer(Listed):
 
     @property
     def pronouncer(self) -> Pronouncer:
-        """Of words outside the lexicon. Raises VsrError where its dictionaries are missing."""
+        """The pronouncer of words outside the lexicon. Raises VsrError if its dictionaries are missing."""
         self._pronouncer = self._pronouncer or Pronouncer(self.settings.dictionary)
         return self._pronouncer
 
     def variants(self, word: str) -> list[tuple[int, ...]]:
-        """Distinct tokens of a word's pronunciations, the usual one first; the unknown where nobody can say it."""
-        phones = self.lexicon.get(word) or self.pronouncer.variants(word)
-        tokens = [tuple(self.ids(self.units_of(own))) for own in phones]
+        """Distinct token sequences of a word's pronunciations, the usual one first; the unknown if there is none."""
+        variants = self.lexicon.get(word) or self.pronouncer.variants(word)
+        tokens = [tuple(self.ids(self.units_of(phones))) for phones in variants]
         return list(dict.fromkeys(tokens)) or [(UNK,)]
 
     def units_of(self, phones: Sequence[str]) -> tuple[str, ...]:
@@ -98,25 +98,25 @@ class UnitTokenizer(Listed):
         return self.joined([self.variants(word)[0] for word in lower(text).split()])
 
     def drawn(self, text: str, rng: np.random.Generator, clip: str = "") -> list[int]:
-        """Ids with one of each word's pronunciations: by chance where all are taught, the chosen ones where the best
-        are; else `encode`."""
+        """Ids with one pronunciation of each word: a random one if all are targets, the chosen one if the best are;
+        else the first, as `encode`."""
         words = [self.variants(word) for word in lower(text).split()]
         if self.settings.pronunciation == "all":
-            return self.joined([own[int(rng.integers(len(own)))] for own in words])
-        taken = self.chosen.get(clip, [0] * len(words))
-        return self.joined([own[place] for own, place in zip(words, taken, strict=True)])
+            return self.joined([variants[int(rng.integers(len(variants)))] for variants in words])
+        choice = self.chosen.get(clip, [0] * len(words))
+        return self.joined([variants[place] for variants, place in zip(words, choice, strict=True)])
 
     def joined(self, words: Sequence[Sequence[int]]) -> list[int]:
-        """The tokens of words -> those of the text."""
+        """Tokens of each word -> tokens of the text."""
         between = [] if self.mark is None else [self.mark]
-        return [token for number, own in enumerate(words) for token in (*(between if number else []), *own)]
+        return [token for number, word in enumerate(words) for token in (*(between if number else []), *word)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Units with single spaces."""
         return " ".join(piece for piece in self._written(ids) if piece)
 
     def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
-        """(units, first token, one past its last) between marks; without marks all tokens are one."""
+        """(units, first token, one past its last) between marks; without marks all tokens are one word."""
         spans, start = [], 0
         for index, piece in enumerate([*self._written(ids), MARK]):
             if piece == MARK:
@@ -128,25 +128,28 @@ class UnitTokenizer(Listed):
     def learn(self, texts: Iterable[str]) -> None:
         """Put the pronunciations of all words of the texts into the lexicon."""
         for word in sorted({word for text in texts for word in lower(text).split()}):
-            if found := self.pronouncer.variants(word):
-                self.lexicon[word] = found
+            if variants := self.pronouncer.variants(word):
+                self.lexicon[word] = variants
         self.sources = self.pronouncer.described()
 
     def save(self, folder: str | Path) -> None:
         """Write tokenizer.json and lexicon.txt."""
-        lines = [f"{word} {' '.join(own)}\n" for word, variants in sorted(self.lexicon.items()) for own in variants]
-        text, c = "".join(lines), self.settings
+        lines = [
+            f"{word} {' '.join(phones)}\n" for word, variants in sorted(self.lexicon.items()) for phones in variants
+        ]
+        text, settings = "".join(lines), self.settings
         write_text(Path(folder) / LEXICON, text)
         config = {
-            "kind": c.unit, "units": self.units, "word_mark": c.word_mark, "pronunciation": c.pronunciation,
-            "dictionary": list(c.dictionary), "sources": self.sources, "lexicon": _sha256(text),
+            "kind": settings.unit, "units": self.units, "word_mark": settings.word_mark,
+            "pronunciation": settings.pronunciation, "dictionary": list(settings.dictionary), "sources": self.sources,
+            "lexicon": _sha256(text),
         }  # fmt: skip
         write_json(Path(folder) / CONFIG, config)
 
 
 def load_units(folder: Path, config: Mapping[str, Any]) -> UnitTokenizer:
-    """The tokenizer of a folder whose tokenizer.json is ``config``. Raises VsrError bad_model where its list of units
-    is not this version's, or lexicon.txt is not the one that belongs to it."""
+    """The tokenizer of a folder whose tokenizer.json is ``config``. Raises VsrError bad_model if its list of units is
+    not this version's, or lexicon.txt is not the one it was saved with."""
     settings = UnitSettings(
         config["kind"], bool(config["word_mark"]), config["pronunciation"], tuple(config["dictionary"])
     )
@@ -154,17 +157,17 @@ def load_units(folder: Path, config: Mapping[str, Any]) -> UnitTokenizer:
     text = "".join(f"{line}\n" for _, line in lines)
     if _sha256(text) != config["lexicon"]:
         raise VsrError("bad_model", f"{folder / LEXICON} is not the lexicon that the tokenizer was saved with")
-    found = UnitTokenizer(settings, parse_dictionary(lines, str(folder / LEXICON)), config["sources"])
-    if found.units != list(config["units"]):
+    tokenizer = UnitTokenizer(settings, parse_dictionary(lines, str(folder / LEXICON)), config["sources"])
+    if tokenizer.units != list(config["units"]):
         raise VsrError("bad_model", f"{folder / CONFIG} lists other {config['kind']}s than this version knows")
-    return found
+    return tokenizer
 
 
 def units_tokenizer(settings: UnitSettings, texts: Iterable[str]) -> UnitTokenizer:
-    """A tokenizer with the words of ``texts`` as its lexicon. Raises VsrError as `Pronouncer`."""
-    made = UnitTokenizer(settings)
-    made.learn(texts)
-    return made
+    """A tokenizer with the words of ``texts`` as its lexicon. Raises VsrError like `Pronouncer`."""
+    tokenizer = UnitTokenizer(settings)
+    tokenizer.learn(texts)
+    return tokenizer
 
 
 def _sha256(text: str) -> str:

@@ -1,8 +1,8 @@
-"""Visemes: the 16 classes of sounds that look alike on the lips, of ARPAbet and of IPA.
+"""Visemes: the 16 classes of sounds that look alike on the lips, for ARPAbet and IPA.
 
-The classes are those of the viseme table that SPECTRE (Filntisis et al. 2023) uses, which is that of common speech
-synthesisers. ARPAbet without stress has one symbol for ə and ʌ (AH), and one for ɚ and ɝ (ER); the unstressed sound is
-by far the more frequent one, so both are of the class "@" here, where that table has ʌ and ɝ in "E".
+The classes are those of the viseme table of SPECTRE (Filntisis et al. 2023), as in common speech synthesisers. ARPAbet
+without stress has one symbol for ə and ʌ (AH), and one for ɚ and ɝ (ER). The unstressed sound is by far the more
+frequent, so both are in the class "@" here; the table has ʌ and ɝ in "E".
 """
 
 from __future__ import annotations
@@ -25,5 +25,5 @@ IPA = {phone: viseme for viseme, phones in IPA_OF.items() for phone in phones.sp
 
 
 def visemes_of(phones: Iterable[str]) -> tuple[str, ...]:
-    """The class of each ARPAbet phoneme; anything else, such as a word mark, stays."""
+    """The class of each ARPAbet phoneme; anything else, such as a word mark, is unchanged."""
     return tuple(ARPABET.get(phone, phone) for phone in phones)

@@ -1,6 +1,6 @@
-"""Adaptation to one face: a trained reader goes on for some steps on a few transcribed clips of a person.
+"""Adapt a model to a speaker: fine-tune it for some steps on a few transcribed clips of the person.
 
-Of a fused reader the reader of pixels and that of tracks are adapted one after the other, each to what it reads.
+In a fused model the reader of pixels and the reader of tracks are adapted one after the other, each on its own input.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from vsr.training.tuned_parts import KINDS, keep_statistics, tuned_parts
 
 RATES = {"norms": 3e-3, "adapters": 1e-3, "all": 1e-4}  # chosen on clips of one speaker (egs/grid/vsr/RESULTS.md)
 WARMUP = 5  # steps
-TOGETHER = 8  # clips of a step
-CLIP = 5.0  # greatest norm of a gradient
-LEAST = 0.7  # weight of the tracks afterwards: pixels are surer of a face of a few clips than they know it
+TOGETHER = 8  # clips per step
+CLIP = 5.0  # maximum norm of a gradient
+LEAST = 0.7  # least weight of the tracks afterwards: on a few clips the reader of pixels becomes overconfident
 Bar = Callable[[Iterable[int], str], Iterable[int]]
 
 
 @dataclass(frozen=True)
 class Adapting:
-    """How to adapt: ``what`` is changed (of `vsr.training.tuned_parts.KINDS`), by how many steps, from what seed."""
+    """Settings of adaptation: ``what`` is tuned (one of `vsr.training.tuned_parts.KINDS`), number of steps, seed."""
 
     what: str = "adapters"
     steps: int = 30
@@ -55,7 +55,7 @@ class Adapting:
 
 
 def check_adaptable(loaded: LoadedModel) -> None:
-    """Raises VsrError bad_model for a model that reads no speech, or tracks alone."""
+    """Raises VsrError bad_model for a model that does not read speech, or reads only tracks."""
     for part in _readers(loaded.model):
         if part.config.only_words or not part.config.vocab_size:
             raise VsrError("bad_model", f"{loaded.name} reads no speech: only a reader with CTC or decoder adapts")
@@ -67,52 +67,52 @@ def adapted(
     loaded: LoadedModel, clips: Sequence[Clip], settings: Adapting,
     bar: Bar = lambda steps, what: steps, say: Callable[[str], None] = lambda text: None,
 ) -> LoadedModel:  # fmt: skip
-    """A copy of the model that went on with ``clips``, which have crops, and tracks for a reader of tracks.
+    """A copy of the model, fine-tuned on ``clips``, which need crops, and tracks for the reader of tracks.
 
     Args:
-        bar: wraps the numbers of the steps of each reader, to show them.
-        say: is given a line on clips that teach a reader nothing.
+        bar: wraps the range of steps of each reader, to show progress.
+        say: prints a line about clips that a reader cannot learn from.
 
     Raises:
         VsrError: bad_manifest where no clip has a text with tokens, or a crop or track cannot be read; bad_model.
     """
     check_adaptable(loaded)
     model = copy.deepcopy(loaded.model)
-    own = replace(loaded, model=model, languages={}, hashes={})
+    result = replace(loaded, model=model, languages={}, hashes={})
     if not isinstance(model, FusedReader):
-        _go_on(model, _crops(own, model, clips, settings, say), settings, bar, "adapt")
-        return own
+        _go_on(model, _crops(result, model, clips, settings, say), settings, bar, "adapt")
+        return result
     least, most = model.config.track_weights
     model.config = replace(model.config, track_weights=(max(LEAST, least), max(LEAST, most)))
-    _go_on(model.pixels, _crops(own, model.pixels, clips, settings, say), settings, bar, "adapt pixels")
+    _go_on(model.pixels, _crops(result, model.pixels, clips, settings, say), settings, bar, "adapt pixels")
     if (tracks := _tracks(model, clips, settings, say)) is not None:
         _go_on(model.tracks, tracks, settings, bar, "adapt tracks")
-    return own
+    return result
 
 
 def _readers(model: nn.Module) -> list[LipReader]:
     return [model.pixels, model.tracks] if isinstance(model, FusedReader) else [model]
 
 
-def _crops(own: LoadedModel, reader: LipReader, clips, settings: Adapting, say) -> CropDataset:
-    """The clips as the reader of pixels sees them."""
-    kept = with_tokens("transcribed", clips, own.tokenizer, bool(reader.ctc), say)
-    return CropDataset(kept, own.tokenizer, Augmentation(), settings.seed, further_heads_of(reader.config))
+def _crops(loaded: LoadedModel, reader: LipReader, clips, settings: Adapting, say) -> CropDataset:
+    """The clips as a data set for the reader of pixels."""
+    usable = with_tokens("transcribed", clips, loaded.tokenizer, bool(reader.ctc), say)
+    return CropDataset(usable, loaded.tokenizer, Augmentation(), settings.seed, further_heads_of(reader.config))
 
 
 def _tracks(model: FusedReader, clips, settings: Adapting, say) -> TrackDataset | None:
-    """The clips that the reader of tracks can learn from; None if there are none."""
+    """A data set of the clips that the reader of tracks can learn from; None if there are none."""
     tokenizer = WordTokenizer(model.config.words)
-    known = [clip for clip in clips if clip.track and clip.text.split() and UNK not in tokenizer.encode(clip.text)]
-    if len(known) < len(clips):
-        say(f"{len(clips) - len(known)} of {len(clips)} clips have no track or other words than the reader of tracks")
-    if not known:
+    usable = [clip for clip in clips if clip.track and clip.text.split() and UNK not in tokenizer.encode(clip.text)]
+    if len(usable) < len(clips):
+        say(f"{len(clips) - len(usable)} of {len(clips)} clips have no track or other words than the reader of tracks")
+    if not usable:
         return None
-    return TrackDataset(known, tokenizer, TrackAugmentation(), settings.seed)
+    return TrackDataset(usable, tokenizer, TrackAugmentation(), settings.seed)
 
 
 def _go_on(reader: LipReader, dataset: CropDataset, settings: Adapting, bar: Bar, what: str) -> None:
-    """Train a reader in place; it is in eval mode afterwards."""
+    """Train a reader in place; afterwards it is in evaluation mode."""
     device = next(reader.parameters()).device
     rate = OptimConfig(lr=RATES[settings.what], warmup_steps=WARMUP)
     objective = objective_of(reader.config, "")
@@ -137,5 +137,5 @@ def _go_on(reader: LipReader, dataset: CropDataset, settings: Adapting, bar: Bar
 
 
 def _drawn(count: int, seed: int, step: int) -> list[int]:
-    """The clips of a step, all of them where they are few."""
+    """Indices of the clips of a step, all of them where they are few."""
     return np.random.default_rng((seed, step)).permutation(count)[:TOGETHER].tolist()

@@ -1,4 +1,4 @@
-"""Training a reader that hears: the run of a lip reader on crops and sound, validated by lips, by sound and by both."""
+"""Train an audio-visual or audio-only model: a lip reader's run on crops and sound, validated on each and on both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vsr.training.lipreader import LipReaderRun
 
 
 class AudioVisualRun(LipReaderRun):
-    """`LipReaderRun` of a model that reads sound, or video and sound."""
+    """`LipReaderRun` for a model that reads sound, or video and sound."""
 
     train: AudioVisualDataset
     dev: AudioVisualDataset
@@ -46,23 +46,23 @@ class AudioVisualRun(LipReaderRun):
         return model
 
     def validate(self) -> dict[str, float]:
-        """Word error rate on the dev list, ``dev_wer`` of all that is read, and of each stream by its name, unless
-        neither may be missing."""
+        """Word error rate on the dev list: ``dev_wer`` with all streams, and with each stream alone under its name,
+        unless the model always needs both."""
         if len(self.read) < 2 or self.model.whole:
             return super().validate()
         whole = self.dev
-        found: dict[str, float] = {}
+        results: dict[str, float] = {}
         for name in (VIDEO, SOUND, BOTH):
-            shown = MODALITIES[name]
-            self.dev = AudioVisualDataset(whole.clips, self.tokenizer, modalities=shown, form=whole.form)
+            modalities = MODALITIES[name]
+            self.dev = AudioVisualDataset(whole.clips, self.tokenizer, modalities=modalities, form=whole.form)
             figures = super().validate()
-            found |= {key if name == BOTH else f"{key}_{name}": value for key, value in figures.items()}
+            results |= {key if name == BOTH else f"{key}_{name}": value for key, value in figures.items()}
         self.dev = whole
-        return found
+        return results
 
 
 def check_whole(dropout: ModalityDropout, clips: Sequence[Clip]) -> None:
-    """Raises VsrError where a reader of both together alone would be shown a clip without one of them."""
+    """Raises VsrError if a model that always needs both streams would get a clip without one of them."""
     if dropout.video or dropout.sound:
         problem = "frontend.whole: a clip never lacks a stream"
         raise VsrError("bad_config", f"{problem}: set data.modality_dropout to {{video: 0, sound: 0}}")
@@ -71,19 +71,19 @@ def check_whole(dropout: ModalityDropout, clips: Sequence[Clip]) -> None:
 
 
 def foundations_of(model: dict[str, Any]) -> set[str]:
-    """The folders of foundation models that a run's settings name."""
+    """Folders of the foundation models that the settings of a model name."""
     frontend = model.get("frontend")
-    given = [frontend, frontend.get(SOUND)] if isinstance(frontend, dict) else []
-    return {own["path"] for own in given if isinstance(own, dict) and own.get("kind") == "foundation"}
+    streams = [frontend, frontend.get(SOUND)] if isinstance(frontend, dict) else []
+    return {stream["path"] for stream in streams if isinstance(stream, dict) and stream.get("kind") == "foundation"}
 
 
 def hears(config: TrainConfig) -> bool:
-    """Whether the model of a run reads sound."""
-    given = config.model.get("frontend", VIDEO)
-    kind = given.get("kind") if isinstance(given, dict) else given
+    """Whether the model of a configuration reads sound."""
+    frontend = config.model.get("frontend", VIDEO)
+    kind = frontend.get("kind") if isinstance(frontend, dict) else frontend
     return SOUND in names_of(reads_of(FRONTENDS[kind])) if isinstance(kind, str) and kind in FRONTENDS else False
 
 
 def modalities_of(config: LipReaderConfig) -> tuple[str, ...]:
-    """What of a clip a reader of these settings reads."""
+    """Modalities that a model with these settings reads."""
     return names_of(reads_of(frontend_of(config)))

@@ -1,5 +1,4 @@
-"""The weights of epochs, kept while a run goes on; their mean, or that of runs that began from one another, is better
-than any of them."""
+"""Averaging of weights: of the last epochs of a run, or of models of which one was trained on from another."""
 
 from __future__ import annotations
 
@@ -18,25 +17,24 @@ from vsr.modelstore.nested import nested
 from vsr.text.tokenizer import pieces_of
 from vsr.training.state import Average
 
-FROZEN = "frozen"  # SHA-256 of the parts that are not in the file
+FROZEN = "frozen"  # metadata key: SHA-256 of the parts that are not in the file
 
 
 def keep_epoch(folder: Path, average: Average, epoch: int, keep: int) -> None:
-    """Save the averaged weights of an epoch, without what is frozen, and drop those older than ``keep`` epochs."""
+    """Save the averaged weights of an epoch, without frozen tensors, and delete all but the last ``keep`` epochs."""
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / f"{epoch:04d}.safetensors") as temporary:
-        weights = {k: v.detach().cpu().contiguous() for k, v in average.weights().items()}
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in average.weights().items()}
         save_file(weights, str(temporary), {FROZEN: json.dumps(average.frozen)})
     for old in sorted(folder.glob("*.safetensors"))[:-keep]:
         old.unlink()
 
 
 def average_epochs(run_folder: str | Path, last: int, out: str | Path) -> Path:
-    """Average the weights that training kept of its ``last`` epochs (Izmailov et al. 2018).
+    """Average the saved weights of the ``last`` epochs of a run (Izmailov et al. 2018).
 
-    The run's ``model/`` gives the configuration and the tokenizer. Raises VsrError when there are fewer epochs.
+    Configuration and tokenizer come from the run's ``model/``. Raises VsrError when there are fewer epochs.
     """
     run_folder = Path(run_folder)
     if last < 1:
@@ -45,8 +43,8 @@ def average_epochs(run_folder: str | Path, last: int, out: str | Path) -> Path:
     if len(files) < last:
         raise VsrError("bad_model", f"{run_folder / 'epochs'} holds {len(files)} epochs, not {last}")
     loaded = load_model(run_folder / "model")
-    own = loaded.model.state_dict()
-    frozen = {name: own[name] for name in own if name.partition(".")[0] in frozen_parts(files[-1])}
+    state = loaded.model.state_dict()
+    frozen = {name: state[name] for name in state if name.partition(".")[0] in frozen_parts(files[-1])}
     loaded.model.load_state_dict(frozen | mean_weights(files))
     extra = {key: value for key, value in loaded.config.items() if key not in ("format", "model")}
     return save_model(out, loaded.model, loaded.tokenizer, extra | {"averaged": [f.stem for f in files]}, half=True)
@@ -55,8 +53,8 @@ def average_epochs(run_folder: str | Path, last: int, out: str | Path) -> Path:
 def average_models(folders: Sequence[str | Path], out: str | Path) -> Path:
     """Average the weights of models of which one was trained on from another (Wortsman et al. 2022, WiSE-FT).
 
-    The first gives tokenizer and settings; the confidence must be fitted again. Raises VsrError when the models differ
-    in their sizes or tokens.
+    Tokenizer and settings are those of the first; the confidence must be fitted again. Raises VsrError when the models
+    differ in sizes or tokens.
     """
     models = [load_model(folder) for folder in folders]
     first = models[0]
@@ -70,12 +68,12 @@ def average_models(folders: Sequence[str | Path], out: str | Path) -> Path:
 
 
 def _made(config: dict) -> dict:
-    """How a model came about: what its training reached, and what of it was averaged."""
+    """The record of a model's training, and of what was averaged in it."""
     return config.get("training", {}) | ({"averaged": config["averaged"]} if "averaged" in config else {})
 
 
 def _parts(loaded: LoadedModel) -> dict:
-    """The parts with all settings: one that follows from another may be told in one folder and not in the next."""
+    """All settings of the parts, since a folder may state one that follows from others, and another leave it out."""
     return nested(loaded.model.config)
 
 
@@ -84,7 +82,7 @@ def _pieces(loaded: LoadedModel) -> list[str]:
 
 
 def check_place(out: str | Path, models: Sequence[str] | None, run_folder: str | Path | None) -> None:
-    """Refuse to put an average in the place of a model that is none. Of a run, its own model/ may go: the epochs stay.
+    """Refuse to overwrite a model that is not an average, except the run's own model/, whose epochs remain.
 
     Raises VsrError exists.
     """
@@ -98,7 +96,7 @@ def check_place(out: str | Path, models: Sequence[str] | None, run_folder: str |
 
 
 def frozen_parts(file: Path) -> list[str]:
-    """Parts of the model that the weights of an epoch leave out in part or whole: the run's ``model/`` has them."""
+    """Parts of the model that an epoch's weights leave out wholly or partly; the run's ``model/`` has them."""
     from safetensors import safe_open
 
     with safe_open(str(file), framework="pt") as stored:
@@ -106,18 +104,18 @@ def frozen_parts(file: Path) -> list[str]:
 
 
 def mean_weights(files: list[Path]) -> dict[str, Tensor]:
-    """Tensor by tensor mean; counters are taken from the last file."""
+    """Mean of the tensors in files; integer tensors (counters) are taken from the last file."""
     from safetensors.torch import load_file
 
     return mean_of(load_file(file) for file in files)
 
 
 def mean_of(states: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Tensor by tensor mean; counters are those of the last."""
+    """Mean of the tensors in states; integer tensors (counters) are taken from the last state."""
     total: dict[str, Tensor] = {}
     count = 0
     for state in states:
         count += 1
         for name, tensor in state.items():
             total[name] = total[name] + tensor if name in total and tensor.is_floating_point() else tensor
-    return {k: v / count if torch.is_floating_point(v) else v for k, v in total.items()}
+    return {name: tensor / count if torch.is_floating_point(tensor) else tensor for name, tensor in total.items()}

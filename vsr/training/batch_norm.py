@@ -1,4 +1,4 @@
-"""Batch normalisation with the statistics of all ranks, so that W processes do what one does with W times the batch."""
+"""Batch normalisation with the statistics of all ranks, so that W processes equal one with W times the batch size."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def synchronised(model: nn.Module) -> nn.Module:
-    """The model with every batch normalisation seeing all ranks; names and tensors stay.
+    """The model with every batch normalisation synchronised over all ranks; names and tensors stay.
 
-    PyTorch's own layer runs on GPUs alone, so on the CPU `WorldBatchNorm` stands in.
+    PyTorch's SyncBatchNorm runs only on GPUs, so `WorldBatchNorm` replaces it on the CPU.
     """
     if next(model.parameters()).is_cuda:
         return on_gpus(model)
@@ -24,12 +24,12 @@ def synchronised(model: nn.Module) -> nn.Module:
 
 
 def on_gpus(model: nn.Module) -> nn.Module:
-    """PyTorch's own layers in place, with the hooks that it would drop: they may keep padding out."""
-    found = {name: layer for name, layer in model.named_modules() if isinstance(layer, _BatchNorm)}
+    """The model with PyTorch's SyncBatchNorm; keeps hooks, which the conversion drops and which may mask padding."""
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, _BatchNorm)}
     model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    for name, layer in found.items():
-        own = model.get_submodule(name)
-        own._forward_pre_hooks, own._forward_hooks = layer._forward_pre_hooks, layer._forward_hooks
+    for name, layer in layers.items():
+        converted = model.get_submodule(name)
+        converted._forward_pre_hooks, converted._forward_hooks = layer._forward_pre_hooks, layer._forward_hooks
     return model
 
 
@@ -38,10 +38,10 @@ class WorldBatchNorm(_BatchNorm):
 
     @classmethod
     def of(cls, layer: _BatchNorm) -> WorldBatchNorm:
-        """The same layer, with the same tensors."""
-        own = cls(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
-        own.__dict__.update(layer.__dict__)
-        return own
+        """``layer`` as a `WorldBatchNorm` with the same tensors."""
+        result = cls(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
+        result.__dict__.update(layer.__dict__)
+        return result
 
     def _check_input_dim(self, x: Tensor) -> None:
         if x.dim() < 2:
@@ -51,12 +51,12 @@ class WorldBatchNorm(_BatchNorm):
         if not self.training:
             return super().forward(x)
         channels = [1, -1] + [1] * (x.dim() - 2)
-        over = [axis for axis in range(x.dim()) if axis != 1]
+        axes = [axis for axis in range(x.dim()) if axis != 1]
         count = x.new_tensor(x.numel() / x.shape[1], dtype=torch.float32)
         dist.all_reduce(count)
-        mean = all_reduce(x.float().sum(over)) / count
+        mean = all_reduce(x.float().sum(axes)) / count
         centred = x.float() - mean.view(channels)
-        variance = all_reduce(centred.square().sum(over)) / count
+        variance = all_reduce(centred.square().sum(axes)) / count
         self._follow(mean.detach(), variance.detach() * count / (count - 1).clamp(min=1))
         scale = self.weight * (variance + self.eps).rsqrt()
         return (centred * scale.view(channels) + self.bias.view(channels)).to(x.dtype)

@@ -1,4 +1,4 @@
-"""What a bridge of units begins with: a reader of lips that predicts them (LMDecoder's first stage)."""
+"""Initialise a unit bridge from a lip reader that predicts units (first stage of LMDecoder)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from vsr.modelstore.folder import load_model
 
 
 def fill_bridge(model: nn.Module, config: LipReaderConfig) -> str:
-    """Put the weights of a reader of lips that predicts units into a `UnitBridge`, where the settings name its folder;
-    returns a sentence, "" where there is nothing to do. Raises VsrError bad_config for a reader of other sizes."""
+    """Load a lip reader that predicts units into a `UnitBridge`, if the settings name its folder; returns a sentence
+    for the user, "" where there is nothing to do. Raises VsrError bad_config for a model without such a head, or of
+    other sizes."""
     part = frontend_of(config)
     if not isinstance(part, UnitBridgeSettings) or not part.weights:
         return ""
@@ -23,9 +24,9 @@ def fill_bridge(model: nn.Module, config: LipReaderConfig) -> str:
     pairs = ((bridge.frontend, source.frontend), (bridge.encoder, source.encoder),
              (bridge.units, source.further_heads[part.head]))  # fmt: skip
     try:
-        for own, given in pairs:
-            own.load_state_dict(given.state_dict())
+        for module, trained in pairs:
+            module.load_state_dict(trained.state_dict())
     except RuntimeError as error:
-        told = str(error).splitlines()[-1].strip()
-        raise VsrError("bad_config", f"frontend.weights: {part.weights} has other sizes: {told}") from error
+        problem = str(error).splitlines()[-1].strip()
+        raise VsrError("bad_config", f"frontend.weights: {part.weights} has other sizes: {problem}") from error
     return f"units of the lips by {part.weights}"

@@ -1,4 +1,4 @@
-"""Centroids of a reader's own states, by which a projector knows runs of one unit (VSP-LLM); fitted as a run begins."""
+"""Fit centroids of a model's encoder states before training, by which a projector merges runs of a unit (VSP-LLM)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from vsr.models.projectors import Deduplicated, projector_of
 
 @torch.no_grad()
 def fit_centroids(model: LipReader, train: CropDataset, seed: int) -> str:
-    """Fit the centroids of every head that has some to the states of training clips, drawn by chance, as they are with
-    the model's first weights; returns a sentence, "" where there is none. Raises VsrError bad_config for few states."""
-    filled = []
+    """Fit the centroids of every head that has some to states of randomly drawn training clips, by the model's initial
+    weights; returns a sentence for the user, "" without such heads. Raises VsrError bad_config for too few states."""
+    notices = []
     for name, head in model.further_heads.items():
         projector = getattr(head, "projector", None)
         if isinstance(projector, Deduplicated):
@@ -25,19 +25,19 @@ def fit_centroids(model: LipReader, train: CropDataset, seed: int) -> str:
             states = _states(model, train, clips, seed)
             centroids = _fitted(states, len(projector.centroids), seed)
             projector.centroids.copy_(torch.from_numpy(centroids))
-            filled.append(f"{name}: {len(centroids)} centroids of the states of {len(states)} clips")
-    return "; ".join(filled)
+            notices.append(f"{name}: {len(centroids)} centroids of the states of {len(states)} clips")
+    return "; ".join(notices)
 
 
 def _states(model: LipReader, train: CropDataset, clips: int, seed: int) -> list[np.ndarray]:
-    """States (T, D) of so many clips."""
+    """States (T, D) of ``clips`` randomly drawn training clips."""
     model.eval()
     order = np.random.default_rng(seed).permutation(len(train))[:clips].tolist()
-    device, found = next(model.parameters()).device, []
+    device, states = next(model.parameters()).device, []
     for index in order:
         batch = train.batch([index]).to(device)
-        found.append(model.encode_batch(batch)[0, : int(batch.lengths[0])].cpu().numpy())
-    return found
+        states.append(model.encode_batch(batch)[0, : int(batch.lengths[0])].cpu().numpy())
+    return states
 
 
 def _fitted(states: list[np.ndarray], size: int, seed: int) -> np.ndarray:

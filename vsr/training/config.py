@@ -33,13 +33,13 @@ def check_lists(*lists: tuple[str, ...], what: str = "manifest") -> None:
 class DataConfig:
     """Manifests of cropped clips, tokenizer folder, and batches.
 
-    ``tests`` are read only to refuse a training or dev list that meets them. ``unlabelled``: manifests of further
-    training clips, whose texts are not read, for an objective that learns from such (usr, cav2vec). Training clips of
-    more than ``max_frames`` are left out (0: none are): a first stage on short clips alone is the published way to make
-    an attention decoder start (Ma et al. 2023). ``augmentation`` is of crops, ``corruption`` what is done
-    to the training clips' streams beside it, ``track_augmentation`` of tracks; ``noise`` of sound,
-    ``modality_dropout`` and ``wrong_lips`` are for models that hear. ``unit`` says what the tokenizer must be of
-    ("text", "phoneme", "viseme"); "": of anything.
+    ``tests`` are read only to refuse a training or dev list that overlaps them. ``unlabelled``: manifests of further
+    training clips, whose texts are not read, for an objective that learns from such clips (usr, cav2vec). Training
+    clips of more than ``max_frames`` are left out (0: none are); training on short clips first is the published way to
+    make an attention decoder start to learn (Ma et al. 2023). ``augmentation`` is for crops, ``track_augmentation`` for
+    tracks, and ``corruption`` is applied to the streams of training clips as well; ``modality_dropout`` and
+    ``wrong_lips`` are for models that read sound. ``unit``: required kind of the tokenizer ("text", "phoneme",
+    "viseme"); "" for any.
     """
 
     train: tuple[str, ...]
@@ -57,10 +57,10 @@ class DataConfig:
     unlabelled: tuple[str, ...] = ()
 
     def checked(self, tokenizer: Any) -> Any:
-        """The tokenizer, if its tokens are of ``unit``. Raises VsrError bad_config."""
-        found = unit_of(tokenizer)
-        if self.unit and found != self.unit:
-            problem = f"data.unit is {self.unit}, but the tokenizer of {self.tokenizer} is of {found}"
+        """The tokenizer, checked to be of kind ``unit``. Raises VsrError bad_config."""
+        unit = unit_of(tokenizer)
+        if self.unit and unit != self.unit:
+            problem = f"data.unit is {self.unit}, but the tokenizer of {self.tokenizer} is of {unit}"
             raise VsrError("bad_config", f"{problem}: make one by vsr tokens --kind {self.unit}")
         return tokenizer
 
@@ -94,13 +94,13 @@ class OptimConfig:
 class TrainerConfig:
     """Length of the run and the machines.
 
-    With ``max_minutes`` the cosine follows the clock and the run ends then, whatever the epoch. ``precision`` "auto" is
-    bf16-mixed on a GPU and 32-true on a CPU. ``devices`` are processes on each of ``num_nodes`` machines; left at 1,
-    they are what torchrun or SLURM started. ``strategy``: "ddp" (and "auto") keeps the model whole on every rank,
-    "fsdp" spreads it, its gradients and its optimiser over all of them. ``workers`` processes of each rank prepare its
-    batches while it computes; 0: it does so itself, in between. ``frontend_weights`` is torchvision's
-    checkpoint (.pth) of the network that is the front end. ``freeze``: parts of the model that are not trained and stay
-    in evaluation mode (`vsr.training.frozen`).
+    With ``max_minutes`` the cosine follows the clock and the run ends after them, whatever the epoch. ``precision``
+    "auto" is bf16-mixed on a GPU and 32-true on a CPU. ``devices`` is the number of processes on each of ``num_nodes``
+    machines; at 1 both are taken from torchrun or SLURM if these started the run. ``strategy``: "ddp" (and "auto")
+    keeps the whole model on every rank, "fsdp" shards model, gradients and optimiser over the ranks. ``workers``:
+    processes per rank that prepare batches while it computes; with 0 the rank prepares them itself between steps.
+    ``frontend_weights``: torchvision's checkpoint (.pth) of the front end's network. ``freeze``: parts of the model
+    that are not trained and stay in evaluation mode (`vsr.training.frozen`).
     """
 
     max_epochs: int = 50
@@ -130,7 +130,7 @@ class TrainerConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that determines a run; each kind of run has ``data`` of its own."""
+    """Everything that determines a run; each kind of run has its own type of ``data``."""
 
     data: Any
     model: dict[str, Any] = field(default_factory=dict)
@@ -144,15 +144,15 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class TrainConfig(RunConfig):
-    """Of a lip reader. ``objective``: a kind of `vsr.objectives.registry`, or {kind: ..., settings}; "": that of the
-    heads."""
+    """Configuration of a lip reader. ``objective``: a kind of `vsr.objectives.registry`, or {kind: ..., settings}; "":
+    the losses of the heads."""
 
     data: DataConfig
     objective: str = ""
     objective_settings: dict[str, Any] = field(default_factory=dict)
 
     def model_config(self, vocab_size: int) -> LipReaderConfig:
-        """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
+        """The model's settings with the vocabulary size filled in. Raises VsrError."""
         config = model_settings(LipReaderConfig, filled_heads(self.model), vocab_size=vocab_size)
         heads = config.ctc_weight or config.decoder_layers or config.alignment_weight or config.classes
         if not (heads or config.further_heads):
@@ -170,7 +170,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = Tr
 
     try:
         settings = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        for override in overrides if isinstance(settings, dict) else ():  # what is none is reported by `build`
+        for override in overrides if isinstance(settings, dict) else ():  # `build` refuses other types
             key, equals, value = override.partition("=")
             if not equals:
                 raise VsrError("bad_config", f"'{override}' is not of the form section.key=value")

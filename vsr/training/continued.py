@@ -1,4 +1,4 @@
-"""What a run hangs on, by settings and by the contents of the files that they name: only the same run goes on."""
+"""Inputs of a run, by its settings and the contents of the files that they name: a run resumes only with the same."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ CONFIG = "config.yaml"
 
 
 def begin(folder: str | Path, config: Any, resume: bool = False) -> str:
-    """Write config.yaml and what the run hangs on; returns a sentence for the user, "" if there is nothing to say.
+    """Write config.yaml and a record of the run's inputs; returns a sentence for the user, "" if there is none.
 
-    The machine and the length of a run (all of `trainer` but init_from) may change while it goes on, nothing else.
-    Raises VsrError bad_config where a run that is gone on with was begun with something else.
+    Machine and length of a run (all of `trainer` except init_from) may change when it is resumed, nothing else may.
+    Raises VsrError bad_config where a resumed run started with other inputs.
     """
-    ledger, made = Ledger(folder), hangs_on(config)
-    known = CONFIG in ledger.records
-    if resume and known and (other := differences(ledger.made(CONFIG), made)):
-        was = ", ".join(_told(name, ledger.made(CONFIG).get(name), made.get(name)) for name in other)
-        problem = f"{folder} holds a run that was begun with other {was}"
+    ledger, inputs = Ledger(folder), hangs_on(config)
+    is_recorded = CONFIG in ledger.records
+    if resume and is_recorded and (changed := differences(ledger.made(CONFIG), inputs)):
+        names = ", ".join(_told(name, ledger.made(CONFIG).get(name), inputs.get(name)) for name in changed)
+        problem = f"{folder} holds a run that was begun with other {names}"
         raise VsrError("bad_config", f"{problem}: choose another folder, or give what it was begun with")
     write_text(Path(folder) / CONFIG, dump_config(config))
-    ledger.add(CONFIG, made)
-    return "" if known or not resume else f"{folder} does not say what it was begun with: taken to be the same"
+    ledger.add(CONFIG, inputs)
+    return "" if is_recorded or not resume else f"{folder} does not say what it was begun with: taken to be the same"
 
 
 def _told(name: str, was: Any, now: Any) -> str:
-    """A setting, with both values where they are no contents of files."""
-    shown = all(isinstance(value, (bool, int, float)) for value in (was, now))
-    return f"{name} ({was}, not {now})" if shown else name
+    """Name of a changed setting, with both values if they are numbers."""
+    has_numbers = all(isinstance(value, (bool, int, float)) for value in (was, now))
+    return f"{name} ({was}, not {now})" if has_numbers else name
 
 
 def hangs_on(config: Any) -> dict[str, Any]:
-    """Setting, such as "optim.lr" -> its value, or the contents of what it names."""
+    """Setting, such as "optim.lr" -> its value, or the identity of the files that it names."""
     settings = asdict(config)
     start = settings.pop("trainer", {}).get("init_from", "")
-    found = dict(_flat(settings)) | {"trainer.init_from": start}
-    lists = [path for name in ("data.train", "data.dev") for path in found.get(name, ())]
-    return {name: _content(name, value, lists) for name, value in found.items()}
+    values = dict(_flat(settings)) | {"trainer.init_from": start}
+    lists = [path for name in ("data.train", "data.dev") for path in values.get(name, ())]
+    return {name: _content(name, value, lists) for name, value in values.items()}
 
 
-def _flat(settings: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in settings.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{before}{name}.")
+            yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield before + name, value
+            yield prefix + name, value
 
 
 def _content(name: str, value: Any, lists: list[str]) -> Any:
-    """Of a setting that names files: what they hold; of folders of a corpus: what its clips were made from."""
+    """The value of a setting; of files, their identity; of folders of features, the inputs of the lists' clips."""
     if isinstance(value, (list, tuple)):
         return [_content(name, item, lists) for item in value]
     if not isinstance(value, str) or not value or not name.startswith(("data.", "trainer.")):
@@ -72,9 +72,9 @@ def _content(name: str, value: Any, lists: list[str]) -> Any:
 
 
 def _made(ledger: Ledger, lists: list[str]) -> list:
-    """What the files of the lists' clips were made from."""
+    """The recorded inputs of the feature files of the lists' clips."""
     names: list[str] = []
     for path in lists:
-        with suppress(VsrError):  # the run itself says what is wrong with a list
+        with suppress(VsrError):  # the run itself reports what is wrong with a list
             names += [f"{clip.id}.safetensors" for clip in read_manifest(path)]
     return [ledger.made(name) for name in names]

@@ -1,6 +1,6 @@
-"""What a training configuration makes, without data: the model on the meta device, its parameters, what it learns from.
+"""Dry run of a training configuration without data: the model on the meta device, its parameters, its objective.
 
-Whatever cannot go together is refused as a training would refuse it, in one line.
+Settings that contradict each other are refused as in training, in one line.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from vsr.training.unlabelled import check_unlabelled
 
 
 def on_meta(kind: Callable[[Any], nn.Module], config: Any) -> nn.Module:
-    """A model without memory for its weights. Raises VsrError bad_config."""
+    """A model on the meta device, without memory for its weights. Raises VsrError bad_config."""
     with torch.device("meta"):
         return built(kind, config)
 
 
 def lip_reader_lines(config: TrainConfig) -> Iterator[str]:
-    """What `vsr train` would train. Raises VsrError."""
+    """Lines on what `vsr train` would train. Raises VsrError."""
     tokenizer, assumed = tokenizer_for(config)
     sizes = config.model_config(tokenizer.vocab_size)
     try:
@@ -54,14 +54,14 @@ def lip_reader_lines(config: TrainConfig) -> Iterator[str]:
 
 def objective_line(name: str, objective: Any) -> str:
     """An objective by its name in the configuration, with its settings where it has any."""
-    own = fields(objective) if is_dataclass(objective) else ()
-    settings = ", ".join(f"{each.name} {getattr(objective, each.name)}" for each in own)
+    members = fields(objective) if is_dataclass(objective) else ()
+    settings = ", ".join(f"{field.name} {getattr(objective, field.name)}" for field in members)
     name = name or getattr(objective, "__name__", type(objective).__name__)
     return f"{name} ({settings})" if settings else name
 
 
 def missing_lines(backbones: Sequence[str]) -> Iterator[str]:
-    """A line for each place of borrowed weights that training would fetch, or not find."""
+    """Yield a line for each source of pretrained weights that training would have to fetch, or would not find."""
     for backbone in dict.fromkeys(backbones):
         if on_hub(backbone):
             yield f"not found here: backbone {backbone}; training looks for it on the hub"
@@ -73,12 +73,12 @@ def missing_lines(backbones: Sequence[str]) -> Iterator[str]:
 
 
 def not_made_yet(model: str) -> bool:
-    """Whether a model's name is a path in a recipe where nothing is yet."""
+    """Whether a model's name is a path, as in recipes, where nothing exists yet."""
     return model.startswith(("exp/", "./", "../")) and not Path(model).exists()
 
 
 def tokenizer_for(config: TrainConfig) -> tuple[Tokenizer, str]:
-    """The tokenizer that the data name, or where it is not made yet one that is assumed, and a word on that."""
+    """The tokenizer named in ``data``, or an assumed one where it is not made yet, and a note on which it is."""
     folder = Path(config.data.tokenizer)
     if (folder / CONFIG).exists():
         return config.data.checked(load_tokenizer(folder)), f"of {folder}"
@@ -97,13 +97,13 @@ def part_lines(model: nn.Module) -> Iterator[str]:
 
 
 def head_lines(c: LipReaderConfig, model: LipReader, tokenizer: Tokenizer, assumed: str) -> Iterator[str]:
-    """What each head is taught, and how much its loss counts."""
+    """Yield a line for each head: its targets and the weight of its loss."""
     weights = weights_of(c)
     for name, head in model.heads.items():
-        own = tokenizer_of_head(c, name, tokenizer)
-        unit = unit_of(own)
-        entries = getattr(own, "vocab_size", 0)
-        note = assumed if own is tokenizer else "of its own"
+        head_tokenizer = tokenizer_of_head(c, name, tokenizer)
+        unit = unit_of(head_tokenizer)
+        entries = getattr(head_tokenizer, "vocab_size", 0)
+        note = assumed if head_tokenizer is tokenizer else "of its own"
         what = {TEXT: "tokens", "ipa": "IPA sounds"}.get(unit, f"{unit}s")
         if hasattr(head, "sizes"):
             yield f"  {name:<16} weight {weights[name]:g}, {' x '.join(map(str, head.sizes))} units of each frame"
@@ -116,18 +116,18 @@ def head_lines(c: LipReaderConfig, model: LipReader, tokenizer: Tokenizer, assum
 
 
 def counted(head: nn.Module) -> str:
-    """What a head's loss is a mean over."""
+    """The unit that a head's loss is a mean over."""
     return str(getattr(head, "counted", "clips"))
 
 
 def run_lines(data: Any, optim: OptimConfig, trainer: TrainerConfig) -> Iterator[str]:
-    """Lists, optimiser and length."""
-    more = ("unlabelled",) if getattr(data, "unlabelled", ()) else ()
-    yield "data: " + "; ".join(f"{name} {names(getattr(data, name))}" for name in ("train", *more, "dev", "tests"))
+    """Yield lines on data, optimiser and length of the run."""
+    extra = ("unlabelled",) if getattr(data, "unlabelled", ()) else ()
+    yield "data: " + "; ".join(f"{name} {names(getattr(data, name))}" for name in ("train", *extra, "dev", "tests"))
     length = f"{trainer.max_minutes:g} minutes" if trainer.max_minutes else f"{trainer.max_epochs} epochs"
     note = " (not made yet)" if not_made_yet(trainer.init_from) else ""
-    begun = f"; begins with {trainer.init_from}{note}" if trainer.init_from else ""
-    yield f"AdamW {optim.lr:g}, {optim.warmup_steps} steps of warm-up; {length}{begun}"
+    start = f"; begins with {trainer.init_from}{note}" if trainer.init_from else ""
+    yield f"AdamW {optim.lr:g}, {optim.warmup_steps} steps of warm-up; {length}{start}"
     clips = getattr(data, "clips", None)
     yield f"{clips} clips a batch" if clips else f"{data.frames_per_batch} frames a batch"
 
@@ -138,11 +138,11 @@ def names(paths: Sequence[str]) -> str:
 
 
 def parameters(module: nn.Module) -> int:
-    """Numbers that training may change."""
-    return sum(own.numel() for own in module.parameters())
+    """Number of parameters of a module."""
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def shown(lines: Callable[[Any], Iterator[str]], config: Any) -> int:
-    """Print all lines, or nothing where one of them is refused. Raises VsrError."""
+    """Print all lines, or none if the configuration is refused; returns the exit status. Raises VsrError."""
     print("\n".join(list(lines(config))))
     return 0

@@ -1,8 +1,8 @@
-"""Lightning's Fabric by itself.
+"""Imports Lightning's Fabric quickly, without the Trainer and torchmetrics.
 
-``import lightning`` brings the Trainer, and Fabric asks for the version of torchmetrics by importing it, which imports
-torchvision, transformers and scipy.signal. Nothing here uses them. So Fabric comes from ``lightning_fabric``, the
-same code of the same distribution, and torchmetrics is hidden meanwhile: half the seconds, for every process of a run.
+``import lightning`` loads the Trainer, and Fabric imports torchmetrics to look up its version, which imports
+torchvision, transformers and scipy.signal. Nothing here uses them. So Fabric comes from ``lightning_fabric``, the same
+code of the same distribution, and torchmetrics is hidden meanwhile: this halves the import time of every process.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = [
 
 @contextmanager
 def out_of_sight(name: str) -> Iterator[None]:
-    """Whatever asks for the module ``name`` is answered that it is not installed; one that is imported stays."""
+    """Makes the module ``name`` look as if it were not installed, unless it is already imported."""
     if name in sys.modules:
         yield
         return
-    sys.modules[name] = None  # type: ignore[assignment]  # Python's own sign for "there is none"
+    sys.modules[name] = None  # type: ignore[assignment]  # makes Python raise ModuleNotFoundError
     try:
         yield
     finally:

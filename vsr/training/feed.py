@@ -1,4 +1,4 @@
-"""What each rank takes of an epoch's batches: one a step, sharded so that no clip is left out or taken twice."""
+"""Batches of one rank in an epoch: one per step, dealt so that no clip is left out or taken twice."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Feed:
     """This rank's batches in the rest of an epoch, prepared ahead.
 
     Args:
-        fabric: gives rank and number of ranks, and the device.
+        fabric: gives rank, number of ranks and device.
         dataset: its ``batch(indices, epoch)`` makes a batch.
-        batches: of the whole epoch, lists of clips' numbers.
-        first: how many of them are done.
-        epoch: its number.
-        workers: processes that prepare batches; 0: this one does.
+        batches: of the whole epoch, as lists of clip indices.
+        first: number of batches that are done.
+        epoch: number of the epoch.
+        workers: processes that prepare batches; with 0 this process does.
     """
 
     def __init__(self, fabric: Fabric, dataset, batches: Sequence[list[int]], first: int, epoch: int, workers: int):
@@ -33,9 +33,9 @@ class Feed:
         self._coming = iter(planned_batches(dataset, [indices for _, indices in self.steps], epoch, workers))
 
     def take(self, counts: bool):
-        """The batch of the next step, on this rank's device; one that ``counts`` for nothing has no share in a mean.
+        """The batch of the next step, on this rank's device; without ``counts`` it has no share in the losses.
 
-        With several ranks all of them call it. Raises VsrError, what a clip is refused for.
+        With several ranks all of them call it. Raises the VsrError of a clip that cannot be read.
         """
         batch = next(self._coming)
         if isinstance(batch, VsrError):
@@ -43,7 +43,7 @@ class Feed:
         batch = batch.to(self.fabric.device)
         if self.fabric.world_size > 1:
             counted = batch.counts()
-            own = torch.stack(list(counted.values())) * counts
-            shares = own / self.fabric.all_reduce(own.clone(), reduce_op="mean").clamp(min=1e-9)
+            sizes = torch.stack(list(counted.values())) * counts
+            shares = sizes / self.fabric.all_reduce(sizes.clone(), reduce_op="mean").clamp(min=1e-9)
             batch.shares = dict(zip(counted, shares, strict=True))
         return batch

@@ -1,4 +1,4 @@
-"""Steps without a finite gradient: they change nothing, they are counted, and a run that has no others is stopped."""
+"""Steps without a finite gradient: they are skipped and counted, and a run that has no other steps is stopped."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 
-PATIENCE = 50  # such steps one after another, or all batches of an epoch where it has fewer
+PATIENCE = 50  # skipped steps in a row that stop a run, or all batches of an epoch if it has fewer
 
 
 class Finite:
-    """Counts what a run has skipped."""
+    """Counts the skipped steps of a run."""
 
     def __init__(self):
         self.skipped = 0  # since the last `take`
         self.in_a_row = 0
 
     def note(self, finite: bool) -> None:
-        """A step is over."""
+        """Count a step, skipped if its gradient is not ``finite``."""
         self.in_a_row = 0 if finite else self.in_a_row + 1
         self.skipped += not finite
 
     def take(self) -> int:
-        """How many steps were skipped since the last call."""
-        found, self.skipped = self.skipped, 0
-        return found
+        """The number of steps skipped since the last call."""
+        count, self.skipped = self.skipped, 0
+        return count
 
     def lost(self, batches: int) -> bool:
-        """Whether there is nothing more to hope for, in an epoch of so many steps."""
+        """Whether too many steps in a row were skipped, in an epoch of ``batches`` batches."""
         return self.in_a_row >= min(PATIENCE, max(2, batches))
 
     def error(self, step: int, folder: Path) -> VsrError:
-        """The line that ends the run."""
+        """The error that ends the run."""
         why = f"the training is lost: {self.in_a_row} steps up to step {step} had no finite gradient"
         return VsrError("not_finite", f"{why}. Begin {folder} again with a lower optim.lr or more optim.warmup_steps")

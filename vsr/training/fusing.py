@@ -1,4 +1,4 @@
-"""Two trained readers become one: no step of training is needed, since they meet in the search."""
+"""Fuse two trained readers into one model, without training, since they are combined in the search."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def fuse_models(
     pixels: str | Path, tracks: str | Path, out: str | Path,
     weights: tuple[float, float] = (1.0, 1.0), entropies: tuple[float, float] = (0.0, 1.0), widest_turn: float = 0.0,
 ) -> Path:  # fmt: skip
-    """Write the model that reads both; returns its folder. Its confidence must be fitted; that of what is read without
-    the tracks having a say is the reader of pixels' own.
+    """Write the fused model of a reader of pixels and a reader of tracks; returns its folder.
 
-    ``weights``, ``entropies`` (of the pixels' CTC) and ``widest_turn`` are those of `vsr.models.fusion.FusedConfig`.
-    Name and window are those of the reader of pixels. Raises VsrError bad_model where the two do not fit together.
+    Its confidence must be fitted; clips read without weight of the tracks keep the calibration of the reader of pixels,
+    whose window the model also has. ``weights``, ``entropies`` (of the pixels' CTC) and ``widest_turn`` are those of
+    `vsr.models.fusion.FusedConfig`. Raises VsrError bad_model where the two do not fit together.
     """
     first, second = load_model(pixels), load_model(tracks)
     for loaded in (first, second):
@@ -38,16 +38,16 @@ def fuse_models(
     model = FusedReader(config)
     model.pixels.load_state_dict(first.model.state_dict())
     model.tracks.load_state_dict(second.model.state_dict())
-    made = {name: _made(own.config) for name, own in (("pixels", first), ("tracks", second))}
-    extra = {"kind": FUSED_READER, "name": Path(out).resolve().parent.name, "fused": made}
+    parts = {name: _made(loaded.config) for name, loaded in (("pixels", first), ("tracks", second))}
+    extra = {"kind": FUSED_READER, "name": Path(out).resolve().parent.name, "fused": parts}
     extra |= {"window": first.config["window"]} if "window" in first.config else {}
-    own = {key: first.config[key] for key in ("confidence", "domain") if key in first.config}
-    extra |= {KNOWN: own} if own else {}
+    pixel_fit = {key: first.config[key] for key in ("confidence", "domain") if key in first.config}
+    extra |= {KNOWN: pixel_fit} if pixel_fit else {}
     return save_model(out, model, first.tokenizer, extra, half=True)
 
 
 def check_place(out: str | Path, *read: str | Path) -> None:
-    """Refuse to put the joined model in the place of one that is read or is no joined one. Raises VsrError."""
+    """Refuse to overwrite a model that is read, or one that is not fused. Raises VsrError bad_config, exists."""
     out = Path(out)
     if any(same_file(out, model) for model in read):
         raise VsrError("bad_config", f"{out} is what is read: choose another --out")
@@ -56,5 +56,5 @@ def check_place(out: str | Path, *read: str | Path) -> None:
 
 
 def _made(config: dict) -> dict:
-    """How a model came about: what its training reached, and what of it was averaged."""
+    """The record of a model: its name, its training, and what was averaged in it."""
     return {key: config[key] for key in ("name", "training", "averaged") if key in config}

@@ -1,4 +1,4 @@
-"""Training a reader of tracks of mouth points: the run of a lip reader, on another kind of clips."""
+"""Train a reader of mouth-point tracks: the run of a lip reader with tracks in place of crops."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from vsr.training.lipreader import LipReaderRun
 
 
 class LandmarkRun(LipReaderRun):
-    """`LipReaderRun` of a model with the front end "landmarks"; every clip of the lists has a track.
+    """`LipReaderRun` for a model with the front end "landmarks"; every clip of the lists has a track.
 
-    Silence for tracks that have none comes from the training list, for the dev list, too.
+    Tracks without silence, also those of the dev list, get silence from the training list.
     """
 
     train: TrackDataset

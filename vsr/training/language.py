@@ -1,4 +1,4 @@
-"""Training a language model: lines of text -> next-token loss; the dev text's perplexity; a model folder."""
+"""Train a language model on lines of text, with perplexity on the dev text, and export a model folder."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from vsr.training.model_settings import built, model_settings
 class TextDataConfig:
     """Files of text, tokenizer folder, and batches.
 
-    A file is UTF-8 text with one sentence a line, or a manifest (``.jsonl``), whose transcripts are read. The
-    sentences of ``tests`` are left out of the training text, and so are those of more than ``max_tokens``.
+    A file is UTF-8 text with one sentence per line, or a manifest (``.jsonl``), whose transcripts are read. Sentences
+    of ``tests`` and sentences of more than ``max_tokens`` are left out of the training text.
     """
 
     train: tuple[str, ...]
@@ -51,12 +51,12 @@ class TextDataConfig:
 
 @dataclass(frozen=True)
 class LanguageTrainConfig(RunConfig):
-    """Of a language model."""
+    """Configuration of a language model."""
 
     data: TextDataConfig
 
     def model_config(self, vocab_size: int) -> LanguageModelConfig:
-        """The model's numbers with the tokenizer's size filled in. Raises VsrError."""
+        """The model's settings with the vocabulary size filled in. Raises VsrError."""
         return model_settings(LanguageModelConfig, self.model, vocab_size=vocab_size)
 
 
@@ -67,7 +67,7 @@ class TextBatch(Counted):
     tokens: Tensor
 
     def counts(self) -> dict[str, Tensor]:
-        """Tokens with their ends, which the loss is a mean over."""
+        """Number of tokens including end tokens, which the loss is a mean over."""
         return {TOKENS: ((self.tokens != IGNORE).sum() + len(self.tokens)).float()}
 
 
@@ -76,19 +76,19 @@ class TextDataset:
 
     def __init__(self, sentences: Sequence[str], tokenizer: Tokenizer, max_tokens: int):
         encoded = [torch.tensor(tokenizer.encode(sentence), dtype=torch.int32) for sentence in sentences]
-        self.sentences = [own for own in encoded if 1 <= len(own) <= max_tokens]
+        self.sentences = [tokens for tokens in encoded if 1 <= len(tokens) <= max_tokens]
         self.left_out = len(encoded) - len(self.sentences)
         if not self.sentences:
             raise VsrError("bad_config", f"no sentence of 1 to {max_tokens} tokens in the text")
 
     def sampler(self, budget: int, seed: int = 0, shuffle: bool = True) -> FrameBudgetSampler:
-        """Batches of at most ``budget`` tokens with padding; a sentence's end is one of its tokens."""
-        return FrameBudgetSampler([len(own) + 1 for own in self.sentences], budget, seed, shuffle)
+        """Batches of at most ``budget`` tokens, counting padding and end tokens."""
+        return FrameBudgetSampler([len(tokens) + 1 for tokens in self.sentences], budget, seed, shuffle)
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> TextBatch:
         """The padded batch of several sentences; the same in every epoch."""
-        own = [self.sentences[i].long() for i in indices]
-        return TextBatch(pad_sequence(own, batch_first=True, padding_value=IGNORE))
+        sequences = [self.sentences[i].long() for i in indices]
+        return TextBatch(pad_sequence(sequences, batch_first=True, padding_value=IGNORE))
 
 
 class LanguageRun(Run):
@@ -100,13 +100,13 @@ class LanguageRun(Run):
     def _open_data(self) -> None:
         data = self.config.data
         self.tokenizer = load_tokenizer(data.tokenizer)
-        texts, held = read_texts(data.train), set(map(lower, read_texts(data.tests)))
-        train = [text for text in texts if lower(text) not in held]
+        texts, test_texts = read_texts(data.train), set(map(lower, read_texts(data.tests)))
+        train = [text for text in texts if lower(text) not in test_texts]
         self.train = TextDataset(train, self.tokenizer, data.max_tokens)
         self.dev = TextDataset(read_texts(data.dev), self.tokenizer, data.max_tokens)
         self.sampler = self.train.sampler(data.tokens_per_batch, self.config.seed)
-        known, odd = len(texts) - len(train), self.train.left_out
-        self.say(f"{len(self.train.sentences)} sentences; left out: {known} of the tests, {odd} empty or long")
+        of_tests, unusable = len(texts) - len(train), self.train.left_out
+        self.say(f"{len(self.train.sentences)} sentences; left out: {of_tests} of the tests, {unusable} empty or long")
 
     def _build_model(self) -> LanguageModel:
         if self.config.trainer.init_from:
@@ -115,14 +115,14 @@ class LanguageRun(Run):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Perplexity a token, ends included, of the averaged weights on the dev text."""
+        """Perplexity per token, end tokens included, of the averaged weights on the dev text."""
         model: LanguageModel = self.average.model
         total, count = 0.0, 0
         for indices in self.dev.sampler(self.config.data.tokens_per_batch, shuffle=False).batches():
             batch = self.dev.batch(indices).to(self.fabric.device)
             total += float(model.token_losses(batch.tokens).cpu().double().sum())
             count += int((batch.tokens != IGNORE).sum()) + len(batch.tokens)
-        return {"dev_perplexity": float(np.exp(np.float64(total / count)))}  # inf where a lost model is sure of nothing
+        return {"dev_perplexity": float(np.exp(np.float64(total / count)))}  # inf for a model that has diverged
 
     def export(self, folder: Path) -> Path:
         """Write the averaged weights as a model folder (by rank 0 alone)."""

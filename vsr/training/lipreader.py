@@ -1,4 +1,4 @@
-"""Training a lip reader: crops and tokens -> hybrid loss; the dev list's word error rate; a model folder."""
+"""Train a lip reader on crops and tokens, with word error rate on the dev list, and export a model folder."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LipReaderRun(Run):
     """`vsr.training.loop.Run` with a `vsr.training.config.TrainConfig`."""
 
     train: CropDataset
-    hears = False  # whether its model reads sound
+    hears = False  # whether the model reads sound
 
     def _open_data(self) -> None:
         data = self.config.data
@@ -68,12 +68,12 @@ class LipReaderRun(Run):
         )
         alone = not (config.ctc_weight or config.decoder_layers or config.alignment_weight or config.classes)
         self.dev = CropDataset(dev, self.tokenizer, None, heads=heads if alone else None)
-        # Played slower, a clip is longer than its crop: the budget counts that.
+        # Speed augmentation can lengthen a clip: the budget counts the longest case.
         longest = [math.ceil(clip.num_frames / (1 - data.augmentation.speed)) for clip in train]
         self.sampler = FrameBudgetSampler(longest, data.frames_per_batch, self.config.seed)
 
     def _unlabelled(self, train: list[Clip], dev: list[Clip], tests: list[Clip]) -> list[Clip]:
-        """The clips of ``data.unlabelled``, whose texts are not read; says how many there are."""
+        """The clips of ``data.unlabelled``, whose texts are not read; prints their number."""
         if not self.config.data.unlabelled:
             return []
         clips = unlabelled_clips(self.config, train, dev, tests)
@@ -81,36 +81,38 @@ class LipReaderRun(Run):
         return self._short_enough(clips)
 
     def _short_enough(self, clips: list[Clip]) -> list[Clip]:
-        """The clips of at most ``data.max_frames``; says how many others there were."""
+        """The clips of at most ``data.max_frames``; prints their number if longer ones are left out."""
         limit = self.config.data.max_frames
-        kept = [clip for clip in clips if not limit or clip.num_frames <= limit]
-        if not kept:
+        short = [clip for clip in clips if not limit or clip.num_frames <= limit]
+        if not short:
             raise VsrError("bad_config", f"data.max_frames: not one training clip has at most {limit} frames")
-        if len(kept) < len(clips):
-            hours = sum(clip.num_frames for clip in kept) / FPS / 3600
-            self.say(f"{len(kept)} of {len(clips)} clips have at most {limit} frames: {hours:.1f} h")
-        return kept
+        if len(short) < len(clips):
+            hours = sum(clip.num_frames for clip in short) / FPS / 3600
+            self.say(f"{len(short)} of {len(clips)} clips have at most {limit} frames: {hours:.1f} h")
+        return short
 
     def _with_tokens(self, name: str, clips: list[Clip]) -> list[Clip]:
         ctc = self.config.model_config(self.tokenizer.vocab_size).ctc_weight > 0
         return with_tokens(name, clips, self.tokenizer, ctc, self.say)
 
     def _check_words(self, *lists: tuple[str, list[Clip]]) -> None:
-        """Every clip says one word of the tokenizer. Raises VsrError bad_manifest."""
+        """Check that every clip says one word of the tokenizer's list. Raises VsrError bad_manifest."""
         for name, clips in lists:
-            odd = [clip for clip in clips if len(ids := self.tokenizer.encode(clip.text)) != 1 or ids == [UNK]]
-            if odd:
-                what = f"{len(odd)} {name} clips do not say one word of the tokenizer's list, such as {odd[0].id}"
-                raise VsrError("bad_manifest", f"{what}: '{odd[0].text}'")
+            invalid = [clip for clip in clips if len(ids := self.tokenizer.encode(clip.text)) != 1 or ids == [UNK]]
+            if invalid:
+                what = (
+                    f"{len(invalid)} {name} clips do not say one word of the tokenizer's list, such as {invalid[0].id}"
+                )
+                raise VsrError("bad_manifest", f"{what}: '{invalid[0].text}'")
 
     def _stepped(self) -> Step:
         try:
-            c = self.config
-            objective = objective_of(self.model.config, c.objective, c.objective_settings, self.tokenizer)
+            config = self.config
+            objective = objective_of(self.model.config, config.objective, config.objective_settings, self.tokenizer)
         except ValueError as error:
             raise VsrError("bad_config", str(error)) from error
-        if taught := getattr(objective, "with_teacher", None):
-            objective = taught(self.average.model)
+        if with_teacher := getattr(objective, "with_teacher", None):
+            objective = with_teacher(self.average.model)
         return Step(self.model, objective)
 
     def _build_model(self) -> LipReader:
@@ -118,17 +120,17 @@ class LipReaderRun(Run):
         if path := self.config.trainer.frontend_weights:
             self.say(load_video_weights(model.frontend, path, lambda file: weights_of(read_checkpoint(file), file)))
         fills = fill_memories(model), fill_bridge(model, model.config), fill_lips(model, model.config), borrow(model)
-        for filled in fills:
-            if filled:
-                self.say(filled)
-        if where := self.config.trainer.init_from:
-            source, tokenizer = fitting_reader(load_model(where), model)
-            self.say(f"init_from {where}: {copy_weights(source, model, tokenizer, self.tokenizer)}")
+        for notice in fills:
+            if notice:
+                self.say(notice)
+        if start := self.config.trainer.init_from:
+            source, tokenizer = fitting_reader(load_model(start), model)
+            self.say(f"init_from {start}: {copy_weights(source, model, tokenizer, self.tokenizer)}")
         return model
 
     def _open_model(self, model: nn.Module) -> None:
-        if fitted := fit_centroids(model, self.train, self.config.seed):
-            self.say(fitted)
+        if notice := fit_centroids(model, self.train, self.config.seed):
+            self.say(notice)
         super()._open_model(model)
 
     def _epoch(self) -> dict[str, float]:
@@ -137,8 +139,8 @@ class LipReaderRun(Run):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Word error rate of the averaged weights on the dev list by the first head's own search (greedy where that is
-        CTC), of phonemes and visemes their own; of a reader of isolated words the share of clips that it reads."""
+        """Word error rate of the averaged weights on the dev list, by the search of the first head (greedy for CTC).
+        For phonemes and visemes it is their error rate, for isolated words the accuracy."""
         model: LipReader = self.average.model
         name, head = next(iter(model.heads.items()))
         tokenizer = tokenizer_of_head(model.config, name, self.tokenizer)
@@ -146,7 +148,7 @@ class LipReaderRun(Run):
         errors = words = 0
         for indices in sampler.batches()[self.fabric.global_rank :: self.fabric.world_size]:
             batch = self.dev.batch(indices).to(self.fabric.device)
-            if measured := getattr(head, "measured", None):  # units, which are no text
+            if measured := getattr(head, "measured", None):  # speech units, which are not text
                 wrong, count = measured(model.encode_batch(batch), batch.of(name))
                 errors, words = errors + wrong, words + count
                 continue
@@ -169,21 +171,22 @@ class LipReaderRun(Run):
         return save_model(folder, self.average.model, self.tokenizer, extra, half=True)
 
     def _window(self) -> float:
-        """Seconds of the clips that the model reads best: as long as most that it was trained on."""
+        """Preferred length of clips in seconds: the 0.9 quantile of the training clips, limited to 2 ... 16 s."""
         frames = np.quantile([clip.num_frames for clip in self.train.clips], 0.9)
         return float(np.clip(round(frames / FPS), 2, 16))
 
 
 def errors_of(tokenizer: Tokenizer, text: str, tokens: Sequence[int]) -> tuple[int, int]:
-    """(errors, units of the text) of what was read: words, or the tokenizer's phonemes or visemes."""
+    """(errors, number of reference units) of a hypothesis, in words, or in the phonemes or visemes of the tokenizer."""
     if isinstance(tokenizer, UnitTokenizer):
-        found = token_edits(tokenizer, text, tokens)
-        return found.errors, found.units
+        edits = token_edits(tokenizer, text, tokens)
+        return edits.errors, edits.units
     return word_errors(lower(text), lower(tokenizer.decode(tokens)))
 
 
 def fitting_reader(loaded: LoadedModel, target: LipReader) -> tuple[nn.Module, Tokenizer]:
-    """Of a fused reader the part that a reader of pixels or of tracks can begin from, of others all; its tokenizer."""
+    """The model to initialise ``target`` from, with its tokenizer: of a fused reader the matching part (pixels or
+    tracks), else the whole model."""
     if not isinstance(loaded.model, FusedReader):
         return loaded.model, loaded.tokenizer
     if target.config.frontend == "landmarks":

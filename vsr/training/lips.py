@@ -1,4 +1,4 @@
-"""The weights of a reader of lips, put into a front end that has one inside."""
+"""Load a lip reader into a front end that contains one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from vsr.modelstore.folder import load_model, pixel_reader
 
 
 def fill_lips(model: nn.Module, config: LipReaderConfig) -> str:
-    """Put the front end and the encoder of a reader into `LipsAndWhisper`, where the settings name its folder; returns
-    a sentence, "" where there is nothing to do. Raises VsrError bad_config for a reader of other sizes."""
+    """Load front end and encoder of a lip reader into `LipsAndWhisper`, if the settings name its folder; returns a
+    sentence for the user, "" where there is nothing to do. Raises VsrError bad_config for a model of other sizes."""
     part = frontend_of(config)
     if not isinstance(part, LipsAndWhisperSettings) or not part.weights:
         return ""

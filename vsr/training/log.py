@@ -1,7 +1,7 @@
-"""What each step of a training run did: a line in log/steps.tsv, and points in TensorBoard once its epoch is over.
+"""Log of the steps of a training run: a line in log/steps.tsv, and points in TensorBoard at the end of the epoch.
 
-A run that goes on from a checkpoint does the steps after it again: their lines are dropped first, so that every step
-stands once.
+A run resumed from a checkpoint repeats the steps after it: their lines are dropped first, so that every step appears
+once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vsr.core.files import append_line, atomic_write, write_lines
 
 STEPS_FILE = "log/steps.tsv"
 FIXED = ("step", "epoch", "lr", "grad_norm")
-POINTS = ("lr", "grad_norm")  # and what is counted a second; losses stand in TensorBoard by epoch
+POINTS = ("lr", "grad_norm")  # and the rate; TensorBoard has losses by epoch
 
 
 class StepLog:
@@ -25,22 +25,22 @@ class StepLog:
 
     Args:
         folder: of the run.
-        step: how many are done: the lines of later ones are dropped.
-        epoch: the one that is running, from 1: its steps are not in TensorBoard yet.
-        counted: what batches are measured in, such as frames.
+        step: number of steps done; lines of later steps are dropped.
+        epoch: the running epoch, from 1, whose steps are not in TensorBoard yet.
+        counted: unit of the batch size, such as frames.
     """
 
     def __init__(self, folder: str | Path, step: int, epoch: int, counted: str):
         self.path, self.rate = Path(folder) / STEPS_FILE, f"{counted}_per_s"
         self.names, rows = read_steps(self.path)
-        kept = [row for row in rows if int(row[0]) <= step]
-        if self.path.is_file():  # also where a kill cut its last line short
-            write_lines(self.path, ["\t".join(row) for row in (self.names, *kept) if row])
-        self.waiting = [dict(zip(self.names, row, strict=False)) for row in kept if int(row[1]) == epoch]
+        past = [row for row in rows if int(row[0]) <= step]
+        if self.path.is_file():  # also drops a last line that a kill cut short
+            write_lines(self.path, ["\t".join(row) for row in (self.names, *past) if row])
+        self.waiting = [dict(zip(self.names, row, strict=False)) for row in past if int(row[1]) == epoch]
         self.at = time.monotonic()
 
     def add(self, step: int, epoch: int, lr: float, norm: float, counted: int, losses: Mapping[str, float]) -> None:
-        """A step is over: ``lr`` and the norm of its gradient before clipping, how many frames it took, its losses.
+        """Log a step: learning rate, gradient norm before clipping, size of its batches in ``counted`` units, losses.
 
         Raises VsrError not_writable, no_space.
         """
@@ -51,26 +51,25 @@ class StepLog:
         self._write({name: str(value) for name, value in row.items()})
 
     def _write(self, row: dict[str, str]) -> None:
-        if not set(row) <= set(self.names):  # losses may join later, as a discriminator's do
+        if not set(row) <= set(self.names):  # losses may be added later, such as a discriminator's
             self._rename([*self.names, *(name for name in row if name not in self.names)])
         append_line(self.path, "\t".join(row.get(name, "") for name in self.names))
         self.waiting.append(row)
 
     def _rename(self, names: list[str]) -> None:
-        """Write the file with further columns."""
+        """Rewrite the file with further columns."""
         rows = read_steps(self.path)[1]
         self.names = names
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         write_lines(self.path, ["\t".join(names), *("\t".join(row) for row in rows)])
 
     def points(self) -> list[tuple[str, float, int]]:
-        """(name, value, step) since the last call, for TensorBoard."""
+        """Points (name, value, step) since the last call, for TensorBoard."""
         waiting, self.waiting = self.waiting, []
         names = (*POINTS, self.rate)
         return [(name, float(row[name]), int(row["step"])) for row in waiting for name in names if row.get(name)]
 
     def pause_over(self) -> None:
-        """Validation and saving are no part of the next step's time."""
+        """Restart the clock, so that validation and saving do not count as time of the next step."""
         self.at = time.monotonic()
 
 
@@ -85,8 +84,8 @@ def read_steps(path: str | Path) -> tuple[list[str], list[list[str]]]:
 
 
 def add_points(folder: Path, points: Sequence[tuple[str, float, int]]) -> None:
-    """Figures of an epoch and of its steps, (name, value, epoch or step), as a file of TensorBoard's, whole or not at
-    all. Raises VsrError not_writable, no_space: its own writer has a thread, whose errors are lost."""
+    """Write points (name, value, epoch or step) as a TensorBoard file, atomically, as the errors of TensorBoard's own
+    threaded writer are lost. Raises VsrError not_writable, no_space."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.summary.writer.record_writer import RecordWriter
     from torch.utils.tensorboard.summary import scalar

@@ -1,9 +1,9 @@
 """The training loop: batches -> loss -> AdamW, with averaged weights, validation and exact resume.
 
-Runs on a CPU, one GPU or many machines through Lightning Fabric. What is trained on what is said by a subclass.
+Runs on a CPU, one GPU or many machines through Lightning Fabric. A subclass defines the model and the data.
 
-A step takes one batch of the sampler for each rank. Their order depends on the seed alone, a step's random numbers on
-seed, step and rank: nothing has to be carried over to a run that goes on, be it with another number of ranks.
+A step takes one batch of the sampler for each rank. The order of batches depends only on the seed, and the random
+numbers of a step only on seed, step and rank: a resumed run needs no random state, even with another number of ranks.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from vsr.training.state import LAST, Average, Progress, load_state, save_state
 
 
 class Batches(Protocol):
-    """What is trained on."""
+    """The training data: batches by the indices of their items."""
 
     def batch(self, indices: list[int], epoch: int) -> Any: ...
 
@@ -43,19 +43,19 @@ class Batches(Protocol):
 class Run:
     """One training run in one folder; a subclass opens the data, builds the model, validates and exports.
 
-    A batch is what ``self.train.batch(indices, epoch)`` gives, and the model's ``loss(batch)`` is a dictionary with
-    "loss" and what else is to be reported.
+    A batch is the result of ``self.train.batch(indices, epoch)``, and the model's ``loss(batch)`` is a dictionary with
+    "loss" and further figures to report.
 
     Args:
-        config: what to train on what, with the parts ``optim``, ``trainer`` and ``seed``.
+        config: configuration of data and model, with the parts ``optim``, ``trainer`` and ``seed``.
         folder: receives config.yaml, last.pt, log/steps.tsv, epochs/, tensorboard/ and at the end model/.
-        resume: go on from last.pt, with what the run was begun with (`vsr.training.continued`).
+        resume: continue from last.pt, with the configuration that the run started with (`vsr.training.continued`).
     """
 
     train: Batches
     sampler: FrameBudgetSampler
     entries: tuple[str, ...] = ("loss",)  # methods of the model, besides forward, that a step calls
-    counted = "frames"  # what the sampler's lengths are
+    counted = "frames"  # unit of the sampler's lengths
 
     def __init__(self, config, folder: str | Path, resume: bool = False):
         self.config, self.folder = config, Path(folder)
@@ -67,7 +67,7 @@ class Run:
         with agreed(self.fabric):
             if not resume and (self.folder / LAST).exists():
                 raise VsrError("bad_config", f"{folder} holds a run already: add --resume, or choose another --out")
-            torch.manual_seed(config.seed)  # the same first weights on all ranks
+            torch.manual_seed(config.seed)  # the same initial weights on all ranks
             self._open_data()
             model = self._build_model()
             freeze(model, trainer.freeze)
@@ -79,16 +79,16 @@ class Run:
         raise NotImplementedError
 
     def _build_model(self) -> nn.Module:
-        """The model to be trained, with its first weights."""
+        """The model to be trained, with its initial weights."""
         raise NotImplementedError
 
     def _stepped(self) -> nn.Module:
-        """The part of the model that Fabric wraps: what a step calls, and whose gradients the ranks share."""
+        """The module that Fabric wraps: a step calls it, and the ranks share its gradients."""
         return self.model
 
     def losses(self, batch) -> dict[str, torch.Tensor]:
-        """What one step reports; "loss" is what the step descends."""
-        with self.fabric.autocast():  # on a single device Fabric casts for forward alone
+        """Figures of one step on ``batch``; "loss" is the one that is minimised."""
+        with self.fabric.autocast():  # on a single device Fabric casts only for forward
             return self.wrapped.loss(batch)
 
     def validate(self) -> dict[str, float]:
@@ -100,7 +100,7 @@ class Run:
         raise NotImplementedError
 
     def say(self, text: str) -> None:
-        """A line on the screen, by rank 0 alone (Fabric's own is once a machine)."""
+        """Print a line, on rank 0 alone (Fabric's own print does it once per machine)."""
         if self.fabric.is_global_zero:
             print(text, flush=True)
 
@@ -115,7 +115,7 @@ class Run:
             self.wrapped.mark_forward_method(name)
 
     def _begin(self, resume: bool) -> None:
-        """What is known of an earlier run, the log and the clock."""
+        """Load the state of the run to resume, and start the log and the clock."""
         with agreed(self.fabric):
             if resume:
                 self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
@@ -134,10 +134,10 @@ class Run:
             if self.progress.batch == 0:
                 self._report(losses)
         self._save()
-        if self.log and (points := self.log.points()):  # of an epoch that the clock cut short
+        if self.log and (points := self.log.points()):  # of an epoch that max_minutes cut short
             add_points(self.folder / "tensorboard", points)
         folder = self.export(self.folder / "model")
-        self.fabric.barrier()  # nobody leaves while rank 0 writes
+        self.fabric.barrier()  # no rank exits while rank 0 writes
         return folder
 
     def share(self) -> float:
@@ -145,8 +145,8 @@ class Run:
         trainer = self.config.trainer
         if trainer.max_minutes:
             return min(1.0, self.progress.seconds / 60 / trainer.max_minutes)
-        done = self.progress.epoch + self.progress.batch / max(1, len(self.sampler.batches(self.progress.epoch)))
-        return min(1.0, done / trainer.max_epochs)
+        epochs = self.progress.epoch + self.progress.batch / max(1, len(self.sampler.batches(self.progress.epoch)))
+        return min(1.0, epochs / trainer.max_epochs)
 
     def finished(self) -> bool:
         """Whether the schedule is over."""
@@ -159,12 +159,12 @@ class Run:
         trainer, epoch = self.config.trainer, self.progress.epoch
         batches = self.sampler.batches(epoch)
         self.feed = Feed(self.fabric, self.train, batches, self.progress.batch, epoch, trainer.workers)
-        for done, indices in self.feed.steps:
+        for batches_done, indices in self.feed.steps:
             losses = self._step(indices)
-            self._log_step(batches[self.progress.batch : done], losses)
+            self._log_step(batches[self.progress.batch : batches_done], losses)
             for name, value in losses.items() if not self.finite.in_a_row else ():
                 sums[name] = sums.get(name, 0.0) + value
-            self.progress.batch = done
+            self.progress.batch = batches_done
             if self.finite.lost(len(batches)):
                 with agreed(self.fabric):
                     raise self.finite.error(self.progress.step, self.folder)
@@ -176,7 +176,7 @@ class Run:
         return {name: value / max(1, counted) for name, value in sums.items()}
 
     def _epoch_over(self) -> int:
-        """The next epoch comes; returns how many steps of this one were skipped."""
+        """Advance to the next epoch; returns the number of skipped steps in the one that ended."""
         self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
         skipped = self.finite.take()
         self.progress.skipped += skipped
@@ -186,7 +186,7 @@ class Run:
         return skipped
 
     def _step(self, indices: list[int]) -> dict[str, float]:
-        """One optimiser step; returns its losses, means over all ranks."""
+        """One optimiser step; returns its losses as means over all ranks."""
         optim = self.config.optim
         torch.manual_seed(step_seed(self.config.seed, self.progress.step, self.fabric.global_rank))
         batch = self.feed.take(counts=bool(indices))
@@ -197,25 +197,25 @@ class Run:
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
         self.norm = float(whole(norm))
         self.finite.note(math.isfinite(self.norm))
-        # One bad batch must not spoil weights and average; in fp16 the scaler sees to that, and lowers the scale.
+        # One bad batch must not spoil weights and average; in fp16 the scaler skips the step and lowers the scale.
         if not self.finite.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
             self.optimiser.step()
         self.optimiser.zero_grad()
         self.progress.step += 1
         self.average.update(self.model, self.progress.step)
-        own = {name: float(value.detach()) for name, value in losses.items()}
-        self.progress.seconds, shared = shared_figures(self.fabric, time.monotonic() - self.started, own)
+        figures = {name: float(value.detach()) for name, value in losses.items()}
+        self.progress.seconds, shared = shared_figures(self.fabric, time.monotonic() - self.started, figures)
         return shared
 
     def _log_step(self, batches: list[list[int]], losses: dict[str, float]) -> None:
-        """What the last step, of these batches on all ranks, did."""
+        """Log the last step, on these batches of all ranks."""
         if self.log:
             rate = self.optimiser.param_groups[0]["lr"]
             counted = sum(int(self.sampler.lengths[indices].sum()) for indices in batches)
             self.log.add(self.progress.step, self.progress.epoch + 1, rate, self.norm, counted, losses)
 
     def _report(self, losses: dict[str, float]) -> None:
-        """One line on the screen and one point in TensorBoard for each epoch."""
+        """Validate after an epoch, print a line, add points to TensorBoard, and save."""
         self.average.gather()
         losses |= self.validate()
         text = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
@@ -236,7 +236,7 @@ class Run:
             self.log.pause_over()
 
     def reached(self) -> dict[str, float]:
-        """What a model's config says of its training."""
+        """The record of training in the config of the exported model."""
         minutes = round(self.progress.seconds / 60, 1)
         return {
             "steps": self.progress.step, "epochs": self.progress.epoch, "minutes": minutes, "seed": self.config.seed,
@@ -244,7 +244,7 @@ class Run:
 
 
 def train(kind: Callable[..., Run], config: type, path: str, settings: Sequence[str], out: str, resume: bool) -> int:
-    """What the training verbs do: a configuration file becomes a model folder, and rank 0 names it. Raises VsrError."""
+    """Run a training verb: train by a configuration file; rank 0 prints the model folder. Raises VsrError."""
     with told_once():
         loaded = load_config(path, settings, config)
     run = kind(loaded, out, resume)

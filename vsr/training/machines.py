@@ -1,6 +1,6 @@
-"""Where a run runs: one process, several on one machine, or many machines under torchrun or SLURM.
+"""Processes of a run: a single one, several on one machine, or many machines under torchrun or SLURM.
 
-Rank r of W processes; Fabric's plug-in for torchrun and our own for SLURM read the ranks and addresses.
+Ranks and addresses are read by Fabric's plug-in for torchrun and our own for SLURM.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 def open_fabric(trainer: TrainerConfig, entries: tuple[str, ...] = ()) -> Fabric:
-    """The processes of a run, not launched yet; ``entries`` are the model's methods that a step calls.
+    """The Fabric of a run, not launched yet; ``entries`` are the model's methods that a step calls.
 
-    Raises VsrError bad_config when the machine lacks what the configuration asks for.
+    Raises VsrError bad_config when the machine cannot provide what the configuration requires.
     """
     with told_once():
         devices, nodes = processes(trainer)
@@ -49,28 +49,30 @@ def open_fabric(trainer: TrainerConfig, entries: tuple[str, ...] = ()) -> Fabric
 
 
 def processes(trainer: TrainerConfig) -> tuple[int, int]:
-    """(processes a machine, machines): what torchrun or SLURM started, else what the configuration says.
+    """(processes per machine, machines), as started by torchrun or SLURM, else by the configuration.
 
-    Raises VsrError bad_config where the configuration says something else.
+    Raises VsrError bad_config where the configuration contradicts torchrun or SLURM.
     """
     started = _started()
     if started is None:
         return trainer.devices, trainer.num_nodes
-    name, *found = started
-    for key, own, given in zip(("devices", "num_nodes"), (trainer.devices, trainer.num_nodes), found, strict=True):
-        if own not in (1, given):
-            raise VsrError("bad_config", f"trainer.{key} is {own}, but {name} started the run with {given}")
-    return found[0], found[1]
+    name, *sizes = started
+    for key, configured, actual in zip(
+        ("devices", "num_nodes"), (trainer.devices, trainer.num_nodes), sizes, strict=True
+    ):
+        if configured not in (1, actual):
+            raise VsrError("bad_config", f"trainer.{key} is {configured}, but {name} started the run with {actual}")
+    return sizes[0], sizes[1]
 
 
 def _started() -> tuple[str, int, int] | None:
-    """Who started this process, with how many a machine on how many machines; None: nobody but the user."""
+    """The launcher of this process, processes per machine, and machines; None without a launcher."""
     env = os.environ
     if TorchElasticEnvironment.detect():
-        world, each = int(env["WORLD_SIZE"]), int(env.get("LOCAL_WORLD_SIZE", 1))
-        if world % each:
+        world, local = int(env["WORLD_SIZE"]), int(env.get("LOCAL_WORLD_SIZE", 1))
+        if world % local:
             raise VsrError("bad_config", f"torchrun started {world} processes, not the same number on every machine")
-        return "torchrun", each, world // each
+        return "torchrun", local, world // local
     if SlurmStep.detect():
         return "SLURM", *each_and_machines()
     if SlurmStep.forgotten():
@@ -80,14 +82,14 @@ def _started() -> tuple[str, int, int] | None:
 
 
 def environment() -> ClusterEnvironment:
-    """Who hands out the ranks: torchrun, SLURM, or Fabric itself, which starts the processes of one machine."""
+    """The environment that assigns ranks: torchrun, SLURM, or Fabric itself, which starts processes on one machine."""
     if TorchElasticEnvironment.detect():
         return TorchElasticEnvironment()
     return SlurmStep() if SlurmStep.detect() else LightningEnvironment()
 
 
 def precision(trainer: TrainerConfig) -> str:
-    """``auto`` is bf16 with fp32 weights on a GPU and fp32 on a CPU, where bf16 saves nothing."""
+    """Fabric's precision; "auto" is bf16 with fp32 weights on a GPU and fp32 on a CPU, where bf16 saves nothing."""
     import torch
 
     if trainer.precision != "auto":
@@ -96,7 +98,7 @@ def precision(trainer: TrainerConfig) -> str:
 
 
 def sharded(world: int, entries: tuple[str, ...]) -> ModelParallelStrategy:
-    """Weights, gradients and optimiser spread over all ranks (FSDP2; Zhao et al. 2023)."""
+    """Strategy that shards weights, gradients and optimiser over all ranks (FSDP2; Zhao et al. 2023)."""
     from vsr.training.sharding import shard
 
     def spread(model, mesh):
@@ -107,9 +109,9 @@ def sharded(world: int, entries: tuple[str, ...]) -> ModelParallelStrategy:
 
 @contextmanager
 def agreed(fabric: Fabric) -> Iterator[None]:
-    """What fails on one rank ends all of them, and one line reports it: rank 0's own, else that of the first rank.
+    """A VsrError on any rank ends all ranks; one line reports it, from rank 0 or else from the first rank that failed.
 
-    Nothing inside may wait for another rank.
+    Code inside must not wait for another rank.
     """
     import torch.distributed as dist
 
@@ -121,7 +123,7 @@ def agreed(fabric: Fabric) -> Iterator[None]:
         problem = problems[0] = error
     if fabric.world_size > 1:
         dist.all_gather_object(problems, problem)
-    failed = [(rank, own) for rank, own in enumerate(problems) if own is not None]
+    failed = [(rank, error) for rank, error in enumerate(problems) if error is not None]
     if not failed:
         return
     if not fabric.is_global_zero:
@@ -132,7 +134,7 @@ def agreed(fabric: Fabric) -> Iterator[None]:
 
 @contextmanager
 def told_once() -> Iterator[None]:
-    """A VsrError that every rank meets before the ranks know each other is reported by rank 0 alone."""
+    """A VsrError that every rank meets before the ranks are connected is reported by rank 0 alone."""
     try:
         yield
     except VsrError:
@@ -142,14 +144,14 @@ def told_once() -> Iterator[None]:
 
 
 def shared_figures(fabric: Fabric, seconds: float, figures: dict[str, float]) -> tuple[float, dict[str, float]]:
-    """Rank 0's seconds, so that all ranks end after the same step, and the means of the ranks' figures.
+    """Seconds of rank 0, so that all ranks end after the same step, and means of the figures over the ranks.
 
-    With several ranks all of them call it, with the same names.
+    All ranks call it, with the same names.
     """
     import torch
 
     if fabric.world_size == 1:
         return seconds, figures
-    own = torch.tensor([seconds * fabric.is_global_zero, *figures.values()], dtype=torch.float64)
-    first, *sums = fabric.all_reduce(own.to(fabric.device), reduce_op="sum").tolist()
-    return first, {name: each / fabric.world_size for name, each in zip(figures, sums, strict=True)}
+    values = torch.tensor([seconds * fabric.is_global_zero, *figures.values()], dtype=torch.float64)
+    first, *sums = fabric.all_reduce(values.to(fabric.device), reduce_op="sum").tolist()
+    return first, {name: total / fabric.world_size for name, total in zip(figures, sums, strict=True)}

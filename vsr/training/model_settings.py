@@ -13,22 +13,22 @@ from vsr.training.typed import build, unknown_key, with_kinds
 
 
 def filled_heads(model: dict[str, Any]) -> dict[str, Any]:
-    """A model's settings with what its further heads read from files (`vsr.models.heads.HeadSettings.filled`)."""
+    """A model's settings, completed by what its heads read from files (`vsr.models.heads.HeadSettings.filled`)."""
     heads = model.get("further_heads")
     if not isinstance(heads, dict):
         return model
-    return model | {"further_heads": {name: _filled(own) for name, own in heads.items()}}
+    return model | {"further_heads": {name: _filled(settings) for name, settings in heads.items()}}
 
 
-def _filled(given: Any) -> Any:
-    kind = given.get("kind") if isinstance(given, dict) else None
+def _filled(settings: Any) -> Any:
+    kind = settings.get("kind") if isinstance(settings, dict) else None
     fill = getattr(HEADS[kind], "filled", dict) if isinstance(kind, str) and kind in HEADS else None
-    return given if fill is None else fill(given)
+    return settings if fill is None else fill(settings)
 
 
 def model_settings(kind: type, given: dict[str, Any], **filled: Any) -> Any:
-    """A model's numbers: those that YAML gives and those that only the data can give. Raises VsrError."""
-    known = {f.name for f in fields(kind)} - filled.keys()
+    """A ``kind`` from the settings ``given`` in YAML and those ``filled`` in from the data. Raises VsrError."""
+    known = {setting.name for setting in fields(kind)} - filled.keys()
     given = with_kinds(with_new_names(kind, given, "model."), known, "model.")
     for key in given:
         if key not in known:
@@ -41,7 +41,7 @@ def model_settings(kind: type, given: dict[str, Any], **filled: Any) -> Any:
 
 
 def built(kind: Callable[[Any], Any], config: Any) -> Any:
-    """A model of these numbers. Raises VsrError bad_config where they make none, or one larger than the memory."""
+    """The model of a config. Raises VsrError bad_config for an invalid config, or a model larger than the memory."""
     try:
         return kind(config)
     except (TypeError, ValueError, RuntimeError, AssertionError, ArithmeticError, MemoryError) as error:

@@ -1,4 +1,4 @@
-"""AdamW, and the learning rate over a schedule: a linear warm-up, then half a cosine down to nothing."""
+"""AdamW, and the learning rate schedule: linear warm-up, then half a cosine down to zero."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from vsr.training.config import OptimConfig
 
 
 def adamw(model: nn.Module, lr: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW over what is to be trained, in one fused kernel; biases and the like do not decay."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    decayed = [p for p in trained if p.dim() > 1]
-    plain = [p for p in trained if p.dim() <= 1]
+    """AdamW over the trained parameters, in a fused kernel; biases and other vectors have no weight decay."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    decayed = [parameter for parameter in trained if parameter.dim() > 1]
+    plain = [parameter for parameter in trained if parameter.dim() <= 1]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr, betas=(0.9, 0.98), fused=trained[0].device.type in ("cpu", "cuda"))
 
 
 def learning_rate(optim: OptimConfig, step: int, share: float) -> float:
-    """The rate of step number ``step`` (from 0) when the share 0 ... 1 of the schedule is over."""
+    """The learning rate at ``step`` (from 0), when ``share`` (0 ... 1) of the schedule is over."""
     warmup = min(1.0, (step + 1) / max(1, optim.warmup_steps))
     return optim.lr * warmup * 0.5 * (1 + math.cos(math.pi * share))

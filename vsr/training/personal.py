@@ -1,4 +1,4 @@
-"""A few clips of one face -> a model folder of its own, with the figure of what it gained."""
+"""A few clips of a person -> a model folder adapted to that person, with the measured gain."""
 
 from __future__ import annotations
 
@@ -25,16 +25,15 @@ Say = Callable[[str], None]
 def adapt_to(
     loaded: LoadedModel, clips: Sequence[Clip], further: Untranscribed, settings: Adapting, folds: int, say: Say
 ) -> tuple[LoadedModel, Gain | None]:  # fmt: skip
-    """The model adapted to all clips, and what each of ``clips``, which have a text, gained from all others.
+    """The model adapted to all clips, and the gain on ``clips``, which have a text, by cross-validation.
 
-    There is no gain (None) where they are too few, or without folds. Raises VsrError as
-    `vsr.training.self_training.self_trained`.
+    The gain is None for too few clips, or without folds. Raises VsrError as `vsr.training.self_training.self_trained`.
     """
-    seen: set[str] = set()
+    printed: set[str] = set()
 
     def once(text: str) -> None:
-        if text not in seen:
-            seen.add(text)
+        if text not in printed:
+            printed.add(text)
             say(text)
 
     def adapt(model: LoadedModel, some: Sequence[Clip], label: str) -> LoadedModel:
@@ -46,14 +45,14 @@ def adapt_to(
 
         return self_trained(model, some, further, settings, go_on, once)
 
-    measured = folds > 1 and len(clips) >= FEWEST
-    gain = left_out(loaded, clips, folds, settings.seed, adapt) if measured else None
-    rounds = min(folds, len(clips)) + 1 if measured else 1
+    measures = folds > 1 and len(clips) >= FEWEST
+    gain = left_out(loaded, clips, folds, settings.seed, adapt) if measures else None
+    rounds = min(folds, len(clips)) + 1 if measures else 1
     return adapt(loaded, clips, f"{rounds} of {rounds}"), gain
 
 
 def check_place(out: str | Path, loaded: LoadedModel) -> None:
-    """Refuse a folder that holds a model which is no adapted one, or the one that is read. Raises VsrError exists."""
+    """Refuse to overwrite a model that is not adapted, or the one that is read. Raises VsrError exists."""
     out = Path(out)
     check_output(out / CONFIG_FILE)
     if same_file(out, loaded.folder) or (out / CONFIG_FILE).exists() and "adapted" not in read_config(out):
@@ -64,7 +63,7 @@ def save_adapted(
     out: str | Path, own: LoadedModel, first: LoadedModel, clips: Sequence[Clip], further: Untranscribed,
     settings: Adapting, gain: Gain | None,
 ) -> Path:  # fmt: skip
-    """Write the model folder with its card; the search settings, confidence and domain stay those of ``first``.
+    """Write the model folder with its card; search settings, confidence and domain stay those of ``first``.
 
     Raises VsrError not_writable.
     """
@@ -83,7 +82,7 @@ def save_adapted(
 
 
 def card_of(about: dict, gain: Gain | None) -> str:
-    """What people should know of an adapted model, Markdown."""
+    """The model card of an adapted model, Markdown."""
     figure = f"{gain}: each clip read by a model that was adapted to the others." if gain else "Not measured."
     date = time.strftime("%Y-%m-%d")
     return (
@@ -98,14 +97,14 @@ def card_of(about: dict, gain: Gain | None) -> str:
 
 
 def _given(about: dict) -> str:
-    """What the model was adapted to."""
+    """Description of the clips that the model was adapted to."""
     texts = f"{about['clips']} transcribed clips ({about['seconds']} s)" if about["clips"] else ""
     readings = (
         f"{about['untranscribed']} clips without text ({about['untranscribed_seconds']} s), learnt from the model's "
         "own readings of those in which it read words of its domain, errors included, "
         f"in {about['rounds']} round{'s' * (about['rounds'] > 1)}"
     )
-    return " and ".join([own for own in (texts, readings if about["untranscribed"] else "") if own])
+    return " and ".join([part for part in (texts, readings if about["untranscribed"] else "") if part])
 
 
 def _seconds(clips: Sequence[Clip]) -> float:

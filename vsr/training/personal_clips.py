@@ -1,4 +1,4 @@
-"""Crops of a person's clips for the time of an adaptation: transcribed clips whole, footage in stretches of speech."""
+"""Temporary crops of a person's clips for an adaptation: transcribed clips whole, footage in stretches of speech."""
 
 from __future__ import annotations
 
@@ -20,23 +20,30 @@ from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import mesh_for, reads_tracks
 from vsr.modelstore.folder import LoadedModel
 
-UNUSABLE = (*CLIP_REASONS, "covered", "at_rest")  # what is wrong with one video alone
+SILENT = ("covered", "at_rest")  # reasons of footage in which nobody is seen to speak
+UNUSABLE = (*CLIP_REASONS, *SILENT)  # reasons that concern a single video
 Say = Callable[[str], None]
 
 
 @contextmanager
 def cropped(
-    loaded: LoadedModel, transcribed: Sequence[Clip], untranscribed: Sequence[Clip], jobs: int | None, say: Say
+    loaded: LoadedModel,
+    transcribed: Sequence[Clip],
+    untranscribed: Sequence[Clip],
+    jobs: int | None,
+    say: Say,
+    refused: list[str] | None = None,
 ) -> Iterator[tuple[list[Clip], list[Clip]]]:
-    """Both with mouth crops, and tracks if the model reads them, which lie in a folder for the time of the block.
+    """Both lists of clips with mouth crops, and tracks if the model reads them, in a temporary folder.
 
-    Clips that have a crop are taken as they are. An untranscribed video becomes the stretches in which the face that
-    speaks longest speaks. ``say`` is given the reason of each video that is refused. Raises VsrError bad_manifest where
-    none is left, no_space.
+    Clips that have a crop are taken as they are. An untranscribed video becomes the stretches of speech of the face
+    that speaks longest. ``say`` prints why a video is refused, and the list ``refused`` receives its name, unless it is
+    footage in which nobody speaks. Raises VsrError bad_manifest where no clip is left, no_space.
     """
-    with tempfile.TemporaryDirectory(prefix="vsr_adapt_") as place:
-        texts = _whole(loaded, transcribed, Path(place), jobs, say)
-        footage = _stretches(loaded, untranscribed, Path(place), say)
+    left_out: list[str] = [] if refused is None else refused
+    with tempfile.TemporaryDirectory(prefix="vsr_adapt_") as folder:
+        texts = _whole(loaded, transcribed, Path(folder), jobs, say, left_out)
+        footage = _stretches(loaded, untranscribed, Path(folder), say, left_out)
         if not texts and not footage:
             raise VsrError("bad_manifest", "no clip is left: in none of the videos could lips be followed")
         yield texts, footage
@@ -46,43 +53,49 @@ def _has_crop(clip: Clip) -> bool:
     return bool(clip.crop and clip.num_frames)
 
 
-def _whole(loaded: LoadedModel, clips: Sequence[Clip], place: Path, jobs: int | None, say: Say) -> list[Clip]:
-    """The clips that have crops, and the others with the crops that are made of them."""
-    have, todo = [clip for clip in clips if _has_crop(clip)], [clip for clip in clips if not _has_crop(clip)]
+def _whole(
+    loaded: LoadedModel, clips: Sequence[Clip], folder: Path, jobs: int | None, say: Say, refused: list[str]
+) -> list[Clip]:  # fmt: skip
+    """The clips that have crops, and the others with newly made crops."""
+    done, todo = [clip for clip in clips if _has_crop(clip)], [clip for clip in clips if not _has_crop(clip)]
     if not todo:
-        return have
-    listed, crops = place / "clips.jsonl", place / "crops"
+        return done
+    listed, crops = folder / "clips.jsonl", folder / "crops"
     write_manifest(listed, todo)
     crop_corpus(listed, crops, jobs or 1)
     for clip_id, refusal in read_json(crops / "refused.json")["clips"].items():
         say(f"{clip_id} is left out: {refusal['message']}")
+        refused.append(clip_id)
     if not (crops / MANIFEST).stat().st_size:
-        return have
+        return done
     if reads_tracks(loaded):
         add_tracks(crops, jobs or 1)
-    return have + read_manifest(crops / MANIFEST)
+    return done + read_manifest(crops / MANIFEST)
 
 
-def _stretches(loaded: LoadedModel, clips: Sequence[Clip], place: Path, say: Say) -> list[Clip]:
+def _stretches(
+    loaded: LoadedModel, clips: Sequence[Clip], folder: Path, say: Say, refused: list[str]
+) -> list[Clip]:  # fmt: skip
     """The clips that have crops, and the stretches of speech of the others."""
-    found, todo = [clip for clip in clips if _has_crop(clip)], [clip for clip in clips if not _has_crop(clip)]
+    result, todo = [clip for clip in clips if _has_crop(clip)], [clip for clip in clips if not _has_crop(clip)]
     window, mesh = preferred_window(loaded), mesh_for(loaded)
     for clip in counted(todo, "footage", len(todo)) if todo else ():
         try:
-            own, *others = speech_clips(clip, place, window, mesh)
+            speaker, *others = speech_clips(clip, folder, window, mesh)
         except VsrError as error:
             if error.reason not in UNUSABLE:
                 raise
             say(f"left out: {error}")
+            refused += [] if error.reason in SILENT else [clip.id]
             continue
         if others:
-            say(f"{clip.video}: {_left(own, others)}")
-        found += own
-    return found
+            say(f"{clip.video}: {_left(speaker, others)}")
+        result += speaker
+    return result
 
 
-def _left(own: list[Clip], others: list[list[Clip]]) -> str:
-    """What is said of the faces of a video that are not learnt from; a person whom a cut made two may be among them."""
-    seconds, left = (frames_of(chain.from_iterable(faces)) / FPS for faces in ([own], others))
+def _left(speaker: list[Clip], others: list[list[Clip]]) -> str:
+    """The line on the faces of a video that are left out; they may include the same person after a cut."""
+    seconds, left = (frames_of(chain.from_iterable(faces)) / FPS for faces in ([speaker], others))
     faces = "another face" if len(others) == 1 else f"{len(others)} other faces"
     return f"learns from the face that speaks longest ({seconds:.0f} s); {faces} ({left:.0f} s) left out"

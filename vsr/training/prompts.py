@@ -1,4 +1,4 @@
-"""Prompts of a restorer of text, made from sentences: their phonemes, visemes or words, with a reader's errors."""
+"""Prompts for a text restorer from sentences: their phonemes, visemes or words, with errors of a lip reader."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vsr.text.phonemes import MARK
 from vsr.text.pronounce import Pronouncer
 from vsr.text.visemes import visemes_of
 
-OFTEN = 2  # a word stands so often in the texts to be put in another's place
+OFTEN = 2  # least count in the texts of a word that may replace another
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class NoiseConfig:
     """Errors in the prompts.
 
     Args:
-        hypotheses: what a reader made of a development list: units of `vsr decode --method ctc_beam`, or, where the
-            prompts are texts, a file of each reader that will be shown. None: the prompts are right.
+        hypotheses: files of hypotheses of a development list: units of `vsr decode --method ctc_beam`, or, where the
+            prompts are texts, one file for each reader in the prompt. Without files the prompts have no errors.
         references: the manifest of these clips.
-        rate: the share of the errors that are made, of units.
+        rate: for units, the share of the observed errors that are made.
     """
 
     hypotheses: tuple[str, ...] = ()
@@ -39,9 +39,9 @@ class NoiseConfig:
 
 
 class Prompts:
-    """Lines that the model is shown for a sentence. Raises VsrError.
+    """Makes the lines of a prompt from a sentence. Raises VsrError.
 
-    ``about`` says how wrong they are; ``vocabulary``: how often each word stands in the texts.
+    ``about`` describes their errors; ``vocabulary``: count of each word in the texts.
     """
 
     def __init__(
@@ -59,45 +59,45 @@ class Prompts:
             self._take_confusions()
 
     def lines(self, words: Sequence[str], rng: np.random.Generator) -> list[str]:
-        """What stands for a sentence."""
+        """Lines of the prompt for a sentence, with random errors."""
         if self.settings.input == "text":
-            return [" ".join(own) for own in self.patterns.draw(words, self.alike, rng)]
+            return [" ".join(text) for text in self.patterns.draw(words, self.alike, rng)]
         units = self.units(words)
         return [" ".join(self.confusions.draw(units, rng, self.noise.rate) if self.noise.hypotheses else units)]
 
     def units(self, words: Sequence[str]) -> list[str]:
-        """Phonemes or visemes with marks between words; the words that nobody can say are left out."""
-        each = [self.word(word) for word in words]
-        return [unit for number, own in enumerate(each) for unit in (*([MARK] if number else []), *own)]
+        """Phonemes or visemes with marks between words; words without pronunciation have no units."""
+        spelled = [self.word(word) for word in words]
+        return [unit for number, units in enumerate(spelled) for unit in (*([MARK] if number else []), *units)]
 
     def word(self, word: str) -> tuple[str, ...]:
-        """Its usual pronunciation."""
+        """Units of the usual pronunciation of a word."""
         if word not in self.known:
             variants = self.pronouncer.variants(word) or ((),)
             self.known[word] = visemes_of(variants[0]) if self.settings.input == "viseme" else tuple(variants[0])
         return self.known[word]
 
     def _read(self) -> tuple[list[list[str]], list[list[str]]]:
-        """Words of the references, and for each file its texts in the same order."""
+        """Words of the references, and the texts of each file in the same order."""
         texts = {clip.id: lower(clip.text) for clip in read_manifest(self.noise.references)}
         files = [read_records(path) for path in self.noise.hypotheses]
-        keys = [key for key in texts if all(key in own for own in files)]
+        keys = [key for key in texts if all(key in records for records in files)]
         if not keys:
             raise VsrError("bad_manifest", f"no clip of {self.noise.references} is in all data.noise.hypotheses")
-        return [texts[key].split() for key in keys], [[own[key]["text"] for key in keys] for own in files]
+        return [texts[key].split() for key in keys], [[records[key]["text"] for key in keys] for records in files]
 
     def _take_confusions(self) -> None:
-        references, (read,) = self._read()
-        found = counted_confusions(
+        references, (hypotheses,) = self._read()
+        confusions = counted_confusions(
             (self.units(words), units_of(text, self.settings.input))
-            for words, text in zip(references, read, strict=True)
+            for words, text in zip(references, hypotheses, strict=True)
         )
-        self.confusions = found
-        self.about = f"{found.rate:.1%} errors a unit, of {len(references)} clips, at rate {self.noise.rate:g}"
+        self.confusions = confusions
+        self.about = f"{confusions.rate:.1%} errors a unit, of {len(references)} clips, at rate {self.noise.rate:g}"
 
     def _take_patterns(self, vocabulary: Counter[str]) -> None:
         references, files = self._read()
-        members = [[lower(text).split() for text in own] for own in files]
+        members = [[lower(text).split() for text in texts] for texts in files]
         self.patterns = patterns_of(references, members)
         often = Counter({word: count for word, count in vocabulary.items() if count >= OFTEN and self.word(word)})
         self.alike = AlikeWords(often, lambda word: visemes_of(self.word(word)))

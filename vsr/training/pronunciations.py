@@ -1,7 +1,7 @@
-"""Which pronunciation of each word is taught, where the tokenizer says "best": that on the model's own best CTC path.
+"""Choose the pronunciation of each word to train on, where the tokenizer says "best": the one on the best CTC path.
 
-Chosen by the averaged weights before every third epoch, the first one excepted, from crops that are not augmented. The
-choices stand in the run's folder, so that a run that goes on is taught the same.
+Choices are made with the averaged weights before every third epoch, except the first, from crops without augmentation.
+They are stored in the run's folder, so that a resumed run trains on the same.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ Chosen = dict[str, list[int]]  # clip -> variant of each word
 
 
 def choose_pronunciations(run: Any) -> None:
-    """Before an epoch: choose again where it is time, or take what was chosen before."""
+    """Before an epoch, choose pronunciations anew if they are due, else take the stored choices."""
     tokenizer, epoch = run.tokenizer, run.progress.epoch
     if not isinstance(tokenizer, UnitTokenizer) or tokenizer.settings.pronunciation != "best" or epoch < EVERY:
         return
-    begun, path = epoch - epoch % EVERY, run.folder / FILE
-    kept = read_json(path) if path.exists() else {}
-    if kept.get("epoch") != begun:
+    start, path = epoch - epoch % EVERY, run.folder / FILE
+    record = read_json(path) if path.exists() else {}
+    if record.get("epoch") != start:
         run.average.gather()
-        kept = {"epoch": begun, "chosen": chosen_by(run)}
-        run.fabric.barrier()  # nobody reads what rank 0 is writing
+        record = {"epoch": start, "chosen": chosen_by(run)}
+        run.fabric.barrier()  # no rank reads the file while rank 0 writes it
         if run.fabric.is_global_zero:
-            write_json(path, kept)
-    tokenizer.chosen = kept["chosen"]
+            write_json(path, record)
+    tokenizer.chosen = record["chosen"]
 
 
 @torch.no_grad()
 def chosen_by(run: Any) -> Chosen:
-    """Clip -> variants on the best path through its text; clips that are too short for their text are left out."""
+    """Clip -> variants on the best path through its text; clips that are too short for their text have none."""
     model, tokenizer, clips = run.average.model, run.tokenizer, run.train.clips
-    dataset, found = CropDataset(clips, tokenizer, None), {}
-    for place, clip in enumerate(clips):
+    dataset, choices = CropDataset(clips, tokenizer, None), {}
+    for index, clip in enumerate(clips):
         words = [tokenizer.variants(word) for word in lower(clip.text).split()]
         if max(map(len, words)) < 2:
             continue
-        batch = dataset.batch([place]).to(run.fabric.device)
+        batch = dataset.batch([index]).to(run.fabric.device)
         log_probs = model.ctc_log_probs(model.encode_batch(batch)).float()[0].cpu().numpy()
-        if own := best_pronunciations(log_probs, words, tokenizer.mark):
-            found[clip.id] = own
-    changed = sum(any(own) for own in found.values())
+        if variants := best_pronunciations(log_probs, words, tokenizer.mark):
+            choices[clip.id] = variants
+    changed = sum(any(variants) for variants in choices.values())
     run.say(f"pronunciations: {changed} of {len(clips)} clips are taught another one than the first")
-    return found
+    return choices

@@ -1,7 +1,7 @@
-"""Training a restorer of text: sentences become prompts with a reader's errors in them; the model learns the sentence.
+"""Train a text restorer: sentences become prompts with errors of a lip reader, and the model learns the sentences.
 
-What is read wrong is drawn from the readings of a development list, so that the model meets the errors that it will
-be given (as Ma et al. 2024 for recognisers of speech); without them the prompts are right.
+Errors are drawn from hypotheses of a development list, so that the model meets those of its later input (as in Ma et
+al. 2024 for speech recognition); without hypotheses the prompts have no errors.
 """
 
 from __future__ import annotations
@@ -28,29 +28,32 @@ from vsr.training.restoring_pairs import Pairs, batch_of, pair_loss
 from vsr.training.restoring_state import Reached, frozen_of, load_reached, save_reached
 from vsr.training.state import LAST
 
-DEV_SENTENCES = 100  # that the loss is measured on
-CHECKS = 5  # times that dev is read
+DEV_SENTENCES = 100  # sentences for the dev loss
+CHECKS = 5  # number of times that the dev loss is measured
 
 
 def sentences_of(config: RestorerTrainConfig) -> tuple[list[list[str]], list[list[str]], int]:
-    """Words of the sentences for training and dev, and how many of the first dev or tests hold. Raises VsrError."""
+    """Sentences (words) for training and dev, and the number of training texts left out for being in dev or tests.
+
+    Raises VsrError bad_config where no sentence is left.
+    """
     data = config.data
     dev = [lower(text) for text in read_texts(data.dev)]
-    held = {*dev, *map(lower, read_texts(data.tests))}
+    held_out = {*dev, *map(lower, read_texts(data.tests))}
     train = [lower(text) for text in read_texts(data.train)]
-    kept = [own.split() for own in train if own not in held and 0 < len(own.split()) <= data.max_words]
-    if not kept or not any(dev):
+    sentences = [text.split() for text in train if text not in held_out and 0 < len(text.split()) <= data.max_words]
+    if not sentences or not any(dev):
         raise VsrError("bad_config", f"no sentence of 1 to {data.max_words} words in the text, or none for dev")
-    return kept, [own.split() for own in dev if own][:DEV_SENTENCES], sum(own in held for own in train)
+    return sentences, [text.split() for text in dev if text][:DEV_SENTENCES], sum(text in held_out for text in train)
 
 
 class RestorerRun:
     """One training run; its folder receives config.yaml, last.pt and at the end model/.
 
     Args:
-        config: what is trained on what.
-        folder: of the run. Raises VsrError where it holds one.
-        resume: go on from last.pt, with what the run was begun with (`vsr.training.continued`).
+        config: configuration of data, model and training.
+        folder: of the run. Raises VsrError where it holds a run and ``resume`` is not given.
+        resume: continue from last.pt, with the configuration that the run started with (`vsr.training.continued`).
     """
 
     def __init__(self, config: RestorerTrainConfig, folder: str | Path, resume: bool = False):
@@ -75,43 +78,45 @@ class RestorerRun:
         self.started = time.monotonic() - self.reached.seconds
 
     def _introduce(self, left_out: int) -> None:
-        """What is trained on what."""
-        trained = sum(own.numel() for own in self.model.parameters() if own.requires_grad)
+        """Print a summary of data and model."""
+        trained = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
         print(
             f"{len(self.train)} sentences; {left_out} left out that dev or tests hold; {self.prompts.about}", flush=True
         )
-        by = self.config.llm.backbone or "random weights"
-        print(f"{by}: licence {self.licence}; {trained:,} parameters are trained", flush=True)
+        source = self.config.llm.backbone or "random weights"
+        print(f"{source}: licence {self.licence}; {trained:,} parameters are trained", flush=True)
 
     def fit(self) -> Path:
         """Train to the end of the schedule; returns the model folder."""
-        c, saved = self.config, self.reached.seconds
+        config, saved = self.config, self.reached.seconds
         checked = int(self._share() * CHECKS)
         for batch, share in self._batches():
             loss = self._step(batch, share)
             if int(share * CHECKS) > checked:
                 checked = int(share * CHECKS)
                 self._report(self._dev_loss(), loss)
-            if self.reached.seconds - saved > 60 * c.trainer.checkpoint_minutes:
+            if self.reached.seconds - saved > 60 * config.trainer.checkpoint_minutes:
                 saved = self.reached.seconds
                 self._save()
         self._save()
         dev, minutes = self._dev_loss(), round(self.reached.seconds / 60, 1)
         self._report(dev)
-        about = {"steps": self.reached.step, "minutes": minutes, "seed": c.seed, "dev_loss": dev}
-        return save_restorer(self.folder / "model", self.model, c.llm, {"licence": self.licence, "training": about})
+        about = {"steps": self.reached.step, "minutes": minutes, "seed": config.seed, "dev_loss": dev}
+        return save_restorer(
+            self.folder / "model", self.model, config.llm, {"licence": self.licence, "training": about}
+        )
 
     def _step(self, batch: Pairs, share: float) -> float:
-        """One optimiser step, whose chance depends on seed and step alone; returns the loss."""
-        c = self.config
-        torch.manual_seed(step_seed(c.seed, self.reached.step, 0))
+        """One optimiser step, whose random numbers depend only on seed and step; returns the loss."""
+        config = self.config
+        torch.manual_seed(step_seed(config.seed, self.reached.step, 0))
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(c.optim, self.reached.step, share)
+            group["lr"] = learning_rate(config.optim, self.reached.step, share)
         self.model.train()
         loss = pair_loss(self.model, batch)
         self.optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), c.optim.clip)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.optim.clip)
         self.optimiser.step()
         self.reached.step += 1
         self.reached.batch += 1
@@ -122,39 +127,39 @@ class RestorerRun:
         save_reached(self.folder, self.model, self.optimiser, self.frozen, self.reached)
 
     def _share(self) -> float:
-        """Share of the schedule that is over, by steps or the clock where they are given."""
-        trainer, own = self.config.trainer, self.reached
+        """Share of the schedule that is over, by max_steps or max_minutes if one is set, else by epochs."""
+        trainer, reached = self.config.trainer, self.reached
         if trainer.max_steps:
-            return own.step / trainer.max_steps
+            return reached.step / trainer.max_steps
         if trainer.max_minutes:
             return (time.monotonic() - self.started) / 60 / trainer.max_minutes
-        return (own.epoch + own.batch / len(self._order(own.epoch))) / trainer.max_epochs
+        return (reached.epoch + reached.batch / len(self._order(reached.epoch))) / trainer.max_epochs
 
     def _batches(self) -> Iterator[tuple[Pairs, float]]:
-        """What is left of the batches, with the share of the schedule that is over; one at least in a run."""
-        own = self.reached
+        """Yield the remaining batches, with the share of the schedule that is over; a run has at least one."""
+        reached = self.reached
         while True:
-            order = self._order(own.epoch)
-            while own.batch < len(order):
-                if (share := self._share()) >= 1 and own.step:
+            order = self._order(reached.epoch)
+            while reached.batch < len(order):
+                if (share := self._share()) >= 1 and reached.step:
                     return
-                rng = np.random.default_rng((self.config.seed, own.epoch, own.batch))
-                yield self._pairs([self.train[i] for i in order[own.batch]], rng), share
-            own.epoch, own.batch = own.epoch + 1, 0
+                rng = np.random.default_rng((self.config.seed, reached.epoch, reached.batch))
+                yield self._pairs([self.train[index] for index in order[reached.batch]], rng), share
+            reached.epoch, reached.batch = reached.epoch + 1, 0
 
     def _order(self, epoch: int) -> list[list[int]]:
-        """Sentences of like length together, by chance among equals, and the batches by chance."""
+        """Batches of sentences (indices) of similar length, with ties and the order of batches at random."""
         rng, size = np.random.default_rng((self.config.seed, epoch)), self.config.data.batch
-        mixed = sorted(rng.permutation(len(self.train)).tolist(), key=lambda i: len(self.train[i]))
-        each = [mixed[start : start + size] for start in range(0, len(mixed), size)]
-        return [each[i] for i in rng.permutation(len(each))]
+        mixed = sorted(rng.permutation(len(self.train)).tolist(), key=lambda index: len(self.train[index]))
+        batches = [mixed[start : start + size] for start in range(0, len(mixed), size)]
+        return [batches[index] for index in rng.permutation(len(batches))]
 
     def _pairs(self, texts: Sequence[Sequence[str]], rng: np.random.Generator) -> Pairs:
         return batch_of(self.codec, self.causal, [self.prompts.lines(words, rng) for words in texts], texts)
 
     @torch.no_grad()
     def _dev_loss(self) -> float:
-        """The loss on dev, whose prompts have the same noise each time."""
+        """The loss on the dev sentences, whose prompts have the same noise each time."""
         self.model.eval()
         rng, total, size = np.random.default_rng(self.config.seed), 0.0, self.config.data.batch
         for start in range(0, len(self.dev), size):
@@ -163,7 +168,7 @@ class RestorerRun:
         return total / len(self.dev)
 
     def _report(self, dev: float, loss: float | None = None) -> None:
-        """A line on the screen."""
-        own = "" if loss is None else f"loss {loss:.3f}  "
+        """Print a line with the losses."""
+        train_loss = "" if loss is None else f"loss {loss:.3f}  "
         minutes = self.reached.seconds / 60
-        print(f"step {self.reached.step}  {minutes:.1f} min  {own}dev {dev:.3f}", flush=True)
+        print(f"step {self.reached.step}  {minutes:.1f} min  {train_loss}dev {dev:.3f}", flush=True)

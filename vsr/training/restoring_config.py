@@ -1,4 +1,4 @@
-"""The typed configuration of a restorer's training."""
+"""The typed configuration of the training of a text restorer."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from vsr.training.prompts import NoiseConfig
 
 @dataclass(frozen=True)
 class PairsConfig:
-    """Texts, one sentence a line or manifests; sentences of ``dev`` and ``tests`` are left out of ``train``.
+    """Texts with one sentence per line, or manifests; sentences of ``dev`` and ``tests`` are left out of ``train``.
 
-    ``dictionary``: of the words' phonemes, as `vsr tokens` takes it. ``batch`` sentences a step, of at most
+    ``dictionary``: pronunciation dictionaries, as `vsr tokens` takes them. ``batch``: sentences per step, of at most
     ``max_words`` words each.
     """
 
@@ -36,7 +36,7 @@ class PairsConfig:
 
 @dataclass(frozen=True)
 class RestorerTrainerConfig:
-    """Length of a run: epochs, minutes or steps, where those are given; and how often what it has reached is saved."""
+    """Length of a run: ``max_steps`` or ``max_minutes`` if set, else ``max_epochs``; and how often it is saved."""
 
     max_epochs: int = 1
     max_minutes: float = 0.0
@@ -54,7 +54,7 @@ class RestorerTrainerConfig:
 
 @dataclass(frozen=True)
 class RestorerTrainConfig:
-    """Of a restorer of text; ``llm`` is what makes a YAML one."""
+    """Configuration of a text restorer; its key ``llm`` tells it from that of a lip reader."""
 
     llm: RestorerSettings
     data: PairsConfig
@@ -64,7 +64,7 @@ class RestorerTrainConfig:
 
     def __post_init__(self):
         check_number("seed", self.seed, SEED)
-        given = len(self.data.noise.hypotheses)
-        if given and given != (self.llm.lines if self.llm.input == "text" else 1):
-            problem = f"{given} files of data.noise.hypotheses for {self.llm.lines} llm.lines of {self.llm.input}"
+        count = len(self.data.noise.hypotheses)
+        if count and count != (self.llm.lines if self.llm.input == "text" else 1):
+            problem = f"{count} files of data.noise.hypotheses for {self.llm.lines} llm.lines of {self.llm.input}"
             raise VsrError("bad_config", f"{problem}: text takes as many as lines, units one")

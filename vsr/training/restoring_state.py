@@ -1,5 +1,5 @@
-"""What a run of a restorer has reached, so that one that was killed goes on to the bit: adapters or weights, optimiser,
-place in the data, clock. Of a frozen backbone the SHA-256 alone."""
+"""State of a restorer's run, so that a killed run resumes bit-exactly: adapters or weights, optimiser, position in the
+data, clock. Of a frozen backbone it holds only the SHA-256."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vsr.training.state import LAST
 
 @dataclass
 class Reached:
-    """Batches of ``epoch`` that are done, optimiser steps, and seconds spent."""
+    """Progress of a run: ``epoch``, batches done in it, optimiser steps, and seconds spent."""
 
     epoch: int = 0
     batch: int = 0
@@ -27,14 +27,14 @@ class Reached:
 
 
 def frozen_of(model: Any) -> dict[str, str]:
-    """Part -> SHA-256 of what is not trained."""
+    """SHA-256 of the frozen tensors, by part of the model."""
     return digests(model.state_dict(), frozen_names(model))
 
 
 def save_reached(folder: Path, model: Any, optimiser: Any, frozen: dict[str, str], reached: Reached) -> None:
     """Write ``last.pt`` atomically. Raises VsrError not_writable, no_space."""
     state = {
-        "model": {name: own.detach() for name, own in model.named_parameters() if own.requires_grad},
+        "model": {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad},
         "frozen": frozen,
         "optimiser": optimiser.state_dict(),
         "reached": vars(reached),
@@ -44,15 +44,15 @@ def save_reached(folder: Path, model: Any, optimiser: Any, frozen: dict[str, str
 
 
 def load_reached(folder: Path, model: Any, optimiser: Any, frozen: dict[str, str]) -> Reached:
-    """Read ``last.pt`` back. Raises VsrError bad_model where there is none, of another model, or beside another
-    backbone."""
+    """Load ``last.pt`` into model and optimiser. Raises VsrError bad_model where it is missing, of another model, or
+    the backbone differs."""
     path = folder / LAST
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         check_same(frozen, state["frozen"])
-        own = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-        if odd := sorted(own ^ state["model"].keys()):
-            raise VsrError("bad_model", f"it was saved with other trained parts, such as {odd[0]}")
+        trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+        if different := sorted(trained ^ state["model"].keys()):
+            raise VsrError("bad_model", f"it was saved with other trained parts, such as {different[0]}")
         model.load_state_dict(state["model"], strict=False)
         optimiser.load_state_dict(state["optimiser"])
         return Reached(**state["reached"])

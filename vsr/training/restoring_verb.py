@@ -1,4 +1,4 @@
-"""What `vsr train` does with a configuration that has an ``llm``: a dry run, or a restorer of text."""
+"""`vsr train` with a configuration that has an ``llm``: a dry run, or training of a text restorer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vsr.training.restoring_config import RestorerTrainConfig
 
 
 def is_restorer_config(path: str) -> bool:
-    """Whether a YAML has an ``llm``; what cannot be read is left to whoever reads it next."""
+    """Whether a YAML file has an ``llm``; False for an unreadable file, which is reported where it is loaded."""
     import yaml
 
     try:
@@ -28,7 +28,7 @@ def is_restorer_config(path: str) -> bool:
 
 
 def trained_restorer(args: argparse.Namespace) -> int:
-    """Train, or print what would be trained. Raises VsrError."""
+    """Train a restorer, or with --dry-run print what would be trained; returns the exit status. Raises VsrError."""
     config = load_config(args.config, args.set, RestorerTrainConfig)
     if args.dry_run:
         return shown(restorer_lines, config)
@@ -37,7 +37,7 @@ def trained_restorer(args: argparse.Namespace) -> int:
 
 
 def restorer_lines(config: RestorerTrainConfig) -> Iterator[str]:
-    """What would be trained; the model has the sizes of the YAML, on the meta device. Raises VsrError."""
+    """Yield lines on what would be trained, from a model of the YAML's sizes on the meta device. Raises VsrError."""
     llm, data, noise = config.llm, config.data, config.data.noise
     if not llm.sizes:
         raise VsrError("bad_config", "--dry-run reads no backbone: give llm.sizes (model_type and its numbers)")
@@ -45,7 +45,7 @@ def restorer_lines(config: RestorerTrainConfig) -> Iterator[str]:
         model = of_sizes(llm)
         count = parameters(model)
         model = with_adapters(model, llm) if llm.backbone else model
-    trained = sum(own.numel() for own in model.parameters() if own.requires_grad)
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     what = f"{llm.lines} lines of text" if llm.input == "text" else f"{llm.input}s"
     yield f"model: {count:,} parameters; reads {what}; {llm.architecture}, {llm.backbone or 'from random weights'}"
     yield f"  trained          {trained:>13,} parameters" + (f", LoRA of rank {llm.lora.rank}" if llm.backbone else "")
@@ -54,7 +54,7 @@ def restorer_lines(config: RestorerTrainConfig) -> Iterator[str]:
     yield "data: " + "; ".join(f"{name} {names(getattr(data, name))}" for name in ("train", "dev", "tests"))
     trainer = config.trainer
     lengths = (trainer.max_steps, "steps"), (trainer.max_minutes, "minutes"), (trainer.max_epochs, "epochs")
-    length = next(f"{own:g} {unit}" for own, unit in lengths if own)
+    length = next(f"{value:g} {unit}" for value, unit in lengths if value)
     yield f"AdamW {config.optim.lr:g}, {config.optim.warmup_steps} steps of warm-up; {length}"
     yield f"{data.batch} sentences a batch"
     yield from missing_lines([llm.backbone] if llm.backbone else [])

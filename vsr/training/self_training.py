@@ -1,8 +1,8 @@
-"""Self-training on clips of a person without text: the model learns from what it read in them itself (pseudo-labels).
+"""Self-training on untranscribed clips of a person: the model learns from its own hypotheses (pseudo-labels).
 
-Each round reads the clips with the model as it is, and adapts it to what was read, beside the clips that have a
-transcript. Errors of a reading differ from clip to clip, the face is the same in all of them: what the clips share is
-learnt. Source: self-training (Scudder 1965), as used for speakers by unsupervised adaptation in speech recognition.
+Each round decodes the clips with the current model, and adapts it to the hypotheses, together with the transcribed
+clips. Errors differ from clip to clip, but the face is the same in all: the model learns what the clips share. Source:
+self-training (Scudder 1965), as in unsupervised speaker adaptation in speech recognition.
 """
 
 from __future__ import annotations
@@ -20,59 +20,64 @@ from vsr.evaluation.wer import word_errors
 from vsr.modelstore.folder import LoadedModel
 from vsr.training.adapting import Adapting
 
-FEWEST_STEPS = 10  # of a round: with fewer the rate is hardly warm
+FEWEST_STEPS = 10  # least steps of a round, as the learning rate has to warm up
 Say = Callable[[str], None]
 Adapt = Callable[[LoadedModel, Sequence[Clip], Adapting, str], LoadedModel]
 
 
 @dataclass(frozen=True)
 class Untranscribed:
-    """Clips of the person without text, and how often they are read and learnt from."""
+    """Untranscribed clips of the person, and the number of rounds of decoding and adaptation."""
 
     clips: tuple[Clip, ...] = ()
     rounds: int = 2
 
     @property
     def passes(self) -> int:
-        """Rounds that there are: none without clips."""
+        """The number of rounds, 0 without clips."""
         return self.rounds if self.clips else 0
 
 
 def readings(loaded: LoadedModel, clips: Sequence[Clip]) -> dict[str, str]:
-    """id -> text of the clips, by the model's own search, of the lips alone. Clips of which nothing is read, and those
-    that look like no speech of the model's domain, have none. Raises VsrError bad_manifest for an unreadable crop."""
-    found = records_of(loaded, list(clips), options_for(loaded), modality=lips_alone(loaded))
-    return {own["id"]: own["text"] for own in found if own["text"].strip() and not is_guess(own["in_domain"])}
+    """Clip id -> hypothesis, by the model's default search on the lips alone. Clips with an empty hypothesis or flagged
+    as guesses are left out. Raises VsrError bad_manifest for an unreadable crop."""
+    records = records_of(loaded, list(clips), options_for(loaded), modality=lips_alone(loaded))
+    return {
+        record["id"]: record["text"]
+        for record in records
+        if record["text"].strip() and not is_guess(record["in_domain"])
+    }
 
 
 def self_trained(
     loaded: LoadedModel, transcribed: Sequence[Clip], further: Untranscribed, settings: Adapting, adapt: Adapt, say: Say
 ) -> LoadedModel:  # fmt: skip
-    """The model after it was adapted to ``transcribed``, and then to them and its own readings of ``further``.
+    """The model adapted to ``transcribed``, and then to these with its own hypotheses of ``further``.
 
     Args:
-        settings: of each adaptation; a round has as many steps as clips at most: errors are not learnt by heart.
-        adapt: (model, clips with text, settings, what to call it) -> a model that was adapted to them.
-        say: is given a line on clips that are left out, as the model cannot read them.
+        settings: of each adaptation; a round has at most as many steps as clips (but at least `FEWEST_STEPS`), so that
+            errors are not memorised.
+        adapt: (model, clips with text, settings, label) -> the adapted model.
+        say: prints a line on clips that are left out, as the model cannot read them.
 
     Raises:
         VsrError: bad_manifest where there is no transcript and nothing can be read; as ``adapt``.
     """
-    own = adapt(loaded, transcribed, settings, "transcripts") if transcribed else loaded
+    model = adapt(loaded, transcribed, settings, "transcripts") if transcribed else loaded
     for number in range(further.passes):
-        texts = readings(own, further.clips)
+        texts = readings(model, further.clips)
         _check(texts, transcribed, further.clips, say)
         if not texts:
-            break  # a further round would learn the transcripts again, and nothing else
-        read = [replace(clip, text=texts[clip.id], words=()) for clip in further.clips if clip.id in texts]
-        given = [*transcribed, *read]
-        few = replace(settings, steps=min(settings.steps, max(FEWEST_STEPS, len(given))))
-        own = adapt(own, given, few, f"own readings, round {number + 1} of {further.passes}")
-    return own
+            break  # a further round would only repeat the transcripts
+        pseudo_labelled = [replace(clip, text=texts[clip.id], words=()) for clip in further.clips if clip.id in texts]
+        labelled = [*transcribed, *pseudo_labelled]
+        round_settings = replace(settings, steps=min(settings.steps, max(FEWEST_STEPS, len(labelled))))
+        model = adapt(model, labelled, round_settings, f"own readings, round {number + 1} of {further.passes}")
+    return model
 
 
 def read_differently(before: dict[str, str], after: dict[str, str]) -> tuple[int, int]:
-    """(edits from what was read before to what is read after, words read before), of clips that were read before."""
+    """(word edits between hypotheses before and after, words before), over the clips that have a hypothesis before."""
     counts = [word_errors(text, after.get(clip_id, "")) for clip_id, text in before.items()]
     return sum(edits for edits, _ in counts), sum(words for _, words in counts)
 

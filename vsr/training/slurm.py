@@ -1,7 +1,7 @@
-"""The processes of one `srun`, by what SLURM says of the step.
+"""Processes of one `srun`, from SLURM's environment variables of the step.
 
-Lightning's own plug-in goes by the job: it does not see a step of an interactive job (each process then trains alone,
-into the same folder), refuses `srun -n 2`, and waits for ever in a batch script without `srun`.
+Lightning's plug-in reads those of the job instead: it does not recognise a step of an interactive job (each process
+then trains alone, into the same folder), refuses `srun -n 2`, and hangs in a batch script without `srun`.
 """
 
 from __future__ import annotations
@@ -12,63 +12,63 @@ import re
 from vsr.core.errors import VsrError
 from vsr.training.fabric import ClusterEnvironment, SLURMEnvironment
 
-PORTS = range(15_000, 25_000)  # below those that Linux hands out by itself
+PORTS = range(15_000, 25_000)  # below the ephemeral ports of Linux
 
 
 class SlurmStep(ClusterEnvironment):
-    """Ranks and addresses; ``MASTER_ADDR`` and ``MASTER_PORT`` are obeyed where the user sets them."""
+    """Ranks and addresses of a step; ``MASTER_ADDR`` and ``MASTER_PORT`` take precedence where the user sets them."""
 
     creates_processes_externally = True
 
     @staticmethod
     def detect() -> bool:
-        """Whether `srun` started this process beside others; a step of one task is a shell like any other."""
+        """Whether `srun` started several processes; a step of one task counts as an ordinary shell."""
         return int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1
 
     @staticmethod
     def forgotten() -> bool:
-        """Whether this is a job on several machines, but no step of it: nobody runs on the other machines."""
+        """Whether this is a job on several machines outside of a step, so that nothing runs on the other machines."""
         return "SLURM_STEP_ID" not in os.environ and int(os.environ.get("SLURM_NNODES", 1)) > 1
 
     @property
     def main_address(self) -> str:
-        """The first machine of the step."""
+        """Address of the first machine of the step."""
         nodes = os.environ["SLURM_STEP_NODELIST"]
         return os.environ.get("MASTER_ADDR") or SLURMEnvironment.resolve_root_node_address(nodes)
 
     @property
     def main_port(self) -> int:
-        """One for each step of each job, as they may share a machine."""
-        own = 31 * int(os.environ["SLURM_JOB_ID"]) + int(os.environ["SLURM_STEP_ID"])
-        return int(os.environ.get("MASTER_PORT") or PORTS[own % len(PORTS)])
+        """Port that depends on job and step, as several steps may share a machine."""
+        number = 31 * int(os.environ["SLURM_JOB_ID"]) + int(os.environ["SLURM_STEP_ID"])
+        return int(os.environ.get("MASTER_PORT") or PORTS[number % len(PORTS)])
 
     def world_size(self) -> int:
-        """Processes of the step."""
+        """Number of processes of the step."""
         return int(os.environ["SLURM_STEP_NUM_TASKS"])
 
     def global_rank(self) -> int:
-        """This process's, of all."""
+        """Rank of this process among all."""
         return int(os.environ["SLURM_PROCID"])
 
     def local_rank(self) -> int:
-        """This process's, of those on its machine."""
+        """Rank of this process on its machine."""
         return int(os.environ["SLURM_LOCALID"])
 
     def node_rank(self) -> int:
-        """This machine's."""
+        """Rank of this machine."""
         return int(os.environ["SLURM_NODEID"])
 
     def set_world_size(self, size: int) -> None:
-        """SLURM has decided."""
+        """Does nothing: SLURM sets it."""
 
     def set_global_rank(self, rank: int) -> None:
-        """SLURM has decided."""
+        """Does nothing: SLURM sets it."""
 
 
 def each_and_machines() -> tuple[int, int]:
-    """(processes a machine, machines) of the step. Raises VsrError bad_config where machines have different numbers."""
+    """(processes per machine, machines) of the step. Raises VsrError bad_config where the numbers differ."""
     counts = os.environ["SLURM_STEP_TASKS_PER_NODE"]  # as 8(x3),4: three machines with 8, one with 4
-    runs = [(int(each), int(times or 1)) for each, times in re.findall(r"(\d+)(?:\(x(\d+)\))?", counts)]
-    if len({each for each, _ in runs}) > 1:
+    runs = [(int(tasks), int(nodes or 1)) for tasks, nodes in re.findall(r"(\d+)(?:\(x(\d+)\))?", counts)]
+    if len({tasks for tasks, _ in runs}) > 1:
         raise VsrError("bad_config", f"SLURM started {counts} processes, not the same number on every machine")
-    return runs[0][0], sum(times for _, times in runs)
+    return runs[0][0], sum(nodes for _, nodes in runs)

@@ -1,4 +1,4 @@
-"""Initialising a model from another's weights; tokens keep their weights, whatever their place in the alphabet."""
+"""Initialise a model from another one's weights; tokens keep their weights, whatever their ids."""
 
 from __future__ import annotations
 
@@ -15,54 +15,65 @@ from vsr.text.tokenizer import Tokenizer, alphabet_of, pieces_of, unit_of
 
 HEADS = ("ctc.", "alignment.", "words.", "decoder.embed.", "decoder.out.")  # a row for each token
 FRONT = "frontend."
-OUTER, INNER = "encoder.", "encoder.inner."  # an encoder by itself, and inside of one with a memory
+OUTER, INNER = "encoder.", "encoder.inner."  # a plain encoder, and the one inside an encoder with memory
 
 
 def copy_weights(
     source: nn.Module, target: nn.Module, old: Tokenizer | None = None, new: Tokenizer | None = None
 ) -> str:
-    """Start from trained weights; returns a sentence about what is taken and what begins again.
+    """Copy trained weights from ``source`` to ``target``; returns a sentence on what is taken and what is new.
 
-    A part that only one of the two has is let be. Of heads with another alphabet, the tokenizers ``old`` and ``new``,
-    the rows of the tokens that both have are taken; further heads of other units begin again, whatever their sizes.
-    Raises VsrError where the models' sizes differ otherwise, or nothing fits.
+    Parts that only one of the models has are ignored. If the alphabets of the tokenizers ``old`` and ``new`` differ,
+    heads take the rows of the tokens that both have; further heads of other units are not initialised, whatever their
+    sizes. Raises VsrError where sizes differ otherwise, or no tensor fits.
     """
-    own = target.state_dict()
-    given = _as_stream(source, own)
+    target_state = target.state_dict()
+    source_state = _as_stream(source, target_state)
     pairs = token_pairs(old, new) if old is not None and new is not None else None
-    others = other_heads(source, target, old, new)
-    given = {name: tensor for name, tensor in given.items() if not name.startswith(others)}
-    same = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
+    excluded = other_heads(source, target, old, new)
+    source_state = {name: tensor for name, tensor in source_state.items() if not name.startswith(excluded)}
+    same = {
+        name: tensor
+        for name, tensor in source_state.items()
+        if name in target_state and target_state[name].shape == tensor.shape
+    }
     shared = {name: tensor for name, tensor in same.items() if pairs is None or not name.startswith(HEADS)}
-    for name, tensor in given.items():
-        if name in own and name not in same and not name.startswith(HEADS):
-            shapes = f"{tuple(tensor.shape)} there and {tuple(own[name].shape)} here"
+    for name, tensor in source_state.items():
+        if name in target_state and name not in same and not name.startswith(HEADS):
+            shapes = f"{tuple(tensor.shape)} there and {tuple(target_state[name].shape)} here"
             raise VsrError("bad_model", f"init_from: a model of other sizes: {name} is {shapes}")
     if not shared:
         raise VsrError("bad_model", "init_from: no tensor of that model fits this one")
-    heads = [name for name in given if pairs and name in own and name.startswith(HEADS)]
-    rows = {name: with_rows(own[name], given[name], pairs or [], FIRST * name.startswith("words.")) for name in heads}
+    heads = [name for name in source_state if pairs and name in target_state and name.startswith(HEADS)]
+    rows = {
+        name: with_rows(target_state[name], source_state[name], pairs or [], FIRST * name.startswith("words."))
+        for name in heads
+    }
     target.load_state_dict(shared | rows, strict=False)
-    new_parts = dict.fromkeys(name.split(".")[0] for name in own if name not in shared)
-    note = f"{len(shared)} of {len(own)} tensors taken" + (f"; new in {', '.join(new_parts)}" if new_parts else "")
+    new_parts = dict.fromkeys(name.split(".")[0] for name in target_state if name not in shared)
+    note = f"{len(shared)} of {len(target_state)} tensors taken" + (
+        f"; new in {', '.join(new_parts)}" if new_parts else ""
+    )
     return note + (f", but for the {len(pairs or [])} tokens that both alphabets have" if rows else "")
 
 
-def _as_stream(source: nn.Module, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of ``source``; its front end as that of its modality where the model ``own`` reads several, and its
-    encoder as the one inside where that has a memory."""
-    read, given = getattr(source, "modality", None), dict(source.state_dict())
-    if any(name.startswith(INNER) for name in own) and not any(name.startswith(INNER) for name in given):
-        given = {INNER + name[len(OUTER) :] if name.startswith(OUTER) else name: own for name, own in given.items()}
+def _as_stream(source: nn.Module, target_state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of ``source`` under the names of ``target_state``: its front end as the stream of its modality where the
+    target reads several, and its encoder as the inner encoder where the target has a memory."""
+    read, state = getattr(source, "modality", None), dict(source.state_dict())
+    if any(name.startswith(INNER) for name in target_state) and not any(name.startswith(INNER) for name in state):
+        state = {
+            INNER + name[len(OUTER) :] if name.startswith(OUTER) else name: tensor for name, tensor in state.items()
+        }
     before = f"frontend.streams.{read}."
-    if not isinstance(read, str) or not any(name.startswith(before) for name in own):
-        return given
-    return {before + name[len(FRONT) :] if name.startswith(FRONT) else name: own for name, own in given.items()}
+    if not isinstance(read, str) or not any(name.startswith(before) for name in target_state):
+        return state
+    return {before + name[len(FRONT) :] if name.startswith(FRONT) else name: tensor for name, tensor in state.items()}
 
 
 def other_heads(source: nn.Module, target: nn.Module, old: Tokenizer | None, new: Tokenizer | None) -> tuple[str, ...]:
-    """Prefixes of the further heads that both have, with other units."""
-    both = [getattr(own.config, "further_heads", {}) for own in (source, target) if hasattr(own, "config")]
+    """Name prefixes of the further heads that both models have, but with different units."""
+    both = [getattr(model.config, "further_heads", {}) for model in (source, target) if hasattr(model, "config")]
     if old is None or new is None or len(both) < 2:
         return ()
     names = [name for name in both[0] if name in both[1] and isinstance(both[0], dict)]
@@ -75,18 +86,18 @@ def other_heads(source: nn.Module, target: nn.Module, old: Tokenizer | None, new
 
 
 def token_pairs(old: Tokenizer, new: Tokenizer) -> list[tuple[int, int]] | None:
-    """(old id, new id) of the tokens that both alphabets have, special ones too; None where they are the same."""
+    """(old id, new id) of the tokens that both alphabets have, special tokens included; None for equal alphabets."""
     before, after = pieces_of(old), pieces_of(new)
     if alphabet_of(old) == alphabet_of(new):
         return None
-    alike = unit_of(old) == unit_of(new)  # the viseme "p" is no letter
+    alike = unit_of(old) == unit_of(new)  # the viseme "p" is not a letter
     places = {piece: place for place, piece in enumerate(before) if alike and piece and place != UNK}
     named = [(places[piece], place) for place, piece in enumerate(after) if place != UNK and piece in places]
     return [(BLANK, BLANK), (UNK, UNK), *named, (old.eos_id, new.eos_id)]
 
 
 def with_rows(own: Tensor, given: Tensor, pairs: Sequence[tuple[int, int]], first: int) -> Tensor:
-    """A head's tensor with the rows of ``given`` for the ``pairs`` of tokens; row 0 is that of the token ``first``."""
+    """A head's tensor ``own`` with the rows of ``given`` for the ``pairs`` of tokens; row 0 is the token ``first``."""
     if own.shape[1:] != given.shape[1:]:
         return own
     inside = [(a - first, b - first) for a, b in pairs if 0 <= a - first < len(given) and 0 <= b - first < len(own)]

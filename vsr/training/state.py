@@ -1,4 +1,4 @@
-"""What a run has reached: weights, their average, optimiser, place in the data, clock. Saved whole, read safely."""
+"""State of a run: weights, their average, optimiser, position in the data, clock. Saved atomically, read safely."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ LAST = "last.pt"
 
 
 class Average:
-    """Exponential moving average of what is trained and of buffers; young averages follow faster.
+    """Exponential moving average of trained weights and buffers; in early steps it follows faster.
 
-    ``model`` is whole on every rank, and shares what is frozen with the trained one. Where that is cut, the average is
-    too, and `gather` brings ``model`` up to date. ``frozen``: what is not averaged, by its SHA-256.
+    ``model`` is whole on every rank, and shares frozen tensors with the trained model. If the trained model is sharded,
+    the average is too, and `gather` updates ``model``. ``frozen``: SHA-256 of the parts that are not averaged.
     """
 
     def __init__(self, model: nn.Module, decay: float):
@@ -35,40 +35,42 @@ class Average:
         self.tensors = self.weights()
 
     def weights(self) -> dict[str, Tensor]:
-        """What is averaged, of ``model``."""
+        """The averaged tensors of ``model``."""
         return self.changing(self.model.state_dict())
 
     def changing(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Of a model's state what is not frozen."""
+        """The tensors of a model's state that are not frozen."""
         return {name: tensor for name, tensor in state.items() if name not in self.left_alone}
 
     def cut(self, model: nn.Module) -> None:
-        """Keep of every tensor the piece that the sharded ``model`` keeps of it."""
+        """Shard the average like the sharded ``model``: keep the same piece of every tensor."""
         like = model.state_dict()
         self.tensors = {name: cut_like(tensor, like[name]) for name, tensor in self.weights().items()}
 
     def gather(self) -> None:
-        """Put the pieces together in ``model``; all ranks call it."""
+        """Assemble the pieces in ``model``; all ranks call it."""
         self.model.load_state_dict(whole(self.tensors), strict=False)
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Move towards ``model`` after optimiser step number ``step``."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        own, new = self.tensors, model.state_dict()
-        floats = [name for name in own if own[name].is_floating_point()]
-        cut = [name for name in floats if isinstance(own[name], DTensor)]
-        for names in (cut, [name for name in floats if name not in cut]):  # one call takes one kind of tensors
+        averages, new = self.tensors, model.state_dict()
+        floats = [name for name in averages if averages[name].is_floating_point()]
+        cut = [name for name in floats if isinstance(averages[name], DTensor)]
+        for names in (cut, [name for name in floats if name not in cut]):  # a call takes tensors of one type
             if names:
-                torch._foreach_lerp_([own[n] for n in names], [new[n].float() for n in names], 1 - decay)
-        for name in own.keys() - set(floats):
-            own[name].copy_(new[name])
+                torch._foreach_lerp_(
+                    [averages[name] for name in names], [new[name].float() for name in names], 1 - decay
+                )
+        for name in averages.keys() - set(floats):
+            averages[name].copy_(new[name])
 
 
 @dataclass
 class Progress:
-    """Where a run stands: batches of ``epoch`` that are done, optimiser steps, seconds spent, steps ``skipped`` as
-    they had no finite gradient."""
+    """Progress of a run: ``epoch``, batches done in it, optimiser steps, seconds spent, and steps ``skipped`` for lack
+    of a finite gradient."""
 
     epoch: int = 0
     batch: int = 0
@@ -78,10 +80,10 @@ class Progress:
 
 
 def save_state(folder: Path, model: nn.Module, average: Average, optimiser, progress: Progress, write: bool) -> None:
-    """Write ``last.pt`` atomically: a run killed at any moment finds the old one or the new one.
+    """Write ``last.pt`` atomically: after a kill at any moment there is the old file or the new one.
 
-    Of what is frozen it holds the SHA-256 alone (`vsr.training.frozen`). All ranks call it, one with ``write``;
-    ``average`` is gathered.
+    Of frozen parts it holds only the SHA-256 (`vsr.training.frozen`). All ranks call it, one of them with ``write``;
+    ``average`` must be gathered before.
     """
     state = {
         "model": whole(average.changing(model.state_dict())),
@@ -97,30 +99,30 @@ def save_state(folder: Path, model: nn.Module, average: Average, optimiser, prog
 
 
 def load_state(folder: Path, model: nn.Module, average: Average, optimiser) -> Progress:
-    """Read ``last.pt`` back into everything, whatever number of ranks wrote it.
+    """Load ``last.pt`` into model, average and optimiser, whatever number of ranks wrote it.
 
-    Raises VsrError if it is not there, of another model, or beside other frozen weights.
+    Raises VsrError if it is missing, of another model, or if the frozen weights differ.
     """
     path = folder / LAST
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         check_same(average.frozen, begun_with(state, average))
-        for target, given in ((model, cut_model(state["model"], model)), (average.model, state["average"])):
-            own = target.state_dict()
-            target.load_state_dict(average.changing(given) | {name: own[name] for name in average.left_alone})
+        for target, weights in ((model, cut_model(state["model"], model)), (average.model, state["average"])):
+            current = target.state_dict()
+            target.load_state_dict(average.changing(weights) | {name: current[name] for name in average.left_alone})
         average.cut(model)
         optimiser.load_state_dict(cut_optimiser(state["optimiser"], optimiser))
     except VsrError as error:
         raise VsrError(error.reason, f"cannot resume from {path}: {error}") from error
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
         lines = (str(error) or type(error).__name__).splitlines()
-        what = lines[min(1, len(lines) - 1)].strip()  # torch says in the second line which tensor does not fit
+        what = lines[min(1, len(lines) - 1)].strip()  # torch names the tensor that does not fit in the second line
         raise VsrError("bad_model", f"cannot resume from {path}: {what}") from error
     return Progress(**state["progress"])
 
 
 def begun_with(state: dict, average: Average) -> dict[str, str]:
-    """The digests of what was frozen in a run that was saved; earlier versions saved the weights themselves."""
+    """Digests of the frozen parts in a saved state; earlier versions saved the weights themselves."""
     if "frozen" in state:
         return state["frozen"]
     return digests(state["model"], average.left_alone)

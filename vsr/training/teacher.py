@@ -1,6 +1,6 @@
-"""Frozen audio teachers: an acoustic reader, a speech foundation model, or a Whisper in CTranslate2 format.
+"""Frozen audio teachers: a model of this project, a speech foundation model, or Whisper in CTranslate2 format.
 
-Shapes: T video frames, N states for each of them, W width of the teacher, U tokens, V vocabulary; wave (640 T,).
+Shapes: T video frames, N states per frame, W width of the teacher, U tokens, V vocabulary; wave (640 T,).
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ Arrays = dict[str, np.ndarray]
 
 
 class SoundTeacher(Protocol):
-    """name, and files (name -> identity) that say which it is."""
+    """A teacher with its name and the files (name -> identity) that identify it."""
 
     name: str
     files: dict[str, dict]
 
     def hear(self, wave: np.ndarray, text: str) -> tuple[Arrays, dict[str, str]]:
-        """A clip's arrays (`vsr.data.teacher_targets`), and what is said of them."""
+        """Target arrays of a clip (`vsr.data.teacher_targets`), and notes on them."""
         ...
 
 
 class ReaderTeacher:
-    """A model folder of this project that hears. Raises VsrError bad_config where it does not."""
+    """A model of this project that reads sound. Raises VsrError bad_options for one that does not."""
 
     def __init__(self, folder: str | Path):
         self.loaded = load_model(folder)
@@ -53,31 +53,31 @@ class ReaderTeacher:
 
     @torch.inference_mode()
     def hear(self, wave: np.ndarray, text: str) -> tuple[Arrays, dict[str, str]]:
-        """``states`` (T, 1, W), and what the heads make of them."""
+        """``states`` (T, 1, W), and the outputs of the heads."""
         model, tokenizer = self.loaded.model, self.loaded.tokenizer
         lengths = torch.tensor([len(wave) // SAMPLES_PER_FRAME])
         states = encode(self.loaded, {SOUND: sound_of(self.loaded, [wave])}, lengths)
-        found, about = {STATES: states[0, :, None]}, {"text": text, "units": units_of(tokenizer)}
+        arrays, about = {STATES: states[0, :, None]}, {"text": text, "units": units_of(tokenizer)}
         if model.ctc is not None:
-            found[CTC] = model.ctc_log_probs(states)[0]
+            arrays[CTC] = model.ctc_log_probs(states)[0]
         if model.decoder is not None:
             best = model.decoder.search(states, lengths)[0]
-            heard = list(best[0].tokens) if best else []
-            found |= decoder_arrays(model, states, lengths, tokenizer.encode(text), heard)
-            about["heard"] = tokenizer.decode(heard)
-        return {name: _plain(own) for name, own in found.items()}, about
+            decoded = list(best[0].tokens) if best else []
+            arrays |= decoder_arrays(model, states, lengths, tokenizer.encode(text), decoded)
+            about["heard"] = tokenizer.decode(decoded)
+        return {name: _plain(values) for name, values in arrays.items()}, about
 
 
 def decoder_arrays(
     model: torch.nn.Module, states: Tensor, lengths: Tensor, said: list[int], heard: list[int]
 ) -> dict[str, Tensor]:
-    """``context``, ``attention`` and ``common`` of one clip whose decoder is shown the tokens ``said`` (U,)."""
+    """``context``, ``attention`` and ``common`` of one clip, with teacher forcing on the tokens ``said`` (U,)."""
     tokens_in, _ = shift_tokens(torch.tensor([said], dtype=torch.long), model.decoder.embed.num_embeddings - 1)
-    with outputs(model, [CONTEXT_PLACE]) as given:
+    with outputs(model, [CONTEXT_PLACE]) as captured:
         logits = model.decoder(tokens_in, states, lengths)
     common = torch.full((len(said) + 1,), IGNORE)
     common[[place for _, place in common_places(heard, said)]] = 1
-    return {CONTEXT: given[CONTEXT_PLACE][0], ATTENTION: logits[0].log_softmax(-1), COMMON: common}
+    return {CONTEXT: captured[CONTEXT_PLACE][0], ATTENTION: logits[0].log_softmax(-1), COMMON: common}
 
 
 class FoundationTeacher:
@@ -88,7 +88,7 @@ class FoundationTeacher:
             settings = FoundationSettings(str(folder), layer)
         except ValueError as error:
             raise VsrError("bad_model", str(error)) from error
-        self.model = settings.build(2).eval()  # of its width here nothing is used
+        self.model = settings.build(2).eval()  # the width given here is not used
         load_pretrained(self.model, folder)
         self.name = Path(folder).resolve().name
         self.files = identify_folder(folder)
@@ -98,8 +98,8 @@ class FoundationTeacher:
     @torch.inference_mode()
     def hear(self, wave: np.ndarray, text: str) -> tuple[Arrays, dict[str, str]]:
         """``states`` (T, 2, W)."""
-        found = self.model.states(torch.from_numpy(np.array(wave, np.float32)))
-        return {STATES: _plain(found.unflatten(0, (-1, UNITS_PER_FRAME)))}, {}
+        states = self.model.states(torch.from_numpy(np.array(wave, np.float32)))
+        return {STATES: _plain(states.unflatten(0, (-1, UNITS_PER_FRAME)))}, {}
 
 
 class WhisperTeacher:
@@ -110,8 +110,8 @@ class WhisperTeacher:
         self.name, self.files = self.model.name, identify_folder(folder, (WEIGHTS, "config.json"))
 
     def hear(self, wave: np.ndarray, text: str) -> tuple[Arrays, dict[str, str]]:
-        """``states`` (T, 2, W) of the encoder, of clips of at most 30 s. Raises VsrError bad_manifest for longer
-        ones."""
+        """``states`` (T, 2, W) of the encoder, for clips of at most 30 s. Raises VsrError bad_manifest for longer
+        clips."""
         frames = len(wave) // SAMPLES_PER_FRAME
         states = self.model.states(wave)
         if len(states) < frames * UNITS_PER_FRAME:
@@ -121,8 +121,8 @@ class WhisperTeacher:
 
 
 def open_teacher(name: str, layer: int = -1) -> SoundTeacher:
-    """The teacher in a folder, or a model by its name. Raises VsrError as its class, and bad_config for a ``layer`` of
-    one that has no choice."""
+    """The teacher in a folder, or a model by its name. Raises VsrError as its class does, and bad_config for a
+    ``layer`` of a teacher without that choice."""
     folder = Path(name)
     if _model_type(folder) in KINDS:
         return FoundationTeacher(folder, layer)
@@ -134,17 +134,17 @@ def open_teacher(name: str, layer: int = -1) -> SoundTeacher:
 
 
 def _model_type(folder: Path) -> str:
-    """What the transformers library calls the model in a folder; "" for another folder."""
+    """The model type of the transformers library in a folder; "" for any other folder."""
     if not (folder / "config.json").is_file() or (folder / WEIGHTS).is_file():
         return ""
     try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ""
-    return str(found.get("model_type", "")) if isinstance(found, dict) else ""
+    return str(config.get("model_type", "")) if isinstance(config, dict) else ""
 
 
 def _plain(values: Tensor) -> np.ndarray:
-    """As it is stored: half precision, whole numbers of 8 bits."""
-    kept = values.half() if values.is_floating_point() else values.to(torch.int8)
-    return kept.contiguous().numpy()
+    """Values as stored: half precision, or 8 bits for integers."""
+    stored = values.half() if values.is_floating_point() else values.to(torch.int8)
+    return stored.contiguous().numpy()

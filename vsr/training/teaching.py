@@ -1,7 +1,7 @@
-"""Outputs of an audio teacher for a corpus, stored once as targets for a student that reads lips.
+"""Store the outputs of an audio teacher for a corpus, as targets for a student that reads lips.
 
-`<out>/<id>.safetensors` for each clip (`vsr.data.teacher_targets`), with a ledger: a file is kept where the sound, the
-text and the teacher are what they were.
+`<out>/<id>.safetensors` for each clip (`vsr.data.teacher_targets`), with a ledger: a file is kept if sound, text and
+teacher are unchanged.
 """
 
 from __future__ import annotations
@@ -25,63 +25,62 @@ CODEBOOK = "codebook.safetensors"
 
 
 def teach(manifests: list[str], teacher: SoundTeacher, out: str | Path) -> Counter:
-    """Write the targets of every clip of some manifests that `vsr waves` wrote; returns counts of "written", "kept".
+    """Write the targets of every clip of manifests written by `vsr waves`; returns counts of "written" and "kept".
 
-    Raises VsrError for clips without sound, a text that another list gives another way, a file there that is not ours.
+    Raises VsrError for clips without sound, an id with two texts or sounds, an existing file that is not a target.
     """
     clips, out = _clips(manifests), Path(out)
     need_crops(clips)
     need_sound(clips, (SOUND,))
-    out.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(out)
-    made = [_made(ledger, clip, teacher) for clip in clips]
-    states = [_state(ledger, clip, own) for clip, own in zip(clips, made, strict=True)]
+    inputs = [_made(ledger, clip, teacher) for clip in clips]
+    states = [_state(ledger, clip, entry) for clip, entry in zip(clips, inputs, strict=True)]
     tell(states, "targets")
     ledger.refresh()
-    todo = [(clip, own) for clip, own, state in zip(clips, made, states, strict=True) if state != KEPT]
-    for clip, own in counted(todo, "targets", len(clips), len(clips) - len(todo)):
+    todo = [(clip, entry) for clip, entry, state in zip(clips, inputs, states, strict=True) if state != KEPT]
+    for clip, entry in counted(todo, "targets", len(clips), len(clips) - len(todo)):
         _write(out, clip, teacher)
-        ledger.add(file_of(out, clip).name, own)
+        ledger.add(file_of(out, clip).name, entry)
     return Counter(kept=len(clips) - len(todo), written=len(todo))
 
 
 def write_centroids(manifests: list[str], out: str | Path, size: int) -> str:
-    """Fit so many centroids to the stored states of these clips and write `<out>/codebook.safetensors`; returns a
-    sentence. Raises VsrError bad_config for fewer states."""
+    """Fit ``size`` centroids to the stored states of the clips and write `<out>/codebook.safetensors`; returns a
+    sentence for the user. Raises VsrError bad_config for fewer states than centroids."""
     clips, path = _clips(manifests), Path(out) / CODEBOOK
     states, teachers = zip(*(stored_states(out, clip) for clip in clips), strict=True)
     write_codebook(path, fit_codebook(states, size), {"teacher": teachers[0], "clips": str(len(clips))})
-    Ledger(out).add(path.name, {"manifests": [identify(own) for own in manifests], "size": size})
+    Ledger(out).add(path.name, {"manifests": [identify(manifest) for manifest in manifests], "size": size})
     return f"{path}: {size} centroids of {len(clips)} clips"
 
 
 def _clips(manifests: list[str]) -> list[Clip]:
-    """Each clip once. Raises VsrError bad_manifest for two that share an id."""
-    found: dict[str, Clip] = {}
+    """The clips without duplicates. Raises VsrError bad_manifest for different clips of the same id."""
+    clips: dict[str, Clip] = {}
     for clip in read_manifests(manifests):
-        known = found.setdefault(clip.id, clip)
-        if (known.text, known.sound) != (clip.text, clip.sound):
+        first = clips.setdefault(clip.id, clip)
+        if (first.text, first.sound) != (clip.text, clip.sound):
             raise VsrError("bad_manifest", f"two clips have the id {clip.id}: give each list an --out of its own")
-    return list(found.values())
+    return list(clips.values())
 
 
 def _made(ledger: Ledger, clip: Clip, teacher: SoundTeacher) -> dict:
-    """What a clip's targets depend on."""
+    """The inputs that a clip's targets depend on."""
     sound = identify(clip.sound, ledger.known(f"{clip.id}.safetensors", "sound"))
     return {"sound": sound, "text": clip.text, "teacher": {"name": teacher.name, **teacher.files}}
 
 
-def _state(ledger: Ledger, clip: Clip, made: dict) -> str:
-    """Whether a file is kept. Raises VsrError not_writable for one that is none of ours."""
+def _state(ledger: Ledger, clip: Clip, inputs: dict) -> str:
+    """The state of a clip's file in the ledger. Raises VsrError not_writable for an existing file of another kind."""
     path = file_of(ledger.folder, clip)
     check_output(path, clip.sound)
     if path.exists() and path.name not in ledger.records:
         try:
             stored_states(ledger.folder, clip)
         except VsrError as error:
-            told = f"{path} is there and no target of vsr teach: choose another --out"
-            raise VsrError("not_writable", told) from error
-    return ledger.state(path.name, made)
+            problem = f"{path} is there and no target of vsr teach: choose another --out"
+            raise VsrError("not_writable", problem) from error
+    return ledger.state(path.name, inputs)
 
 
 def _write(out: Path, clip: Clip, teacher: SoundTeacher) -> None:

@@ -1,8 +1,7 @@
-"""The weights that adaptation to a person trains: normalisation, low-rank adapters, or all.
+"""Weights that adaptation to a person trains: normalisation, low-rank adapters, or all.
 
-Low-rank additions are those of Hu et al. 2022 (LoRA): W + B A, where B begins as zero. They are added to the weights
-themselves after each step, so that they need no module of their own, work for recurrent weights, too, and leave an
-ordinary model behind.
+Low-rank adapters are those of Hu et al. 2022 (LoRA): W + B A, where B starts as zero. They are merged into the weights
+after each step, so that they need no module, also work for recurrent weights, and leave an ordinary model behind.
 """
 
 from __future__ import annotations
@@ -19,29 +18,34 @@ NORMS = (nn.LayerNorm, nn.GroupNorm, _NormBase)
 
 
 class TunedParts:
-    """Parameters of a model that are trained as they are.
+    """Parameters of a model that are trained directly.
 
-    ``gather`` is called when the gradients of a step are there, ``spread`` when the optimiser has made it.
+    ``gather`` is called after the backward pass of a step, ``spread`` after the optimiser's step.
     """
 
     def __init__(self, parameters: list[nn.Parameter]):
         self.parameters = parameters
 
     def gather(self) -> None:
-        """Gradients of the model -> gradients of what is trained."""
+        """Compute the gradients of the trained parameters from those of the model."""
 
     def spread(self) -> None:
-        """What is trained -> weights of the model."""
+        """Update the weights of the model from the trained parameters."""
 
 
 class LowRank(TunedParts):
-    """A product B A for each matrix of a model; drawn by torch's own random numbers."""
+    """A product B A for each large matrix of a model; A is drawn with torch's random generator."""
 
     def __init__(self, model: nn.Module, rank: int = RANK):
-        self.weights = [own for own in model.parameters() if own.dim() == 2 and min(own.shape) > 2 * rank]
-        self.first = [own.detach().clone() for own in self.weights]
-        self.down = [nn.Parameter(torch.randn(rank, own.shape[1]).to(own) / own.shape[1] ** 0.5) for own in self.first]
-        self.up = [nn.Parameter(own.new_zeros(own.shape[0], rank)) for own in self.first]
+        self.weights = [
+            parameter for parameter in model.parameters() if parameter.dim() == 2 and min(parameter.shape) > 2 * rank
+        ]
+        self.first = [weight.detach().clone() for weight in self.weights]
+        self.down = [
+            nn.Parameter(torch.randn(rank, weight.shape[1]).to(weight) / weight.shape[1] ** 0.5)
+            for weight in self.first
+        ]
+        self.up = [nn.Parameter(weight.new_zeros(weight.shape[0], rank)) for weight in self.first]
         super().__init__(self.down + self.up)
 
     @torch.no_grad()
@@ -57,28 +61,28 @@ class LowRank(TunedParts):
 
 
 def tuned_parts(model: nn.Module, kind: str) -> TunedParts:
-    """What ``kind`` (of `KINDS`) changes of a model; nothing else of it has a gradient afterwards.
+    """The parts of a model that ``kind`` (of `KINDS`) trains; nothing else of it has a gradient afterwards.
 
-    Raises VsrError bad_config for another kind, or where the model has nothing of it.
+    Raises VsrError bad_config for an unknown kind, or where the model has no such parts.
     """
     if kind not in KINDS:
         raise VsrError("bad_config", f"unknown kind of adaptation '{kind}'; known: {', '.join(KINDS)}")
     model.requires_grad_(False)
-    found = LowRank(model) if kind == "adapters" else TunedParts(_plain(model, kind))
-    if not found.parameters:
+    parts = LowRank(model) if kind == "adapters" else TunedParts(_plain(model, kind))
+    if not parts.parameters:
         raise VsrError("bad_config", f"the model has no {kind} that could be adapted: choose another --what")
-    for own in found.weights if isinstance(found, LowRank) else found.parameters:
-        own.requires_grad_(True)
-    return found
+    for parameter in parts.weights if isinstance(parts, LowRank) else parts.parameters:
+        parameter.requires_grad_(True)
+    return parts
 
 
 def _plain(model: nn.Module, kind: str) -> list[nn.Parameter]:
-    modules = [own for own in model.modules() if isinstance(own, NORMS)] if kind == "norms" else [model]
-    return [own for module in modules for own in module.parameters()]
+    modules = [module for module in model.modules() if isinstance(module, NORMS)] if kind == "norms" else [model]
+    return [parameter for module in modules for parameter in module.parameters()]
 
 
 def keep_statistics(model: nn.Module) -> None:
-    """Train mode, in which batch normalisation goes on with the statistics that it has: a few clips have none."""
+    """Set training mode, except batch normalisation, which keeps its statistics: a few clips give no reliable ones."""
     model.train()
     for module in model.modules():
         if isinstance(module, _NormBase):

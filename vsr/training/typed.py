@@ -1,4 +1,4 @@
-"""Values as YAML gives them -> instances of frozen dataclasses; every key and every type is checked."""
+"""Values from YAML -> instances of frozen dataclasses, with every key and type checked."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
 def unknown_key(path: str, key: str, known: Iterable[str]) -> VsrError:
-    """The error for a key that no setting has, naming the nearest ones."""
+    """The error for an unknown key, naming the nearest known ones."""
     near = difflib.get_close_matches(key, sorted(known), n=3) or sorted(known)
     return VsrError("bad_config", f"unknown setting '{path}'; did you mean {', '.join(near)}?")
 
 
 def build(cls: type, value: Any, path: str = "") -> Any:
-    """``value`` as read from YAML -> an instance of ``cls``. Raises VsrError naming the setting."""
+    """``value`` as read from YAML -> an instance of ``cls``. Raises VsrError bad_config naming the setting."""
     if is_dataclass(cls):
         return _build_dataclass(cls, value, path)
     if get_origin(cls) is tuple:
@@ -42,7 +42,7 @@ def build(cls: type, value: Any, path: str = "") -> Any:
 
 
 def _as_float(value: Any) -> Any:
-    """A whole number is a number, too, and so is 5e-4, which YAML 1.1 takes for text."""
+    """A float from an integer, or from text such as 5e-4, which YAML 1.1 does not read as a number."""
     if isinstance(value, int) or isinstance(value, str) and NUMBER.fullmatch(value):
         return float(value)
     return value
@@ -57,22 +57,24 @@ def _build_dataclass(cls: type, value: Any, path: str) -> Any:
     for key in value:
         if key not in hints:
             raise unknown_key(f"{prefix}{key}", str(key), hints)
-    needed = (own.name for own in fields(cls) if own.default is MISSING and own.default_factory is MISSING)
+    needed = (
+        setting.name for setting in fields(cls) if setting.default is MISSING and setting.default_factory is MISSING
+    )
     if absent := [name for name in needed if name not in value]:
         raise VsrError("bad_config", f"{path or 'the configuration'} lacks '{prefix}{absent[0]}'")
     try:
-        return cls(**{key: build(hints[key], own, f"{prefix}{key}") for key, own in value.items()})
+        return cls(**{key: build(hints[key], item, f"{prefix}{key}") for key, item in value.items()})
     except TypeError as error:
         raise VsrError("bad_config", f"{path or 'the configuration'}: {error}") from error
 
 
 def with_kinds(value: dict[str, Any], known: Container[str], prefix: str) -> dict[str, Any]:
-    """``NAME: {kind: ..., settings}`` as NAME and NAME_settings, where a dataclass has both. Raises VsrError."""
-    found = dict(value)
-    for name, given in value.items():
-        if isinstance(given, dict) and f"{name}_settings" in known:
+    """Split ``NAME: {kind: ..., settings}`` into NAME and NAME_settings, if a dataclass has both. Raises VsrError."""
+    result = dict(value)
+    for name, setting in value.items():
+        if isinstance(setting, dict) and f"{name}_settings" in known:
             try:
-                found[name], found[f"{name}_settings"] = split_kind(given, f"{prefix}{name}")
+                result[name], result[f"{name}_settings"] = split_kind(setting, f"{prefix}{name}")
             except ValueError as error:
                 raise VsrError("bad_config", str(error)) from error
-    return found
+    return result

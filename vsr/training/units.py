@@ -1,4 +1,4 @@
-"""Training a reader of given units, from sound and text alone (LMDecoder's second stage)."""
+"""Train a reader of given speech units, from sound and text alone (second stage of LMDecoder)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vsr.training.texts import with_tokens
 
 
 class UnitRun(LipReaderRun):
-    """`LipReaderRun` of a model with the front end "units": clips need neither video nor crops."""
+    """`LipReaderRun` for a model with the front end "units": clips need neither video nor crops."""
 
     train: UnitDataset
     dev: UnitDataset
@@ -29,17 +29,17 @@ class UnitRun(LipReaderRun):
         part, heads = frontend_of(config), further_heads_of(config)
         if not isinstance(part, UnitFrontendSettings):
             raise VsrError("bad_config", f"model.frontend is {config.frontend}, which reads no units")
-        train, dev = (self._with_tokens(name, own) for name, own in (("training", train), ("dev", dev)))
+        train, dev = (self._with_tokens(name, clips) for name, clips in (("training", train), ("dev", dev)))
         self.train = UnitDataset(train, self.tokenizer, part.source, part.replaced, seed, heads)
         self.dev = UnitDataset(dev, self.tokenizer, part.source)
         lengths = [clip.num_frames for clip in self.train.clips]
         self.sampler = FrameBudgetSampler(lengths, data.frames_per_batch, seed)
 
     def _with_tokens(self, name: str, clips: list) -> list:
-        return with_tokens(name, clips, self.tokenizer, False, self.say)  # how long a clip is its units say
+        return with_tokens(name, clips, self.tokenizer, False, self.say)  # the units set the length
 
 
 def reads_units(config: TrainConfig) -> bool:
-    """Whether the model of a run reads units that are given."""
-    given = config.model.get("frontend")
-    return (given.get("kind") if isinstance(given, dict) else given) == UNITS
+    """Whether the model of a configuration reads given units."""
+    frontend = config.model.get("frontend")
+    return (frontend.get("kind") if isinstance(frontend, dict) else frontend) == UNITS

@@ -1,4 +1,4 @@
-"""Training clips without text: which objectives take some, and the clips themselves."""
+"""Training clips without text: the objectives that accept them, and the clips themselves."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from vsr.training.config import TrainConfig
 
 
 def check_unlabelled(config: TrainConfig, model: LipReaderConfig) -> None:
-    """Raises VsrError bad_config for ``data.unlabelled`` with an objective that would take an empty text for the
-    truth."""
+    """Raises VsrError bad_config for ``data.unlabelled`` with an objective that would train on the empty texts."""
     if not config.data.unlabelled:
         return
     kind = OBJECTIVES[config.objective] if config.objective else None
     takes = getattr(kind, "takes_unlabelled", None)
     if takes is None:
-        named = f"the objective {config.objective}" if config.objective else "this training"
-        raise VsrError("bad_config", f"data.unlabelled: {named} learns from texts alone: give objective: usr")
+        learner = f"the objective {config.objective}" if config.objective else "this training"
+        raise VsrError("bad_config", f"data.unlabelled: {learner} learns from texts alone: give objective: usr")
     if not takes(kind, model):
         problem = f"the objective {config.objective} takes clips without text where no head learns from texts"
         raise VsrError("bad_config", f"data.unlabelled: {problem}: set ctc_weight, decoder_layers ... to 0")
@@ -31,8 +30,8 @@ def check_unlabelled(config: TrainConfig, model: LipReaderConfig) -> None:
 def unlabelled_clips(
     config: TrainConfig, train: Sequence[Clip], dev: Sequence[Clip], tests: Sequence[Clip]
 ) -> list[Clip]:
-    """The clips of ``data.unlabelled`` that are no clips of ``train``, without text. Raises VsrError where dev or tests
-    hold one."""
+    """The clips of ``data.unlabelled`` that are not in ``train``, without text. Raises VsrError where dev or tests
+    contain one."""
     clips = read_manifests(config.data.unlabelled)
     check_disjoint(clips, list(dev), list(tests))
     known = {clip.id for clip in train}

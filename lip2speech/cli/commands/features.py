@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.features.corpus import extract_corpus
     from lip2speech.features.sound import MANIFEST, sound_clips
     from lip2speech.features.stored import REFUSED
+    from vsr.cli.listed import told_counts
     from vsr.core.errors import VsrError
     from vsr.core.files import check_folder
     from vsr.data.manifest import need_crops, read_manifests, write_manifest
@@ -45,11 +46,10 @@ def run(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "give --manifest, --sound or both")
     clips = read_manifests(args.manifest)
     need_crops(clips)
-    heard = sound_clips(args.sound) if args.sound else []
-    clips += heard
+    recordings = sound_clips(args.sound) if args.sound else []
+    clips += recordings
     check_folder(args.out, [REFUSED, *(f"{clip.id}.safetensors" for clip in clips)], args.units, args.offsets or "")
-    if heard:
-        write_manifest(f"{args.out}/{MANIFEST}", heard)
+    if recordings:
+        write_manifest(f"{args.out}/{MANIFEST}", recordings)
     counts = extract_corpus(clips, args.units, args.out, args.jobs, offsets)
-    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
-    return 0
+    return told_counts(counts, "made", "kept")

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     # before the video is read, to fail early
     vector = torch.from_numpy(heard(reference, args.video, args.voice)) if reference else None
     broken: list[VsrError] = []
-    inspection = look(args, broken)
+    inspection = look(args, broken, "lip2speech")
     write_text(args.out, render_voiced(inspection, load_model(args.voice, args.device), vector))
     print(inspection.nbest[0].text)
     return tell_broken(broken, "lip2speech")

@@ -104,6 +104,7 @@ def follow(voice, session, capture, sound) -> None:
     import sys
 
     from vsr.core.interrupts import settle
+    from vsr.inference.live.notes import notes_of
 
     def take(own) -> None:
         sound.add(own)
@@ -120,4 +121,4 @@ def follow(voice, session, capture, sound) -> None:
         capture.close()
         sound.close()
     dropped = f"; {capture.dropped} frames dropped to keep up" if capture.dropped else ""
-    print(f"{sound.summary()}{dropped}", file=sys.stderr)
+    print("; ".join([f"{sound.summary()}{dropped}", *notes_of(session)]), file=sys.stderr)

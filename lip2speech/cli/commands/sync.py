@@ -65,6 +65,5 @@ def write_moved(clips, offsets: dict[str, float], folder: Path) -> None:
     from vsr.data.sound import natural_wave
     from vsr.media.audio import write_wave
 
-    folder.mkdir(parents=True, exist_ok=True)
     for clip in clips:
         write_wave(folder / f"{clip.id}.wav", moved(natural_wave(clip), offsets[clip.id]))

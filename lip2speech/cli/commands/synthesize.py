@@ -64,8 +64,10 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.options import SynthesisOptions
     from lip2speech.inference.synthesizer import synthesize_list
+    from vsr.cli.listed import tell_few_frames
     from vsr.core.errors import VsrError
     from vsr.core.files import same_file
+    from vsr.data.frame_rates import slow_clips
 
     if same_file(args.out, args.features):
         raise VsrError("bad_config", f"{args.out} holds the features, which voices would replace: choose another --out")
@@ -81,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
     made = synthesize_list(loaded, clips, args.features, args.out, options)
     kept = f", {len(clips) - made} kept" if made < len(clips) else ""
     print(f"{made} clips voiced{kept}: {args.out}")
+    if not args.copy:  # of lips
+        tell_few_frames(slow_clips(clips), len(clips), "lip2speech")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from lip2speech.web import render
 from lip2speech.web.jobs import Face, Job, Limits
 from lip2speech.web.reading import confidence_class, earlier
 from vsr.core.errors import VsrError
+from vsr.face.skipped import Skipped
 from vsr.output.subtitles import to_vtt
-from vsr.output.transcript import Segment, TimedWord, Transcript
+from vsr.output.transcript import Segment, TimedWord, TrackReport, Transcript
 
 VOID = {"img", "source", "track", "i"}
 
@@ -64,6 +66,17 @@ def test_words_carry_their_confidence_as_colour_number_and_mark():
     assert [re.search(r"<small>(\d+)", word).group(1) for word in words] == ["10", "50", "90"]
     assert 'aria-label="now, 2.50 s, confidence 90' in words[2]
     assert "No words were read" in render.words(job_of(""), 0)
+
+
+def test_what_a_transcript_warns_of_is_on_the_page():
+    for text in ("bin blue", ""):
+        job = job_of(text)
+        tracks = (TrackReport(0, 0.0, 3.0, 1.0, 0.1, ("few frames",)),)
+        poor = replace(job.faces[0].transcript, tracks=tracks, skipped=(Skipped(0, 1.0, 2.0, "covered"),))
+        job.faces[0] = replace(job.faces[0], transcript=poor)
+        shown = render.words(job, 0)
+        assert "The mouth is covered: 1.00 to 2.00 s" in shown and "fewer than 11 times a second" in shown
+        assert parsed(shown).tags.count("p") == (5 if text else 3)
 
 
 def test_subtitles_and_words_are_on_the_clock_of_the_copy_that_plays():

@@ -1,5 +1,6 @@
 """`lip2speech serve` as a command: where it listens, with which keys, and how it ends."""
 
+import importlib
 import os
 import signal
 import socket
@@ -16,6 +17,8 @@ from lip2speech.web.api.keys import check_host, is_local, read_keys
 from vsr.core.errors import VsrError
 
 pytest.importorskip("fastapi", reason="the API needs the extra 'web'")
+uvicorn = pytest.importorskip("uvicorn", reason="the API needs the extra 'web'")
+Server = importlib.import_module("lip2speech.web.server").Server
 ROOT = Path(__file__).parents[3]
 
 
@@ -50,6 +53,22 @@ def test_a_request_without_a_key_must_be_local():
     assert is_local({"host": "127.0.0.1:80"}) and is_local({"host": "[::1]:80"})
     assert is_local({"host": "localhost:80", "origin": "http://localhost:80"})
     assert not is_local({}) and not is_local({"host": "localhost:80", "origin": "http://localhost:81"})
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_signals_end_a_server_unless_they_are_ignored(ignored, monkeypatch):
+    """A script's shell lets what is behind an & ignore Ctrl-C: the server ended by it all the same, as if done."""
+    server, came = Server(uvicorn.Config(None)), []
+    for number in (signal.SIGHUP, signal.SIGINT):
+        monkeypatch.setattr(server, "should_exit", False)
+        before = signal.signal(number, signal.SIG_IGN if ignored else lambda sent, frame: came.append(sent))
+        try:
+            with server.capture_signals():
+                signal.raise_signal(number)
+                assert server.should_exit is not ignored
+        finally:
+            signal.signal(number, before)
+    assert came == ([] if ignored else [signal.SIGHUP, signal.SIGINT]), "the command says by which it ended"
 
 
 @pytest.mark.parametrize("sent, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

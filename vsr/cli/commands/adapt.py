@@ -24,6 +24,7 @@ helps if most words are read right from the start; transcripts help more."""
 FILES = """reads   a manifest; or a folder of videos, with NAME.txt beside NAME.mp4;
         for --untranscribed a manifest, a folder or a video; texts are not needed
 writes  a model folder with its MODEL_CARD.md; crops are kept only while it works"""
+FAILS = "a video could not be used (the model is of the others), or no model is written"
 SEE = "vsr transcribe, vsr phrases, vsr train"
 EXAMPLE = """vsr adapt clips/ -o models/anna
 vsr adapt clips/ --model grid-tracks -o models/anna
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, adapt, write and name the folder. Raises VsrError."""
+    """Measure, adapt, write and name the folder; 1 where a video could not be used. Raises VsrError."""
     from vsr.modelstore.folder import load_model
     from vsr.training.adapting import Adapting, check_adaptable
     from vsr.training.personal import check_place
@@ -73,9 +74,12 @@ def run(args: argparse.Namespace) -> int:
     loaded = load_model(args.model, args.device)
     check_adaptable(loaded)
     check_place(args.out, loaded)
-    with cropped(loaded, transcribed, further, args.jobs, _say) as found:
+    refused: list[str] = []
+    with cropped(loaded, transcribed, further, args.jobs, _say, refused) as found:
         _adapt(args, loaded, *found, settings)
-    return 0
+    if refused:
+        _say(f"{len(refused)} of {len(transcribed) + len(further)} videos left out, as said above: the others count")
+    return int(bool(refused))
 
 
 def _given(args: argparse.Namespace) -> tuple[list, list]:

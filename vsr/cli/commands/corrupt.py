@@ -49,8 +49,9 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
     return where | ({"lossless": "videos, not --crops"} if args.crops else {})
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """Make the set and print the counts. Raises VsrError."""
+    from vsr.cli.listed import told_counts
     from vsr.core.numbers import SEED, check_number
     from vsr.data.corrupting import Order, corrupt_corpus
     from vsr.data.manifest import read_manifest
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
     _check_noise_files(order.settings.sound)
     voices = read_manifest(args.babble_from) if args.babble_from else ()
     counts = corrupt_corpus(recordings(args.inputs), args.out, order, args.jobs, voices)
-    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
+    return told_counts(counts, "corrupted", "kept")
 
 
 def _settings(args: argparse.Namespace) -> Any:

@@ -42,16 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Crop and say how many clips came through; 1 where none did. Raises VsrError."""
+    from vsr.cli.listed import told_counts
     from vsr.data.cropping import crop_corpus
     from vsr.data.track_files import add_tracks
 
     engine = open_engine(args.engine, args.jobs, args.address)
     counts = crop_corpus(args.manifest, args.out, engine=engine, store=args.store)
-    through = not counts or bool(counts.keys() & {"cropped", "kept"})
     counts |= add_tracks(args.out, args.jobs) if args.tracks else {}
-    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())) or "nothing to do")
+    status = told_counts(counts, "cropped", "kept")
     _tell_refused(Path(args.out) / REFUSED)
-    return 0 if through else 1
+    return status
 
 
 def _tell_refused(path: Path) -> None:

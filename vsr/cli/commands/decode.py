@@ -18,7 +18,8 @@ from vsr.modelstore.folder import NAMES
 HELP = "read the lips of a corpus of crops, in sentences or in single words"
 ABOUT = """Reads a whole list of crops in batches and writes the hypotheses, with word times,
 confidence and n-best lists. --calibrate fits the confidence on a development list and
-stores it in the model."""
+stores it in the model. A clip whose mouth changes too few times a second to be read well
+has "problems" in its line, and words that are guesses have an "in_domain" below 0.5."""
 FILES = """reads   a manifest that vsr crop wrote, and its crops; a model
 writes  JSON Lines, one hypothesis per clip; with --calibrate: the model's config.json"""
 SEE = "vsr score, vsr rescore, vsr transcribe"
@@ -65,10 +66,22 @@ def run(args: argparse.Namespace) -> int:
     options = options_for(loaded, given)
     records = decode_manifest(loaded, args.manifest, args.out, options, not args.calibrate, args.head, args.modality)
     print(f"{len(records)} clips decoded to {args.out}")
+    _tell(records, loaded.name)
     if args.calibrate:
         found = calibrate(loaded, args.manifest, records)
         print(f"confidence fitted on {found['words']} words, expected calibration error {found['ece']:.3f}")
     return 0
+
+
+def _tell(records: list[dict], model: str) -> None:
+    """What `vsr transcribe` says of a video, of those clips of which it holds."""
+    from vsr.cli.listed import tell_few_frames, tell_guesses
+    from vsr.decoding.guesses import is_guess
+    from vsr.face.skipped import FEW_FRAMES
+
+    tell_few_frames([own["id"] for own in records if FEW_FRAMES in own.get("problems", ())], len(records))
+    guessed = [own["id"] for own in records if own["text"] and is_guess(own.get("in_domain"))]
+    tell_guesses(guessed, len(records), model)
 
 
 def _checked(args: argparse.Namespace) -> dict[str, Any]:

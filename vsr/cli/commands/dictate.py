@@ -70,7 +70,7 @@ def _listen(source: str, loaded, options, dictation, pushed: bool = False) -> No
     """One session, to the end of its source or, where it is ``pushed``, to the next Enter. Raises VsrError."""
     from vsr.face.detector import default_detector
     from vsr.inference.live.capture import Capture
-    from vsr.inference.live.screen import seen_badly
+    from vsr.inference.live.notes import notes_of
     from vsr.inference.live.session import Session
     from vsr.inference.live.source import open_source
 
@@ -87,7 +87,7 @@ def _listen(source: str, loaded, options, dictation, pushed: bool = False) -> No
         dictation.follow(session.run(capture))
     finally:
         capture.close()
-        for note in seen_badly(session.covered, session.few_frames):
+        for note in notes_of(session):
             print(f"vsr: {note}", file=sys.stderr)
     if capture.error is not None:
         raise capture.error

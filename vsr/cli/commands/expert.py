@@ -48,18 +48,28 @@ def run(args: argparse.Namespace) -> int:
     check_present([args.real])
     check_present(args.videos)
     from vsr.cli.each_video import over_videos
-    from vsr.face.mouth_crop import crop_video
     from vsr.inference.expert import Expert, ladder
     from vsr.modelstore.folder import load_model
 
     expert = Expert(load_model(args.model))
-    real = crop_video(args.real).crop
+    real = _crop_of(args.real)
     scale = ladder(real)
 
     def scored(name: str) -> tuple[str, dict]:
-        return _scored(expert, name, scale[name] if name in scale else crop_video(name).crop, real, args.text or "")
+        return _scored(expert, name, scale[name] if name in scale else _crop_of(name), real, args.text or "")
 
     return over_videos([*scale, *args.videos], args.out, scored)
+
+
+def _crop_of(video: str) -> np.ndarray:
+    """The mouth (T, 96, 96) of a video, and a line for each thing that must be known of it. Raises VsrError."""
+    from vsr.cli.each_video import tell_warnings
+    from vsr.face.mouth_crop import crop_video
+    from vsr.inference.seen import seen_in
+
+    clip = crop_video(video)
+    tell_warnings(video, seen_in(clip).told("and says nothing there"))
+    return clip.crop
 
 
 def _scored(expert: Expert, name: str, crop: np.ndarray, real: np.ndarray, text: str) -> tuple[str, dict]:

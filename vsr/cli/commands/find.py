@@ -26,6 +26,9 @@ vsr find "good morning" footage/*.mkv --model lrs3 --threshold 0.3
 vsr find blue clip.mp4 --also red --also green --json"""
 
 
+MISSED = "that nothing was found in it says little"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("phrase", metavar="PHRASE", help="one word or several")
@@ -67,19 +70,22 @@ def _search(loaded, video: str, phrases: list[str], args: argparse.Namespace) ->
     from vsr.cli.each_video import tell_warnings
     from vsr.decoding.guesses import FLAGGED, is_guess
     from vsr.inference.free_reading import UNLIKE
-    from vsr.inference.seen import Seen
+    from vsr.inference.seen import SILENT, Seen
     from vsr.inference.spotting import find_phrases
 
-    guessed, seen = False, Seen()
+    guessed, seen, told = False, Seen(), False
     try:
         for hit in find_phrases(loaded, video, phrases, args.threshold, args.faces, args.cropped, seen):
             guessed |= is_guess(hit.in_domain)
             _print(hit, args.json)
-        tell_warnings(video, seen.warnings)
+    except VsrError as error:
+        told = error.reason in SILENT  # it says itself how the mouth was seen
+        raise
     finally:
-        if guessed:
-            note = f"{UNLIKE}: places with in_domain below {FLAGGED:g} (--json) are guesses"
-            print(f"vsr: {video}: {note}", file=sys.stderr)
+        tell_warnings(video, [] if told else seen.warnings)
+        if guessed or is_guess(seen.in_domain):
+            note = f"places with in_domain below {FLAGGED:g} (--json) are guesses" if guessed else MISSED
+            print(f"vsr: {video}: {UNLIKE}: {note}", file=sys.stderr)
 
 
 def _print(hit, as_json: bool) -> None:

@@ -70,8 +70,10 @@ def tell_broken(broken: list[VsrError], program: str = "vsr") -> int:
     return int(bool(broken))
 
 
-def look(args: argparse.Namespace, broken: list[VsrError]) -> Inspection:
-    """Read the video that the options name, as they say; ``broken`` is told what is damaged of it. Raises VsrError."""
+def look(args: argparse.Namespace, broken: list[VsrError], program: str = "vsr") -> Inspection:
+    """Read the video that the options name, as they say, and tell what must be known of it; ``broken`` is told what is
+    damaged. Raises VsrError."""
+    from vsr.cli.each_video import tell_warnings
     from vsr.core.progress import Watch, film_bar
     from vsr.decoding.defaults import check_search, options_for
     from vsr.media.streams import tell_choice
@@ -88,4 +90,5 @@ def look(args: argparse.Namespace, broken: list[VsrError]) -> Inspection:
         watch = Watch(progress=progress)
         inspection = inspect_video(loaded, args.video, options, args.face, args.at, watch, broken)
     tell_choice("inspect", args.video, inspection.clip.info.stream)
+    tell_warnings(args.video, inspection.warnings, program)
     return inspection

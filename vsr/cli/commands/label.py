@@ -37,8 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=positive, metavar="N", help="processes (default: one for each core)")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Label and print the counts. Raises VsrError."""
+def run(args: argparse.Namespace) -> int:
+    """Label and print the counts; 1 where no clip is kept. Raises VsrError."""
+    from vsr.cli.listed import told_counts
     from vsr.corpora.heard import Rules
     from vsr.corpora.labelling import Hearing, label_recordings
     from vsr.data.recordings import recordings
@@ -47,4 +48,4 @@ def run(args: argparse.Namespace) -> None:
     rules = Rules(args.language, args.only, args.confidence, args.silence, args.max_seconds)
     clips = recordings(args.inputs)
     counts = label_recordings(clips, args.out, Hearing(str(located_whisper(args.whisper)), rules), args.jobs)
-    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())))
+    return told_counts(counts, "kept")

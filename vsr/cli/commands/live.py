@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
     from vsr.face.detector import default_detector
     from vsr.inference.live.capture import Capture
+    from vsr.inference.live.notes import notes_of
     from vsr.inference.live.screen import Screen
     from vsr.inference.live.session import Session
     from vsr.inference.live.source import described, open_source
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
     print(f"vsr: reads {described(args.source)} with {loaded.name}", file=sys.stderr, flush=True)
     _show(screen, session, capture)
-    print(screen.summary(capture.dropped, session.covered, session.few_frames), file=sys.stderr)
+    print(screen.summary(capture.dropped, notes_of(session)), file=sys.stderr)
     if capture.error is not None:
         raise capture.error
     return 0

@@ -95,7 +95,8 @@ def _choose_from_list(args: argparse.Namespace) -> int:
     def read(video: str) -> None:
         seen = Seen()
         with filmed([video], args.seconds) as (file,):
-            _print(video, choose(loaded, file, phrases, args.faces, args.cropped, seen), args)
+            choices = choose(loaded, file, phrases, args.faces, args.cropped, seen)
+        _print(video, choices, args, seen.warnings)
         tell_warnings(video, seen.warnings)
 
     return for_each(args.videos, read)
@@ -113,7 +114,8 @@ def _check(args: argparse.Namespace) -> None:
         raise VsrError("bad_options", f"--seconds is above 0 and at most {LONGEST}")
 
 
-def _print(video: str, choices: list, args: argparse.Namespace) -> None:
+def _print(video: str, choices: list, args: argparse.Namespace, warnings: list[dict]) -> None:
+    """The phrases of a video that come first, or its JSON with ``warnings``."""
     from vsr.decoding.guesses import is_guess
     from vsr.inference.free_reading import UNLIKE
 
@@ -128,7 +130,7 @@ def _print(video: str, choices: list, args: argparse.Namespace) -> None:
         shown = choices[: args.nbest]
         listed = [{"phrase": own.phrase, "score": max(own.score, -1e9), "fit": own.fit} for own in shown]
         record = {"file": video, "phrase": None if none else choices[0].phrase, "in_domain": chance, "phrases": listed}
-        print(json.dumps(record, ensure_ascii=False), flush=True)
+        print(json.dumps(record | {"warnings": warnings}, ensure_ascii=False), flush=True)
         return
     rows = [(0, 1 - (chance if guessed else choices[0].fit), "(none of these)")] if none else []
     rows += [(place, choice.fit, choice.phrase) for place, choice in enumerate(choices[: args.nbest or ROWS], start=1)]

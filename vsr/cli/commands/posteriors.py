@@ -30,7 +30,10 @@ def run(args: argparse.Namespace) -> int:
     """Write the folder and print how many clips there were. Raises VsrError."""
     from pathlib import Path
 
+    from vsr.cli.listed import tell_few_frames
     from vsr.core.files import check_outputs
+    from vsr.data.frame_rates import slow_clips
+    from vsr.data.manifest import read_manifest
     from vsr.decoding.posteriors import FILES as WRITTEN
     from vsr.decoding.posteriors import write_posteriors
     from vsr.modelstore.folder import load_model
@@ -39,4 +42,5 @@ def run(args: argparse.Namespace) -> int:
     check_outputs(outputs, args.manifest, *filter(None, (args.grammar,)))
     count = write_posteriors(load_model(args.model, args.device), args.manifest, args.out, args.grammar)
     print(f"log-probabilities of {count} clips in {args.out}")
+    tell_few_frames(slow_clips(read_manifest(args.manifest)), count)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from vsr.cli.each_video import add_synchrony_arguments, over_videos
+from vsr.cli.each_video import COMPARED, add_synchrony_arguments, over_videos, tell_warnings
 from vsr.cli.options import add_faces_argument, check_present, positive
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
@@ -47,15 +47,19 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.out, *args.videos, kind=FIGURES)
     check_present(args.videos)
     from vsr.decoding.synchrony import load_synchrony
+    from vsr.inference.seen import Seen
     from vsr.inference.synchrony import offset_in
 
     model = load_synchrony(args.model)
 
     def measured(path: str) -> tuple[str, dict]:
-        found = offset_in(model, path, args.faces, args.most)
+        seen = Seen()
+        found = offset_in(model, path, args.faces, args.most, seen)
         figures = {"confidence": found.confidence, "lead": found.lead, "best": found.frames}
         frames, seconds = (found.frames, found.seconds) if found.known else (None, None)
-        return f"{path}: {told(found)}", {"file": path, "frames": frames, "seconds": seconds} | figures
+        tell_warnings(path, warnings := seen.told(COMPARED))
+        record = {"file": path, "frames": frames, "seconds": seconds} | figures | {"warnings": warnings}
+        return f"{path}: {told(found)}", record
 
     return over_videos(args.videos, args.out, measured)
 

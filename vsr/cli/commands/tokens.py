@@ -53,7 +53,7 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Train, save and print the size. Raises VsrError."""
-    from vsr.core.files import check_outputs
+    from vsr.core.files import check_outputs, together
     from vsr.core.tokens import UNK
     from vsr.data.manifest import read_manifests
 
@@ -63,8 +63,8 @@ def run(args: argparse.Namespace) -> int:
     tokenizer = _made(args, texts)
     unknown = sum(text_ids.count(UNK) for text_ids in map(tokenizer.encode, texts))
     _check_place(Path(args.out), tokenizer, args.force)
-    Path(args.out).mkdir(parents=True, exist_ok=True)
-    tokenizer.save(args.out)
+    with together():
+        tokenizer.save(args.out)
     print(f"{tokenizer.vocab_size} tokens with blank, unknown and end; {unknown} unknown in {len(texts)} transcripts")
     if args.kind in UNITS:
         print(f"{len(tokenizer.lexicon)} words in the lexicon; {tokenizer.pronouncer.report()}")

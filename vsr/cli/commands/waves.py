@@ -23,11 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes (default: chosen by the program)")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Write the sounds and say how many there are. Raises VsrError."""
+def run(args: argparse.Namespace) -> int:
+    """Write the sounds and say how many there are; 1 where there is none. Raises VsrError."""
+    from vsr.cli.listed import told_counts
     from vsr.core.numbers import NOT_NEGATIVE, check_number
     from vsr.data.waves import write_waves
 
     check_number("--jobs", args.jobs, NOT_NEGATIVE)
-    counts = write_waves(args.manifest, args.out, args.jobs)
-    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())) or "nothing to do")
+    return told_counts(write_waves(args.manifest, args.out, args.jobs), "written", "kept")

@@ -1,8 +1,8 @@
 """The puppet corpus: text -> speech with phoneme times -> mouth poses -> a talking photograph -> video files.
 
-sentences (what is said) -> speech (how it sounds, when) -> visemes (how the mouth moves) -> face (the photograph that
-moves: portrait, mesh and oral_cavity are its parts) -> render (mp4 files) -> clips (one after the other) -> corpus
-(manifests). It needs no download, no camera and no recording of anybody.
+sentences (what is said) -> speech (sound and timing) -> visemes (movement of the mouth) -> face (the photograph that
+moves: portrait, mesh and oral_cavity are its parts) -> render (mp4 files) -> clips (one at a time) -> corpus
+(manifests). It needs no download, no camera and no recordings of people.
 """
 
 from vsr.corpora.puppet.clips import render_sentence

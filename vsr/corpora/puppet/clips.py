@@ -1,4 +1,4 @@
-"""Clips of the puppet: a sentence is said and filmed, with the times of its words and phonemes in an align file.
+"""Makes clips of the puppet: a sentence is spoken and rendered, with word and phoneme times in align files.
 
 A clip is OUT/video/NAME.mp4 (or .wav), OUT/align/NAME.align and OUT/phones/NAME.align.
 """
@@ -17,8 +17,8 @@ from vsr.core.files import write_lines
 from vsr.corpora.puppet.sentences import Vocabulary, load_vocabulary
 from vsr.data.manifest import Clip
 
-UNITS = 25_000  # align files count in 1/25 000 s, as GRID's: 1000 units are one frame
-VIDEO, SOUND = "mp4", "wav"  # what clips are
+UNITS = 25_000  # align files count in 1/25 000 s, like GRID's: 1000 units are one frame
+VIDEO, SOUND = "mp4", "wav"  # kinds of clips
 VOICES = (
     "en",
     "en+f2",
@@ -34,7 +34,7 @@ VOICES = (
 
 @dataclass(frozen=True)
 class Chunk:
-    """Clips of one split made by one process: what espeak says depends a little on what it said before."""
+    """Clips of one split made by one process, as espeak's speech depends a little on what it said before."""
 
     out_dir: str
     vocabulary: Vocabulary
@@ -47,22 +47,22 @@ class Chunk:
 
 
 def render_sentence(path: str | Path, sentence: str, seed: int = 0, vocabulary: str = "grid") -> Clip:
-    """Make one clip of any sentence, such as the demo's RESERVED one; returns its line of a manifest.
+    """Make one clip of any sentence, such as the demo's RESERVED one; returns its manifest entry.
 
     Raises VsrError (no_speech, no_space, not_writable).
     """
     path = Path(path)
     speech, lead_s, _ = _say_and_film(path, sentence, load_vocabulary(vocabulary), np.random.default_rng([seed, 3]))
     words, phones = (
-        tuple((own.label, lead_s + own.start, lead_s + own.end) for own in spans)
+        tuple((span.label, lead_s + span.start, lead_s + span.end) for span in spans)
         for spans in (speech.words, speech.phonemes)
     )
     return Clip(id=path.stem, video=str(path), text=sentence, speaker="puppet", words=words, phones=phones)
 
 
 def make_chunk(chunk: Chunk) -> int:
-    """Make the clips of a chunk, those excepted that are there; returns how many clips the chunk has. Of somebody's own
-    sentences those that espeak does not say word by word are left out. Raises VsrError."""
+    """Make the clips of a chunk that do not exist yet; returns the size of the chunk. Sentences of a user's own
+    vocabulary that espeak does not say word by word are left out. Raises VsrError."""
     from vsr.corpora.puppet.speech import Unsayable
 
     for name, sentence, seed in zip(chunk.names, chunk.sentences, chunk.seeds, strict=True):
@@ -85,7 +85,7 @@ def make_chunk(chunk: Chunk) -> int:
 def _say_and_film(
     path: Path | None, sentence: str, vocabulary: Vocabulary, rng, homophenes: bool = False, voices=VOICES
 ):
-    """Speak a sentence and, where there is a path, write its clip; (speech, start in s, frames)."""
+    """Speak a sentence and, if there is a path, write its clip; returns (speech, start in s, frames)."""
     from vsr.corpora.puppet.render import draw_take, write_clip, write_sound
     from vsr.corpora.puppet.speech import Voice, synthesiser
 
@@ -101,7 +101,7 @@ def _say_and_film(
 
 
 def align_lines(words, lead_s: float, num_frames: int) -> Iterator[str]:
-    """Lines ``START END WORD`` in 1/25 000 s from 0 to the clip's end, `sil` before and after; of phonemes likewise."""
+    """Lines ``START END WORD`` in 1/25 000 s from 0 to the clip's end, `sil` before and after; also for phonemes."""
     bounds = [round((lead_s + word.start) * UNITS) for word in words] + [round((lead_s + words[-1].end) * UNITS)]
     yield f"0 {bounds[0]} sil"
     for word, start, end in zip(words, bounds, bounds[1:], strict=False):
@@ -110,13 +110,13 @@ def align_lines(words, lead_s: float, num_frames: int) -> Iterator[str]:
 
 
 def frames_of(path: str) -> int:
-    """Video frames that a .wav of 16 kHz covers."""
+    """Number of video frames that a .wav of 16 kHz covers."""
     with wave.open(path) as sound:
         return sound.getnframes() // SAMPLES_PER_FRAME
 
 
 def spans_of(path: Path) -> tuple[tuple[str, float, float], ...]:
-    """(label, start, end) in seconds; none where a corpus was made before its phonemes were kept."""
+    """(label, start, end) in seconds; () for phonemes of corpora made before these were stored."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
     rows = (line.split() for line in lines)
     return tuple((label, int(start) / UNITS, int(end) / UNITS) for start, end, label in rows if label != "sil")

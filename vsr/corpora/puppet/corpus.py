@@ -1,4 +1,4 @@
-"""A number of sentences -> a folder of puppet clips with alignments (the layout of GRID) and manifests.
+"""Makes a folder of puppet clips with alignments (the layout of GRID) and manifests from a number of sentences.
 
 out/video/NAME.mp4 (or .wav)  out/align/NAME.align  out/phones/NAME.align  out/{train,dev,test}.jsonl  out/corpus.json
 """
@@ -24,20 +24,20 @@ from vsr.corpora.puppet.parallel import draw_parallel, translations, vocabulary_
 from vsr.corpora.puppet.sentences import Vocabulary, draw_splits, load_vocabulary
 from vsr.data.manifest import Clip
 
-VERSION = 1  # of the look and sound; a corpus of another version is not continued
+VERSION = 1  # of look and sound; a corpus of another version is not continued
 HOMOPHENES = 2  # the version in which all sounds of a viseme class look the same
-CHUNK = 24  # clips a worker process makes before a fresh one takes over
-CHUNK_OF_SOUND = 200  # the same where no frames are drawn
+CHUNK = 24  # clips that a worker process makes before a fresh one replaces it
+CHUNK_OF_SOUND = 200  # the same for clips without frames
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is made of a vocabulary.
+    """The size and settings of a corpus.
 
     Args:
         train, dev, test: clips of each split; no sentence is in two splits.
-        seed: of sentences, voices and everything seen; the same gives the same frames.
-        homophenes: one pose of the mouth for all sounds of a viseme class (`vsr.text.visemes`), such as p, b and m.
+        seed: of sentences, voices and looks; the same seed gives the same frames.
+        homophenes: one mouth pose for all sounds of a viseme class (`vsr.text.visemes`), such as p, b and m.
         jobs: worker processes.
 
     Raises VsrError bad_corpus.
@@ -60,7 +60,7 @@ class Wanted:
         return {"dev": self.dev, "test": self.test, "train": self.train}
 
     def description(self, corpus: str, **more: str) -> dict:
-        """What tells a corpus from others in a folder (`vsr.corpora.puppet.description`)."""
+        """The description that distinguishes corpora in a folder (`vsr.corpora.puppet.description`)."""
         version = HOMOPHENES if self.homophenes else VERSION
         return {"corpus": corpus, "version": version, "seed": self.seed, "counts": self.counts} | more
 
@@ -71,37 +71,39 @@ def prepare_puppet(
     """Make the corpus in `out_dir` and return the number of clips of train, dev and test.
 
     Args:
-        vocabulary: ``grid`` or the path of a text file with one sentence a line.
-        language: one of `vsr.corpora.puppet.languages`; its clips say it in the manifest, and but for English in their
+        vocabulary: ``grid`` or the path of a text file with one sentence per line.
+        language: one of `vsr.corpora.puppet.languages`; it is in the manifest, and except for English in the clips'
             names, so that lists of several languages can be trained on together.
 
-    A run that was stopped goes on where it was.  Raises VsrError: bad_corpus (too few sentences, or the
-    folder holds another corpus), exists (it holds other lists), no_speech (espeak-ng is missing or cannot say a
-    word), no_space, not_writable.
+    A run that was stopped resumes. Raises VsrError: bad_corpus (too few sentences, or the folder holds another
+    corpus), exists (it holds other lists), no_speech (espeak-ng is missing or cannot say a word), no_space,
+    not_writable.
     """
     out_dir = Path(out_dir)
     source, voices = _spoken(vocabulary, language)
-    text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may have been edited
-    named = {"language": language} if language != ENGLISH else {}
-    claim(out_dir, wanted.description("puppet", vocabulary=vocabulary, **text, **named))
-    before = f"{language}_" if named else ""
-    made = Rendering(out_dir, source, voices, wanted.seed, wanted.homophenes, named.get("language", ""), before)
-    return made.render(draw_splits(source, wanted.counts, wanted.seed), wanted.jobs)
+    text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may be edited later
+    non_english = {"language": language} if language != ENGLISH else {}
+    claim(out_dir, wanted.description("puppet", vocabulary=vocabulary, **text, **non_english))
+    prefix = f"{language}_" if non_english else ""
+    rendering = Rendering(
+        out_dir, source, voices, wanted.seed, wanted.homophenes, non_english.get("language", ""), prefix
+    )
+    return rendering.render(draw_splits(source, wanted.counts, wanted.seed), wanted.jobs)
 
 
 def prepare_parallel(
     out_dir: str | Path, language: str, wanted: Wanted, kind: str = VIDEO, count: int = 0
 ) -> dict[str, int]:
-    """The same with sentences of `vsr.corpora.puppet.parallel`, whose clips have their translations in the manifest.
+    """Like `prepare_puppet`, with sentences of `vsr.corpora.puppet.parallel` and their translations in the manifest.
 
-    The n-th clip of a list says the same in every language (of one seed); names begin with the language, and with the
-    number of voices that were asked for.
+    The n-th clip of a list has the same meaning in every language (with the same seed); names begin with the language
+    and the number of voices, if one was given.
 
     Args:
-        kind: "mp4", or "wav" for the sound alone, which takes a hundredth of the time.
-        count: of the language's voices, the first so many speak, one alone at one pace and pitch; 0: all.
+        kind: "mp4", or "wav" for sound only, which takes a hundredth of the time.
+        count: number of the language's voices that speak, a single one at one pace and pitch; 0: all.
 
-    Raises VsrError as `prepare_puppet`.
+    Raises VsrError like `prepare_puppet`.
     """
     source, out_dir = vocabulary_of(language), Path(out_dir)
     voices = VOICES if language == ENGLISH else voices_of(language)
@@ -112,17 +114,17 @@ def prepare_parallel(
     splits = draw_parallel(source, wanted.counts, wanted.seed)
     sound = {"kind": kind} if kind != VIDEO else {}
     claim(out_dir, wanted.description("parallel", language=language, **sound) | ({"voices": count} if count else {}))
-    before = f"{language}{count or ''}_"
-    made = Rendering(
-        out_dir, source, voices, wanted.seed, wanted.homophenes, language, before, kind, translated=True
+    prefix = f"{language}{count or ''}_"
+    rendering = Rendering(
+        out_dir, source, voices, wanted.seed, wanted.homophenes, language, prefix, kind, translated=True
     )  # fmt: skip
-    return made.render(splits, wanted.jobs)
+    return rendering.render(splits, wanted.jobs)
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """Sentences of splits become clips and manifests in a folder; ``before`` opens every name, and the manifests of
-    those that are ``translated`` have the translations."""
+    """Makes clips and manifests of split sentences in a folder; ``before`` is the prefix of every name; manifests of
+    ``translated`` sentences have the translations."""
 
     out_dir: Path
     vocabulary: Vocabulary
@@ -135,25 +137,25 @@ class Rendering:
     translated: bool = False
 
     def render(self, splits: dict[str, list[str]], jobs: int) -> dict[str, int]:
-        """Make what is not there yet; the number of clips of train, dev and test. Raises VsrError."""
+        """Make clips that do not exist yet; returns the number of clips of train, dev and test. Raises VsrError."""
         _make_all([chunk for split, lines in splits.items() for chunk in self._chunks(split, lines)], jobs)
-        made = {}
+        lists = {}
         for split in SPLITS:
             texts = self._said(split, splits[split])
-            made[split] = [self._clip(name, text) for name, text in texts.items()]
-        return write_lists(self.out_dir, CORPUS, made)
+            lists[split] = [self._clip(name, text) for name, text in texts.items()]
+        return write_lists(self.out_dir, CORPUS, lists)
 
     def _said(self, split: str, sentences: list[str]) -> dict[str, str]:
-        """Name -> text of the clips that there are; a line on stderr says how many are left out. Raises VsrError."""
+        """Name -> text of the clips that exist; prints on stderr how many are left out. Raises VsrError."""
         texts = dict(zip(self._names(split, len(sentences)), sentences, strict=True))
-        left = {name: text for name, text in texts.items() if not self._is_made(name)}
-        if left:
-            odd = f"which espeak-ng does not say word by word, such as {next(iter(left.values()))!r}"
-            told = f"{len(left)} of {len(texts)} sentences of {split} are left out, {odd}"
-            if len(left) == len(texts):
-                raise VsrError("no_speech", told)
-            print(f"vsr prepare puppet: {told}", file=sys.stderr)
-        return {name: text for name, text in texts.items() if name not in left}
+        missing = {name: text for name, text in texts.items() if not self._is_made(name)}
+        if missing:
+            reason = f"which espeak-ng does not say word by word, such as {next(iter(missing.values()))!r}"
+            message = f"{len(missing)} of {len(texts)} sentences of {split} are left out, {reason}"
+            if len(missing) == len(texts):
+                raise VsrError("no_speech", message)
+            print(f"vsr prepare puppet: {message}", file=sys.stderr)
+        return {name: text for name, text in texts.items() if name not in missing}
 
     def _is_made(self, name: str) -> bool:
         return (self.out_dir / "align" / f"{name}.align").exists()
@@ -169,22 +171,24 @@ class Rendering:
             if all(map(self._is_made, names[start:stop])):
                 continue
             seeds = tuple((self.seed, 2, number, i) for i in range(start, stop))
-            said = tuple(names[start:stop]), tuple(sentences[start:stop])
-            yield Chunk(str(self.out_dir), self.vocabulary, *said, seeds, self.homophenes, self.voices, self.kind)
+            names_and_texts = tuple(names[start:stop]), tuple(sentences[start:stop])
+            yield Chunk(
+                str(self.out_dir), self.vocabulary, *names_and_texts, seeds, self.homophenes, self.voices, self.kind
+            )
 
     def _clip(self, name: str, text: str) -> Clip:
-        """The manifest's line of a clip, with its words and phonemes from the align files."""
+        """The manifest entry of a clip, with its words and phonemes from the align files."""
         words, phones = (spans_of(self.out_dir / kind / f"{name}.align") for kind in ("align", "phones"))
-        others = translations(text, self.language) if self.translated else {}
+        translated = translations(text, self.language) if self.translated else {}
         video = str(self.out_dir / "video" / f"{name}.{self.kind}")
         clip = Clip(
-            name, video, text, "puppet", words=words, phones=phones, language=self.language, translations=others
+            name, video, text, "puppet", words=words, phones=phones, language=self.language, translations=translated
         )  # fmt: skip
         return replace(clip, sound=video, num_frames=frames_of(video)) if self.kind == SOUND else clip
 
 
 def _spoken(vocabulary: str, language: str) -> tuple[Vocabulary, tuple[str, ...]]:
-    """Sentences and voices of a language. Raises VsrError bad_corpus for one that the puppet cannot speak."""
+    """Sentences and voices of a language. Raises VsrError bad_corpus for a language that the puppet cannot speak."""
     if language == ENGLISH:
         return load_vocabulary(vocabulary), VOICES
     if language not in LANGUAGES:
@@ -198,7 +202,7 @@ def _make_all(chunks: list[Chunk], jobs: int) -> None:
     """Make the chunks in fresh processes, with a progress bar."""
     if not chunks:
         return
-    with spawning():  # here, where the thread begins that starts later processes
+    with spawning():  # here, because the pool's thread that starts later processes begins here
         pool = multiprocessing.get_context("spawn").Pool(jobs, start_worker, (jobs,), maxtasksperchild=1)
     with pool:
         for _ in counted(pool.imap_unordered(partial(worked, make_chunk), chunks), "puppet", len(chunks)):

@@ -1,4 +1,4 @@
-"""corpus.json, which says what a folder of puppet clips holds: a run goes on only with the corpus that it began."""
+"""The description of a folder of puppet clips, corpus.json: a run continues only the corpus that it began."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ CORPUS, SPLITS = "puppet", ("train", "dev", "test")
 
 
 def claim(out_dir: Path, description: dict[str, Any]) -> None:
-    """Write what the folder holds. Raises VsrError bad_corpus, exists for a folder that holds something else."""
+    """Write the description. Raises VsrError bad_corpus, exists for a folder that holds something else."""
     path = out_dir / NAME
-    if path.exists() and (there := _read(path)) != description:
-        problem = f"{out_dir} holds another puppet corpus ({difference(there, description)})"
+    if path.exists() and (existing := _read(path)) != description:
+        problem = f"{out_dir} holds another puppet corpus ({difference(existing, description)})"
         raise VsrError("bad_corpus", f"{problem}: choose another folder")
     if not path.exists():
         check_lists(out_dir, CORPUS, SPLITS)
@@ -34,7 +34,7 @@ def difference(there: Any, wanted: dict[str, Any]) -> str:
 
 
 def _read(path: Path) -> Any:
-    """The JSON of a file, None where it has none."""
+    """The value of a JSON file, None if it is not JSON."""
     try:
         return read_json(path)
     except (UnicodeDecodeError, json.JSONDecodeError):
@@ -42,7 +42,7 @@ def _read(path: Path) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """A setting in one word or a few: counts as "dev 10 test 60 train 160"."""
+    """A setting in a few words: counts as "dev 10 test 60 train 160"."""
     if isinstance(value, dict):
         return " ".join(f"{name} {count}" for name, count in value.items())
     return "none" if value is None else str(value)[:40]

@@ -1,7 +1,7 @@
-"""Mouth poses and blinks -> the photograph with its lips, jaw and eyelids moved; one frame at a time.
+"""Renders mouth poses and blinks: the photograph with lips, jaw and eyelids moved, one frame at a time.
 
-Around mouth and eyes of the photograph lies a mesh of triangles; a pose moves its corners, every pixel then looks up
-where its triangle was in the photograph, and what the parted lips uncover is painted.
+A mesh of triangles covers mouth and eyes of the photograph. A pose moves its corners, every pixel then looks up where
+its triangle was in the photograph, and the area between the parted lips is painted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vsr.corpora.puppet.visemes import PARAMETERS
 
 
 class Face:
-    """The photograph, its mesh, and what a pose does to it."""
+    """The photograph with its mesh, rendered in any pose."""
 
     def __init__(self):
         self.photo = photograph()  # (SIZE, SIZE, 3) uint8
@@ -30,16 +30,16 @@ class Face:
 
     def frame(self, pose: np.ndarray, blink: float = 0.0) -> np.ndarray:
         """The face (SIZE, SIZE, 3) uint8 RGB with the mouth in `pose` (K,), lids closed by `blink` 0..1."""
-        named = dict(zip(PARAMETERS, map(float, pose), strict=True))
-        lookup = self._lookup(to_square(moved_corners(named, blink)))
+        parameters = dict(zip(PARAMETERS, map(float, pose), strict=True))
+        lookup = self._lookup(to_square(moved_corners(parameters, blink)))
         skin = cv2.remap(self.skin, lookup, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         result = self.skin.copy()
         result[self.low[1] : self.high[1], self.low[0] : self.high[0]] = skin
-        paint_mouth(result, self.photo, named)
+        paint_mouth(result, self.photo, parameters)
         return result
 
     def _lookup(self, targets: np.ndarray) -> np.ndarray:
-        """Where in the photograph each pixel of the mesh's box comes from, (h, w, 2) float32."""
+        """The place in the photograph for each pixel of the mesh's box, (h, w, 2) float32."""
         owner = np.zeros(self._pixels.shape[:2], np.uint16)
         shifted = np.round((targets - self.low) * 16).astype(np.int32)
         for number, triangle in enumerate(shifted[self.triangles], 1):

@@ -1,6 +1,6 @@
-"""Languages of the puppet: voices of espeak, and sentences of GRID's six slots, letters written by their names.
+"""Languages of the puppet: espeak's voices, and sentences of GRID's six slots, with letters written as their names.
 
-A language is refused where espeak says sounds that have no shape of the mouth.
+A language is refused if espeak uses sounds without a mouth shape.
 """
 
 from __future__ import annotations
@@ -53,22 +53,22 @@ LANGUAGES = (ENGLISH, *SLOTS)
 
 
 def named(vocabulary: str) -> tuple[str, str]:
-    """(language, vocabulary of it): "fr" is GRID's kind of sentences in French, "fr:FILE" those of a text file."""
+    """(language, its vocabulary): "fr" is GRID-like sentences in French, "fr:FILE" those of a text file."""
     language, _, file = vocabulary.partition(":")
     return (language, file or "grid") if language in SLOTS else (ENGLISH, vocabulary)
 
 
 def voices_of(language: str) -> tuple[str, ...]:
-    """espeak's names of the voices of a language that is not English."""
+    """espeak's voice names for a language other than English."""
     return tuple(language + variant for variant in VARIANTS)
 
 
 def check_sayable(language: str, words: Iterable[str]) -> None:
-    """Raises VsrError bad_corpus where a word has a sound without a shape of the mouth, with those sounds."""
-    odd: dict[str, str] = {}
+    """Raise VsrError bad_corpus that lists sounds without a mouth shape, if words have any."""
+    unknown: dict[str, str] = {}
     for word in dict.fromkeys(words):
         for sound in unknown_sounds(ipa_of(word, language)):
-            odd.setdefault(sound, word)
-    if odd:
-        named = ", ".join(f"{sound} (in {word})" for sound, word in sorted(odd.items()))
-        raise VsrError("bad_corpus", f"the puppet has no mouth shape for sounds of {language}: {named}")
+            unknown.setdefault(sound, word)
+    if unknown:
+        sounds = ", ".join(f"{sound} (in {word})" for sound, word in sorted(unknown.items()))
+        raise VsrError("bad_corpus", f"the puppet has no mouth shape for sounds of {language}: {sounds}")

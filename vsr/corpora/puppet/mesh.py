@@ -1,10 +1,10 @@
 """The mesh over the photograph: its corners at rest, its triangles, and where a pose moves the corners.
 
-Corners lie on the edges of lips and eyelids and on rings of skin around them. Those of the lips follow the pose, the
-rings follow the lips the less the farther out they are, and the outermost hold still.
+Corners lie on the edges of lips and eyelids and on rings of skin around them. Corners of the lips follow the pose;
+rings follow the lips, less with distance, and the outermost do not move.
 
 Shapes: P corners: lips (44), rings around the mouth (72), then for each eye its lids (14) and a ring (12). A pose maps
-the names of `vsr.corpora.puppet.visemes.PARAMETERS` to 0..1 or so.
+the names in `vsr.corpora.puppet.visemes.PARAMETERS` to about 0..1.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ LIP_CORNERS, RING_CORNERS, LID_CORNERS, EYE_RING_CORNERS = 44, 24, 14, 12
 
 
 def resting_corners() -> np.ndarray:
-    """All corners of the mesh where they are in the photograph, in its pixels, (P, 2)."""
+    """All corners of the mesh at rest, in pixels of the photograph, (P, 2)."""
     lips = np.concatenate([portrait.OUTER_UPPER, portrait.OUTER_LOWER, portrait.INNER_UPPER, portrait.INNER_LOWER])
     eyes = [np.concatenate([upper, lower, _eye_ring(upper, lower)]) for upper, lower in EYES]
     return np.concatenate([lips, from_mouth(_rings().reshape(-1, 2)), *eyes])
 
 
 def moved_corners(pose: dict[str, float], blink: float) -> np.ndarray:
-    """Where a pose, and lids closed by `blink` 0..1, move the corners, in pixels of the photograph, (P, 2)."""
+    """The corners moved by a pose, and by lids closed by `blink` 0..1, in pixels of the photograph, (P, 2)."""
     contours = lip_contours(pose)
     moved = [from_mouth(np.concatenate(contours)), from_mouth(_moved_rings(pose, *contours[:2]))]
     for upper, lower in EYES:
@@ -58,7 +58,7 @@ def lip_contours(pose: dict[str, float]) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def _lip_thickness(pose: dict[str, float], s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Height of the upper and the lower lip, mouth units, at the places ``s`` from corner (-1) to corner (1)."""
+    """Height of the upper and the lower lip, mouth units, at places ``s`` from corner (-1) to corner (1)."""
     press, pout = 1 - 0.45 * pose["press"], 1 + 0.30 * pose["round"]
     bow = 1 - 0.10 * np.exp(-((s / 0.15) ** 2))  # Cupid's bow
     upper = 0.19 * bow * np.sqrt(np.clip(1 - s**2, 0, 1)) * press * pout + 0.02
@@ -75,14 +75,14 @@ def _rings() -> np.ndarray:
 
 
 def _moved_rings(pose: dict[str, float], outer_up: np.ndarray, outer_low: np.ndarray) -> np.ndarray:
-    """Rings (72, 2) that follow the lips the less the farther out; chin and cheeks follow the jaw."""
+    """Rings (72, 2) that follow the lips, less with distance; chin and cheeks follow the jaw."""
     rings = _rings()
     upper, lower = outer_up - to_mouth(portrait.OUTER_UPPER), outer_low - to_mouth(portrait.OUTER_LOWER)
     for ring, follow, jaw in zip(rings, (0.55, 0.15, 0.0), (0.30, 0.80, 0.0), strict=True):
         reach = ring[:, 0] / np.abs(ring[:, 0]).max()
         for shift, side in ((upper, ring[:, 1] < 0), (lower, ring[:, 1] >= 0)):
-            at = np.linspace(-1, 1, len(shift))
-            pull = np.stack([np.interp(reach[side], at, shift[:, axis]) for axis in (0, 1)], axis=-1)
+            places = np.linspace(-1, 1, len(shift))
+            pull = np.stack([np.interp(reach[side], places, shift[:, axis]) for axis in (0, 1)], axis=-1)
             below = np.clip(ring[side, 1] / 0.8, 0, 1)
             ring[side] += follow * pull
             ring[side, 1] += jaw * JAW_DROP * pose["jaw"] * below
@@ -99,8 +99,8 @@ def _eye_ring(upper, lower) -> np.ndarray:
 def triangulate(points: np.ndarray) -> np.ndarray:
     """Triangles (N, 3) of the resting corners (P, 2), given in pixels of the square; none between the lips.
 
-    A pixel on an edge belongs to the triangle drawn last: those within the eyes come first, so that the lids are drawn
-    over them.
+    A pixel on an edge belongs to the triangle drawn last: triangles within the eyes come first, so that the lids are
+    drawn over them.
     """
     triangles = np.concatenate([_delaunay(points, group) for group in _regions()])
     eyes = portrait.eye_outlines()
@@ -110,13 +110,13 @@ def triangulate(points: np.ndarray) -> np.ndarray:
 
 
 def _regions() -> list[np.ndarray]:
-    """Numbers of the corners of each region that is meshed by itself: mouth, right eye, left eye."""
+    """Indices of the corners of each region with its own mesh: mouth, right eye, left eye."""
     mouth, eye = LIP_CORNERS + 3 * RING_CORNERS, LID_CORNERS + EYE_RING_CORNERS
     return [np.arange(mouth), *(mouth + eye * number + np.arange(eye) for number in (0, 1))]
 
 
 def _delaunay(points: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Delaunay triangles (n, 3) of some of the corners."""
+    """Delaunay triangles (n, 3) of a group of corners."""
     from scipy.spatial import Delaunay
 
     # Corners of lips and lids coincide.
@@ -125,8 +125,8 @@ def _delaunay(points: np.ndarray, group: np.ndarray) -> np.ndarray:
     return group[Delaunay(points[group]).simplices]
 
 
-def _inside(triangles: np.ndarray, points: np.ndarray, outlines: list[np.ndarray], wanted: bool) -> np.ndarray:
-    """The triangles whose centre is inside one of the outlines, or the others."""
+def _inside(triangles: np.ndarray, points: np.ndarray, outlines: list[np.ndarray], inside: bool) -> np.ndarray:
+    """The triangles with their centre inside one of the outlines, or with ``inside`` False the others."""
     centres = points[triangles].mean(axis=1)
     tests = [[cv2.pointPolygonTest(line, (float(x), float(y)), False) > 0 for x, y in centres] for line in outlines]
-    return triangles[np.any(tests, axis=0) == wanted]
+    return triangles[np.any(tests, axis=0) == inside]

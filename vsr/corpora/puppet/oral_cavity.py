@@ -1,7 +1,7 @@
-"""What the parted lips uncover: teeth, tongue and darkness, painted into the warped photograph.
+"""Paints the area between the parted lips, teeth, tongue and darkness, into the warped photograph.
 
-The upper teeth are those of the photograph; lower teeth, tongue and the dark between are colours over the mouth's own
-axes, moved by the jaw. Lengths are in mouth units (`vsr.corpora.puppet.portrait`).
+The upper teeth are those of the photograph; lower teeth, tongue and the dark between are colours in the mouth's
+coordinates, moved by the jaw. Lengths are in mouth units (`vsr.corpora.puppet.portrait`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LIP_LINE = (105.0, 52.0, 50.0)  # colour of the shadow where the lips meet
 
 
 def paint_mouth(image: np.ndarray, photo: np.ndarray, pose: dict[str, float]) -> None:
-    """Paint what the parted lips uncover, and the line where they meet, into a frame, in place.
+    """Paint the area between the lips, and the line where they meet, into a frame, in place.
 
     Args:
         image: (SIZE, SIZE, 3) uint8, the face with its lips moved.
@@ -31,14 +31,14 @@ def paint_mouth(image: np.ndarray, photo: np.ndarray, pose: dict[str, float]) ->
     right, bottom = np.ceil(outline.max(0)).astype(int) + 4
     gap, line = _gap_and_line(outline - (left, top), (bottom - top, right - left))
     points = np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), axis=-1)
-    inside = _colours(to_mouth(from_square(points)), photo[top:bottom, left:right].astype(np.float32), pose)
+    cavity = _colours(to_mouth(from_square(points)), photo[top:bottom, left:right].astype(np.float32), pose)
     box = image[top:bottom, left:right]
-    colour = _blend(box, inside, gap * np.clip(pose["open"] * 12, 0, 1))
+    colour = _blend(box, cavity, gap * np.clip(pose["open"] * 12, 0, 1))
     box[:] = np.clip(_blend(colour, np.array(LIP_LINE), 0.5 * line), 0, 255).astype(np.uint8)
 
 
 def _gap_and_line(outline: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Shares (h, w, 1) of each pixel that lie within the outline (n, 2), and on it."""
+    """Shares (h, w, 1) of each pixel that are within the outline (n, 2), and on it."""
     gap, line = np.zeros((2, *shape), np.uint8)
     corners = [np.round(outline * 16).astype(np.int32)]
     cv2.fillPoly(gap, corners, 255, cv2.LINE_AA, 4)

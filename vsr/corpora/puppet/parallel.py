@@ -1,10 +1,10 @@
-"""A parallel grammar: the same sentences in six languages, each with its own order of the words.
+"""A parallel grammar: the same sentences in six languages, each with its own word order.
 
-Every sentence names a time, a colour, an animal, what it does and where ("today the red dog sleeps at home"). English
-has them in the order time, colour, animal, verb, place; Spanish and Portuguese put the colour behind the animal and the
-time last, German the verb second. All animals are masculine in all six, so that articles and colours have one form.
+Every sentence names a time, a colour, an animal, an action and a place ("today the red dog sleeps at home"). English
+has the order time, colour, animal, verb, place; Spanish and Portuguese put the colour after the animal and the time
+last, German the verb second. All animals are masculine in all six, so that articles and colours have one form.
 
-Dev and test hold combinations of colour and animal that training never has.
+Dev and test have combinations of colour and animal that training never has.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vsr.corpora.puppet.sentences import Vocabulary
 
 TIME, COLOUR, ANIMAL, VERB, PLACE = "time", "colour", "animal", "verb", "place"
 
-# language: the order of a sentence, and the words of each of its places, entry for entry the same in all languages
+# language: word order, and the words of each place; the n-th word has the same meaning in all languages
 _GRAMMAR = {
     "en": (
         "{time} the {colour} {animal} {verb} {place}",
@@ -72,18 +72,18 @@ _GRAMMAR = {
 }
 PARALLEL = tuple(_GRAMMAR)
 SIZES = tuple(len(entries.split("|")) for entries in _GRAMMAR["en"][1:])
-EVERY = 4  # of the combinations of a colour and an animal one in so many is held out
+EVERY = 4  # one in this many combinations of colour and animal is held out
 
 
 def check_parallel(language: str) -> None:
-    """Raises VsrError bad_corpus for a language that the grammar does not have, with those that it has."""
+    """Raise VsrError bad_corpus for a language outside the grammar, listing its languages."""
     if language not in _GRAMMAR:
         known = ", ".join(PARALLEL)
         raise VsrError("bad_corpus", f"the parallel grammar has no language {language!r}: it can be {known}")
 
 
 def meaning(number: int) -> dict[str, int]:
-    """Which entry of each place sentence ``number`` has."""
+    """Place -> index of the word in it, for sentence ``number``."""
     return dict(zip((TIME, COLOUR, ANIMAL, VERB, PLACE), map(int, np.unravel_index(number, SIZES)), strict=True))
 
 
@@ -102,30 +102,32 @@ def sentence(number: int, language: str) -> str:
 
 @cache
 def vocabulary_of(language: str) -> Vocabulary:
-    """All sentences of a language; those of one number say the same in all. Raises VsrError bad_corpus."""
+    """All sentences of a language; the same number means the same in every language. Raises VsrError bad_corpus."""
     check_parallel(language)
     return Vocabulary(f"parallel {language}", tuple(sentence(number, language) for number in range(math.prod(SIZES))))
 
 
 def translations(text: str, language: str) -> dict[str, str]:
-    """A sentence of one language in all others."""
+    """A sentence of one language in all others, by language."""
     number = vocabulary_of(language).lines.index(text)
     return {other: sentence(number, other) for other in PARALLEL if other != language}
 
 
 def draw_parallel(vocabulary: Vocabulary, counts: dict[str, int], seed: int) -> dict[str, list[str]]:
-    """Sentences of each split (name -> how many), the same meanings in every language; the last split, training, has
-    none of the combinations of the others. Raises VsrError bad_corpus where there are too few."""
+    """Sentences of each split (name -> number), with the same meanings in every language; the last split, training, has
+    none of the combinations of the others. Raises VsrError bad_corpus if there are too few."""
     order = np.random.default_rng([seed, 1]).permutation(vocabulary.size)
-    apart, rest = [n for n in order if held_out(int(n))], [n for n in order if not held_out(int(n))]
+    held_out_numbers, rest = [n for n in order if held_out(int(n))], [n for n in order if not held_out(int(n))]
     *names, last = counts
     needed = sum(counts[name] for name in names)
-    if needed > len(apart) or counts[last] > len(rest):
-        asked = f"{needed} held out and {counts[last]} for {last} are asked for"
-        raise VsrError("bad_corpus", f"the parallel grammar has {len(apart)} and {len(rest)} sentences; {asked}")
+    if needed > len(held_out_numbers) or counts[last] > len(rest):
+        request = f"{needed} held out and {counts[last]} for {last} are asked for"
+        raise VsrError(
+            "bad_corpus", f"the parallel grammar has {len(held_out_numbers)} and {len(rest)} sentences; {request}"
+        )
     splits, start = {}, 0
     for name in names:
-        splits[name] = apart[start : start + counts[name]]
+        splits[name] = held_out_numbers[start : start + counts[name]]
         start += counts[name]
     splits[last] = rest[: counts[last]]
     return {name: [vocabulary.sentence(int(n)) for n in chosen] for name, chosen in splits.items()}

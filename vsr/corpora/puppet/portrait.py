@@ -1,9 +1,9 @@
-"""The photograph of the puppet: its pixels, what was measured on it, and the coordinates that others work in.
+"""The photograph of the puppet: its pixels, measurements on it, and the coordinate systems.
 
-The photograph is the portrait of Eileen Collins (NASA, public domain) that scikit-image carries in its wheel as
-`data.astronaut`. Three systems of coordinates meet here, each with x to the right and y down: pixels of the
-photograph; pixels of the rendered square, which shows a part of it enlarged; and the mouth's own, in units of half the
-mouth's width from its middle.
+The photograph is the portrait of Eileen Collins (NASA, public domain) that scikit-image includes as `data.astronaut`.
+There are three coordinate systems, each with x to the right and y down: pixels of the photograph; pixels of the
+rendered square, which shows an enlarged part of it; and the mouth's own, in units of half the mouth's width from its
+middle.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 SIZE = 288  # side of the square that is rendered, in pixels
 CROP_X, CROP_Y, CROP_SIZE = 136, 24, 176  # the part of the photograph that is shown
 
-# Our own measurements on the photograph, in its pixels, from the right corner of the mouth to the left.
+# Measured by us on the photograph, in its pixels, from the right corner of the mouth to the left.
 OUTER_UPPER = ((202.3, 139.8), (204.5, 139.6), (207.5, 139.5), (211.5, 139.4), (217.2, 139.3), (223.6, 140.2),
                (230.1, 139.7), (236.3, 140.0), (240.4, 140.2), (243.7, 140.4), (246.6, 140.8))  # fmt: skip
 OUTER_LOWER = ((202.3, 139.8), (204.6, 144.2), (207.5, 148.3), (211.5, 152.1), (216.7, 154.4), (222.9, 155.4),
@@ -30,8 +30,8 @@ EYES = (
     (((236.9, 105.3), (241.3, 102.0), (245.0, 100.6), (248.8, 100.3), (252.4, 101.0), (254.5, 102.4), (256.3, 104.2)),
      ((236.9, 105.3), (240.2, 105.8), (243.6, 106.4), (247.1, 106.8), (250.6, 106.8), (253.0, 106.2), (256.3, 104.2))),
 )  # fmt: skip
-MOUTH = np.array((224.2, 145.5))  # the origin of the mouth's own axes
-UNIT, TILT = 22.0, 0.03  # half width in pixels of the photograph; its axes are turned by this (radians)
+MOUTH = np.array((224.2, 145.5))  # origin of the mouth's axes
+UNIT, TILT = 22.0, 0.03  # half width in pixels of the photograph; rotation of the mouth's axes, radians
 AXES = UNIT * np.array(((np.cos(TILT), np.sin(TILT)), (-np.sin(TILT), np.cos(TILT))))  # the mouth's x and y
 AXES_BACK = np.linalg.inv(AXES)
 
@@ -79,7 +79,7 @@ def photograph() -> np.ndarray:
 
 
 def without_smile(photo: np.ndarray) -> np.ndarray:
-    """The photograph (SIZE, SIZE, 3) with the teeth and dark corners of its smile filled from the lips around."""
+    """The photograph (SIZE, SIZE, 3) with teeth and dark corners of its smile filled from the surrounding lips."""
     gap, lips = (_filled(outline) for outline in (lip_gap(), _outline(OUTER_UPPER, OUTER_LOWER)))
     dark = (photo.max(axis=2) < 150) & (cv2.dilate(lips, np.ones((9, 9))) > 0)
     mask = cv2.dilate(np.where(dark, 255, gap).astype(np.uint8), np.ones((3, 3)))

@@ -1,4 +1,4 @@
-"""One spoken sentence -> frames of the talking photograph with sound -> an mp4 file; what a take varies is
+"""Renders a spoken sentence as frames of the talking photograph with sound, an mp4 file; the variations of a take are
 drawn here.
 
 Shapes: T frames at 25 fps; frames are (288, 288, 3) uint8 RGB.
@@ -25,7 +25,7 @@ from vsr.corpora.puppet.speech import Speech
 from vsr.corpora.puppet.visemes import mouth_track
 from vsr.media.audio import fit_length, write_wave
 
-# Without look-ahead: with it the output differs from call to call for the very same frames.
+# Without look-ahead, with which the output differs between calls for the same frames.
 X264 = {"preset": "veryfast", "crf": "21", "threads": "1"}
 X264["x264-params"] = "rc-lookahead=0:mbtree=0:scenecut=0"
 HEAD = (0.50, 0.47, 0.44, 0.50)  # centre x, y and half width, height of the head, as shares of the frame
@@ -33,7 +33,7 @@ HEAD = (0.50, 0.47, 0.44, 0.50)  # centre x, y and half width, height of the hea
 
 @dataclass(frozen=True)
 class Take:
-    """Everything of one clip but its sentence: when the speech starts, how the head moves, light and camera.
+    """Everything about a clip but its sentence: when the speech starts, how the head moves, light and camera.
 
     lead_s: silence before the speech; mouth: gain of each mouth parameter; motion: (T, 5) shift x, y in
     pixels, roll in radians, zoom - 1 and yaw in pixels of parallax; blink: (T,) 0..1; light: (T,) gain;
@@ -78,7 +78,10 @@ def draw_take(rng: np.random.Generator, speech_s: float) -> Take:
 
 def render_frames(speech: Speech, take: Take, homophenes: bool = False) -> Iterator[np.ndarray]:
     """The frames of a take, one at a time; ``homophenes`` as in `mouth_track`."""
-    shifted = tuple(type(p)(p.label, p.start + take.lead_s, p.end + take.lead_s) for p in speech.phonemes)
+    shifted = tuple(
+        type(phoneme)(phoneme.label, phoneme.start + take.lead_s, phoneme.end + take.lead_s)
+        for phoneme in speech.phonemes
+    )
     track = mouth_track(shifted, len(take.motion), homophenes) * take.mouth
     grain = _grain(take)
     rng = np.random.default_rng(take.noise_seed)
@@ -97,8 +100,8 @@ def write_clip(
     path: str | Path, speech: Speech, take: Take, homophenes: bool = False,
     look: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> int:  # fmt: skip
-    """Write the take as H.264 with AAC sound, exactly as long as its frames; returns their number. ``look`` changes
-    each frame."""
+    """Write the take as H.264 with AAC sound, exactly as long as its frames; returns their number. ``look`` is applied
+    to each frame."""
     with atomic_write(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=FPS, options=X264)
         video.width = video.height = SIZE
@@ -118,16 +121,16 @@ def write_clip(
 
 
 def write_sound(path: str | Path, speech: Speech, take: Take) -> int:
-    """Write the sound of a take alone, as a .wav of 16 kHz; returns the number of frames that it covers."""
+    """Write only the sound of a take, as a .wav of 16 kHz; returns the number of frames that it covers."""
     samples = _padded(speech, take).astype(np.float32) / 32768
-    made = resample_poly(samples, SAMPLE_RATE, speech.rate).astype(np.float32)
-    write_wave(path, fit_length(made, len(take.motion) * SAMPLES_PER_FRAME))
+    resampled = resample_poly(samples, SAMPLE_RATE, speech.rate).astype(np.float32)
+    write_wave(path, fit_length(resampled, len(take.motion) * SAMPLES_PER_FRAME))
     return len(take.motion)
 
 
 @lru_cache(maxsize=1)
 def _face() -> Face:
-    cv2.setNumThreads(1)  # clips are made side by side by processes
+    cv2.setNumThreads(1)  # processes make clips in parallel
     return Face()
 
 
@@ -149,16 +152,16 @@ def _drift(rng: np.random.Generator, length: int) -> np.ndarray:
 
 def _blinks(rng: np.random.Generator, length: int) -> np.ndarray:
     """Lids (T,) closed by 0..1: a blink every few seconds, a quarter of a second long."""
-    blink, at = np.zeros(length), float(rng.uniform(0, 4) * FPS)
-    while at < length:
-        blink = np.maximum(blink, np.clip(1.3 - np.abs(np.arange(length) - at) / 2.4, 0, 1))
-        at += float(rng.uniform(2, 5) * FPS)
+    blink, centre = np.zeros(length), float(rng.uniform(0, 4) * FPS)
+    while centre < length:
+        blink = np.maximum(blink, np.clip(1.3 - np.abs(np.arange(length) - centre) / 2.4, 0, 1))
+        centre += float(rng.uniform(2, 5) * FPS)
     return blink
 
 
 @lru_cache(maxsize=1)
 def _head_grids() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """x and y from the head's centre, each pixel's share of its motion, its relief; (S, S) float32."""
+    """x and y from the head's centre, share of each pixel in its motion, its relief; (S, S) float32."""
     x, y = np.meshgrid(np.arange(SIZE, dtype=np.float32), np.arange(SIZE, dtype=np.float32))
     cx, cy, rx, ry = (np.float32(share * SIZE) for share in HEAD)
     radius = np.hypot((x - cx) / rx, (y - cy) / ry)
@@ -167,7 +170,7 @@ def _head_grids() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _head_lookup(motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each pixel comes from, x and y (S, S) float32, when the head moves."""
+    """The source of each pixel, x and y (S, S) float32, when the head moves."""
     x, y, share, relief = _head_grids()
     dx, dy, roll, zoom, yaw = motion
     c, s = np.cos(roll) / (1 + zoom), np.sin(roll) / (1 + zoom)
@@ -185,12 +188,12 @@ def _tone_curve(take: Take) -> np.ndarray:
 
 
 def _slope(shade: float) -> np.ndarray:
-    """Light that grows from one side of the frame to the other, (S, S, 3) float32."""
+    """Light that increases from one side of the frame to the other, (S, S, 3) float32."""
     ramp = 1 + shade * np.linspace(-0.5, 0.5, SIZE, dtype=np.float32)
     return np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (SIZE, SIZE, 3)))
 
 
 def _grain(take: Take) -> np.ndarray:
-    """A sheet of camera noise larger than the frame; every frame cuts its own piece out of it."""
+    """A sheet of camera noise larger than the frame; every frame uses its own part of it."""
     sheet = np.random.default_rng(take.noise_seed + 1).normal(size=(SIZE + 64, SIZE + 64, 3))
     return (sheet * take.noise).astype(np.float32)

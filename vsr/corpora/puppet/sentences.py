@@ -1,4 +1,4 @@
-"""What the puppet says: sentences of GRID's grammar or a text file, drawn by a seed into splits."""
+"""Sentences of the puppet: GRID's grammar or a text file, drawn by a seed into splits."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Vocabulary:
 
     @property
     def size(self) -> int:
-        """How many distinct sentences there are."""
+        """The number of distinct sentences."""
         return len(self.lines) if self.lines else math.prod(len(slot) for slot in self.slots)
 
     def sentence(self, number: int) -> str:
@@ -54,17 +54,17 @@ class Vocabulary:
         return " ".join(reversed(words))
 
     def spoken(self, word: str) -> str:
-        """How `word` is written for the speech synthesiser."""
+        """The spelling of `word` for the speech synthesiser."""
         return LETTER_NAMES.get(word, word) if not self.lines and self.slots == GRID_SLOTS else word
 
     def words(self) -> set[str]:
-        """All words that it can say."""
+        """All words of the vocabulary."""
         return {word for line in self.lines for word in line.split()} or {word for slot in self.slots for word in slot}
 
 
 def load_vocabulary(name: str, slots: tuple[tuple[str, ...], ...] = GRID_SLOTS) -> Vocabulary:
-    """`grid`, whose words are ``slots``, or the path of a UTF-8 text file with one sentence a line; VsrError
-    (bad_corpus) otherwise."""
+    """`grid`, with words from ``slots``, or the path of a UTF-8 text file with one sentence per line. Raises VsrError
+    (bad_corpus)."""
     if name == "grid":
         return Vocabulary("grid", slots=slots)
     try:
@@ -80,10 +80,10 @@ def load_vocabulary(name: str, slots: tuple[tuple[str, ...], ...] = GRID_SLOTS) 
 
 
 def draw_splits(vocabulary: Vocabulary, counts: dict[str, int], seed: int) -> dict[str, list[str]]:
-    """Sentences for each split (name -> how many); no sentence is in two splits, RESERVED in none.
+    """Sentences for each split (name -> number); no sentence is in two splits, RESERVED in none.
 
-    The last split, training, takes its sentences again from the start when the vocabulary is too small for
-    it; VsrError (bad_corpus) when not even one sentence is left for it.
+    The last split, training, repeats its sentences if the vocabulary is too small. Raises VsrError (bad_corpus) if no
+    sentence is left for it.
     """
     rng = np.random.default_rng([seed, 1])
     order = [vocabulary.sentence(int(i)) for i in rng.permutation(vocabulary.size)]
@@ -106,6 +106,6 @@ def draw_splits(vocabulary: Vocabulary, counts: dict[str, int], seed: int) -> di
 
 
 def _clean(line: str) -> str:
-    """Lower-case words of letters, with their marks, and apostrophes, single spaces between."""
-    kept = "".join(c if category(c)[0] in "LM" or c == "'" else " " for c in lower_case(line))
-    return " ".join(kept.split())
+    """Lower-case words of letters, with their marks, and apostrophes, separated by single spaces."""
+    letters = "".join(c if category(c)[0] in "LM" or c == "'" else " " for c in lower_case(line))
+    return " ".join(letters.split())

@@ -1,7 +1,7 @@
-"""Text -> samples with the times of every phoneme and word, by the espeak-ng library through ctypes.
+"""Synthesises text to samples with the times of every phoneme and word, by the espeak-ng library through ctypes.
 
-The library's event stream carries the audio position of each phoneme, which its command line shows for
-MBROLA voices only.  Source of the interface: speak_lib.h of espeak-ng 1.51.
+The library's event stream has the audio position of each phoneme, which its command line shows for
+MBROLA voices only. Source of the interface: speak_lib.h of espeak-ng 1.51.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EVENT_END, EVENT_WORD, EVENT_PHONEME = 0, 1, 7
 
 
 class Unsayable(VsrError):
-    """A sentence that espeak does not say word by word, as where it runs two together."""
+    """A sentence that espeak does not say word by word, for example when it joins two words."""
 
     def __init__(self, message: str):
         super().__init__("no_speech", message)
@@ -33,8 +33,8 @@ class Unsayable(VsrError):
 
 @dataclass(frozen=True)
 class Voice:
-    """How a sentence is spoken: espeak voice, words a minute, pitch 0-100, pause between words in 10 ms, how far the
-    pitch moves 0-100, loudness (100: as usual)."""
+    """How a sentence is spoken: espeak voice, words a minute, pitch 0-100, pause between words in 10 ms, range of the
+    pitch 0-100, loudness (100: default)."""
 
     name: str = "en"
     rate: int = 150
@@ -46,7 +46,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class Span:
-    """A phoneme (IPA) or a word and when it sounds, in seconds from the start of the samples."""
+    """A phoneme (IPA) or a word with its times, in seconds from the start of the samples."""
 
     label: str
     start: float
@@ -84,19 +84,19 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class Synthesiser:
-    """The loaded library.  It keeps global state: one instance a process, one thread."""
+    """The loaded library. It keeps global state: use one instance per process, in one thread."""
 
     def __init__(self) -> None:
         self._library, self.rate = started()
         self._chunks: list[bytes] = []
         self._events: list[tuple[int, int, int, str]] = []
-        self._callback = _CALLBACK(self._receive)  # kept: the library holds only its address
+        self._callback = _CALLBACK(self._receive)  # kept alive here: the library has only its address
         self._library.espeak_SetSynthCallback(self._callback)
 
     def speak(self, words: Sequence[str], spoken: Sequence[str], voice: Voice) -> Speech:
-        """Say `spoken` (one string for each of `words`); Unsayable when a word cannot be said.
+        """Say `spoken` (one string for each of `words`). Raises Unsayable if a word cannot be said.
 
-        After texts that were only written as phonemes espeak may miss words of its first sentence: it says it again.
+        After texts written only as phonemes espeak may miss words of its first sentence, so that is said again.
         """
         try:
             return self._spoken(words, spoken, voice)
@@ -118,14 +118,14 @@ class Synthesiser:
     def _configure(self, voice: Voice) -> None:
         if self._library.espeak_SetVoiceByName(voice.name.encode("utf-8")) != 0:
             raise VsrError("no_speech", f"espeak-ng has no voice {voice.name!r}")
-        given = {
+        parameters = {
             RATE: voice.rate, VOLUME: voice.volume, PITCH: voice.pitch, RANGE: voice.spread, WORD_GAP: voice.gap,
         }  # fmt: skip
-        for parameter, value in given.items():
+        for parameter, value in parameters.items():
             self._library.espeak_SetParameter(parameter, value, 0)
 
     def _receive(self, samples, count, events) -> int:
-        """Called by the library with a piece of sound and the events in it; 0 means go on."""
+        """Called by the library with a block of sound and its events; returns 0 to continue."""
         if count > 0:
             self._chunks.append(ctypes.string_at(samples, 2 * count))
         for i in range(1 << 20):
@@ -137,7 +137,7 @@ class Synthesiser:
         return 0
 
     def _phoneme_spans(self, num_samples: int) -> tuple[Span, ...]:
-        """Each phoneme lasts until the next one; pauses have an empty label and are left out."""
+        """Spans of phonemes: each lasts until the next; pauses have an empty label and are left out."""
         marks = [(sample, label) for kind, _, sample, label in self._events if kind == EVENT_PHONEME]
         ends = [sample for sample, _ in marks[1:]] + [num_samples]
         return tuple(
@@ -147,7 +147,7 @@ class Synthesiser:
         )
 
     def _word_spans(self, words, spoken, phonemes) -> tuple[Span, ...]:
-        """Words by their events' places in the text; each lasts until the next or the last phoneme's end."""
+        """Spans of words, by their events' places in the text; each lasts until the next or the last phoneme's end."""
         starts: dict[int, float] = {}
         for kind, position, sample, _ in self._events:
             if kind == EVENT_WORD:
@@ -166,7 +166,7 @@ def synthesiser() -> Synthesiser:
 
 
 def _word_at(position: int, spoken: Sequence[str]) -> int:
-    """Index of the word that holds character `position` (from 1) of the joined text."""
+    """Index of the word with character `position` (from 1) of the joined text."""
     end = 0
     for index, word in enumerate(spoken):
         end += len(word) + 1

@@ -1,5 +1,5 @@
-"""Made styles of speech: the same sentences neutral, lively, sad and angry, by eSpeak's rate, pitch, its range and
-loudness. Sound alone; what is learned of them says nothing about real feelings.
+"""Synthetic speaking styles: the same sentences neutral, lively, sad and angry, by eSpeak's rate, pitch, pitch range
+and loudness. Sound only; results on them say nothing about real emotions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vsr.corpora.puppet.speech import Voice, synthesiser
 from vsr.data.manifest import Clip
 from vsr.media.audio import write_wave
 
-HELD_OUT = ("en-GB-scotland+m2", "en-US+f5")  # voices of dev and test alone
+HELD_OUT = ("en-GB-scotland+m2", "en-US+f5")  # voices of dev and test only
 CORPUS = "puppet styles"  # in the folder's ledger
 VOICES = ("en", "en+f2", "en+m3", "en+f4", "en+m7", "en-GB-x-rp", "en-GB-x-rp+f3")
 ROOM = SAMPLE_RATE // 5  # samples of silence before and after
@@ -27,7 +27,7 @@ ROOM = SAMPLE_RATE // 5  # samples of silence before and after
 
 @dataclass(frozen=True)
 class Style:
-    """What a style adds to a voice: to rate (words a minute) and pitch; the range of the pitch, and loudness."""
+    """Changes of a voice: added to rate (words a minute) and pitch; range of the pitch, and loudness."""
 
     rate: int
     pitch: int
@@ -47,37 +47,36 @@ STYLES = {
 
 
 def prepare_styles(out: str | Path, train: int, dev: int, test: int, seed: int = 0) -> dict[str, int]:
-    """Say so many sentences of GRID's grammar in all styles: out/sound/NAME.wav and out/{train,dev,test}.jsonl.
+    """Say sentences of GRID's grammar in all styles: out/sound/NAME.wav and out/{train,dev,test}.jsonl.
 
-    In the manifests the style is the only word, from the first to the last sound, so that `lip2speech listener` learns
-    it; voices of dev and test are in no training list, and no sentence is in two lists. Raises VsrError no_speech,
-    exists.
+    ``train``, ``dev``, ``test``: number of sentences. In the manifests the style is the only word, from the first to
+    the last sound, so that `lip2speech listener` learns it; voices of dev and test are in no training list, and no
+    sentence is in two lists. Raises VsrError no_speech, exists.
     """
     check_lists(out, CORPUS, SPLITS)
     out, vocabulary = Path(out), load_vocabulary("grid")
     sentences = draw_splits(vocabulary, {"dev": dev, "test": test, "train": train}, seed)
-    made = {}
+    lists = {}
     for split in SPLITS:
         voices = VOICES if split == "train" else HELD_OUT
-        each = [(text, style) for text in sentences[split] for style in STYLES]
-        made[split] = [
+        pairs = [(text, style) for text in sentences[split] for style in STYLES]
+        lists[split] = [
             _clip(out, split, place // len(STYLES), text, style, voices, seed)
-            for place, (text, style) in enumerate(counted(each, split, len(each)))
+            for place, (text, style) in enumerate(counted(pairs, split, len(pairs)))
         ]
-    return write_lists(out, CORPUS, made)
+    return write_lists(out, CORPUS, lists)
 
 
 def _clip(out: Path, split: str, number: int, text: str, style: str, voices, seed: int) -> Clip:
     rng = np.random.default_rng([seed, 7, number])  # the same voice in all styles of a sentence
     name, words = f"{split}_{number:04d}_{style}", text.split()
-    plain = Voice(voices[rng.integers(len(voices))], int(rng.integers(130, 160)), int(rng.integers(35, 60)))
+    voice = Voice(voices[rng.integers(len(voices))], int(rng.integers(130, 160)), int(rng.integers(35, 60)))
     spoken = [load_vocabulary("grid").spoken(word) for word in words]
-    speech = synthesiser().speak(words, spoken, STYLES[style].worn(plain))
-    loud = speech.samples.astype(np.float32) / 32768
-    wave = np.pad(resample_poly(loud, SAMPLE_RATE, speech.rate).astype(np.float32), ROOM)
+    speech = synthesiser().speak(words, spoken, STYLES[style].worn(voice))
+    samples = speech.samples.astype(np.float32) / 32768
+    wave = np.pad(resample_poly(samples, SAMPLE_RATE, speech.rate).astype(np.float32), ROOM)
     frames = len(wave) // SAMPLES_PER_FRAME
     path = out / "sound" / f"{name}.wav"
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_wave(path, wave[: frames * SAMPLES_PER_FRAME])
     start = ROOM / SAMPLE_RATE
-    return Clip(name, str(path), text, plain.name, frames, words=((style, start, start + speech.words[-1].end),))
+    return Clip(name, str(path), text, voice.name, frames, words=((style, start, start + speech.words[-1].end),))

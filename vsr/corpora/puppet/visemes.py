@@ -1,8 +1,8 @@
-"""Phonemes with times -> the pose of the mouth at every frame, each sound coloured by its neighbours.
+"""Phonemes with times -> the pose of the mouth at every frame, each sound influenced by its neighbours.
 
 Coarticulation is that of Cohen and Massaro (1993), "Modeling coarticulation in synthetic visual speech":
 every phoneme pulls each parameter towards its target with a weight that is greatest at its middle and falls
-off on both sides. What speech cannot do without is then enforced: lips closed in p b m, lower lip under the
+off on both sides. Necessary articulations are then enforced: lips closed in p b m, lower lip under the
 teeth in f v.
 
 Shapes: T frames at 25 fps, N phonemes, K = len(PARAMETERS).
@@ -79,7 +79,7 @@ _SAME = {
     "ɫ": "l",
     "ʍ": "w",
     "y": "u",
-    # Of other languages than English.
+    # Of languages other than English.
     "ʏ": "ʊ",
     "ɥ": "w",
     "ɨ": "ɪ",
@@ -92,19 +92,19 @@ _SAME = {
     "χ": "k",
 }
 _LONG = "ːˑˈˌ̩̃ʲ"
-# With homophenes, whose pose all sounds of a viseme class have: such as b for p b m.
+# With homophenes: viseme class -> sound whose pose all its sounds have, such as b for p b m.
 _SHOWN = {"p": "b", "f": "v", "T": "ð", "t": "d", "s": "z", "S": "ʃ", "k": "k", "r": "ɹ", "u": "u", "i": "ɪ",
           "e": "e", "E": "ɛ", "a": "a", "@": "ə", "o": "o", "O": "ɔ"}  # fmt: skip
 _CLASSES = IPA | {"β": "p", "ø": "o", "œ": "O"}
 VOWELS = frozenset("iɪeɛæaɑʌəɜɒɔoʊuøœ")
 CLOSED, TUCKED = frozenset("pbm"), frozenset("fv")
 _FIRM = {"w": 2.0, "ʃ": 1.6, "tʃ": 1.6, "dʒ": 1.6, "θ": 1.6, "ð": 1.4, "h": 0.3, "k": 0.6, "ɡ": 0.6}
-ATTACK_S = 0.045  # how fast a pull falls off outside its phoneme; the lips need about a tenth of a second
-CLOSURE_S = 0.05  # the lips of a plosive are shut for about this long before the sound that espeak marks
+ATTACK_S = 0.045  # decay of a pull outside its phoneme; the lips need about a tenth of a second
+CLOSURE_S = 0.05  # the lips of a plosive are closed for about this long before the sound that espeak marks
 
 
 def phoneme_parts(label: str) -> list[str]:
-    """Keys of the target table an IPA label passes through: 2 for a diphthong, 0 if unknown."""
+    """Keys of the target table for an IPA label: 2 for a diphthong, 0 if unknown."""
     label = "".join(c for c in label if c not in _LONG)
     if label in _TARGETS:
         return [label]
@@ -113,15 +113,15 @@ def phoneme_parts(label: str) -> list[str]:
 
 
 def unknown_sounds(ipa: str) -> set[str]:
-    """The signs of an IPA text that stand for no pose."""
+    """The signs of an IPA text that have no pose."""
     return {sign for sign in ipa if not (sign in _LONG or sign in "_ -" or sign in _TARGETS or sign in _SAME)}
 
 
 def mouth_track(phonemes: tuple[Span, ...], num_frames: int, homophenes: bool = False) -> np.ndarray:
     """Pose (T, K) at the times t = frame / 25 s; at rest before the first and after the last phoneme.
 
-    ``homophenes``: all sounds of a viseme class have one pose, so that only a language model tells pat from bat; how
-    long a sound lasts still differs.
+    ``homophenes``: all sounds of a viseme class have one pose, so that only a language model distinguishes pat from
+    bat; durations still differ.
     """
     times = np.arange(num_frames) / FPS
     parts = list(_parts(phonemes, homophenes))
@@ -135,7 +135,7 @@ def mouth_track(phonemes: tuple[Span, ...], num_frames: int, homophenes: bool = 
 
 
 def _parts(phonemes: tuple[Span, ...], homophenes: bool = False):
-    """The phonemes as spans of single targets: diphthongs in two, p and b moved to where the lips close."""
+    """The phonemes as spans of single targets: diphthongs in two, p and b shifted to the closure of the lips."""
     for span in phonemes:
         keys = phoneme_parts(span.label)
         keys = [_SHOWN[_CLASSES[key]] for key in keys if key] if homophenes else keys
@@ -148,7 +148,7 @@ def _parts(phonemes: tuple[Span, ...], homophenes: bool = False):
 
 
 def _falloff(parts: list[Span], times: np.ndarray) -> np.ndarray:
-    """Share (T, N) of a phoneme's pull felt at each time: 1 around its middle, falling off outside."""
+    """Share (T, N) of each phoneme's pull at each time: 1 around its middle, decreasing outside."""
     outside = np.stack([np.maximum(part.start - times, times - part.end) for part in parts], axis=1)
     half = np.array([0.5 * (part.end - part.start) for part in parts])
     distance = np.maximum(outside + 0.5 * half, 0.0) / ATTACK_S
@@ -169,14 +169,14 @@ def _rest_weight(parts: list[Span], times: np.ndarray) -> np.ndarray:
 
 
 def _enforce(track: np.ndarray, parts: list[Span], times: np.ndarray) -> np.ndarray:
-    """Shut the lips in p b m and set the lower lip under the teeth in f v, whatever the neighbours say."""
+    """Close the lips in p b m and set the lower lip under the teeth in f v, whatever the neighbours are."""
     opening, tuck = PARAMETERS.index("open"), PARAMETERS.index("tuck")
     for part in parts:
-        near = _bump(part, times)
+        weight = _bump(part, times)
         if part.label in CLOSED:
-            track[:, opening] *= 1 - near
+            track[:, opening] *= 1 - weight
         elif part.label in TUCKED:
-            track[:, tuck] = np.maximum(track[:, tuck], near * _TARGETS[part.label][tuck])
+            track[:, tuck] = np.maximum(track[:, tuck], weight * _TARGETS[part.label][tuck])
     return track
 
 

@@ -1,1 +1,1 @@
-"""Corpora as other toolkits keep them, a file for each format, with ``read(path, ...)`` and ``write(clips, ...)``."""
+"""Corpora in the formats of other toolkits, one module per format with ``read(path, ...)``, ``write(clips, ...)``."""

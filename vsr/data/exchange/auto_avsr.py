@@ -1,7 +1,7 @@
 """auto_avsr (also Llama-AVSR, SyncVSR, USR): label csv, mouth videos, text files.
 
-``<root>/labels/<name>_<subset>_transcript_lengths_seg16s.csv``, a line ``name,path,frames,token ids`` for each clip;
-``<root>/<name>/<path>`` is the mouth video, with ``_video_`` replaced by ``_text_`` the text. Sound is not written.
+``<root>/labels/<name>_<subset>_transcript_lengths_seg16s.csv`` has a line ``name,path,frames,token ids`` per clip;
+``<root>/<name>/<path>`` is the mouth video; the text has ``_text_`` for ``_video_``. Sound is not written.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ SEGMENT = "seg16s"
 def read(path: Path, settings: Settings) -> list[Clip]:
     """Clips of a label file, whose videos are their mouth crops.
 
-    Text comes from the text files; where there are none, token ids are spelled out by the tokenizer. Files whose
-    fourth column holds text (Llama-AVSR) are taken as they are.
+    Text comes from the text files; without them, the tokenizer decodes the token ids. A fourth column that holds text
+    (Llama-AVSR) is taken as it is.
     """
     root = path.absolute().parent.parent
     return unique([_clip(root, columns, f"{path}, line {n}", settings) for n, columns in rows(path, ",", 4)], path)
@@ -47,16 +47,16 @@ def _text(path: Path, label: str, settings: Settings) -> str:
 
 
 def write(clips: list[Clip], out: Path, settings: Settings) -> None:
-    """Label file, mouth videos and upper-case text. Raises VsrError for clips without crop."""
+    """Write label file, mouth videos and upper-case text. Raises VsrError for clips without a crop."""
     tokenizer = settings.tokenizer("auto_avsr's labels hold token ids")
     name, lines = settings.name, []
     for clip in clips:
-        place = f"{id_of(clip.speaker or settings.subset)}/{clip.id}"
-        relative = f"{name}_video_{SEGMENT}/{place}.mp4"
+        stem = f"{id_of(clip.speaker or settings.subset)}/{clip.id}"
+        relative = f"{name}_video_{SEGMENT}/{stem}.mp4"
         ids = tokenizer.encode(clip.text)
         if not ids:
             raise VsrError("bad_manifest", f"{clip.id}: its text has no tokens")
         frames = put_roi(clip, out / name / relative)
-        write_text(out / name / f"{name}_text_{SEGMENT}/{place}.txt", clip.text.upper())
+        write_text(out / name / f"{name}_text_{SEGMENT}/{stem}.txt", clip.text.upper())
         lines.append(f"{name},{relative},{frames},{' '.join(map(str, ids))}")
     write_lines(out / "labels" / f"{name}_{settings.subset}_transcript_lengths_{SEGMENT}.csv", lines)

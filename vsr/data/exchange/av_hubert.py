@@ -1,8 +1,8 @@
 """AV-HuBERT (also VSP-LLM, MMS-LLaMA): ``<subset>.tsv`` and ``<subset>.wrd``, mouth videos, ``dict.wrd.txt``.
 
-The first line of the tsv is the root of the paths; then ``id, video, sound, video frames, sound samples`` a clip.
-Sound is not written: its column names the file where it would lie, so such a folder serves video alone. A list of
-lip2speech-unit has units in the place of texts (`vsr.data.exchange.prepared_speech`).
+The first line of the tsv is the root of the paths; then one line per clip: ``id, video, sound, video frames, sound
+samples``. Sound is not written: its column names the place where it would be, so such a folder serves video alone. A
+list of lip2speech-unit has units in the place of texts (`vsr.data.exchange.prepared_speech`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vsr.text.normalise import lower
 
 
 def read(path: Path, settings: Settings) -> list[Clip]:
-    """Clips of a tsv with the texts of the wrd file beside it; without one, of a list that has units, texts are ""."""
+    """Clips of a tsv with the texts of the .wrd file beside it; texts are "" if there are units instead."""
     root, lines = _table(path)
     texts = _texts(path, len(lines))
     clips = [
@@ -32,7 +32,7 @@ def read(path: Path, settings: Settings) -> list[Clip]:
 
 
 def prepared(path: Path) -> Prepared | None:
-    """Speech that was prepared of the clips of a tsv, in their order; None where there is none. Raises VsrError."""
+    """Prepared speech for the clips of a tsv, in their order; None where there is none. Raises VsrError."""
     root, lines = _table(path)
     return read_prepared(path, [root / columns[2] for _, columns in lines])
 
@@ -49,10 +49,10 @@ def _table(path: Path) -> tuple[Path, list[tuple[int, list[str]]]]:
     return _root(Path(root), path, lines[0][1][1]), lines
 
 
-def _root(given: Path, path: Path, video: str) -> Path:
-    """The root as it is given; where its first video is not there, the folder above the list, or the list's, that has
-    it: prepared trees are moved, and their roots are relative to where a peer's scripts run."""
-    return next((own for own in (given, path.parent.parent, path.parent) if (own / video).is_file()), given)
+def _root(root: Path, path: Path, video: str) -> Path:
+    """The root; where the first video is not below it, the folder above the list or the list's own that has it:
+    prepared trees are moved, and their roots are relative to the working directory of the other toolkit's scripts."""
+    return next((folder for folder in (root, path.parent.parent, path.parent) if (folder / video).is_file()), root)
 
 
 def _texts(path: Path, clips: int) -> list[str]:
@@ -73,7 +73,7 @@ def _clip(root: Path, columns: list[str], text: str, where: str) -> Clip:
 
 
 def write(clips: list[Clip], out: Path, settings: Settings) -> None:
-    """tsv, wrd, mouth videos, and with a tokenizer ``dict.wrd.txt``. Raises VsrError for clips without crop."""
+    """Write tsv, wrd, mouth videos, and with a tokenizer ``dict.wrd.txt``. Raises VsrError for clips without a crop."""
     out = out.absolute()
     lines, texts = ["/"], []
     for clip in clips:

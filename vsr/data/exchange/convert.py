@@ -27,7 +27,7 @@ class Settings:
     features: str = ""
 
     def tokenizer(self, why: str):
-        """The tokenizer. Raises VsrError telling why one is needed."""
+        """The tokenizer. Raises VsrError with ``why`` it is needed, if none is given."""
         from vsr.text.tokenizer import load_tokenizer
 
         if not self.tokens:
@@ -54,12 +54,12 @@ def convert(source: str, target: str, path: str | Path, out: str | Path, setting
         if speech:
             _module("prepared_speech").store_prepared(speech, stored, Path(settings.features or f"{out}/features"))
     ledger = Ledger(out)
-    ledger.append([record_of(_name(own, out), own, {"format": target}) for own in lists if own.is_file()])
+    ledger.append([record_of(_name(path, out), path, {"format": target}) for path in lists if path.is_file()])
     return clips
 
 
 def _check_ours(lists: Iterable[Path], out: Path) -> None:
-    """Refuse to replace a list that convert did not write, or that was changed since. Raises VsrError exists."""
+    """Refuse to replace a list that convert did not write, or that changed since. Raises VsrError exists."""
     records = Ledger(out).records
     for path in lists:
         record = records.get(_name(path, out))
@@ -69,12 +69,12 @@ def _check_ours(lists: Iterable[Path], out: Path) -> None:
 
 
 def _name(path: Path, out: str | Path) -> str:
-    """Of a list in the folder's ledger."""
+    """The name of a list in the folder's ledger."""
     return path.relative_to(out).as_posix()
 
 
 def written(target: str, out: Path, settings: Settings) -> list[Path]:
-    """The lists that a format has in a folder."""
+    """The lists that a format writes to a folder."""
     subset = settings.subset
     names = {
         "manifest": ("manifest.jsonl",), "lhotse": ("cuts.jsonl.gz",), 
@@ -86,7 +86,7 @@ def written(target: str, out: Path, settings: Settings) -> list[Path]:
 
 
 def read_with(source: str, path: Path) -> list[Path]:
-    """The lists that are read together where one is named: files, or those of a folder."""
+    """The lists that are read when one of them is named, or the files of a folder."""
     if path.is_dir():
         return [file for file in path.iterdir() if file.is_file()]
     return [path, path.with_suffix(".wrd")] if source == "av_hubert" else [path]
@@ -106,7 +106,7 @@ def rows(path: Path, divider: str | None, least: int) -> Iterable[tuple[int, lis
 
 
 def whole(text: str, where: str) -> int:
-    """A count. Raises VsrError."""
+    """A number of frames. Raises VsrError."""
     if not text.strip().isdigit():
         raise VsrError("bad_manifest", f"{where}: '{text}' is not a number of frames")
     return int(text)
@@ -119,7 +119,7 @@ def id_of(name: str) -> str:
 
 
 def unique(clips: list[Clip], path: Path) -> list[Clip]:
-    """The clips, if there are any and their ids differ. Raises VsrError."""
+    """The clips, checked: there is one at least, and no id twice. Raises VsrError."""
     seen: set[str] = set()
     for clip in clips:
         if clip.id in seen:

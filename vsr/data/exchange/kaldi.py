@@ -1,6 +1,6 @@
 """A Kaldi data folder: text, utt2spk, spk2utt, video.scp, segments, utt2num_frames, crop.scp.
 
-Utterance ids begin with their speaker and every file is sorted by them, as Kaldi wants it. With ``segments`` the keys
+Utterance ids begin with their speaker, and every file is sorted by them, as Kaldi requires. With ``segments`` the keys
 of video.scp are recordings, else utterances. There is no wav.scp: the sound is inside the videos.
 """
 
@@ -16,7 +16,7 @@ from vsr.core.numbers import is_number
 from vsr.data.exchange.convert import Settings, id_of, unique, whole
 from vsr.data.manifest import Clip
 
-Named = Sequence[tuple[str, Clip]]  # by the names of their utterances
+Named = Sequence[tuple[str, Clip]]  # (utterance id, clip)
 
 OFFSET = re.compile(r"\.ark:\d+$")
 
@@ -32,28 +32,28 @@ def read(path: Path, settings: Settings) -> list[Clip]:
 
 
 def _table(path: Path) -> dict[str, str]:
-    """First column -> the rest of the line as it stands; {} if there is no such file. Raises VsrError."""
+    """First column -> the rest of the line, unchanged; {} without such a file. Raises VsrError."""
     if not path.is_file():
         return {}
-    found: dict[str, str] = {}
+    entries: dict[str, str] = {}
     for number, line in read_lines(path):
         key, *rest = line.strip().split(maxsplit=1)
-        if key in found:
+        if key in entries:
             raise VsrError("bad_manifest", f"{path}, line {number}: {key} is there twice")
-        found[key] = "".join(rest)
-    return found
+        entries[key] = "".join(rest)
+    return entries
 
 
 def _files(path: Path) -> dict[str, str]:
-    """A table of files. Raises VsrError for what only Kaldi's programs read."""
-    found = _table(path)
-    for key, file in found.items():
+    """Key -> path, from an .scp file. Raises VsrError for entries that only Kaldi's programs can read."""
+    entries = _table(path)
+    for key, file in entries.items():
         if not file or file == "-" or file.startswith("|") or file.endswith("|"):
             problem = f"'{file}' is a command" if "|" in file else "names no file"
             raise VsrError("bad_manifest", f"{path}, {key}: {problem}: give the path of a video or crop")
         if OFFSET.search(file):
             raise VsrError("bad_manifest", f"{path}, {key}: '{file}' is a place in an archive: give the path of a file")
-    return found
+    return entries
 
 
 def _clip(path: Path, utterance: str, table: dict[str, dict[str, str]], videos: dict[str, str]) -> Clip:
@@ -75,7 +75,7 @@ def _clip(path: Path, utterance: str, table: dict[str, dict[str, str]], videos: 
 
 
 def _seconds(text: str) -> float:
-    """A time; below 0, which is Kaldi's "to the end", it is 0. Raises ValueError."""
+    """A time in seconds; 0 for negative values, which are Kaldi's "to the end". Raises ValueError."""
     seconds = float(text)
     if not is_number(seconds):
         raise ValueError(f"{text} is no time")
@@ -84,8 +84,10 @@ def _seconds(text: str) -> float:
 
 def write(clips: list[Clip], out: Path, settings: Settings) -> None:
     """Write the folder. Raises VsrError bad_manifest for a path that no table can hold, not_writable, no_space."""
-    if odd := [clip for clip in clips if not _is_plain(clip.video) or not _is_plain(clip.crop)]:
-        raise VsrError("bad_manifest", f"{odd[0].id}: Kaldi's files cannot hold such a path: {odd[0].video!r}")
+    if unusable := [clip for clip in clips if not _is_plain(clip.video) or not _is_plain(clip.crop)]:
+        raise VsrError(
+            "bad_manifest", f"{unusable[0].id}: Kaldi's files cannot hold such a path: {unusable[0].video!r}"
+        )
     named = sorted(((utterance_id(clip), clip) for clip in clips), key=lambda pair: pair[0])
     files = {"text": [f"{name} {' '.join(clip.text.split())}" for name, clip in named]}
     files |= _speakers(named) | _videos(named)
@@ -103,7 +105,7 @@ def _speakers(named: Named) -> dict[str, list[str]]:
         speakers.setdefault(id_of(clip.speaker or clip.id), []).append(name)
     return {
         "utt2spk": [f"{name} {id_of(clip.speaker or clip.id)}" for name, clip in named],
-        "spk2utt": [f"{speaker} {' '.join(own)}" for speaker, own in sorted(speakers.items())],
+        "spk2utt": [f"{speaker} {' '.join(utterances)}" for speaker, utterances in sorted(speakers.items())],
     }
 
 
@@ -121,17 +123,17 @@ def _videos(named: Named) -> dict[str, list[str]]:
 
 
 def _is_plain(path: str) -> bool:
-    """Whether a path comes back from a line of a table as it is."""
+    """Whether a path can be read back unchanged from a line of a table."""
     return path == path.strip() and not path.endswith("|") and len(path.split("\n")) == 1
 
 
 def _time(seconds: float) -> str:
-    """At least two decimals, as Kaldi's own scripts write, and as many as it takes to find the same frame again."""
+    """At least two decimals, as Kaldi's own scripts write, and as many as the same value needs to be read back."""
     short = f"{seconds:.2f}"
     return short if float(short) == seconds else repr(float(seconds))
 
 
 def utterance_id(clip: Clip) -> str:
-    """``<speaker>-<id>``: with a hyphen between, the order by utterance is also the order by speaker."""
+    """``<speaker>-<id>``: the hyphen makes the order by utterance also the order by speaker."""
     prefix = f"{id_of(clip.speaker)}-"
     return clip.id if not clip.speaker or clip.id.startswith(prefix) else prefix + clip.id

@@ -22,7 +22,7 @@ def _lhotse():
 
 
 def read(path: Path, settings: Settings) -> list[Clip]:
-    """Clips of a cut set (the file, or a folder with cuts.jsonl.gz), one for each cut with one supervision.
+    """Clips of a cut set (the file, or a folder with cuts.jsonl.gz), one per cut; each cut has one supervision.
 
     Raises VsrError bad_manifest.
     """
@@ -38,21 +38,21 @@ def read(path: Path, settings: Settings) -> list[Clip]:
 def _clip(cut) -> Clip:
     if len(cut.supervisions) != 1:
         raise ValueError(f"the cut {cut.id} has {len(cut.supervisions)} supervisions, one is expected")
-    said, custom = cut.supervisions[0], cut.custom or {}
-    words = tuple((item.symbol, item.start, item.end) for item in (said.alignment or {}).get("word", ()))
+    supervision, custom = cut.supervisions[0], cut.custom or {}
+    words = tuple((item.symbol, item.start, item.end) for item in (supervision.alignment or {}).get("word", ()))
     to_end = cut.end >= cut.recording.duration - 0.5 / FPS
     return Clip(
-        id_of(cut.id), cut.recording.sources[0].source, said.text or "", said.speaker or "",
+        id_of(cut.id), cut.recording.sources[0].source, supervision.text or "", supervision.speaker or "",
         int(custom.get("num_frames", 0)), custom.get("crop", ""), words, cut.start, 0.0 if to_end else cut.end,
     )  # fmt: skip
 
 
 def write(clips: list[Clip], out: Path, settings: Settings) -> None:
-    """Write ``out/cuts.jsonl.gz``; every video is looked at once. Raises VsrError if one cannot be read."""
+    """Write ``out/cuts.jsonl.gz``; every video is opened once. Raises VsrError if one cannot be read."""
     lhotse = _lhotse()
     recordings = {video: _recording(video) for video in dict.fromkeys(clip.video for clip in clips)}
     with atomic_write(out / FILE) as temporary:
-        # The name decides how lhotse writes: the temporary one ends in .gz alone.
+        # lhotse chooses the format by the file name, and the temporary one ends in .gz alone.
         plain = temporary.with_name(f"{temporary.name}.jsonl.gz")
         try:
             lhotse.CutSet.from_cuts(_cut(clip, recordings[clip.video]) for clip in clips).to_file(plain)
@@ -81,9 +81,9 @@ def _cut(clip: Clip, recording):
 
     duration = min(clip.end or recording.duration, recording.duration) - clip.start
     words = [AlignmentItem(word, start, round(end - start, 4)) for word, start, end in clip.words]
-    said = SupervisionSegment(
+    supervision = SupervisionSegment(
         clip.id, recording.id, 0.0, duration, text=clip.text, speaker=clip.speaker or None,
         alignment={"word": words} if words else None,
     )  # fmt: skip
     custom = {"crop": clip.crop, "num_frames": clip.num_frames} if clip.crop else None
-    return MonoCut(clip.id, clip.start, duration, 0, [said], recording=recording, custom=custom)
+    return MonoCut(clip.id, clip.start, duration, 0, [supervision], recording=recording, custom=custom)

@@ -1,4 +1,4 @@
-"""Our own JSON Lines: a manifest file in; out a folder with manifest.jsonl and, for mouth videos, their .npy crops."""
+"""The toolkit's own JSON Lines: reads a manifest; writes a folder with manifest.jsonl, mouth videos as .npy crops."""
 
 from __future__ import annotations
 

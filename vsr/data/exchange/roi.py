@@ -1,4 +1,4 @@
-"""Mouth crops as videos, as other toolkits keep them: 96 x 96 at 25 frames/s, RGB with three equal planes.
+"""Mouth crops as videos, as other toolkits store them: 96 x 96 at 25 frames/s, RGB with three equal planes.
 
 Shapes: crop (T, 96, 96) uint8 gray.
 """
@@ -15,7 +15,7 @@ from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
 from vsr.data.manifest import Clip
 
-QUALITY = {"crf": "12", "preset": "fast"}  # H.264 at about two gray levels of error; peers use the default, 23
+QUALITY = {"crf": "12", "preset": "fast"}  # H.264 with an error of about two gray levels; others use the default, 23
 
 
 def load_crop(clip: Clip) -> np.ndarray:
@@ -29,7 +29,7 @@ def load_crop(clip: Clip) -> np.ndarray:
 
 
 def read_roi(path: str | Path) -> np.ndarray:
-    """A mouth video -> (T, 96, 96) uint8 gray. Raises VsrError, also where the frame has another size."""
+    """A mouth video -> (T, 96, 96) uint8 gray. Raises VsrError, also for another frame size."""
     import cv2
 
     from vsr.media.reader import read_frames
@@ -42,7 +42,7 @@ def read_roi(path: str | Path) -> np.ndarray:
 
 
 def put_roi(clip: Clip, path: Path) -> int:
-    """Write the clip's crop as a mouth video, or copy the one it has; returns its frames."""
+    """Write the clip's crop as a mouth video, or copy the video that it is; returns the number of frames."""
     if clip.crop.endswith(".mp4") and clip.num_frames:
         with atomic_write(path) as temporary:
             shutil.copyfile(clip.crop, temporary)

@@ -12,7 +12,6 @@ from vsr.inference.live.session import Caption
 from vsr.output.ledger import write_noted
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Alternative, Segment, Transcript
-from vsr.output.unread import FEW, WORSE
 from vsr.output.unsure import readable
 
 BAR = 0.5  # confidence below which a word is shown as unsure
@@ -68,23 +67,17 @@ class Screen:
         end = self.segments[-1].end if self.segments else 0.0
         return Transcript(self.source, 25.0, end, self.model, tuple(self.segments))
 
-    def summary(self, dropped: int, covered: float = 0.0, few_frames: float = 0.0) -> str:
-        """How far behind the captions were, for how many seconds there was no mouth to read, or too few frames of it,
-        and what of them is not to be believed."""
+    def summary(self, dropped: int, notes: Iterable[str] = ()) -> str:
+        """A line on the delay of the captions, on how the mouth was seen (``notes``, see `vsr.inference.live.notes`),
+        on guesses and dropped frames."""
         parts = [f"{len(self.delays)} words"]
         if self.delays:
             late = sorted(self.delays)[int(0.95 * (len(self.delays) - 1))]
             parts.append(f"they stood {median(self.delays):.1f} s after they were said (95 %: {late:.1f} s)")
-        parts += seen_badly(covered, few_frames)
+        parts += notes
         if guesses := sum(segment.outside_domain for segment in self.segments):
             unlike = f"look unlike what the model {self.model} was trained on: their words are guesses"
             parts.append(f"{guesses} of {len(self.segments)} utterances {unlike}")
         if dropped:
             parts.append(f"{dropped} frames dropped to keep up")
         return "; ".join(parts)
-
-
-def seen_badly(covered: float, few_frames: float) -> list[str]:
-    """For how many seconds there was no mouth to read, or too few frames of it; nothing below a second."""
-    parts = [f"the mouth was covered for {covered:.0f} s and not read there"] if covered >= 1 else []
-    return parts + ([f"for {few_frames:.0f} s of speech {FEW}, {WORSE}"] if few_frames >= 1 else [])

@@ -89,10 +89,11 @@ class Session:
         self.points = None if mesh is None else LivePoints(mesh)
         self.mouths = MouthStream(detector, faces=mesh is not None)
         self.utterance = Utterance()
-        self.covered = 0.0  # seconds for which no mouth was to be seen
-        self.few_frames = 0.0  # seconds of speech in which the mouth changed too few times to be read well
+        self.covered = 0.0  # seconds in which the mouth was covered
+        self.few_frames = 0.0  # seconds of speech with too few different frames to be read well
+        self.seen = 0  # number of mouths
+        self.read = 0  # number of utterances
         self._latest: deque[Mouth] = deque(maxlen=LOOK_BACK)
-        self._seen = 0  # mouths
         self._person = 0
         self._pool = ThreadPoolExecutor(1)
         self._reading: Future | None = None
@@ -136,8 +137,8 @@ class Session:
     def _look(self, mouth: Mouth) -> None:
         """Check once a second whether the mouth is covered."""
         self._latest.append(mouth)
-        self._seen += 1
-        if self._seen % FPS == 0:
+        self.seen += 1
+        if self.seen % FPS == 0:
             self.covered += float(_stretches(list(self._latest)).covered[-FPS:].sum()) / FPS
 
     def _read(self, mouths: list[Mouth]) -> tuple[list[TimedWord], float, float | None]:
@@ -176,6 +177,7 @@ class Session:
         is_speech = len(self.utterance.mouths) >= MIN_FRAMES and (self.utterance.active >= REST).any()
         if is_speech and len(spoken := self.utterance.spoken) >= MIN_FRAMES:
             words, _, in_domain = self._read(spoken)
+            self.read += 1
             if frame_rate(np.stack([mouth.crop for mouth in spoken])) < FEW:
                 self.few_frames += len(spoken) / FPS
             caption = self._caption(self.utterance.captions.finish(words), final=True)

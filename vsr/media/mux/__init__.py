@@ -1,1 +1,1 @@
-"""A voice laid under a video: which frames go along, how they get there, and whether the container can hold them."""
+"""Writing videos with new sound: copying or re-encoding of frames, and checks that the container can hold them."""

@@ -1,4 +1,4 @@
-"""The packets of a video stream, untouched, with time stamps that begin at zero with the first frame shown."""
+"""Copies the packets of a video stream unchanged, with time stamps that start at zero with the first frame shown."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from itertools import chain, islice
 from vsr.media.mux.listing import Listing, packets_of, packets_of_file
 from vsr.media.timestamps import RESTARTED
 
-REORDERED = ("h264", "hevc")  # raw streams whose order of display FFmpeg finds by the frames' headers
-FOLLOWING = 64  # packets by which it knows the last frames' times, too
+REORDERED = ("h264", "hevc")  # raw streams whose display order FFmpeg determines from the frames' headers
+FOLLOWING = 64  # packets that must follow for it to determine the times of the last frames
 
 
 def copied(source, video, target, listing: Listing, start: float) -> Iterator[tuple]:
@@ -22,8 +22,8 @@ def copied(source, video, target, listing: Listing, start: float) -> Iterator[tu
         start: time stamp of the first frame shown, seconds.
     """
     stream = _stream_like(video, target)
-    kept = listing.kept()
-    packets = (packet for packet, keep in zip(packets_of(source, video), kept, strict=False) if keep)
+    is_kept = listing.kept()
+    packets = (packet for packet, keep in zip(packets_of(source, video), is_kept, strict=False) if keep)
     timed = _counted(packets, video, listing) if listing.untimed else _moved(packets, video.time_base, start)
     for packet in timed:
         packet.stream = stream
@@ -31,7 +31,7 @@ def copied(source, video, target, listing: Listing, start: float) -> Iterator[tu
 
 
 def _stream_like(video, target):
-    """A stream of the same codec, also where it can only be decoded here (AV1)."""
+    """Add a stream of the same codec, even if there is no encoder for it here (AV1)."""
     from av.codec.codec import UnknownCodecError
 
     try:
@@ -41,13 +41,14 @@ def _stream_like(video, target):
 
 
 def _moved(packets: Iterable, base: Fraction, start: float) -> Iterator:
-    """Packets with time stamps, moved by ``start``; where those of another recording follow, the clock goes on."""
+    """Shift the time stamps of packets by ``start``; in concatenated recordings, they continue after the previous
+    one."""
     shift, following, last = round(start / base), None, None
     for packet in packets:
         if following is not None and packet.dts - shift < following - RESTARTED / base:
             shift = packet.dts - following
         packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-        if last is not None and packet.dts <= last:  # containers refuse times of decoding that do not rise
+        if last is not None and packet.dts <= last:  # containers require increasing decoding times
             packet.dts = last + 1
             packet.pts = max(packet.pts, packet.dts)
         last, following = packet.dts, packet.dts + (packet.duration or 0)
@@ -55,11 +56,11 @@ def _moved(packets: Iterable, base: Fraction, start: float) -> Iterator:
 
 
 def _counted(packets: Iterable, video, listing: Listing) -> Iterator:
-    """Packets without time stamps, one frame after the other at the stream's rate."""
+    """Give packets without time stamps the times of consecutive frames at the stream's rate."""
     step = max(1, round(listing.step / video.time_base))
     if listing.reordered:
-        begun_again = islice(packets_of_file(listing.path), FOLLOWING)
-        numbered = _numbered(chain(packets, begun_again), step)
+        repeated = islice(packets_of_file(listing.path), FOLLOWING)
+        numbered = _numbered(chain(packets, repeated), step)
         yield from islice(_from_zero(_in_display_order(numbered, video)), len(listing.key))
     else:
         yield from _numbered(packets, step)
@@ -73,8 +74,8 @@ def _numbered(packets: Iterable, step: int) -> Iterator:
 
 
 def _in_display_order(packets: Iterable, video) -> Iterator:
-    """Packets with the times of display that FFmpeg finds by the frames' headers. It guesses those of the last ones:
-    others have to follow."""
+    """Set the display times of packets as FFmpeg determines them from the frames' headers. Those of the last packets
+    are guessed, so that others must follow."""
     from av.bitstream import BitStreamFilterContext
 
     order = BitStreamFilterContext("dts2pts", video)
@@ -85,7 +86,7 @@ def _in_display_order(packets: Iterable, video) -> Iterator:
 
 
 def _from_zero(packets: Iterable) -> Iterator:
-    """Packets moved so that the first, a key frame, is shown at zero."""
+    """Shift packets so that the first, a key frame, is shown at zero."""
     first = None
     for packet in packets:
         first = packet.pts if first is None else first
@@ -94,5 +95,5 @@ def _from_zero(packets: Iterable) -> Iterator:
 
 
 def can_be_copied(listing: Listing) -> bool:
-    """Whether the packets' time stamps are known, or can be made."""
+    """Whether the packets' time stamps are known or can be computed."""
     return not (listing.untimed and listing.reordered) or listing.codec in REORDERED

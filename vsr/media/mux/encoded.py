@@ -1,4 +1,4 @@
-"""The frames that are shown, encoded again: for containers that could not keep them as they are shown."""
+"""Re-encodes the displayed frames, for containers that cannot hold the original stream as it is displayed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from vsr.media.container import decoded_frames
 from vsr.media.frame_shape import fitted, quarter_turns, same_aspect
 from vsr.media.timestamps import RESTARTED
 
-TICKS = 90_000  # of a second
+TICKS = 90_000  # per second
 QUALITY = {"libx264": {"crf": "16", "preset": "veryfast"}, "libvpx-vp9": {"crf": "20", "b": "0", "cpu-used": "6"}}
 
 
 def encoded(source, video, target, step: float) -> Iterator[tuple]:
     """Add a stream to ``target`` and yield (packet for it, its decoding time in seconds).
 
-    The frames stand upright; their times, their shape and their colours are those of the source. ``step``: seconds
-    from frame to frame where the source gives no times.
+    The frames are upright; their times, shape and colours are those of the source. ``step``: seconds between frames if
+    the source has no times.
     """
     stream = None
     for frame, time in _timed(decoded_frames(source, video), step):
@@ -35,7 +35,8 @@ def encoded(source, video, target, step: float) -> Iterator[tuple]:
 
 
 def _timed(frames, step: float) -> Iterator[tuple]:
-    """(frame, seconds from the first), rising; where the times of another recording follow, the clock goes on."""
+    """(frame, seconds after the first), increasing; in concatenated recordings, times continue after the previous
+    one."""
     first, last = None, -step
     for frame in frames:
         first = frame.time if first is None else first
@@ -48,15 +49,15 @@ def _timed(frames, step: float) -> Iterator[tuple]:
 
 
 def _stream(target, video, frame, turns: int):
-    """The stream to encode to, like the source's but for the codec."""
+    """The output stream, like the source's except for the codec."""
     codec = "libvpx-vp9" if target.format.name == "webm" else "libx264"
     rate = video.average_rate or video.guessed_rate or Fraction(25)
     stream = target.add_stream(codec, rate=rate, options=QUALITY[codec])
-    width, height = frame.width // 2 * 2, frame.height // 2 * 2  # most formats halve the colours
+    width, height = frame.width // 2 * 2, frame.height // 2 * 2  # even: chroma has half the resolution
     shape = video.sample_aspect_ratio or Fraction(1)
     stream.width, stream.height = (height, width) if turns % 2 else (width, height)
-    known = {own.name for own in stream.codec_context.codec.video_formats}
-    stream.pix_fmt = frame.format.name if frame.format.name in known else "yuv420p"
+    names = {pixel_format.name for pixel_format in stream.codec_context.codec.video_formats}
+    stream.pix_fmt = frame.format.name if frame.format.name in names else "yuv420p"
     context = stream.codec_context
     context.time_base = Fraction(1, TICKS)
     context.sample_aspect_ratio = 1 / shape if turns % 2 and shape else shape
@@ -66,14 +67,14 @@ def _stream(target, video, frame, turns: int):
 
 
 def _upright(frame, turns: int, stream):
-    """The frame as it is shown, in the stream's pixel format."""
+    """The upright frame in the stream's pixel format."""
     import av
 
     stored = (stream.height, stream.width) if turns % 2 else (stream.width, stream.height)
-    if not same_aspect((frame.height, frame.width), stored[::-1]):  # it changes its shape on the way
+    if not same_aspect((frame.height, frame.width), stored[::-1]):  # the shape changes within the video
         image = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
-        shown = fitted(image, (stream.width, stream.height))
-        return av.VideoFrame.from_ndarray(shown, format="rgb24").reformat(format=stream.pix_fmt)
+        scaled = fitted(image, (stream.width, stream.height))
+        return av.VideoFrame.from_ndarray(scaled, format="rgb24").reformat(format=stream.pix_fmt)
     if not turns:
         return frame.reformat(stream.width, stream.height, stream.pix_fmt)
     planes = frame.reformat(format="yuv444p").to_ndarray()  # (3, H, W)

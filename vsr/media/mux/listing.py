@@ -1,6 +1,6 @@
-"""The packets of a video stream as its container lists them: times, what an edit list trims; nothing is decoded.
+"""Lists the packets of a video stream, with times and what an edit list trims, without decoding.
 
-Shapes: n packets in decoding order; times in seconds, NaN where the container gives none.
+Shapes: n packets in decoding order; times in seconds, NaN if the container has none.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from vsr.media.timestamps import RESTARTED, mean_rate
 
 @dataclass(frozen=True)
 class Listing:
-    """path: of the video; pts, dts, lengths (n,) seconds; key, hidden (n,) bool, ``hidden`` is what players decode and
-    do not show; step: seconds from frame to frame; reordered: whether frames are decoded in another order than
-    they are shown."""
+    """path: of the video; pts, dts, lengths (n,) seconds; key, hidden (n,) bool, ``hidden``: decoded by players but not
+    shown; step: seconds between frames; reordered: whether decoding and display order differ."""
 
     path: Path
     pts: np.ndarray
@@ -35,50 +34,50 @@ class Listing:
 
     @property
     def untimed(self) -> bool:
-        """Whether the container does not say when each frame is shown: times that rise from packet to packet are
-        guessed where frames are decoded in another order than they are shown (H.264 in AVI)."""
-        absent = np.isnan(self.pts).any() or np.isnan(self.dts).any()
-        return bool(absent or (self.container == "avi" and self.reordered and (np.diff(self.pts) > 0).all()))
+        """Whether the display times of frames are unknown: with reordered frames, times that increase from packet to
+        packet are only guessed (H.264 in AVI)."""
+        has_missing = np.isnan(self.pts).any() or np.isnan(self.dts).any()
+        return bool(has_missing or (self.container == "avi" and self.reordered and (np.diff(self.pts) > 0).all()))
 
     @property
     def seconds(self) -> float:
-        """From the first frame that is shown to the end of the last; 0 where there is none."""
-        shown = ~self.hidden
-        pts, dts, lengths = self.pts[shown], self.dts[shown], self.lengths[shown]
+        """Duration from the first frame shown to the end of the last; 0 without frames."""
+        is_shown = ~self.hidden
+        pts, dts, lengths = self.pts[is_shown], self.dts[is_shown], self.lengths[is_shown]
         if np.isnan(pts).any():
             return self.step * len(pts)
-        ends, restarted = pts + np.where(lengths > 0, lengths, self.step), np.diff(np.nan_to_num(dts)) < -RESTARTED
-        borders = [0, *np.flatnonzero(restarted) + 1, len(pts)] if len(pts) else [0]
+        ends, is_restart = pts + np.where(lengths > 0, lengths, self.step), np.diff(np.nan_to_num(dts)) < -RESTARTED
+        borders = [0, *np.flatnonzero(is_restart) + 1, len(pts)] if len(pts) else [0]
         return float(sum(ends[a:b].max() - pts[a:b].min() for a, b in pairwise(borders)))
 
     def kept(self) -> np.ndarray:
-        """(n,) bool: packets that are shown, and hidden ones that a shown frame may need to be decoded."""
-        kept, needed = ~self.hidden, False
+        """Mask (n,) of the packets that are shown, and of hidden ones that shown frames may depend on."""
+        is_kept, needed = ~self.hidden, False
         starts = np.flatnonzero(self.key | (np.arange(len(self.key)) == 0))
         for start, stop in zip(starts[::-1], [*starts[1:], len(self.key)][::-1], strict=True):
-            needed = self._mark_group(kept, slice(start, stop), needed)
-        return kept
+            needed = self._mark_group(is_kept, slice(start, stop), needed)
+        return is_kept
 
-    def _mark_group(self, kept: np.ndarray, group: slice, needed: bool) -> bool:
-        """Mark a key frame and what follows it; ``needed``: the group after it leans on it.
+    def _mark_group(self, is_kept: np.ndarray, group: slice, needed: bool) -> bool:
+        """Mark the needed packets of a group, a key frame and its followers; ``needed``: the next group depends on it.
 
-        Frames that are decoded after their key frame and shown before it lean on the group before, and none but
-        their like lean on them. Returns whether such a one is shown.
+        Leading frames, decoded after their key frame but shown before it, depend on the previous group, and only other
+        leading frames depend on them. Returns whether any of them is shown.
         """
-        shown, leading = ~self.hidden[group], self.pts[group] < self.pts[group][0]
-        index = np.arange(len(shown))
-        last, last_leading = len(shown) if needed else _last(shown), _last(shown & leading)
-        kept[group] |= (index <= last) & (~leading | (index <= last_leading))
+        is_shown, is_leading = ~self.hidden[group], self.pts[group] < self.pts[group][0]
+        index = np.arange(len(is_shown))
+        last, last_leading = len(is_shown) if needed else _last(is_shown), _last(is_shown & is_leading)
+        is_kept[group] |= (index <= last) & (~is_leading | (index <= last_leading))
         return last_leading >= 0
 
 
 def _last(mask: np.ndarray) -> int:
-    """Place of the last True; -1 where there is none."""
+    """Index of the last True; -1 if there is none."""
     return int(np.flatnonzero(mask)[-1]) if mask.any() else -1
 
 
 def listed(path: str | Path) -> Listing:
-    """Look at all packets of a file's video stream. Raises VsrError unreadable, no_video."""
+    """List all packets of a file's video stream. Raises VsrError unreadable, no_video."""
     with opened(path) as (container, stream):
         base, context = float(stream.time_base), stream.codec_context
         rows = [
@@ -94,7 +93,7 @@ def listed(path: str | Path) -> Listing:
 
 
 def packets_of(container, stream) -> Iterator:
-    """The packets of a stream that hold something; a broken end is the end."""
+    """The non-empty packets of a stream, up to its end or the point where it is broken."""
     return (packet for packet in safe_packets(container, stream) if packet.size)
 
 

@@ -1,4 +1,4 @@
-"""A video with a new sound."""
+"""Replaces the sound of a video."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from vsr.media.mux.rehearsal import NotHeld, Plan, not_held, planned, telling
 def mux(video: str | Path, wave: np.ndarray, out: str | Path, plan: Plan | None = None, comment: str = "") -> None:
     """Write the video stream of ``video`` with ``wave`` (S,) as its sound; sample 0 is at the first frame shown.
 
-    The stream is copied, untouched, where the container of ``out`` then shows what ``video`` shows; else it is encoded
-    again, as `check_container` says, whose ``plan`` may be given. ``comment``: for the metadata, where there are any.
+    The stream is copied unchanged if the container of ``out`` then shows the same as ``video``, else it is re-encoded;
+    ``plan``: result of `check_container`, if available. ``comment``: for the metadata, if the container has any.
 
-    Raises VsrError "unreadable" where the container of ``out`` cannot hold the video; no_space, not_writable.
+    Raises VsrError "unreadable" if the container of ``out`` cannot hold the video; no_space, not_writable.
     """
     plan = plan or planned(video, out)
     with atomic_write(out) as temporary:
@@ -28,8 +28,8 @@ def mux(video: str | Path, wave: np.ndarray, out: str | Path, plan: Plan | None 
 
 
 def check_container(video: str | Path, out: str | Path) -> Plan:
-    """Whether ``out`` can hold the video of ``video``, tried before the work that makes its sound.
+    """Check that ``out`` can hold the video of ``video``, before the work of synthesising its sound.
 
-    Raises VsrError "unreadable" where it cannot.
+    Raises VsrError "unreadable" if it cannot.
     """
     return planned(video, out)

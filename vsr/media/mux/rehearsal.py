@@ -1,7 +1,6 @@
-"""How a video stream can go into a container, tried with its first frames before any work: copied, encoded again, or
-not.
+"""Plans how a video stream goes into a container, copied or re-encoded, by a trial with its first frames.
 
-What is written is read back: a container that loses frames, their times, rotation or shape does not hold them.
+The result is read back: a container that loses frames, their times, rotation or shape cannot hold the video.
 """
 
 from __future__ import annotations
@@ -27,21 +26,21 @@ from vsr.media.tags import COMMENT
 
 LOOKED_AT = 16  # frames that are compared
 REHEARSED = 48  # packets that are written from the first shown frame on
-LATE = 0.006  # seconds by which a frame may be moved: some containers count milliseconds
-DISTORTED = 0.02  # of its width by its height
-OTHERS = (".mkv", ".mp4", ".mov", ".ts")  # that are tried where one does not hold a video
+LATE = 0.006  # tolerance of a frame's time, seconds: some containers round to milliseconds
+DISTORTED = 0.02  # tolerance of width by height
+OTHERS = (".mkv", ".mp4", ".mov", ".ts")  # alternatives that are tried if a container cannot hold a video
 
 
 class NotHeld(Exception):
-    """A container does not hold a video stream, and why."""
+    """A container cannot hold a video stream, with the reason."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """How the stream of a video goes into a container.
 
-    listing: of its packets; start: time stamp of the first frame shown; again: why it is encoded again, "" where it
-    is copied.
+    listing: of its packets; start: time stamp of the first frame shown; again: why it is re-encoded, "" if it is
+    copied.
     """
 
     video: Path
@@ -50,7 +49,7 @@ class Plan:
     again: str = ""
 
     def write(self, out: Path, wave: np.ndarray, packets: int | None = None, comment: str = "") -> None:
-        """Write the video stream, or of it so many packets, with its sound (S,) at 16 kHz.
+        """Write the video stream, or its first ``packets`` packets, with its sound (S,) at 16 kHz.
 
         Raises av.error.FFmpegError, ValueError.
         """
@@ -65,7 +64,7 @@ class Plan:
             if comment:
                 target.metadata[COMMENT] = comment
             timed = islice(timed, packets)
-            first = next(timed, None)  # adds the video stream, which is to be the first
+            first = next(timed, None)  # adds the video stream, which must be the first
             sound = SoundTrack(target, wave)
             for packet, seconds in chain([first], timed) if first else ():
                 sound.write(seconds)
@@ -74,18 +73,18 @@ class Plan:
 
 
 def planned(video: str | Path, out: str | Path) -> Plan:
-    """How the stream of ``video`` goes into ``out``. Raises VsrError unreadable, where that cannot hold it."""
+    """Plan how the stream of ``video`` goes into ``out``. Raises VsrError unreadable if that cannot hold it."""
     plan = Plan(Path(video), listed(video), sum(video_clock(video)))
     try:
         return _plan_for(plan, Path(out).suffix)
     except NotHeld as problem:
-        others = (other for other in OTHERS if other != Path(out).suffix.lower() and _holds(plan, other))
-        advice = f"try {other}" if (other := next(others, "")) else "write .wav, the sound alone"
+        alternatives = (suffix for suffix in OTHERS if suffix != Path(out).suffix.lower() and _holds(plan, suffix))
+        advice = f"try {suffix}" if (suffix := next(alternatives, "")) else "write .wav, the sound alone"
         raise not_held(video, out, f"{problem}", advice) from problem
 
 
 def not_held(video: str | Path, out: str | Path, problem: str, advice: str) -> VsrError:
-    """The error of a container that does not hold a video."""
+    """The error for a container that cannot hold a video."""
     return VsrError("unreadable", f"{out}: cannot hold the video of {video} ({problem}): {advice}")
 
 
@@ -99,57 +98,57 @@ def _holds(plan: Plan, suffix: str) -> bool:
 def _plan_for(plan: Plan, suffix: str) -> Plan:
     """The first plan that works. Raises `NotHeld`."""
     with tempfile.TemporaryDirectory(prefix="lip2speech-mux.") as folder:
-        place = Path(folder) / f"rehearsal{suffix}"
-        lost = _lost_by_copying(plan, place)
+        path = Path(folder) / f"rehearsal{suffix}"
+        lost = _lost_by_copying(plan, path)
         if not lost:
             return plan
-        again = replace(plan, again=lost)
-        problem = _rehearsed(again, place)
+        re_encoded = replace(plan, again=lost)
+        problem = _rehearsed(re_encoded, path)
         if problem:
             raise NotHeld(problem)
-        return again
+        return re_encoded
 
 
-def _lost_by_copying(plan: Plan, place: Path) -> str:
-    """What would not be as it is in the video if its packets were copied; "" for nothing. Raises `NotHeld`."""
+def _lost_by_copying(plan: Plan, path: Path) -> str:
+    """What would be lost if the packets were copied; "" for nothing. Raises `NotHeld`."""
     if not can_be_copied(plan.listing):
         return "its packets have no time stamps"
-    lost = _rehearsed(plan, place)
-    veiled = plan.listing.kept() & plan.listing.hidden
-    shown = plan.listing.pts[~plan.listing.hidden]
-    if veiled.any() and not (_hides(place) and (plan.listing.pts[veiled] < shown.min()).all()):
+    lost = _rehearsed(plan, path)
+    is_kept_hidden = plan.listing.kept() & plan.listing.hidden
+    shown_pts = plan.listing.pts[~plan.listing.hidden]
+    if is_kept_hidden.any() and not (_hides(path) and (plan.listing.pts[is_kept_hidden] < shown_pts.min()).all()):
         return "what was trimmed off would be seen again"
     return lost
 
 
-def _hides(place: Path) -> bool:
-    """Whether the format of a file, which was just written, leaves out what comes before time 0."""
-    with open_container(place) as container:
+def _hides(path: Path) -> bool:
+    """Whether the format of a written file hides frames before time 0."""
+    with open_container(path) as container:
         return "mp4" in container.format.name.split(",")
 
 
-def _rehearsed(plan: Plan, place: Path) -> str:
-    """Write the first frames, read them back: what was lost on the way, "" for nothing. Raises `NotHeld`."""
+def _rehearsed(plan: Plan, path: Path) -> str:
+    """Write the first frames and read them back: what was lost, "" for nothing. Raises `NotHeld`."""
     hidden = plan.listing.hidden
     packets = REHEARSED + (int(np.argmin(hidden)) if hidden.any() and not plan.again else 0)
     try:
         with telling():
-            plan.write(place, np.zeros(SAMPLE_RATE, np.float32), packets)
+            plan.write(path, np.zeros(SAMPLE_RATE, np.float32), packets)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return ""  # of the disk for temporary files, which says nothing of the container
+            return ""  # the disk for temporary files is full, which is no fault of the container
         raise
-    found = _read_back(place)
-    if found is None and plan.listing.hidden.any() and not plan.again:
-        return "what is left of it begins in the middle"  # where some containers lack what decoders need first
-    if found is None:
+    look = _read_back(path)
+    if look is None and plan.listing.hidden.any() and not plan.again:
+        return "what is left of it begins in the middle"  # without what decoders need first
+    if look is None:
         raise NotHeld("what is written cannot be read back")
-    return _difference(_look(plan.video, plan.listing), found, upright=bool(plan.again))
+    return _difference(_look(plan.video, plan.listing), look, upright=bool(plan.again))
 
 
 @contextmanager
 def telling() -> Iterator[None]:
-    """What FFmpeg says of a container that it does not write becomes `NotHeld`; a full disk stays one."""
+    """Convert FFmpeg's errors while writing a container to `NotHeld`, except that of a full disk."""
     import av
 
     try:
@@ -162,8 +161,8 @@ def telling() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Look:
-    """The first frames of a file: times in seconds from the first on, quarter turns that set them upright, and
-    their width by their height as they are shown upright."""
+    """Properties of the first frames of a file: times in seconds after the first, quarter turns that bring them
+    upright, and width by height of the upright frames."""
 
     times: np.ndarray
     turns: int
@@ -171,7 +170,7 @@ class _Look:
 
 
 def _look(path: Path, listing: Listing | None = None) -> _Look:
-    """Look at a file; with the ``listing`` of packets that have no times, frames are counted."""
+    """Examine the first frames of a file; with a ``listing`` of packets without times, times are counted frames."""
     with opened(path) as (container, stream):
         shape = float(stream.sample_aspect_ratio or 1)
         frames = list(islice(decoded_frames(container, stream), LOOKED_AT))
@@ -184,23 +183,23 @@ def _look(path: Path, listing: Listing | None = None) -> _Look:
     return _Look(np.asarray(times, float) - times[0], turns, 1 / aspect if turns % 2 else aspect)
 
 
-def _read_back(place: Path) -> _Look | None:
-    """Look at what was written, and listen to it; None where there is nothing to see or hear."""
+def _read_back(path: Path) -> _Look | None:
+    """Examine the written file; None if its video or sound cannot be decoded."""
     try:
-        with open_container(place) as container:
-            sounds = container.streams.audio
-            heard = sounds and next(decoded_frames(container, sounds[0]), None) is not None
-        return _look(place) if heard else None
+        with open_container(path) as container:
+            audio_streams = container.streams.audio
+            has_sound = audio_streams and next(decoded_frames(container, audio_streams[0]), None) is not None
+        return _look(path) if has_sound else None
     except VsrError:
         return None
 
 
-def _difference(wanted: _Look, found: _Look, upright: bool) -> str:
-    """What the second lost of the first; ``upright``: its frames are to stand upright without being turned."""
-    if len(found.times) < len(wanted.times) or np.isnan(found.times).any():
+def _difference(expected: _Look, actual: _Look, upright: bool) -> str:
+    """What ``actual`` has lost of ``expected``; ``upright``: its frames must be upright without rotation."""
+    if len(actual.times) < len(expected.times) or np.isnan(actual.times).any():
         return "not all frames come back"
-    if np.abs(found.times - wanted.times).max() > LATE:
+    if np.abs(actual.times - expected.times).max() > LATE:
         return "it does not keep the times of the frames"
-    if found.turns != (0 if upright else wanted.turns):
+    if actual.turns != (0 if upright else expected.turns):
         return "it does not keep how the video is turned"
-    return "" if abs(found.aspect / wanted.aspect - 1) < DISTORTED else "it does not keep the shape of the pixels"
+    return "" if abs(actual.aspect / expected.aspect - 1) < DISTORTED else "it does not keep the shape of the pixels"

@@ -1,4 +1,4 @@
-"""The voice as the sound stream of a container. Waves are (S,) float at 16 kHz."""
+"""Encodes a wave as the audio stream of a container. Waves are (S,) float at 16 kHz."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vsr.core.clock import SAMPLE_RATE
 
 PIECE = 1024  # samples that are encoded at once
 OPUS_RATE = 48_000
-# Containers that take no AAC, or not what it needs to stay in time: (codec, samples a second).
+# Containers that do not support AAC, or not the data that keeps it in sync: (codec, sample rate).
 CODECS = {
     "webm": ("libopus", OPUS_RATE), "ogg": ("libopus", OPUS_RATE), "ogv": ("libopus", OPUS_RATE),
     "mpeg": ("mp2", SAMPLE_RATE), "vob": ("mp2", SAMPLE_RATE), "svcd": ("mp2", SAMPLE_RATE),
@@ -19,13 +19,13 @@ CODECS = {
 
 
 def to_pcm16(wave: np.ndarray) -> np.ndarray:
-    """Float wave in [-1, 1] -> int16; what is beyond is clipped."""
+    """Convert a float wave in [-1, 1] to int16; values beyond are clipped."""
     return np.round(np.clip(wave, -1, 1) * 32767).astype("<i2")
 
 
 class SoundTrack:
-    """Encodes a wave piece by piece into a container that is being written; ``codec``: (name, samples a second), if not
-    the one that the container usually gets."""
+    """Encodes a wave piece by piece into a container that is being written; ``codec``: (name, sample rate), by default
+    that of the container."""
 
     def __init__(self, target, wave: np.ndarray, codec: tuple[str, int] | None = None):
         name, rate = codec or CODECS.get(target.format.name, ("aac", SAMPLE_RATE))
@@ -33,7 +33,7 @@ class SoundTrack:
         self.stream = target.add_stream(name, rate=rate, layout="mono")
 
     def write(self, seconds: float) -> None:
-        """Write what has not been written yet up to this time."""
+        """Write the samples up to this time that have not been written yet."""
         stop = min(len(self.wave), round(seconds * SAMPLE_RATE))
         while self.at < stop:
             self.target.mux(self.stream.encode(self._frame()))

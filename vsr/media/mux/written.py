@@ -1,6 +1,6 @@
-"""A new recording of frames and their sound, lossless or near it: Matroska, H.264 at 4:4:4, FLAC.
+"""Writes frames and sound as a new recording, lossless or nearly so: Matroska, H.264 at 4:4:4, FLAC.
 
-Shapes: frame (H, W, 3) uint8 RGB at 25 a second; wave (S,) float32, 16 kHz, sample 0 at the first frame.
+Shapes: frame (H, W, 3) uint8 RGB at 25 fps; wave (S,) float32, 16 kHz, sample 0 at the first frame.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from vsr.core.clock import FPS, SAMPLE_RATE
 from vsr.media.mux.sound import SoundTrack
 from vsr.media.tags import COMMENT
 
-# Several threads of x264, or a rate control that looks ahead, give other bytes in each run.
+# With several threads of x264 or its lookahead, the bytes differ from run to run.
 ONE_THREAD = {"x264-params": "threads=1:lookahead_threads=1"}
-# Codec, pixel format, options: a mean error of a frame below one gray level, or none.
+# Codec, pixel format, options: mean error of a frame below one gray level, or none.
 NEAR = ("libx264", "yuv444p", {"qp": "6", "preset": "ultrafast"} | ONE_THREAD)
 LOSSLESS = ("libx264rgb", "rgb24", {"qp": "0", "preset": "ultrafast"} | ONE_THREAD)
 SOUND = ("flac", SAMPLE_RATE)
@@ -26,7 +26,7 @@ SOUND = ("flac", SAMPLE_RATE)
 def write_recording(
     path: str | Path, frames: Iterable[np.ndarray], wave: np.ndarray | None, lossless: bool = False, comment: str = ""
 ) -> int:
-    """Write frames, scaled to the size of the first, and their sound (None: there is none); returns how many frames.
+    """Write frames, scaled to the size of the first, and their sound (None: no sound); returns the number of frames.
 
     Raises OSError.
     """
@@ -53,7 +53,7 @@ def write_recording(
 
 
 def _scaled(frame: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The frame (H, W, 3) in the size of the video, (height, width, 3), contiguous."""
+    """The frame (H, W, 3) scaled to the size of the video, (height, width, 3), contiguous."""
     import cv2
 
     if frame.shape[:2] != (height, width):

@@ -1,1 +1,1 @@
-"""Front ends of other projects' networks: mouth video -> features, one state a frame."""
+"""Front ends from networks of other projects: mouth video -> features, one per frame."""

@@ -1,1 +1,1 @@
-"""Published checkpoints -> model folders of this project; one file for each family."""
+"""Published checkpoints -> model folders of this project; one module per family."""

@@ -1,6 +1,6 @@
 """Auto-AVSR's visual models (Ma et al. 2023, Apache-2.0): ResNet-18, Conformer, CTC and attention over 5049 tokens.
 
-Two generations of names exist: since 2024 the front end stands beside the encoder, before that inside it.
+Tensor names have two generations: since 2024 the front end is beside the encoder, before that inside it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LICENCE = (
     "research only: see https://github.com/mpc001/auto_avsr for what applies to you."
 )
 OLDER = (("encoder.frontend.", "frontend."), ("encoder.embed.0.", "proj_encoder."))
-UNUSED = (r".*\.pe",)  # position codes, which older versions stored
+UNUSED = (r".*\.pe",)  # positional encodings, which older versions stored
 
 LAYER = "encoder.encoders.{}."
 STEP = "decoder.decoders.{}."
@@ -63,12 +63,12 @@ TABLE: Table = [
 
 
 def build(weights: Mapping[str, Tensor], positions: str = "relative") -> LipReader:
-    """The lip reader that a checkpoint's tensors describe; its sizes are read from their shapes.
+    """The lip reader that a checkpoint's tensors describe; their shapes give its sizes.
 
-    ``positions``: how its attention encodes distances, which the tensors do not say.
+    ``positions``: how attention encodes distances, which the tensors do not say.
 
     Raises:
-        VsrError: bad_model naming the first tensor that does not belong.
+        VsrError: bad_model naming the first tensor that does not fit.
     """
     weights = renamed(weights)
     config = replace(sizes(weights), positions=positions)
@@ -115,13 +115,13 @@ def sizes(weights: Mapping[str, Tensor]) -> LipReaderConfig:
 
 
 def read_tokenizer(model: str | Path | None, units: str | Path | None) -> SentencePieceTokenizer:
-    """The tokenizer of a SentencePiece file and of the list of units that gives the head its order.
+    """The tokenizer from a SentencePiece file and the list of units in the order of the head.
 
     Args:
         model: `unigram5000.model` of the auto_avsr repository.
         units: `unigram5000_units.txt`; without it the file of that name beside ``model``.
 
-    Raises VsrError bad_options where no file is given, bad_model for one that is none.
+    Raises VsrError bad_options without a file, bad_model for a wrong one.
     """
     if model is None:
         raise VsrError("bad_options", "auto_avsr checkpoints hold no tokenizer: give --tokenizer unigram5000.model")

@@ -1,6 +1,6 @@
-"""Auto-AVSR's models of lips, of sound, and of both (Ma et al. 2023), told apart by their tensors.
+"""Auto-AVSR's models for lips, sound, and both (Ma et al. 2023), distinguished by their tensors.
 
-One of both has two whole encoders, whose states an MLP joins; it was trained on both together alone.
+A model for both has two complete encoders, whose states an MLP fuses; it was trained with both together only.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from vsr.modelstore.importers.auto_avsr import LAYER, STEP, TABLE, UNUSED
 from vsr.modelstore.importers.mapping import Table, config_of, convert, count, side, skeleton, trunk_table
 from vsr.modelstore.importers.wave_front import hears, wave_front, without_kind
 
-AUXILIARY = "aux_"  # before the names of the encoder of sound
+AUXILIARY = "aux_"  # prefix of names in the encoder of sound
 LIPS, SOUND = "frontend.streams.video.", "frontend.streams.sound."
 FUSION: Table = [
     ("frontend.fusion.hidden.", "fusion.fc1."),
     ("frontend.fusion.norm.", "fusion.{norm}."),
     ("frontend.fusion.out.", "fusion.fc2."),
-    ("frontend.missing.", "missing."),  # no tensor of theirs: zeros
+    ("frontend.missing.", "missing."),  # not in the checkpoint: zeros
 ]
 NORMS = {"batch": "bn1", "layer": "norm1", "none": "-"}
 
@@ -37,10 +37,10 @@ def build(
 
     Args:
         weights: of the checkpoint.
-        positions, auxiliary_positions: how attention encodes distances, in a reader of both that of lips and of sound.
+        positions, auxiliary_positions: how attention encodes distances; in a model for both, of lips and of sound.
 
     Raises:
-        VsrError: bad_model naming the first tensor that does not belong.
+        VsrError: bad_model naming the first tensor that does not fit.
     """
     weights = auto_avsr.renamed(weights)
     if any(name.startswith(f"{AUXILIARY}encoder.") for name in weights):
@@ -60,11 +60,11 @@ def _both(weights: Mapping[str, Tensor], positions: str, auxiliary_positions: st
     if not any(name.startswith("frontend.frontend3D.") for name in weights):
         raise VsrError("bad_model", "its encoder of lips has no 'frontend3D' tensors: only lips and sound can be read")
     lips = replace(auto_avsr.sizes(weights), positions=positions)
-    own = {name.removeprefix(AUXILIARY): tensor for name, tensor in weights.items() if name.startswith(AUXILIARY)}
+    auxiliary = {name.removeprefix(AUXILIARY): tensor for name, tensor in weights.items() if name.startswith(AUXILIARY)}
     front, rows = wave_front(weights, True, f"{SOUND}frontend.", f"{AUXILIARY}encoder.frontend.trunk.",
                              f"{AUXILIARY}encoder.embed.0.")  # fmt: skip
-    norm = next((name for name, theirs in NORMS.items() if f"fusion.{theirs}.weight" in weights), "none")
-    sound = _encoder(own, auxiliary_positions, lips.dim)
+    norm = next((name for name, other in NORMS.items() if f"fusion.{other}.weight" in weights), "none")
+    sound = _encoder(auxiliary, auxiliary_positions, lips.dim)
     parts: dict[str, Any] = {
         "video": _encoded({"kind": "resnet3d", **_settings(frontend_of(lips))}, _settings(encoder_of(lips))),
         "sound": _encoded(front, sound),
@@ -80,7 +80,7 @@ def _both(weights: Mapping[str, Tensor], positions: str, auxiliary_positions: st
 
 
 def _joined_rows(norm: str) -> list[tuple[str, str]]:
-    """Our name and theirs of the tensors of both encoders, the fusion and the heads."""
+    """Our names and theirs for the tensors of both encoders, the fusion and the heads."""
     return [
         *((LIPS + ours, theirs) for ours, theirs in _rows("frontend.", "encoder.")),
         *((SOUND + ours, AUXILIARY + theirs) for ours, theirs in _rows("encoder.")),
@@ -89,7 +89,7 @@ def _joined_rows(norm: str) -> list[tuple[str, str]]:
 
 
 def _encoded(front: dict[str, Any], encoder: dict[str, Any]) -> dict[str, Any]:
-    """One stream with its own encoder."""
+    """Settings of a stream with its own encoder."""
     return {"kind": "encoded", "frontend": front, "encoder": {"kind": "conformer", **encoder}}
 
 
@@ -98,7 +98,7 @@ def _settings(part: Any) -> dict[str, Any]:
 
 
 def _encoder(weights: Mapping[str, Tensor], positions: str, dim: int) -> dict[str, Any]:
-    """The settings of the encoder at `encoder.encoders.`, which must be as wide as the model."""
+    """The settings of the encoder at `encoder.encoders.`, which must have the model's width."""
     first = LAYER.format(0)
     if (width := side(weights, first + "feed_forward.w_1.weight", 1)) != dim:
         raise VsrError("bad_model", f"its encoders have widths {dim} and {width}: only those of one width can be read")
@@ -111,7 +111,7 @@ def _encoder(weights: Mapping[str, Tensor], positions: str, dim: int) -> dict[st
 
 
 def _common(weights: Mapping[str, Tensor], positions: str) -> dict[str, Any]:
-    """The settings of encoder and heads, flat, as of a reader of lips."""
+    """The flat settings of encoder and heads, as for a lip reader."""
     dim = side(weights, "proj_encoder.weight", 0)
     return _encoder(weights, positions, dim) | {
         "dim": dim,
@@ -124,7 +124,7 @@ def _common(weights: Mapping[str, Tensor], positions: str) -> dict[str, Any]:
 
 
 def _rows(*parts: str) -> Table:
-    """The rows of a reader of lips whose own names begin so."""
+    """The rows of a lip reader's table whose names of ours begin with one of ``parts``."""
     return [row for row in TABLE if row[0].startswith(parts)]
 
 

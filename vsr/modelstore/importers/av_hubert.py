@@ -1,4 +1,4 @@
-"""AV-HuBERT (Shi et al. 2022): pre-trained encoders, base and large, and what is fine-tuned on them to write text.
+"""AV-HuBERT (Shi et al. 2022): pre-trained encoders, base and large, and models fine-tuned from them to write text.
 
 The files are fairseq's: weights, settings and, when fine-tuned, the dictionary and often the SentencePiece model.
 """
@@ -24,16 +24,16 @@ LICENCE = (
     "By using this model you accept it: https://github.com/facebookresearch/av_hubert/blob/main/LICENSE"
 )
 DECODE = {"beam": 50, "method": "attention"}  # its conf/s2s_decode.yaml
-INSIDE = "encoder.w2v_model."  # where a fine-tuned model keeps its encoder
+INSIDE = "encoder.w2v_model."  # prefix of the encoder in a fine-tuned model
 BOS, PAD, EOS, UNKNOWN = range(4)
-UNUSED = (  # of the sound, of pre-training, and a constant
-    r"feature_extractor_audio\..*",  # where lips alone are read
+UNUSED = (  # tensors for sound and pre-training, and a constant
+    r"feature_extractor_audio\..*",  # if only lips are read
     r"mask_emb",
     r"final_proj\..*",
     r"label_embs_concat",
     r"decoder\.embed_positions\._float_tensor",
 )
-# What the published models share and the tensors do not say.
+# Settings common to the published models, which the tensors do not show.
 EXPECTED = {
     "layer_norm_first": True,
     "activation_fn": "gelu",
@@ -47,12 +47,12 @@ EXPECTED = {
 
 LAYER, STEP, SEEN = "encoder.layers.{}.", "decoder.layers.{}.", "feature_extractor_video."
 HEARD = "feature_extractor_audio."
-LIPS = "frontend.streams.video."  # where a model of both has its front end of lips
+LIPS = "frontend.streams.video."  # the front end of lips in a model of both
 SOUND_ROWS: Table = [("frontend.streams.sound.project.", HEARD + "proj.")]
 FUSION_ROWS: Table = [
     ("frontend.fusion.norm.", "layer_norm."),
     ("frontend.fusion.out.", "post_extract_proj."),
-    ("frontend.missing.", "missing."),  # no tensor of theirs: zeros
+    ("frontend.missing.", "missing."),  # not in the checkpoint: zeros
 ]
 ATTENTION = (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj"), ("out", "out_proj"))
 TABLE: Table = [
@@ -87,15 +87,15 @@ def build(weights: Mapping[str, Tensor], settings: Mapping[str, Any], modality: 
     Args:
         weights: the tensors by fairseq's names.
         settings: of `settings_of`.
-        modality: "video": it reads lips; "both": lips, sound or both, as it was pre-trained.
+        modality: "video": it reads lips; "both": lips, sound or both, as in pre-training.
 
     Raises:
-        VsrError: bad_model naming the first tensor or setting that does not belong.
+        VsrError: bad_model naming the first tensor or setting that does not fit.
     """
     if modality == BOTH:
-        heard = f"{HEARD}proj.weight"
-        if not any(name.endswith(heard) for name in weights):
-            raise VsrError("bad_model", f"it has no '{heard}': only its lips can be read")
+        projection = f"{HEARD}proj.weight"
+        if not any(name.endswith(projection) for name in weights):
+            raise VsrError("bad_model", f"it has no '{projection}': only its lips can be read")
         return hearing_model(weights, settings, "resnet3d", "filter_bank", SOUND_ROWS)
     weights = prepared(weights)
     config = sizes(weights, settings)
@@ -106,13 +106,13 @@ def hearing_model(
     weights: Mapping[str, Tensor], settings: Mapping[str, Any], lips: str, kind: str, sound: Table,
     unused: Sequence[str] = (),
 ) -> LipReader:  # fmt: skip
-    """The reader of lips, sound or both.
+    """The model for lips, sound or both.
 
     Args:
-        weights, settings: as of `build`.
-        lips, kind: of the front ends of lips and of sound.
-        sound: the rows of the table for the latter.
-        unused: regular expressions for further tensors that it does not need.
+        weights, settings: as in `build`.
+        lips, kind: kinds of the front ends for lips and for sound.
+        sound: rows of the table for the front end of sound.
+        unused: regular expressions for further tensors that are not needed.
 
     Raises:
         VsrError: bad_model.
@@ -124,7 +124,7 @@ def hearing_model(
 
 
 def _rows(config: LipReaderConfig) -> Table:
-    """All rows of the table for a reader of lips."""
+    """All rows of the table for a lip reader."""
     trunk = trunk_table(config.resnet_blocks, "frontend.trunk", SEEN + "resnet.trunk")
     slopes = [(f"{ours}act{n}.", f"{other}relu{n}.") for ours, other in trunk for n in (1, 2)]
     return [*TABLE, *slopes, *trunk]
@@ -137,15 +137,16 @@ def _filled(config: LipReaderConfig, weights: Mapping[str, Tensor], rows: Table,
 
 
 def hearing(config: LipReaderConfig, lips: str, sound: str) -> LipReaderConfig:
-    """The config of a reader of lips, sound or both in place of one of lips; a missing stream is zeros."""
-    seen, fusion = {"kind": lips, **vars(frontend_of(config))}, {"kind": "concat", "norm": True}
-    front = {"video": seen, "sound": {"kind": sound}, "fusion": fusion}
+    """The config of a model for lips, sound or both, from that of a lip reader; a missing stream is zeros."""
+    video, fusion = {"kind": lips, **vars(frontend_of(config))}, {"kind": "concat", "norm": True}
+    front = {"video": video, "sound": {"kind": sound}, "fusion": fusion}
     encoder = {**config.encoder_settings, "fused": True}
     return replace(config, frontend="audio_visual", frontend_settings=front, encoder_settings=encoder)
 
 
 def heard(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a model of both: in its fusion sound comes first, here lips do. Raises VsrError (bad_model)."""
+    """The tensors of a model for both, with lips first in the fusion, where the checkpoint has sound first. Raises
+    VsrError (bad_model)."""
     dim, swapped = side(weights, f"{SEEN}proj.weight", 0), dict(weights)
     for name in ("layer_norm.weight", "layer_norm.bias", "post_extract_proj.weight"):
         if side(weights, name, -1) != 2 * dim:
@@ -155,14 +156,14 @@ def heard(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def modality_of(checkpoint: Mapping[str, Any]) -> str:
-    """What a fine-tuned model was tuned on, by its settings: "video", or "both" where sound is among it."""
+    """The modality that a fine-tuned model was tuned on, from its settings: "video", or "both" if sound is included."""
     task = (plain(checkpoint.get("cfg") or checkpoint.get("args")) or {}).get("task")
     tuned_on = task.get("modalities") if isinstance(task, Mapping) else None
     return BOTH if isinstance(tuned_on, list) and "audio" in tuned_on else VIDEO
 
 
 def prepared(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Names as of a pre-trained model, weight normalisation multiplied out, tokens in our order."""
+    """The tensors with the names of a pre-trained model, weight normalisation multiplied out, tokens in our order."""
     weights = {name.removeprefix(INSIDE): tensor for name, tensor in weights.items()}
     position = "encoder.pos_conv.0.weight"
     gain, direction = weights.get(position + "_g"), weights.get(position + "_v")
@@ -177,9 +178,9 @@ def prepared(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def our_order(size: int) -> Tensor:
-    """Which of fairseq's tokens stands at each of our ids: blank is its padding, its unused start comes before the end.
+    """The index of fairseq's token for each of our ids: blank is its padding, its unused start comes before the end.
 
-    No row is dropped, because all of them share the probability.
+    No row is dropped, because the softmax is over all of them.
     """
     return torch.tensor([PAD, UNKNOWN, *range(len(SPECIAL), size), BOS, EOS])
 
@@ -204,7 +205,7 @@ def sizes(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipRead
 
 
 def _check(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> None:
-    """Raises VsrError bad_model for what is no AV-HuBERT, or one that is built otherwise."""
+    """Raise VsrError bad_model for a checkpoint that is not AV-HuBERT, or has another architecture."""
     if not any(name.startswith(SEEN) for name in weights):
         raise VsrError("bad_model", f"not an AV-HuBERT model: it has no '{SEEN}*' tensors")
     for name, value in EXPECTED.items():
@@ -213,7 +214,7 @@ def _check(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> None:
 
 
 def _decoder(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> dict[str, int]:
-    """Its settings of the decoder, which a model has that was tuned to read."""
+    """The settings of the decoder, which a fine-tuned model has."""
     if "decoder.embed_tokens.weight" not in weights:
         return {"vocab_size": 0, "decoder_layers": 0}
     return {
@@ -232,11 +233,11 @@ def _heads(settings: Mapping[str, Any], name: str) -> int:
 
 
 def settings_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of encoder and decoder in one dictionary; a fine-tuned model carries those of its encoder inside."""
-    own = _model_settings(plain(checkpoint.get("cfg") or checkpoint.get("args")))
-    inner = _model_settings(own.get("w2v_args"))
-    decoder = {name: value for name, value in own.items() if name.startswith(("decoder_", "no_"))}
-    return inner | decoder if inner else own
+    """The settings of encoder and decoder in one dictionary; in a fine-tuned model, the encoder's are nested."""
+    outer = _model_settings(plain(checkpoint.get("cfg") or checkpoint.get("args")))
+    inner = _model_settings(outer.get("w2v_args"))
+    decoder = {name: value for name, value in outer.items() if name.startswith(("decoder_", "no_"))}
+    return inner | decoder if inner else outer
 
 
 def _model_settings(settings: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The tokenizer of a fine-tuned AV-HuBERT, of its checkpoint or of fairseq's files."""
+"""The tokenizer of a fine-tuned AV-HuBERT, from its checkpoint or from fairseq's files."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # fairseq's first four symbols
 def read_tokenizer(
     checkpoint: Mapping[str, Any], model: str | Path | None, units: str | Path | None
 ) -> SentencePieceTokenizer:
-    """The tokenizer of a fine-tuned model: from the checkpoint, or from the files that are given.
+    """The tokenizer of a fine-tuned model: from the checkpoint, or from the given files.
 
     Args:
         checkpoint: as read.
         model: SentencePiece file; needed when the checkpoint has none.
         units: fairseq's `dict.wrd.txt`; needed when the checkpoint has no dictionary.
 
-    Raises VsrError bad_options where a file is needed, bad_model for one that is none.
+    Raises VsrError bad_options if a file is needed, bad_model for a wrong one.
     """
     state = checkpoint.get("task_state") or {}
     symbols = _listed(Path(units)) if units is not None else _symbols(state.get("target_dictionary"))
@@ -51,7 +51,7 @@ def _listed(path: Path) -> list[str]:
 
 
 def _sentencepiece(tokenizer: Any) -> bytes | None:
-    """The model in the state of the `sp` of a pickled tokenizer: bytes or, of late, a dictionary with them."""
+    """The model in the state of `sp` in a pickled tokenizer: bytes or, in newer versions, a dictionary with them."""
     state = tokenizer.state if isinstance(tokenizer, Inert) else None
     processor = state.get("sp") if isinstance(state, Mapping) else None
     content = processor.state if isinstance(processor, Inert) else None

@@ -1,4 +1,4 @@
-"""ESPnet's transformer language models -> ours; published readers (`vsr.modelstore.importers.vsr4ml`) come with one."""
+"""Imports ESPnet's transformer language models, which some published models have (`vsr4ml`, `raven`)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from vsr.models.bare import bare
 from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.modelstore.importers.mapping import Table, convert, count, side
 
-PREFIX = "predictor."  # of ESPnet's wrapper for training
+PREFIX = "predictor."  # of ESPnet's training wrapper
 OLDER = ((".norm1.", ".norm_mha."), (".norm2.", ".norm_ff."))
-UNUSED = (r".*\.pe",)  # position codes, which older versions stored
+UNUSED = (r".*\.pe",)  # positional encodings, which older versions stored
 EPSILON = 1e-12
 LAYER = "encoder.encoders.{}."
 ATTENTION = (("query", "linear_q"), ("key", "linear_k"), ("value", "linear_v"), ("out", "linear_out"))
@@ -36,7 +36,7 @@ def build(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Languag
     """The language model that a checkpoint's tensors and its model.json describe.
 
     Raises:
-        VsrError: bad_model naming the first tensor or setting that does not belong.
+        VsrError: bad_model naming the first tensor or setting that does not fit.
     """
     weights = renamed(weights)
     config = sizes(weights, settings)
@@ -58,7 +58,7 @@ def renamed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def sizes(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LanguageModelConfig:
-    """The config of a language model with these tensors; only the settings give heads and positions.
+    """The config of a language model with these tensors; heads and positions come from the settings.
 
     Raises VsrError bad_model.
     """

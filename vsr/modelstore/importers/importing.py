@@ -25,8 +25,8 @@ from vsr.modelstore.importers.reading import read_checkpoint, weights_of
 from vsr.modelstore.saving import LANGUAGE_MODEL, save_model
 from vsr.text.tokenizer import SentencePieceTokenizer, sentence_pieces
 
-LANGUAGE_FOLDER = "lm"  # inside the reader's
-MOST = 0.5  # share of the units that the SentencePiece file must know; auto_avsr's list has digits beyond it
+LANGUAGE_FOLDER = "lm"  # inside the reader's folder
+MOST = 0.5  # least share of the units that the SentencePiece file must have; auto_avsr's list also has digits
 
 
 def import_checkpoint(given: Published, out: str | Path, half: bool = False, origin: dict | None = None) -> str:
@@ -36,10 +36,10 @@ def import_checkpoint(given: Published, out: str | Path, half: bool = False, ori
         given: the checkpoint.
         out: the folder.
         half: store fp16.
-        origin: further keys of the folder's config, such as "name", "decode" and "window".
+        origin: additional keys of the folder's config, such as "name", "decode" and "window".
 
     Returns:
-        What was imported and the notice about its licence.
+        A line about the imported model, and the notice about its licence.
 
     Raises:
         VsrError: bad_model or bad_options, one line; nothing is written then.
@@ -52,14 +52,19 @@ def import_checkpoint(given: Published, out: str | Path, half: bool = False, ori
     family = FAMILIES[given.family]
     about = given.about | ({"decode": dict(family.DECODE)} if hasattr(family, "DECODE") else {}) | (origin or {})
     if language is not None and given.lm is not None:
-        # First: the reader's config.json, which names it, is what makes the folder a model.
-        own = {"kind": LANGUAGE_MODEL, "name": Path(given.lm).stem, "family": given.family, "licence": about["licence"]}
-        save_model(Path(out) / LANGUAGE_FOLDER, language, text, own, half)
+        # First, because the reader's config.json, which names it, is what makes the folder a model.
+        description = {
+            "kind": LANGUAGE_MODEL,
+            "name": Path(given.lm).stem,
+            "family": given.family,
+            "licence": about["licence"],
+        }
+        save_model(Path(out) / LANGUAGE_FOLDER, language, text, description, half)
         about["decode"] = {"lm": LANGUAGE_FOLDER, "lm_weight": family.LM_WEIGHT} | about.get("decode", {})
     save_model(out, model, text, about, half)
     millions = sum(weight.numel() for weight in model.parameters()) / 1e6
-    read = model.modality if isinstance(model.modality, str) else " and ".join(model.modality)
-    return f"{out}: {millions:.1f} M parameters, reads {read}, {_writes(model, given.whisper)}\n{family.LICENCE}"
+    modalities = model.modality if isinstance(model.modality, str) else " and ".join(model.modality)
+    return f"{out}: {millions:.1f} M parameters, reads {modalities}, {_writes(model, given.whisper)}\n{family.LICENCE}"
 
 
 def _naming(path: str | Path, error: VsrError) -> VsrError:
@@ -68,7 +73,7 @@ def _naming(path: str | Path, error: VsrError) -> VsrError:
 
 
 def _writes(model, whisper: str | Path | None) -> str:
-    """What the model writes with."""
+    """A description of the model's output."""
     if whisper is not None:
         return f"text by the Whisper in {whisper}, which must stay there"
     entries = model.config.vocab_size
@@ -76,7 +81,7 @@ def _writes(model, whisper: str | Path | None) -> str:
 
 
 def check_place(given: Published, out: str | Path) -> None:
-    """Refuse a folder that holds what is read, or another model than this import would make. Raises VsrError."""
+    """Refuse a folder that holds an input, or another model than this import would make. Raises VsrError."""
     out = Path(out)
     check_outputs((out / name for name in MODEL_FILES), given.path, *given.beside)
     if (out / CONFIG_FILE).exists():
@@ -86,7 +91,7 @@ def check_place(given: Published, out: str | Path) -> None:
 
 
 def _language(family: str, path, reader):
-    """ESPnet's language model, over the tokens of the reader it belongs to. Raises VsrError naming its file."""
+    """ESPnet's language model, which must have the reader's tokens. Raises VsrError naming its file."""
     check_language(family)
     try:
         weights = weights_of(read_checkpoint(path), path)
@@ -101,36 +106,36 @@ def _language(family: str, path, reader):
 
 
 def beside(path: str | Path) -> Path:
-    """The settings of a checkpoint: the JSON file of the same name."""
+    """The settings file of a checkpoint: the JSON file of the same name."""
     return Path(path).with_suffix(".json")
 
 
-def _convert(given: Published):
-    """The model and its tokenizer, None for an encoder alone."""
-    check_modality(given.family, given.modality)
-    checkpoint = read_checkpoint(given.path)
-    weights, family = weights_of(checkpoint, given.path), given.family
+def _convert(published: Published):
+    """The model and its tokenizer, None for an encoder."""
+    check_modality(published.family, published.modality)
+    checkpoint = read_checkpoint(published.path)
+    weights, family = weights_of(checkpoint, published.path), published.family
     if family == "vsr4ml":
-        settings = vsr4ml.read_settings(given.settings or beside(given.path))
+        settings = vsr4ml.read_settings(published.settings or beside(published.path))
         model = vsr4ml.build(weights, settings)
-        return model, _checked(vsr4ml.read_tokenizer(settings, given.tokenizer, given.units), model)
+        return model, _checked(vsr4ml.read_tokenizer(settings, published.tokenizer, published.units), model)
     if family == "auto_avsr":
         model = auto_avsr_streams.build(weights)
-        return model, _checked(auto_avsr.read_tokenizer(given.tokenizer, given.units), model)
+        return model, _checked(auto_avsr.read_tokenizer(published.tokenizer, published.units), model)
     if family in ("raven", "usr"):
-        model = raven.build(weights) if family == "raven" else usr.build(weights, given.modality or VIDEO)
-        return model, _checked(raven.read_tokenizer(given.tokenizer, given.units), model)
+        model = raven.build(weights) if family == "raven" else usr.build(weights, published.modality or VIDEO)
+        return model, _checked(raven.read_tokenizer(published.tokenizer, published.units), model)
     if family == "cogenav":
-        return cogenav.build(weights, whisper=given.whisper), None
-    modality = given.modality or av_hubert.modality_of(checkpoint)
+        return cogenav.build(weights, whisper=published.whisper), None
+    modality = published.modality or av_hubert.modality_of(checkpoint)
     model = av_hubert.build(weights, av_hubert.settings_of(checkpoint), modality)
     if not model.config.vocab_size:
         return model, None
-    return model, _checked(av_hubert_text.read_tokenizer(checkpoint, given.tokenizer, given.units), model)
+    return model, _checked(av_hubert_text.read_tokenizer(checkpoint, published.tokenizer, published.units), model)
 
 
 def _checked(text, model):
-    """The tokenizer, if it belongs to the head. Raises VsrError."""
+    """The tokenizer, checked against the head. Raises VsrError."""
     head = model.config.vocab_size
     if text.vocab_size != head:
         raise VsrError("bad_model", f"the tokenizer makes {text.vocab_size} tokens, the model's head has {head}")

@@ -1,7 +1,7 @@
-"""Renaming a published checkpoint's tensors into ours, complete in both directions.
+"""Renames a published checkpoint's tensors to ours, completely in both directions.
 
-A table is a list of pairs (our prefix, the other's prefix), where `{}` stands for a layer's number. Our own names say
-what is needed, so nothing can be left out; every tensor of the checkpoint must be asked for, or be named as unused.
+A table is a list of pairs (our prefix, the other's prefix), where `{}` stands for a layer's number. Our model gives the
+needed names, so none can be missing; every tensor of the checkpoint must be used, or be listed as unused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Table = Sequence[tuple[str, str]]
 
 
 def other_name(name: str, table: Table) -> str:
-    """The name that the other project gives to our tensor ``name``."""
+    """The other project's name for our tensor ``name``."""
     for ours, others in table:
         match = re.match(re.escape(ours).replace(r"\{\}", r"(\d+)"), name)
         if match:
@@ -35,10 +35,10 @@ def convert(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], table: 
         weights: tensors by the other project's names.
         wanted: our state dict (its values may be on the meta device).
         table: pairs of prefixes.
-        unused: regular expressions for tensors that the reading of lips does not need.
+        unused: regular expressions for tensors that the model does not need.
 
     Raises:
-        VsrError: bad_model naming the first tensor that lacks, is not known, has another shape or is not finite.
+        VsrError: bad_model naming the first tensor that is missing, unknown, of another shape or not finite.
     """
     names = {name: other_name(name, table) for name in wanted}
     known = set(names.values())
@@ -53,17 +53,17 @@ def convert(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], table: 
 
 
 def _fitted(tensor: Tensor, like: Tensor, name: str) -> Tensor:
-    """The tensor in the shape of ``like``: sides of one may come and go (a 1x1 convolution is a matrix)."""
-    if [side for side in tensor.shape if side != 1] != [side for side in like.shape if side != 1]:
-        found, expected = tuple(tensor.shape), tuple(like.shape)
-        raise VsrError("bad_model", f"{name!r} has shape {found}, the other tensors ask for {expected}")
+    """The tensor in the shape of ``like``; dimensions of size 1 may differ (a 1x1 convolution is a matrix)."""
+    if [size for size in tensor.shape if size != 1] != [size for size in like.shape if size != 1]:
+        actual, expected = tuple(tensor.shape), tuple(like.shape)
+        raise VsrError("bad_model", f"{name!r} has shape {actual}, the other tensors ask for {expected}")
     if tensor.is_floating_point() and not tensor.isfinite().all():
         raise VsrError("bad_model", f"{name!r} holds values that are not finite")
     return tensor.to(like.dtype).reshape(like.shape)
 
 
 def config_of(**sizes: Any) -> LipReaderConfig:
-    """The settings of a lip reader. Raises VsrError (bad_model) where they make no model."""
+    """The settings of a lip reader. Raises VsrError (bad_model) for sizes that make no model."""
     try:
         return LipReaderConfig(**sizes)
     except ValueError as error:
@@ -71,7 +71,7 @@ def config_of(**sizes: Any) -> LipReaderConfig:
 
 
 def skeleton(config: LipReaderConfig) -> LipReader:
-    """A lip reader without memory for its weights. Raises VsrError (bad_model) when the sizes make no model."""
+    """A lip reader without memory for its weights. Raises VsrError (bad_model) for sizes that make no model."""
     try:
         with bare(memory=False):
             return LipReader(config)
@@ -80,8 +80,7 @@ def skeleton(config: LipReaderConfig) -> LipReader:
 
 
 def side(weights: Mapping[str, Tensor], name: str, dim: int) -> int:
-    """The length of one side of the tensor ``name``, from which a size of the model is read. Raises VsrError
-    bad_model."""
+    """The size of the tensor ``name`` along ``dim``. Raises VsrError bad_model."""
     if name not in weights:
         raise VsrError("bad_model", f"the checkpoint lacks {name!r}")
     if weights[name].dim() < abs(dim) + (dim >= 0):
@@ -90,12 +89,12 @@ def side(weights: Mapping[str, Tensor], name: str, dim: int) -> int:
 
 
 def count(weights: Mapping[str, Tensor], pattern: str) -> int:
-    """How many layers there are: different numbers at the `{}` of names that begin with ``pattern``."""
+    """Number of layers: of different numbers at the `{}` in names that begin with ``pattern``."""
     numbered = re.compile(re.escape(pattern).replace(r"\{\}", r"(\d+)"))
     return len({match[1] for match in map(numbered.match, weights) if match})
 
 
 def trunk_table(blocks: Sequence[int], ours: str, others: str) -> Table:
-    """The rows of a ResNet's trunk, whose blocks we number through all stages and others within each stage."""
+    """The rows of a ResNet's trunk; our blocks are numbered through all stages, the others' within each stage."""
     places = [(stage, block) for stage, size in enumerate(blocks, start=1) for block in range(size)]
     return [(f"{ours}.{k}.", f"{others}.layer{stage}.{block}.") for k, (stage, block) in enumerate(places)]

@@ -1,4 +1,4 @@
-"""A published checkpoint, the files that belong to it, and as which reader it is read."""
+"""A published checkpoint, its other files, and the modality that it is imported for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vsr.modelstore.importers import auto_avsr, av_hubert, cogenav, raven, usr, 
 FAMILIES = {
     "auto_avsr": auto_avsr, "av_hubert": av_hubert, "vsr4ml": vsr4ml, "raven": raven, "usr": usr, "cogenav": cogenav,
 }  # fmt: skip
-WAYS = {"av_hubert": (VIDEO, BOTH), "usr": (VIDEO, SOUND, BOTH)}  # of reading that one checkpoint can be made for
+WAYS = {"av_hubert": (VIDEO, BOTH), "usr": (VIDEO, SOUND, BOTH)}  # modalities that one checkpoint can be imported for
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Published:
 
     Args:
         family: a key of `FAMILIES`.
-        path: the checkpoint; read without running anything in it.
-        tokenizer, units: files that the checkpoint does not hold.
-        settings: of vsr4ml, the checkpoint's `model.json`; without it the one beside the checkpoint.
-        lm: of vsr4ml and raven, ESPnet's language model, of the former with its `model.json` beside it; it becomes a
+        path: the checkpoint; it is read without running anything in it.
+        tokenizer, units: files that the checkpoint does not contain.
+        settings: for vsr4ml, the checkpoint's `model.json`; by default the one beside the checkpoint.
+        lm: for vsr4ml and raven, ESPnet's language model, for vsr4ml with its `model.json` beside it; it becomes a
             part of the folder.
-        modality: "video", "sound" or "both", what is read, of a checkpoint that can become several (`WAYS`); "": of usr
-            video, of av_hubert what its settings say that it was tuned on, else video.
-        whisper: of cogenav, the folder of the Whisper that writes its text; without, the encoder alone is made.
+        modality: "video", "sound" or "both", for a checkpoint that can become several models (`WAYS`); "": for usr
+            video, for av_hubert the modality in its settings, else video.
+        whisper: for cogenav, the folder of the Whisper that writes its text; without, only the encoder is imported.
     """
 
     family: str
@@ -43,16 +43,17 @@ class Published:
 
     @property
     def beside(self) -> tuple[str | Path, ...]:
-        """The further files that are named."""
+        """The other files that were given."""
         return tuple(filter(None, (self.tokenizer, self.units, self.settings, self.lm)))
 
     @property
     def about(self) -> dict[str, str]:
-        """What the folder's config says about where the weights come from."""
+        """The origin of the weights, for the folder's config."""
         return {"name": Path(self.path).stem, "family": self.family, "licence": FAMILIES[self.family].LICENCE}
 
     def check(self) -> None:
-        """Refuse what a family does not have, before its checkpoint is read. Raises VsrError bad_options, bad_model."""
+        """Refuse options that a family does not have, before the checkpoint is read. Raises VsrError bad_options,
+        bad_model."""
         if self.settings and self.family != "vsr4ml":
             raise VsrError("bad_options", f"--settings works only with vsr4ml, not with {self.family}")
         if self.lm:
@@ -62,14 +63,14 @@ class Published:
 
 
 def check_language(family: str) -> None:
-    """Raises VsrError bad_options for a family that comes without a language model."""
+    """Raise VsrError bad_options for a family without a language model."""
     if not hasattr(FAMILIES[family], "LM_WEIGHT"):
         problem = f"checkpoints of {family} come without a language model"
         raise VsrError("bad_options", f"{problem}: --lm works only with vsr4ml and raven")
 
 
 def check_whisper(family: str, whisper: str | Path | None) -> None:
-    """Raises VsrError bad_options for a family whose text no Whisper writes, bad_model for what is no folder of one."""
+    """Raise VsrError bad_options for a family that uses no Whisper, bad_model for a folder that is not a Whisper."""
     if whisper is None:
         return
     if family != "cogenav":
@@ -79,12 +80,12 @@ def check_whisper(family: str, whisper: str | Path | None) -> None:
     except VsrError as error:
         if error.reason not in ("bad_model", "bad_config"):
             raise
-        wanted = "config.json with the model_type whisper, and model.safetensors, as those of openai/whisper-small"
-        raise VsrError("bad_model", f"--whisper {whisper}: no folder of a Whisper ({wanted})") from error
+        files = "config.json with the model_type whisper, and model.safetensors, as those of openai/whisper-small"
+        raise VsrError("bad_model", f"--whisper {whisper}: no folder of a Whisper ({files})") from error
 
 
 def check_modality(family: str, modality: str) -> None:
-    """Raises VsrError (bad_config) for a way of reading that checkpoints of a family do not become."""
+    """Raise VsrError (bad_options) for a modality that checkpoints of a family cannot be imported for."""
     if not modality or modality in WAYS.get(family, ()):
         return
     if family not in WAYS:

@@ -1,5 +1,5 @@
-"""RAVEn's and BRAVEn's models, of lips and of sound (Haliassos et al. 2023, 2024; MIT): ResNet-18, transformer with
-relative positions, CTC and attention over 1049 tokens. Pieces are those of a list in their repository.
+"""RAVEn's and BRAVEn's models for lips and for sound (Haliassos et al. 2023, 2024; MIT): ResNet-18, transformer with
+relative positions, CTC and attention over 1049 tokens. The pieces are a list in their repository.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LICENCE = (
 )
 DECODE = {"beam": 40, "ctc_weight": 0.1}  # of its conf/decode/default.yaml
 LM_WEIGHT = 0.2  # of its tests on lips with its language model
-LANGUAGE = {"head": 8, "pos_enc": "none"}  # of that model, as conf/model/language_model says; the tensors have the rest
+LANGUAGE = {"head": 8, "pos_enc": "none"}  # of that model, from conf/model/language_model; the tensors have the rest
 EPS = 1e-12
 
 TABLE: Table = [
@@ -44,12 +44,12 @@ TABLE: Table = [
 
 
 def build(weights: Mapping[str, Tensor], unused: Sequence[str] = ()) -> LipReader:
-    """The reader of lips, or of sound, that a checkpoint's tensors describe; its sizes are read from their shapes.
+    """The model for lips, or for sound, that a checkpoint's tensors describe; their shapes give its sizes.
 
-    ``unused``: regular expressions for tensors that are of no use to it.
+    ``unused``: regular expressions for tensors that it does not need.
 
     Raises:
-        VsrError: bad_model naming the first tensor that does not belong.
+        VsrError: bad_model naming the first tensor that does not fit.
     """
     weights = auto_avsr.renamed(weights)
     front, rows = _front(weights)
@@ -73,16 +73,16 @@ def _front(weights: Mapping[str, Tensor]) -> tuple[dict[str, Any], Table]:
 
 
 def video_front(weights: Mapping[str, Tensor], ours: str = "frontend.") -> tuple[dict[str, Any], Table]:
-    """The front end of lips with its kind, and its rows, ``ours`` being where it stands in our model."""
+    """The front end of lips with its kind, and its rows; ``ours`` is its prefix in our model."""
     blocks = [count(weights, f"frontend.trunk.layer{stage}.{{}}.") for stage in (1, 2, 3, 4)]
     width = side(weights, "frontend.frontend3D.0.weight", 0)
-    named = [(ours + row[0].removeprefix("frontend."), row[1]) for row in TABLE if row[0].startswith("frontend.")]
+    own_rows = [(ours + row[0].removeprefix("frontend."), row[1]) for row in TABLE if row[0].startswith("frontend.")]
     settings = {"kind": "resnet3d", "width": width, "blocks": blocks, "activation": "silu"}
-    return settings, [*named, *trunk_table(blocks, f"{ours}trunk", "frontend.trunk")]
+    return settings, [*own_rows, *trunk_table(blocks, f"{ours}trunk", "frontend.trunk")]
 
 
 def sizes(weights: Mapping[str, Tensor], front: Mapping[str, Any]) -> LipReaderConfig:
-    """The config of a model with these tensors behind a front end. Raises VsrError (bad_model)."""
+    """The config of a model with these tensors and this front end. Raises VsrError (bad_model)."""
     first, step = LAYER.format(0), STEP.format(0)
     heads = side(weights, first + "self_attn.pos_bias_u", 0)
     encoder: dict[str, Any] = {
@@ -108,7 +108,7 @@ def sizes(weights: Mapping[str, Tensor], front: Mapping[str, Any]) -> LipReaderC
 
 
 def read_tokenizer(model: str | Path | None, units: str | Path | None) -> ListTokenizer | SentencePieceTokenizer:
-    """The tokenizer of the list of units, with a SentencePiece file where one is given. Raises VsrError."""
+    """The tokenizer of the list of units, with a SentencePiece file if one is given. Raises VsrError."""
     if model is not None:
         return auto_avsr.read_tokenizer(model, units)
     if units is None:

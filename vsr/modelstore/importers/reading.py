@@ -1,8 +1,8 @@
-"""Reading an untrusted checkpoint: tensors and plain values come out, nothing in the file is ever run.
+"""Reads untrusted checkpoints: returns tensors and plain values, and never runs anything in the file.
 
 PyTorch's weights-only unpickler builds tensors and refuses every other class. Training checkpoints also hold settings
-and dictionaries of classes that are not installed here: each such name is answered with `Inert`, which keeps what the
-file says about the object and does nothing.
+and dictionaries of classes that are not installed here: `Inert` stands in for each of them, keeps the object's stored
+state and does nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from vsr.core.errors import VsrError
 from vsr.core.filetypes import mistaken
 
-# What a broken file can raise: PyTorch reads it without checking first.
+# Errors that a broken file can raise, as PyTorch does not check it first.
 READING_ERRORS = (
     pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError, RuntimeError, TypeError, IndexError,
     AttributeError, AssertionError,
@@ -25,7 +25,7 @@ READING_ERRORS = (
 
 
 class Inert:
-    """What stands in for any object or function call of the file: its arguments and its state, for reading only."""
+    """Stands in for any object or function call of the file: its arguments and its state, for reading only."""
 
     args: tuple[Any, ...]
     state: Any
@@ -46,7 +46,7 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     """The dictionary that `torch.save` wrote, on the CPU.
 
     Raises:
-        VsrError: bad_model if there is no such file, it is no checkpoint, or it wants more than tensors and settings.
+        VsrError: bad_model if there is no such file, it is no checkpoint, or needs more than tensors and settings.
     """
     path = Path(path)
     if what := mistaken(path):
@@ -62,11 +62,11 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
 
 
 def _why(error: Exception) -> str:
-    """What PyTorch found, without its advice to read the file unsafely."""
-    if isinstance(error, KeyError | IndexError):  # such as of an instruction that no pickle has
+    """PyTorch's reason, without its advice to read the file unsafely."""
+    if isinstance(error, KeyError | IndexError):  # for example an opcode that no pickle has
         return "it is none that torch.save wrote"
-    found = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
-    return " ".join((found.group(1) if found else str(error)).split())[:160] or type(error).__name__
+    match = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
+    return " ".join((match.group(1) if match else str(error)).split())[:160] or type(error).__name__
 
 
 def _load(path: Path) -> Any:
@@ -78,7 +78,7 @@ def _load(path: Path) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Settings as plain dictionaries and lists, whichever class held them; what stays unknown becomes None."""
+    """Settings as plain dictionaries and lists, whichever class they were; unknown values become None."""
     if isinstance(value, Inert):
         state = value.state
         if isinstance(state, Mapping) and "_content" in state:  # a node of omegaconf
@@ -96,9 +96,9 @@ def plain(value: Any) -> Any:
 
 
 def weights_of(checkpoint: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
-    """The named tensors of a checkpoint: itself, or what Lightning (`state_dict`) or fairseq (`model`) wrapped.
+    """The named tensors of a checkpoint: at the top level, or inside Lightning's `state_dict` or fairseq's `model`.
 
-    Raises VsrError (bad_model) when there are none, or one does not hold plain numbers.
+    Raises VsrError (bad_model) if there are none, or one does not hold plain numbers.
     """
     import torch
 

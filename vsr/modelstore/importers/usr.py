@@ -1,6 +1,6 @@
-"""The models of USR and USR 2.0 (Haliassos et al. 2024, 2026): one transformer for lips, sound and both, each with a
-projection and heads of its own. A folder is made for one of the three. The transformer is RAVEn's, with other
-normalisations.
+"""The models of USR and USR 2.0 (Haliassos et al. 2024, 2026): one transformer for lips, sound and both, each modality
+with its own projection and heads. A folder is made for one of the three. The transformer is RAVEn's with other
+normalisation layers.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ LICENCE = (
     "other corpora of research use: see https://github.com/ahaliassos/usr and /usr2 for what applies to you."
 )
 DECODE = raven.DECODE
-COMPILED = "_orig_mod."  # before every name of a model that torch.compile made
-WRAPPERS = ("model.backbone.", "backbone.")  # before those of the reader in a checkpoint of training
-LETTERS = {VIDEO: "v", SOUND: "a", BOTH: "av"}  # how it names what is read
+COMPILED = "_orig_mod."  # prefix of all names in a model of torch.compile
+WRAPPERS = ("model.backbone.", "backbone.")  # prefixes of the reader's names in a training checkpoint
+LETTERS = {VIDEO: "v", SOUND: "a", BOTH: "av"}  # its names of the modalities
 FRONTS = {"v": "encoder.frontend_v.", "a": "encoder.frontend_a."}
-PARTS = ("encoder.linear_{}.", "ctc_{}.", "decoder.out_layer_{}.")  # of each way of reading
+PARTS = ("encoder.linear_{}.", "ctc_{}.", "decoder.out_layer_{}.")  # separate for each modality
 COMMON = ("proj_encoder.", "ctc.", "decoder.output_layer.")
-HEARD = "heard."  # where the front end of sound stands here beside that of lips
+HEARD = "heard."  # prefix of the front end of sound here, beside that of lips
 
 
 def build(weights: Mapping[str, Tensor], modality: str = VIDEO) -> LipReader:
-    """The reader of lips, of sound or of both in a checkpoint.
+    """The model for lips, sound or both in a checkpoint.
 
     Raises:
-        VsrError: bad_model naming the first tensor that does not belong.
+        VsrError: bad_model naming the first tensor that does not fit.
     """
     weights = unwrapped(weights)
     for front in (FRONTS[letter] for letter in LETTERS[modality]):
@@ -47,43 +47,47 @@ def build(weights: Mapping[str, Tensor], modality: str = VIDEO) -> LipReader:
 
 
 def _named(weights: Mapping[str, Tensor], letters: str) -> dict[str, Tensor]:
-    """The tensors of one way of reading under RAVEn's names; of both, the front end of sound as ``HEARD``."""
-    places = dict(zip((part.format(letters) for part in PARTS), COMMON, strict=True))
-    places |= {FRONTS["a"]: HEARD, FRONTS["v"]: "frontend."} if letters == "av" else {FRONTS[letters]: "frontend."}
+    """The tensors of one modality under RAVEn's names; for both, the front end of sound as ``HEARD``."""
+    prefixes = dict(zip((part.format(letters) for part in PARTS), COMMON, strict=True))
+    prefixes |= {FRONTS["a"]: HEARD, FRONTS["v"]: "frontend."} if letters == "av" else {FRONTS[letters]: "frontend."}
     names = {}
     for name, tensor in weights.items():
-        place = next((theirs for theirs in places if name.startswith(theirs)), None)
-        names[name if place is None else places[place] + name.removeprefix(place)] = tensor
+        prefix = next((old for old in prefixes if name.startswith(old)), None)
+        names[name if prefix is None else prefixes[prefix] + name.removeprefix(prefix)] = tensor
     return names
 
 
 def _unused(letters: str) -> list[str]:
-    """Regular expressions for the tensors of the other ways of reading."""
-    others = [own for own in LETTERS.values() if own != letters]
+    """Regular expressions for the tensors of the other modalities."""
+    other_letters = [other for other in LETTERS.values() if other != letters]
     fronts = [front for letter, front in FRONTS.items() if letter not in letters]
-    places = [part.format(own) for own in others for part in PARTS] + fronts
-    return [re.escape(place) + ".*" for place in places]
+    prefixes = [part.format(other) for other in other_letters for part in PARTS] + fronts
+    return [re.escape(prefix) + ".*" for prefix in prefixes]
 
 
 def _both(weights: dict[str, Tensor], unused: Sequence[str]) -> LipReader:
-    """Its projection of lips and sound side by side is the sum of one of each."""
+    """The model for both; its projection of concatenated lips and sound becomes the sum of two projections."""
     weight = weights.pop("proj_encoder.weight", None)
     if weight is None or weight.dim() != 2 or weight.shape[1] % 2:
         raise VsrError("bad_model", "the checkpoint has no 'encoder.linear_av.weight' of two sides")
-    seen, heard = weight.chunk(2, 1)
-    weights |= {"proj_encoder.weight": seen, "proj_heard.weight": heard, "proj_heard.bias": torch.zeros(len(weight))}
+    video, sound_weight = weight.chunk(2, 1)
+    weights |= {
+        "proj_encoder.weight": video,
+        "proj_heard.weight": sound_weight,
+        "proj_heard.bias": torch.zeros(len(weight)),
+    }
     weights |= {f"missing.{name}": torch.zeros(len(weight)) for name in (VIDEO, SOUND)}
     lips, rows = raven.video_front(weights, "frontend.streams.video.")
-    sound, further = wave_front(weights, False, "frontend.streams.sound.", f"{HEARD}trunk.", "proj_heard.")
+    sound, sound_rows = wave_front(weights, False, "frontend.streams.sound.", f"{HEARD}trunk.", "proj_heard.")
     front = {"kind": "audio_visual", "video": lips, "sound": sound, "fusion": "add", "whole": True}
-    table = [*rows, *further, ("frontend.missing.", "missing."), *raven.TABLE]
+    table = [*rows, *sound_rows, ("frontend.missing.", "missing."), *raven.TABLE]
     return raven.filled(weights, raven.sizes(weights, front), table, unused)
 
 
 def unwrapped(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The reader's tensors under its own names; what stands beside a wrapped one was for training alone."""
-    found = {name.removeprefix(COMPILED): tensor for name, tensor in weights.items()}
+    """The reader's tensors under its own names; tensors outside the wrapper were for training only."""
+    tensors = {name.removeprefix(COMPILED): tensor for name, tensor in weights.items()}
     for wrapper in WRAPPERS:
-        if any(name.startswith(wrapper) for name in found):
-            found = {n.removeprefix(wrapper): tensor for n, tensor in found.items() if n.startswith(wrapper)}
-    return found
+        if any(name.startswith(wrapper) for name in tensors):
+            tensors = {n.removeprefix(wrapper): tensor for n, tensor in tensors.items() if n.startswith(wrapper)}
+    return tensors

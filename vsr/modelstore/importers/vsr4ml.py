@@ -1,7 +1,8 @@
 """Imperial's zoo (Visual Speech Recognition for Multiple Languages, Ma et al. 2022, 2023): `model.pth`, `model.json`.
 
-The networks are those of `vsr.modelstore.importers.auto_avsr`, in the older names; `model.json` says what the tensors
-do not: how attention encodes distances, and the letters of the head. `LRS3_V_WER19.1` reads pieces, the others letters.
+The networks are those of `vsr.modelstore.importers.auto_avsr`, with the older names; `model.json` has what the tensors
+do not show: how attention encodes distances, and the letters of the head. `LRS3_V_WER19.1` writes pieces, the others
+letters.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ LICENCE = (
     "Imperial College's zoo is for individual research, private study and comparison only, not for commercial use:\n"
     "https://github.com/mpc001/Visual_Speech_Recognition_for_Multiple_Languages/blob/master/LICENSE"
 )
-DECODE = {"beam": 40, "ctc_weight": 0.1}  # what its English configurations share
+DECODE = {"beam": 40, "ctc_weight": 0.1}  # common to its English configurations
 LM_WEIGHT = 0.3
-# What the published readers share and the tensors do not say; None: not stated, which means the same.
+# Settings common to the published models, which the tensors do not show; None: not stated, which means the same.
 EXPECTED = {
     "transformer_input_layer": ("conv3d", "conv1d"),
     "relu_type": ("swish", None),
@@ -32,12 +33,12 @@ EXPECTED = {
     "use_cnn_module": (True, 1),
     "zero_triu": (False, 0, None),
 }
-AUXILIARY = "aux_"  # before the settings of the encoder of sound, beside that of lips
+AUXILIARY = "aux_"  # prefix of the settings of the sound encoder, beside those of lips
 POSITIONS = {"rel_mha": "relative", "legacy_rel_mha": "legacy"}
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
-    """`model.json`: the settings themselves, or ESPnet's list of input size, output size and settings.
+    """`model.json`: a dictionary of settings, or ESPnet's list of input size, output size and settings.
 
     Raises VsrError (bad_model).
     """
@@ -52,23 +53,23 @@ def read_settings(path: str | Path) -> dict[str, Any]:
 
 
 def build(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipReader:
-    """The reader of lips, of sound or of both that a checkpoint's tensors and settings describe.
+    """The model for lips, sound or both that a checkpoint's tensors and settings describe.
 
     Raises:
-        VsrError: bad_model naming the first tensor or setting that does not belong.
+        VsrError: bad_model naming the first tensor or setting that does not fit.
     """
     both = f"{AUXILIARY}transformer_input_layer" in settings
     for prefix in ("", AUXILIARY) if both else ("",):
         for name, values in EXPECTED.items():
-            found = settings.get(prefix + name)
-            if found not in values:
-                raise VsrError("bad_model", f"its setting {prefix}{name} is {found!r}; only {values[0]!r} is known")
+            value = settings.get(prefix + name)
+            if value not in values:
+                raise VsrError("bad_model", f"its setting {prefix}{name} is {value!r}; only {values[0]!r} is known")
     auxiliary = POSITIONS[_attention(settings, AUXILIARY)] if both else "relative"
     return auto_avsr_streams.build(weights, positions_of(settings), auxiliary)
 
 
 def positions_of(settings: Mapping[str, Any]) -> str:
-    """How its attention encodes distances; before `rel_pos_type` there was the legacy way alone."""
+    """How its attention encodes distances; before `rel_pos_type` existed, there was only the legacy way."""
     kind = _attention(settings)
     return "legacy" if kind == "rel_mha" and settings.get("rel_pos_type") is None else POSITIONS[kind]
 
@@ -83,9 +84,9 @@ def _attention(settings: Mapping[str, Any], prefix: str = "") -> str:
 def read_tokenizer(
     settings: Mapping[str, Any], model: str | Path | None, units: str | Path | None
 ) -> ListTokenizer | SentencePieceTokenizer:
-    """The tokenizer: of `char_list`, or for pieces of the list of units, with the SentencePiece file where it is given.
+    """The tokenizer: from `char_list`, or for pieces from the list of units, with the SentencePiece file if given.
 
-    Raises VsrError (bad_model, bad_config).
+    Raises VsrError (bad_model, bad_options).
     """
     kind = settings.get("labels_type", "char")
     if kind == "char":
@@ -98,13 +99,13 @@ def read_tokenizer(
 
 
 def listed_tokenizer(units: Path) -> ListTokenizer:
-    """Of a list of units alone, without a SentencePiece file. Raises VsrError (bad_model)."""
+    """The tokenizer of a list of units, without a SentencePiece file. Raises VsrError (bad_model)."""
     try:
         lines = units.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise VsrError("bad_model", f"{units}: {cause_of(error, 'not UTF-8 text')}") from error
-    listed = auto_avsr.listed_units(lines, units)
-    return ListTokenizer(listed, case_of(listed))
+    pieces = auto_avsr.listed_units(lines, units)
+    return ListTokenizer(pieces, case_of(pieces))
 
 
 def letters(listed: Any) -> ListTokenizer:
@@ -119,7 +120,7 @@ def letters(listed: Any) -> ListTokenizer:
 
 
 def case_of(units: list[str]) -> str:
-    """Whether the letters are upper or lower case, "" where the script has none."""
+    """Whether the letters are "upper" or "lower" case; "" for a script without case."""
     text = "".join(units)
     if text == text.lower() and text == text.upper():
         return ""

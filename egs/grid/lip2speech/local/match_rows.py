@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""How often `lip2speech match` finds by synchrony which face speaks a recording.
+"""Measures how often `lip2speech match` finds by synchrony which face speaks a recording.
 
     local/match_rows.py --manifest FILE [--most N] [--json FILE]
 
-Every recording of a list of crops (the first N of it) is compared with every face, all of the same kind of sentence.
-Prints how often the right face is first, how often it counts as speaking, how often another one does, and how far
-the place that is found is from the right one (frames). Run it in the folder that the manifest's paths are relative to.
+Every recording of a list of crops (its first N) is compared with every face, all speaking the same kind of sentence.
+Prints how often the right face ranks first, how often it counts as speaking, how often another one does, and the
+distance of the estimated shift from the right one (frames). Run it in the folder that the manifest's paths are relative
+to.
 """
 
 import argparse
@@ -35,14 +36,14 @@ def main() -> None:
     hear = [model.hear(wave[: len(wave) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME]) for wave in waves]
     see = [model.see(np.load(clip.crop)) for clip in clips]
     with torch.inference_mode():
-        found = [[best_shift(model, own, sound) for own in see] for sound in hear]
-    scores = np.array([[score for _, score in row] for row in found])
+        matches = [[best_shift(model, face, sound) for face in see] for sound in hear]
+    scores = np.array([[score for _, score in row] for row in matches])
     right = np.eye(len(clips), dtype=bool)
-    off = [abs(found[place][place][0]) for place in range(len(clips))]
+    errors = [abs(matches[index][index][0]) for index in range(len(clips))]
     figures = {
         "clips": len(clips), "first": int((scores.argmax(1) == np.arange(len(clips))).sum()),
         "speaks": int((scores[right] > SPEAKS).sum()), "others": int((scores[~right] > SPEAKS).sum()),
-        "pairs": int((~right).sum()), "off": int(np.median(off)), "within_one": int((np.array(off) <= 1).sum()),
+        "pairs": int((~right).sum()), "off": int(np.median(errors)), "within_one": int((np.array(errors) <= 1).sum()),
     }  # fmt: skip
     print(json.dumps(figures))
     if args.json:

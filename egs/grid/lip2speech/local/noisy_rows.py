@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""How good a voice is from lips and noisy sound together, and from each alone.
+"""Quality of a voice from lips and noisy sound together, and from each alone.
 
     local/noisy_rows.py BOTH SOUND --manifest FILE --features DIR [--snr DB ...] [--kinds NAME ...] --json FILE
 
 BOTH and SOUND are acoustic models with the condition `noisy`; SOUND was trained without lips (`local/on_views.py
---blind`). Each clip gets noise of a kind at a ratio (babble of six others of the list), and these rows: "noisy", as it
-is; "sound" by SOUND; "lips", "both" and the control "others", both with the lips of the next clip, by BOTH; each also
-"+mask", the recording masked by the mel that was made; and "auto", "both" or its mask, as `speak --noisy` chooses.
-Figures: STOI and ESTOI of the words, PESQ nb, ASR WER (pocketsphinx-grid). Ratios that the JSON has are kept. Run it in
-the folder that the manifest's paths are relative to.
+--blind`). Each clip gets noise of a kind at an SNR (babble of six other clips of the list). Rows: "noisy", the noisy
+recording; "sound" by SOUND; by BOTH "lips", "both" and the control "others", which is "both" with the lips of the next
+clip; each also with "+mask", the recording masked by the predicted mel; and "auto", which is "both" or its mask, as
+`speak --noisy` chooses. Figures: STOI and ESTOI of the words, PESQ nb, ASR WER (pocketsphinx-grid). SNRs that the JSON
+has are kept. Run it in the folder that the manifest's paths are relative to.
 """
 
 import argparse
@@ -38,7 +38,7 @@ CPU = torch.device("cpu")
 
 
 class Rows:
-    """Of one list of clips."""
+    """Rows of the table for one list of clips."""
 
     def __init__(self, models, clips, features: str):
         self.both, self.sound = models
@@ -47,30 +47,30 @@ class Rows:
         self.seen: dict[int, torch.Tensor] = {}
 
     def lips(self, index: int) -> torch.Tensor:
-        """(1, T, 2D) of a clip."""
+        """Visual features (1, T, 2D) of a clip."""
         if index not in self.seen:
-            seen = self.dataset.crops.batch([index])
-            self.seen[index] = self.both.voice.encode(seen.video, seen.lengths)
+            batch = self.dataset.crops.batch([index])
+            self.seen[index] = self.both.voice.encode(batch.video, batch.lengths)
         return self.seen[index]
 
     def waves(self, index: int, kind: str, snr: float):
         """(natural wave, noisy wave) of a clip."""
-        drawn = SoundCorruption(Noise(1.0, (kind,), (snr,))).draw(
+        corruption = SoundCorruption(Noise(1.0, (kind,), (snr,))).draw(
             [clip.id for clip in self.clips], generator_of(0, self.clips[index].id, 1), self.clips[index].id
         )
-        places = {clip.id: number for number, clip in enumerate(self.clips)}
+        indices = {clip.id: index for index, clip in enumerate(self.clips)}
         natural = self.dataset.features[index].wave.numpy()
-        return natural, drawn.wave(natural, lambda name: self.dataset.features[places[name]].wave.numpy())
+        return natural, corruption.wave(natural, lambda name: self.dataset.features[indices[name]].wave.numpy())
 
     def spoken(self, loaded, lips, index: int, heard) -> tuple[np.ndarray, torch.Tensor]:
-        """(wave, mel (4T, 80)) of one way of speaking; ``heard``: (640 T,) or None."""
-        given = {} if heard is None else conditions_of_sound(loaded.voice.named, [heard], CPU)
+        """(wave, mel (4T, 80)) of one way of speaking; ``heard``: sound (640 T,) or None."""
+        conditions = {} if heard is None else conditions_of_sound(loaded.voice.named, [heard], CPU)
         voice, lengths = self.dataset.voice(index)[None], torch.tensor([lips.shape[1]])
-        speech = loaded.voice.speak_seen(lips, lengths, voice, FlowOptions(), conditions=given)
+        speech = loaded.voice.speak_seen(lips, lengths, voice, FlowOptions(), conditions=conditions)
         return vocode(loaded.vocoder, speech, voice)[0].numpy(), speech.mel[0]
 
     def figures(self, index: int, natural: np.ndarray, wave: np.ndarray) -> dict:
-        """Of one wave."""
+        """Figures of one wave."""
         return spoken_figures(self.clips[index], natural, wave, self.scorer)
 
     @torch.inference_mode()
@@ -84,22 +84,24 @@ class Rows:
             "sound": (self.sound, torch.zeros_like(lips), noisy), "lips": (self.both, lips, None),
             "both": (self.both, lips, noisy), "others": (self.both, other, noisy),
         }  # fmt: skip
-        for way, given in ways.items() if control else list(ways.items())[:-1]:
-            wave, made = self.spoken(given[0], given[1], index, given[2])
-            rows[way] = self.figures(index, natural, wave) | {"ratio": ratio_of(mel, made)}
+        for way, inputs in ways.items() if control else list(ways.items())[:-1]:
+            wave, predicted = self.spoken(inputs[0], inputs[1], index, inputs[2])
+            rows[way] = self.figures(index, natural, wave) | {"ratio": ratio_of(mel, predicted)}
             if way == "lips":
-                fits = better_of(noisy, made)
+                choice = better_of(noisy, predicted)
             else:
-                rows[f"{way}+mask"] = self.figures(index, natural, masked(noisy, made))
-        return rows | {"auto": rows["both" if fits == MADE else "both+mask"]}
+                rows[f"{way}+mask"] = self.figures(index, natural, masked(noisy, predicted))
+        return rows | {"auto": rows["both" if choice == MADE else "both+mask"]}
 
 
 def show(name: str, found: list[dict]) -> None:
-    """A line a row: means, and WER."""
+    """Print a line for each row: means, and WER."""
     for way in found[0]:
-        own = {key: np.array([each[way][key] for each in found]) for key in ("stoi", "estoi", "pesq", "errors")}
-        means = " ".join(f"{key} {np.nanmean(own[key]):.3f}" for key in ("stoi", "estoi", "pesq"))
-        print(f"{name:12} {way:12} {means} WER {100 * own['errors'].mean() / 6:.1f}", flush=True)
+        values = {
+            key: np.array([figures[way][key] for figures in found]) for key in ("stoi", "estoi", "pesq", "errors")
+        }
+        means = " ".join(f"{key} {np.nanmean(values[key]):.3f}" for key in ("stoi", "estoi", "pesq"))
+        print(f"{name:12} {way:12} {means} WER {100 * values['errors'].mean() / 6:.1f}", flush=True)
 
 
 def main() -> None:
@@ -116,14 +118,16 @@ def main() -> None:
     torch.set_num_threads(1)
     clips = read_manifest(args.manifest)
     rows = Rows([load_model(acoustic=folder) for folder in args.models], clips, args.features)
-    kept = json.loads(args.json.read_text()) if args.json.is_file() else {}
+    rows_by_name = json.loads(args.json.read_text()) if args.json.is_file() else {}
     for kind in args.kinds:
         for snr in args.snr:
             name = f"{kind} {snr:g}"
-            found = kept.get(name)
-            kept[name] = found or [rows.of(index, kind, snr, not args.no_control) for index in range(len(clips))]
-            show(name, kept[name])
-            write_text(args.json, json.dumps(kept) + "\n")
+            stored = rows_by_name.get(name)
+            rows_by_name[name] = stored or [
+                rows.of(index, kind, snr, not args.no_control) for index in range(len(clips))
+            ]
+            show(name, rows_by_name[name])
+            write_text(args.json, json.dumps(rows_by_name) + "\n")
 
 
 if __name__ == "__main__":

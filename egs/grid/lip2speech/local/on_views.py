@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""lip2speech train with the views of a frozen encoder kept in a file, so that arms of one comparison see the same.
+"""Run lip2speech train with the views of a frozen encoder stored in a file, so that all arms of a comparison share
+them.
 
     local/on_views.py --config conf/text.yaml --views exp/views.safetensors --out exp/text [--blind]
         [--resume] [--set KEY=VALUE ...]
 
---blind shows zeros in the place of the views: an arm without lips. The encoder is that of trainer.init_from, or of the
-voice that a token model reads; the file is made by the first arm (of the dev list of a token model one more). Run it in
-the recipe's work folder.
+--blind replaces the views by zeros: an arm without lips. The encoder is that of trainer.init_from, or of the voice of a
+token model. The first arm writes the file (and for a token model a second one, of the dev list). Run it in the recipe's
+work folder.
 """
 
 import argparse
@@ -24,25 +25,25 @@ VIEWS, BLIND = Path(), False
 
 
 def kept(clips, views: int, make, path: Path):
-    """The views of clips that a file has, or that ``make()`` gives."""
+    """The views of the clips from the file; if it does not exist, those of ``make()``, which are stored."""
     names = [[f"{clip.id}/{view}" for view in range(views)] for clip in clips]
     if not path.is_file():
         flat = zip(sum(names, []), sum(make(), []), strict=True)
         save_file(dict(flat), str(path))
     stored = load_file(str(path))
-    found = [[stored[name] for name in row] for row in names]
-    return [[torch.zeros_like(own) for own in row] for row in found] if BLIND else found
+    views_of_clips = [[stored[name] for name in row] for row in names]
+    return [[torch.zeros_like(view) for view in row] for row in views_of_clips] if BLIND else views_of_clips
 
 
 class KeptViews(VoiceRun):
-    """An acoustic model whose views are read where they are kept."""
+    """An acoustic model's run with stored views."""
 
     def _views(self, model):
         return kept(self.train.clips, self.config.data.views, lambda: super(KeptViews, self)._views(model), VIEWS)
 
 
 class KeptTokens(TokenRun):
-    """A token model likewise."""
+    """A token model's run with stored views."""
 
     def _views(self, clips, views):
         path = VIEWS if clips.crops.augmentation else VIEWS.with_suffix(".dev.safetensors")

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Whether a voice follows the pitch and the loudness that it is given.
+"""Measures whether a voice follows the given pitch and loudness.
 
     local/pitch_rows.py ACOUSTIC ... --manifest FILE --features DIR [--ways none,pitch] [--json FILE]
 
-Each acoustic model speaks the list with no such condition, with the pitch, the loudness and both of the recording, with
-the recording's pitch 4 semitones higher, and as a control with the pitch of another clip. Prints the error of the pitch
-against the recording's and against the one that was shown (cents, where both are voiced), the share of frames in which
-one alone is voiced, PESQ nb and STOI. Conditions that a model lacks are not shown to it. Run it in the folder that the
+Each acoustic model speaks the list without these conditions, with the pitch, the loudness and both of the recording,
+with the recording's pitch 4 semitones higher, and as a control with the pitch of another clip. Prints the pitch error
+against the recording and against the given pitch (cents, over frames voiced in both), the share of frames voiced in
+only one of them, PESQ nb and STOI. Conditions that a model lacks are not given to it. Run it in the folder that the
 manifest's paths are relative to.
 """
 
@@ -34,39 +34,39 @@ RATIO = 2 ** (4 / 12)
 
 
 def shown_f0(way: str, own: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(4T,) Hz of the pitch that a way shows; of ways without one, the recording's."""
+    """Pitch (4T,) Hz that a way gives to the model; for ways without pitch, that of the recording."""
     if way == "+4st":
         return own * RATIO
     return np.resize(other, len(own)) if way == "another's" else own
 
 
 def conditions_of(way: str, f0: np.ndarray, features) -> dict[str, torch.Tensor]:
-    """What is shown of one clip."""
-    given = {}
+    """The conditions of one clip."""
+    conditions = {}
     if way not in ("none", "energy"):
-        given["pitch"] = torch.from_numpy(pitch_track(f0))[None]
+        conditions["pitch"] = torch.from_numpy(pitch_track(f0))[None]
     if way in ("energy", "both", "+4st", "another's"):
-        given["energy"] = torch.from_numpy(Energy().heard(features))[None]
-    return given
+        conditions["energy"] = torch.from_numpy(Energy().heard(features))[None]
+    return conditions
 
 
 def cents(found: np.ndarray, true: np.ndarray) -> float:
-    """Mean difference of two pitches where both are voiced."""
-    both = (found > 0) & (true > 0)
-    return float(1200 * np.abs(np.log2(found[both] / true[both])).mean())
+    """Mean difference in cents of two pitches, over frames voiced in both."""
+    is_voiced = (found > 0) & (true > 0)
+    return float(1200 * np.abs(np.log2(found[is_voiced] / true[is_voiced])).mean())
 
 
 @torch.inference_mode()
 def figures(loaded, dataset: SpeechDataset, index: int, way: str, f0: np.ndarray) -> list[float]:
-    """Of one clip, in the order of NAMES."""
-    batch, own = dataset.batch([index]), dataset.features[index]
-    given = {name: value for name, value in conditions_of(way, f0, own).items() if name in loaded.voice.named}
+    """Figures of one clip, in the order of `NAMES`."""
+    batch, features = dataset.batch([index]), dataset.features[index]
+    conditions = {name: value for name, value in conditions_of(way, f0, features).items() if name in loaded.voice.named}
     lengths = batch.seen.lengths
-    speech = loaded.voice.speak(batch.seen.video, lengths, batch.speaker, FlowOptions(), conditions=given)
-    made, natural = vocode(loaded.vocoder, speech, batch.speaker)[0].numpy(), own.wave.numpy()
-    found, wanted = pitch(made), own.f0()
-    errors = cents(found, wanted), cents(found, f0)
-    return [*errors, np.mean((found > 0) != (f0 > 0)), pesq(natural, made, "nb"), stoi(natural, made)]
+    speech = loaded.voice.speak(batch.seen.video, lengths, batch.speaker, FlowOptions(), conditions=conditions)
+    wave, natural = vocode(loaded.vocoder, speech, batch.speaker)[0].numpy(), features.wave.numpy()
+    wave_f0, natural_f0 = pitch(wave), features.f0()
+    errors = cents(wave_f0, natural_f0), cents(wave_f0, f0)
+    return [*errors, np.mean((wave_f0 > 0) != (f0 > 0)), pesq(natural, wave, "nb"), stoi(natural, wave)]
 
 
 def main() -> None:
@@ -90,11 +90,11 @@ def main() -> None:
     for folder in args.acoustic:
         loaded = load_model(acoustic=folder)
         for way in ways:
-            f0 = [shown_f0(way, own, tracks[(index + 1) % len(clips)]) for index, own in enumerate(tracks)]
-            found = [figures(loaded, dataset, index, way, f0[index]) for index in range(len(clips))]
-            rows[f"{folder} {way}"] = np.array(found).tolist()
+            f0 = [shown_f0(way, track, tracks[(index + 1) % len(clips)]) for index, track in enumerate(tracks)]
+            values = [figures(loaded, dataset, index, way, f0[index]) for index in range(len(clips))]
+            rows[f"{folder} {way}"] = np.array(values).tolist()
             name = Path(folder).parent.name[:15]
-            print(f"{name:16}{way:>10}" + "".join(f"{own:14.3f}" for own in np.nanmean(found, 0)), flush=True)
+            print(f"{name:16}{way:>10}" + "".join(f"{mean:14.3f}" for mean in np.nanmean(values, 0)), flush=True)
     if args.json:
         write_text(args.json, json.dumps(rows) + "\n")
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Voices of a folder at another pitch, as lip2speech speak --pitch gives them, and how exactly they have it.
+"""Change the pitch of the voices in a folder, as lip2speech speak --pitch does, and measure how accurate it is.
 
     local/pitch_shift.py VOICES --out DIR --pitch +4st
 
-Reads VOICES/ID.wav, writes DIR/ID.wav, which lip2speech evaluate takes as a row, and prints the shift that is measured,
-the mean over the frames that are voiced before and after, beside the one that was asked for.
+Reads VOICES/ID.wav, writes DIR/ID.wav, which lip2speech evaluate takes as a row, and prints the measured shift, the
+mean over frames voiced before and after, beside the requested one.
 """
 
 import argparse
@@ -18,10 +18,10 @@ from vsr.media.audio import read_wave, write_wave
 
 
 def shift(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
-    """Mean shift of the pitch in cents, and its mean distance from the median."""
-    old, new = pitch(before), pitch(after)
-    both = (old > 0) & (new > 0)
-    cents = 1200 * np.log2(new[both] / old[both])
+    """Mean pitch shift in cents, and its mean absolute deviation from the median."""
+    old_f0, new_f0 = pitch(before), pitch(after)
+    is_voiced = (old_f0 > 0) & (new_f0 > 0)
+    cents = 1200 * np.log2(new_f0[is_voiced] / old_f0[is_voiced])
     return float(cents.mean()), float(np.abs(cents - np.median(cents)).mean())
 
 
@@ -34,17 +34,17 @@ def main() -> None:
     args = parser.parse_args()
     ratio, flat = pitch_of(args.pitch)
     args.out.mkdir(parents=True, exist_ok=True)
-    found = []
+    shifts = []
     for path in sorted(args.voices.glob("*.wav")):
         wave = read_wave(path)
-        made = Prosody(ratio, flat)(wave)
-        write_wave(args.out / path.name, made)
-        whole = len(wave) // 160 * 160
-        found.append(shift(wave[:whole], made[:whole]))
-    each, within = np.array(found).T
+        shifted = Prosody(ratio, flat)(wave)
+        write_wave(args.out / path.name, shifted)
+        length = len(wave) // 160 * 160
+        shifts.append(shift(wave[:length], shifted[:length]))
+    means, spread = np.array(shifts).T
     asked = 1200 * np.log2(ratio)
-    print(f"{len(each)} clips, asked {asked:+.0f} cents: mean {each.mean():+.1f}, median {np.median(each):+.1f},")
-    print(f"largest miss of a clip {np.abs(each - asked).max():.1f}; within a clip {within.mean():.1f} about it")
+    print(f"{len(means)} clips, asked {asked:+.0f} cents: mean {means.mean():+.1f}, median {np.median(means):+.1f},")
+    print(f"largest miss of a clip {np.abs(means - asked).max():.1f}; within a clip {spread.mean():.1f} about it")
 
 
 if __name__ == "__main__":

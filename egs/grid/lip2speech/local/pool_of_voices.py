@@ -3,8 +3,8 @@
 
     local/pool_of_voices.py --sounds DIR --out voices.safetensors
 
-Files are called speaker-chapter-utterance, as LibriSpeech's; a speaker's vector is the mean of the files, of length 1,
-in half precision. The speakers stand in the file's metadata.
+File names are speaker-chapter-utterance, as in LibriSpeech. A speaker's vector is the mean over the files, normalised
+to length 1, in half precision. The file's metadata lists the speakers.
 """
 
 import argparse
@@ -21,13 +21,13 @@ def main() -> None:
     parser.add_argument("--sounds", type=Path, required=True, metavar="DIR")
     parser.add_argument("--out", required=True, metavar="FILE")
     args = parser.parse_args()
-    found: dict[str, list[np.ndarray]] = {}
+    vectors_of: dict[str, list[np.ndarray]] = {}
     for path in sorted(args.sounds.glob("*-*-*")):
-        found.setdefault(path.stem.split("-")[0], []).append(reference_vector(path))
-    speakers = sorted(found, key=int)
-    means = np.stack([np.mean(found[speaker], 0) for speaker in speakers])
-    vectors = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float16)
-    save_file({"vectors": vectors}, args.out, {"speakers": " ".join(speakers)})
+        vectors_of.setdefault(path.stem.split("-")[0], []).append(reference_vector(path))
+    speakers = sorted(vectors_of, key=int)
+    means = np.stack([np.mean(vectors_of[speaker], 0) for speaker in speakers])
+    pool = (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float16)
+    save_file({"vectors": pool}, args.out, {"speakers": " ".join(speakers)})
     print(f"{args.out}: {len(speakers)} voices")
 
 

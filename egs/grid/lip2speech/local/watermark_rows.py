@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""How often the watermark is found after changes, how often where there is none, and what it costs in quality.
+"""Detection rate of the watermark after changes, its false alarms, and its cost in quality.
 
     local/watermark_rows.py --sounds DIR... [--most N] [--seconds S] [--json FILE]
 
 Every sound file of the folders (the first S seconds of the first N of each) is marked and changed: codecs at 16 kHz or
-at the rate that is named, other rates, loudness, cuts and white noise. Prints, for each folder and change, how
-often the mark is found (probability of error under 1e-6), how many unmarked ones count as found, and the median of
-log10 of the probability; PESQ (wide band) and STOI of marked against unmarked sound; and how many of 30 other patterns
-an unmarked sound fits as well as a find needs.
+at the named rate, resampling, loudness, cuts and white noise. Prints, for each folder and change, how often the mark is
+found (probability of error under 1e-6), how many unmarked files count as marked, and the median of log10 of the
+probability; PESQ (wide band) and STOI of marked against unmarked sound; and for how many of 30 other patterns an
+unmarked sound reaches the fit required for detection.
 """
 
 import argparse
@@ -31,26 +31,28 @@ PATTERNS = range(1000, 1030)
 
 
 def through(wave: np.ndarray, codec: str, container: str, bits: int, rate: int = SAMPLE_RATE) -> np.ndarray:
-    """The wave after a codec of ``bits`` a second."""
-    given = resample_poly(wave, rate // 100, SAMPLE_RATE // 100) if rate != SAMPLE_RATE else wave
+    """The wave after encoding and decoding by a codec at ``bits`` per second."""
+    resampled = resample_poly(wave, rate // 100, SAMPLE_RATE // 100) if rate != SAMPLE_RATE else wave
     file = BytesIO()
     with av.open(file, "w", format=container) as out:
         stream = out.add_stream(codec, rate=rate, layout="mono")
         stream.bit_rate = bits
-        samples = (np.clip(given, -1, 1) * 32767).astype(np.int16)
+        samples = (np.clip(resampled, -1, 1) * 32767).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
         frame.sample_rate = rate
         out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     file.seek(0)
     with av.open(file) as coded:
-        to = av.AudioResampler("flt", "mono", SAMPLE_RATE)
-        pieces = [piece for own in coded.decode(audio=0) for piece in to.resample(own)] + to.resample(None)
-    return np.concatenate([piece.to_ndarray()[0] for piece in pieces])
+        resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE)
+        frames = [
+            frame for decoded in coded.decode(audio=0) for frame in resampler.resample(decoded)
+        ] + resampler.resample(None)
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames])
 
 
 def noisy(wave: np.ndarray, snr: float) -> np.ndarray:
-    """With white noise, by ratio to all of the sound."""
+    """The wave with white noise at ``snr`` dB relative to the whole wave."""
     return wave + np.random.default_rng(0).normal(size=len(wave)) * wave.std() * 10 ** (-snr / 20)
 
 
@@ -75,22 +77,22 @@ CHANGES = {
 
 
 def rows(waves: list[np.ndarray]) -> dict:
-    """Of the sounds of a folder."""
-    marked, found = [mark(wave) for wave in waves], {}
+    """Figures of the sounds of a folder."""
+    marked, by_change = [mark(wave) for wave in waves], {}
     for name, change in CHANGES.items():
-        own, none = ([find(change(wave)) for wave in each] for each in (marked, waves))
-        powers = np.log10([max(one.probability, 1e-300) for one in own])
-        found[name] = {
-            "found": sum(one.marked for one in own), "false": sum(one.marked for one in none),
+        positives, negatives = ([find(change(wave)) for wave in group] for group in (marked, waves))
+        powers = np.log10([max(result.probability, 1e-300) for result in positives])
+        by_change[name] = {
+            "found": sum(result.marked for result in positives), "false": sum(result.marked for result in negatives),
             "log10": float(np.median(powers)),
         }  # fmt: skip
     pairs = [(pesq(SAMPLE_RATE, a, b, "wb"), stoi(a, b, SAMPLE_RATE)) for a, b in zip(waves, marked, strict=True)]
     fits = np.array([fit(wave, draw) for wave in waves for draw in PATTERNS])
     needed = np.sqrt(2 * np.log(ALIGNMENTS / FOUND))
     return {
-        "sounds": len(waves), "seconds": sum(map(len, waves)) / SAMPLE_RATE, "changes": found,
-        "pesq_wb": float(np.mean([own[0] for own in pairs])), "least_pesq_wb": float(min(own[0] for own in pairs)),
-        "stoi": float(np.mean([own[1] for own in pairs])),
+        "sounds": len(waves), "seconds": sum(map(len, waves)) / SAMPLE_RATE, "changes": by_change,
+        "pesq_wb": float(np.mean([pair[0] for pair in pairs])), "least_pesq_wb": float(min(pair[0] for pair in pairs)),
+        "stoi": float(np.mean([pair[1] for pair in pairs])),
         "patterns": len(fits), "as_good": int((fits > needed).sum()), "best": float(fits.max()),
         "needed": float(needed),
     }  # fmt: skip
@@ -104,14 +106,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, metavar="S")
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
-    made = {}
+    by_folder = {}
     for folder in args.sounds:
         files = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)[args.skip :][: args.most]
         waves = [read_wave(path)[: int(args.seconds * SAMPLE_RATE)] for path in files]
-        made[folder.name] = rows(waves)
-        print(json.dumps({folder.name: made[folder.name]}, indent=1), flush=True)
+        by_folder[folder.name] = rows(waves)
+        print(json.dumps({folder.name: by_folder[folder.name]}, indent=1), flush=True)
     if args.json:
-        write_text(args.json, json.dumps(made, indent=1) + "\n")
+        write_text(args.json, json.dumps(by_folder, indent=1) + "\n")
 
 
 if __name__ == "__main__":

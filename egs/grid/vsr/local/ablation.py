@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What each part of a fused reader contributes that can be switched off when it reads: word errors on lists of videos.
+"""Contribution of each part of a fused reader that can be switched off at inference: word errors on lists of videos.
 
     local/ablation.py --model grid-tracks --manifests data/manifests/dev.jsonl data/puppet/dev.jsonl
 
-A video is cropped once, as `vsr transcribe` crops it, and its mouth points are laid in every frame; then it is read in
-every way. Seconds are processor time for one frame of video: of crops with the mesh, which `tools/bench/transcribe.py`
-tells apart, and each way's own.
+Each video is cropped once, as by `vsr transcribe`, with its mouth points in every frame, and then read in every way.
+Times are CPU time per frame of video: for the crops with the mesh, which `tools/bench/transcribe.py` splits further,
+and for each way of reading.
 """
 
 import argparse
@@ -34,8 +34,8 @@ Window = tuple[np.ndarray, np.ndarray]  # crop (W, 96, 96), mouth points (W, 14,
 
 @dataclass(frozen=True)
 class Way:
-    """A way of reading: weights of the tracks (None: the model's rule), what differs in the search, and the head that
-    is read by itself in place of it ("": none)."""
+    """A way of reading: weights of the tracks (None: the model's rule), changed search options, and the head that is
+    decoded by itself instead ("": none)."""
 
     weights: tuple[float, float] | None = None
     search: tuple[tuple[str, object], ...] = ()
@@ -57,31 +57,31 @@ WAYS = {
 
 
 def windows_of(loaded: LoadedModel, clip: Clip, spent: dict[str, float]) -> Iterator[Window]:
-    """What is read of a video; processor seconds of crops and mesh are added to ``spent``. Raises VsrError."""
-    begin = time.process_time()
+    """Windows of a video; CPU seconds of crops and mesh are added to ``spent``. Raises VsrError."""
+    start_time = time.process_time()
     mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mesh_for(loaded))
     spans = spans_to_read(mouth, preferred_window(loaded))
-    spent["crop"] += time.process_time() - begin
+    spent["crop"] += time.process_time() - start_time
     for start, stop in spans:
         yield mouth.crop[start:stop], np.asarray(mouth.mouth_of(start, stop))
 
 
 def text_of(loaded: LoadedModel, windows: list[Window], way: Way, options: DecodeOptions) -> str:
-    """What is read of the windows of one video."""
-    model, own = loaded.model, loaded.model.config
-    model.config = replace(own, track_weights=way.weights or own.track_weights)
+    """Text of the windows of one video."""
+    model, config = loaded.model, loaded.model.config
+    model.config = replace(config, track_weights=way.weights or config.track_weights)
     try:
         if way.head:
             return " ".join(of_head(loaded, window, way.head) for window in windows)
-        found = (search_crops(loaded, [crop], options, [mouth])[1][0] for crop, mouth in windows)
-        return " ".join(loaded.tokenizer.decode(ranked[0].tokens) for ranked in found)
+        rankings = (search_crops(loaded, [crop], options, [mouth])[1][0] for crop, mouth in windows)
+        return " ".join(loaded.tokenizer.decode(hypotheses[0].tokens) for hypotheses in rankings)
     finally:
-        model.config = own
+        model.config = config
 
 
 @torch.inference_mode()
 def of_head(loaded: LoadedModel, window: Window, name: str) -> str:
-    """What one head says of a window."""
+    """Text of a window by one head."""
     lengths = torch.tensor([len(window[0])])
     states = encode_clips(loaded, to_network_input(window[0])[None], lengths, [window[1]])
     ((best, *_),) = loaded.model.heads[name].search(states, lengths, 1)
@@ -89,15 +89,15 @@ def of_head(loaded: LoadedModel, window: Window, name: str) -> str:
 
 
 def row(name: str, each: list[UtteranceScore], spent: float, frames: int) -> str:
-    """A line of a table in Markdown."""
-    errors, words = (sum(getattr(own, part) for own in each) for part in ("errors", "words"))
+    """A row of a Markdown table."""
+    errors, words = (sum(getattr(score, part) for score in each) for part in ("errors", "words"))
     low, high = bootstrap_interval(each)
     wer = f"{100 * errors / words:.1f} ({100 * low:.1f} - {100 * high:.1f})"
     return f"| {name} | {errors} of {words} | {wer} | {1000 * spent / max(1, frames):.2f} |"
 
 
 def main() -> None:
-    """Measure and print, a table for each list."""
+    """Measure and print, one table for each list."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifests", nargs="+", required=True, help="of videos with transcripts")
     parser.add_argument("--model", default="grid-tracks", help="a fused reader")
@@ -112,7 +112,7 @@ def main() -> None:
 
 
 def measure(loaded: LoadedModel, clips: list[Clip], ways: list[str], title: str) -> None:
-    """Read a list in every way, and print its table."""
+    """Read a list in every way and print its table."""
     options = {name: options_for(loaded, dict(WAYS[name].search)) for name in ways}
     scores: dict[str, list[UtteranceScore]] = {name: [] for name in ways}
     spent, frames = dict.fromkeys(("crop", *ways), 0.0), 0
@@ -124,14 +124,14 @@ def measure(loaded: LoadedModel, clips: list[Clip], ways: list[str], title: str)
             windows = []
         frames += sum(len(crop) for crop, _ in windows)
         for name in ways:
-            begin = time.process_time()
+            start_time = time.process_time()
             text = text_of(loaded, windows, WAYS[name], options[name])
-            spent[name] += time.process_time() - begin
+            spent[name] += time.process_time() - start_time
             scores[name].append(score_utterance(clip.id, lower(clip.text), lower(text)))
-    laid = f"{1000 * spent['crop'] / max(1, frames):.2f}"
-    print(f"\n{title}: {len(clips)} clips, {frames} frames; crops with the mesh: {laid} ms a frame\n")
+    crop_time = f"{1000 * spent['crop'] / max(1, frames):.2f}"
+    print(f"\n{title}: {len(clips)} clips, {frames} frames; crops with the mesh: {crop_time} ms a frame\n")
     print("| way | words wrong | WER, % (interval) | ms a frame |\n|---|---|---|---|")
-    print("\n".join(row(name, own, spent[name], frames) for name, own in scores.items()), flush=True)
+    print("\n".join(row(name, each, spent[name], frames) for name, each in scores.items()), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What `vsr adapt` gains for each speaker of a list of crops, by the number of clips that it is given.
+"""Gain of `vsr adapt` for each speaker of a list of crops, by the number of adaptation clips.
 
     local/adaptation.py --manifest data/crops/unseen/manifest.jsonl --model grid-tracks --clips 5 --rotations 2
 
-Each speaker's clips are shuffled by the seed; each rotation adapts to the next so many of them and reads all others.
-Words' times in the manifest are not used: people who transcribe a few clips have none. A line for each rotation, then
-the sums; a clip that several rotations read counts in each.
+Each speaker's clips are shuffled by the seed; each rotation adapts to the next --clips of them and reads all others.
+The word times of the manifest are not used: people who transcribe a few clips have none. Prints a line for each
+rotation, then the sums; a clip that several rotations read counts in each.
 """
 
 import argparse
@@ -25,21 +25,23 @@ from vsr.training.tuned_parts import KINDS
 
 
 def rotations_of(clips: list[Clip], count: int, rotations: int, seed: int) -> list[tuple[list[Clip], list[Clip]]]:
-    """(clips to adapt to, all others), as often as there are ``count`` clips that no rotation before was adapted to."""
+    """(adaptation clips, all other clips) of each rotation; no clip is adapted to in two rotations."""
     order = np.random.default_rng(seed).permutation(len(clips)).tolist()
-    found = []
+    pairs = []
     for first in range(0, min(len(clips), rotations * count) - count + 1, count):
         chosen = set(order[first : first + count])
-        parts = [[clip for place, clip in enumerate(clips) if (place in chosen) is own] for own in (True, False)]
-        found += [(parts[0], parts[1])] if parts[1] else []
-    return found
+        parts = [
+            [clip for index, clip in enumerate(clips) if (index in chosen) is is_chosen] for is_chosen in (True, False)
+        ]
+        pairs += [(parts[0], parts[1])] if parts[1] else []
+    return pairs
 
 
 def errors(loaded: LoadedModel, clips: list[Clip]) -> np.ndarray:
-    """(words wrong, words) of clips."""
+    """(wrong words, words) of clips."""
     texts = {clip.id: lower(clip.text) for clip in clips}
-    found = records_of(loaded, clips, options_for(loaded), calibrated=False)
-    return np.sum([word_errors(texts[own["id"]], lower(own["text"])) for own in found], axis=0)
+    records = records_of(loaded, clips, options_for(loaded), calibrated=False)
+    return np.sum([word_errors(texts[record["id"]], lower(record["text"])) for record in records], axis=0)
 
 
 def main() -> None:
@@ -58,8 +60,8 @@ def main() -> None:
     for count in args.clips:
         total = np.zeros(4, int)
         for speaker, clips in sorted(speakers.items()):
-            for own, others in rotations_of(clips, count, args.rotations, args.seed):
-                after = errors(adapted(loaded, own, Adapting(args.what, seed=args.seed)), others)
+            for adaptation_clips, others in rotations_of(clips, count, args.rotations, args.seed):
+                after = errors(adapted(loaded, adaptation_clips, Adapting(args.what, seed=args.seed)), others)
                 row = np.concatenate([errors(loaded, others), after])
                 print(f"{speaker} {count} clips: {row[0]} of {row[1]} words wrong before, {row[2]} after", flush=True)
                 total += row

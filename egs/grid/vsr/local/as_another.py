@@ -1,12 +1,12 @@
-"""Mouth crops whose lips move as another speaker's do: pixels of few people, shaped by the tracks of many.
+"""Mouth crops warped to another speaker's lip movement: pixels of few speakers, shaped by the tracks of many.
 
-Each word of a clip takes the way of the nine points in the same word of somebody else, its time stretched to fit; a
-thin-plate spline (Bookstein 1989) moves the pixels along, frame by frame, while nose and border stay. Teeth and tongue
-remain those of the clip: only the shape and the movement of the lips are the other's.
+Each word of a clip takes the trajectory of the nine points in the same word of another speaker, stretched in time to
+fit; a thin-plate spline (Bookstein 1989) moves the pixels frame by frame, while nose and border stay. Teeth and tongue
+remain those of the clip: only shape and movement of the lips are the other speaker's.
 
     as_another.py --manifest data/crops/train/manifest.jsonl --tracks data/landmarks/train.jsonl --out data/crops/warped
 
-Shapes: crop (T, 96, 96) uint8, points (T, 9, 2) pixels of the crop, way (F, 9, 2) in mouth widths.
+Shapes: crop (T, 96, 96) uint8, points (T, 9, 2) pixels of the crop, way (trajectory, F, 9, 2) in mouth widths.
 """
 
 from __future__ import annotations
@@ -28,63 +28,63 @@ from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.mouth_track import Track, load_track
 from vsr.face.mouth_points import NINE
 
-SIDE, EYES = 96, 35.0  # of a crop; between the inner corners of the eyes in its mean face, pixels
-WIDTH, LIPS, CHIN = 3, 4, NINE.index(152)  # the measure width / EYES; the points round which a crop is cut
-STIFF, STEPS, FARTHEST = 20.0, 33, 9.0  # smoothing of the spline, its grid along a side, pixels a point may move
+SIDE, EYES = 96, 35.0  # side of a crop; distance of the inner eye corners in its mean face, pixels
+WIDTH, LIPS, CHIN = 3, 4, NINE.index(152)  # index of the measure width / EYES; number of lip points
+STIFF, STEPS, FARTHEST = 20.0, 33, 9.0  # smoothing of the spline, its grid points per side, largest displacement (px)
 EDGE = [(x, y) for x in (0, 32, 64, 95) for y in (0, 95)] + [(x, y) for x in (0, 95) for y in (32, 64)]
 STILL = np.array([*EDGE, (48, 22), (34, 20), (62, 20)], float)  # the border and the nose
 
 
 def way_of(track: Track) -> tuple[np.ndarray, np.ndarray]:
-    """A track without gaps -> its way (F, 9, 2) about its mean, and that mean (9, 2) about the lips; mouth widths."""
+    """A gapless track -> trajectory (F, 9, 2) about its mean shape; mean shape (9, 2) about the lips; mouth widths."""
     mean = track.points.mean(0)
     return (track.points - mean) / track.width, (mean - mean[:LIPS].mean(0)) / track.width
 
 
 def on_crop(track: Track) -> tuple[np.ndarray, float]:
-    """A clip's track -> its points (T, 9, 2) on the crop, and the width of the mouth there."""
+    """A clip's track -> its points (T, 9, 2) on the crop, and the mouth width on the crop."""
     zoom = EYES * float(np.median(track.measures[:, WIDTH])) / track.width
     centre = gaussian_filter1d(track.points[:, :LIPS].mean(1), 5, axis=0)
     return (track.points - centre[:, None]) * zoom + SIDE / 2, track.width * zoom
 
 
 def stretched(way: np.ndarray, frames: int) -> np.ndarray:
-    """(F, 9, 2) -> (``frames``, 9, 2), straight between the frames that there are."""
-    at = np.linspace(0, len(way) - 1, frames)
-    before = np.floor(at).astype(int)
-    after, share = np.minimum(before + 1, len(way) - 1), (at - before)[:, None, None]
+    """(F, 9, 2) -> (``frames``, 9, 2), linearly interpolated in time."""
+    positions = np.linspace(0, len(way) - 1, frames)
+    before = np.floor(positions).astype(int)
+    after, share = np.minimum(before + 1, len(way) - 1), (positions - before)[:, None, None]
     return way[before] * (1 - share) + way[after] * share
 
 
 def warped(image: np.ndarray, points: np.ndarray, moved: np.ndarray) -> np.ndarray:
-    """An image (96, 96) whose ``points`` (9, 2) come to lie at ``moved`` (9, 2)."""
+    """An image (96, 96) whose ``points`` (9, 2) are moved to ``moved`` (9, 2)."""
     line = np.linspace(0, SIDE - 1, STEPS)
     grid = np.stack(np.meshgrid(line, line), -1).reshape(-1, 2)
-    places = np.concatenate([moved, STILL])
-    back = np.concatenate([points - moved, np.zeros_like(STILL)])
-    field = RBFInterpolator(places, back, kernel="thin_plate_spline", smoothing=STIFF)(grid)
+    targets = np.concatenate([moved, STILL])
+    displacements = np.concatenate([points - moved, np.zeros_like(STILL)])
+    field = RBFInterpolator(targets, displacements, kernel="thin_plate_spline", smoothing=STIFF)(grid)
     offsets = cv2.resize(field.reshape(STEPS, STEPS, 2).astype(np.float32), (SIDE, SIDE))
-    at = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE)), -1).astype(np.float32) + offsets
-    return cv2.remap(image, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    sampling_map = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE)), -1).astype(np.float32) + offsets
+    return cv2.remap(image, sampling_map, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 class Others:
-    """How the speakers of a list say each word: (speaker, place in the sentence, word) -> clips and frames."""
+    """Words of the speakers of a list: (speaker, position in the sentence, word) -> clips and frames."""
 
     def __init__(self, clips: Sequence[Clip], without: Sequence[str]):
         self._said: dict[tuple[str, int, str], list[tuple[Clip, float, float]]] = defaultdict(list)
         for clip in clips:
-            for place, (word, start, end) in enumerate(clip.words if clip.speaker not in without else ()):
-                self._said[clip.speaker, place, word].append((clip, start, end))
+            for position, (word, start, end) in enumerate(clip.words if clip.speaker not in without else ()):
+                self._said[clip.speaker, position, word].append((clip, start, end))
         self.speakers = sorted({speaker for speaker, _, _ in self._said})
         self._ways: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def way(self, speaker: str, place: int, word: str, rng) -> tuple[np.ndarray, np.ndarray] | None:
-        """The way (F, 9, 2) of a word by that speaker, and his mean shape (9, 2); None where he does not say it."""
-        said = self._said.get((speaker, place, word))
-        if not said:
+        """Trajectory (F, 9, 2) of a word by ``speaker``, and the mean shape (9, 2); None if the word is missing."""
+        utterances = self._said.get((speaker, place, word))
+        if not utterances:
             return None
-        clip, start, end = said[rng.integers(len(said))]
+        clip, start, end = utterances[rng.integers(len(utterances))]
         if clip.id not in self._ways:
             self._ways[clip.id] = way_of(load_track(clip))
         way, shape = self._ways[clip.id]
@@ -93,27 +93,27 @@ class Others:
 
 
 def movement(clip: Clip, track: Track, others: Others, rng) -> np.ndarray:
-    """How far each point of a clip is moved, (T, 9, 2) in mouth widths; not at all where nobody's word is known."""
-    own, shape = way_of(track)
-    taken, inside, shapes = own.copy(), np.zeros(len(own)), []
+    """Displacement of the points of a clip, (T, 9, 2) in mouth widths; zero if the other speaker has no such word."""
+    trajectory, shape = way_of(track)
+    replaced, is_replaced, shapes = trajectory.copy(), np.zeros(len(trajectory)), []
     speaker = others.speakers[rng.integers(len(others.speakers))]
-    for place, (word, start, end) in enumerate(clip.words):
-        span = slice(round(start * FPS), min(len(own), max(round(start * FPS) + 1, round(end * FPS))))
-        found = others.way(speaker, place, word, rng) if len(own[span]) else None
-        if found:
-            taken[span], inside[span] = stretched(found[0], len(own[span])), 1.0
-            shapes.append(found[1])
+    for position, (word, start, end) in enumerate(clip.words):
+        span = slice(round(start * FPS), min(len(trajectory), max(round(start * FPS) + 1, round(end * FPS))))
+        match = others.way(speaker, position, word, rng) if len(trajectory[span]) else None
+        if match:
+            replaced[span], is_replaced[span] = stretched(match[0], len(trajectory[span])), 1.0
+            shapes.append(match[1])
     if not shapes:
-        return np.zeros_like(own)
-    lasting = rng.uniform(0.3, 1.0) * (np.mean(shapes, 0) - shape)
-    lasting[CHIN] = 0.0  # it may lie outside of the crop
-    passing = gaussian_filter1d(taken, 0.7, axis=0) - own
-    passing[:, CHIN] /= 2
-    return rng.uniform(0.6, 1.2) * passing * gaussian_filter1d(inside, 1.5)[:, None, None] + lasting
+        return np.zeros_like(trajectory)
+    shape_shift = rng.uniform(0.3, 1.0) * (np.mean(shapes, 0) - shape)
+    shape_shift[CHIN] = 0.0  # the chin may lie outside the crop
+    movement_shift = gaussian_filter1d(replaced, 0.7, axis=0) - trajectory
+    movement_shift[:, CHIN] /= 2
+    return rng.uniform(0.6, 1.2) * movement_shift * gaussian_filter1d(is_replaced, 1.5)[:, None, None] + shape_shift
 
 
 def as_another(clip: Clip, others: Others, rng) -> np.ndarray:
-    """The clip's crop (T, 96, 96) with the lips of somebody else."""
+    """The clip's crop (T, 96, 96) with another speaker's lip movement."""
     crop, track = np.load(clip.crop), load_track(clip)
     points, width = on_crop(track)
     moved = points + np.clip(movement(clip, track, others, rng) * width, -FARTHEST, FARTHEST)
@@ -133,16 +133,16 @@ def main() -> int:
     clips = [clip for clip in read_manifest(args.manifest) if clip.track and clip.words]
     others = Others(read_manifest(args.tracks), [*args.without, *{clip.speaker for clip in clips}])
     args.out.mkdir(parents=True, exist_ok=True)
-    made = []
+    copies = []
     for number, clip in enumerate(counted(clips, "warp", len(clips))):
         for copy in range(args.copies):
             name = f"{clip.id}_{copy}"
             np.save(
                 args.out / f"{name}.npy", as_another(clip, others, np.random.default_rng((args.seed, number, copy)))
             )
-            made.append(replace(clip, id=name, crop=str(args.out / f"{name}.npy"), track=""))
-    write_manifest(args.out / "manifest.jsonl", made)
-    print(f"{len(made)} clips: {args.out / 'manifest.jsonl'}")
+            copies.append(replace(clip, id=name, crop=str(args.out / f"{name}.npy"), track=""))
+    write_manifest(args.out / "manifest.jsonl", copies)
+    print(f"{len(copies)} clips: {args.out / 'manifest.jsonl'}")
     return 0
 
 

@@ -4,11 +4,11 @@
     local/back_ends.py --config conf/words_td3.yaml --train data/words/train/manifest.jsonl \\
         --dev data/words/dev/manifest.jsonl --test data/words/test_s1/manifest.jsonl --out exp/td3
 
-The manifests are those of local/cut_words.py, ``--set`` changes the configuration. Prints parameters of the encoder,
-top-1 accuracy of dev as it is trained and of the test list at the end (once), and milliseconds a clip of encoder and
-head alone. --shuffle deals the words among the training clips: the control. --against DIR, which another run wrote to
-its --out, prints the paired difference; intervals are by bootstrap over the sentences. Writes OUT/scores.json, a wrong
-word as an error of its sentence (local/seeds.py takes several seeds).
+The manifests are those of local/cut_words.py; ``--set`` changes the configuration. Prints the encoder's parameters, the
+top-1 accuracy on dev during training and on the test list at the end (once), and the milliseconds per clip of encoder
+and head alone. --shuffle permutes the words among the training clips: the control. --against DIR, the --out of another
+run, prints the paired difference; intervals are bootstraps over sentences. Writes OUT/scores.json, with a wrong word as
+an error of its sentence (local/seeds.py compares several seeds).
 """
 
 import argparse
@@ -46,7 +46,7 @@ ROUNDS = 3
 
 
 class OnFeatures(LipReader):
-    """A reader that begins at stored features of its front end."""
+    """A reader whose input is stored features of the front end."""
 
     def encode_batch(self, batch: Batch) -> Tensor:
         """Stored features (B, T, D) -> states."""
@@ -56,18 +56,18 @@ class OnFeatures(LipReader):
 
 @torch.inference_mode()
 def features(loaded: LoadedModel, clips: Sequence[Clip], folder: Path) -> list[Tensor]:
-    """What the front end makes of each clip, (T, D); made once for each folder."""
+    """Front-end features of each clip, (T, D), cached in ``folder``."""
     dataset = CropDataset(clips, loaded.tokenizer, None)
 
-    def seen(place: int) -> np.ndarray:
+    def compute(place: int) -> np.ndarray:
         video = dataset.item(place).inputs["video"][None]
         return loaded.model.frontend(video, torch.ones(video.shape[:2], dtype=torch.bool))[0].numpy()
 
-    return [torch.from_numpy(made_once(folder, clip, partial(seen, k))) for k, clip in enumerate(clips)]
+    return [torch.from_numpy(made_once(folder, clip, partial(compute, index))) for index, clip in enumerate(clips)]
 
 
 def train(model: OnFeatures, data: tuple, dev: tuple, teacher: Teacher, config: TrainConfig, args) -> OnFeatures:
-    """The averaged weights after ``--steps``, by the objective and the optimiser of the configuration."""
+    """The EMA weights after ``--steps``, with the objective and optimiser of the configuration."""
     optim, objective = config.optim, objective_of(model.config)
     plan = Plan(args.steps, optim.lr, max(1, optim.warmup_steps), optim.ema, args.checks)
     batches = batches_of(*data, teacher, config.data.frames_per_batch, config.seed, hidden=False)
@@ -80,48 +80,53 @@ def train(model: OnFeatures, data: tuple, dev: tuple, teacher: Teacher, config: 
 
 @torch.inference_mode()
 def read(model: OnFeatures, clips: Sequence[Clip], seen: Sequence[Tensor], teacher: Teacher) -> dict[str, bool]:
-    """Whether each clip's word is right, by id."""
+    """Clip id -> whether the word is right."""
     model.eval()
-    found = {}
+    is_right = {}
     for begin in range(0, len(clips), 64):
-        own = list(clips[begin : begin + 64])
-        batch = batch_of(own, seen[begin : begin + 64], teacher)
-        said = model.words(model.encode_batch(batch), batch.lengths).argmax(-1)
-        found |= dict(zip([clip.id for clip in own], (said == model.words.classes(batch)).tolist(), strict=True))
-    return found
+        batch_clips = list(clips[begin : begin + 64])
+        batch = batch_of(batch_clips, seen[begin : begin + 64], teacher)
+        predicted = model.words(model.encode_batch(batch), batch.lengths).argmax(-1)
+        is_right |= dict(
+            zip([clip.id for clip in batch_clips], (predicted == model.words.classes(batch)).tolist(), strict=True)
+        )
+    return is_right
 
 
 def by_sentence(right: dict[str, bool]) -> list[UtteranceScore]:
-    """Words of a sentence together, as they are not independent."""
-    rows = defaultdict(list)
-    for clip, own in right.items():
-        rows[clip.rpartition("_")[0]].append(own)
-    return [UtteranceScore(name, "", "", len(own), own.count(False), 0, 0, 0, 0) for name, own in sorted(rows.items())]
+    """Scores by sentence: words of one sentence are not independent."""
+    sentences = defaultdict(list)
+    for clip, is_right in right.items():
+        sentences[clip.rpartition("_")[0]].append(is_right)
+    return [
+        UtteranceScore(sentence, "", "", len(results), results.count(False), 0, 0, 0, 0)
+        for sentence, results in sorted(sentences.items())
+    ]
 
 
 @torch.inference_mode()
 def milliseconds(model: OnFeatures, seen: Sequence[Tensor]) -> float:
-    """Of encoder and head for one clip alone: the fastest of some rounds over the list."""
+    """Time of encoder and head for one clip: the fastest of `ROUNDS` passes over the list."""
     rounds = []
     for _ in range(ROUNDS):
-        begun = time.perf_counter()
-        for own in seen:
-            mask, length = torch.ones(1, len(own), dtype=torch.bool), torch.tensor([len(own)])
-            model.words(model.encoder(own[None], mask), length)
-        rounds.append(time.perf_counter() - begun)
+        start_time = time.perf_counter()
+        for features in seen:
+            mask, length = torch.ones(1, len(features), dtype=torch.bool), torch.tensor([len(features)])
+            model.words(model.encoder(features[None], mask), length)
+        rounds.append(time.perf_counter() - start_time)
     return min(rounds) / len(seen) * 1000
 
 
 def parser() -> argparse.ArgumentParser:
-    own = rig_parser(__doc__, model="grid", features="exp/features", steps=1000, checks=5, seed=0)
-    own.add_argument("--config", required=True, metavar="YAML")
-    own.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE")
+    options = rig_parser(__doc__, model="grid", features="exp/features", steps=1000, checks=5, seed=0)
+    options.add_argument("--config", required=True, metavar="YAML")
+    options.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE")
     for name in ("--train", "--dev", "--test"):
-        own.add_argument(name, required=True, metavar="JSONL")
-    own.add_argument("--shuffle", action="store_true", help="the control: words dealt among the training clips")
-    own.add_argument("--against", type=Path, metavar="DIR", help="of another run")
-    own.add_argument("--out", type=Path, required=True, metavar="DIR")
-    return own
+        options.add_argument(name, required=True, metavar="JSONL")
+    options.add_argument("--shuffle", action="store_true", help="the control: words dealt among the training clips")
+    options.add_argument("--against", type=Path, metavar="DIR", help="of another run")
+    options.add_argument("--out", type=Path, required=True, metavar="DIR")
+    return options
 
 
 def main() -> None:
@@ -131,20 +136,20 @@ def main() -> None:
     config, loaded = load_config(args.config, [*args.set, f"seed={args.seed}"]), load_model(args.model)
     lists = {name: read_manifest(getattr(args, name)) for name in ("train", "dev", "test")}
     folder = Path(args.features) / loaded.weights_sha256[:12]
-    seen = {name: features(loaded, clips, folder) for name, clips in lists.items()}
+    stored = {name: features(loaded, clips, folder) for name, clips in lists.items()}
     tokenizer = WordTokenizer(sorted({clip.text for clip in lists["train"]}))
     sizes: LipReaderConfig = config.model_config(tokenizer.vocab_size)
     model, teacher = OnFeatures(sizes), Teacher(tokenizer)
     model.frontend = torch.nn.Identity()
     print(f"{sizes.encoder}: {parameters(model.encoder):,} parameters; {len(lists['train'])} words", flush=True)
-    taught = shuffled(lists["train"], args.seed) if args.shuffle else lists["train"]
-    made = train(model, (taught, seen["train"]), (lists["dev"], seen["dev"]), teacher, config, args)
-    right = read(made, lists["test"], seen["test"], teacher)
-    own, share = by_sentence(right), sum(right.values()) / len(right)
-    low, high = bootstrap_interval(own)
-    timed = milliseconds(made, seen["test"])
-    print(f"test {share:.4f} ({1 - high:.4f} - {1 - low:.4f}), {len(right)} words, {timed:.2f} ms a clip")
-    keep_scores(args.out, {"words": own})
+    training_clips = shuffled(lists["train"], args.seed) if args.shuffle else lists["train"]
+    trained = train(model, (training_clips, stored["train"]), (lists["dev"], stored["dev"]), teacher, config, args)
+    is_right = read(trained, lists["test"], stored["test"], teacher)
+    scores, share = by_sentence(is_right), sum(is_right.values()) / len(is_right)
+    low, high = bootstrap_interval(scores)
+    duration = milliseconds(trained, stored["test"])
+    print(f"test {share:.4f} ({1 - high:.4f} - {1 - low:.4f}), {len(is_right)} words, {duration:.2f} ms a clip")
+    keep_scores(args.out, {"words": scores})
     for line in against(args.against, args.out) if args.against else ():
         print(line)
 

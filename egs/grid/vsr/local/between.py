@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""A model between a reader and its fine-tuned successor, which forgets less of the first (Wortsman et al. 2022).
+"""Interpolate the weights of a reader and its fine-tuned successor, to forget less (WiSE-FT, Wortsman et al. 2022).
 
     local/between.py --first grid --trained exp/av/model --share 0.3 --name grid-av --out exp/between/model
 
-Of the tensors that both have, --share of the first and the rest of the second; a reader of lips gives its front end to
-that of the video. Others are those of the second. What was fitted to it afterwards is not taken along.
+Tensors that both models have: --share of the first and the rest of the second. A video-only reader gives its front
+end to the video front end of the second. All other tensors are those of the second. Calibrations that were fitted to
+the second model are not copied.
 """
 
 import argparse
@@ -17,15 +18,15 @@ from vsr.training.starting import copy_weights
 
 
 def between(first: dict[str, Tensor], second: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Weights of equal names and shapes, ``share`` of the first; counters are those of the second."""
+    """Interpolate tensors of equal names, ``share`` from the first; integer counters come from the second."""
     return {
-        name: (share * first[name] + (1 - share) * own).to(own.dtype) if own.is_floating_point() else own
-        for name, own in second.items()
+        name: (share * first[name] + (1 - share) * tensor).to(tensor.dtype) if tensor.is_floating_point() else tensor
+        for name, tensor in second.items()
     }
 
 
 def main() -> None:
-    """Load both, write the model between them."""
+    """Load both models and write the interpolated one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--first", default="grid")
     parser.add_argument("--trained", required=True)
@@ -38,9 +39,9 @@ def main() -> None:
     print(copy_weights(first.model, mixed.model, first.tokenizer, trained.tokenizer))
     weights = between(mixed.model.state_dict(), trained.model.state_dict(), args.share)
     mixed.model.load_state_dict(weights)
-    made = {"name": args.name, "window": trained.config["window"], "training": trained.config["training"],
+    config = {"name": args.name, "window": trained.config["window"], "training": trained.config["training"],
             "between": {"first": first.name, "share": args.share}}  # fmt: skip
-    save_model(args.out, mixed.model, trained.tokenizer, made, half=True)
+    save_model(args.out, mixed.model, trained.tokenizer, config, half=True)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 
     local/conditions.py --manifest data/manifests/dev.jsonl --model grid grid-tracks --clips 20
 
-The copies are written as H.264 (CRF 12) in a temporary folder and read as `vsr transcribe` reads files, from the video
-to the text; a clip that is refused counts with all of its words.
+The copies are written as H.264 (CRF 12) in a temporary folder and read as `vsr transcribe` reads files, from video to
+text; a clip that is refused counts with all of its words.
 """
 
 import argparse
@@ -34,13 +34,13 @@ X264 = {"crf": "12", "preset": "veryfast"}
 
 
 def rolled(frame: np.ndarray, degrees: float) -> np.ndarray:
-    """Turned about its middle, as a head that leans."""
+    """The frame rotated about its middle, like a tilted head."""
     height, width = frame.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
     return cv2.warpAffine(frame, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
 
 
-# name -> what becomes of a frame, and every how many-th frame is kept
+# name -> (function of a frame, n: every n-th frame is kept)
 CONDITIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int]] = {
     "as filmed": (lambda frame: frame, 1),
     "resolution 1/2": (lambda frame: reduced(frame, 1 / 2), 1),
@@ -54,13 +54,13 @@ CONDITIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int]] = {
     "12.5 frames a second": (lambda frame: frame, 2),
     "8.3 frames a second": (lambda frame: frame, 3),
 }
-# name -> degrees to the side; each clip has a mesh of its own, which follows the face
+# name -> degrees of yaw; each clip has its own mesh tracker, which follows the face
 TURNS = {f"turn {degrees} degrees": degrees for degrees in (15, 30, 45)}
 NAMES = [*CONDITIONS, *TURNS]
 
 
 def write_copy(path: Path, clip: Clip, name: str) -> None:
-    """The clip's video under a condition, silent."""
+    """Write the clip's video under a condition, without sound."""
     change, every = (Turner(TURNS[name]), 1) if name in TURNS else CONDITIONS[name]
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=Fraction(FPS, every), options=X264)
@@ -74,7 +74,7 @@ def write_copy(path: Path, clip: Clip, name: str) -> None:
 
 
 def wrong(reader, path: Path, text: str) -> int:
-    """Words of one video that are read wrong."""
+    """Number of wrong words of one video."""
     try:
         return word_errors(text, lower(reader.transcribe(path).text))[0]
     except VsrError:
@@ -94,12 +94,12 @@ def main() -> None:
     words = sum(len(lower(clip.text).split()) for clip in clips)
     for name in args.conditions:
         errors = dict.fromkeys(readers, 0)
-        with tempfile.TemporaryDirectory() as place:
+        with tempfile.TemporaryDirectory() as folder:
             for clip in clips:
-                write_copy(path := Path(place) / f"{clip.id}.mp4", clip, name)
-                for own, reader in readers.items():
-                    errors[own] += wrong(reader, path, lower(clip.text))
-        note = ", ".join(f"{own} {100 * count / words:.1f} % ({count})" for own, count in errors.items())
+                write_copy(path := Path(folder) / f"{clip.id}.mp4", clip, name)
+                for model_name, reader in readers.items():
+                    errors[model_name] += wrong(reader, path, lower(clip.text))
+        note = ", ".join(f"{model_name} {100 * count / words:.1f} % ({count})" for model_name, count in errors.items())
         print(f"{name}: {note} of {words} words", flush=True)
 
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Few clips with lips and sound, many with sound alone: a reader of both with and without MONA's contrastive losses.
+"""Few clips with lips and sound, many with sound alone: an audio-visual reader with and without MONA's contrastive
+losses.
 
     local/contrast_rows.py --train data/sound/train/manifest.jsonl --dev data/sound/dev/manifest.jsonl \\
         --test data/sound/test_s1/manifest.jsonl --paired 60 --steps 600 --seeds 0 1 2
 
-On stored features of the front ends of a reader of both: an adapter for each stream into one space, one encoder, and
-CTC over characters, taught by the sound of all clips and by the lips of the paired ones. Arms: "plain", "contrast"
-(cross weight 1, supervised 0.1), and the control "wrong" (frames of other clips' sound, and other clips' tokens).
-The lips of the test list are read by greedy CTC; paired bootstrap over its clips.
+Trained on stored features of the front ends of an audio-visual reader: an adapter per stream into a shared space, one
+encoder, and character CTC on the sound of all clips and the lips of the paired ones. Arms: "plain", "contrast" (cross
+weight 1, supervised 0.1), and the control "wrong" (frames of other clips' sound, and other clips' tokens). The lips of
+the test list are read by greedy CTC; paired bootstrap over its clips.
 """
 
 import argparse
@@ -41,12 +42,12 @@ from vsr.text.tokenizer import CharTokenizer
 
 DIM, BATCH, RATE, TAU, FRAMES = 192, 16, 1.5e-3, 0.1, 384
 ARMS = ("plain", "contrast", "wrong")
-PAIRED_SHARE = 0.5  # of a batch
-CHECKS = 5  # times that dev is read
+PAIRED_SHARE = 0.5  # of the paired clips in a batch
+CHECKS = 5  # number of evaluations on dev
 
 
 class Both(nn.Module):
-    """Features (B, T, 192) of one stream -> log-probabilities (B, T, V); "video" and "sound" meet in one space."""
+    """Features (B, T, 192) of one stream -> log-probabilities (B, T, V); "video" and "sound" share a latent space."""
 
     def __init__(self, vocabulary: int):
         super().__init__()
@@ -56,75 +57,80 @@ class Both(nn.Module):
         self.ctc = nn.Linear(DIM, vocabulary)
 
     def latent(self, name: str, features: Tensor, mask: Tensor) -> Tensor:
-        """Where lips and sound are to meet."""
+        """Features of a stream -> vectors (B, T, 192) of the shared space."""
         return self.latents[name](self.adapters[name](features, mask))
 
     def log_probs(self, latent: Tensor, mask: Tensor) -> Tensor:
-        """Of the tokens."""
+        """Log-probabilities of the tokens."""
         return self.ctc(self.encoder(latent, mask)).log_softmax(-1)
 
 
 def loss_of(model: Both, arm: str, video, sound, mask, tokens, labels, paired) -> Tensor:
-    """CTC by the sound of all and by the lips of the paired clips, and the contrast of these."""
+    """CTC on the sound of all clips and the lips of the paired ones, plus the contrastive losses of the paired
+    clips."""
     count = int(paired.sum())
-    heard = model.latent("sound", sound, mask)
-    seen = model.latent("video", video[:count], mask[:count])
-    latents = torch.cat([heard, seen])
-    both, targets = torch.cat([mask, mask[:count]]), torch.cat([tokens, tokens[:count]])
-    log_probs = model.log_probs(latents, both).transpose(0, 1)
-    lengths = both.sum(1), (targets != IGNORE).sum(1)
+    sound_latents = model.latent("sound", sound, mask)
+    video_latents = model.latent("video", video[:count], mask[:count])
+    latents = torch.cat([sound_latents, video_latents])
+    masks, targets = torch.cat([mask, mask[:count]]), torch.cat([tokens, tokens[:count]])
+    log_probs = model.log_probs(latents, masks).transpose(0, 1)
+    lengths = masks.sum(1), (targets != IGNORE).sum(1)
     loss = F.ctc_loss(log_probs, targets.clamp(min=0), *lengths, blank=BLANK, zero_infinity=True)
     if arm == "plain" or not count:
         return loss
-    x, y = F.normalize(seen, dim=-1), F.normalize(heard[:count], dim=-1)
-    known = labels[:count]
+    x, y = F.normalize(video_latents, dim=-1), F.normalize(sound_latents[:count], dim=-1)
+    classes = labels[:count]
     if arm == "wrong":
-        y, known = y.roll(1, 0), known.roll(1, 0)
-    there = mask[:count] & (mask[:count].roll(1, 0) if arm == "wrong" else mask[:count])
-    rows = drawn(there, FRAMES)
-    told = drawn(there & (known >= 0), FRAMES // 2)
-    close = cross_contrast(x[rows], y[rows], TAU)
-    return loss + close + 0.1 * supervised_contrast(torch.cat([x[told], y[told]]), known[told].repeat(2), TAU)
+        y, classes = y.roll(1, 0), classes.roll(1, 0)
+    is_valid = mask[:count] & (mask[:count].roll(1, 0) if arm == "wrong" else mask[:count])
+    rows = drawn(is_valid, FRAMES)
+    tagged = drawn(is_valid & (classes >= 0), FRAMES // 2)
+    cross = cross_contrast(x[rows], y[rows], TAU)
+    return loss + cross + 0.1 * supervised_contrast(torch.cat([x[tagged], y[tagged]]), classes[tagged].repeat(2), TAU)
 
 
 def batches_of(clips: Sequence[Clip], features, paired: int, tokenizer, rng: np.random.Generator) -> Iterator[tuple]:
-    """Without end: lips, sound, mask, tokens, labels of frames, and which clips of a batch are paired. So many of all,
+    """Endless batches: lips, sound, mask, tokens, frame labels, and which clips are paired. ``paired`` of the clips,
     drawn once, have lips."""
     order, size, teacher = rng.permutation(len(clips)), round(BATCH * PAIRED_SHARE), Teacher(tokenizer)
-    taught = [teacher(clip, len(own[0]))[FRAME_TOKENS] for clip, own in zip(clips, features, strict=True)]
+    frame_targets = [
+        teacher(clip, len(clip_features[0]))[FRAME_TOKENS] for clip, clip_features in zip(clips, features, strict=True)
+    ]
     while True:
         chosen = [*rng.choice(order[:paired], size), *rng.choice(order[paired:], BATCH - size)]
-        video, sound = (pad_sequence([features[i][place] for i in chosen], True) for place in (0, 1))
+        video, sound = (pad_sequence([features[i][stream] for i in chosen], True) for stream in (0, 1))
         mask = length_mask(torch.tensor([len(features[i][0]) for i in chosen]), video.shape[1])
         tokens = pad_sequence([torch.tensor(tokenizer.encode(clips[i].text)) for i in chosen], True, IGNORE)
-        labels = pad_sequence([torch.from_numpy(taught[i].values) for i in chosen], True, IGNORE).long()
+        labels = pad_sequence([torch.from_numpy(frame_targets[i].values) for i in chosen], True, IGNORE).long()
         yield video, sound, mask, tokens, labels, torch.arange(BATCH) < size
 
 
 def train(arm: str, clips: Sequence[Clip], features, args, seed: int, dev) -> Both:
-    """One arm; the same clips are paired in all."""
+    """Train one arm; all arms have the same paired clips."""
     torch.manual_seed(seed)
     tokenizer, rng = CharTokenizer(), np.random.default_rng(seed)
     model, batches = Both(tokenizer.vocab_size), batches_of(clips, features, args.paired, tokenizer, rng)
-    optimiser, begun = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.03), time.process_time()
+    optimiser, start_time = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.03), time.process_time()
     plan = Plan(args.steps, RATE, warmup=50)
-    for step, _ in steps(model, lambda own, batch: {"loss": loss_of(own, arm, *batch)}, batches, plan, optimiser):
+    for step, _ in steps(
+        model, lambda trained, batch: {"loss": loss_of(trained, arm, *batch)}, batches, plan, optimiser
+    ):
         if CHECKS * step // args.steps > CHECKS * (step - 1) // args.steps:
-            busy = (time.process_time() - begun) / 60
+            minutes = (time.process_time() - start_time) / 60
             dev_wer = read(model, *dev)[0].wer
-            print(f"  {arm} seed {seed} step {step}, {busy:.1f} busy min: dev {dev_wer:.2%}", flush=True)
+            print(f"  {arm} seed {seed} step {step}, {minutes:.1f} busy min: dev {dev_wer:.2%}", flush=True)
     return model
 
 
 @torch.inference_mode()
 def read(model: Both, clips: Sequence[Clip], features, name: str = "video"):
-    """Word errors of one stream by greedy CTC."""
+    """Word errors of greedy CTC on one stream."""
     model.eval()
     tokenizer, texts = CharTokenizer(), {}
-    for clip, own in zip(clips, features, strict=True):
-        given = own[("video", "sound").index(name)][None]
-        mask = torch.ones(given.shape[:2], dtype=torch.bool)
-        log_probs = sayable(model.log_probs(model.latent(name, given, mask), mask), tokenizer.eos_id)[0]
+    for clip, clip_features in zip(clips, features, strict=True):
+        inputs = clip_features[("video", "sound").index(name)][None]
+        mask = torch.ones(inputs.shape[:2], dtype=torch.bool)
+        log_probs = sayable(model.log_probs(model.latent(name, inputs, mask), mask), tokenizer.eos_id)[0]
         texts[clip.id] = tokenizer.decode(greedy(log_probs).tokens)
     return score({clip.id: clip.text for clip in clips}, texts)
 
@@ -145,16 +151,16 @@ def main() -> None:
     front = Synchrony.of_reader(load_model(args.model), args.model, ContrastSettings())
     lists = [read_manifest(path) for path in (args.train, args.dev, args.test)]
     lists[0] = [clip for clip in lists[0] if clip.speaker == "s1"]
-    each = [stored(front, clips, Path(args.features)) for clips in lists]
+    features = [stored(front, clips, Path(args.features)) for clips in lists]
     rows: dict[str, list] = {}
     for seed in args.seeds:
         for arm in args.arms:
-            model = train(arm, lists[0], each[0], args, seed, (lists[1], each[1]))
-            lips, sound = read(model, lists[2], each[2]), read(model, lists[2], each[2], "sound")
+            model = train(arm, lists[0], features[0], args, seed, (lists[1], features[1]))
+            lips, sound = read(model, lists[2], features[2]), read(model, lists[2], features[2], "sound")
             print(f"{arm} seed {seed}: lips {lips[0]}; sound WER {sound[0].wer:.2%}", flush=True)
             rows.setdefault(arm, []).extend(lips[1])
     pairs = (("plain", "contrast"), ("wrong", "contrast"), ("plain", "wrong"))
-    print(*gains(rows, (own for own in pairs if rows.keys() >= set(own))), sep="\n")
+    print(*gains(rows, (pair for pair in pairs if rows.keys() >= set(pair))), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Clips of one word each, cut from crops of sentences by the times of their words.
+"""Cut clips of one word from crops of sentences, by their word times.
 
     local/cut_words.py --manifest data/crops/train/manifest.jsonl --out data/words/train
 
 ``--margin`` frames are kept on either side of the word, where the sentence has them. Writes ID_PLACE.npy and
-manifest.jsonl, on which conf/words_td3.yaml trains; the times of the word within its clip are kept.
+manifest.jsonl, on which conf/words_td3.yaml trains, with the word's times within its clip.
 """
 
 import argparse
@@ -21,23 +21,23 @@ from vsr.data.stored import read_crop
 
 
 def word_span(start: float, end: float, frames: int, margin: int) -> slice:
-    """The frames of a word from ``start`` to ``end`` s, with a margin, in a clip of so many frames."""
+    """Frames of a word from ``start`` to ``end`` seconds, with a margin, in a clip of ``frames`` frames."""
     first = min(round(start * FPS), frames - 1)
     last = max(round(end * FPS), first + 1)
     return slice(max(0, first - margin), min(frames, last + margin))
 
 
 def words_of(clip: Clip, margin: int, out: Path) -> Iterator[Clip]:
-    """Write the crop of each word, and give its clip."""
+    """Write the crop of each word and yield its clip."""
     crop = np.asarray(read_crop(clip.crop))
-    for place, (word, start, end) in enumerate(clip.words):
+    for index, (word, start, end) in enumerate(clip.words):
         span = word_span(start, end, len(crop), margin)
-        path = out / f"{clip.id}_{place}.npy"
+        path = out / f"{clip.id}_{index}.npy"
         np.save(path, crop[span])
-        begun = span.start / FPS
+        offset = span.start / FPS
         yield replace(
             clip, id=path.stem, text=word, crop=str(path), num_frames=span.stop - span.start, track="", sound="",
-            words=((word, max(0.0, start - begun), end - begun),), phones=(), start=clip.start + begun,
+            words=((word, max(0.0, start - offset), end - offset),), phones=(), start=clip.start + offset,
             end=clip.start + span.stop / FPS,
         )  # fmt: skip
 

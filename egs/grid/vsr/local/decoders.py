@@ -6,9 +6,9 @@
     local/decoders.py ... --init exp/ce --objective '{kind: mwer}' --steps 150 --lr 1e-4 --out exp/mwer \\
         --against exp/more_ce
 
-The decoder begins by the seed, or from --init, what another run wrote. --shuffle-rewards is the control: hypotheses
-are compared with the text of another clip of the batch. Writes OUT/decoder.safetensors and OUT/scores.json, the errors
-of each clip; --against prints the paired difference from another run's.
+The decoder is initialised from the seed, or by --init from another run's folder. --shuffle-rewards is the control:
+hypotheses are compared with the text of another clip of the batch. Writes OUT/decoder.safetensors and OUT/scores.json,
+the errors of each clip; --against prints the paired difference from another run.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from vsr.text.normalise import lower
 
 
 def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, dev, args) -> nn.Module:
-    """The averaged weights after ``--steps``; prints dev's error rates as it goes."""
+    """The EMA weights after ``--steps``; prints the error rates on dev during training."""
     kind, settings = split_kind(yaml.safe_load(args.objective), "--objective")
     objective = objective_of(model.config, kind, settings, tokenizer)
     batches = batches_of(clips, states, Teacher(tokenizer), args.frames, args.seed)
@@ -51,46 +51,46 @@ def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokeniz
 
 @torch.inference_mode()
 def read(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer) -> list[UtteranceScore]:
-    """What the decoder alone reads, token after token."""
+    """Scores of greedy decoding with the attention decoder alone."""
     model.eval()
-    teacher, found = Teacher(tokenizer), []
+    teacher, scores = Teacher(tokenizer), []
     for begin in range(0, len(clips), 20):
-        own = list(clips[begin : begin + 20])
-        batch = batch_of(own, states[begin : begin + 20], teacher)
-        best = model.decoder.search(model.encode_batch(batch), batch.lengths)
-        said = [lower(tokenizer.decode(ranked[0].tokens)) for ranked in best]
-        found += [score_utterance(clip.id, lower(clip.text), text) for clip, text in zip(own, said, strict=True)]
-    return found
+        part = list(clips[begin : begin + 20])
+        batch = batch_of(part, states[begin : begin + 20], teacher)
+        ranked = model.decoder.search(model.encode_batch(batch), batch.lengths)
+        texts = [lower(tokenizer.decode(hypotheses[0].tokens)) for hypotheses in ranked]
+        scores += [score_utterance(clip.id, lower(clip.text), text) for clip, text in zip(part, texts, strict=True)]
+    return scores
 
 
 def rates(each: Sequence[UtteranceScore]) -> str:
     """WER and CER."""
-    words, characters = sum(own.words for own in each), sum(own.characters for own in each)
-    wrong, off = sum(own.errors for own in each), sum(own.character_errors for own in each)
-    return f"WER {100 * wrong / words:.2f} CER {100 * off / characters:.2f}"
+    words, characters = sum(score.words for score in each), sum(score.characters for score in each)
+    word_errors, character_errors = sum(score.errors for score in each), sum(score.character_errors for score in each)
+    return f"WER {100 * word_errors / words:.2f} CER {100 * character_errors / characters:.2f}"
 
 
 def by_characters(each: Sequence[UtteranceScore]) -> list[UtteranceScore]:
-    """The same with characters in place of words."""
+    """The same scores with characters in place of words."""
     return [
-        replace(own, words=own.characters, substitutions=own.character_errors, deletions=0, insertions=0)
-        for own in each
+        replace(score, words=score.characters, substitutions=score.character_errors, deletions=0, insertions=0)
+        for score in each
     ]
 
 
 def compare_with_other_texts() -> None:
-    """Rewards by the text of the clip before in the batch; cross-entropy keeps the right one."""
-    right = policy_gradient.references
+    """Rewards use the text of the preceding clip in the batch; cross-entropy keeps the right one."""
+    original = policy_gradient.references
 
-    def wrong(batch):
-        own = right(batch)
-        return own[-1:] + own[:-1]
+    def shifted(batch):
+        references = original(batch)
+        return references[-1:] + references[:-1]
 
-    policy_gradient.references = minimum_risk.references = wrong
+    policy_gradient.references = minimum_risk.references = shifted
 
 
 def parser() -> argparse.ArgumentParser:
-    own = rig_parser(
+    options = rig_parser(
         __doc__,
         model="grid",
         objective="ctc_attention",
@@ -101,14 +101,14 @@ def parser() -> argparse.ArgumentParser:
         checks=6,
         seed=0,
     )
-    own.add_argument("--train", nargs="+", required=True, metavar="JSONL")
+    options.add_argument("--train", nargs="+", required=True, metavar="JSONL")
     for flag in ("--dev", "--test"):
-        own.add_argument(flag, required=True, metavar="JSONL")
-    own.add_argument("--shuffle-rewards", action="store_true")
-    own.add_argument("--init", metavar="DIR", help="what another run wrote")
-    own.add_argument("--against", type=Path, metavar="DIR", help="of another run")
-    own.add_argument("--out", required=True, metavar="DIR")
-    return own
+        options.add_argument(flag, required=True, metavar="JSONL")
+    options.add_argument("--shuffle-rewards", action="store_true")
+    options.add_argument("--init", metavar="DIR", help="what another run wrote")
+    options.add_argument("--against", type=Path, metavar="DIR", help="of another run")
+    options.add_argument("--out", required=True, metavar="DIR")
+    return options
 
 
 def main() -> None:
@@ -118,20 +118,23 @@ def main() -> None:
     loaded = load_model(args.model)
     keep, tokenizer = len(loaded.model.encoder.layers), loaded.tokenizer
     clips, dev, test = read_manifests(args.train), read_manifest(args.dev), read_manifest(args.test)
-    states, seen, unseen = (stored(loaded, own, keep, args.states) for own in (clips, dev, test))
+    states, dev_states, test_states = (stored(loaded, part, keep, args.states) for part in (clips, dev, test))
     model = reader_above(loaded, replace(loaded.model.config, ctc_weight=0.0, alignment_weight=0.0), keep)
     if args.init:
         model.decoder.load_state_dict(load_file(Path(args.init) / "decoder.safetensors"))
     if args.shuffle_rewards:
         compare_with_other_texts()
-    made, out = train(model, clips, states, tokenizer, (dev, seen), args), Path(args.out)
+    trained, out = train(model, clips, states, tokenizer, (dev, dev_states), args), Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    save_file({name: own.contiguous() for name, own in made.decoder.state_dict().items()}, out / "decoder.safetensors")
-    each = read(made, test, unseen, tokenizer)
-    lists = {"words": each, "characters": by_characters(each)}
+    save_file(
+        {name: tensor.contiguous() for name, tensor in trained.decoder.state_dict().items()},
+        out / "decoder.safetensors",
+    )
+    scores = read(trained, test, test_states, tokenizer)
+    lists = {"words": scores, "characters": by_characters(scores)}
     keep_scores(out, lists)
-    for name, own in lists.items():
-        print(f"test {name}: {rig.rates(own)}")
+    for name, unit_scores in lists.items():
+        print(f"test {name}: {rig.rates(unit_scores)}")
     for line in rig.against(args.against, out) if args.against else ():
         print(line)
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Clips without text beside a few with it, on stored states: pseudo-labels (USR), or clean targets first (CAV2vec).
+"""Clips without text next to a few with text, on stored states: pseudo-labels (USR), or clean targets first (CAV2vec).
 
     local/ema_rows.py --train data/crops/train/manifest.jsonl --dev data/crops/dev/manifest.jsonl \\
         --test data/crops/test_s1/manifest.jsonl --arm base --out exp/base
     local/ema_rows.py ... --arm usr --out exp/usr --against exp/base
 
-The lower layers of the reader stay; the last layer and CTC begin by the seed and learn --labelled clips for --steps,
-in every arm the same ones in the same order; all but "cav2vec" then go on for as many steps. "usr" adds as many clips
-without text to each batch there, "cav2vec" learns from those first instead, without any text. --control deals
-pseudo-labels or clean targets to other clips. Writes OUT/scores.json.
+The lower layers of the reader are frozen; the last layer and CTC are initialised from the seed and trained on
+--labelled clips for --steps, in every arm the same clips in the same order; all arms but "cav2vec" then continue for as
+many steps. There "usr" adds an equal number of clips without text to each batch; "cav2vec" is instead pre-trained on
+those clips, without text. --control assigns pseudo-labels or clean targets to other clips. Writes OUT/scores.json.
 """
 
 import argparse
@@ -41,22 +41,25 @@ Pool = tuple[Sequence[Clip], Sequence[Tensor]]
 
 
 class OfOthers(PseudoLabels):
-    """The control: each clip has the pseudo-labels of the one before it."""
+    """The control: each clip gets the pseudo-labels of the preceding one."""
 
     def labels(self, batch):
-        found = super().labels(batch)
-        return {name: (tokens[-1:] + tokens[:-1], sure[-1:] + sure[:-1]) for name, (tokens, sure) in found.items()}
+        labels = super().labels(batch)
+        return {
+            name: (tokens[-1:] + tokens[:-1], confidences[-1:] + confidences[:-1])
+            for name, (tokens, confidences) in labels.items()
+        }
 
 
 class CleanOfOthers(CleanTargets):
-    """The control: each clip has the targets of the one before it."""
+    """The control: each clip gets the targets of the preceding one."""
 
     def clean(self, batch, teacher):
         return super().clean(batch, teacher).roll(1, 0)
 
 
 def drawn(pool: Pool, size: int, seed: int, teacher: Teacher) -> Iterator[Batch]:
-    """Batches of clips, without end."""
+    """Endless batches of clips, shuffled every epoch."""
     clips, states = pool
     for epoch in range(10**9):
         order = np.random.default_rng((seed, epoch)).permutation(len(clips)).tolist()
@@ -66,26 +69,27 @@ def drawn(pool: Pool, size: int, seed: int, teacher: Teacher) -> Iterator[Batch]
 
 
 def both(first: Batch, second: Batch) -> Batch:
-    """Two batches of clips of one length as one."""
-    inputs = {name: torch.cat([own, second.inputs[name]]) for name, own in first.inputs.items()}
+    """Concatenates two batches of clips of equal length."""
+    inputs = {name: torch.cat([tensor, second.inputs[name]]) for name, tensor in first.inputs.items()}
     width = max(first.tokens.shape[1], second.tokens.shape[1])
     tokens = [
-        torch.nn.functional.pad(own.tokens, (0, width - own.tokens.shape[1]), value=IGNORE) for own in (first, second)
+        torch.nn.functional.pad(batch.tokens, (0, width - batch.tokens.shape[1]), value=IGNORE)
+        for batch in (first, second)
     ]
     targets = {"tokens": torch.cat(tokens), "frame_tokens": torch.cat([first.frame_tokens, second.frame_tokens])}
     return Batch(inputs, torch.cat([first.lengths, second.lengths]), targets, first.ids + second.ids)
 
 
 def train(model: Above, objective_for: Callable, batches: Iterator[Batch], args, report=None) -> nn.Module:
-    """The averaged weights after ``--steps``."""
+    """The EMA weights after ``--steps``."""
     plan = Plan(args.steps, args.lr, warmup=30, ema=0.99, checks=4)
-    for own in training(model, objective_for, seeded(batches, args.seed), plan):
-        print(own, f" dev {rates(report(own.model))}" if report else "", flush=True)
-    return own.model
+    for state in training(model, objective_for, seeded(batches, args.seed), plan):
+        print(state, f" dev {rates(report(state.model))}" if report else "", flush=True)
+    return state.model
 
 
 def seeded(batches: Iterator[Batch], seed: int) -> Iterator[Batch]:
-    """The same; what is left to chance in a step depends on its number alone, in every arm."""
+    """The same batches; random choices within a step depend only on its number, in every arm."""
     for step, batch in enumerate(batches):
         torch.manual_seed(seed * 100_000 + step)
         yield batch
@@ -93,27 +97,27 @@ def seeded(batches: Iterator[Batch], seed: int) -> Iterator[Batch]:
 
 @torch.inference_mode()
 def read(model: Above, pool: Pool, tokenizer) -> list[UtteranceScore]:
-    """What CTC reads, greedily."""
+    """Scores of greedy CTC."""
     model.eval()
-    teacher, found = Teacher(tokenizer), []
-    for clip, own in zip(*pool, strict=True):
-        batch = batch_of([clip], [own], teacher)
+    teacher, scores = Teacher(tokenizer), []
+    for clip, clip_states in zip(*pool, strict=True):
+        batch = batch_of([clip], [clip_states], teacher)
         (best,) = model.ctc.search(model.encode_batch(batch), batch.lengths)
-        found.append(score_utterance(clip.id, lower(clip.text), lower(tokenizer.decode(best[0].tokens))))
-    return found
+        scores.append(score_utterance(clip.id, lower(clip.text), lower(tokenizer.decode(best[0].tokens))))
+    return scores
 
 
 def parser() -> argparse.ArgumentParser:
-    own = rig_parser(__doc__, model="grid", states="exp/states", batch=4, lr=1e-3, steps=300, seed=0)
-    own.add_argument("--arm", required=True, choices=("base", "usr", "cav2vec"))
-    own.add_argument("--control", action="store_true")
+    options = rig_parser(__doc__, model="grid", states="exp/states", batch=4, lr=1e-3, steps=300, seed=0)
+    options.add_argument("--arm", required=True, choices=("base", "usr", "cav2vec"))
+    options.add_argument("--control", action="store_true")
     for flag in ("--train", "--dev", "--test"):
-        own.add_argument(flag, required=True, metavar="JSONL")
-    own.add_argument("--labelled", type=int, default=40, metavar="N", help="clips with text (default: 40)")
-    own.add_argument("--above", type=float, default=0.8, help="confidence of pseudo-labels (default: 0.8)")
-    own.add_argument("--against", type=Path, metavar="DIR", help="of another run")
-    own.add_argument("--out", type=Path, required=True, metavar="DIR")
-    return own
+        options.add_argument(flag, required=True, metavar="JSONL")
+    options.add_argument("--labelled", type=int, default=40, metavar="N", help="clips with text (default: 40)")
+    options.add_argument("--above", type=float, default=0.8, help="confidence of pseudo-labels (default: 0.8)")
+    options.add_argument("--against", type=Path, metavar="DIR", help="of another run")
+    options.add_argument("--out", type=Path, required=True, metavar="DIR")
+    return options
 
 
 def main() -> None:
@@ -121,14 +125,14 @@ def main() -> None:
     torch.set_num_threads(1)
     loaded = load_model(args.model)
     keep, tokenizer = len(loaded.model.encoder.layers) - 1, loaded.tokenizer
-    clips = [own for own in read_manifest(args.train) if own.num_frames == 75 and own.speaker == "s1"]
+    clips = [clip for clip in read_manifest(args.train) if clip.num_frames == 75 and clip.speaker == "s1"]
     clips = [clips[i] for i in np.random.default_rng(args.seed).permutation(len(clips))]
     lists = clips, read_manifest(args.dev), read_manifest(args.test)
-    states, *rest = (stored(loaded, own, keep, args.states) for own in lists)
+    states, *rest = (stored(loaded, part, keep, args.states) for part in lists)
     dev, test = zip(lists[1:], rest, strict=True)
     n = args.labelled
-    spoken: Pool = clips[:n], states[:n]
-    silent: Pool = [replace(own, text="", words=(), phones=()) for own in clips[n:]], states[n:]
+    labelled: Pool = clips[:n], states[:n]
+    unlabelled: Pool = [replace(clip, text="", words=(), phones=()) for clip in clips[n:]], states[n:]
     teacher = Teacher(tokenizer)
     config = replace(loaded.model.config, ctc_weight=1.0, decoder_layers=0, alignment_weight=0.0)
     torch.manual_seed(args.seed)
@@ -139,28 +143,28 @@ def main() -> None:
         other.encoder.load_state_dict(model.encoder.state_dict())
         kind = CleanOfOthers if args.control else CleanTargets
         objective = kind(share=0.4, span=8, hide=True)
-        made = train(other, objective.with_teacher, drawn(silent, args.batch, args.seed, teacher), args)
-        model.encoder.load_state_dict(made.encoder.state_dict())
+        trained = train(other, objective.with_teacher, drawn(unlabelled, args.batch, args.seed, teacher), args)
+        model.encoder.load_state_dict(trained.encoder.state_dict())
 
-    def known(average):
+    def supervised(average):
         return ctc_attention
 
     def report(average):
         return read(average, dev, tokenizer)
 
-    batches = drawn(spoken, args.batch, args.seed, teacher)
-    made = train(model, known, batches, args, report)
+    batches = drawn(labelled, args.batch, args.seed, teacher)
+    trained = train(model, supervised, batches, args, report)
     if args.arm != "cav2vec":
-        model.load_state_dict(made.state_dict())
+        model.load_state_dict(trained.state_dict())
         kind = OfOthers if args.control else PseudoLabels
         usr = kind(above=args.above, masked=0.2, span=8)
         if args.arm == "usr":
-            silences = drawn(silent, args.batch, args.seed, teacher)
-            batches = (both(*own) for own in zip(batches, silences, strict=False))
-        made = train(model, usr.with_teacher if args.arm == "usr" else known, batches, args, report)
-    each = read(made, test, tokenizer)
-    keep_scores(args.out, {"test": each})
-    print(f"test {rates(each)}")
+            unlabelled_batches = drawn(unlabelled, args.batch, args.seed, teacher)
+            batches = (both(*pair) for pair in zip(batches, unlabelled_batches, strict=False))
+        trained = train(model, usr.with_teacher if args.arm == "usr" else supervised, batches, args, report)
+    scores = read(trained, test, tokenizer)
+    keep_scores(args.out, {"test": scores})
+    print(f"test {rates(scores)}")
     for line in against(args.against, args.out) if args.against else ():
         print(line)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The scale of an expert on real lips: each fault's mean loss over a list, in order, with paired intervals.
+"""Test the scale of an expert on real lips: mean loss of each fault over a list, in order, with paired intervals.
 
 local/expert.py --manifest data/crops/test_s1/manifest.jsonl [--clips 100] [--model grid]
 """
@@ -28,22 +28,22 @@ def main() -> None:
     clips = read_manifest(args.manifest)[: args.clips]
     crops, expert = CropDataset(clips, CharTokenizer(), None), Expert(load_model(args.model))
     rows: dict[str, list[list[float]]] = {}
-    for place, clip in enumerate(clips):
-        real, other = crops.crop(clip), crops.crop(clips[(place + 1) % len(clips)])
-        for name, own in ladder(real, other).items():
-            found = expert.scores(own, real, clip.text)
-            rows.setdefault(name, []).append([found[level] for level in LEVELS])
-    names, each = list(rows), {name: np.array(own) for name, own in rows.items()}
+    for index, clip in enumerate(clips):
+        real, other = crops.crop(clip), crops.crop(clips[(index + 1) % len(clips)])
+        for name, corrupted in ladder(real, other).items():
+            losses = expert.scores(corrupted, real, clip.text)
+            rows.setdefault(name, []).append([losses[level] for level in LEVELS])
+    names, by_fault = list(rows), {name: np.array(values) for name, values in rows.items()}
     for name in names:
-        print(f"{name}: " + ", ".join(f"{n} {v:.3f}" for n, v in zip(LEVELS, each[name].mean(0), strict=True)))
+        print(f"{name}: " + ", ".join(f"{n} {v:.3f}" for n, v in zip(LEVELS, by_fault[name].mean(0), strict=True)))
     rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(clips), (RESAMPLES, len(clips)))
+    draws = rng.integers(0, len(clips), (RESAMPLES, len(clips)))
     for before, after in zip(names, names[1:], strict=False):
-        more = each[after] - each[before]
-        low, high = np.percentile(more[drawn].mean(1), (2.5, 97.5), axis=0)
+        gaps = by_fault[after] - by_fault[before]
+        low, high = np.percentile(gaps[draws].mean(1), (2.5, 97.5), axis=0)
         figures = ", ".join(
             f"{level} {mean:+.3f} [{a:+.3f}, {b:+.3f}], {share:.0%} of clips"
-            for level, mean, a, b, share in zip(LEVELS, more.mean(0), low, high, (more > 0).mean(0), strict=True)
+            for level, mean, a, b, share in zip(LEVELS, gaps.mean(0), low, high, (gaps > 0).mean(0), strict=True)
         )
         print(f"{before} -> {after}: {figures}")
 

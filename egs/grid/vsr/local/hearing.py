@@ -4,9 +4,9 @@
     local/hearing.py --model exp/av/model --manifest data/sound/dev/manifest.jsonl \\
         --voices data/sound/train/manifest.jsonl
 
-Each clip is read by greedy CTC, by the lips and by both, without noise and in that of local/noise.py; with its lips
-covered throughout, too, without noise and in babble at 0 dB. The limit with the fewest errors over all of it is taken,
-the highest of several; "hearing" in the model's config.json keeps it.
+Each clip is read by greedy CTC, with lips alone and with both streams, without noise and with the noise of
+local/noise.py; also with its lips covered throughout, without noise and in babble at 0 dB. The limit with the fewest
+errors over all readings is chosen, the highest of equals, and stored as "hearing" in the model's config.json.
 """
 
 import argparse
@@ -35,8 +35,8 @@ from vsr.text.normalise import lower
 
 @dataclass(frozen=True)
 class Reading:
-    """One clip in one noise: by how much the sound alone is less sure than the lips (nats), and the words that lips and
-    both read wrong."""
+    """One clip in one noise: entropy of the sound alone minus that of the lips (nats), and the wrong words with lips
+    alone and with both."""
 
     entropy: float
     lips: int
@@ -44,36 +44,36 @@ class Reading:
 
 
 def best_limit(readings: list[Reading]) -> tuple[float, int]:
-    """The highest limit with the fewest errors, and how many those are; infinite where all sound is best heard."""
-    limits = sorted({own.entropy for own in readings}) + [float("inf")]
-    found = [(errors_at(limit, readings), -limit) for limit in limits]
-    errors, limit = min(found)
+    """The highest limit with the fewest errors, and their number; infinite if using all sound is best."""
+    limits = sorted({reading.entropy for reading in readings}) + [float("inf")]
+    candidates = [(errors_at(limit, readings), -limit) for limit in limits]
+    errors, limit = min(candidates)
     return -limit, errors
 
 
 def errors_at(limit: float, readings: list[Reading]) -> int:
-    """Words that are read wrong if sound is heard up to a limit."""
-    return sum(own.both if own.entropy <= limit else own.lips for own in readings)
+    """Wrong words if sound is used up to an entropy limit."""
+    return sum(reading.both if reading.entropy <= limit else reading.lips for reading in readings)
 
 
 @torch.inference_mode()
 def readings_of(loaded, clip: Clip, batch: Batch, waves: list) -> list[Reading]:
-    """A clip's readings beside each of several sounds; ``batch`` holds it alone."""
-    model, tokenizer, text, found = loaded.model, loaded.tokenizer, lower(clip.text), []
+    """Readings of a clip with each of several waves; ``batch`` holds only this clip."""
+    model, tokenizer, text, readings = loaded.model, loaded.tokenizer, lower(clip.text), []
 
     def wrong(own: Batch) -> int:
         ((best, *_),) = model.heads["ctc"].search(model.encode_batch(own), own.lengths)
         return word_errors(text, lower(tokenizer.decode(best.tokens)))[0]
 
-    lips, seen = wrong(replace(batch, present={SOUND: torch.tensor([False])})), entropy_by(model, batch, VIDEO)
+    lips, lips_entropy = wrong(replace(batch, present={SOUND: torch.tensor([False])})), entropy_by(model, batch, VIDEO)
     for wave in waves:
-        own = replace(batch, inputs=batch.inputs | {SOUND: to_sound_input(wave, model.sound_form)[None]})
-        found.append(Reading(float(entropy_by(model, own, SOUND) - seen), lips, wrong(own)))
-    return found
+        noisy_batch = replace(batch, inputs=batch.inputs | {SOUND: to_sound_input(wave, model.sound_form)[None]})
+        readings.append(Reading(float(entropy_by(model, noisy_batch, SOUND) - lips_entropy), lips, wrong(noisy_batch)))
+    return readings
 
 
 def main() -> None:
-    """Read the list, choose, print and store."""
+    """Read the list, choose the limit, print and store it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="model folder, whose config.json is changed")
     parser.add_argument("--manifest", required=True)
@@ -93,11 +93,11 @@ def main() -> None:
         hidden = replace(batch, inputs=batch.inputs | {VIDEO: unseen})
         readings += readings_of(loaded, clip, hidden, [waves[0], waves[1 + cells.index(Cell("both", "babble", 0.0))]])
     limit, errors = best_limit(readings)
-    heard, lips = errors_at(float("inf"), readings), errors_at(float("-inf"), readings)
+    all_sound, lips = errors_at(float("inf"), readings), errors_at(float("-inf"), readings)
     path = Path(args.model) / "config.json"
     config = {key: value for key, value in read_json(path).items() if key != "hearing"}
     write_json(path, config | ({"hearing": {"entropy": round(limit, 4)}} if limit < float("inf") else {}))
-    print(f"{len(readings)} readings: {heard} words wrong if all sound is heard, {lips} by the lips alone, "
+    print(f"{len(readings)} readings: {all_sound} words wrong if all sound is heard, {lips} by the lips alone, "
           f"{errors} with the limit of {limit:.4f} nats")  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a rig makes once of every clip and keeps: found again by what the clip holds, not by its id alone."""
+"""Cache of arrays that a rig computes per clip, keyed by the clip's content, not only by its id."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from vsr.data.manifest import Clip
 
 
 def made_once(folder: Path, clip: Clip, make: Callable[[], np.ndarray], name: str = "") -> np.ndarray:
-    """The array that ``make`` gives for a clip, kept under its id, ``name`` and the content of its crop and its sound.
+    """Return the array of ``make`` for a clip, cached under its id, ``name`` and a digest of its crop and sound.
 
     Raises VsrError not_writable, no_space.
     """
@@ -19,7 +19,7 @@ def made_once(folder: Path, clip: Clip, make: Callable[[], np.ndarray], name: st
     path = folder / f"{clip.id}{name}_{sources}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        made = make()
-        with atomic_write(path) as whole:
-            np.save(whole, made)
+        array = make()
+        with atomic_write(path) as partial_path:
+            np.save(partial_path, array)
     return np.load(path, allow_pickle=False)

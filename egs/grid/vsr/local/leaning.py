@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Whether an audio-visual reader should use the sound alone where it is certain of it: word errors on clips.
+"""Should an audio-visual reader use the sound alone where it is certain of it? Counts word errors on clips.
 
     local/leaning.py --manifest data/sound/dev/manifest.jsonl few.jsonl --voices data/sound/train/manifest.jsonl
 
-Greedy CTC by lips, by sound, by both, and by the rule of the model ("hearing"), which may leave sound out; then by that
-rule, and by the sound alone where its mean entropy is lower than the lips' by a margin (nats), for several margins and
-the best of all. It is for choosing: give no list that is tested.
+Greedy CTC with lips, sound, both, and with the model's own rule ("hearing"), which may drop the sound; then with that
+rule, except that the sound alone is used where its mean entropy is lower than the lips' by a margin (nats), for several
+margins and the best of all. It chooses a setting: give no test list.
 """
 
 import argparse
@@ -34,8 +34,8 @@ MARGINS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 @dataclass(frozen=True)
 class Reading:
-    """One clip in one noise: by how much the sound is surer than the lips (nats), and the words that each reads wrong;
-    ``rule``: as the model does."""
+    """One clip in one noise: entropy of the lips minus that of the sound (nats), and the wrong words with each input;
+    ``rule``: with the model's own rule."""
 
     margin: float
     lips: int
@@ -45,20 +45,20 @@ class Reading:
 
 
 def leaning(readings: Sequence[Reading], margin: float) -> int:
-    """Words wrong if the sound alone is heard where it is surer by a margin."""
-    return sum(own.sound if own.margin >= margin else own.rule for own in readings)
+    """Wrong words if the sound alone is used where its entropy is lower by ``margin``."""
+    return sum(reading.sound if reading.margin >= margin else reading.rule for reading in readings)
 
 
 def best_margin(readings: Sequence[Reading]) -> tuple[float, int]:
-    """The highest margin with the fewest words wrong, and how many; infinite where leaning never helps."""
-    tried = [*(own.margin for own in readings), float("inf")]
-    errors, margin = min((leaning(readings, own), -own) for own in tried)
+    """The highest margin with the fewest wrong words, and their number; infinite if sound alone never helps."""
+    margins = [*(reading.margin for reading in readings), float("inf")]
+    errors, margin = min((leaning(readings, candidate), -candidate) for candidate in margins)
     return -margin, errors
 
 
 @torch.inference_mode()
 def reading_of(loaded: LoadedModel, clip: Clip, batch: Batch) -> Reading:
-    """Of a batch that holds the clip alone."""
+    """The reading of a batch that holds only this clip."""
 
     def wrong(own: Batch) -> int:
         ((best, *_),) = loaded.model.heads["ctc"].search(loaded.model.encode_batch(own), own.lengths)
@@ -66,12 +66,12 @@ def reading_of(loaded: LoadedModel, clip: Clip, batch: Batch) -> Reading:
 
     without = {name: replace(batch, present={name: torch.tensor([False])}) for name in (VIDEO, SOUND)}
     margin = float(entropy_by(loaded.model, batch, VIDEO) - entropy_by(loaded.model, batch, SOUND))
-    ruled = heard_if_understood(loaded, batch)
-    return Reading(margin, wrong(without[SOUND]), wrong(without[VIDEO]), wrong(batch), wrong(ruled))
+    by_rule = heard_if_understood(loaded, batch)
+    return Reading(margin, wrong(without[SOUND]), wrong(without[VIDEO]), wrong(batch), wrong(by_rule))
 
 
 def main() -> None:
-    """Read the lists and print."""
+    """Read the lists and print their errors."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="grid-av")
     parser.add_argument("--manifest", nargs="+", required=True, metavar="JSONL")
@@ -80,28 +80,28 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    loaded, voices, whole = load_model(args.model), read_manifest(args.voices), []
+    loaded, voices, all_readings = load_model(args.model), read_manifest(args.voices), []
     for path in args.manifest:
-        found, clips = [], read_manifest(path)
+        readings, clips = [], read_manifest(path)
         data = AudioVisualDataset(clips, loaded.tokenizer, form=loaded.model.sound_form)
-        for place, clip in enumerate(clips):
-            cells, batch = [Cell("both", "babble", snr) for snr in args.snr], data.batch([place])
+        for index, clip in enumerate(clips):
+            cells, batch = [Cell("both", "babble", snr) for snr in args.snr], data.batch([index])
             for wave in [clip_wave(clip), *(noisy(clip, cell, voices, args.seed) for cell in cells)]:
                 sound = to_sound_input(wave, loaded.model.sound_form)[None]
-                found.append(reading_of(loaded, clip, replace(batch, inputs=batch.inputs | {SOUND: sound})))
-        print(shown(path, found), flush=True)
-        whole += found
-    print(shown("all lists", whole))
+                readings.append(reading_of(loaded, clip, replace(batch, inputs=batch.inputs | {SOUND: sound})))
+        print(shown(path, readings), flush=True)
+        all_readings += readings
+    print(shown("all lists", all_readings))
 
 
 def shown(name: str, readings: Sequence[Reading]) -> str:
-    """A line of figures."""
-    each = ", ".join(
-        f"{part} {sum(getattr(own, part) for own in readings)}" for part in ("lips", "sound", "both", "rule")
+    """A line of counts."""
+    wrong = ", ".join(
+        f"{part} {sum(getattr(reading, part) for reading in readings)}" for part in ("lips", "sound", "both", "rule")
     )
     tried = ", ".join(f"{margin:g}: {leaning(readings, margin)}" for margin in MARGINS)
     margin, errors = best_margin(readings)
-    return f"{name}, {len(readings)} readings, words wrong: {each}; by the sound alone from a margin of {tried}; " \
+    return f"{name}, {len(readings)} readings, words wrong: {wrong}; by the sound alone from a margin of {tried}; " \
            f"best {margin:.4f}: {errors}"  # fmt: skip
 
 

@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
-"""A head that writes by a language model (VSP-LLM, Llama-AVSR, MMS-LLaMA), on stored states of a trained encoder.
+"""An LLM head (as in VSP-LLM, Llama-AVSR, MMS-LLaMA) on stored states of a trained encoder.
 
     local/llm_states.py --backbone SmolLM2-135M --train data/crops/train/manifest.jsonl \\
         --dev data/crops/dev/manifest.jsonl --test data/crops/test_s1/manifest.jsonl --out exp/llm_stack
     local/llm_states.py ... --projector '{kind: dedup, units: 200}' --out exp/llm_dedup --against exp/llm_stack
     local/llm_states.py ... --ctc --out exp/ctc
 
-Trained are the projector and the adapters, by the seed, for --steps. A run stops after --minutes and goes on when
-the same command is given again (OUT/last.pt). --shuffle is the
-control: every clip has the states of another one, in training and in the test. --ctc trains a CTC head over the
-reader's own characters on the same states in its place. Writes OUT/test.json, the errors of each clip; --against
-prints the paired difference from another run's.
+Projector and adapters are trained from the seed for --steps. A run stops after --minutes and resumes when the same
+command is given again (OUT/last.pt). --shuffle is the control: every clip has the states of another one, in training
+and in the test. --ctc trains a CTC head over the reader's own characters on the same states instead. Writes
+OUT/test.json, the errors of each clip; --against prints the paired difference from another run.
 """
 
 import argparse
@@ -46,7 +45,7 @@ WARMUP, CLIP = 20, 1.0
 
 
 def head_of(args: argparse.Namespace, shared: Any, states: Sequence[Tensor]) -> tuple[nn.Module, Any, Teacher]:
-    """The head, its tokenizer, and what gives its targets."""
+    """The head, its tokenizer, and the teacher that makes its targets."""
     dim = states[0].shape[1]
     if args.ctc:
         return CTCSettings().build(dim, shared.vocab_size), shared, Teacher(shared)
@@ -58,52 +57,54 @@ def head_of(args: argparse.Namespace, shared: Any, states: Sequence[Tensor]) -> 
     print(head.borrow(), flush=True)
     if isinstance(head.projector, Deduplicated):
         size = len(head.projector.centroids)
-        head.projector.centroids.copy_(torch.from_numpy(fit_codebook([own.numpy() for own in states], size, args.seed)))
+        head.projector.centroids.copy_(
+            torch.from_numpy(fit_codebook([clip_states.numpy() for clip_states in states], size, args.seed))
+        )
     return head, head.tokenizer, Teacher(shared, {"llm": settings})
 
 
 def orders(count: int, size: int, seed: int) -> Iterator[list[int]]:
-    """Batches of clips, without end."""
+    """Endless batches of clip indices, shuffled every epoch."""
     for epoch in range(10**9):
         order = np.random.default_rng((seed, epoch)).permutation(count).tolist()
         yield from (order[start : start + size] for start in range(0, count - size + 1, size))
 
 
 def train(head: nn.Module, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, dev: Any, args) -> bool:
-    """Trains the head, prints dev's figures as it goes, and says whether it came to its end."""
-    optimiser, begun, kept = adamw(head, args.lr, 0.01), time.monotonic(), Path(args.out) / "last.pt"
-    first = resumed(head, optimiser, kept) if kept.exists() else 0
+    """Train the head, print its error rates on dev; returns whether training is finished."""
+    optimiser, start_time, checkpoint = adamw(head, args.lr, 0.01), time.monotonic(), Path(args.out) / "last.pt"
+    first = resumed(head, optimiser, checkpoint) if checkpoint.exists() else 0
     for step, indices in enumerate(orders(len(clips), args.batch, args.seed)):
         if step < first:
             continue
         if step and step % (args.steps // args.checks) == 0 and step > first:
             print(f"step {step}  epoch {step * args.batch / len(clips):.2f}  dev {rates(read(head, *dev))}", flush=True)
-        stopped = (time.monotonic() - begun) / 60 > args.minutes
-        if step == args.steps or stopped:
-            state = {name: own for name, own in head.named_parameters() if own.requires_grad}
-            torch.save({"model": state, "optimiser": optimiser.state_dict(), "step": step}, kept)
+        is_over_time = (time.monotonic() - start_time) / 60 > args.minutes
+        if step == args.steps or is_over_time:
+            state = {name: parameter for name, parameter in head.named_parameters() if parameter.requires_grad}
+            torch.save({"model": state, "optimiser": optimiser.state_dict(), "step": step}, checkpoint)
             return step == args.steps
         for group in optimiser.param_groups:
-            shape = 0.5 * (1 + math.cos(math.pi * step / args.steps))
-            group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * shape
+            decay = 0.5 * (1 + math.cos(math.pi * step / args.steps))
+            group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * decay
         rng = np.random.default_rng((args.seed, step))
         torch.manual_seed(args.seed * 100_000 + step)
         batch = batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng)
         head.train()
         optimiser.zero_grad()
-        found = head.loss(batch.inputs["stored"], batch.of("llm"))
-        loss = found["loss"] if isinstance(found, dict) else found
+        losses = head.loss(batch.inputs["stored"], batch.of("llm"))
+        loss = losses["loss"] if isinstance(losses, dict) else losses
         loss.backward()
         torch.nn.utils.clip_grad_norm_(head.parameters(), CLIP)
         optimiser.step()
         if step % 20 == 0:
-            minutes = (time.monotonic() - begun) / 60
+            minutes = (time.monotonic() - start_time) / 60
             print(f"step {step}  {minutes:.2f} min of this piece  loss {float(loss.detach()):.3f}", flush=True)
     raise AssertionError("batches have no end")
 
 
 def resumed(head: nn.Module, optimiser: torch.optim.Optimizer, kept: Path) -> int:
-    """The step that an earlier piece came to, with its weights and optimiser."""
+    """Load weights and optimiser of an earlier run; returns its step."""
     state = torch.load(kept, weights_only=True)
     head.load_state_dict(state["model"], strict=False)
     optimiser.load_state_dict(state["optimiser"])
@@ -111,40 +112,40 @@ def resumed(head: nn.Module, optimiser: torch.optim.Optimizer, kept: Path) -> in
 
 
 def dealt(states: Sequence[Tensor], seed: int) -> list[Tensor]:
-    """The states of other clips, drawn by chance: neighbours in a list have words in common."""
+    """The states of other clips, drawn at random: neighbours in a list share words."""
     return [states[i] for i in np.random.default_rng(seed).permutation(len(states))]
 
 
 @torch.inference_mode()
 def read(head: nn.Module, tokenizer: Any, clips: Sequence[Clip], states: Sequence[Tensor]) -> list[UtteranceScore]:
-    """What the head reads of every clip."""
+    """Scores of the head's text for every clip."""
     head.eval()
-    found = []
-    for clip, own in zip(clips, states, strict=True):
-        (best,) = head.search(own[None], torch.tensor([len(own)]))
+    scores = []
+    for clip, clip_states in zip(clips, states, strict=True):
+        (best,) = head.search(clip_states[None], torch.tensor([len(clip_states)]))
         text = lower(tokenizer.decode(best[0].tokens))
-        found.append(score_utterance(clip.id, lower(clip.text), text))
-    return found
+        scores.append(score_utterance(clip.id, lower(clip.text), text))
+    return scores
 
 
 def parser() -> argparse.ArgumentParser:
-    own = rig_parser(__doc__, model="grid", states="exp/states", batch=8, lr=1e-3, steps=1000, checks=4, seed=0)
-    own.add_argument("--backbone", default="", metavar="DIR", help="of the language model, or a GGUF file")
-    own.add_argument("--projector", default="{kind: stack, frames: 5}", metavar="YAML")
-    own.add_argument("--prompt", default="Transcribe the speech.", metavar="TEXT")
-    own.add_argument("--rank", type=int, default=8, help="of the adapters (default: 8)")
-    own.add_argument("--beams", type=int, default=2)
-    own.add_argument("--dtype", default="float32", help="of the language model (default: float32)")
-    own.add_argument("--ctc", action="store_true", help="the baseline")
-    own.add_argument("--shuffle", action="store_true", help="the control")
-    own.add_argument("--train", nargs="+", required=True, metavar="JSONL")
+    options = rig_parser(__doc__, model="grid", states="exp/states", batch=8, lr=1e-3, steps=1000, checks=4, seed=0)
+    options.add_argument("--backbone", default="", metavar="DIR", help="of the language model, or a GGUF file")
+    options.add_argument("--projector", default="{kind: stack, frames: 5}", metavar="YAML")
+    options.add_argument("--prompt", default="Transcribe the speech.", metavar="TEXT")
+    options.add_argument("--rank", type=int, default=8, help="of the adapters (default: 8)")
+    options.add_argument("--beams", type=int, default=2)
+    options.add_argument("--dtype", default="float32", help="of the language model (default: float32)")
+    options.add_argument("--ctc", action="store_true", help="the baseline")
+    options.add_argument("--shuffle", action="store_true", help="the control")
+    options.add_argument("--train", nargs="+", required=True, metavar="JSONL")
     for flag in ("--dev", "--test"):
-        own.add_argument(flag, required=True, metavar="JSONL")
-    own.add_argument("--dev-clips", type=int, default=20, metavar="N", help="of dev that are read (default: 20)")
-    own.add_argument("--minutes", type=float, default=60.0, help="of a piece (default: 60)")
-    own.add_argument("--against", metavar="DIR", help="of another run")
-    own.add_argument("--out", required=True, metavar="DIR")
-    return own
+        options.add_argument(flag, required=True, metavar="JSONL")
+    options.add_argument("--dev-clips", type=int, default=20, metavar="N", help="of dev that are read (default: 20)")
+    options.add_argument("--minutes", type=float, default=60.0, help="of a piece (default: 60)")
+    options.add_argument("--against", metavar="DIR", help="of another run")
+    options.add_argument("--out", required=True, metavar="DIR")
+    return options
 
 
 def main() -> None:
@@ -156,20 +157,20 @@ def main() -> None:
     dev = read_manifest(args.dev)[: args.dev_clips]
     lists = [read_manifests(args.train), dev, read_manifest(args.test)]
     with torch.inference_mode():
-        kept = [stored(loaded, own, keep, args.states) for own in lists]
-        states = [[loaded.model.encoder.norm(x) for x in own] for own in kept]
-    states = [[own.clone() for own in each] for each in states]
+        stored_states = [stored(loaded, part, keep, args.states) for part in lists]
+        states = [[loaded.model.encoder.norm(x) for x in part] for part in stored_states]
+    states = [[clip_states.clone() for clip_states in part] for part in states]
     if args.shuffle:
-        states = [dealt(each, args.seed) for each in states]
+        states = [dealt(part, args.seed) for part in states]
     head, tokenizer, teacher = head_of(args, loaded.tokenizer, states[0])
-    trained = sum(own.numel() for own in head.parameters() if own.requires_grad)
-    print(f"{len(lists[0])} clips; {trained:,} parameters are trained", flush=True)
+    trained_count = sum(parameter.numel() for parameter in head.parameters() if parameter.requires_grad)
+    print(f"{len(lists[0])} clips; {trained_count:,} parameters are trained", flush=True)
     out.mkdir(parents=True, exist_ok=True)
     if not train(head, lists[0], states[0], teacher, (tokenizer, lists[1], states[1]), args):
         return print("not at its end: give the same command again")
-    each = read(head, tokenizer, lists[2], states[2])
-    keep_scores(out, {"test": each})
-    print(f"test {rates(each)}")
+    scores = read(head, tokenizer, lists[2], states[2])
+    keep_scores(out, {"test": scores})
+    print(f"test {rates(scores)}")
     for line in against(args.against, out) if args.against else ():
         print(line)
     other = read(head, tokenizer, lists[2], dealt(states[2], args.seed + 1))

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Word error rate from lips, sound and both, over noise and covered lips, for an audio-visual model.
+"""Word error rate of an audio-visual model with lips, sound and both, over noise and covered lips.
 
     local/noise.py --model grid-av --manifest data/sound/test_s1/manifest.jsonl \\
         --voices data/sound/train/manifest.jsonl --out exp/noise
 
-Noise is drawn by the clip's id and the seed: the same at every ratio. Babble is of five clips of --voices, which must
-be no list that is tested. Covered lips have a square of noise over the mouth for a share of the frames, in one stretch.
-What an earlier run decoded into the same folder is kept; the table is written to OUT/table.md, the counts to
-OUT/counts.json.
+Noise is drawn from the clip's id and the seed: the same at every SNR. Babble consists of five clips of --voices, which
+must not be a test list. Covered lips have a square of noise over the mouth for a share of the frames, in one stretch.
+Hypotheses that an earlier run decoded into the same folder are reused; the table is written to OUT/table.md, the counts
+to OUT/counts.json.
 """
 
 import argparse
@@ -34,13 +34,13 @@ from vsr.modelstore.folder import load_model
 SNRS = (20.0, 10.0, 5.0, 0.0, -5.0, -10.0)
 SHARES = (0.25, 0.5, 0.75, 1.0)
 VOICES = 5
-SIDE, PATCH = 96, 56  # pixels of the crop, and of the square over the mouth
-COVERED_AT = 0.0  # dB of babble under covered lips
+SIDE, PATCH = 96, 56  # side of the crop and of the square over the mouth, pixels
+COVERED_AT = 0.0  # SNR of the babble with covered lips, dB
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One condition of one list: what is read, in which noise, with how many of the frames covered."""
+    """One condition of a list: the input streams, the noise, and the share of covered frames."""
 
     modality: str
     kind: str = ""
@@ -50,14 +50,14 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """As its files are called."""
+        """Stem of its file names."""
         noise = f"_{self.kind}_{self.snr:g}dB" if self.kind else ""
         covered = f"_covered{round(100 * self.covered)}" if self.covered else ""
         return self.modality + noise + covered + ("_shuffled" if self.shuffled else "")
 
 
 def cells_of(kinds: list[str], snrs: list[float], shares: list[float]) -> Iterator[Cell]:
-    """All conditions that are measured; lips hear no noise."""
+    """All measured conditions; noise is irrelevant for lips alone."""
     yield Cell("video")
     for modality in ("sound", "both"):
         yield Cell(modality)
@@ -69,20 +69,20 @@ def cells_of(kinds: list[str], snrs: list[float], shares: list[float]) -> Iterat
 
 
 def rng_of(clip: Clip, seed: int, what: str) -> np.random.Generator:
-    """Random numbers that depend on the clip, the seed and what they are for."""
+    """Random generator that depends on the clip, the seed and the purpose ``what``."""
     return np.random.default_rng([seed, zlib.crc32(f"{clip.id} {what}".encode())])
 
 
 def noisy(clip: Clip, cell: Cell, voices: list[Clip], seed: int) -> np.ndarray:
-    """The clip's sound in the noise of a condition; quieter where it would not fit into 16 bit."""
+    """The clip's sound in the noise of a condition, scaled down if it would clip in 16 bit."""
     wave, rng = clip_wave(clip), rng_of(clip, seed, cell.kind)
-    drawn = [clip_wave(voices[i]) for i in rng.choice(len(voices), VOICES, replace=False)]
-    wave = mix(wave, noise_of(cell.kind, len(wave), drawn, rng), cell.snr)
+    speakers = [clip_wave(voices[i]) for i in rng.choice(len(voices), VOICES, replace=False)]
+    wave = mix(wave, noise_of(cell.kind, len(wave), speakers, rng), cell.snr)
     return wave / max(1.0, float(np.abs(wave).max()))
 
 
 def covered(clip: Clip, share: float, seed: int) -> np.ndarray:
-    """The clip's crop (T, 96, 96) with noise over the mouth in a stretch of so many of its frames."""
+    """The clip's crop (T, 96, 96) with noise over the mouth in one stretch, ``share`` of its frames."""
     crop, rng = np.array(read_crop(clip.crop)), rng_of(clip, seed, "covered")
     count = round(share * len(crop))
     first = int(rng.integers(0, len(crop) - count + 1))
@@ -93,10 +93,10 @@ def covered(clip: Clip, share: float, seed: int) -> np.ndarray:
 
 
 def changed(clips: list[Clip], cell: Cell, voices: list[Clip], folder: Path, seed: int) -> list[Clip]:
-    """The clips under a condition, their files in the folder."""
+    """The clips under a condition, with their files in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     others = clips[1:] + clips[:1] if cell.shuffled else clips
-    made = []
+    corrupted = []
     for clip, other in zip(clips, others, strict=True):
         if cell.shuffled or cell.kind:
             length = clip.num_frames * SAMPLES_PER_FRAME
@@ -106,12 +106,12 @@ def changed(clips: list[Clip], cell: Cell, voices: list[Clip], folder: Path, see
         if cell.covered:
             np.save(folder / f"{clip.id}.npy", covered(clip, cell.covered, seed))
             clip = replace(clip, crop=str(folder / f"{clip.id}.npy"))
-        made.append(clip)
-    return made
+        corrupted.append(clip)
+    return corrupted
 
 
 def measured(loaded, clips: list[Clip], cell: Cell, voices: list[Clip], out: Path, seed: int) -> dict:
-    """Errors, words and WER with its interval under a condition; decoded unless it was before."""
+    """Errors, words and WER interval under a condition; decodes unless hypotheses exist."""
     hypotheses = out / f"{cell.name}.jsonl"
     references = {clip.id: clip.text for clip in clips}
     if not hypotheses.is_file():
@@ -122,21 +122,22 @@ def measured(loaded, clips: list[Clip], cell: Cell, voices: list[Clip], out: Pat
 
 
 def counts_of(references: dict[str, str], hypotheses: dict[str, str]) -> dict:
-    """Errors, words, and the interval of their rate in percent."""
-    whole, each = score(references, hypotheses)
-    errors = sum(own.errors for own in each)
-    return {"errors": errors, "words": whole.words, "interval": [whole.wer_low, whole.wer_high]}
+    """Errors, words, and the interval of the WER in percent."""
+    total, utterances = score(references, hypotheses)
+    errors = sum(utterance.errors for utterance in utterances)
+    return {"errors": errors, "words": total.words, "interval": [total.wer_low, total.wer_high]}
 
 
 def gain(sound: dict[float, float], both: dict[float, float], at: float = 0.0) -> float | None:
-    """By how many dB sound with lips may be noisier than sound alone at ``at`` dB for the same WER: SNR (dB) -> WER of
-    each. Infinite where no measured noise brings both to it, None where even the least does not stay below."""
-    goal, places = sound[at], sorted(both, reverse=True)
-    for quieter, louder in zip(places, places[1:], strict=False):
+    """Gain in dB: how much noisier sound with lips may be than sound alone at ``at`` dB for the same WER; SNR (dB) ->
+    WER of each. Infinite if no measured noise brings both up to that WER, None if even the least noise does not stay
+    below it."""
+    target_wer, snrs = sound[at], sorted(both, reverse=True)
+    for quieter, louder in zip(snrs, snrs[1:], strict=False):
         low, high = both[quieter], both[louder]
-        if low <= goal < high:
-            return at - (quieter + (goal - low) / (high - low) * (louder - quieter))
-    return float("inf") if both[places[-1]] <= goal else None
+        if low <= target_wer < high:
+            return at - (quieter + (target_wer - low) / (high - low) * (louder - quieter))
+    return float("inf") if both[snrs[-1]] <= target_wer else None
 
 
 def main() -> None:
@@ -154,22 +155,22 @@ def main() -> None:
     args = parser.parse_args()
     clips, voices = read_manifest(args.manifest)[: args.clips or None], read_manifest(args.voices)
     check_disjoint(voices, [], clips)
-    loaded, out, found = load_model(args.model), Path(args.out), {}
+    loaded, out, counts = load_model(args.model), Path(args.out), {}
     for cell in cells_of(args.kinds, args.snr, args.covered):
-        found[cell] = measured(loaded, clips, cell, voices, out, args.seed)
-        print(f"{cell.name}: {percent(found[cell])} of {found[cell]['words']} words", flush=True)
-    write_json(out / "counts.json", {cell.name: own for cell, own in found.items()})
-    write_text(out / "table.md", table(found, args.kinds, args.snr, args.covered))
+        counts[cell] = measured(loaded, clips, cell, voices, out, args.seed)
+        print(f"{cell.name}: {percent(counts[cell])} of {counts[cell]['words']} words", flush=True)
+    write_json(out / "counts.json", {cell.name: cell_counts for cell, cell_counts in counts.items()})
+    write_text(out / "table.md", table(counts, args.kinds, args.snr, args.covered))
     print((out / "table.md").read_text(encoding="utf-8"))
 
 
 def percent(own: dict) -> str:
-    """WER with its errors."""
+    """WER with the number of errors."""
     return f"{100 * own['errors'] / own['words']:.1f} ({own['errors']})"
 
 
 def table(found: dict[Cell, dict], kinds: list[str], snrs: list[float], shares: list[float]) -> str:
-    """Markdown: noise by rows, what is read by columns; then the gain and the covered lips."""
+    """Markdown: noise in rows, streams in columns; then the effective gain and the covered lips."""
     lines = ["| noise | SNR dB | lips | sound | both | both above the better by |", "|---|---|---|---|---|---|"]
     clean = [found[Cell(m)] for m in ("video", "sound", "both")]
     lines.append(row("none", "-", *clean))
@@ -179,8 +180,8 @@ def table(found: dict[Cell, dict], kinds: list[str], snrs: list[float], shares: 
     lines += ["", f"Sound of another clip beside the lips (control): {percent(found[Cell('both', shuffled=True)])}."]
     for kind in kinds if 0.0 in snrs else []:
         curves = [{snr: rate(found[Cell(m, kind, snr)]) for snr in snrs} for m in ("sound", "both")]
-        won = gain(*curves)
-        note = "none" if won is None else f"more than {0 - min(snrs):g} dB" if won == float("inf") else f"{won:.1f} dB"
+        db = gain(*curves)
+        note = "none" if db is None else f"more than {0 - min(snrs):g} dB" if db == float("inf") else f"{db:.1f} dB"
         lines.append(f"Effective gain of the lips in {kind} at the WER of sound alone at 0 dB: {note}.")
     if shares:
         lines += ["", "| lips covered, share of the frames | lips | both, babble 0 dB |", "|---|---|---|"]
@@ -196,10 +197,10 @@ def rate(own: dict) -> float:
 
 
 def row(kind: str, snr: str, *found: dict) -> str:
-    """One line of the first table."""
+    """One row of the first table."""
     lips, sound, both = map(rate, found)
-    each = " | ".join(percent(own) for own in found)
-    return f"| {kind} | {snr} | {each} | {both - min(lips, sound):+.1f} |"
+    cells = " | ".join(percent(counts) for counts in found)
+    return f"| {kind} | {snr} | {cells} | {both - min(lips, sound):+.1f} |"
 
 
 if __name__ == "__main__":

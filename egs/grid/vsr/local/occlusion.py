@@ -3,9 +3,9 @@
 
     local/occlusion.py --manifest data/crops/test_s1/manifest.jsonl --model grid --share 0 0.25 0.5 0.75 1
 
-Patches, objects and hands are drawn by the clip's id and the seed, as by `vsr corrupt --crops --occlude`: a clip has
-the same cover at each share, only larger. The last row is the control: the first frame held throughout, so that
-nothing but the reader's habits can be read.
+Patches, objects and hands are drawn from the clip's id and the seed, as by `vsr corrupt --crops --occlude`: a clip has
+the same cover at each share, only larger. The last row is the control: the first frame is held throughout, so that only
+the model's prior can be read.
 """
 
 import argparse
@@ -38,14 +38,16 @@ def corrupted(clips: list[Clip], settings: VideoCorruption, place: str, seed: in
 
 
 def scores(loaded: LoadedModel, clips: list[Clip]) -> list[UtteranceScore]:
-    """Of each clip, as the model reads it."""
-    found = {own["id"]: own["text"] for own in records_of(loaded, clips, options_for(loaded), calibrated=False)}
-    return [score_utterance(clip.id, lower(clip.text), lower(found[clip.id])) for clip in clips]
+    """Scores of the model's hypothesis for each clip."""
+    texts = {
+        record["id"]: record["text"] for record in records_of(loaded, clips, options_for(loaded), calibrated=False)
+    }
+    return [score_utterance(clip.id, lower(clip.text), lower(texts[clip.id])) for clip in clips]
 
 
 def row(name: str, each: list[UtteranceScore]) -> str:
     """A line of the table."""
-    errors, words = (sum(getattr(own, part) for own in each) for part in ("errors", "words"))
+    errors, words = (sum(getattr(score, part) for score in each) for part in ("errors", "words"))
     low, high = bootstrap_interval(each)
     return f"{name}: WER {100 * errors / words:.1f} % ({100 * low:.1f} to {100 * high:.1f}), {errors} of {words} words"
 
@@ -61,9 +63,9 @@ def main() -> None:
     args = parser.parse_args()
     loaded, clips = load_model(args.model), read_manifest(args.manifest)
     settings = {f"{100 * share:g} % covered": covered(share, tuple(args.cover)) for share in args.share}
-    for name, own in (settings | {"one frame held": STILL}).items():
-        with tempfile.TemporaryDirectory() as place:
-            print(row(name, scores(loaded, corrupted(clips, own, place, args.seed))), flush=True)
+    for name, corruption in (settings | {"one frame held": STILL}).items():
+        with tempfile.TemporaryDirectory() as folder:
+            print(row(name, scores(loaded, corrupted(clips, corruption, folder, args.seed))), flush=True)
 
 
 if __name__ == "__main__":

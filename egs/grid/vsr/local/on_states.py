@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Train another reader on a trained one in minutes: its lower layers are frozen, and their states are stored once.
+"""Train a new reader on top of a trained one in minutes: the lower layers are frozen and their states stored once.
 
     local/on_states.py --model grid --train data/crops/train/manifest.jsonl --dev data/crops/dev/manifest.jsonl \\
         --tokenizer data/phones --out exp/phones
 
 The front end and the first ``--keep`` layers of the encoder are those of the model, without gradient; the layers above
-and the heads (CTC, and the frames' tokens with ``--alignment``) begin again by the seed. By default all layers are kept
-and the heads alone are trained. --shuffle gives every clip the words of another one: the control that shows what is
-read and what is grammar. --units adds units of the sound to what is learnt (SyncVSR); --until stops where the dev
-list's error rate is below it, and prints the step. Writes a model folder that vsr decode reads.
+and the heads (CTC, and frame alignment with ``--alignment``) are initialised from the seed. By default all layers are
+kept and only the heads are trained. --shuffle gives every clip the words of another one: a control that separates what
+is read from what is grammar. --units adds the prediction of speech units (SyncVSR); --until stops where the error rate
+on dev falls below it, and prints the step. Writes a model folder for vsr decode.
 """
 
 import itertools
@@ -40,11 +40,11 @@ from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import load_tokenizer
 from vsr.training.lipreader import errors_of
 
-MASKED = 8  # frames of the states that are hidden at once, twice a clip
+MASKED = 8  # longest masked span, frames; two spans in each clip
 
 
 class Above(LipReader):
-    """A reader that begins at stored states of its own lower layers."""
+    """A reader whose input is stored states of its own lower layers."""
 
     keep = 0
 
@@ -58,7 +58,7 @@ class Above(LipReader):
 
 @torch.inference_mode()
 def stored(loaded: LoadedModel, clips: Sequence[Clip], keep: int, root: str | Path) -> list[Tensor]:
-    """States (T, D) after the ``keep`` lower layers, of each clip; made once under ``root``."""
+    """States (T, D) of each clip after the ``keep`` lower layers, cached under ``root``."""
     folder = Path(root) / f"{loaded.weights_sha256[:12]}_{keep}"
     dataset, model = CropDataset(clips, loaded.tokenizer, None), loaded.model
 
@@ -70,43 +70,46 @@ def stored(loaded: LoadedModel, clips: Sequence[Clip], keep: int, root: str | Pa
             x = layer(x, mask)
         return x[0].numpy()
 
-    return [torch.from_numpy(made_once(folder, clip, partial(states, k))) for k, clip in enumerate(clips)]
+    return [torch.from_numpy(made_once(folder, clip, partial(states, index))) for index, clip in enumerate(clips)]
 
 
 def batch_of(clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, rng=None) -> Batch:
-    """A batch of stored states with targets; ``rng`` (a numpy generator) hides frames of them."""
-    shown = [own if rng is None else masked(own, rng) for own in states]
-    made = [teacher(clip, len(own), rng) for clip, own in zip(clips, states, strict=True)]
+    """A batch of stored states with targets; ``rng`` (a numpy generator) masks frames of the states."""
+    inputs = [clip_states if rng is None else masked(clip_states, rng) for clip_states in states]
+    targets_of_clips = [teacher(clip, len(clip_states), rng) for clip, clip_states in zip(clips, states, strict=True)]
     targets = {
-        name: pad_sequence([torch.from_numpy(own[name].values) for own in made], True, IGNORE) for name in made[0]
+        name: pad_sequence(
+            [torch.from_numpy(clip_targets[name].values) for clip_targets in targets_of_clips], True, IGNORE
+        )
+        for name in targets_of_clips[0]
     }
-    lengths = torch.tensor([len(own) for own in states])
-    return Batch({"stored": pad_sequence(shown, True)}, lengths, targets, [clip.id for clip in clips])
+    lengths = torch.tensor([len(clip_states) for clip_states in states])
+    return Batch({"stored": pad_sequence(inputs, True)}, lengths, targets, [clip.id for clip in clips])
 
 
 def masked(states: Tensor, rng: np.random.Generator) -> Tensor:
-    """States (T, D) with two stretches at their mean."""
-    shown = states.clone()
+    """States (T, D) with two spans replaced by their mean."""
+    masked_states = states.clone()
     for _ in range(2):
         first = int(rng.integers(0, len(states)))
-        shown[first : first + int(rng.integers(0, MASKED + 1))] = states.mean(0)
-    return shown
+        masked_states[first : first + int(rng.integers(0, MASKED + 1))] = states.mean(0)
+    return masked_states
 
 
 def shuffled(clips: Sequence[Clip], seed: int) -> list[Clip]:
-    """Every clip with the text of another one, and without times."""
+    """Every clip with the text of another one, without word times."""
     order = np.random.default_rng(seed).permutation(len(clips))
-    return [replace(clip, text=clips[int(i)].text, words=(), phones=()) for clip, i in zip(clips, order, strict=True)]
+    return [replace(clip, text=clips[int(k)].text, words=(), phones=()) for clip, k in zip(clips, order, strict=True)]
 
 
 def reader_above(loaded: LoadedModel, config: LipReaderConfig, keep: int) -> Above:
-    """The reader with the model's front end and lower layers, which have no gradient."""
+    """A reader with the model's front end and lower layers, which have no gradient."""
     model = Above(config)
     model.keep = keep
     norm = ["encoder.norm."] if keep == len(model.encoder.layers) else []
     lower = ("frontend.", *(f"encoder.layers.{i}." for i in range(keep)), *norm)
-    own = {name: value for name, value in loaded.model.state_dict().items() if name.startswith(lower)}
-    model.load_state_dict(own, strict=False)
+    weights = {name: value for name, value in loaded.model.state_dict().items() if name.startswith(lower)}
+    model.load_state_dict(weights, strict=False)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not name.startswith(lower))
     return model
@@ -115,8 +118,8 @@ def reader_above(loaded: LoadedModel, config: LipReaderConfig, keep: int) -> Abo
 def batches_of(
     clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, frames: int, seed: int, hidden: bool = True
 ) -> Iterator[Batch]:
-    """Batches of so many frames, epoch after epoch without end; ``hidden``: with frames of the states hidden."""
-    sampler = FrameBudgetSampler([len(own) for own in states], frames, seed)
+    """Endless batches of ``frames`` frames, epoch after epoch; ``hidden``: with masked states."""
+    sampler = FrameBudgetSampler([len(clip_states) for clip_states in states], frames, seed)
     for epoch in itertools.count():
         for indices in sampler.batches(epoch):
             rng = np.random.default_rng((seed, epoch, indices[0])) if hidden else None
@@ -124,27 +127,27 @@ def batches_of(
 
 
 def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, dev, args) -> nn.Module:
-    """The averaged weights after ``--steps``; prints the dev list's error rate each tenth of them."""
+    """The EMA weights after ``--steps``; prints the error rate on dev ``--checks`` times."""
     teacher, objective = Teacher(tokenizer, further_heads_of(model.config)), objective_of(model.config, "")
     batches = batches_of(clips, states, teacher, args.frames, args.seed)
     for report in training(model, lambda average: objective, batches, Plan(args.steps, args.lr, checks=args.checks)):
-        found = rate(report.model, *dev, tokenizer)
-        print(f"{report}  dev {found:.4f}", flush=True)
-        if found < args.until:
+        error_rate = rate(report.model, *dev, tokenizer)
+        print(f"{report}  dev {error_rate:.4f}", flush=True)
+        if error_rate < args.until:
             break
     return report.model
 
 
 @torch.inference_mode()
 def rate(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer) -> float:
-    """Error rate of the greedy CTC path: of words, or of the tokenizer's units."""
+    """Error rate of greedy CTC: of words, or of the tokenizer's units."""
     model.eval()
     wrong, count, teacher = 0, 0, Teacher(tokenizer)
-    for clip, own in zip(clips, states, strict=True):
-        batch = batch_of([clip], [own], teacher, None)
+    for clip, clip_states in zip(clips, states, strict=True):
+        batch = batch_of([clip], [clip_states], teacher, None)
         (best,) = model.ctc.search(model.encode_batch(batch), batch.lengths)
-        found = errors_of(tokenizer, clip.text, best[0].tokens)
-        wrong, count = wrong + found[0], count + found[1]
+        errors = errors_of(tokenizer, clip.text, best[0].tokens)
+        wrong, count = wrong + errors[0], count + errors[1]
     return wrong / max(1, count)
 
 
@@ -168,7 +171,7 @@ def main() -> None:
     args.keep = len(loaded.model.encoder.layers) if args.keep is None else args.keep
     clips = read_manifests(args.train)
     dev = read_manifest(args.dev)
-    states, seen = (stored(loaded, own, args.keep, args.states) for own in (clips, dev))
+    states, dev_states = (stored(loaded, part, args.keep, args.states) for part in (clips, dev))
     print(f"{len(clips)} clips stored", flush=True)
     audio = {"audio": {"kind": "frame_units", "folder": args.units, "weight": args.units_weight}}
     config = replace(
@@ -176,11 +179,11 @@ def main() -> None:
         alignment_weight=0.0 if args.shuffle else args.alignment, further_heads=audio if args.units else {},
     )  # fmt: skip
     model = reader_above(loaded, config, args.keep)
-    taught = shuffled(clips, args.seed) if args.shuffle else clips
-    made = LipReader(config)
-    made.load_state_dict(train(model, taught, states, tokenizer, (dev, seen), args).state_dict())
+    training_clips = shuffled(clips, args.seed) if args.shuffle else clips
+    trained = LipReader(config)
+    trained.load_state_dict(train(model, training_clips, states, tokenizer, (dev, dev_states), args).state_dict())
     window = {"window": loaded.config["window"]} if "window" in loaded.config else {}
-    save_model(args.out, made, tokenizer, {"name": Path(args.out).name, **window})
+    save_model(args.out, trained, tokenizer, {"name": Path(args.out).name, **window})
 
 
 if __name__ == "__main__":

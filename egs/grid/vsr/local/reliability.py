@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""Whether the scores of a fusion follow how well a stream can be read: Spearman's rank correlation with 95 % interval.
+"""Rank correlation (Spearman, 95 % interval) between the scores of a fusion and how readable a stream is.
 
     local/reliability.py --model exp/relscore/model --manifest data/sound/test_s1/manifest.jsonl \\
         --voices data/sound/train/manifest.jsonl
 
-Sound's score, the mean over a clip's frames, against the SNR of its noise; video's against the share of the frames in
-which the mouth can be seen. Noise and covered lips are those of local/noise.py; the interval is by bootstrap over the
-clips.
+The score of sound, averaged over a clip's frames, against the SNR of its noise; the score of video against the share of
+frames with a visible mouth. Noise and covered lips are those of local/noise.py; the interval is a bootstrap over clips.
 """
 
 import argparse
@@ -36,35 +35,35 @@ Scores = dict[str, float]  # modality -> mean over the frames
 
 @torch.inference_mode()
 def scores_of(model, wave: np.ndarray, crop: np.ndarray) -> Scores:
-    """How much the fusion relies on each stream of one clip, wave (640 T,) and crop (T, 96, 96)."""
+    """Mean fusion score of each stream of one clip, wave (640 T,) and crop (T, 96, 96)."""
     inputs = {VIDEO: to_network_input(crop)[None], SOUND: to_sound_input(wave, model.sound_form)[None]}
-    _, found = model.frontend.joined(Streams(inputs), torch.ones(1, len(crop), dtype=torch.bool))
-    return {name: float(own.mean()) for name, own in found.items()}
+    _, scores = model.frontend.joined(Streams(inputs), torch.ones(1, len(crop), dtype=torch.bool))
+    return {name: float(frame_scores.mean()) for name, frame_scores in scores.items()}
 
 
 def over_noise(model, clip: Clip, voices: list[Clip], kind: str, seed: int) -> list[tuple[float, Scores]]:
-    """(SNR, scores) of a clip, its lips as they are."""
+    """(SNR, scores) of a clip with its original lips."""
     crop = np.array(read_crop(clip.crop))
     return [(snr, scores_of(model, noisy(clip, Cell("both", kind, snr), voices, seed), crop)) for snr in SNRS]
 
 
 def over_cover(model, clip: Clip, seed: int) -> list[tuple[float, Scores]]:
-    """(share of the frames that are seen, scores) of a clip, its sound as it is."""
+    """(share of visible frames, scores) of a clip with its original sound."""
     wave = clip_wave(clip)
     return [(1 - share, scores_of(model, wave, covered(clip, share, seed))) for share in (0.0, *SHARES)]
 
 
 def correlation(clips: list[list[tuple[float, Scores]]], name: str, seed: int = 0) -> tuple[float, float, float]:
-    """Spearman's coefficient of a stream's scores over all clips, and its interval by bootstrap over the clips."""
-    pairs = [[(place, scores[name]) for place, scores in own] for own in clips]
+    """Spearman's coefficient of a stream's scores over all clips, with its bootstrap interval over clips."""
+    pairs = [[(condition, scores[name]) for condition, scores in measurements] for measurements in clips]
 
     def over(drawn) -> float:
-        flat = np.array([pair for own in drawn for pair in own])
+        flat = np.array([pair for clip_pairs in drawn for pair in clip_pairs])
         return float(spearmanr(flat[:, 0], flat[:, 1])[0])
 
     rng = np.random.default_rng(seed)
-    again = [over([pairs[i] for i in rng.integers(len(pairs), size=len(pairs))]) for _ in range(RESAMPLES)]
-    return over(pairs), *np.quantile(again, [0.025, 0.975]).tolist()
+    resampled = [over([pairs[i] for i in rng.integers(len(pairs), size=len(pairs))]) for _ in range(RESAMPLES)]
+    return over(pairs), *np.quantile(resampled, [0.025, 0.975]).tolist()
 
 
 def main() -> None:
@@ -80,15 +79,22 @@ def main() -> None:
     clips, voices = read_manifest(args.manifest)[: args.clips or None], read_manifest(args.voices)
     check_disjoint(voices, [], clips)
     model = load_model(args.model).model
-    heard = [over_noise(model, clip, voices, args.kind, args.seed) for clip in clips]
-    known = heard[0][0][1].keys()
-    if not known:
+    noise_scores = [over_noise(model, clip, voices, args.kind, args.seed) for clip in clips]
+    scored_streams = noise_scores[0][0][1].keys()
+    if not scored_streams:
         raise VsrError("bad_config", f"the fusion of {args.model} scores no stream: give one with relscore or vcafe")
     title = f"sound's score against SNR in {args.kind}"
-    for name, of_clips, what in ((SOUND, heard, title), (VIDEO, None, "video's score against the share that is seen")):
-        if name in known:
-            found = of_clips or [over_cover(model, clip, args.seed) for clip in clips]
-            print("{}: rho {:+.2f} ({:+.2f} to {:+.2f}), {} clips".format(what, *correlation(found, name), len(clips)))
+    for name, measurements, description in (
+        (SOUND, noise_scores, title),
+        (VIDEO, None, "video's score against the share that is seen"),
+    ):
+        if name in scored_streams:
+            values = measurements or [over_cover(model, clip, args.seed) for clip in clips]
+            print(
+                "{}: rho {:+.2f} ({:+.2f} to {:+.2f}), {} clips".format(
+                    description, *correlation(values, name), len(clips)
+                )
+            )
 
 
 if __name__ == "__main__":

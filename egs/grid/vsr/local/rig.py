@@ -1,4 +1,4 @@
-"""What the rigs of this folder share: the training loop on stored states, and the scores that a run leaves behind."""
+"""Shared by the rigs of this folder: the training loop on stored states, and the scores that a run writes."""
 
 import math
 import time
@@ -18,8 +18,8 @@ CLIP = 5.0
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps, the highest rate (cosine to nothing after ``warmup`` steps), the decay of the averaged weights, and how
-    often a run reports."""
+    """Number of steps, highest learning rate (cosine decay to 0, ``warmup`` steps first), decay of the EMA weights and
+    number of reports."""
 
     steps: int
     lr: float
@@ -30,7 +30,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Report:
-    """Where a run stands: its averaged weights, busy minutes of this process, and the losses of the last batch."""
+    """State of a run: EMA weights, CPU minutes of this process, and the losses of the last batch."""
 
     step: int
     model: nn.Module
@@ -38,26 +38,26 @@ class Report:
     losses: dict[str, Tensor]
 
     def __str__(self) -> str:
-        each = "  ".join(f"{name} {float(own.detach()):.3f}" for name, own in self.losses.items())
-        return f"step {self.step}  {self.minutes:.1f} min  {each}"
+        figures = "  ".join(f"{name} {float(loss.detach()):.3f}" for name, loss in self.losses.items())
+        return f"step {self.step}  {self.minutes:.1f} min  {figures}"
 
 
 def adamw(model: nn.Module, lr: float) -> torch.optim.AdamW:
-    """AdamW over what has a gradient."""
-    trained = [own for own in model.parameters() if own.requires_grad]
+    """AdamW over the parameters with a gradient."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return torch.optim.AdamW(trained, lr, betas=(0.9, 0.98), weight_decay=0.03)
 
 
 def steps(
     model: nn.Module, objective: Callable, batches: Iterator, plan: Plan, optimiser: torch.optim.Optimizer | None = None
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """Train what has a gradient in place; yields how many steps are done, and their last losses, after each.
-    ``optimiser``: another than `adamw`, whose rate is set all the same."""
+    """Train ``model`` in place; yields the number of finished steps and the last losses after each step. The learning
+    rate of ``optimiser`` (default: `adamw`) is set by the plan."""
     optimiser = optimiser or adamw(model, plan.lr)
     for step in range(plan.steps):
         for group in optimiser.param_groups:
-            shape = 0.5 * (1 + math.cos(math.pi * step / plan.steps))
-            group["lr"] = plan.lr * min(1, (step + 1) / plan.warmup) * shape
+            decay = 0.5 * (1 + math.cos(math.pi * step / plan.steps))
+            group["lr"] = plan.lr * min(1, (step + 1) / plan.warmup) * decay
         batch = next(batches)
         model.train()
         optimiser.zero_grad()
@@ -72,10 +72,10 @@ def training(
     model: nn.Module, objective_for: Callable, batches: Iterator, plan: Plan,
     optimiser: torch.optim.Optimizer | None = None,
 ) -> Iterator[Report]:  # fmt: skip
-    """`steps`, reported ``plan.checks`` times; the last report has the averaged weights. ``objective_for`` takes the
-    averaged model, for objectives that are taught by it."""
-    average, begun = Average(model, plan.ema), time.process_time()
+    """Run `steps` with ``plan.checks`` reports; the last one holds the EMA weights. ``objective_for`` is called with
+    the EMA model, for objectives with a self-teacher."""
+    average, start_time = Average(model, plan.ema), time.process_time()
     for step, losses in steps(model, objective_for(average.model), batches, plan, optimiser):
         average.update(model, step)
         if step * plan.checks // plan.steps > (step - 1) * plan.checks // plan.steps:
-            yield Report(step, average.model, (time.process_time() - begun) / 60, losses)
+            yield Report(step, average.model, (time.process_time() - start_time) / 60, losses)

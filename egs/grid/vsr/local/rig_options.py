@@ -1,4 +1,4 @@
-"""The options that rigs on stored states share, each worded once."""
+"""Options shared by the rigs on stored states, each with one help text."""
 
 import argparse
 from typing import Any
@@ -20,10 +20,10 @@ TOLD = {
 
 
 def rig_parser(doc: str | None, **defaults: Any) -> argparse.ArgumentParser:
-    """A parser with options of `TOLD` and their defaults, which say the type."""
-    own = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """A parser with options from `TOLD`; the defaults determine the types."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in defaults.items():
-        metavar, what = TOLD[name]
-        told = f"{what} (default: %(default)s)"
-        own.add_argument(f"--{name}", type=type(value), default=value, metavar=metavar, help=told)
-    return own
+        metavar, description = TOLD[name]
+        help_text = f"{description} (default: %(default)s)"
+        parser.add_argument(f"--{name}", type=type(value), default=value, metavar=metavar, help=help_text)
+    return parser

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Two arms over their seeds: the error rates of each run, and by how much the second arm is better on average.
+"""Compare two arms over their seeds: the error rates of each run, and the mean gain of the second arm.
 
     local/seeds.py --before exp/base_0 exp/base_1 exp/base_2 --after exp/mix_0 exp/mix_1 exp/mix_2
 
-The folders are what the rigs of this folder wrote to --out, one for each seed, in the same order in both arms.
+The folders are the --out of the rigs of this folder, one for each seed, in the same order in both arms.
 """
 
 import argparse

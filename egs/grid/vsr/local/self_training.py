@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What `vsr adapt --untranscribed` gains for each speaker of a list of crops.
+"""Gain of `vsr adapt --untranscribed` for each speaker of a list of crops.
 
     local/self_training.py --manifest data/crops/unseen/manifest.jsonl --model grid-tracks --rounds 2
 
-Of each speaker the model reads the first --clips clips (default: all), adapts to what it read, and so on; texts serve
-for scoring alone. Printed are the words wrong after each round, of the clips that it learnt from and of the others.
---control: each clip has the reading of the next one, so that the model learns words that are not there.
+For each speaker the model reads the first --clips clips (default: all), adapts to its hypotheses, and repeats;
+transcripts serve only for scoring. Prints the wrong words after each round, for the adaptation clips and for the
+others. --control: each clip gets the hypothesis of the next clip, so that the model learns words that are not there.
 """
 
 import argparse
@@ -23,28 +23,28 @@ from vsr.text.normalise import lower
 from vsr.training.adapting import Adapting, adapted
 from vsr.training.self_training import FEWEST_STEPS, readings
 
-Rounds = list[dict[str, dict[str, tuple[int, int]]]]  # by round, list and id: words wrong, words
+Rounds = list[dict[str, dict[str, tuple[int, int]]]]  # [round][list][clip id] -> (wrong words, words)
 
 
 def errors(loaded: LoadedModel, clips: list[Clip]) -> dict[str, tuple[int, int]]:
-    """id -> (words wrong, words)."""
+    """Clip id -> (wrong words, words)."""
     if not clips:
         return {}
     texts = {clip.id: lower(clip.text) for clip in clips}
-    found = records_of(loaded, clips, options_for(loaded), calibrated=False)
-    return {own["id"]: word_errors(texts[own["id"]], lower(own["text"])) for own in found}
+    records = records_of(loaded, clips, options_for(loaded), calibrated=False)
+    return {record["id"]: word_errors(texts[record["id"]], lower(record["text"])) for record in records}
 
 
 def next_ones(texts: dict[str, str]) -> dict[str, str]:
-    """Each clip with the text of the next."""
+    """Gives each clip the text of the next one."""
     ids = list(texts)
-    return dict(zip(ids, [texts[own] for own in ids[1:] + ids[:1]], strict=True))
+    return dict(zip(ids, [texts[next_id] for next_id in ids[1:] + ids[:1]], strict=True))
 
 
 def rounds_of(
     loaded: LoadedModel, clips: list[Clip], settings: Adapting, rounds: int, control: bool
 ) -> Iterator[LoadedModel]:
-    """The models of each round, the first of them the given one."""
+    """The models of all rounds, starting with the given one."""
     yield loaded
     for _ in range(rounds):
         texts = readings(loaded, clips)
@@ -56,23 +56,23 @@ def rounds_of(
 
 
 def measured(loaded: LoadedModel, clips: list[Clip], args: argparse.Namespace) -> Rounds:
-    """What is read of one speaker's clips after each round."""
+    """Errors of one speaker's clips after each round."""
     count = args.clips or len(clips)
-    own, others = clips[:count], clips[count:]
-    models = rounds_of(loaded, own, Adapting(seed=args.seed), args.rounds, args.control)
-    return [{"learnt from": errors(model, own), "others": errors(model, others)} for model in models]
+    adaptation_clips, others = clips[:count], clips[count:]
+    models = rounds_of(loaded, adaptation_clips, Adapting(seed=args.seed), args.rounds, args.control)
+    return [{"learnt from": errors(model, adaptation_clips), "others": errors(model, others)} for model in models]
 
 
 def told(name: str, rounds: Rounds) -> Iterator[str]:
-    """Lines of the words wrong before and after the last round, and the interval of what is gained, in points."""
-    for which, before in rounds[0].items():
+    """Lines with the wrong words of each round, and the interval of the gain from first to last round, in points."""
+    for subset, before in rounds[0].items():
         if before:
-            wrong = [sum(own for own, _ in each[which].values()) for each in rounds]
-            words = sum(own for _, own in before.values())
-            gained = [(own - rounds[-1][which][key][0], count) for key, (own, count) in before.items()]
-            low, high = (100 * own for own in rate_interval(gained))
+            wrong = [sum(errors for errors, _ in by_subset[subset].values()) for by_subset in rounds]
+            words = sum(word_count for _, word_count in before.values())
+            gains = [(errors - rounds[-1][subset][key][0], word_count) for key, (errors, word_count) in before.items()]
+            low, high = (100 * bound for bound in rate_interval(gains))
             counts = " -> ".join(map(str, wrong))
-            yield f"{name}, {which}: {counts} of {words} words wrong, better by {low:.1f} to {high:.1f} points"
+            yield f"{name}, {subset}: {counts} of {words} words wrong, better by {low:.1f} to {high:.1f} points"
 
 
 def main() -> None:
@@ -93,9 +93,9 @@ def main() -> None:
     for speaker in args.speakers or sorted(speakers):
         rounds = measured(loaded, speakers[speaker], args)
         print("\n".join(told(speaker, rounds)), flush=True)
-        for sums, each in zip(total, rounds, strict=True):
-            for which, found in each.items():
-                sums[which] |= found
+        for sums, by_subset in zip(total, rounds, strict=True):
+            for subset, errors in by_subset.items():
+                sums[subset] |= errors
     print("\n".join(told("all", total)))
 
 

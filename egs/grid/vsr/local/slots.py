@@ -3,7 +3,7 @@
 
     local/slots.py data/manifests/unseen.jsonl=exp/shipped/grid/decode_unseen_free/hyp.jsonl
 
-A sentence that was read as other than six words counts with all of its slots.
+A hypothesis that does not have six words counts as wrong in all of its slots.
 """
 
 import argparse
@@ -18,15 +18,15 @@ SLOTS = ("command", "colour", "preposition", "letter", "digit", "adverb")
 
 
 def wrong_slots(said: str, read: str) -> list[bool]:
-    """Which of the six words are wrong."""
-    words, found = lower(said).split(), lower(read).split()
-    if len(words) != len(SLOTS) or len(found) != len(SLOTS):
+    """For each of the six words, whether it is wrong."""
+    words, read_words = lower(said).split(), lower(read).split()
+    if len(words) != len(SLOTS) or len(read_words) != len(SLOTS):
         return [True] * len(SLOTS)
-    return [word != other for word, other in zip(words, found, strict=True)]
+    return [word != read_word for word, read_word in zip(words, read_words, strict=True)]
 
 
 def told(reference: str, hypotheses: str) -> str:
-    """A line for each slot, one for each speaker. Raises VsrError where a clip was not decoded."""
+    """Counts per slot and per speaker, in one line. Raises VsrError bad_manifest if a clip has no hypothesis."""
     read = read_hypotheses(hypotheses)
     slots, speakers, words = Counter(), Counter(), Counter()
     clips = read_manifest(reference)
@@ -47,8 +47,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs", nargs="+", metavar="MANIFEST=HYP", help="references, and what vsr decode read of them")
     for pair in parser.parse_args().pairs:
-        reference, found, hypotheses = pair.partition("=")
-        if not found:
+        reference, separator, hypotheses = pair.partition("=")
+        if not separator:
             parser.error(f"{pair}: give MANIFEST=HYP")
         print(f"{hypotheses}: {told(reference, hypotheses)}")
 

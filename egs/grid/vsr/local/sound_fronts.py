@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""What a pretrained sound front end gains over one trained from scratch, with few clips.
+"""Gain of a pretrained sound front end over one trained from scratch, with few clips.
 
     local/sound_fronts.py --config conf/unimodal_ssl.yaml --sound mel --train data/sound/train/manifest.jsonl \\
         --dev data/sound/dev/manifest.jsonl --test data/sound/test_s1/manifest.jsonl --out exp/mel
     local/sound_fronts.py ... --sound hama --out exp/hama
     local/fusion_rows.py --compare exp/mel exp/hama
 
-The front end of video and the encoder begin as those of --model, which does not hear; a stream is left out of many
-clips, as in the YAML. Clips are spoilt as spoilt.py says. --sound: "mel", the YAMLs' own front end, which is
-trained; "hama", what that package's recogniser of phonemes, frozen, says of every 20 ms (log-probabilities of 191
-signs; it has never heard GRID); "random", the states of a wav2vec 2.0 of four layers with first weights, frozen;
-"grid-av", that model's front end of sound, frozen, which was trained on the texts of all of s1. --others: every clip
-has the sound of another one, the control.
+The video front end and the encoder start from --model, which has no sound; streams are dropped in many clips, as in
+the YAML. Clips are corrupted as spoilt.py describes. --sound: "mel", the YAML's own front end, trained; "hama", the
+output of that package's phoneme recogniser, frozen, for every 20 ms (log-probabilities of 191 symbols; it was not
+trained on GRID); "random", the states of a randomly initialised wav2vec 2.0 of four layers, frozen; "grid-av", that
+model's sound front end, frozen, which was trained on the texts of all of s1. --others: every clip has the sound of
+another one, the control.
 """
 
 import sys
@@ -44,11 +44,11 @@ RANDOM = {
     "model_type": "wav2vec2", "hidden_size": 192, "num_hidden_layers": 4, "num_attention_heads": 4,
     "intermediate_size": 768, "conv_dim": [128] * 7, "num_conv_pos_embeddings": 32,
 }  # fmt: skip
-LEAST = -10.0  # log-probabilities below it say no more
+LEAST = -10.0  # floor of the log-probabilities
 
 
 class Frozen(nn.Module):
-    """Stored states (B, T, W) -> (B, T, D), by a linear layer, as `vsr.models.foundation.Foundation` does it."""
+    """Stored states (B, T, W) -> (B, T, D) through a linear layer, as in `vsr.models.foundation.Foundation`."""
 
     def __init__(self, width: int, dim: int):
         super().__init__()
@@ -59,7 +59,7 @@ class Frozen(nn.Module):
 
 
 def hearing_of(kind: str) -> Callable[[np.ndarray], Tensor]:
-    """Wave (640 T,) -> (T, ...), of what is frozen."""
+    """Function of a frozen front end: wave (640 T,) -> (T, ...)."""
     if kind == "mel":
         return lambda wave: to_sound_input(wave, MEL)
     if kind == "random":
@@ -70,51 +70,53 @@ def hearing_of(kind: str) -> Callable[[np.ndarray], Tensor]:
 
     session = hama.ASRModel().session
 
-    def heard(wave: np.ndarray) -> Tensor:
-        given = {"waveform": wave[None].astype(np.float32), "waveform_lengths": np.array([len(wave)])}
-        found = torch.from_numpy(np.asarray(session.run(["log_probs", "out_lengths"], given)[0][0])).float()
+    def log_probs_of(wave: np.ndarray) -> Tensor:
+        inputs = {"waveform": wave[None].astype(np.float32), "waveform_lengths": np.array([len(wave)])}
+        output = torch.from_numpy(np.asarray(session.run(["log_probs", "out_lengths"], inputs)[0][0])).float()
         steps = UNITS_PER_FRAME * (len(wave) // 640)
-        found = torch.cat([found, found[-1:].expand(max(0, steps - len(found)), -1)])[:steps].clamp(min=LEAST)
-        return found.unflatten(0, (-1, UNITS_PER_FRAME)).flatten(1)
+        output = torch.cat([output, output[-1:].expand(max(0, steps - len(output)), -1)])[:steps].clamp(min=LEAST)
+        return output.unflatten(0, (-1, UNITS_PER_FRAME)).flatten(1)
 
-    return heard
+    return log_probs_of
 
 
 @torch.inference_mode()
 def with_sound(example: Example, hearing, voices: list[Clip], seed: int, folder: Path, kind: str) -> Example:
-    """The same spoilt clip with what is heard of its sound; made once for each folder."""
+    """The same corrupted clip with the features of its sound, cached in ``folder``."""
     clip, cell, features = example
     if kind == "grid-av":
         return example
 
-    def heard() -> np.ndarray:
+    def compute() -> np.ndarray:
         wave = noisy(clip, cell, voices, seed) if cell.kind else clip_wave(clip)
         return hearing(np.ascontiguousarray(wave, np.float32)).numpy()
 
-    found = made_once(folder, clip, heard, f"_{cell.name}_{seed}_{kind}")
-    return clip, cell, features | {SOUND: torch.from_numpy(found)}
+    features_of_sound = made_once(folder, clip, compute, f"_{cell.name}_{seed}_{kind}")
+    return clip, cell, features | {SOUND: torch.from_numpy(features_of_sound)}
 
 
 def of_others(examples: list[Example]) -> list[Example]:
-    """Every clip with the sound of the one before it."""
+    """Every clip with the sound of the preceding one."""
     before = [examples[-1], *examples[:-1]]
     return [
-        (clip, cell, own | {SOUND: fitted(other[SOUND], len(own[VIDEO]))})
-        for (clip, cell, own), (*_, other) in zip(examples, before, strict=True)
+        (clip, cell, features | {SOUND: fitted(other[SOUND], len(features[VIDEO]))})
+        for (clip, cell, features), (*_, other) in zip(examples, before, strict=True)
     ]
 
 
 def fitted(sound: Tensor, frames: int) -> Tensor:
-    """As many frames, the last one again where there are too few."""
+    """``frames`` frames; the last one is repeated if there are too few."""
     return torch.cat([sound, sound[-1:].expand(max(0, frames - len(sound)), *sound.shape[1:])])[:frames]
 
 
 def main() -> None:
-    own = parser(__doc__, "grid", 100)
-    own.add_argument("--front", default="grid-av", help="whose front end of video is stored, that of --model (grid-av)")
-    own.add_argument("--sound", choices=KINDS, default="mel")
-    own.add_argument("--others", action="store_true", help="the control: the sound of other clips")
-    args = own.parse_args()
+    options = parser(__doc__, "grid", 100)
+    options.add_argument(
+        "--front", default="grid-av", help="whose front end of video is stored, that of --model (grid-av)"
+    )
+    options.add_argument("--sound", choices=KINDS, default="mel")
+    options.add_argument("--others", action="store_true", help="the control: the sound of other clips")
+    args = options.parse_args()
     torch.set_num_threads(1)
     front = load_model(args.front)
     folder = folder_of(args, front)
@@ -123,22 +125,22 @@ def main() -> None:
     chosen = some_of_s1(train, args.clips)
     hearing = None if args.sound == "grid-av" else hearing_of(args.sound)
 
-    def made(examples: list[Example], seed: int) -> list[Example]:
-        found = [with_sound(one, hearing, train, seed, folder, args.sound) for one in examples]
-        return of_others(found) if args.others else found
+    def prepared(examples: list[Example], seed: int) -> list[Example]:
+        examples_with_sound = [with_sound(example, hearing, train, seed, folder, args.sound) for example in examples]
+        return of_others(examples_with_sound) if args.others else examples_with_sound
 
     def copies(clips: list[Clip], seed: int) -> list[list[Example]]:
-        """One list for each draw: the control deals within it."""
+        """One list for each draw: the control exchanges the sounds within it."""
         return [
-            made(list(some), seed)
-            for some in zip(*copies_of(front, clips, args.draws, train, seed, folder), strict=True)
+            prepared(list(examples), seed)
+            for examples in zip(*copies_of(front, clips, args.draws, train, seed, folder), strict=True)
         ]
 
-    taught = [list(some) for some in zip(*copies(chosen, 0), strict=True)]
-    lists = {name: [one for some in copies(clips, seed) for one in some]
+    training_copies = [list(examples) for examples in zip(*copies(chosen, 0), strict=True)]
+    lists = {name: [example for examples in copies(clips, seed) for example in examples]
              for name, clips, seed in (("dev", dev, 1), ("mixed", test, 2))}  # fmt: skip
     clear = [stored(front, clip, Cell("both"), train, 2, folder) for clip in test]
-    lists["as recorded"] = made(clear, 2)
+    lists["as recorded"] = prepared(clear, 2)
     print(f"{len(chosen)} clips stored, {args.draws} times each", flush=True)
     loaded = load_model(args.model)
     torch.manual_seed(args.seed)
@@ -147,18 +149,20 @@ def main() -> None:
     tokenizer = loaded.tokenizer
     if args.sound != "mel":
         model.frontend.streams[SOUND] = Frozen(lists["dev"][0][2][SOUND].shape[1], model.config.dim)
-    some = batches(taught, args.batch, Teacher(tokenizer), args.seed, dropout=(0.35, 0.25))
-    for report in training(model, lambda average: ctc_attention, some, Plan(args.steps, args.lr, warmup=30, ema=0.98)):
+    training_batches = batches(training_copies, args.batch, Teacher(tokenizer), args.seed, dropout=(0.35, 0.25))
+    for report in training(
+        model, lambda average: ctc_attention, training_batches, Plan(args.steps, args.lr, warmup=30, ema=0.98)
+    ):
         alone = read(report.model, lists["dev"], tokenizer, without=VIDEO)
         print(
             report, " dev", rates(read(report.model, lists["dev"], tokenizer)), " sound alone", rates(alone), flush=True
         )
-    found = {name: read(report.model, own, tokenizer) for name, own in lists.items()}
+    scores = {name: read(report.model, examples, tokenizer) for name, examples in lists.items()}
     for name in ("mixed", "as recorded"):
-        found[f"{name}, sound alone"] = read(report.model, lists[name], tokenizer, without=VIDEO)
-    keep_scores(args.out, found)
-    for name, each in found.items():
-        print(f"{name}: {rates(each)}", flush=True)
+        scores[f"{name}, sound alone"] = read(report.model, lists[name], tokenizer, without=VIDEO)
+    keep_scores(args.out, scores)
+    for name, list_scores in scores.items():
+        print(f"{name}: {rates(list_scores)}", flush=True)
 
 
 if __name__ == "__main__":

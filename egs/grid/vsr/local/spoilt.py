@@ -1,8 +1,8 @@
-"""What the rigs on spoilt clips share: clips of GRID whose lips and sound are spoilt, as the front ends see them,
-stored; batches of them; the model that begins behind its front ends, what it reads, and the options.
+"""Shared by the rigs on corrupted clips: stored front-end features of GRID clips with corrupted lips and sound, their
+batches, a reader without front ends, its decoding, and the options.
 
-Every clip is spoilt several times, in training too: babble of -10 to 20 dB or none, noise over the mouth in a stretch
-of 20 to 100 % of the frames or none (noise.py draws both).
+Every clip is corrupted several times, in training too: babble at -10 to 20 dB or none, noise over the mouth in one
+stretch of 20 to 100 % of the frames or none (both drawn by noise.py).
 """
 
 import argparse
@@ -37,70 +37,72 @@ from vsr.text.normalise import lower
 from vsr.training.config import TrainConfig, load_config
 from vsr.training.starting import copy_weights
 
-AT_ONCE = 20  # clips that are read together
-Example = tuple[Clip, Cell, dict[str, Tensor]]  # features (T, ...) of lips and sound, as they are spoilt
+AT_ONCE = 20  # clips decoded together
+Example = tuple[Clip, Cell, dict[str, Tensor]]  # features (T, ...) of the corrupted lips and sound
 
 
 def some_of_s1(clips: list[Clip], count: int) -> list[Clip]:
-    """So many clips of s1, by chance; the same in every run."""
-    own = [clip for clip in clips if clip.speaker == "s1" and clip.sound]
-    return [own[i] for i in np.random.default_rng(0).permutation(len(own))[:count]]
+    """``count`` random clips of s1; the same in every run."""
+    candidates = [clip for clip in clips if clip.speaker == "s1" and clip.sound]
+    return [candidates[i] for i in np.random.default_rng(0).permutation(len(candidates))[:count]]
 
 
 def drawn(clip: Clip, number: int, seed: int) -> Cell:
-    """How one of the copies of a clip is spoilt."""
+    """The corruption of one copy of a clip."""
     rng = rng_of(clip, seed, f"copy {number}")
     snr, share = float(rng.uniform(-10, 20)), float(rng.uniform(0.2, 1.0))
-    quiet, seen = rng.random(2) < (0.25, 0.4)
-    return Cell("both", "" if quiet else "babble", float("inf") if quiet else snr, 0.0 if seen else share)
+    is_quiet, is_visible = rng.random(2) < (0.25, 0.4)
+    return Cell("both", "" if is_quiet else "babble", float("inf") if is_quiet else snr, 0.0 if is_visible else share)
 
 
 @torch.inference_mode()
 def stored(loaded: LoadedModel, clip: Clip, cell: Cell, voices: list[Clip], seed: int, folder: Path) -> Example:
-    """One spoilt clip as the front ends see it; made once for each folder."""
+    """Front-end features of one corrupted clip, cached in ``folder``."""
 
     def features() -> np.ndarray:
         crop = covered(clip, cell.covered, seed)
         wave = noisy(clip, cell, voices, seed) if cell.kind else clip_wave(clip)
         streams, mask = loaded.model.frontend.streams, torch.ones(1, len(crop), dtype=torch.bool)
         inputs = {VIDEO: to_network_input(crop), SOUND: to_sound_input(wave, form_of(loaded))}
-        return torch.cat([streams[name](own[None], mask) for name, own in inputs.items()]).numpy()
+        return torch.cat([streams[name](data[None], mask) for name, data in inputs.items()]).numpy()
 
-    both = made_once(folder, clip, features, f"_{cell.name}_{seed}")
-    return clip, cell, dict(zip((VIDEO, SOUND), torch.from_numpy(both), strict=True))
+    features_of_both = made_once(folder, clip, features, f"_{cell.name}_{seed}")
+    return clip, cell, dict(zip((VIDEO, SOUND), torch.from_numpy(features_of_both), strict=True))
 
 
 def folder_of(args: argparse.Namespace, loaded: LoadedModel) -> Path:
-    """Where the features of a model's front ends are stored."""
+    """Folder of the stored front-end features of a model."""
     return Path(args.states) / loaded.weights_sha256[:12]
 
 
 def copies_of(
     loaded: LoadedModel, clips: Sequence[Clip], draws: int, voices: list[Clip], seed: int, folder: Path
 ) -> list[list[Example]]:
-    """Of each clip so many spoilt copies."""
+    """``draws`` corrupted copies of each clip."""
     cells = [(clip, [drawn(clip, number, seed) for number in range(draws)]) for clip in clips]
-    return [[stored(loaded, clip, cell, voices, seed, folder) for cell in some] for clip, some in cells]
+    return [[stored(loaded, clip, cell, voices, seed, folder) for cell in clip_cells] for clip, clip_cells in cells]
 
 
 def one_after_another(copies: Sequence[Sequence[Example]]) -> list[Example]:
-    """The first copies of all clips, then the second ones: neighbours are of different clips."""
-    return [own for some in zip(*copies, strict=True) for own in some]
+    """The first copies of all clips, then the second ones: neighbours come from different clips."""
+    return [example for examples in zip(*copies, strict=True) for example in examples]
 
 
 def batch_of(examples: Sequence[Example], teacher: Teacher) -> Batch:
-    """Padded features and the tokens of the texts."""
-    lengths = torch.tensor([len(own[VIDEO]) for *_, own in examples])
-    made = [torch.from_numpy(teacher(clip, len(own[VIDEO]), None)["tokens"].values) for clip, _, own in examples]
-    inputs = {name: pad_sequence([own[name] for *_, own in examples], True) for name in (VIDEO, SOUND)}
-    return Batch(inputs, lengths, {"tokens": pad_sequence(made, True, IGNORE)}, [clip.id for clip, *_ in examples])
+    """Padded features and text tokens."""
+    lengths = torch.tensor([len(features[VIDEO]) for *_, features in examples])
+    tokens = [
+        torch.from_numpy(teacher(clip, len(features[VIDEO]), None)["tokens"].values) for clip, _, features in examples
+    ]
+    inputs = {name: pad_sequence([features[name] for *_, features in examples], True) for name in (VIDEO, SOUND)}
+    return Batch(inputs, lengths, {"tokens": pad_sequence(tokens, True, IGNORE)}, [clip.id for clip, *_ in examples])
 
 
 def batches(
     copies: list[list[Example]], size: int, teacher: Teacher, seed: int, dropout: tuple[float, float] = (0.0, 0.0)
 ) -> Iterator[Batch]:
-    """Without end: each epoch has every clip once, by one of its copies. ``dropout``: how often the video of a clip is
-    left out, and how often its sound."""
+    """Endless batches: each epoch has one copy of every clip. ``dropout``: probability of dropping the video of a clip,
+    and its sound."""
     for epoch in range(10**9):
         rng = np.random.default_rng((seed, epoch))
         order = rng.permutation(len(copies))
@@ -111,21 +113,20 @@ def batches(
 
 
 def some_left_out(size: int, dropout: tuple[float, float], rng: np.random.Generator) -> dict[str, Tensor]:
-    """Which clips of a batch have their video, and which their sound; all have one of both."""
-    drawn = torch.from_numpy(rng.random(size))
-    return {VIDEO: drawn >= dropout[0], SOUND: drawn < 1 - dropout[1]}
+    """Which clips of a batch keep their video, and which their sound; every clip keeps at least one."""
+    draws = torch.from_numpy(rng.random(size))
+    return {VIDEO: draws >= dropout[0], SOUND: draws < 1 - dropout[1]}
 
 
 class Passed(nn.Module):
-    """Features that are stored already."""
+    """Stands in for a front end whose features are stored."""
 
     def forward(self, given: Tensor, mask: Tensor) -> Tensor:
         return given
 
 
 def reader(loaded: LoadedModel, yaml: str, changes: Sequence[str], trained: tuple[str, ...] = ()) -> LipReader:
-    """The YAML's model with CTC alone; in place of its front ends, but those that are ``trained``, stand stored
-    features."""
+    """The YAML's model with CTC alone; front ends that are not ``trained`` are replaced by stored features."""
     config = load_config(yaml, changes, TrainConfig).model_config(loaded.tokenizer.vocab_size)
     model = LipReader(replace(config, ctc_weight=1.0, decoder_layers=0, alignment_weight=0.0, further_heads={}))
     print(copy_weights(loaded.model, model, loaded.tokenizer, loaded.tokenizer), flush=True)
@@ -136,30 +137,30 @@ def reader(loaded: LoadedModel, yaml: str, changes: Sequence[str], trained: tupl
 
 @torch.inference_mode()
 def read(model: LipReader, examples: Sequence[Example], tokenizer, without: str = "") -> list[UtteranceScore]:
-    """What CTC reads, greedily, perhaps ``without`` one of the streams: of each clip the sum over its copies."""
+    """Scores of greedy CTC, perhaps ``without`` one of the streams; for each clip the sum over its copies."""
     model.eval()
-    teacher, found = Teacher(tokenizer), {}
+    teacher, by_clip = Teacher(tokenizer), {}
     for first in range(0, len(examples), AT_ONCE):
-        some = examples[first : first + AT_ONCE]
-        batch = batch_of(some, teacher)
-        batch = replace(batch, present={without: torch.zeros(len(some), dtype=torch.bool)} if without else {})
-        each = model.ctc.search(model.encode_batch(batch), batch.lengths)
-        for (clip, *_), (best, *_) in zip(some, each, strict=True):
-            one = score_utterance(clip.id, lower(clip.text), lower(tokenizer.decode(best.tokens)))
-            found.setdefault(clip.id, []).append(one)
-    return [own for same in found.values() for own in summed([[one] for one in same])]
+        part = examples[first : first + AT_ONCE]
+        batch = batch_of(part, teacher)
+        batch = replace(batch, present={without: torch.zeros(len(part), dtype=torch.bool)} if without else {})
+        rankings = model.ctc.search(model.encode_batch(batch), batch.lengths)
+        for (clip, *_), (best, *_) in zip(part, rankings, strict=True):
+            utterance = score_utterance(clip.id, lower(clip.text), lower(tokenizer.decode(best.tokens)))
+            by_clip.setdefault(clip.id, []).append(utterance)
+    return [total for copies in by_clip.values() for total in summed([[utterance] for utterance in copies])]
 
 
 def parser(text: str, model: str, clips: int) -> argparse.ArgumentParser:
-    """The options of the rigs on spoilt clips, with their defaults."""
-    own = rig_parser(text, model=model, states="exp/spoilt", batch=8, lr=6e-4, steps=200, seed=0)
-    own.add_argument("--config", metavar="YAML")
-    own.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
+    """Options of the rigs on corrupted clips, with their defaults."""
+    options = rig_parser(text, model=model, states="exp/spoilt", batch=8, lr=6e-4, steps=200, seed=0)
+    options.add_argument("--config", metavar="YAML")
+    options.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
     for flag in ("--train", "--dev", "--test"):
-        own.add_argument(flag, metavar="JSONL")
-    own.add_argument(
+        options.add_argument(flag, metavar="JSONL")
+    options.add_argument(
         "--clips", type=int, default=clips, metavar="N", help="of s1 for training, by chance (%(default)s)"
     )
-    own.add_argument("--draws", type=int, default=3, metavar="N", help="copies of each clip (default: 3)")
-    own.add_argument("--out", type=Path, metavar="DIR")
-    return own
+    options.add_argument("--draws", type=int, default=3, metavar="N", help="copies of each clip (default: 3)")
+    options.add_argument("--out", type=Path, metavar="DIR")
+    return options

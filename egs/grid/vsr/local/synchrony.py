@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Whether lips and sound belong together, learned on stored features of a reader of both, and measured.
+"""Train and measure whether lips and sound belong together, on stored features of an audio-visual reader.
 
     local/synchrony.py --train data/sound/train/manifest.jsonl --out exp/sync
     local/synchrony.py --test data/sound/test_s1/manifest.jsonl data/sound/unseen/manifest.jsonl --out exp/sync
 
-The front ends of the model (grid-av) stay as they are; two small embeddings are trained by synchrony (CoGenAV).
-Measured: the offset of clips whose sound is moved by a known number of frames, and which of two faces speaks (pairs of
-different speakers, and of one); controls: the sound of another clip, and a still face.
+The front ends of the model (grid-av) are frozen; two small embeddings are trained for synchrony (CoGenAV). Measured:
+the offset of clips whose sound is shifted by a known number of frames, and which of two faces speaks (pairs of
+different speakers, and of the same); controls: the sound of another clip, and a still face.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from vsr.objectives.contrast import contrast_losses
 from vsr.text.tokenizer import CharTokenizer
 
 BATCH, RATE = 24, 1e-3
-SHIFTS = (-10, -5, -3, -2, -1, 0, 1, 2, 3, 5, 10)  # frames by which the sound of test clips is moved
+SHIFTS = (-10, -5, -3, -2, -1, 0, 1, 2, 3, 5, 10)  # shifts of the sound of test clips, frames
 
 
 def crop_of(clip: Clip) -> np.ndarray:
@@ -46,7 +46,7 @@ def crop_of(clip: Clip) -> np.ndarray:
 
 @torch.inference_mode()
 def stored(model: Synchrony, clips: Sequence[Clip], folder: Path) -> list[tuple[Tensor, Tensor]]:
-    """Features (T, D) of lips and of sound by the front ends, of each clip; made once for each folder."""
+    """Front-end features (T, D) of the lips and the sound of each clip, cached in ``folder``."""
     folder = folder / model.sha256[:12]
 
     def features(clip: Clip) -> np.ndarray:
@@ -56,14 +56,14 @@ def stored(model: Synchrony, clips: Sequence[Clip], folder: Path) -> list[tuple[
 
 
 def train(model: Synchrony, features, minutes: float, seed: int) -> None:
-    """Train the embeddings; the clock ends it."""
+    """Train the embeddings for ``minutes`` of wall-clock time."""
     torch.manual_seed(seed)
     model.fusion.train()
     optimiser = torch.optim.AdamW(model.fusion.parameters(), RATE, weight_decay=0.01)
-    rng, begun, step, share, mean = np.random.default_rng(seed), time.monotonic(), 0, 0.0, 0.0
+    rng, start_time, step, share, mean = np.random.default_rng(seed), time.monotonic(), 0, 0.0, 0.0
     while share < 1:
         chosen = rng.permutation(len(features))[:BATCH]
-        video, sound = (pad_sequence([features[i][place] for i in chosen], True) for place in (0, 1))
+        video, sound = (pad_sequence([features[i][stream] for i in chosen], True) for stream in (0, 1))
         mask = length_mask(torch.tensor([len(features[i][0]) for i in chosen]), video.shape[1])
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 50) * 0.5 * (1 + np.cos(np.pi * share))
@@ -71,7 +71,7 @@ def train(model: Synchrony, features, minutes: float, seed: int) -> None:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        step, share = step + 1, min(1.0, (time.monotonic() - begun) / 60 / minutes)
+        step, share = step + 1, min(1.0, (time.monotonic() - start_time) / 60 / minutes)
         mean = float(loss.detach()) if step == 1 else 0.98 * mean + 0.02 * float(loss.detach())
         if step % 200 == 0:
             print(f"step {step}  loss {mean:.3f}", flush=True)
@@ -80,49 +80,49 @@ def train(model: Synchrony, features, minutes: float, seed: int) -> None:
 
 
 def moved(wave: np.ndarray, frames: int) -> np.ndarray:
-    """A wave that comes so many frames later, with silence where there is none."""
+    """A wave delayed by ``frames`` frames, with silence in the gap."""
     steps = frames * SAMPLES_PER_FRAME
-    found = np.zeros_like(wave)
-    found[max(0, steps) : len(wave) + min(0, steps)] = wave[max(0, -steps) : len(wave) - max(0, steps)]
-    return found
+    shifted = np.zeros_like(wave)
+    shifted[max(0, steps) : len(wave) + min(0, steps)] = wave[max(0, -steps) : len(wave) - max(0, steps)]
+    return shifted
 
 
 def offsets(model: Synchrony, clips: Sequence[Clip], still: bool = False, other: bool = False) -> str:
-    """How often the offset of moved sound is found within a frame; controls: a still face, another clip's sound."""
+    """Share of shifted sounds whose offset is found within one frame; controls: a still face, another clip's sound."""
     right, errors = 0, []
-    for place, clip in enumerate(clips):
+    for index, clip in enumerate(clips):
         crop = crop_of(clip)
         crop = np.repeat(crop[:1], len(crop), 0) if still else crop
-        wave = clip_wave(clips[(place + 1) % len(clips)] if other else clip)
+        wave = clip_wave(clips[(index + 1) % len(clips)] if other else clip)
         wave = np.resize(wave, len(crop) * SAMPLES_PER_FRAME) if other else wave
         see = model.see(crop)
         for frames in SHIFTS:
-            found = offset_of(see, model.hear(moved(wave, frames))).frames
-            errors.append(abs(found - frames))
+            estimate = offset_of(see, model.hear(moved(wave, frames))).frames
+            errors.append(abs(estimate - frames))
             right += errors[-1] <= 1
     return f"{right} of {len(errors)} within one frame ({right / len(errors):.1%}), median error {np.median(errors):g}"
 
 
 def who_speaks(model: Synchrony, first: Sequence[Clip], second: Sequence[Clip]) -> str:
-    """How often the face whose sound it is scores above another's."""
+    """Share of pairs in which the face that belongs to the sound scores higher than the other one."""
     right, margins = 0, []
-    for one, two in zip(first, second, strict=True):
-        frames = min(one.num_frames, two.num_frames)
-        hear = model.hear(clip_wave(one)[: frames * SAMPLES_PER_FRAME])
-        scores = [model.score(model.see(crop_of(own)[:frames]), hear) for own in (one, two)]
+    for speaking, silent in zip(first, second, strict=True):
+        frames = min(speaking.num_frames, silent.num_frames)
+        hear = model.hear(clip_wave(speaking)[: frames * SAMPLES_PER_FRAME])
+        scores = [model.score(model.see(crop_of(clip)[:frames]), hear) for clip in (speaking, silent)]
         margins.append(scores[0] - scores[1])
         right += margins[-1] > 0
     return f"{right} of {len(margins)} ({right / max(1, len(margins)):.1%}), median margin {np.median(margins):.2f}"
 
 
 def pairs(clips: Sequence[Clip], same: bool, seed: int = 0) -> tuple[list[Clip], list[Clip]]:
-    """Each clip and another of the same speaker, or of another one."""
-    rng, found = np.random.default_rng(seed), []
+    """Each clip with another clip of the same speaker (``same``), or of a different one."""
+    rng, matches = np.random.default_rng(seed), []
     for clip in clips:
-        others = [own for own in clips if (own.speaker == clip.speaker) is same and own.id != clip.id]
+        others = [other for other in clips if (other.speaker == clip.speaker) is same and other.id != clip.id]
         if others:
-            found.append((clip, others[int(rng.integers(len(others)))]))
-    return [one for one, _ in found], [two for _, two in found]
+            matches.append((clip, others[int(rng.integers(len(others)))]))
+    return [clip for clip, _ in matches], [other for _, other in matches]
 
 
 def main() -> None:
@@ -145,16 +145,16 @@ def main() -> None:
         clips = read_manifests(args.train)
         train(model, stored(model, clips, Path(args.features)), args.minutes, args.seed)
         save_synchrony(args.out, model, {"training": {"clips": len(clips), "minutes": args.minutes, "seed": args.seed}})
-    model, each = load_synchrony(args.out), [read_manifest(path) for path in args.test]
-    for path, clips in zip(args.test, each, strict=True):
+    model, lists = load_synchrony(args.out), [read_manifest(path) for path in args.test]
+    for path, clips in zip(args.test, lists, strict=True):
         print(f"{path}: {len(clips)} clips, sound moved by {SHIFTS} frames")
         print("  offset:", offsets(model, clips), flush=True)
         print("  another clip's sound:", offsets(model, clips, other=True), flush=True)
         print("  a still face:", offsets(model, clips, still=True), flush=True)
         print("  who speaks, same speaker:", who_speaks(model, *pairs(clips, True)), flush=True)
-    everybody = [clip for clips in each for clip in clips]
-    if len({clip.speaker for clip in everybody}) > 1:
-        print("who speaks, different speakers:", who_speaks(model, *pairs(everybody, False)))
+    all_clips = [clip for clips in lists for clip in clips]
+    if len({clip.speaker for clip in all_clips}) > 1:
+        print("who speaks, different speakers:", who_speaks(model, *pairs(all_clips, False)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What a teacher, mixed streams or a memory gain in minutes: upper layers are trained from scratch on stored states.
+"""Gain of a teacher, mixed streams or a memory, measured in minutes: upper layers trained from scratch on stored
+states.
 
     local/taught.py --config conf/libs.yaml --train s1_100.jsonl --dev dev.jsonl --tests test_s1.jsonl --out exp/libs
     local/taught.py ... --without sequence context frame --out exp/base   # the baseline: the same steps without them
@@ -9,8 +10,8 @@
 
 Heads, encoder and objective are those of the YAML; the front end and the first ``--keep`` layers of the encoder are
 those of ``--model``, without gradient, and their states are stored once. --init continues from an earlier run of this
-program, whose heads of other names are left out. Writes the weights, and scores.json: what each head reads of the
-tests, greedily (local/seeds.py takes several seeds).
+program; heads with other names are not loaded. Writes the weights, and scores.json: the scores of each head on the
+tests, decoded greedily (local/seeds.py compares several seeds).
 """
 
 import argparse
@@ -47,16 +48,16 @@ from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import load_tokenizer
 from vsr.training.config import TrainConfig, load_config
 
-AT_ONCE = 20  # clips that are read together
+AT_ONCE = 20  # clips decoded together
 
 
 class Upper(LipReader):
-    """A reader that begins at stored states of its lower layers."""
+    """A reader whose input is stored states of its lower layers."""
 
     keep = 0
 
     def encode_batch(self, batch: Batch) -> Tensor:
-        """Stored states (B, T, D) of lips, and of sound, -> states."""
+        """Stored states (B, T, D) of the lips, and perhaps the sound, -> states."""
         x, inner = batch.inputs[VIDEO], getattr(self.encoder, "inner", self.encoder)
         mask = length_mask(batch.lengths, x.shape[1])
         if isinstance(self.frontend, MixedStreams):
@@ -68,7 +69,7 @@ class Upper(LipReader):
 
 
 class Passed(nn.Module):
-    """Features that are stored already."""
+    """Stands in for a front end whose features are stored."""
 
     def forward(self, given: Tensor, mask: Tensor) -> Tensor:
         return given
@@ -76,7 +77,7 @@ class Passed(nn.Module):
 
 @torch.inference_mode()
 def stored_sound(loaded, clips, keep: int, root: str | Path) -> list[Tensor]:
-    """States (T, D) of the sound after the ``keep`` lower layers, of each clip; made once under ``root``."""
+    """States (T, D) of the sound of each clip after the ``keep`` lower layers, cached under ``root``."""
     folder = Path(root) / f"{loaded.weights_sha256[:12]}_{keep}_sound"
 
     def states(clip: Clip) -> np.ndarray:
@@ -88,48 +89,51 @@ def stored_sound(loaded, clips, keep: int, root: str | Path) -> list[Tensor]:
 
 
 def sound_by_id(hearing, clips, args, dealt: bool) -> dict[str, Tensor]:
-    """`stored_sound` by the ids of clips; ``dealt``: each is of another clip, the control."""
-    heard = [others(clips, args.seed)[clip.id] if dealt else clip for clip in clips]
-    named = stored_sound(hearing, heard, args.keep, args.states)
-    return {clip.id: own for clip, own in zip(clips, named, strict=True)}
+    """`stored_sound` by clip id; ``dealt``: each clip gets the sound of another one, the control."""
+    sources = [others(clips, args.seed)[clip.id] if dealt else clip for clip in clips]
+    states = stored_sound(hearing, sources, args.keep, args.states)
+    return {clip.id: clip_states for clip, clip_states in zip(clips, states, strict=True)}
 
 
 def with_sound(batch: Batch, sound) -> Batch:
-    """A batch of stored states of lips, with those of the sound of its clips (id -> (T, D)) where there are some."""
+    """A batch of stored lip states, with the sound states of its clips (id -> (T, D)) if there are any."""
     inputs, present = {VIDEO: batch.inputs["stored"]}, {}
     if sound:
-        inputs[SOUND] = pad_sequence([sound[own] for own in batch.ids], True)
+        inputs[SOUND] = pad_sequence([sound[clip_id] for clip_id in batch.ids], True)
         present = {name: torch.ones(len(batch.ids), dtype=torch.bool) for name in (VIDEO, SOUND)}
     return replace(batch, inputs=inputs, present=present)
 
 
 def others(clips, seed):
-    """id -> another clip."""
+    """Clip id -> another clip."""
     order = np.random.default_rng(seed).permutation(len(clips))
     return {clips[i].id: clips[j] for i, j in zip(order, np.roll(order, 1), strict=True)}
 
 
 class Others:
-    """The control: of each clip its own text, and of further heads what they are taught of another clip."""
+    """The control: each clip's own text, but the targets of further heads from another clip."""
 
     def __init__(self, teacher, clips, seed):
         self.teacher, self.other = teacher, others(clips, seed)
 
     def __call__(self, clip, frames, rng=None):
         another = self.other[clip.id]
-        own, other = self.teacher(clip, frames, rng), self.teacher(another, another.num_frames, rng)
-        return {name: fitted(other[name], len(value.values)) if "." in name else value for name, value in own.items()}
+        targets, other_targets = self.teacher(clip, frames, rng), self.teacher(another, another.num_frames, rng)
+        return {
+            name: fitted(other_targets[name], len(value.values)) if "." in name else value
+            for name, value in targets.items()
+        }
 
 
 def fitted(target, length):
-    """A target of as many steps, unknown where it has fewer."""
+    """A target cut or padded with IGNORE to ``length`` steps."""
     values = target.values[:length]
     widths = [(0, length - len(values))] + [(0, 0)] * (values.ndim - 1)
     return replace(target, values=np.pad(values, widths, constant_values=IGNORE))
 
 
 class Kept:
-    """The targets of clips, made once: nothing of them is left to chance here."""
+    """Caches the targets of clips, which have no randomness here."""
 
     def __init__(self, teacher):
         self.teacher, self.made = teacher, {}
@@ -141,7 +145,7 @@ class Kept:
 
 
 def upper(loaded, config, keep) -> Upper:
-    """The reader with the model's front end and lower layers, which have no gradient."""
+    """A reader with the model's front end and lower layers, which have no gradient."""
     model = Upper(config)
     model.keep = keep
     if filled := fill_memories(model):
@@ -151,39 +155,42 @@ def upper(loaded, config, keep) -> Upper:
     else:
         model.frontend.load_state_dict(loaded.model.frontend.state_dict())
     lower = [model.frontend, *model.encoder.layers[:keep]]
-    for layer, own in zip(model.encoder.layers[:keep], loaded.model.encoder.layers, strict=False):
-        layer.load_state_dict(own.state_dict())
+    for layer, trained_layer in zip(model.encoder.layers[:keep], loaded.model.encoder.layers, strict=False):
+        layer.load_state_dict(trained_layer.state_dict())
     for part in lower:
         part.requires_grad_(False)
     return model
 
 
 def train(model, clips, states, teacher, dev, args, objective, sound) -> nn.Module:
-    """The averaged weights after ``--steps``; prints the dev list's error rate some times."""
-    batches = (with_sound(own, sound) for own in batches_of(clips, states, teacher, args.frames, args.seed))
+    """The EMA weights after ``--steps``; prints the error rate on dev at each report."""
+    batches = (with_sound(batch, sound) for batch in batches_of(clips, states, teacher, args.frames, args.seed))
     for report in training(model, lambda average: objective, batches, Plan(args.steps, args.lr)):
-        read = "  ".join(f"{name} {wer(scored(dev[0], own)):.2f}" for name, own in texts(report.model, *dev).items())
-        print(f"{report}  dev {read}", flush=True)
+        figures = "  ".join(
+            f"{name} {wer(scored(dev[0], hypotheses)):.2f}" for name, hypotheses in texts(report.model, *dev).items()
+        )
+        print(f"{report}  dev {figures}", flush=True)
     return report.model
 
 
 @torch.inference_mode()
 def texts(model, clips, states, tokenizer) -> dict[str, dict[str, str]]:
-    """Head -> id -> what it reads, greedily."""
+    """Head -> clip id -> greedily decoded text."""
     model.eval()
-    found = {name: {} for name in ("ctc", "attention") if name in model.heads}
+    by_head = {name: {} for name in ("ctc", "attention") if name in model.heads}
     for first in range(0, len(clips), AT_ONCE):
-        some = clips[first : first + AT_ONCE]
-        own = states[first : first + AT_ONCE]
-        lengths = torch.tensor([len(each) for each in own])
-        batch = Batch({"stored": pad_sequence(list(own), True)}, lengths, {}, [clip.id for clip in some])
+        part = clips[first : first + AT_ONCE]
+        part_states = states[first : first + AT_ONCE]
+        lengths = torch.tensor([len(clip_states) for clip_states in part_states])
+        batch = Batch({"stored": pad_sequence(list(part_states), True)}, lengths, {}, [clip.id for clip in part])
         encoded = model.encode_batch(with_sound(batch, {}))
-        for name in found:
+        for name in by_head:
             best = model.heads[name].search(encoded, lengths)
-            found[name] |= {
-                clip.id: tokenizer.decode(each[0].tokens) if each else "" for clip, each in zip(some, best, strict=True)
+            by_head[name] |= {
+                clip.id: tokenizer.decode(ranked[0].tokens) if ranked else ""
+                for clip, ranked in zip(part, best, strict=True)
             }
-    return found
+    return by_head
 
 
 def scored(clips, read) -> list[UtteranceScore]:
@@ -192,22 +199,24 @@ def scored(clips, read) -> list[UtteranceScore]:
 
 
 def parser() -> argparse.ArgumentParser:
-    own = rig_parser(
+    options = rig_parser(
         __doc__, model="grid", hearing="grid-av", keep=2, states="exp/states", frames=600, lr=1e-3, steps=1000, seed=0
     )
-    own.add_argument("--compare", nargs=2, type=Path, metavar="DIR", help="two results of this program")
-    own.add_argument("--config", metavar="YAML")
-    own.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
-    own.add_argument("--without", nargs="+", default=[], metavar="HEAD", help="further heads that are left out")
-    own.add_argument("--objective", default="", help="in place of the YAML's")
-    own.add_argument("--control", action="store_true", help="further heads, and the mixed sound, are of other clips")
-    own.add_argument("--init", metavar="DIR", help="an earlier run, whose weights this one begins with")
-    own.add_argument("--train", nargs="+", metavar="JSONL")
-    own.add_argument("--dev", metavar="JSONL")
-    own.add_argument("--tests", nargs="*", default=[], metavar="JSONL")
-    own.add_argument("--tokenizer", metavar="DIR", help="default: that of --model")
-    own.add_argument("--out", metavar="DIR")
-    return own
+    options.add_argument("--compare", nargs=2, type=Path, metavar="DIR", help="two results of this program")
+    options.add_argument("--config", metavar="YAML")
+    options.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
+    options.add_argument("--without", nargs="+", default=[], metavar="HEAD", help="further heads that are left out")
+    options.add_argument("--objective", default="", help="in place of the YAML's")
+    options.add_argument(
+        "--control", action="store_true", help="further heads, and the mixed sound, are of other clips"
+    )
+    options.add_argument("--init", metavar="DIR", help="an earlier run, whose weights this one begins with")
+    options.add_argument("--train", nargs="+", metavar="JSONL")
+    options.add_argument("--dev", metavar="JSONL")
+    options.add_argument("--tests", nargs="*", default=[], metavar="JSONL")
+    options.add_argument("--tokenizer", metavar="DIR", help="default: that of --model")
+    options.add_argument("--out", metavar="DIR")
+    return options
 
 
 def main() -> None:
@@ -220,10 +229,12 @@ def main() -> None:
     tokenizer = load_tokenizer(args.tokenizer) if args.tokenizer else loaded.tokenizer
     run = load_config(args.config, args.set, TrainConfig)
     config = run.model_config(tokenizer.vocab_size)
-    config = replace(config, further_heads={k: v for k, v in config.further_heads.items() if k not in args.without})
+    config = replace(
+        config, further_heads={name: head for name, head in config.further_heads.items() if name not in args.without}
+    )
     clips = read_manifests(args.train)
     dev, lists = read_manifest(args.dev), {path: read_manifest(path) for path in args.tests}
-    states, seen = (stored(loaded, own, args.keep, args.states) for own in (clips, dev))
+    states, dev_states = (stored(loaded, part, args.keep, args.states) for part in (clips, dev))
     print(f"{len(clips)} clips stored", flush=True)
     model, out = upper(loaded, config, args.keep), Path(args.out)
     if args.init:
@@ -233,15 +244,15 @@ def main() -> None:
     mixed = isinstance(model.frontend, MixedStreams)
     sound = sound_by_id(load_model(args.hearing), clips, args, args.control) if mixed else {}
     objective = objective_of(config, args.objective or run.objective)
-    model = train(model, clips, states, teacher, (dev, seen, tokenizer), args, objective, sound)
-    unseen = {path: stored(loaded, own, args.keep, args.states) for path, own in lists.items()}
-    found = {path: texts(model, own, unseen[path], tokenizer) for path, own in lists.items()}
-    scores = {f"{Path(path).parent.name} {name}": scored(lists[path], own)
-              for path, heads in found.items() for name, own in heads.items()}  # fmt: skip
+    model = train(model, clips, states, teacher, (dev, dev_states, tokenizer), args, objective, sound)
+    test_states = {path: stored(loaded, part, args.keep, args.states) for path, part in lists.items()}
+    hypotheses = {path: texts(model, part, test_states[path], tokenizer) for path, part in lists.items()}
+    scores = {f"{Path(path).parent.name} {name}": scored(lists[path], read)
+              for path, heads in hypotheses.items() for name, read in heads.items()}  # fmt: skip
     keep_scores(out, scores)
     torch.save(model.state_dict(), out / "weights.pt")
-    for name, each in scores.items():
-        print(f"{name}: {rates(each)}")
+    for name, head_scores in scores.items():
+        print(f"{name}: {rates(head_scores)}")
     return None
 
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What combining hypotheses gains on talks that its weights were not fitted on: all folds of a list, by talk.
+"""Gain of combining hypotheses on talks that its weights were not fitted on: cross-validation by talk.
 
     local/combination.py --ref ref.jsonl --group 'test/([^/]+)/' --llm SmolLM2-135M --scores exp/scores.json \\
         auto_avsr.jsonl vspllm_433h.jsonl avhubert_433h.jsonl vspllm_30h.jsonl avhubert_30h.jsonl
 
-The members are given as to vsr combine, the best first. Weights of a fold are fitted on the other folds' talks; each
-utterance is told once. --scores keeps the language model's log-probabilities for the next call; --shuffle fits on
-texts of other utterances (control).
+The members are given as to vsr combine, the best first. The weights of a fold are fitted on the other folds' talks;
+each utterance is tested once. --scores stores the language model's log-probabilities for the next call; --shuffle fits
+on the texts of other utterances (control).
 """
 
 import argparse
@@ -26,15 +26,15 @@ from vsr.text.normalise import lower
 
 
 class Kept:
-    """Log-probabilities of texts, asked once and kept in a file."""
+    """Log-probabilities of texts, computed once and stored in a file."""
 
     def __init__(self, path: str, opened: Callable):
         self.path, self.opened, self.scorer = Path(path), opened, None
         self.known = read_json(self.path) if self.path.is_file() else {}
 
     def __call__(self, texts: Sequence[Sequence[str]]) -> list[float]:
-        """Of each text (a list of words)."""
-        keys = [" ".join(own) for own in texts]
+        """Log-probability of each text (a list of words)."""
+        keys = [" ".join(words) for words in texts]
         new = [key for key in dict.fromkeys(keys) if key not in self.known]
         if new:
             self.scorer = self.scorer or self.opened()
@@ -57,23 +57,29 @@ def main() -> None:
     files = [read_records(path) for path in args.hypotheses]
     readings, texts = readings_of(files, args.hypotheses, lower), read_hypotheses(args.ref)
     languages = {"lm": words_of(args.lm, lower).texts} if args.lm else {}
-    kept = Kept(args.scores or "", lambda: load_text_model(args.llm).sentences)
-    combiner = Combiner(len(files), False, languages | ({"llm": kept} if args.llm else {}))
-    lattices = {key: combiner.lattice(own) for key, own in counted(readings.items(), "scoring", len(readings))}
+    cached_scores = Kept(args.scores or "", lambda: load_text_model(args.llm).sentences)
+    combiner = Combiner(len(files), False, languages | ({"llm": cached_scores} if args.llm else {}))
+    lattices = {
+        key: combiner.lattice(candidates) for key, candidates in counted(readings.items(), "scoring", len(readings))
+    }
     if args.scores:
-        write_json(args.scores, kept.known)
+        write_json(args.scores, cached_scores.known)
     talks = {key: re.search(args.group, key).group(1) for key in lattices}
     fold = {key: zlib.crc32(f"{args.salt}{talk}".encode()) % args.folds for key, talk in talks.items()}
-    members = [{key: record["text"] for key, record in own.items()} for own in files]
+    members = [{key: record["text"] for key, record in file_records.items()} for file_records in files]
     keys = list(lattices)
-    said = dict(zip(keys, keys[1:] + keys[:1] if args.shuffle else keys, strict=True))
+    reference_of = dict(zip(keys, keys[1:] + keys[:1] if args.shuffle else keys, strict=True))
     records = []
     for number in range(args.folds):
-        rest, own = ([key for key in keys if (fold[key] == number) is told] for told in (False, True))
-        fitted = combiner.fitted([lattices[key] for key in rest], [lower(texts[said[key]]).split() for key in rest])
-        records += (made := [fitted.record(key, lattices[key]) for key in own])
-        part = [{key: member[key] for key in own} for member in members]
-        print(f"fold {number}:", worth({key: texts[key] for key in own}, part, made).lines(args.hypotheses)[-1])
+        fit_keys, test_keys = ([key for key in keys if (fold[key] == number) is in_fold] for in_fold in (False, True))
+        fitted = combiner.fitted(
+            [lattices[key] for key in fit_keys], [lower(texts[reference_of[key]]).split() for key in fit_keys]
+        )
+        records += (combined := [fitted.record(key, lattices[key]) for key in test_keys])
+        part = [{key: member[key] for key in test_keys} for member in members]
+        print(
+            f"fold {number}:", worth({key: texts[key] for key in test_keys}, part, combined).lines(args.hypotheses)[-1]
+        )
         print("  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.used, strict=True)), flush=True)
     for normaliser in ("lower", "whisper"):
         print(f"normaliser {normaliser}, {len(records)} utterances of {len(set(talks.values()))} talks")

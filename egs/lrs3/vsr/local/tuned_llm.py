@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""A language model with LoRA that chooses among hypotheses: fine-tuned on sentences with the members' errors.
+"""Fine-tune a language model (LoRA) to choose among hypotheses, on sentences corrupted with the members' errors.
 
     local/tuned_llm.py --ref ref.jsonl --group 'test/([^/]+)/' --llm SmolLM2-135M --texts common_voice_en.txt \\
         --out exp/tuned auto_avsr.jsonl vspllm_433h.jsonl avhubert_433h.jsonl vspllm_30h.jsonl avhubert_30h.jsonl
 
-Members and folds as of combination.py. Patterns of errors are those of the other folds' talks (LipGER's idea, Ghosh et
-al. 2024), whose references are not learnt themselves: a sentence of --texts is misread as the members misread one of
-them, its confusion network is made, and the adapters learn few expected word errors among its paths, as `vsr combine`
-ranks them. Then weights are fitted with the tuned model's log-probabilities, and the fold's own talks are told once,
-beside the model as it came. --out is a folder for `vsr combine --llm`. --shuffle counts errors against another
-sentence (control); --scores keeps the log-probabilities of the model as it came.
+Members and folds are those of combination.py. Error patterns come from the other folds' talks (the idea of LipGER,
+Ghosh et al. 2024), whose references are not used as training text: each member's misreading of a sentence of --texts is
+drawn from them, the confusion network is built, and the adapters are trained to minimise the expected word errors among
+its paths, as `vsr combine` ranks them. Then weights are fitted with the tuned model's log-probabilities, and the fold's
+own talks are decoded once, and with the original model for comparison. --out is a folder for `vsr combine --llm`.
+--shuffle counts errors against another sentence (control); --scores stores the log-probabilities of the original model.
 """
 
 import argparse
@@ -39,83 +39,85 @@ from vsr.text.normalise import lower
 from vsr.text.pronounce import Pronouncer
 from vsr.text.visemes import visemes_of
 
-OFTEN, PATHS, CLIP = 2, 12, 1.0  # how often a word stands in the texts to be misread as; paths of a sentence
+OFTEN, PATHS, CLIP = 2, 12, 1.0  # fewest occurrences of a word that replaces another; paths of a sentence; clipping
 
 
 def sentences_in(path: str, longest: int) -> list[list[str]]:
-    """Lines of 3 to so many words."""
+    """Lines of 3 to ``longest`` words."""
     lines = (lower(line).split() for line in Path(path).read_text(encoding="utf-8").splitlines())
     return [words for words in lines if 3 <= len(words) <= longest]
 
 
 class Misread:
-    """Sentences as the members would read them, by the errors of references and readings."""
+    """Corrupts sentences with the members' error patterns, taken from references and hypotheses."""
 
     def __init__(self, references, members, texts):
         pronouncer, vocabulary = Pronouncer(), Counter(word for words in texts for word in words)
         phones = {word: (pronouncer.variants(word) or ((),))[0] for word, n in vocabulary.items() if n >= OFTEN}
-        self.known = {word: visemes_of(own) for word, own in phones.items() if own}
+        self.known = {word: visemes_of(pronunciation) for word, pronunciation in phones.items() if pronunciation}
         self.alike = AlikeWords(Counter({word: vocabulary[word] for word in self.known}), self.known.__getitem__)
         self.patterns = patterns_of(references, members)
 
     def lattice(self, words, rng):
-        """The network of a sentence, without language models."""
-        said = self.patterns.draw(words, lambda word: self.alike(word) if word in self.known else (), rng)
-        return lattice_of([Reading(tuple(own), (1.0,) * len(own)) for own in said], False, PATHS)
+        """The confusion network of a corrupted sentence, without language models."""
+        misreadings = self.patterns.draw(words, lambda word: self.alike(word) if word in self.known else (), rng)
+        return lattice_of(
+            [Reading(tuple(misreading), (1.0,) * len(misreading)) for misreading in misreadings], False, PATHS
+        )
 
 
 def expected_errors(text_model: TextModel, lattice, weights: torch.Tensor, told) -> torch.Tensor:
-    """Of a word, among the paths of a network that weights (F,) rank, with gradients."""
+    """Expected word error rate among the paths of a network, ranked by ``weights`` (F,); with gradients."""
     paths = [text.split() for text in lattice.texts()]
-    logs = text_model.scores([as_sentence(own) for own in paths]).float()
-    chances = (torch.from_numpy(lattice.features).float() @ weights[:-1] + weights[-1] * logs).softmax(0)
-    return (chances * torch.tensor([edits(told, own) for own in paths])).sum() / len(told)
+    logs = text_model.scores([as_sentence(path) for path in paths]).float()
+    probabilities = (torch.from_numpy(lattice.features).float() @ weights[:-1] + weights[-1] * logs).softmax(0)
+    return (probabilities * torch.tensor([edits(told, path) for path in paths])).sum() / len(told)
 
 
 def tune(text_model: TextModel, misread: Misread, texts, args) -> None:
-    """Train the adapters in place; prints the expected errors of a word as it goes."""
-    trained = [own for own in text_model.model.parameters() if own.requires_grad]
+    """Train the adapters in place; prints the expected word error rate."""
+    trained = [parameter for parameter in text_model.model.parameters() if parameter.requires_grad]
     optimiser, rng = torch.optim.AdamW(trained, args.lr, weight_decay=0.01), np.random.default_rng(args.seed)
-    names, begun, seen = feature_names(len(args.hypotheses), ["llm"], False), time.process_time(), []
+    names, start_time, losses = feature_names(len(args.hypotheses), ["llm"], False), time.process_time(), []
     weights = torch.from_numpy(fit_start(names, ["llm"])).float()
     for step in range(args.steps):
         for group in optimiser.param_groups:
             group["lr"] = args.lr * min(1, (step + 1) / 5) * 0.5 * (1 + math.cos(math.pi * step / args.steps))
         optimiser.zero_grad()
-        for place in rng.integers(0, len(texts), args.batch):
-            words = texts[int(place)]
-            told = texts[int(rng.integers(len(texts)))] if args.shuffle else words
-            expected = expected_errors(text_model, misread.lattice(words, rng), weights, told)
+        for index in rng.integers(0, len(texts), args.batch):
+            words = texts[int(index)]
+            reference = texts[int(rng.integers(len(texts)))] if args.shuffle else words
+            expected = expected_errors(text_model, misread.lattice(words, rng), weights, reference)
             (expected / args.batch).backward()
-            seen.append(float(expected.detach()))
+            losses.append(float(expected.detach()))
         torch.nn.utils.clip_grad_norm_(trained, CLIP)
         optimiser.step()
         if (step + 1) % 10 == 0:
-            minutes = (time.process_time() - begun) / 60
-            mean = np.mean(seen[-10 * args.batch :])
+            minutes = (time.process_time() - start_time) / 60
+            mean = np.mean(losses[-10 * args.batch :])
             print(f"step {step + 1}: expected errors of a word {mean:.4f}, {minutes:.1f} busy min", flush=True)
 
 
 def parser() -> argparse.ArgumentParser:
-    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    own.add_argument("hypotheses", nargs="+", metavar="JSONL")
-    own.add_argument("--ref", required=True, metavar="JSONL")
-    own.add_argument("--group", required=True, metavar="REGEX", help="whose first group in the id names the talk")
-    own.add_argument("--folds", type=int, default=3)
-    own.add_argument("--fold", type=int, default=0, help="that is measured (default: 0)")
-    own.add_argument("--salt", default="test", help="how the talks are dealt into folds (default: test)")
-    own.add_argument("--llm", required=True, metavar="MODEL")
-    own.add_argument("--texts", required=True, metavar="FILE", help="lines of text")
-    own.add_argument("--steps", type=int, default=60)
-    own.add_argument("--batch", type=int, default=4, help="sentences of a step (default: 4)")
-    own.add_argument("--lr", type=float, default=5e-4)
-    own.add_argument("--rank", type=int, default=8, help="of the adapters (default: 8)")
-    own.add_argument("--words", type=int, default=14, metavar="N", help="of a sentence at most (default: 14)")
-    own.add_argument("--seed", type=int, default=0)
-    own.add_argument("--shuffle", action="store_true")
-    own.add_argument("--scores", metavar="JSON", help="keeps those of --llm as it came")
-    own.add_argument("--out", required=True, metavar="DIR")
-    return own
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("hypotheses", nargs="+", metavar="JSONL")
+    options.add_argument("--ref", required=True, metavar="JSONL")
+    options.add_argument("--group", required=True, metavar="REGEX", help="whose first group in the id names the talk")
+    options.add_argument("--folds", type=int, default=3)
+    options.add_argument("--fold", type=int, default=0, help="that is measured (default: 0)")
+    options.add_argument("--salt", default="test", help="how the talks are dealt into folds (default: test)")
+    options.add_argument("--llm", required=True, metavar="MODEL")
+    options.add_argument("--texts", required=True, metavar="FILE", help="lines of text")
+    options.add_argument("--steps", type=int, default=60)
+    options.add_argument("--batch", type=int, default=4, help="sentences of a step (default: 4)")
+    options.add_argument("--lr", type=float, default=5e-4)
+    options.add_argument("--rank", type=int, default=8, help="of the adapters (default: 8)")
+    options.add_argument("--words", type=int, default=14, metavar="N", help="of a sentence at most (default: 14)")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--shuffle", action="store_true")
+    options.add_argument("--scores", metavar="JSON", help="keeps those of --llm as it came")
+    options.add_argument("--out", required=True, metavar="DIR")
+    return options
 
 
 def main() -> None:
@@ -124,42 +126,54 @@ def main() -> None:
     files = [read_records(path) for path in args.hypotheses]
     readings, refs = readings_of(files, args.hypotheses, lower), read_hypotheses(args.ref)
     fold = {k: zlib.crc32(f"{args.salt}{re.search(args.group, k).group(1)}".encode()) % args.folds for k in readings}
-    rest, own = ([key for key in readings if (fold[key] == args.fold) is told] for told in (False, True))
-    taken, said = {lower(text) for text in refs.values()}, {key: lower(refs[key]).split() for key in readings}
-    texts = [words for words in sentences_in(args.texts, args.words) if " ".join(words) not in taken]
-    known = [key for key in rest if said[key]]
-    members = [[list(readings[key][n].words) for key in known] for n in range(len(files))]
-    misread = Misread([said[key] for key in known], members, texts)
+    fit_keys, test_keys = (
+        [key for key in readings if (fold[key] == args.fold) is in_fold] for in_fold in (False, True)
+    )
+    reference_texts, references = (
+        {lower(text) for text in refs.values()},
+        {key: lower(refs[key]).split() for key in readings},
+    )
+    texts = [words for words in sentences_in(args.texts, args.words) if " ".join(words) not in reference_texts]
+    fit_with_words = [key for key in fit_keys if references[key]]
+    members = [[list(readings[key][n].words) for key in fit_with_words] for n in range(len(files))]
+    misread = Misread([references[key] for key in fit_with_words], members, texts)
     before = load_text_model(args.llm)
-    print(f"{len(texts)} sentences; errors of {len(known)} utterances; fold {args.fold}: {len(own)}", flush=True)
-    kept = Kept(args.scores or "", lambda: before.sentences)
-    plain, whole = combined(kept, readings, said, rest, own)
+    print(
+        f"{len(texts)} sentences; errors of {len(fit_with_words)} utterances; fold {args.fold}: {len(test_keys)}",
+        flush=True,
+    )
+    cached_scores = Kept(args.scores or "", lambda: before.sentences)
+    errors_before, records_before = combined(cached_scores, readings, references, fit_keys, test_keys)
     torch.manual_seed(args.seed)
     lora = LoraSettings(args.rank, 2.0 * args.rank, 0.0, ("q_proj", "v_proj"))
     tuned = TextModel(with_lora(before.model.requires_grad_(False), lora), before.tokenizer, before.licence)
     tune(tuned, misread, texts, args)
     merged = tuned.model.merge_and_unload().eval()
-    better, records = combined(TextModel(merged, before.tokenizer, "").sentences, readings, said, rest, own)
-    listed = [{key: record["text"] for key, record in file.items() if key in own} for file in files]
-    for name, found in (("as it came", whole), ("tuned", records)):
-        print(f"{name}:", *worth({k: refs[k] for k in own}, listed, found).lines(args.hypotheses)[-3:], sep="\n  ")
-    print("tuned better than as it came by {:.2f} ({:.2f} to {:.2f})".format(*paired_gain(plain, better)))
+    errors_after, records = combined(
+        TextModel(merged, before.tokenizer, "").sentences, readings, references, fit_keys, test_keys
+    )
+    listed = [{key: record["text"] for key, record in file.items() if key in test_keys} for file in files]
+    for name, results in (("as it came", records_before), ("tuned", records)):
+        print(
+            f"{name}:", *worth({k: refs[k] for k in test_keys}, listed, results).lines(args.hypotheses)[-3:], sep="\n  "
+        )
+    print("tuned better than as it came by {:.2f} ({:.2f} to {:.2f})".format(*paired_gain(errors_before, errors_after)))
     save(merged, before.tokenizer, args.out)
 
 
 def save(model, tokenizer, folder: str) -> None:
-    """As a folder for `vsr combine --llm`; transformers writes none of what it has read from GGUF."""
+    """Save as a folder for `vsr combine --llm`; transformers cannot save a model that it has read from GGUF."""
     config = copy.deepcopy(model.config)
     if hasattr(config, "quantization_config"):
         del config.quantization_config
-    plain = type(model)(config).to(next(model.parameters()).dtype)
-    plain.load_state_dict(model.state_dict())
-    plain.save_pretrained(folder)
+    dense_model = type(model)(config).to(next(model.parameters()).dtype)
+    dense_model.load_state_dict(model.state_dict())
+    dense_model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
 def combined(scorer, readings, said, rest, own):
-    """Errors of each utterance of ``own``, and its records, with weights fitted on ``rest``."""
+    """Scores of the utterances in ``own``, and their records, with weights fitted on ``rest``."""
     combiner = Combiner(len(next(iter(readings.values()))), False, {"llm": scorer})
     lattices = {key: combiner.lattice(readings[key]) for key in readings}
     fitted = combiner.fitted([lattices[key] for key in rest], [said[key] for key in rest])

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""How `--emotion` changes a voice: style by a second classifier, pitch, loudness and words.
+"""Effect of `--emotion` on a voice: style according to a second classifier, pitch, loudness and words.
 
     local/emotion_rows.py --manifest FILE --knows DIR --scorer DIR [--wrong DIR] [--most N] [--strengths A,B ...]
         [--json FILE]
 
-The shipped voice speaks the first N clips of a list of crops, as it is and pulled by each strength towards each style
-of the listener --knows. --scorer is a listener of another seed; --wrong, as a control, pulls by one that was trained on
-shuffled styles. Prints for each style and strength the share of the steps that the scorer hears as the style, of those
-that it hears as any (chance: one in their number), median pitch, the standard deviation of pitch in semitones and the
-loudness, against the voice as it is, and the ASR word error rate (pocketsphinx-grid) with the interval of 1,000 paired
-bootstraps against the voice as it is.
+The shipped voice speaks the first N clips of a list of crops, unchanged and guided with each strength towards each
+style of the listener --knows. --scorer is a listener of another seed; --wrong, as a control, guides with one that was
+trained on shuffled styles. Prints for each style and strength the share of the steps that the scorer classifies as the
+style, of those that it classifies as any (chance: 1 / number of styles), the changes of median pitch, of the standard
+deviation of pitch in semitones and of loudness against the unchanged voice, and the ASR word error rate
+(pocketsphinx-grid) with the interval of 1,000 paired bootstraps against the unchanged voice.
 """
 
 import argparse
@@ -33,16 +33,16 @@ from vsr.media.mel import log_mel
 
 
 def heard(loaded, scorer, wave: np.ndarray) -> np.ndarray:
-    """(V,) mean probability of each style over the steps that are heard as any."""
+    """Share (V,) of each style among the steps that are classified as any style."""
     pairs = loaded.voice.normalise(log_mel(torch.from_numpy(wave))[None].float())
     with torch.inference_mode():
-        found = scorer(pairs, torch.ones(pairs.shape[:2], dtype=torch.bool))[0].argmax(-1)
-    styles = found[found > 0] - 1
+        classes = scorer(pairs, torch.ones(pairs.shape[:2], dtype=torch.bool))[0].argmax(-1)
+    styles = classes[classes > 0] - 1
     return np.bincount(styles, minlength=len(scorer.config.words)) / max(1, len(styles))
 
 
 def figures(loaded, scorer, recogniser, clip, wave: np.ndarray) -> dict:
-    """Of one voice."""
+    """Figures of one voice."""
     f0 = pitch(wave)
     voiced = 12 * np.log2(f0[f0 > 0] / 100) if (f0 > 0).any() else np.zeros(1)
     level = 10 * np.log10(np.mean(wave**2) + 1e-9)
@@ -52,14 +52,14 @@ def figures(loaded, scorer, recogniser, clip, wave: np.ndarray) -> dict:
 
 
 def row(style: int | None, each: list[dict], plain: list[dict], words: int) -> dict:
-    """Means over the clips, against the voice as it is."""
-    share = None if style is None else float(np.mean([own["heard"][style] for own in each]))
-    changes = {name: float(np.mean([own[name] - was[name] for own, was in zip(each, plain, strict=True)]))
+    """Means over the clips, relative to the unchanged voice ``plain``."""
+    share = None if style is None else float(np.mean([new["heard"][style] for new in each]))
+    changes = {name: float(np.mean([new[name] - old[name] for new, old in zip(each, plain, strict=True)]))
                for name in ("pitch", "range", "level")}  # fmt: skip
-    more = np.array([own["wrong"] - was["wrong"] for own, was in zip(each, plain, strict=True)])
-    drawn = np.random.default_rng(0).integers(0, len(more), (1000, len(more)))
-    low, high = np.quantile(100 * more[drawn].sum(1) / words, [0.025, 0.975])
-    return {"heard": share, **changes, "wer": 100 * sum(own["wrong"] for own in each) / words, "change": [low, high]}
+    added_errors = np.array([new["wrong"] - old["wrong"] for new, old in zip(each, plain, strict=True)])
+    draws = np.random.default_rng(0).integers(0, len(added_errors), (1000, len(added_errors)))
+    low, high = np.quantile(100 * added_errors[draws].sum(1) / words, [0.025, 0.975])
+    return {"heard": share, **changes, "wer": 100 * sum(new["wrong"] for new in each) / words, "change": [low, high]}
 
 
 def main() -> None:
@@ -75,26 +75,26 @@ def main() -> None:
     torch.set_num_threads(1)
     clips, loaded, recogniser = read_manifest(args.manifest)[: args.most], load_model(), PocketSphinxGrid()
     scorer, words = load_listener(args.scorer, loaded.voice), sum(len(clip.text.split()) for clip in clips)
-    crops, whom = [np.load(clip.crop) for clip in clips], speaker_of(loaded, None)
+    crops, speaker = [np.load(clip.crop) for clip in clips], speaker_of(loaded, None)
 
     def spoken(emotion) -> list[dict]:
-        waves = [voice_of(loaded, crop, whom, Directions(emotion=emotion)) for crop in crops]
+        waves = [voice_of(loaded, crop, speaker, Directions(emotion=emotion)) for crop in crops]
         return [figures(loaded, scorer, recogniser, clip, wave) for clip, wave in zip(clips, waves, strict=True)]
 
     plain, styles, rows = spoken(None), scorer.config.words, {}
-    for place, style in enumerate(styles):
-        rows[f"as it is: {style}"] = row(place, plain, plain, words)
+    for index, style in enumerate(styles):
+        rows[f"as it is: {style}"] = row(index, plain, plain, words)
     for name, folder in (("", args.knows), ("wrong ", args.wrong)):
         if folder is None:
             continue
         loaded.__dict__["emotions"] = load_listener(folder, loaded.voice)
         for strength in args.strengths if not name else args.strengths[-1:]:
-            for place, style in enumerate(styles):
-                own = row(place, spoken(emotion_of(f"{style}:{strength}")), plain, words)
-                rows[f"{name}{style}:{strength}"] = own
-                print(f"{name}{style}:{strength}", json.dumps(own), flush=True)
-    for name, own in rows.items():
-        print(name, json.dumps(own))
+            for index, style in enumerate(styles):
+                values = row(index, spoken(emotion_of(f"{style}:{strength}")), plain, words)
+                rows[f"{name}{style}:{strength}"] = values
+                print(f"{name}{style}:{strength}", json.dumps(values), flush=True)
+    for name, values in rows.items():
+        print(name, json.dumps(values))
     if args.json:
         write_text(args.json, json.dumps({"clips": len(clips), "words": words, "rows": rows}, indent=1) + "\n")
 

@@ -3,11 +3,11 @@
 
     local/face_rows.py --model DIR --manifest FILE --train FILE --features DIR [--wrong DIR] [--json FILE]
 
-For clips of people whom the model has not seen: the cosine of its vector to the speaker vector of the same person (all
-clips), of the mean voice of the training list, of a random other person of the list (chance), and of another clip of
-the person (upper bound); how often the person is first among all people of the list by its vector (chance: one in their
-number); the correlation of made and true vectors along the line on which the true ones differ most. --wrong: a model
-that was trained on the voices of other people, as a control. 95 % intervals: 1,000 bootstraps of the people.
+For clips of people that the model has not seen: the cosine of its vector with the speaker vector of the same person
+(all clips), with the mean voice of the training list, with a random other person of the list (chance), and between
+clips of the same person (upper bound); how often the person ranks first among all people of the list (chance: 1 /
+number of people); the correlation of predicted and true vectors along the first principal component of the true ones.
+--wrong: a model trained on the voices of other people, as a control. 95 % intervals: 1,000 bootstraps over people.
 """
 
 import argparse
@@ -23,42 +23,46 @@ from vsr.data.manifest import read_manifest
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows of length 1."""
+    """Vectors scaled to length 1."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def by_person(clips, vectors: np.ndarray) -> dict[str, np.ndarray]:
     """The vectors (n, 256) of each person."""
-    found: dict[str, list] = {}
+    vectors_of: dict[str, list] = {}
     for clip, vector in zip(clips, vectors, strict=True):
-        found.setdefault(clip.speaker, []).append(vector)
-    return {name: np.stack(own) for name, own in sorted(found.items())}
+        vectors_of.setdefault(clip.speaker, []).append(vector)
+    return {name: np.stack(person_vectors) for name, person_vectors in sorted(vectors_of.items())}
 
 
 def interval(values) -> list[float]:
     """Mean, and 2.5 and 97.5 % quantile of 1,000 bootstraps."""
     values = np.asarray(values, float)
-    drawn = np.random.default_rng(0).integers(0, len(values), (1000, len(values)))
-    return [float(values.mean()), *map(float, np.quantile(values[drawn].mean(1), [0.025, 0.975]))]
+    draws = np.random.default_rng(0).integers(0, len(values), (1000, len(values)))
+    return [float(values.mean()), *map(float, np.quantile(values[draws].mean(1), [0.025, 0.975]))]
 
 
 def figures(made: dict[str, np.ndarray], true: dict[str, np.ndarray], mean: np.ndarray) -> dict:
-    """Of vectors (n, 256) for each person."""
+    """Figures of predicted and true vectors (n, 256) of each person."""
     names = list(true)
-    centres = {name: unit(own.mean(0)) for name, own in true.items()}
-    voices = {name: unit(own.mean(0)) for name, own in made.items()}
-    own = [voices[name] @ centres[name] for name in names]
-    other = [np.mean([voices[name] @ centres[far] for far in names if far != name]) for name in names]
-    first = [names[int(np.argmax([voices[name] @ centres[far] for far in names]))] == name for name in names]
-    again = [np.mean([a @ b for i, a in enumerate(true[n]) for j, b in enumerate(true[n]) if i != j]) for n in names]
-    line = np.stack([centres[name] for name in names])
-    along = np.linalg.svd(line - line.mean(0))[2][0]
-    places = [[voices[name] @ along for name in names], [centres[name] @ along for name in names]]
+    centres = {name: unit(person_vectors.mean(0)) for name, person_vectors in true.items()}
+    voices = {name: unit(person_vectors.mean(0)) for name, person_vectors in made.items()}
+    cosines = [voices[name] @ centres[name] for name in names]
+    other = [np.mean([voices[name] @ centres[candidate] for candidate in names if candidate != name]) for name in names]
+    first = [
+        names[int(np.argmax([voices[name] @ centres[candidate] for candidate in names]))] == name for name in names
+    ]
+    same_person = [
+        np.mean([a @ b for i, a in enumerate(true[n]) for j, b in enumerate(true[n]) if i != j]) for n in names
+    ]
+    centre_matrix = np.stack([centres[name] for name in names])
+    component = np.linalg.svd(centre_matrix - centre_matrix.mean(0))[2][0]
+    projections = [[voices[name] @ component for name in names], [centres[name] @ component for name in names]]
     return {
-        "own": interval(own), "mean voice": interval([mean @ centres[name] for name in names]),
-        "other person": interval(other), "person again": interval(again),
-        "better than mean": interval(np.array(own) - [mean @ centres[name] for name in names]),
-        "first": [int(sum(first)), len(names)], "r": float(np.corrcoef(*places)[0, 1]),
+        "own": interval(cosines), "mean voice": interval([mean @ centres[name] for name in names]),
+        "other person": interval(other), "person again": interval(same_person),
+        "better than mean": interval(np.array(cosines) - [mean @ centres[name] for name in names]),
+        "first": [int(sum(first)), len(names)], "r": float(np.corrcoef(*projections)[0, 1]),
     }  # fmt: skip
 
 
@@ -72,15 +76,15 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
     clips, train = read_manifest(args.manifest), read_manifest(args.train)
-    voices, learned = StoredFeatures(args.features, clips), StoredFeatures(args.features, train)
+    voices, training_voices = StoredFeatures(args.features, clips), StoredFeatures(args.features, train)
     true = by_person(clips, np.stack([voices.speaker(n).numpy() for n in range(len(clips))]))
-    mean = unit(np.mean([learned.speaker(n).numpy() for n in range(len(train))], 0))
+    mean = unit(np.mean([training_voices.speaker(n).numpy() for n in range(len(train))], 0))
     rows = {}
     for name, folder in (("model", args.model), ("wrong voices", args.wrong)):
         if folder:
             model = load_face_voice(folder)
-            made = np.stack([vector_of_crop(model, np.load(clip.crop)) for clip in clips])
-            rows[name] = figures(by_person(clips, made), true, mean)
+            predicted = np.stack([vector_of_crop(model, np.load(clip.crop)) for clip in clips])
+            rows[name] = figures(by_person(clips, predicted), true, mean)
             print(name, json.dumps(rows[name], indent=1))
     if args.json:
         write_text(args.json, json.dumps({"clips": len(clips), "people": len(true), "rows": rows}, indent=1) + "\n")

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How a track of emotions changes a voice of units: style by a classifier, pitch, loudness and words.
+"""Effect of a track of emotions on a unit voice: style according to a classifier, pitch, loudness and words.
 
     local/felt_rows.py --voice DIR --scorer DIR --manifest FILE [--json FILE]
 
-The neutral clips of a list of styles (local/styles.py) are said again by their units in the voice of their speaker,
-with no emotion and with each; figures and --scorer as of local/emotion_rows.py, and the styles of the list itself
-("recordings"), its upper bound. A voice that was trained on shuffled styles is the control.
+The neutral clips of a list of styles (local/styles.py) are resynthesised from their units in the voice of their
+speaker, without emotion and with each; figures and --scorer as in local/emotion_rows.py, and the list's own recordings
+of each style ("recordings") as the upper bound. A voice trained on shuffled styles is the control.
 """
 
 import argparse
@@ -39,26 +39,26 @@ def main() -> None:
     loaded, recogniser = load_model(acoustic=args.voice), PocketSphinxGrid()
     scorer = load_listener(args.scorer, loaded.voice)
     clips = read_manifest(args.manifest)
-    of_style = {style: [clip for clip in clips if clip.words[0][0] == style] for style in scorer.config.words}
-    sources = of_style[NEUTRAL]
+    clips_of_style = {style: [clip for clip in clips if clip.words[0][0] == style] for style in scorer.config.words}
+    sources = clips_of_style[NEUTRAL]
     words = sum(len(clip.text.split()) for clip in sources)
-    whom = [speaker_of(loaded, torch.from_numpy(reference_vector(clip.video))) for clip in sources]
+    speakers = [speaker_of(loaded, torch.from_numpy(reference_vector(clip.video))) for clip in sources]
 
-    def said(emotion: str) -> list[dict]:
-        each = zip(sources, whom, strict=True)
-        waves = [revoice(loaded, read_wave(clip.video), speaker, emotion=emotion) for clip, speaker in each]
-        return [figures(loaded, scorer, recogniser, clip, own) for clip, own in zip(sources, waves, strict=True)]
+    def resynthesised(emotion: str) -> list[dict]:
+        pairs = zip(sources, speakers, strict=True)
+        waves = [revoice(loaded, read_wave(clip.video), speaker, emotion=emotion) for clip, speaker in pairs]
+        return [figures(loaded, scorer, recogniser, clip, wave) for clip, wave in zip(sources, waves, strict=True)]
 
     def recorded(own) -> list[dict]:
         return [figures(loaded, scorer, recogniser, clip, read_wave(clip.video)) for clip in own]
 
-    plain, natural, rows = said(""), recorded(sources), {}
-    for place, style in enumerate(scorer.config.words):
-        rows[f"recordings: {style}"] = row(place, recorded(of_style[style]), natural, words)
-        rows[f"no emotion: {style}"] = row(place, plain, plain, words)
-        rows[style] = row(place, said(style), plain, words)
-    for name, own in rows.items():
-        print(f"{name:20}", json.dumps(own), flush=True)
+    plain, natural, rows = resynthesised(""), recorded(sources), {}
+    for index, style in enumerate(scorer.config.words):
+        rows[f"recordings: {style}"] = row(index, recorded(clips_of_style[style]), natural, words)
+        rows[f"no emotion: {style}"] = row(index, plain, plain, words)
+        rows[style] = row(index, resynthesised(style), plain, words)
+    for name, values in rows.items():
+        print(f"{name:20}", json.dumps(values), flush=True)
     if args.json:
         write_text(args.json, json.dumps({"clips": len(sources), "words": words, "rows": rows}, indent=1) + "\n")
 

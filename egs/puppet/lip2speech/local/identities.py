@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Synthetic people of the puppet, whose voices follow from their looks, for a voice from a face.
+"""Synthetic people of the puppet, whose voices depend on their looks, for a voice from a face.
 
     local/identities.py --out DIR [--people N] [--clips N] [--seed N]
 
-Writes DIR/video and DIR/{train,dev,test}.jsonl; nobody is in two lists. See vsr/corpora/puppet/identities.py.
+Writes DIR/video and DIR/{train,dev,test}.jsonl; no person is in two lists. See vsr/corpora/puppet/identities.py.
 """
 
 import argparse
@@ -18,8 +18,8 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=3, metavar="N", help="of each")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     args = parser.parse_args()
-    made = prepare_identities(args.out, args.people, args.clips, args.seed)
-    print(", ".join(f"{split}: {count} clips" for split, count in made.items()))
+    counts = prepare_identities(args.out, args.people, args.clips, args.seed)
+    print(", ".join(f"{split}: {count} clips" for split, count in counts.items()))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Units of sound predicted from lips, for translations.py --lips: two Conformer layers on stored states of a reader.
+"""Predict speech units from lips, for translations.py --lips: two Conformer layers on stored states of a reader.
 
     local/lips_units.py --units data/cepstra.safetensors --train data/lips_waves/train/manifest.jsonl \\
         --dev data/lips_waves/dev/manifest.jsonl --test data/lips_waves/test/manifest.jsonl --out exp/lips
 
-The lists have crops and sounds (vsr waves); no text is used. Prints the share of dev's and the test's units that are
-right, and that of the commonest unit, and writes ID.npy (T, 2) of each test clip to OUT/lips, and the units of its
-sound to OUT/sound. --shuffle learns the units of other clips: the control.
+The lists have crops and sounds (vsr waves); no text is used. Prints the accuracy of the units on dev and test, and that
+of always predicting the most frequent unit; writes ID.npy (T, 2) of each test clip to OUT/lips, and the units of its
+sound to OUT/sound. --shuffle trains on the units of other clips: the control.
 """
 
 import argparse
@@ -42,9 +42,9 @@ class LipsToUnits(nn.Module):
         self.head = FrameUnitHead(width, PER_FRAME, 1, size)
 
     def states(self, batch: Batch) -> Tensor:
-        """(B, T, D)."""
-        given = batch.inputs[UNITS]
-        return self.encoder(given, length_mask(batch.lengths, given.shape[1]))
+        """Encoder states (B, T, D)."""
+        states = batch.inputs[UNITS]
+        return self.encoder(states, length_mask(batch.lengths, states.shape[1]))
 
     def loss(self, batch: Batch) -> Tensor:
         """Cross-entropy of the units."""
@@ -52,25 +52,25 @@ class LipsToUnits(nn.Module):
 
     @torch.inference_mode()
     def units(self, states: Tensor) -> Tensor:
-        """Of one clip, (T, D) -> (T, 2)."""
+        """Predicted units (T, 2) of one clip's states (T, D)."""
         batch = batch_of([(states, torch.zeros(len(states), PER_FRAME, 1, dtype=torch.long))])
         return self.eval().head(self.states(batch))[0, :, :, 0].argmax(-1)
 
 
 def share(found: list[Tensor], known: list[Tensor]) -> float:
-    """% of the units that are right."""
-    right = sum(int((one == other).sum()) for one, other in zip(found, known, strict=True))
-    return 100 * right / sum(own.numel() for own in known)
+    """Accuracy of the units in %."""
+    right = sum(int((predicted == true).sum()) for predicted, true in zip(found, known, strict=True))
+    return 100 * right / sum(true.numel() for true in known)
 
 
 def parser() -> argparse.ArgumentParser:
-    own = rig_parser(__doc__, model="grid", states="exp/states", steps=600, lr=2e-3, seed=0)
+    options = rig_parser(__doc__, model="grid", states="exp/states", steps=600, lr=2e-3, seed=0)
     for flag in ("--train", "--dev", "--test"):
-        own.add_argument(flag, required=True, metavar="JSONL")
-    own.add_argument("--units", required=True, metavar="FILE", help="the codebook, that of the translator")
-    own.add_argument("--shuffle", action="store_true", help="the control")
-    own.add_argument("--out", type=Path, required=True, metavar="DIR")
-    return own
+        options.add_argument(flag, required=True, metavar="JSONL")
+    options.add_argument("--units", required=True, metavar="FILE", help="the codebook, that of the translator")
+    options.add_argument("--shuffle", action="store_true", help="the control")
+    options.add_argument("--out", type=Path, required=True, metavar="DIR")
+    return options
 
 
 def main() -> None:
@@ -85,27 +85,30 @@ def main() -> None:
     states, units = {}, {}
     for name, clips in lists.items():
         with torch.inference_mode():
-            made = [norm(own) for own in stored(loaded, clips, keep, args.states)]
-        states[name] = [own.clone() for own in made]
-        units[name] = [flat[clip.id].view(-1, PER_FRAME)[: len(own)] for clip, own in zip(clips, made, strict=True)]
-    taught = units["train"]
+            normalised = [norm(clip_states) for clip_states in stored(loaded, clips, keep, args.states)]
+        states[name] = [clip_states.clone() for clip_states in normalised]
+        units[name] = [
+            flat[clip.id].view(-1, PER_FRAME)[: len(clip_states)]
+            for clip, clip_states in zip(clips, normalised, strict=True)
+        ]
+    targets = units["train"]
     if args.shuffle:
-        taught = [taught[place] for place in np.random.default_rng(args.seed).permutation(len(taught))]
+        targets = [targets[index] for index in np.random.default_rng(args.seed).permutation(len(targets))]
     pairs = [
-        (own[: len(said)], said[: len(own), :, None]) for own, said in zip(states["train"], taught, strict=True)
+        (x[: len(y)], y[: len(x), :, None]) for x, y in zip(states["train"], targets, strict=True)
     ]  # fmt: skip
     model = LipsToUnits(states["train"][0].shape[1], len(codebook))
     fit(model, model.loss, drawn(pairs), args.steps, args.lr, args.seed)
-    found = {name: [model.units(own) for own in states[name]] for name in ("dev", "test")}
-    common = Counter(unit for own in units["train"] for unit in own.flatten().tolist()).most_common(1)[0][0]
-    for name, own in found.items():
-        always = [torch.full_like(each, common) for each in own]
-        print(f"{name}: {share(own, units[name]):.1f} % of the units are right, {share(always, units[name]):.1f} % are "
+    predicted = {name: [model.units(clip_states) for clip_states in states[name]] for name in ("dev", "test")}
+    common = Counter(unit for ids in units["train"] for unit in ids.flatten().tolist()).most_common(1)[0][0]
+    for name, ids in predicted.items():
+        always = [torch.full_like(clip_units, common) for clip_units in ids]
+        print(f"{name}: {share(ids, units[name]):.1f} % of the units are right, {share(always, units[name]):.1f} % are "
               f"the commonest", flush=True)  # fmt: skip
-    for name, each in (("lips", found["test"]), ("sound", units["test"])):
+    for name, units_by_clip in (("lips", predicted["test"]), ("sound", units["test"])):
         (args.out / name).mkdir(parents=True, exist_ok=True)
-        for clip, own in zip(lists["test"], each, strict=True):
-            np.save(args.out / name / f"{clip.id}.npy", own.numpy())
+        for clip, ids in zip(lists["test"], units_by_clip, strict=True):
+            np.save(args.out / name / f"{clip.id}.npy", ids.numpy())
 
 
 if __name__ == "__main__":

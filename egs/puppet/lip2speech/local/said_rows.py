@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""What a recogniser of units reads in the output of `lip2speech say`, and how far the durations are off.
+"""Word errors of a unit recogniser on the output of `lip2speech say`, and errors of the durations.
 
     local/said_rows.py --says exp/say_{0,1,2}/model --said data/one_{en,es,de}/test.jsonl \\
         --train data/one_{en,es,de}/train.jsonl --out exp/said
 
-The recogniser learns from the units of --train, which hold none of the test's combinations, as that of
-translations.py; its figure on the natural units of --said is the upper bound. Said: phones by espeak, predicted
-durations; the clip's own phones with its true durations; one duration for every phone, the mean of the training clips'.
-Control: what is said of the next clip's text. Prints word error rates with intervals by bootstrap over the clips, and
-the error of durations in ms, of phones and of all phones of a clip together. Writes a folder for each row and seed to
---out, which ../../../grid/vsr/local/seeds.py compares.
+The recogniser is trained on the units of --train, which hold none of the test's combinations, like that of
+translations.py; its figure on the natural units of --said is the upper bound. Rows: phones by espeak with predicted
+durations; the clip's own phones with true durations; one duration for every phone, the mean of the training clips.
+Control: the output for the next clip's text. Prints word error rates with bootstrap intervals over the clips, and the
+duration errors in ms, of phones and of all phones of a clip together. Writes a folder for each row and seed to --out,
+for ../../../grid/vsr/local/seeds.py.
 """
 
 import argparse
@@ -41,63 +41,72 @@ MS = 1000 / UNIT_RATE
 
 
 class Sayer:
-    """What says the clips of a list, by a model and the units (N,) of each."""
+    """Units for the clips of a list, by a text-to-unit model; ``units`` (N,) are those of the recordings."""
 
     def __init__(self, model, units):
         self.model, self.units, self.languages = model, units, model.config.languages
 
     def spans(self, clip):
-        """Ids of its own phones and pauses, their true steps, the place of its language."""
+        """Ids of the clip's own phones and pauses, their true steps, the index of its language."""
         labels, steps = steps_of(phones_of(clip, clip.language), len(self.units[clip.id]))
         return self.model.config.ids(labels), steps, self.languages.index(clip.language)
 
     def predicted(self, clip) -> list[int]:
-        """By the text alone, as `lip2speech say` does."""
+        """Units from the text alone, as by `lip2speech say`."""
         return list(say_text(self.model, [phones_in(clip.text, clip.language)], clip.language).units)
 
     def true(self, clip) -> list[int]:
-        """The clip's phones with their true durations."""
-        ids, steps, place = self.spans(clip)
-        return self.model.say(ids, place, steps)
+        """Units from the clip's phones with their true durations."""
+        ids, steps, language_index = self.spans(clip)
+        return self.model.say(ids, language_index, steps)
 
     def even(self, clip, phone: float, pause: float) -> list[int]:
-        """The clip's phones, each as long as any other."""
-        ids, _, place = self.spans(clip)
-        return self.model.say(ids, place, free([pause if own == PAUSE else phone for own in ids]))
+        """Units from the clip's phones with one duration for all."""
+        ids, _, language_index = self.spans(clip)
+        return self.model.say(ids, language_index, free([pause if phone_id == PAUSE else phone for phone_id in ids]))
 
     def late(self, clip, phone: float) -> tuple[list[float], list[float], float, float]:
-        """ms by which each phone is off, by prediction and by the mean; the same of all its phones together."""
-        ids, steps, place = self.spans(clip)
-        said = [n for n, own in enumerate(ids) if own != PAUSE]
-        found, true = self.model.lasting(ids, place), [steps[n] for n in said]
-        own = [MS * (found[n] - steps[n]) for n in said]
-        mean = [MS * (phone - each) for each in true]
-        return [abs(each) for each in own], [abs(each) for each in mean], abs(sum(own)), abs(sum(mean))
+        """Absolute duration errors (ms) of each phone, predicted and with the mean; the same of all phones together."""
+        ids, steps, language_index = self.spans(clip)
+        indices = [n for n, phone_id in enumerate(ids) if phone_id != PAUSE]
+        predicted, true = self.model.lasting(ids, language_index), [steps[n] for n in indices]
+        errors = [MS * (predicted[n] - steps[n]) for n in indices]
+        mean_errors = [MS * (phone - step) for step in true]
+        return (
+            [abs(error) for error in errors],
+            [abs(error) for error in mean_errors],
+            abs(sum(errors)),
+            abs(sum(mean_errors)),
+        )
 
 
 def means(sayer, clips) -> tuple[float, float]:
     """Mean steps of a phone and of a pause."""
-    each = [(own, step) for clip in clips for own, step in zip(*sayer.spans(clip)[:2], strict=True)]
-    return fmean(step for own, step in each if own != PAUSE), fmean(step for own, step in each if own == PAUSE)
+    pairs = [(phone_id, step) for clip in clips for phone_id, step in zip(*sayer.spans(clip)[:2], strict=True)]
+    return fmean(step for phone_id, step in pairs if phone_id != PAUSE), fmean(
+        step for phone_id, step in pairs if phone_id == PAUSE
+    )
 
 
 def parser() -> argparse.ArgumentParser:
-    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    own.add_argument("--says", nargs="+", required=True, metavar="DIR", help="models of several seeds, of one codebook")
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument(
+        "--says", nargs="+", required=True, metavar="DIR", help="models of several seeds, of one codebook"
+    )
     for flag in ("--said", "--train"):
-        own.add_argument(flag, nargs="+", required=True, metavar="JSONL")
-    own.add_argument("--steps", type=int, default=800, help="of the recogniser (default: 800)")
-    own.add_argument("--seed", type=int, default=0, help="of the recogniser (default: 0)")
-    own.add_argument("--out", required=True, metavar="DIR")
-    return own
+        options.add_argument(flag, nargs="+", required=True, metavar="JSONL")
+    options.add_argument("--steps", type=int, default=800, help="of the recogniser (default: 800)")
+    options.add_argument("--seed", type=int, default=0, help="of the recogniser (default: 0)")
+    options.add_argument("--out", required=True, metavar="DIR")
+    return options
 
 
 def reader_of(train, units, size: int, steps: int, seed: int):
-    """The recogniser, trained, and its tokenizer."""
+    """The trained recogniser and its tokenizer."""
     tokenizer = train_tokenizer("word", [clip.text for clip in train])
     model = recogniser(tokenizer, size, seed)
-    known = [(units[c.id].view(-1, 2), torch.tensor(tokenizer.encode(c.text))) for c in train]
-    fit(model, lambda batch: ctc_attention(model, batch)["loss"], drawn(known, size, 0.05), steps, 2e-3, seed)
+    examples = [(units[c.id].view(-1, 2), torch.tensor(tokenizer.encode(c.text))) for c in train]
+    fit(model, lambda batch: ctc_attention(model, batch)["loss"], drawn(examples, size, 0.05), steps, 2e-3, seed)
     return model.eval(), tokenizer
 
 
@@ -106,38 +115,47 @@ def main() -> None:
     args = parser().parse_args()
     torch.set_num_threads(1)
     codebook = Codebook.load(Path(args.says[0]) / "units.safetensors")
-    train, said = ([clip for path in own for clip in read_manifest(path)] for own in (args.train, args.said))
-    units = units_of([*train, *said], codebook)
+    train, test_clips = ([clip for path in paths for clip in read_manifest(path)] for paths in (args.train, args.said))
+    units = units_of([*train, *test_clips], codebook)
     reader, tokenizer = reader_of(train, units, len(codebook), args.steps, args.seed)
 
     def row(name: str, made) -> None:
         read = words_in(reader, made, tokenizer)
-        each = [score_utterance(c.id, c.text, text) for c, text in zip(said, read, strict=True)]
-        keep_scores(Path(args.out) / name, {"test": each})
-        print(f"{name}: {rates(each)}; units that differ {unit_errors(made, natural):.1f} %", flush=True)
+        scores = [score_utterance(c.id, c.text, text) for c, text in zip(test_clips, read, strict=True)]
+        keep_scores(Path(args.out) / name, {"test": scores})
+        print(f"{name}: {rates(scores)}; units that differ {unit_errors(made, natural):.1f} %", flush=True)
 
-    natural = [units[clip.id].tolist() for clip in said]
+    natural = [units[clip.id].tolist() for clip in test_clips]
     row("natural", natural)
     for seed, folder in enumerate(args.says):
         sayer = Sayer(open_text_units(folder), units)
         phone, pause = means(sayer, train)
-        predicted = [sayer.predicted(clip) for clip in said]
+        predicted = [sayer.predicted(clip) for clip in test_clips]
         row(f"predicted_{seed}", predicted)
-        row(f"true_{seed}", [sayer.true(clip) for clip in said])
-        row(f"mean_{seed}", [sayer.even(clip, phone, pause) for clip in said])
-        row(f"other_{seed}", others(predicted, said))
-        late = [sayer.late(clip, phone) for clip in said]
-        own, mean = ([each for one in late for each in one[place]] for place in (0, 1))
-        print(f"durations of {len(own)} phones off by {fmean(own):.1f} ms, the mean ({MS * phone:.1f} ms) by "
-              f"{fmean(mean):.1f}; clips by {fmean(one[2] for one in late):.0f}, "
-              f"{fmean(one[3] for one in late):.0f}", flush=True)  # fmt: skip
+        row(f"true_{seed}", [sayer.true(clip) for clip in test_clips])
+        row(f"mean_{seed}", [sayer.even(clip, phone, pause) for clip in test_clips])
+        row(f"other_{seed}", others(predicted, test_clips))
+        duration_errors = [sayer.late(clip, phone) for clip in test_clips]
+        errors, mean_errors = (
+            [error for clip_errors in duration_errors for error in clip_errors[side]] for side in (0, 1)
+        )
+        print(f"durations of {len(errors)} phones off by {fmean(errors):.1f} ms, the mean ({MS * phone:.1f} ms) by "
+              f"{fmean(mean_errors):.1f}; clips by {fmean(clip_errors[2] for clip_errors in duration_errors):.0f}, "
+              f"{fmean(clip_errors[3] for clip_errors in duration_errors):.0f}", flush=True)  # fmt: skip
 
 
 def others(made, clips):
-    """Of each clip what the next of its language says."""
-    places = [[n for n, c in enumerate(clips) if c.language == own] for own in dict.fromkeys(c.language for c in clips)]
-    after = {n: own[(place + 1) % len(own)] for own in places for place, n in enumerate(own)}
-    return [made[after[n]] for n in range(len(clips))]
+    """Gives each clip the output of the next clip of its language."""
+    by_language = [
+        [index for index, clip in enumerate(clips) if clip.language == language]
+        for language in dict.fromkeys(clip.language for clip in clips)
+    ]
+    following = {
+        index: indices[(position + 1) % len(indices)]
+        for indices in by_language
+        for position, index in enumerate(indices)
+    }
+    return [made[following[index]] for index in range(len(clips))]
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
-"""What recognisers read in the speech of a voice of units: texts (`lip2speech say`) and translations.
+"""Word errors of recognisers on the speech of a unit voice: texts (`lip2speech say`) and translations.
 
     local/sound_rows.py --voice exp/voice/model --says exp/say/model --translator exp/t0/model \\
         --heard data/all_{en,es,de}/test.jsonl --said data/one_{en,es,de}/test.jsonl \\
         --train data/one_{en,es,de}/train.jsonl --out exp/sound
 
-Each clip of --said is heard as it was recorded, said again from its own units, from its text, and from what translates
-a clip of another language to it (as of translations.py, as long as that clip). Control: the units of the next clip.
-Two recognisers, neither of which has seen what the voice makes: one of units, as of translations.py, to whom all sound
+Each clip of --said is recognised as recorded, and as resynthesised from its own units, from its text, and from the
+translation of a clip of another language (as by translations.py, as long as that clip). Control: the units of the next
+clip. Two recognisers, neither trained on the voice's output: one of units, as in translations.py, for which all sound
 is turned into units again, and for English PocketSphinx with the grammar of the sentences. Prints word error rates with
-intervals by bootstrap over the clips, and writes a folder for each row to --out, which
-../../../grid/vsr/local/seeds.py compares.
+bootstrap intervals over the clips, and writes a folder for each row to --out, for ../../../grid/vsr/local/seeds.py.
 """
 
 import argparse
@@ -43,65 +42,67 @@ from vsr.media.units import Codebook, open_extractor
 
 
 class PocketSphinxParallel(PocketSphinxGrid):
-    """CMU PocketSphinx with the English sentences of the parallel grammar; a place may have two words."""
+    """CMU PocketSphinx with the English sentences of the parallel grammar; a slot may have two words."""
 
     name = "pocketsphinx-parallel"
     slots = tuple(sorted(set(own)) for own in zip(*(s.split(" ", 5) for s in vocabulary_of("en").lines), strict=True))
 
 
 class Heard:
-    """The units (2T,) of a wave, by the codebook of the voice."""
+    """Converts a wave to units (2T,), with the codebook of the voice."""
 
     def __init__(self, codebook):
         self.codebook, self.extractor = codebook, open_extractor(codebook.extractor)
 
     def units(self, wave: np.ndarray) -> torch.Tensor:
-        """Of whole video frames."""
-        whole = fit_length(wave.astype(np.float32), -(-len(wave) // SAMPLES_PER_FRAME) * SAMPLES_PER_FRAME)
-        return self.codebook.units(self.extractor.frames(torch.from_numpy(whole)))
+        """Units of whole video frames; the wave is padded."""
+        padded = fit_length(wave.astype(np.float32), -(-len(wave) // SAMPLES_PER_FRAME) * SAMPLES_PER_FRAME)
+        return self.codebook.units(self.extractor.frames(torch.from_numpy(padded)))
 
 
 def units_to_say(args, each, units) -> dict[str, list]:
-    """Row -> the units of each clip that the voice is to say; ``each``: the clips of each list."""
-    said = [clip for clips in each for clip in clips]
-    own = [units[clip.id].tolist() for clip in said]
-    rows = {"its own units": own, "the next clip's": others(own, said)}
+    """Row -> units of each clip that the voice speaks; ``each``: the clips of each list."""
+    all_clips = [clip for clips in each for clip in clips]
+    own_units = [units[clip.id].tolist() for clip in all_clips]
+    rows = {"its own units": own_units, "the next clip's": others(own_units, all_clips)}
     if args.says:
         text = open_text_units(args.says)
-        rows["text"] = [say_text(text, [phones_in(c.text, c.language)], c.language).units for c in said]
+        rows["text"] = [say_text(text, [phones_in(c.text, c.language)], c.language).units for c in all_clips]
     if args.translator:
         rows["translated"] = translated(load_translator(args.translator), args.heard, each, units)
     return rows
 
 
 def translated(model, heard, each, units) -> list:
-    """Units of each clip's text, from a clip of another language that says the same."""
+    """Units of each clip's text, from a clip of another language with the same meaning."""
     lists, rows = [read_manifest(path) for path in heard], []
-    for place, clips in enumerate(each):
-        language, sources = clips[0].language, sources_of(lists, place, len(clips))
+    for index, clips in enumerate(each):
+        language, sources = clips[0].language, sources_of(lists, index, len(clips))
         if [translation_of(clip, language) for clip in sources] != [clip.text for clip in clips]:
-            raise SystemExit(f"{heard[place]}: clip n of each list of --heard and --said must say the same")
-        given = [units[clip.id] for clip in sources]
-        made, _ = translated_units(model, given, language, True)
-        late = max(abs(len(one) - len(other)) for one, other in zip(made, given, strict=True))
-        print(f"into {language}: as long as what is heard, to {late} units", flush=True)
-        rows += made
+            raise SystemExit(f"{heard[index]}: clip n of each list of --heard and --said must say the same")
+        source_units = [units[clip.id] for clip in sources]
+        target_units, _ = translated_units(model, source_units, language, True)
+        difference = max(
+            abs(len(target) - len(source)) for target, source in zip(target_units, source_units, strict=True)
+        )
+        print(f"into {language}: as long as what is heard, to {difference} units", flush=True)
+        rows += target_units
     return rows
 
 
 def parser() -> argparse.ArgumentParser:
-    own = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    own.add_argument("--voice", required=True, metavar="DIR", help="acoustic model that speaks units")
-    own.add_argument("--vocoder", metavar="DIR", help="default: the one in the package")
-    own.add_argument("--says", metavar="DIR", help="what says text by units")
-    own.add_argument("--translator", metavar="DIR")
-    own.add_argument("--heard", nargs="+", default=[], metavar="JSONL", help="what is translated")
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--voice", required=True, metavar="DIR", help="acoustic model that speaks units")
+    options.add_argument("--vocoder", metavar="DIR", help="default: the one in the package")
+    options.add_argument("--says", metavar="DIR", help="what says text by units")
+    options.add_argument("--translator", metavar="DIR")
+    options.add_argument("--heard", nargs="+", default=[], metavar="JSONL", help="what is translated")
     for flag in ("--said", "--train"):
-        own.add_argument(flag, nargs="+", required=True, metavar="JSONL")
-    own.add_argument("--steps", type=int, default=800, help="of the recogniser of units (default: 800)")
-    own.add_argument("--seed", type=int, default=0, help="of that recogniser (default: 0)")
-    own.add_argument("--out", required=True, metavar="DIR")
-    return own
+        options.add_argument(flag, nargs="+", required=True, metavar="JSONL")
+    options.add_argument("--steps", type=int, default=800, help="of the recogniser of units (default: 800)")
+    options.add_argument("--seed", type=int, default=0, help="of that recogniser (default: 0)")
+    options.add_argument("--out", required=True, metavar="DIR")
+    return options
 
 
 def main() -> None:
@@ -114,27 +115,35 @@ def main() -> None:
     codebook = Codebook.load(loaded.parts[0] / UNITS_FILE)
     for folder in filter(None, (args.says, args.translator)):
         same_units(Path(folder), loaded.parts[0], len(codebook))
-    train, each = read_manifests(args.train), [read_manifest(path) for path in args.said]
-    said = [clip for clips in each for clip in clips]
-    units = units_of([*train, *said, *read_manifests(args.heard)], codebook)
+    train, lists = read_manifests(args.train), [read_manifest(path) for path in args.said]
+    test_clips = [clip for clips in lists for clip in clips]
+    units = units_of([*train, *test_clips, *read_manifests(args.heard)], codebook)
     reader, tokenizer = reader_of(train, units, len(codebook), args.steps, args.seed)
-    heard, sphinx = Heard(codebook), PocketSphinxParallel()
-    whom = {c.language: speaker_of(loaded, torch.from_numpy(reference_vector(c.sound))) for c in reversed(train)}
+    converter, sphinx = Heard(codebook), PocketSphinxParallel()
+    speakers = {
+        clip.language: speaker_of(loaded, torch.from_numpy(reference_vector(clip.sound))) for clip in reversed(train)
+    }
 
     def row(name: str, waves) -> None:
-        read = words_in(reader, [heard.units(wave) for wave in waves], tokenizer)
-        own = [score_utterance(c.id, c.text, text) for c, text in zip(said, read, strict=True)]
+        read = words_in(reader, [converter.units(wave) for wave in waves], tokenizer)
+        scores = [score_utterance(c.id, c.text, text) for c, text in zip(test_clips, read, strict=True)]
         english = [
             score_utterance(c.id, c.text, sphinx.transcribe(wave))
-            for c, wave in zip(said, waves, strict=True) if c.language == "en"
+            for c, wave in zip(test_clips, waves, strict=True) if c.language == "en"
         ]  # fmt: skip
-        keep_scores(Path(args.out) / name.replace(" ", "_").replace("'", ""), {"units": own, "sphinx": english})
+        keep_scores(Path(args.out) / name.replace(" ", "_").replace("'", ""), {"units": scores, "sphinx": english})
         seconds = sum(map(len, waves)) / SAMPLE_RATE
-        print(f"{name}: by units {rates(own)}; {sphinx.name} {rates(english)}; {seconds:.0f} s", flush=True)
+        print(f"{name}: by units {rates(scores)}; {sphinx.name} {rates(english)}; {seconds:.0f} s", flush=True)
 
-    row("natural", [read_wave(clip.sound) for clip in said])
-    for name, found in units_to_say(args, each, units).items():
-        row(name, [say_units(loaded, torch.tensor(own), whom[c.language]) for c, own in zip(said, found, strict=True)])
+    row("natural", [read_wave(clip.sound) for clip in test_clips])
+    for name, clip_units in units_to_say(args, lists, units).items():
+        row(
+            name,
+            [
+                say_units(loaded, torch.tensor(units_of_clip), speakers[clip.language])
+                for clip, units_of_clip in zip(test_clips, clip_units, strict=True)
+            ],
+        )
 
 
 if __name__ == "__main__":

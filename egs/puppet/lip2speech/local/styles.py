@@ -17,8 +17,8 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=20, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     args = parser.parse_args()
-    made = prepare_styles(args.out, args.train, args.dev, args.test, args.seed)
-    print(", ".join(f"{split}: {count} clips" for split, count in made.items()))
+    counts = prepare_styles(args.out, args.train, args.dev, args.test, args.seed)
+    print(", ".join(f"{split}: {count} clips" for split, count in counts.items()))
 
 
 if __name__ == "__main__":

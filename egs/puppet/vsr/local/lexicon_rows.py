@@ -4,10 +4,9 @@
     local/lexicon_rows.py --model exp/phones/model --dev data/crops/dev/manifest.jsonl \\
         --test data/crops/test/manifest.jsonl --texts texts.txt --lexicon words.txt
 
-Weight and bonus of each language model are chosen on dev; test is read once by each. Lines of ``--texts`` that dev or
-test hold are left out, and counted. Controls: the pronunciations of the lexicon dealt again among its
-words (--shuffle), and a reader that sees every viseme of the text perfectly (--perfect), which shows what lips alone
-cannot tell.
+Weight and bonus of each language model are chosen on dev; test is read once with each. Lines of ``--texts`` that occur
+in dev or test are left out, and counted. Controls: pronunciations permuted among the words of the lexicon (--shuffle),
+and a reader that recognises every viseme of the text (--perfect), which shows what lips alone cannot distinguish.
 """
 
 import argparse
@@ -37,49 +36,49 @@ from vsr.text.phonemes import UNITS
 from vsr.text.unit_tokenizers import UnitSettings, UnitTokenizer, units_tokenizer
 
 WEIGHTS, BONUSES = (0.3, 0.6, 1.0, 1.5, 2.5), (0.0, 2.0, 4.0)
-SURE = 0.99  # what a perfect reader gives the right token of a frame
+SURE = 0.99  # probability that a perfect reader gives to the right token of a frame
 
 
 @torch.inference_mode()
 def posteriors(loaded: LoadedModel, clips: Sequence[Clip]) -> list[Tensor]:
     """Log-probabilities (T, V) of each clip."""
-    dataset, found = CropDataset(clips, loaded.tokenizer, None), []
-    for place, clip in enumerate(clips):
-        batch = dataset.batch([place])
+    dataset, log_probs_of_clips = CropDataset(clips, loaded.tokenizer, None), []
+    for index, clip in enumerate(clips):
+        batch = dataset.batch([index])
         log_probs = loaded.model.ctc_log_probs(encode_batch(loaded, batch, [clip])).float()
-        found.append(sayable(log_probs, loaded.tokenizer.eos_id)[0])
-    return found
+        log_probs_of_clips.append(sayable(log_probs, loaded.tokenizer.eos_id)[0])
+    return log_probs_of_clips
 
 
 def perfect(clips: Sequence[Clip], tokenizer: UnitTokenizer, errors: float = 0.0, seed: int = 0) -> list[Tensor]:
-    """Log-probabilities of a reader that sees every token: one frame each, and a blank after it.
+    """Log-probabilities of a reader that recognises every token: one frame each, followed by a blank frame.
 
-    ``errors``: this share of the units is taken for others by chance, and the reader is no surer than that.
+    ``errors``: this share of the units is replaced at random, and the reader's confidence is lowered accordingly.
     """
     rng, units = random.Random(seed), tokenizer.ids(UNITS[tokenizer.unit])
-    found = []
+    log_probs = []
     for clip in clips:
-        seen = [mistaken(own, units, errors, rng) for own in tokenizer.encode(clip.text)]
-        probs = torch.full((2 * len(seen), tokenizer.vocab_size), (1 - SURE) / tokenizer.vocab_size)
+        tokens = [mistaken(token, units, errors, rng) for token in tokenizer.encode(clip.text)]
+        probs = torch.full((2 * len(tokens), tokenizer.vocab_size), (1 - SURE) / tokenizer.vocab_size)
         probs[1::2, BLANK] = SURE
-        for row, own in zip(probs[::2], seen, strict=True):
-            if errors and own in units:
+        for row, token in zip(probs[::2], tokens, strict=True):
+            if errors and token in units:
                 row[units] = errors / (len(units) - 1)
-            row[own] = 1 - errors if errors and own in units else SURE
-        found.append(sayable(probs.log(), tokenizer.eos_id))
-    return found
+            row[token] = 1 - errors if errors and token in units else SURE
+        log_probs.append(sayable(probs.log(), tokenizer.eos_id))
+    return log_probs
 
 
 def mistaken(token: int, units: Sequence[int], errors: float, rng: random.Random) -> int:
-    """A unit, or by chance another one; marks between words stay."""
-    others = [own for own in units if own != token]
+    """The unit, or at random another one; word marks stay."""
+    others = [unit for unit in units if unit != token]
     return rng.choice(others) if errors and token in units and rng.random() < errors else token
 
 
 def read(search: LexiconSearch, each: Sequence[Tensor], beam: int) -> list[str]:
     """The best text of each clip."""
-    found = (search.run(own, beam, 1) for own in each)
-    return [" ".join(own[0].words) if own else "" for own in found]
+    results = (search.run(log_probs, beam, 1) for log_probs in each)
+    return [" ".join(hypotheses[0].words) if hypotheses else "" for hypotheses in results]
 
 
 def scored(clips: Sequence[Clip], texts: Sequence[str]) -> tuple[Score, list[UtteranceScore]]:
@@ -89,12 +88,12 @@ def scored(clips: Sequence[Clip], texts: Sequence[str]) -> tuple[Score, list[Utt
 
 
 def read_and_scored(clips: Sequence[Clip], search: LexiconSearch, each: Sequence[Tensor], beam: int):
-    """Word errors of what a search reads."""
+    """Word errors of a search's texts."""
     return scored(clips, read(search, each, beam))
 
 
 def dealt(lexicon: Lexicon, seed: int) -> Lexicon:
-    """The control: every word has the pronunciations of another one."""
+    """The control: every word gets the pronunciations of another one."""
     words = list(lexicon.variants)
     random.Random(seed).shuffle(others := list(words))
     pairs = zip(words, others, strict=True)
@@ -123,38 +122,42 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     dev, test = read_manifest(args.dev), read_manifest(args.test)
-    held = {lower(clip.text) for clip in (*dev, *test)}
+    held_out = {lower(clip.text) for clip in (*dev, *test)}
     lines = [lower(line) for _, line in read_lines(args.texts)]
-    texts = [line.split() for line in lines if line and line not in held]
+    texts = [line.split() for line in lines if line and line not in held_out]
     print(f"{len(texts)} lines of text; {len(lines) - len(texts)} left out that dev or test hold")
     if args.perfect:
         words = [line for _, line in read_lines(args.lexicon)]
         tokenizer = units_tokenizer(UnitSettings(args.perfect, dictionary=tuple(args.dictionary)), words)
-        seen = [perfect(clips, tokenizer, args.errors, number) for number, clips in enumerate((dev, test))]
+        log_probs = [perfect(clips, tokenizer, args.errors, number) for number, clips in enumerate((dev, test))]
     else:
         loaded = load_model(args.model)
-        tokenizer, seen = loaded.tokenizer, [posteriors(loaded, clips) for clips in (dev, test)]
-        paths = {clip.id: {"text": tokenizer.decode(greedy(own).tokens), "unit": tokenizer.unit}
-                 for clip, own in zip(test, seen[1], strict=True)}  # fmt: skip
+        tokenizer, log_probs = loaded.tokenizer, [posteriors(loaded, clips) for clips in (dev, test)]
+        paths = {clip.id: {"text": tokenizer.decode(greedy(clip_log_probs).tokens), "unit": tokenizer.unit}
+                 for clip, clip_log_probs in zip(test, log_probs[1], strict=True)}  # fmt: skip
         if tokenizer.unit == "text":
-            print(f"greedy: {scored(test, [own['text'] for own in paths.values()])[0]}")
+            print(f"greedy: {scored(test, [record['text'] for record in paths.values()])[0]}")
         for unit in ("phoneme", "viseme") if tokenizer.unit != "viseme" else ("viseme",):
-            print(f"greedy: {score_units({c.id: c.text for c in test}, paths, unit, args.dictionary)[0]}")
+            print(f"greedy: {score_units({clip.id: clip.text for clip in test}, paths, unit, args.dictionary)[0]}")
     lexicon = lexicon_for(tokenizer, args.lexicon)
     lexicon = dealt(lexicon, 0) if args.shuffle else lexicon
     rows = {}
     for name, language in language_models(texts, args.orders).items():
         weights = WEIGHTS if name != "lexicon alone" else (0.0,)
-        tried = {
-            (weight, bonus): read_and_scored(dev, LexiconSearch(lexicon, language, weight, bonus), seen[0], args.beam)
+        on_dev = {
+            (weight, bonus): read_and_scored(
+                dev, LexiconSearch(lexicon, language, weight, bonus), log_probs[0], args.beam
+            )
             for weight in weights
             for bonus in BONUSES
         }
-        tried = {key: total.wer for key, (total, _) in tried.items()}
-        best = min(tried, key=lambda own: tried[own])
-        rows[name] = read_and_scored(test, LexiconSearch(lexicon, language, *best), seen[1], args.beam)
-        print(f"{name}: weight {best[0]:g}, bonus {best[1]:g}, dev {tried[best]:.2%}; test {rows[name][0]}", flush=True)
-    print(*gains({name: each for name, (_, each) in rows.items()}, pairwise(rows)), sep="\n")
+        on_dev = {key: total.wer for key, (total, _) in on_dev.items()}
+        best = min(on_dev, key=lambda setting: on_dev[setting])
+        rows[name] = read_and_scored(test, LexiconSearch(lexicon, language, *best), log_probs[1], args.beam)
+        print(
+            f"{name}: weight {best[0]:g}, bonus {best[1]:g}, dev {on_dev[best]:.2%}; test {rows[name][0]}", flush=True
+        )
+    print(*gains({name: scores for name, (_, scores) in rows.items()}, pairwise(rows)), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""A mumbling puppet is corrected by one lip reader and read by another: a loss chooses how far its mouth opens.
+"""Correct a mumbling puppet with one lip reader and test it with another: a loss chooses how far its mouth opens.
 
     local/mouth_by_expert.py --expert grid --judges grid grid-av --train data/puppet/train.jsonl
 
-Every pose of the mouth is multiplied by a gain; the puppet begins at --start, where lips hardly part. Drawing is not
-differentiable: the expert's loss of the true text (TalkLip) over dev sentences is brought down by Brent's search over
-the gain. Test sentences are then read with the gain of the start, with the found one and as drawn (1).
-Control: the gain that the same search finds for other sentences' texts. Paired bootstrap over the clips.
+Every pose of the mouth is multiplied by a gain; the puppet starts at --start, where the lips hardly part. Rendering is
+not differentiable: the expert's loss of the true text (TalkLip) over dev sentences is minimised by Brent's search over
+the gain. Test sentences are then read with the initial gain, the chosen one and as drawn (1). Control: the gain that
+the same search finds for the texts of other sentences. Paired bootstrap over clips.
 """
 
 import argparse
@@ -32,13 +32,13 @@ from vsr.face.tracker import track_faces
 from vsr.inference.expert import Expert
 from vsr.modelstore.folder import LoadedModel, load_model
 
-LEAST, MOST = 0.2, 1.8  # of the gain
+LEAST, MOST = 0.2, 1.8  # bounds of the gain
 VOICES = ("en", "en+f2", "en+m3", "en+f4")
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """What is said and filmed; matrices (T, 2, 3) to its crops, of the mouth as drawn."""
+    """A sentence's speech and rendering; matrices (T, 2, 3) map frames to crops, for the mouth as drawn."""
 
     text: str
     speech: Speech
@@ -46,14 +46,14 @@ class Sentence:
     matrices: np.ndarray
 
     def crops(self, gain: float) -> np.ndarray:
-        """(T, 96, 96) uint8 with poses of ``gain``."""
+        """Mouth crops (T, 96, 96) uint8 with poses multiplied by ``gain``."""
         take = replace(self.take, mouth=self.take.mouth * gain)
         frames = render_frames(self.speech, take)
         return np.stack([cut_mouth(frame, matrix) for frame, matrix in zip(frames, self.matrices, strict=True)])
 
 
 def filmed(text: str, seed: Sequence[int]) -> Sentence:
-    """A sentence with voice, head and light by the seed."""
+    """A sentence with voice, head and light drawn from ``seed``."""
     rng, vocabulary = np.random.default_rng(seed), load_vocabulary("grid")
     voice = Voice(VOICES[rng.integers(len(VOICES))], int(rng.integers(120, 176)), int(rng.integers(30, 70)))
     words = text.split()
@@ -61,41 +61,41 @@ def filmed(text: str, seed: Sequence[int]) -> Sentence:
     take = draw_take(rng, speech.words[-1].end)
     (track,) = track_faces(render_frames(speech, take), default_detector())
     points = track.points
-    known = np.flatnonzero(~np.isnan(points[:, 0, 0]))
-    nearest = known[np.abs(np.arange(len(take.motion))[:, None] - (known + track.start)).argmin(1)]
+    tracked = np.flatnonzero(~np.isnan(points[:, 0, 0]))
+    nearest = tracked[np.abs(np.arange(len(take.motion))[:, None] - (tracked + track.start)).argmin(1)]
     return Sentence(text, speech, take, mouth_transforms(points[nearest]))
 
 
 @torch.inference_mode()
 def loss_of(expert: Expert, sentences: Sequence[Sentence], texts: Sequence[str], gain: float) -> float:
-    """Mean over sentences of the expert's loss of the texts, a token."""
-    crops = [torch.from_numpy(own.crops(gain)).float() for own in sentences]
+    """Mean over sentences of the expert's loss of the texts, per token."""
+    crops = [torch.from_numpy(sentence.crops(gain)).float() for sentence in sentences]
     return float(np.mean([expert.loss(crop, text=text)["text"] for crop, text in zip(crops, texts, strict=True)]))
 
 
 def found_gain(expert: Expert, sentences: Sequence[Sentence], texts: Sequence[str], start: float, tries: int) -> float:
-    """The gain of the least loss by Brent's search, or ``start`` where that is no worse; prints each try."""
+    """The gain with the least loss by Brent's search, or ``start`` if that is no worse; prints each evaluation."""
 
-    def told(gain: float) -> float:
+    def objective(gain: float) -> float:
         value = loss_of(expert, sentences, texts, gain)
         print(f"  gain {gain:.3f}: loss {value:.4f}", flush=True)
         return value
 
-    begun = told(start)
-    found = minimize_scalar(told, bounds=(LEAST, MOST), method="bounded", options={"maxiter": tries})
-    return float(found.x) if found.fun < begun else start
+    start_loss = objective(start)
+    optimum = minimize_scalar(objective, bounds=(LEAST, MOST), method="bounded", options={"maxiter": tries})
+    return float(optimum.x) if optimum.fun < start_loss else start
 
 
 @torch.inference_mode()
 def read_by(judge: LoadedModel, sentences: Sequence[Sentence], gain: float):
-    """Word errors of a reader by its lips, by greedy CTC: whole and of each clip."""
+    """Word errors of a reader by greedy CTC: the total and of each clip."""
     texts, end = {}, judge.tokenizer.eos_id
-    for place, own in enumerate(sentences):
-        crop = to_network_input(own.crops(gain))
+    for index, sentence in enumerate(sentences):
+        crop = to_network_input(sentence.crops(gain))
         states = encode_clips(judge, crop[None], torch.tensor([len(crop)]))
         log_probs = sayable(judge.model.ctc_log_probs(states).float(), end)[0]
-        texts[str(place)] = judge.tokenizer.decode(greedy(log_probs).tokens)
-    return score({str(place): own.text for place, own in enumerate(sentences)}, texts)
+        texts[str(index)] = judge.tokenizer.decode(greedy(log_probs).tokens)
+    return score({str(index): sentence.text for index, sentence in enumerate(sentences)}, texts)
 
 
 def main() -> None:
@@ -110,25 +110,28 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=77)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    known = {clip.text for clip in read_manifest(args.train)}
-    drawn = draw_splits(load_vocabulary("grid"), {"dev": 2 * args.dev, "test": 2 * args.test}, args.seed)
-    texts = {name: [text for text in own if text not in known][: len(own) // 2] for name, own in drawn.items()}
+    training_texts = {clip.text for clip in read_manifest(args.train)}
+    splits = draw_splits(load_vocabulary("grid"), {"dev": 2 * args.dev, "test": 2 * args.test}, args.seed)
+    texts = {
+        name: [text for text in candidates if text not in training_texts][: len(candidates) // 2]
+        for name, candidates in splits.items()
+    }
     lists = {
-        name: [filmed(text, (args.seed, number, place)) for place, text in enumerate(own)]
-        for number, (name, own) in enumerate(texts.items())
+        name: [filmed(text, (args.seed, number, index)) for index, text in enumerate(sentences)]
+        for number, (name, sentences) in enumerate(texts.items())
     }
     expert, gains = Expert(load_model(args.expert)), {"start": args.start}
     others = texts["dev"][1:] + texts["dev"][:1]
-    for name, said in (("by the expert", texts["dev"]), ("control: other texts", others)):
+    for name, target_texts in (("by the expert", texts["dev"]), ("control: other texts", others)):
         print(name, flush=True)
-        gains[name] = found_gain(expert, lists["dev"], said, args.start, args.tries)
+        gains[name] = found_gain(expert, lists["dev"], target_texts, args.start, args.tries)
     gains["as drawn"] = 1.0
     for judge in args.judges:
         reader = load_model(judge)
-        once = {gain: read_by(reader, lists["test"], gain) for gain in set(gains.values())}
-        rows = {name: once[gain] for name, gain in gains.items()}
-        for name, (total, each) in rows.items():
-            mean, low, high = paired_gain(rows["start"][1], each)
+        results = {gain: read_by(reader, lists["test"], gain) for gain in set(gains.values())}
+        rows = {name: results[gain] for name, gain in gains.items()}
+        for name, (total, scores) in rows.items():
+            mean, low, high = paired_gain(rows["start"][1], scores)
             gain = f"better than start {mean:.2f} [{low:.2f}, {high:.2f}]"
             print(f"{judge}, {name}, gain {gains[name]:.3f}: {total}; {gain}", flush=True)
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""SBL's head on stored states of a trained encoder: sounds of several languages by one model, or of one language.
+"""SBL's head on stored states of a trained encoder: phonemes of several languages by one model, or of one language.
 
     local/sounds.py --train data/es/crops/train/manifest.jsonl data/fr/crops/train/manifest.jsonl \\
         --test data/es/crops/test/manifest.jsonl data/fr/crops/test/manifest.jsonl --languages es fr --out exp/joint
 
-Of each test list: error rate of sounds by the forward stream alone (the likeliest hypothesis, and the likeliest by the
-mean over its tokens), by both directions, of languages, and of sounds that are filled in between the true others.
---shuffle gives every training clip the sounds of another: the control. --against, what another run wrote to --out,
-prints the paired difference by both directions.
+For each test list: error rate of phonemes by the forward stream alone (the most likely hypothesis, and the most likely
+by the mean over its tokens), by both directions, of languages, and of phonemes filled in between the true others.
+--shuffle gives every training clip the phonemes of another: the control. --against, the --out of another run, prints
+the paired difference by both directions.
 """
 
 import argparse
@@ -42,7 +42,7 @@ Rows = dict[str, list[UtteranceScore]]
 
 
 def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, args) -> nn.Module:
-    """The averaged weights after ``--steps``."""
+    """The EMA weights after ``--steps``."""
     objective, batches = objective_of(model.config), batches_of(clips, states, teacher, args.frames, args.seed)
     plan = Plan(args.steps, args.lr, warmup=30, ema=0.98, checks=8)
     for report in training(model, lambda average: objective, batches, plan):
@@ -52,61 +52,69 @@ def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher
 
 @torch.inference_mode()
 def read(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher) -> Rows:
-    """What is wrong of each clip: by the onward stream, by both, of languages, of filled-in sounds."""
+    """Errors of each clip: by the onward stream, by both, of languages, of filled-in phonemes."""
     model.eval()
-    head, found = (
+    head, errors = (
         model.further_heads[HEAD],
         {"onward": [], "onward by the mean": [], "both": [], "language": [], "fill": []},
     )
-    for clip, own in zip(clips, states, strict=True):
-        batch = batch_of([clip], [own], teacher).of(HEAD)
-        seen, known = model.encode_batch(batch), batch.tokens[0].tolist()
-        several = searched(head.onward, seen, batch.lengths, head.beam, batch.lengths)
-        scores = log_probs(head.onward, seen, batch.lengths, several).sum(-1) / (several.lengths + 1)
-        first, even = (
-            several.lists()[0][0],
-            several.lists()[0][int(scores.masked_fill(~several.ended, -math.inf).argmax())],
+    for clip, clip_states in zip(clips, states, strict=True):
+        batch = batch_of([clip], [clip_states], teacher).of(HEAD)
+        encoded, tokens = model.encode_batch(batch), batch.tokens[0].tolist()
+        hypotheses = searched(head.onward, encoded, batch.lengths, head.beam, batch.lengths)
+        scores = log_probs(head.onward, encoded, batch.lengths, hypotheses).sum(-1) / (hypotheses.lengths + 1)
+        first, by_mean = (
+            hypotheses.lists()[0][0],
+            hypotheses.lists()[0][int(scores.masked_fill(~hypotheses.ended, -math.inf).argmax())],
         )
-        best = head.search(seen, batch.lengths)[0]
-        wrong, count = head.measured(seen, batch)
-        guess = head.languages(seen, batch.lengths)
-        missed = 0 if guess is None else int(int(guess.argmax()) != int(batch.targets["language"][0, 0]))
+        best = head.search(encoded, batch.lengths)[0]
+        wrong, count = head.measured(encoded, batch)
+        language_scores = head.languages(encoded, batch.lengths)
+        language_error = (
+            0 if language_scores is None else int(int(language_scores.argmax()) != int(batch.targets["language"][0, 0]))
+        )
         rows = {
-            "onward": (edits(first, known), len(known)), "onward by the mean": (edits(even, known), len(known)),
-            "language": (missed, 1), "fill": (wrong, count),
-            "both": (edits(best[0].tokens if best else (), known), len(known)),
+            "onward": (edits(first, tokens), len(tokens)), "onward by the mean": (edits(by_mean, tokens), len(tokens)),
+            "language": (language_error, 1), "fill": (wrong, count),
+            "both": (edits(best[0].tokens if best else (), tokens), len(tokens)),
         }  # fmt: skip
-        for name, (off, total) in rows.items():
-            found[name].append(UtteranceScore(clip.id, "", "", total, off, 0, 0, 0, 0))
-    return found
+        for name, (error_count, total) in rows.items():
+            errors[name].append(UtteranceScore(clip.id, "", "", total, error_count, 0, 0, 0, 0))
+    return errors
 
 
 def shown(each: Sequence[UtteranceScore]) -> str:
-    """Share that is wrong, with its interval."""
+    """Error rate in %, with its interval."""
     low, high = bootstrap_interval(list(each))
-    rate, count = 100 * sum(own.errors for own in each), sum(own.words for own in each)
+    rate, count = 100 * sum(score.errors for score in each), sum(score.words for score in each)
     return f"{rate / count:.2f} ({100 * low:.2f} - {100 * high:.2f}) of {count}"
 
 
 def shuffled(clips: Sequence[Clip], seed: int) -> list[Clip]:
-    """Every clip with the sounds and the language of another one."""
+    """Every clip with the phonemes and the language of another one."""
     order = np.random.default_rng(seed).permutation(len(clips))
     return [
-        replace(clip, phones=clips[int(i)].phones, text=clips[int(i)].text, language=clips[int(i)].language, words=())
-        for clip, i in zip(clips, order, strict=True)
+        replace(
+            clip,
+            phones=clips[int(index)].phones,
+            text=clips[int(index)].text,
+            language=clips[int(index)].language,
+            words=(),
+        )
+        for clip, index in zip(clips, order, strict=True)
     ]
 
 
 def parser() -> argparse.ArgumentParser:
-    own = rig_parser(__doc__, model="grid", states="exp/states", frames=1200, lr=2e-3, steps=300, seed=0)
-    own.add_argument("--train", nargs="+", required=True, metavar="JSONL")
-    own.add_argument("--test", nargs="+", required=True, metavar="JSONL")
-    own.add_argument("--languages", nargs="*", default=[], metavar="NAME", help="that it tells apart")
-    own.add_argument("--layers", type=int, default=1, metavar="N", help="of each stream (default: 1)")
-    own.add_argument("--shuffle", action="store_true")
-    own.add_argument("--against", metavar="FILE")
-    own.add_argument("--out", required=True, metavar="FILE")
-    return own
+    options = rig_parser(__doc__, model="grid", states="exp/states", frames=1200, lr=2e-3, steps=300, seed=0)
+    options.add_argument("--train", nargs="+", required=True, metavar="JSONL")
+    options.add_argument("--test", nargs="+", required=True, metavar="JSONL")
+    options.add_argument("--languages", nargs="*", default=[], metavar="NAME", help="that it tells apart")
+    options.add_argument("--layers", type=int, default=1, metavar="N", help="of each stream (default: 1)")
+    options.add_argument("--shuffle", action="store_true")
+    options.add_argument("--against", metavar="FILE")
+    options.add_argument("--out", required=True, metavar="FILE")
+    return options
 
 
 def main() -> None:
@@ -115,27 +123,32 @@ def main() -> None:
     torch.manual_seed(args.seed)
     loaded = load_model(args.model)
     keep = len(loaded.model.encoder.layers)
-    clips, lists = read_manifests(args.train), [read_manifest(own) for own in args.test]
-    states, *unseen = (stored(loaded, own, keep, args.states) for own in (clips, *lists))
-    kind = {"kind": "bidirectional", "languages": args.languages, "layers": args.layers, "hidden": 384}
-    alone = {"ctc_weight": 0.0, "alignment_weight": 0.0, "decoder_layers": 0, "further_heads": {HEAD: kind}}
-    model = reader_above(loaded, replace(loaded.model.config, **alone), keep)
+    clips, lists = read_manifests(args.train), [read_manifest(path) for path in args.test]
+    states, *test_states = (stored(loaded, part, keep, args.states) for part in (clips, *lists))
+    head_settings = {"kind": "bidirectional", "languages": args.languages, "layers": args.layers, "hidden": 384}
+    overrides = {
+        "ctc_weight": 0.0,
+        "alignment_weight": 0.0,
+        "decoder_layers": 0,
+        "further_heads": {HEAD: head_settings},
+    }
+    model = reader_above(loaded, replace(loaded.model.config, **overrides), keep)
     teacher = Teacher(loaded.tokenizer, further_heads_of(model.config))
-    taught = shuffled(clips, args.seed) if args.shuffle else clips
-    made, told = train(model, taught, states, teacher, args), {}
-    for path, own, seen in zip(args.test, lists, unseen, strict=True):
-        found = read(made, own, seen, teacher)
-        print(f"{path}: " + "; ".join(f"{name} {shown(each)}" for name, each in found.items()))
-        told |= {one.id: [one.errors, one.words] for one in found["both"]}
-    Path(args.out).write_text(json.dumps(told), encoding="utf-8")
+    training_clips = shuffled(clips, args.seed) if args.shuffle else clips
+    trained, totals = train(model, training_clips, states, teacher, args), {}
+    for path, part, part_states in zip(args.test, lists, test_states, strict=True):
+        errors = read(trained, part, part_states, teacher)
+        print(f"{path}: " + "; ".join(f"{name} {shown(scores)}" for name, scores in errors.items()))
+        totals |= {score.id: [score.errors, score.words] for score in errors["both"]}
+    Path(args.out).write_text(json.dumps(totals), encoding="utf-8")
     if args.against:
         other = json.loads(Path(args.against).read_text(encoding="utf-8"))
         rows = [
             [
-                UtteranceScore(name, "", "", own[name][1], own[name][0], 0, 0, 0, 0)
-                for name in sorted(other.keys() & told.keys())
+                UtteranceScore(name, "", "", counts[name][1], counts[name][0], 0, 0, 0, 0)
+                for name in sorted(other.keys() & totals.keys())
             ]
-            for own in (other, told)
+            for counts in (other, totals)
         ]
         mean, low, high = paired_gain(*rows)
         print(f"better than {args.against} by {mean:.2f} points ({low:.2f} to {high:.2f}), {len(rows[0])} clips")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What sound adds to a reader that translates, in minutes: upper layers and heads are trained on stored states.
+"""Gain of sound for a translating reader, measured in minutes: upper layers and heads trained on stored states.
 
     local/translation.py --config conf/translate.yaml --train data/waves/en_train/manifest.jsonl \\
         --dev data/crops/en_dev/manifest.jsonl --test data/crops/en_test/manifest.jsonl --tokenizer data/tokens \\
@@ -8,7 +8,7 @@
 
 The front end and the first ``--keep`` layers are those of --model, and of --hearing for the sound, without gradient.
 --shuffle gives every training clip the texts of another one, --others its mixed sound: the controls. Writes
-result.json, with what the head writes by lips, and where sound was mixed, by sound; --compare prints the paired gain.
+result.json, with the head's output from lips, and from sound if sound was mixed; --compare prints the paired gain.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import load_tokenizer
 from vsr.training.config import TrainConfig, load_config
 
-AT_ONCE = 20  # clips that are read together
+AT_ONCE = 20  # clips decoded together
 
 
 def shuffled(clips, seed):
@@ -52,34 +52,38 @@ def shuffled(clips, seed):
 
 
 def train(model, clips, states, teacher, sound, objective, args, report):
-    """The averaged weights after ``--steps``."""
-    batches = (with_sound(own, sound) for own in batches_of(clips, states, teacher, args.frames, args.seed))
+    """The EMA weights after ``--steps``."""
+    batches = (with_sound(batch, sound) for batch in batches_of(clips, states, teacher, args.frames, args.seed))
     plan = Plan(args.steps, args.lr, warmup=30, ema=0.98, checks=3)
-    for own in training(model, lambda average: objective, batches, plan):
-        print(f"{own}  dev {report(own.model)}", flush=True)
-    return own.model
+    for state in training(model, lambda average: objective, batches, plan):
+        print(f"{state}  dev {report(state.model)}", flush=True)
+    return state.model
 
 
 @torch.inference_mode()
 def written(model, clips, states, name, tokenizer, modality=VIDEO):
-    """id -> what a head writes of stored states."""
+    """Clip id -> output of a head on stored states."""
     model.eval()
-    found = {}
+    outputs = {}
     for first in range(0, len(clips), AT_ONCE):
-        own, some = states[first : first + AT_ONCE], clips[first : first + AT_ONCE]
-        lengths, padded = torch.tensor([len(each) for each in own]), pad_sequence(list(own), True)
-        heard = torch.full((len(own),), modality == SOUND)
+        part_states, part = states[first : first + AT_ONCE], clips[first : first + AT_ONCE]
+        lengths, padded = (
+            torch.tensor([len(clip_states) for clip_states in part_states]),
+            pad_sequence(list(part_states), True),
+        )
+        has_sound = torch.full((len(part_states),), modality == SOUND)
         inputs = {VIDEO: padded} | ({SOUND: padded} if modality == SOUND else {})
-        batch = Batch(inputs, lengths, {}, [clip.id for clip in some], present={VIDEO: ~heard, SOUND: heard})
+        batch = Batch(inputs, lengths, {}, [clip.id for clip in part], present={VIDEO: ~has_sound, SOUND: has_sound})
         best = model.heads[name].search(model.encode_batch(batch), lengths)
-        found |= {
-            clip.id: tokenizer.decode(each[0].tokens) if each else "" for clip, each in zip(some, best, strict=True)
+        outputs |= {
+            clip.id: tokenizer.decode(ranked[0].tokens) if ranked else ""
+            for clip, ranked in zip(part, best, strict=True)
         }
-    return found
+    return outputs
 
 
 def shown(clips, language, read) -> str:
-    """All figures of a list."""
+    """BLEU, chrF, WER and exact sentences of a list."""
     true = translated(clips, language)
     exact = sum(read[key] == text for key, text in true.items())
     total = score(true, read)[0]
@@ -92,31 +96,31 @@ def shown(clips, language, read) -> str:
 
 def compare(folders, path, language) -> None:
     """The paired gain of the second run over the first."""
-    one, two = (json.loads((folder / "result.json").read_text(encoding="utf-8"))["lips"] for folder in folders)
+    first, second = (json.loads((folder / "result.json").read_text(encoding="utf-8"))["lips"] for folder in folders)
     true = translated(read_manifest(path), language)
     for metric in ("bleu", "chrf"):
-        gain, low, high = paired_gain(true, one, two, metric)
-        print(f"{metric}: better by {gain:.2f} ({low:.2f} to {high:.2f}), {len(one)} clips")
+        gain, low, high = paired_gain(true, first, second, metric)
+        print(f"{metric}: better by {gain:.2f} ({low:.2f} to {high:.2f}), {len(first)} clips")
 
 
 def parser() -> argparse.ArgumentParser:
-    own = rig_parser(
+    options = rig_parser(
         __doc__, model="grid", hearing="grid-av", keep=2, states="exp/states", frames=900, lr=1e-3, steps=1000, seed=0
     )
-    own.add_argument("--compare", nargs=2, type=Path, metavar="DIR")
-    own.add_argument("--config", metavar="YAML")
-    own.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
-    own.add_argument("--objective", default="", help="in place of the YAML's")
-    own.add_argument("--shuffle", action="store_true")
-    own.add_argument("--others", action="store_true")
-    own.add_argument("--head", default="es", metavar="NAME")
-    own.add_argument("--train", metavar="JSONL")
-    own.add_argument("--clips", type=int, default=0, metavar="N", help="the first N of them alone")
-    own.add_argument("--dev", metavar="JSONL")
-    own.add_argument("--test", metavar="JSONL", required=True)
-    own.add_argument("--tokenizer", metavar="DIR")
-    own.add_argument("--out", type=Path, metavar="DIR")
-    return own
+    options.add_argument("--compare", nargs=2, type=Path, metavar="DIR")
+    options.add_argument("--config", metavar="YAML")
+    options.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
+    options.add_argument("--objective", default="", help="in place of the YAML's")
+    options.add_argument("--shuffle", action="store_true")
+    options.add_argument("--others", action="store_true")
+    options.add_argument("--head", default="es", metavar="NAME")
+    options.add_argument("--train", metavar="JSONL")
+    options.add_argument("--clips", type=int, default=0, metavar="N", help="the first N of them alone")
+    options.add_argument("--dev", metavar="JSONL")
+    options.add_argument("--test", metavar="JSONL", required=True)
+    options.add_argument("--tokenizer", metavar="DIR")
+    options.add_argument("--out", type=Path, metavar="DIR")
+    return options
 
 
 def main() -> None:
@@ -132,31 +136,34 @@ def main() -> None:
     lists["train"] = lists["train"][: args.clips or None]
     states = {name: stored(loaded, clips, args.keep, args.states) for name, clips in lists.items()}
     model, name = upper(loaded, config, args.keep), args.head
-    own, objective = tokenizer_of_head(config, name, tokenizer), objective_of(config, args.objective or run.objective)
-    clips, sound, heard = lists["train"], {}, {}
+    head_tokenizer, objective = (
+        tokenizer_of_head(config, name, tokenizer),
+        objective_of(config, args.objective or run.objective),
+    )
+    clips, sound, sound_states = lists["train"], {}, {}
     if isinstance(model.frontend, MixedStreams):
         hearing = load_model(args.hearing)
         sound = sound_by_id(hearing, clips, args, args.others)
         if all(clip.sound for clip in lists["test"]):
-            heard = {"sound": stored_sound(hearing, lists["test"], args.keep, args.states)}
+            sound_states = {"sound": stored_sound(hearing, lists["test"], args.keep, args.states)}
     lips_alone = args.objective == "ctc_attention"
     teacher = Kept(Teacher(tokenizer, further_heads_of(config)))
-    taught = shuffled(clips, args.seed) if args.shuffle else clips
+    training_clips = shuffled(clips, args.seed) if args.shuffle else clips
 
     def report(made) -> str:
-        read = written(made, lists["dev"], states["dev"], name, own)
+        read = written(made, lists["dev"], states["dev"], name, head_tokenizer)
         return f"{score(translated(lists['dev'], name), read)[0].wer:.3f}"
 
-    given = {} if lips_alone else sound
-    made = train(model, taught, states["train"], teacher, given, objective, args, report)
-    found = {"lips": written(made, lists["test"], states["test"], name, own)}
-    if heard and not lips_alone:
-        found["sound"] = written(made, lists["test"], heard["sound"], name, own, SOUND)
+    mixed_sound = {} if lips_alone else sound
+    trained = train(model, training_clips, states["train"], teacher, mixed_sound, objective, args, report)
+    outputs = {"lips": written(trained, lists["test"], states["test"], name, head_tokenizer)}
+    if sound_states and not lips_alone:
+        outputs["sound"] = written(trained, lists["test"], sound_states["sound"], name, head_tokenizer, SOUND)
     args.out.mkdir(parents=True, exist_ok=True)
-    told = {key: str(value) for key, value in vars(args).items()}
-    (args.out / "result.json").write_text(json.dumps({"command": told} | found, indent=1), encoding="utf-8")
-    for which, read in found.items():
-        print(f"test by {which}: {shown(lists['test'], name, read)}", flush=True)
+    command = {key: str(value) for key, value in vars(args).items()}
+    (args.out / "result.json").write_text(json.dumps({"command": command} | outputs, indent=1), encoding="utf-8")
+    for modality, read in outputs.items():
+        print(f"test by {modality}: {shown(lists['test'], name, read)}", flush=True)
     return None
 
 

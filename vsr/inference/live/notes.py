@@ -1,0 +1,27 @@
+"""What a live reading tells at its end of how the mouth was seen, or why nothing was said, as transcripts do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vsr.output.unread import AT_REST, FEW, WORSE
+
+if TYPE_CHECKING:
+    from vsr.inference.live.session import Session
+
+NO_FACE = "no face was seen"
+
+
+def notes_of(session: Session) -> list[str]:
+    """For how many seconds there was no mouth to read, or too few frames of it, nothing below a second; and why nothing
+    was read at all, where that is known."""
+    parts = []
+    if session.covered >= 1:
+        parts.append(f"the mouth was covered for {session.covered:.0f} s and not read there")
+    if session.few_frames >= 1:
+        parts.append(f"for {session.few_frames:.0f} s of speech {FEW}, {WORSE}")
+    if not session.seen:
+        parts.append(NO_FACE)
+    elif not session.read and not parts:
+        parts.append(AT_REST)
+    return parts
