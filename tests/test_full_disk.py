@@ -81,6 +81,12 @@ def test_folders_go_that_were_made_for_nothing(tmp_path):
     assert (tmp_path / "kept" / "log").is_file(), "a folder in which something is stays"
 
 
+def test_a_name_that_is_too_long_costs_its_file_alone(tmp_path):
+    with pytest.raises(VsrError, match="File name too long") as caught:
+        write_text(tmp_path / "new" / ("n" * 260), "a")
+    assert caught.value.reason == "not_writable" and not list(tmp_path.iterdir())
+
+
 def _made(folder):
     with made_folder(folder):
         raise VsrError("bad_config", "refused")

@@ -31,6 +31,13 @@ UNUSED = [
     "phrases enrol hello clip.mp4 --nbest 2",
     "phrases own clip.mp4 --voice de",
     "phrases remove hello --nbest 2",
+    "phrases remove hello --model grid",
+    "phrases enrolled --cropped",
+    "phrases list.txt clip.mp4 --cropped --faces 1",
+    "align clip.mp4 --text ab --cropped --faces 1",
+    "find ab clip.mp4 --cropped --faces 2",
+    "encode clip.mp4 -o o --cropped --faces all",
+    "phrases list.txt clip.mp4 --seconds 2",
 ]  # fmt: skip
 SPOKEN = [
     "speak clip.mp4 -o o.mp4 --tokens t --solver heun",

@@ -14,6 +14,7 @@ from typing import Any
 
 from lip2speech.models.parts import load_part, save_part  # noqa: F401  known by these names
 from vsr.core.errors import VsrError
+from vsr.core.hub import is_hub_id
 from vsr.core.machine import find_device
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 from vsr.modelstore.repository import locate
@@ -167,6 +168,9 @@ def load_model(
 
 
 def find_model(name: str | Path | None = None) -> Path:
-    """The folder of a model that `load_model` takes, fetched if need be. Raises VsrError as `load_model`."""
+    """The folder of a model that `load_model` would load, downloaded if needed. Raises VsrError as `load_model`."""
+    if name is not None and not (Path(name).exists() or str(name) in NAMES or is_hub_id(name)):
+        known = f"no voice has that name (in the package: {', '.join(NAMES)})"
+        raise VsrError("bad_model", f"{name}: no such model folder, and {known}")
     configs = [f"{part}/{CONFIG_FILE}" for part in (ACOUSTIC, VOCODER)]
     return locate(name, NAMES, configs, lambda folder: [read_config(folder / part) for part in (ACOUSTIC, VOCODER)])

@@ -196,7 +196,7 @@ def test_words_as_spoken_rise_within_the_recording():
     ("--language en --only en --whisper .", "one of them"),
 ])  # fmt: skip
 def test_bad_options_are_one_line_and_leave_nothing(folder, tmp_path, capsys, options, printed):
-    status = 2 if "--only" in options else 1
+    status = 1 if "absent" in options else 2
     assert main(["label", str(folder), "--out", str(tmp_path / "out"), *options.split()]) == status
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and printed in lines[0] and not (tmp_path / "out").exists()

@@ -123,7 +123,8 @@ def test_what_cannot_be_is_refused_in_a_line(phrases, clips, landscape_clip, tmp
         (["own", clip, clip, "--speak", "a.wav"], "one clip", 2),
         (["own", clip, "--threshold", "2"], "--threshold", 2),
     ):
-        assert said in refused([*arguments, *phrases], capsys, status), arguments
+        given = phrases if arguments[0] in ("enrol", "own") else ()
+        assert said in refused([*arguments, *given], capsys, status), arguments
     assert "was enrolled with the reader tiny" in refused(["own", clip], capsys)
     assert {path: path.read_bytes() for path in Path("phrases").iterdir()} == kept and not Path("nowhere").exists()
 

@@ -89,6 +89,12 @@ def test_a_search_without_matches_says_whether_such_lips_are_known(poor, tiny_mo
     assert printed.out == "" and printed.err.splitlines()[-1].endswith(f"{free_reading.UNLIKE}: {MISSED}")
 
 
+def test_faces_that_are_compared_are_told_to_rest(tmp_path, capsys):
+    still = write_video(tmp_path / "still.mp4", frames_of(DEMO)[:1].repeat(40, 0))
+    assert main(["expert", str(DEMO), str(still)]) == 0
+    assert f"vsr: {still}: the lips are at rest from beginning to end" in capsys.readouterr().err
+
+
 def test_a_clip_is_as_well_seen_as_its_video(poor):
     (track,) = seen_in(crop_video(poor)).tracks
     assert "few frames" in track.problems and track.quality < 0.5

@@ -224,6 +224,13 @@ def test_the_command_writes_the_page_or_nothing(tiny_model, face_clip, tmp_path,
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to run the page's script")
+def test_a_narrow_beam_lists_what_it_has(tiny_model, face_clip, tmp_path):
+    """It was refused for the five hypotheses that nobody had asked for."""
+    words = ["inspect", str(face_clip), "-o", str(tmp_path / "page.html"), "--model", str(tiny_model), "--beam", "2"]
+    assert main(words) == 0
+    assert main([*words, "--nbest", "3"]) == 2
+
+
 def test_the_script_runs_and_hovering_shows_numbers(page, inspection, tmp_path):
     hover = """<script>
       const map = document.querySelector("canvas[data-map=ctc]"), box = map.getBoundingClientRect();

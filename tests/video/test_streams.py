@@ -118,7 +118,14 @@ def test_which_was_read_is_said(tmp_path, face_clip, tiny_model, capsys):
         "index": 1, "of": 2, "default": True, "size": [256, 256]
     } and not err  # fmt: skip
     assert main([*map(str, words), "-o", str(tmp_path / "out")]) == 0
-    assert "two.mkv: of its 2 videos stream 1 was read (256x256, its default)" in capsys.readouterr().err
+    told = f"vsr: {path}: of its 2 videos stream 1 was read (256x256, its default)\n"
+    assert told in capsys.readouterr().err
+    for verb in (
+        ["find", "a", path], ["align", path, "--text", "ab"], ["encode", path, "-o", tmp_path / "states"],
+        ["inspect", path, "-o", tmp_path / "page.html"],
+    ):  # fmt: skip
+        assert main([*map(str, verb), "--model", str(tiny_model)]) == 0
+        assert capsys.readouterr().err.count(told) == 1, verb[0]
 
 
 @pytest.mark.parametrize(

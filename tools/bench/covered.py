@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Which covered mouths, photographs and poor frames are read: the figures behind the constants of `vsr/video`.
+"""Which covered mouths, photographs and poor frames are read: the figures behind the constants
+of `vsr/face`.
 
     tools/bench/covered.py CLIP... [--held-out] [--json FILE]
 
@@ -15,9 +16,9 @@ import zlib
 from collections import defaultdict
 
 import numpy as np
-from corrupted_frames import POOR, recoded
 from spoilt_covers import COVERED, COVERED_HELD_OUT, PARTLY
 from spoilt_photographs import PHOTOGRAPHS, PHOTOGRAPHS_HELD_OUT, still
+from spoilt_pictures import POOR, recoded
 
 from vsr.core.files import write_text
 from vsr.face.detector import default_detector

@@ -7,10 +7,14 @@ import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output, write_lines
 from vsr.core.kinds import FIGURES
+
+if TYPE_CHECKING:
+    from vsr.inference.seen import Seen
 
 
 def add_synchrony_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +77,15 @@ def tell_warnings(video: str, warnings: Iterable[dict], program: str = "vsr") ->
     """A line on stderr for each: what must be known before a result is believed."""
     for warning in warnings:
         print(f"{program}: {video}: {warning['message']}", file=sys.stderr, flush=True)
+
+
+def tell_seen(video: str, seen: Seen, warnings: Iterable[dict] | None = None) -> None:
+    """A line for each thing that must be known of how a video was seen, and which it was of a file with several;
+    ``warnings``: others than those of ``seen``."""
+    from vsr.media.streams import tell_choice
+
+    tell_choice("vsr", video, seen.stream)
+    tell_warnings(video, seen.warnings if warnings is None else warnings)
 
 
 def tell_error(video: str, error: VsrError, program: str = "vsr") -> None:

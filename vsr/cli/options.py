@@ -27,6 +27,11 @@ def add_faces_argument(parser) -> None:
     )  # fmt: skip
 
 
+def unused_of_crops(args: argparse.Namespace) -> dict[str, str]:
+    """--faces of a verb that is given mouth crops, which show one face each."""
+    return {"faces": "whole videos, not with --cropped"} if args.cropped else {}
+
+
 def _faces(text: str) -> str | int:
     return text if text in ("largest", "all") else positive(text)
 

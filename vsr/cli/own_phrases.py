@@ -46,7 +46,7 @@ def _enrol(args: argparse.Namespace) -> int:
     phrase, *clips = args.videos
     _check_clips(clips)
     check_writable(args.folder)
-    from vsr.cli.each_video import tell_warnings
+    from vsr.cli.each_video import tell_seen
     from vsr.inference.enrolled import enrol
     from vsr.inference.seen import Seen
     from vsr.modelstore.folder import load_model
@@ -56,7 +56,7 @@ def _enrol(args: argparse.Namespace) -> int:
         names = [_name(clip) for clip in clips]
         found = enrol(loaded, args.folder, phrase, files, args.faces, args.cropped, names, seen)
     for clip, own in zip(clips, seen, strict=True):
-        tell_warnings(clip, own.warnings)
+        tell_seen(clip, own)
     print(f"{found.phrase}\t{len(found.clips)} example{'s' * (len(found.clips) > 1)}")
     return 0
 
@@ -79,7 +79,7 @@ def _check_clips(clips: list[str]) -> None:
 
 def _own(args: argparse.Namespace) -> int:
     """0 if every clip was read, else 1."""
-    from vsr.cli.each_video import for_each, tell_warnings
+    from vsr.cli.each_video import for_each, tell_seen
     from vsr.core.errors import VsrError
     from vsr.inference.enrolled import enrolled, recognise
     from vsr.inference.seen import Seen
@@ -96,7 +96,7 @@ def _own(args: argparse.Namespace) -> int:
         seen = Seen()
         with filmed([video], args.seconds) as (file,):
             found, usual = recognise(loaded, phrases, file, args.faces, args.cropped, seen)
-        tell_warnings(video, seen.warnings)
+        tell_seen(video, seen)
         _print(video, found, usual if args.threshold is None else args.threshold, args, seen.warnings)
 
     return for_each(args.videos, read)

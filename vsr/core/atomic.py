@@ -45,7 +45,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         if waiting is None or temporary not in waiting.files:
             _remove(temporary)
-        if waiting is None and not path.exists():
+        if waiting is None and not os.path.lexists(path):
             remove_empty(made)
 
 

@@ -145,7 +145,7 @@ def read_lines(path: str | Path) -> list[tuple[int, str]]:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise VsrError("bad_manifest", f"cannot read {path}: {cause_of(error, str(error))}") from error
+        raise VsrError("bad_manifest", f"cannot read {path}: {cause_of(error, 'it is no UTF-8 text')}") from error
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 

@@ -18,12 +18,17 @@ from torch.nn import functional as F
 from vsr.core.errors import VsrError
 from vsr.face.dlib_weights import read_weights, weights_file
 from vsr.face.geometry import cut, similarity
+from vsr.face.gradients import SIDE as GRADIENTS_SIDE
+from vsr.face.gradients import Gradients
 
 SIDE = 150
 # Points of the corners of the left eye (outer, inner), of the right eye (outer, inner) and of the base of the nose, and
 # their positions in a chip.
 POINTS = (14, 11, 5, 8, 2)
 POSITIONS = np.array([(110.96, 46.35), (89.61, 47.9), (37.06, 46.37), (58.41, 47.91), (74.01, 87.78)])
+GRADIENTS = Gradients()
+# Of means of two chips a second apart: one person reached 0.47, two people came as near as 0.52 and 1 in 100 0.62.
+ANOTHER = 0.55
 CHIPS = 4  # of a shot, averaged: 8 to 13 ms each on one core
 SIZE = 128
 MEAN_COLOUR = (122.782, 117.001, 104.298)
@@ -100,10 +105,37 @@ class FaceVectors:
         with torch.inference_mode():
             return [_network()(torch.from_numpy(images[chosen])).mean(0).half().numpy().tobytes()]
 
+    def changes(self, images: np.ndarray) -> tuple[int, int] | None:
+        """Where the vectors before and after are of two people; they are computed only if the gradients differ."""
+        places = range(2, len(images) - 2)
+        gray = [GRADIENTS.marks(_gray(image)[None])[0] for image in images]
+        if not any(GRADIENTS.distance(gray[place - 1], gray[place + 1]) > GRADIENTS.alike for place in places):
+            return None
+        with torch.inference_mode():
+            vectors = np.concatenate([_network()(torch.from_numpy(part[None])).numpy() for part in images])
+        ways = {place: np.linalg.norm(_mean(vectors, place - 2) - _mean(vectors, place + 1)) for place in places}
+        place = max(ways, key=lambda own: ways[own])
+        if ways[place] <= ANOTHER:
+            return None
+        before, after = (np.linalg.norm(vectors[place] - _mean(vectors, place + side)) for side in (-2, 1))
+        return place - (before > self.nearby), place + (after > self.nearby or before <= self.nearby)
+
     def distance(self, mark: bytes, other: bytes) -> float:
         """0.35 and less for one person, about 0.8 for two."""
         one, two = (np.frombuffer(vector, np.float16).astype(np.float32) for vector in (mark, other))
         return float(np.linalg.norm(one - two))
+
+
+def _mean(vectors: np.ndarray, start: int) -> np.ndarray:
+    """Of two that follow each other."""
+    return vectors[start : start + 2].mean(axis=0)
+
+
+def _gray(chip: np.ndarray) -> np.ndarray:
+    """A chip as an image that gradients are taken of."""
+    import cv2
+
+    return cv2.resize(cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY), (GRADIENTS_SIDE, GRADIENTS_SIDE))
 
 
 @lru_cache(maxsize=1)

@@ -35,6 +35,10 @@ class Gradients:
         """Each image."""
         return [image.tobytes() for image in images]
 
+    def changes(self, images: np.ndarray) -> tuple[int, int] | None:
+        """None: a turn of the head changes them as another person does."""
+        return None
+
     def distance(self, mark: bytes, other: bytes) -> float:
         """0 to 1."""
         return 1 - float(_gradients(mark) @ _gradients(other))

@@ -32,6 +32,10 @@ class FaceLikeness(Protocol):
     def marks(self, images: np.ndarray) -> list[bytes]:
         """What is compared, from the images (k, ...) of one person in one shot."""
 
+    def changes(self, images: np.ndarray) -> tuple[int, int] | None:
+        """The last image (of k, in order of time) of one person and the first of the next, None if they are of one
+        person or the measure cannot tell."""
+
     def distance(self, mark: bytes, other: bytes) -> float:
         """Distance of two marks, 0 for equal ones."""
 

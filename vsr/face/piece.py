@@ -7,7 +7,7 @@ uint8 gray; times (T,) seconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -37,7 +37,7 @@ class Piece:
     images (k, ...) uint8: the upright face, as `vsr.face.likeness` takes it; canvas: shape of the frame whose pixels
     the points are, None: of any; zoom: pixels of the video for one of those, median of its frames; mouth (T, 14, 2)
     float32 pixels: the points of `vsr.face.mouth_points`, NaN where they were not seen, or what becomes them on request
-    (`vsr.face.requested_points`); None where nobody asked for them.
+    (`vsr.face.requested_points`); None where nobody asked for them; image_frames (k,): the frames of the images.
     """
 
     track: int
@@ -52,6 +52,7 @@ class Piece:
     canvas: tuple[int, ...] | None = None
     zoom: float = 1.0
     mouth: np.ndarray | RequestedPoints | None = None
+    image_frames: np.ndarray = field(default_factory=lambda: np.zeros(1, int))
 
     @property
     def seen(self) -> np.ndarray:
@@ -154,6 +155,7 @@ class Cutter(MouthCutter):
         self.crops: list[np.ndarray] = []
         self.inside: list[float] = []
         self.images: list[np.ndarray] = []
+        self.image_frames: list[int] = []
         self.next_image = 0  # the first frame of which another image is taken
         self.widths: list[int] = []  # of the frames
 
@@ -172,6 +174,7 @@ class Cutter(MouthCutter):
             if place >= self.next_image and self._found(place):
                 points = points_on_frame(own.points, own.frame.shape, self.track.canvas)
                 self.images.append(likeness.measure().image(own.frame, points))
+                self.image_frames.append(place)
                 self.next_image = place + likeness.measure().every
         if matrices:
             self.inside.extend(shares_inside(self.track.canvas or own.frame.shape, np.stack(matrices)))
@@ -204,5 +207,5 @@ class Cutter(MouthCutter):
         return Piece(
             self.track.id, self.shot, self.first, np.stack(self.crops), times[self.first : self.first + count],
             self.points(0, count), sizes, np.asarray(self.inside), np.stack(self.images), self.track.canvas, zoom,
-            self.mouths.points() if self.mouths else None,
+            self.mouths.points() if self.mouths else None, np.asarray(self.image_frames),
         )  # fmt: skip

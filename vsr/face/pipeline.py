@@ -19,6 +19,7 @@ import numpy as np
 
 from vsr.core.clock import FPS
 from vsr.face.detector import Detector
+from vsr.face.dissolves import split
 from vsr.face.geometry import SMOOTHING
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.networks import Stock
@@ -157,4 +158,4 @@ class _BlockReader:
             cutter = self.cutters.pop(track.id, None)
             if cutter is not None and np.isfinite(track.sizes).sum() >= MIN_FRAMES:
                 cutter.finish(self._frame, len(self.times))
-                self.pieces.append(cutter.piece(np.asarray(self.times)))
+                self.pieces.extend(split(cutter.piece(np.asarray(self.times))))

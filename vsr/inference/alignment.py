@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 
 
 def align_video(
-    loaded: LoadedModel, path: str | Path, text: str, faces: str | int = "largest", cropped: bool = False
-) -> Transcript:
+    loaded: LoadedModel, path: str | Path, text: str, faces: str | int = "largest", cropped: bool = False,
+    seen: Seen | None = None,
+) -> Transcript:  # fmt: skip
     """Align ``text``, all that the lips in a video say, to the video: times and confidences of its words.
 
     Args:
         loaded: a lip reader with a CTC head.
         path: the video; no word is placed where its lips rest.
         text: the complete text.
-        faces, cropped: as in `vsr.inference.speech.spoken`.
+        faces, cropped, seen: as in `vsr.inference.speech.spoken`.
 
     Returns:
         A transcript of one segment. The confidences say how well each word fits; ``in_domain`` is the probability that
@@ -44,7 +45,7 @@ def align_video(
         VsrError: bad_model, bad_text, at_rest, covered, and the errors of reading a video.
     """
     tokens = tokens_of(loaded, text)
-    seen = Seen()
+    seen = Seen() if seen is None else seen
     parts = list(encoded(loaded, path, faces, cropped, seen))
     states = torch.cat([part.states for part in parts])
     check_room(tokens, len(states), path)

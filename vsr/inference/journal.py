@@ -44,7 +44,10 @@ class Journal:
         if not records:
             return
         if records[0] != self.heading:
-            problem = "is of another video, model or options; remove it, or read again without --resume"
+            problem = (
+                "is of another video, model or options, or recognises faces in another way; "
+                "remove it, or read again without --resume"
+            )
             raise VsrError("bad_journal", f"{path}: {problem}")
         self.blocks, self._open = [self._block(number, own) for number, own in enumerate(records) if number], True
         with atomic_write(path) as temporary:

@@ -26,25 +26,29 @@ SILENT = ("at_rest", "covered")  # reasons why no lips are seen to speak
 @dataclass
 class Seen:
     """skipped: what was not read; tracks: who was in the frame when, and how well; in_domain: the chance that the
-    reader knows such lips, where that was asked for all of them, and not of what was found."""
+    reader knows such lips, where that was asked for all of them, and not of what was found; speaks: whether any lips
+    do; stream: which video of a file with several was looked at (`vsr.media.streams.tell_choice`)."""
 
     skipped: list[Skipped] = field(default_factory=list)
     tracks: list[TrackReport] = field(default_factory=list)
     in_domain: float | None = None
+    speaks: bool = False
+    stream: dict | None = None
 
     def take(self, part: Part) -> None:
         """Note the next part of the video."""
         self.skipped += unread(part)
+        self.speaks |= bool(part.speech)
         self.tracks.append(report_of(part))
 
     @property
     def warnings(self) -> list[dict]:
         """{"reason", "message"} of what must be known before the result is believed, as transcripts have them."""
-        return self.told("and is not read there")
+        return self.told("and is not read there", whole=False)
 
-    def told(self, there: str) -> list[dict]:
-        """The same, where ``there`` goes on about covered mouths."""
-        skipped = skipped_warnings(self.skipped, False, there)
+    def told(self, there: str, whole: bool = True) -> list[dict]:
+        """The same, where ``there`` goes on about covered mouths; of a ``whole`` video also that its lips rest."""
+        skipped = skipped_warnings(self.skipped, whole and not self.speaks, there)
         return [*skipped, *few_frames_warnings(few_frames_of(tracks_of(self.tracks)))]
 
     def silence(self, path: str | Path) -> VsrError:

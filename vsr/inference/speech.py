@@ -88,13 +88,14 @@ def spoken(
 def _cropped(loaded: LoadedModel, path: str | Path, seen: Seen) -> Iterator[Spoken]:
     clip = cropped_clip(path)
     seen.tracks.append(report_of_cropped(clip))
+    seen.stream = clip.info.stream
     for start, stop in window_spans(len(clip.crop), preferred_window(loaded)):
         yield Spoken(clip.face, clip.crop[start:stop], frame_edges(clip.times[start:stop]))
 
 
 def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int, mesh, seen: Seen) -> Iterator[Spoken]:
     source, window = MouthSource(path, wanted_faces(faces), mesh=mesh), preferred_window(loaded)
-    has_windows = False
+    has_windows, seen.stream = False, source.info.stream
     for part in (part for block in source for part in block.parts):
         seen.take(part)
         for start, stop in part.spans(window):

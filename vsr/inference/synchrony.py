@@ -57,10 +57,11 @@ def tracks_of(
     if not has_sound(path):
         raise VsrError("no_sound", f"{path} has no sound: there is nothing to compare the lips with")
     source, has_tracks = MouthSource(path, wanted_faces(faces)), False
+    seen = Seen() if seen is None else seen
+    seen.stream = source.info.stream
     for part in (part for block in source for part in block.parts):
         piece = part.piece
-        if seen is not None:
-            seen.take(part)
+        seen.take(part)
         if part.reason or len(piece.crop) < LEAST:
             continue
         (wave,) = waves_at(path, [piece.times])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsr.cli.options import add_faces_argument, add_model_argument, check_present
+from vsr.cli.options import add_faces_argument, add_model_argument, check_present, unused_of_crops
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.output.subtitles import WRITERS
 
@@ -45,22 +45,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_precision_argument(parser)
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_of_crops(args)
+
+
 def run(args: argparse.Namespace) -> int:
     """Align and write. Raises VsrError."""
     write, text = _checked(args)
-    from vsr.cli.each_video import tell_strange_words, tell_warnings
+    from vsr.cli.each_video import tell_seen, tell_strange_words
     from vsr.decoding.guesses import is_guess
     from vsr.inference.alignment import align_video, tokens_of
     from vsr.inference.free_reading import UNLIKE
+    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import load_model
 
     loaded = load_model(args.model, args.device, args.precision)
     tokens_of(loaded, text)
     tell_strange_words(loaded.folder, [text])
-    transcript = align_video(loaded, args.video, text, args.faces, args.cropped)
+    transcript = align_video(loaded, args.video, text, args.faces, args.cropped, seen := Seen())
     if is_guess(transcript.segments[0].in_domain):
         print(f"vsr: {args.video}: {UNLIKE}: the times are guesses", file=sys.stderr)
-    tell_warnings(args.video, transcript.seen_badly)
+    tell_seen(args.video, seen, transcript.seen_badly)
     if args.out:
         from vsr.output.ledger import write_noted
 

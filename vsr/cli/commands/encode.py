@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsr.cli.options import add_faces_argument, add_model_argument, check_present, files_of_model
+from vsr.cli.options import add_faces_argument, add_model_argument, check_present, files_of_model, unused_of_crops
 from vsr.core.machine import add_device_argument, add_precision_argument
 
 if TYPE_CHECKING:
@@ -39,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_precision_argument(parser)
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_of_crops(args)
+
+
 def run(args: argparse.Namespace) -> int:
     """0 if every file was written, else 1. Raises VsrError for what no file could survive."""
     from vsr.cli.each_video import for_each
@@ -60,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _encode(loaded: LoadedModel, video: str, out: Path, layers: tuple[str, ...], args: argparse.Namespace) -> None:
     """Write the states of one video, and say what must be known of it. Raises VsrError."""
-    from vsr.cli.each_video import tell_warnings
+    from vsr.cli.each_video import tell_seen
     from vsr.core.files import check_output
     from vsr.inference.seen import Seen
     from vsr.inference.states import STATES, encode_video, save_states
@@ -70,7 +75,7 @@ def _encode(loaded: LoadedModel, video: str, out: Path, layers: tuple[str, ...],
     states = encode_video(loaded, video, layers, args.faces, args.cropped, seen)
     save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256, "file": str(video)})
     print(f"{out}: {len(states['start'])} frames, layers: {', '.join(layers)}")
-    tell_warnings(video, seen.warnings)
+    tell_seen(video, seen)
 
 
 def _outputs(args: argparse.Namespace) -> dict[str, Path]:

@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from vsr.cli.options import add_faces_argument, add_model_argument, check_present
+from vsr.cli.options import add_faces_argument, add_model_argument, check_present, unused_of_crops
 from vsr.core.errors import VsrError
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
@@ -45,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_earlier_option(parser, "--least", "--threshold")
 
 
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_of_crops(args)
+
+
 def run(args: argparse.Namespace) -> int:
     """0 if every file was searched, else 1. Raises VsrError for what no file could survive."""
     phrases = list(dict.fromkeys([args.phrase, *args.also]))
@@ -67,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _search(loaded, video: str, phrases: list[str], args: argparse.Namespace) -> None:
     """Print the places of one video, each as it is found. Raises VsrError."""
-    from vsr.cli.each_video import tell_warnings
+    from vsr.cli.each_video import tell_seen
     from vsr.decoding.guesses import FLAGGED, is_guess
     from vsr.inference.free_reading import UNLIKE
     from vsr.inference.seen import SILENT, Seen
@@ -82,7 +87,7 @@ def _search(loaded, video: str, phrases: list[str], args: argparse.Namespace) ->
         told = error.reason in SILENT  # it says itself how the mouth was seen
         raise
     finally:
-        tell_warnings(video, [] if told else seen.warnings)
+        tell_seen(video, seen, [] if told else None)
         if guessed or is_guess(seen.in_domain):
             note = f"places with in_domain below {FLAGGED:g} (--json) are guesses" if guessed else MISSED
             print(f"vsr: {video}: {UNLIKE}: {note}", file=sys.stderr)

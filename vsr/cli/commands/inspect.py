@@ -26,6 +26,9 @@ EXAMPLE = """vsr inspect clip.mp4 -o report.html
 vsr inspect talk.mp4 --face 1 --at 95 -o report.html"""
 
 
+LISTED = 5  # hypotheses
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("video", metavar="VIDEO", help="video file")
@@ -36,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reading = parser.add_argument_group("reading")
     reading.add_argument("--method", choices=METHODS, help="default: the model's own, else joint, of CTC and attention")
     reading.add_argument("--beam", type=int, metavar="N", help="width of the search (default: the model's own, or 10)")
-    reading.add_argument("--nbest", type=int, default=5, metavar="N", help="hypotheses listed (default: 5)")
+    reading.add_argument("--nbest", type=int, metavar="N", help="hypotheses listed (default: 5, or the beam if less)")
     shown = parser.add_argument_group("what is shown")
     shown.add_argument("--face", type=int, metavar="N", help="its number in JSON, from 0 (default: the largest)")
     shown.add_argument(
@@ -80,7 +83,8 @@ def look(args: argparse.Namespace, broken: list[VsrError], program: str = "vsr")
     from vsr.modelstore.folder import load_model
     from vsr.report.collect import inspect_video
 
-    given = {"method": args.method, "nbest": args.nbest, "beam": args.beam}
+    nbest = min(LISTED, args.beam or LISTED) if args.nbest is None else args.nbest
+    given = {"method": args.method, "nbest": nbest, "beam": args.beam}
     given = {name: value for name, value in given.items() if value is not None}
     DecodeOptions(**given)  # what is wrong with them is reported before a model is loaded
     check_search(args.model, given)
@@ -89,6 +93,6 @@ def look(args: argparse.Namespace, broken: list[VsrError], program: str = "vsr")
     with film_bar() as progress:
         watch = Watch(progress=progress)
         inspection = inspect_video(loaded, args.video, options, args.face, args.at, watch, broken)
-    tell_choice("inspect", args.video, inspection.clip.info.stream)
+    tell_choice(program, args.video, inspection.clip.info.stream)
     tell_warnings(args.video, inspection.warnings, program)
     return inspection

@@ -40,12 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Label and print the counts; 1 where no clip is kept. Raises VsrError."""
     from vsr.cli.listed import told_counts
+    from vsr.core.errors import WRONG_USAGE, VsrError
     from vsr.corpora.heard import Rules
     from vsr.corpora.labelling import Hearing, label_recordings
     from vsr.data.recordings import recordings
     from vsr.media.whisper import located_whisper
 
-    rules = Rules(args.language, args.only, args.confidence, args.silence, args.max_seconds)
+    try:
+        rules = Rules(args.language, args.only, args.confidence, args.silence, args.max_seconds)
+    except VsrError as error:  # what is wrong with options is wrong usage
+        raise VsrError(WRONG_USAGE, str(error)) from error
     clips = recordings(args.inputs)
     counts = label_recordings(clips, args.out, Hearing(str(located_whisper(args.whisper)), rules), args.jobs)
     return told_counts(counts, "kept")

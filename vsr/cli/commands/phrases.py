@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from vsr.cli.options import add_faces_argument, add_model_argument, check_present
+from vsr.cli.options import add_faces_argument, add_model_argument, check_present, unused_of_crops
 from vsr.cli.own_phrases import FORMS, LONGEST, ROWS, add_own_arguments, filmed, run_own
 from vsr.core.machine import add_device_argument, add_precision_argument
 from vsr.core.renamed import add_earlier_option
@@ -37,6 +37,8 @@ vsr phrases own clip.mp4 --speak said.wav"""
 LEAST = 0.7  # fit below which it is none of a list
 
 WHERE = dict.fromkeys(("nbest", "threshold", "json"), "LIST and own")
+WHERE |= dict.fromkeys(("model", "cropped", "faces", "device", "precision"), "LIST, enrol and own")
+WHERE |= {"seconds": "the number of a camera"}
 WHERE |= {"speak": "own", "folder": "enrol, own, enrolled and remove", "voice": "own with --speak"}
 
 
@@ -60,12 +62,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def unused(args: argparse.Namespace) -> dict[str, str]:
     """Options that this call does not heed -> where they work."""
     form = args.list if args.list in FORMS else ""
-    chooses = form in ("", "own")
-    heeded = {
+    chooses, looks = form in ("", "own"), form not in ("enrolled", "remove")
+    filmed = any(video.isdigit() for video in args.videos[form == "enrol" :])
+    heeded = dict.fromkeys(("model", "cropped", "faces", "device", "precision"), looks) | {
+        "seconds": looks and filmed,
         "nbest": chooses, "threshold": chooses, "json": chooses, "speak": form == "own", "folder": bool(form),
         "voice": form == "own" and args.speak,
     }  # fmt: skip
-    return {name: WHERE[name] for name, works in heeded.items() if not works}
+    return unused_of_crops(args) | {name: WHERE[name] for name, works in heeded.items() if not works}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,7 +86,7 @@ def _choose_from_list(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "give a list and clips: vsr phrases LIST VIDEO [VIDEO ...]; --speak is for own")
     if not any(video.isdigit() for video in args.videos):  # a camera
         check_present(args.videos)
-    from vsr.cli.each_video import for_each, tell_strange_words, tell_warnings
+    from vsr.cli.each_video import for_each, tell_seen, tell_strange_words
     from vsr.inference.phrases import choose, phrase_tokens, read_phrases
     from vsr.inference.seen import Seen
     from vsr.modelstore.folder import load_model
@@ -97,7 +101,7 @@ def _choose_from_list(args: argparse.Namespace) -> int:
         with filmed([video], args.seconds) as (file,):
             choices = choose(loaded, file, phrases, args.faces, args.cropped, seen)
         _print(video, choices, args, seen.warnings)
-        tell_warnings(video, seen.warnings)
+        tell_seen(video, seen)
 
     return for_each(args.videos, read)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vsr.cli.each_video import COMPARED, add_synchrony_arguments, over_videos, tell_warnings
+from vsr.cli.each_video import COMPARED, add_synchrony_arguments, over_videos, tell_seen
 from vsr.cli.options import check_present
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         faces = summary(windows)
         if not windows:
             raise VsrError("bad_options", f"{path}: sound that is {args.offset} frames late leaves nothing to compare")
-        tell_warnings(path, warnings := seen.told(COMPARED))
+        tell_seen(path, seen, warnings := seen.told(COMPARED))
         lines = [line_of(path, face, **own) for face, own in faces.items()]
         record = {"file": path, "faces": {str(face): own for face, own in faces.items()}, "warnings": warnings}
         return "\n".join(lines), record | {"windows": [vars(own) for own in windows]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from vsr.cli.each_video import COMPARED, add_synchrony_arguments, over_videos, tell_warnings
+from vsr.cli.each_video import COMPARED, add_synchrony_arguments, over_videos, tell_seen
 from vsr.cli.options import add_faces_argument, check_present, positive
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         found = offset_in(model, path, args.faces, args.most, seen)
         figures = {"confidence": found.confidence, "lead": found.lead, "best": found.frames}
         frames, seconds = (found.frames, found.seconds) if found.known else (None, None)
-        tell_warnings(path, warnings := seen.told(COMPARED))
+        tell_seen(path, seen, warnings := seen.told(COMPARED))
         record = {"file": path, "frames": frames, "seconds": seconds} | figures | {"warnings": warnings}
         return f"{path}: {told(found)}", record
 

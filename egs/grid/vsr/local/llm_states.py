@@ -9,7 +9,7 @@
 Projector and adapters are trained from the seed for --steps. A run stops after --minutes and resumes when the same
 command is given again (OUT/last.pt). --shuffle is the control: every clip has the states of another one, in training
 and in the test. --ctc trains a CTC head over the reader's own characters on the same states instead. Writes
-OUT/test.json, the errors of each clip; --against prints the paired difference from another run.
+OUT/scores.json, the errors of each clip; --against prints the paired difference from another run.
 """
 
 import argparse
