@@ -44,8 +44,8 @@ def save_voice_as(name: str, vector: np.ndarray, source: str) -> Path:
     path = _path_of(name)
     if path.exists():
         raise VsrError("exists", f"a voice called {name} is saved: lip2speech voices remove {name}, or another name")
-    saved = datetime.date.today().isoformat()
-    record = {"from": source, "saved": saved, "vector": [round(float(value), 6) for value in vector]}
+    today = datetime.date.today().isoformat()
+    record = {"from": source, "saved": today, "vector": [round(float(value), 6) for value in vector]}
     with made_folder(path.parent, 0o700):
         write_json(path, record)
     return path

@@ -152,6 +152,6 @@ def serve(app, host: str, port: int) -> None:
         raise VsrError("port_in_use", f"cannot listen on {host}, port {port}: {error.strerror}") from error
     with suppress(OSError):  # a server whose output is closed serves all the same
         print(f"http://{f'[{host}]' if ':' in host else host}:{port}  (Ctrl-C ends it)", flush=True)
-    os.umask(0o077)  # gradio makes the folders of uploads
+    os.umask(0o077)  # gradio creates the upload folders
     with listening:
         Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)).run([listening])

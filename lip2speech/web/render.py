@@ -138,23 +138,23 @@ def _face_button(number: int, face: Face, chosen: bool) -> str:
 
 def words(job: Job, number: int) -> str:
     """The text, each word a button that plays it, coloured and labelled by its confidence."""
-    found = [word for segment in job.faces[number].transcript.segments for word in segment.words]
-    told = _warnings(job.faces[number])
-    if not found:
-        return f'<div class="text"><p class="none">No words were read.</p>{told}</div>'
-    mean = sum(word.confidence for word in found) / len(found)
-    spans = " ".join(_word(word, job.early) for word in found)
+    timed_words = [word for segment in job.faces[number].transcript.segments for word in segment.words]
+    warnings = _warnings(job.faces[number])
+    if not timed_words:
+        return f'<div class="text"><p class="none">No words were read.</p>{warnings}</div>'
+    mean = sum(word.confidence for word in timed_words) / len(timed_words)
+    spans = " ".join(_word(word, job.early) for word in timed_words)
     return (
-        f'<div class="text"><p class="words">{spans}</p><div class="note soft"><p>{_counted(len(found))}, '
+        f'<div class="text"><p class="words">{spans}</p><div class="note soft"><p>{_counted(len(timed_words))}, '
         f'mean confidence {percent(mean)}. Press a word to hear it.</p><p class="legend" aria-hidden="true"><i></i>'
-        f"unsure to sure</p></div>{told}</div>"
+        f"unsure to sure</p></div>{warnings}</div>"
     )
 
 
 def _warnings(face: Face) -> str:
     """What must be known before the words are believed, or why there are none, as `vsr transcribe` says it."""
-    each = [warning["message"] for warning in face.transcript.warnings]
-    return "".join(f'<p class="warning">{escape(message[:1].upper() + message[1:])}.</p>' for message in each)
+    messages = [warning["message"] for warning in face.transcript.warnings]
+    return "".join(f'<p class="warning">{escape(message[:1].upper() + message[1:])}.</p>' for message in messages)
 
 
 def _counted(count: int) -> str:

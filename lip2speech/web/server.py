@@ -1,4 +1,4 @@
-"""The server's answer to signals: it ends what it is at, and the command then says by which, as all verbs do."""
+"""A server that ends on signals; the command then reports the signal, as all verbs do."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ from vsr.core.interrupts import SIGNALS
 
 
 class Server(uvicorn.Server):
-    """One that SIGHUP ends, too, and that leaves a signal alone which its caller has set to be ignored, as a shell does
-    with SIGINT for what a script starts behind an ``&``."""
+    """A server that also ends on SIGHUP, and respects signals that the caller ignores, as a shell does with SIGINT for
+    background commands of a script."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """While it serves, signals ask it to end; the last is sent again when it has ended."""
-        came: list[int] = []
+        """While serving, signals request the end; the last one is raised again afterwards."""
+        received: list[int] = []
 
         def ask(number: int, frame: FrameType | None) -> None:
-            self.force_exit = bool(came) and number == signal.SIGINT
+            self.force_exit = bool(received) and number == signal.SIGINT
             self.should_exit = True
-            came.append(number)
+            received.append(number)
 
-        main = threading.current_thread() is threading.main_thread()  # no other may answer signals
+        main = threading.current_thread() is threading.main_thread()  # only the main thread may handle signals
         numbers = [getattr(signal, name) for name in SIGNALS if main and hasattr(signal, name)]
-        kept = {own: signal.signal(own, ask) for own in numbers if signal.getsignal(own) is not signal.SIG_IGN}
+        handlers = {
+            number: signal.signal(number, ask) for number in numbers if signal.getsignal(number) is not signal.SIG_IGN
+        }
         try:
             yield
         finally:
-            for number, handler in kept.items():
+            for number, handler in handlers.items():
                 signal.signal(number, handler)
-        for number in came[-1:]:
+        for number in received[-1:]:
             signal.raise_signal(number)

@@ -87,9 +87,9 @@ def enrol(
     """Learn a phrase from clips that say it, or more of one that is known; all clips count, or none.
 
     Args:
-        folder: of the phrases; made where it is not there.
-        names: of the clips, where they are not those of their files.
-        seen: one for each clip, which is told how well it was seen.
+        folder: of the phrases; created if missing.
+        names: of the clips; default: those of their files.
+        seen: one for each clip, which collects how well it was seen.
 
     Raises:
         VsrError: bad_text for a phrase without words or with more than `MOST` examples, bad_options for a clip that is
@@ -98,12 +98,14 @@ def enrol(
     """
     phrase, path = " ".join(phrase.split()), _file_of(folder, phrase)
     _stored_phrase(loaded, path, phrase, len(clips))
-    given = list(names or [Path(clip).name for clip in clips])
-    each = zip(clips, seen or [Seen() for _ in clips], strict=True)
-    streams = tuple(streams_of(loaded, clip, faces, cropped, own) for clip, own in each)
-    known = _stored_phrase(loaded, path, phrase, len(clips))  # again: another process may have enrolled in the meantime
-    _check_new(phrase, streams, given, [read_phrase(file) for file in sorted(Path(folder).glob(f"*{SUFFIX}"))])
-    new = Phrase(known.phrase, known.examples + streams, known.clips + tuple(given), known.model)
+    clip_names = list(names or [Path(clip).name for clip in clips])
+    pairs = zip(clips, seen or [Seen() for _ in clips], strict=True)
+    streams = tuple(streams_of(loaded, clip, faces, cropped, clip_seen) for clip, clip_seen in pairs)
+    stored = _stored_phrase(
+        loaded, path, phrase, len(clips)
+    )  # again: another process may have enrolled in the meantime
+    _check_new(phrase, streams, clip_names, [read_phrase(file) for file in sorted(Path(folder).glob(f"*{SUFFIX}"))])
+    new = Phrase(stored.phrase, stored.examples + streams, stored.clips + tuple(clip_names), stored.model)
     write_phrase(path, new)
     return new
 

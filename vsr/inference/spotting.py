@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from vsr.inference.seen import Seen
     from vsr.modelstore.folder import LoadedModel
 
-ASKED = 4  # windows
+ASKED = 4  # windows from which the in-domain probability is taken
 NEAR = FPS  # frames by which a head for frames may place a phrase elsewhere than CTC does
 
 
@@ -50,30 +50,30 @@ def find_phrases(
     loaded: LoadedModel, path: str | Path, phrases: Sequence[str], least: float, faces: str | int = "all",
     cropped: bool = False, seen: Seen | None = None,
 ) -> Iterator[Found]:  # fmt: skip
-    """Where each phrase, or the one, scores at least ``least`` in a video of any length, window by window, ordered by
-    time in each.
+    """Find phrases, or a single one, with a score of at least ``least`` in a video of any length, window by window,
+    ordered by time in each.
 
-    ``faces``, ``cropped``, ``seen``: as `vsr.inference.speech.spoken` takes them; where nothing is found ``seen`` is
-    told, too, whether the reader knows such lips, by the first windows. Raises VsrError: bad_model, bad_text,
-    at_rest, covered, and what a video is refused for.
+    ``faces``, ``cropped``, ``seen``: as in `vsr.inference.speech.spoken`; if nothing is found, ``seen`` also gets the
+    in-domain probability of the first windows. Raises VsrError: bad_model, bad_text, bad_options, at_rest, covered, and
+    the errors of reading a video.
     """
     check_number("least", least, SHARE, "bad_options")
-    phrases = [phrases] if isinstance(phrases, str) else phrases  # which is a sequence, too: of letters
-    wanted = [(phrase, tokens_of(loaded, phrase)) for phrase in phrases]
-    empty: list[Encoded] = []  # windows without any, until there is one
-    some = False
+    phrases = [phrases] if isinstance(phrases, str) else phrases  # a string is a sequence, too, of letters
+    token_lists = [(phrase, tokens_of(loaded, phrase)) for phrase in phrases]
+    empty: list[Encoded] = []  # the first windows without a hit
+    has_hits = False
     for window in encoded(loaded, path, faces, cropped, seen):
-        spotted = [(phrase, match) for phrase, tokens in wanted for match in spot(loaded, window, tokens, least)]
+        spotted = [(phrase, match) for phrase, tokens in token_lists for match in spot(loaded, window, tokens, least)]
         in_domain = domain_probability(loaded, [window]) if spotted else None
         hits = [
             Found(str(path), phrase, window.face, start, end, score, in_domain)
             for phrase, ((start, end), score) in spotted
         ]
         yield from sorted(hits, key=lambda hit: (hit.start, hit.phrase))
-        some = some or bool(hits)
-        if not some and len(empty) < ASKED:
+        has_hits = has_hits or bool(hits)
+        if not has_hits and len(empty) < ASKED:
             empty.append(window)
-    if seen is not None and not some:
+    if seen is not None and not has_hits:
         seen.in_domain = domain_probability(loaded, empty)
 
 

@@ -79,10 +79,10 @@ def offset_in(
     Raises VsrError as `tracks_of`.
     """
     total, frames = torch.zeros(2 * most + 1), torch.zeros(2 * most + 1)
-    for own in tracks_of(model, path, faces, seen):
-        found = agreements(own.see, own.hear, most)
-        total += torch.where(found > -1, found * len(own.see), 0.0)
-        frames += (found > -1) * len(own.see)
+    for track in tracks_of(model, path, faces, seen):
+        agreement = agreements(track.see, track.hear, most)
+        total += torch.where(agreement > -1, agreement * len(track.see), 0.0)
+        frames += (agreement > -1) * len(track.see)
     return best_offset(torch.where(frames > 0, total / frames.clamp(min=1), -1.0))
 
 
@@ -103,8 +103,8 @@ def speakers_in(model: Synchrony, path: str | Path, offset: int = 0, seen: Seen 
 
     Raises VsrError as `tracks_of`.
     """
-    each = [own for track in tracks_of(model, path, "all", seen) for own in windows_of(model, track, offset)]
-    return decided(each)
+    windows = [window for track in tracks_of(model, path, "all", seen) for window in windows_of(model, track, offset)]
+    return decided(windows)
 
 
 def decided(windows: list[Window]) -> list[Window]:

@@ -80,9 +80,9 @@ def run(args: argparse.Namespace) -> int:
 
         loaded = with_tokens(loaded, args.tokens, tokens)
     clips = _clips(args)
-    made = synthesize_list(loaded, clips, args.features, args.out, options)
-    kept = f", {len(clips) - made} kept" if made < len(clips) else ""
-    print(f"{made} clips voiced{kept}: {args.out}")
+    num_made = synthesize_list(loaded, clips, args.features, args.out, options)
+    note = f", {len(clips) - num_made} kept" if num_made < len(clips) else ""
+    print(f"{num_made} clips voiced{note}: {args.out}")
     if not args.copy:  # of lips
         tell_few_frames(slow_clips(clips), len(clips), "lip2speech")
     return 0

@@ -1,4 +1,4 @@
-"""What a live reading tells at its end of how the mouth was seen, or why nothing was said, as transcripts do."""
+"""Notes at the end of a live session: how well the mouth was seen, or why nothing was read, as in transcripts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ NO_FACE = "no face was seen"
 
 
 def notes_of(session: Session) -> list[str]:
-    """For how many seconds there was no mouth to read, or too few frames of it, nothing below a second; and why nothing
-    was read at all, where that is known."""
+    """Messages on the seconds with a covered mouth or too few frames, none below a second; and why nothing was read at
+    all, if that is known."""
     parts = []
     if session.covered >= 1:
         parts.append(f"the mouth was covered for {session.covered:.0f} s and not read there")
