@@ -1,4 +1,4 @@
-"""What must be known of the clips of a list before what was read of them is believed, in a line each."""
+"""Lines on stderr and statuses of verbs that work through a list of clips."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ NAMED = 3  # clips
 
 
 def told_counts(counts: Mapping[str, int], *done: str) -> int:
-    """Print the counts of a list; the exit status of a verb that works through it: 1 where there were clips and none of
-    them came through as one of ``done``, for some are always refused."""
-    print(", ".join(f"{number} {what}" for what, number in sorted(counts.items())) or "nothing to do")
-    return int(any(counts.values()) and not any(counts.get(what) for what in done))
+    """Print the counts of a list, and return the exit status of the verb: 1 if there were clips and none of them has
+    one of the outcomes ``done``; a few are always refused."""
+    print(", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items())) or "nothing to do")
+    return int(any(counts.values()) and not any(counts.get(outcome) for outcome in done))
 
 
 def tell_few_frames(ids: Sequence[str], total: int, program: str = "vsr") -> None:
-    """A line on stderr where clips of ``total`` have too few frames a second to be read well."""
+    """Warn on stderr of clips, among ``total``, with too few frames per second to be read well."""
     _tell(ids, total, f"{FEW}, {WORSE}", program)
 
 
 def tell_guesses(ids: Sequence[str], total: int, model: str) -> None:
-    """A line on stderr where the lips of clips look unlike what the model was trained on."""
+    """Warn on stderr of clips whose lips look unlike the training data of the model."""
     _tell(ids, total, f"look unlike what the model {model} was trained on: their words are guesses", "vsr", "")
 
 

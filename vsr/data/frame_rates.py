@@ -1,4 +1,4 @@
-"""How often a second the mouths of stored crops change: what single videos are told of is told of a list, too."""
+"""Effective frame rates of stored crops, so that lists get the same warnings as single videos."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vsr.face.frame_rate import FEW, frame_rate
 
 
 def frame_rates(clips: Sequence[Clip]) -> list[float]:
-    """Changes a second of the mouth in the crop of each clip; 25 for one without a crop, such as sound alone.
+    """Changes per second of the mouth in the crop of each clip; 25 for clips without a crop, such as sound alone.
 
     Raises VsrError as `vsr.data.stored.read_crop`.
     """
@@ -19,5 +19,5 @@ def frame_rates(clips: Sequence[Clip]) -> list[float]:
 
 
 def slow_clips(clips: Sequence[Clip]) -> list[str]:
-    """Ids of those that have too few frames a second to be read well."""
+    """Ids of the clips with too few frames per second to be read well."""
     return [clip.id for clip, rate in zip(clips, frame_rates(clips), strict=True) if rate < FEW]

@@ -1,4 +1,4 @@
-"""Tracks that pass from one person to another in a dissolve, where no frame stands out as a cut and nothing moves."""
+"""Splitting of tracks that pass from one person to another in a dissolve, where there is no cut and nothing moves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vsr.face.piece import MIN_FRAMES, Piece
 
 
 def split(piece: Piece) -> Iterator[Piece]:
-    """The piece, or a piece for each person in it; the frames in which one becomes the other are left out."""
+    """Yield the piece, or one piece per person without the frames of the dissolve."""
     change = likeness.measure().changes(piece.images)
     if change is None:
         yield piece

@@ -1,4 +1,4 @@
-"""Faces compared by vectors of 128 numbers: near each other for one person, far apart for two.
+"""Comparison of faces by embeddings of 128 numbers, which are close for one person and far apart for two.
 
 The network is dlib's ResNet for face recognition (King 2017; He et al. 2016): 29 convolutions, trained by metric
 learning on 3 million photographs. Its weights come from the package face-recognition-models (`vsr.face.dlib_weights`).
@@ -22,14 +22,14 @@ from vsr.face.gradients import SIDE as GRADIENTS_SIDE
 from vsr.face.gradients import Gradients
 
 SIDE = 150
-# Points of the corners of the left eye (outer, inner), of the right eye (outer, inner) and of the base of the nose, and
-# their positions in a chip.
+# Corners of the left eye (outer, inner), of the right eye (outer, inner) and base of the nose; their positions in a
+# chip.
 POINTS = (14, 11, 5, 8, 2)
 POSITIONS = np.array([(110.96, 46.35), (89.61, 47.9), (37.06, 46.37), (58.41, 47.91), (74.01, 87.78)])
 GRADIENTS = Gradients()
-# Of means of two chips a second apart: one person reached 0.47, two people came as near as 0.52 and 1 in 100 0.62.
+# Distance of means of two chips a second apart: for one person at most 0.47; for two at least 0.52, 1 in 100 below 0.62
 ANOTHER = 0.55
-CHIPS = 4  # of a shot, averaged: 8 to 13 ms each on one core
+CHIPS = 4  # per shot, averaged; 8 to 13 ms each on one core
 SIZE = 128
 MEAN_COLOUR = (122.782, 117.001, 104.298)
 # (channels, residual units, whether the first of them halves the resolution) of each stage
@@ -37,7 +37,7 @@ STAGES = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1
 
 
 class Unit(nn.Module):
-    """Two convolutions and the way round them: (B, C, H, W) -> (B, D, H', W')."""
+    """Residual unit of two convolutions: (B, C, H, W) -> (B, D, H', W')."""
 
     def __init__(self, width_in: int, width: int, halves: bool):
         super().__init__()
@@ -47,23 +47,23 @@ class Unit(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        around = F.avg_pool2d(x, 2) if self.halves else x
-        return F.relu(_sum(around, self.second(F.relu(self.first(x)))))
+        shortcut = F.avg_pool2d(x, 2) if self.halves else x
+        return F.relu(_sum(shortcut, self.second(F.relu(self.first(x)))))
 
 
-def _sum(one: Tensor, other: Tensor) -> Tensor:
-    """Of two maps, the smaller in each dimension filled up with zeros, as dlib adds them."""
-    shape = [max(sides) for sides in zip(one.shape[1:], other.shape[1:], strict=True)]
-    return _filled(one, shape) + _filled(other, shape)
+def _sum(first: Tensor, second: Tensor) -> Tensor:
+    """Sum of two feature maps, the smaller one padded with zeros, as in dlib."""
+    shape = [max(sizes) for sizes in zip(first.shape[1:], second.shape[1:], strict=True)]
+    return _filled(first, shape) + _filled(second, shape)
 
 
-def _filled(own: Tensor, shape: list[int]) -> Tensor:
-    missing = [wanted - had for wanted, had in zip(shape, own.shape[1:], strict=True)]
-    return F.pad(own, (0, missing[2], 0, missing[1], 0, missing[0])) if any(missing) else own
+def _filled(features: Tensor, shape: list[int]) -> Tensor:
+    missing = [target - size for target, size in zip(shape, features.shape[1:], strict=True)]
+    return F.pad(features, (0, missing[2], 0, missing[1], 0, missing[0])) if any(missing) else features
 
 
 class FaceNetwork(nn.Module):
-    """Chips (B, 150, 150, 3), values 0 to 255 -> vectors (B, 128)."""
+    """Chips (B, 150, 150, 3) of 0 to 255 -> embeddings (B, 128)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,8 +82,9 @@ class FaceNetwork(nn.Module):
 
 
 class FaceVectors:
-    """Distance: Euclidean. Of ten people in ten kinds of poor frames, two came as near as 0.47, or 0.37 if blurred
-    beyond reading; two shots of one person are 0.2 apart, and 95 % of them less than 0.35. A mark is 128 float16."""
+    """Euclidean distance. Among ten people in ten kinds of poor frames, the nearest two people were 0.47 apart (0.37 if
+    blurred beyond reading); two shots of one person are 0.2 apart on average, 95 % of them less than 0.35. A mark is
+    128 float16."""
 
     name = "face vectors"
     every = 12
@@ -91,12 +92,12 @@ class FaceVectors:
     alike, nearby, same_look = 0.35, 0.45, 0.15
 
     def image(self, frame: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """A chip."""
+        """The chip of a face."""
         (matrix,) = similarity(points[None, POINTS].astype(np.float64), POSITIONS)
         return cut(frame, matrix, SIDE)
 
     def marks(self, images: np.ndarray) -> list[bytes]:
-        """One: the mean vector of up to four chips spread over the shot.
+        """A single mark: the mean embedding of up to four chips spread over the shot.
 
         Raises:
             VsrError: bad_model if the file of weights is damaged.
@@ -106,33 +107,33 @@ class FaceVectors:
             return [_network()(torch.from_numpy(images[chosen])).mean(0).half().numpy().tobytes()]
 
     def changes(self, images: np.ndarray) -> tuple[int, int] | None:
-        """Where the vectors before and after are of two people; they are computed only if the gradients differ."""
+        """The change from one person to another, if any; embeddings are computed only if the gradients differ."""
         places = range(2, len(images) - 2)
         gray = [GRADIENTS.marks(_gray(image)[None])[0] for image in images]
         if not any(GRADIENTS.distance(gray[place - 1], gray[place + 1]) > GRADIENTS.alike for place in places):
             return None
         with torch.inference_mode():
-            vectors = np.concatenate([_network()(torch.from_numpy(part[None])).numpy() for part in images])
-        ways = {place: np.linalg.norm(_mean(vectors, place - 2) - _mean(vectors, place + 1)) for place in places}
-        place = max(ways, key=lambda own: ways[own])
-        if ways[place] <= ANOTHER:
+            vectors = np.concatenate([_network()(torch.from_numpy(chip[None])).numpy() for chip in images])
+        steps = {place: np.linalg.norm(_mean(vectors, place - 2) - _mean(vectors, place + 1)) for place in places}
+        place = max(steps, key=lambda index: steps[index])
+        if steps[place] <= ANOTHER:
             return None
         before, after = (np.linalg.norm(vectors[place] - _mean(vectors, place + side)) for side in (-2, 1))
         return place - (before > self.nearby), place + (after > self.nearby or before <= self.nearby)
 
     def distance(self, mark: bytes, other: bytes) -> float:
-        """0.35 and less for one person, about 0.8 for two."""
-        one, two = (np.frombuffer(vector, np.float16).astype(np.float32) for vector in (mark, other))
-        return float(np.linalg.norm(one - two))
+        """At most 0.35 for one person, about 0.8 for two."""
+        first, second = (np.frombuffer(vector, np.float16).astype(np.float32) for vector in (mark, other))
+        return float(np.linalg.norm(first - second))
 
 
 def _mean(vectors: np.ndarray, start: int) -> np.ndarray:
-    """Of two that follow each other."""
+    """Mean of two consecutive embeddings."""
     return vectors[start : start + 2].mean(axis=0)
 
 
 def _gray(chip: np.ndarray) -> np.ndarray:
-    """A chip as an image that gradients are taken of."""
+    """A chip as the gray image that `Gradients` compares."""
     import cv2
 
     return cv2.resize(cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY), (GRADIENTS_SIDE, GRADIENTS_SIDE))

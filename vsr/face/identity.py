@@ -1,9 +1,9 @@
-"""The same person gets the same label: tracks of all shots and blocks -> faces 0, 1, 2 in the order they appear.
+"""Identities: tracks of all shots and blocks -> faces 0, 1, 2 in order of appearance, the same label for one person.
 
-Tracks themselves never join two people. Here a track is given a label that was used before only where the two faces are
-more alike (`vsr.face.likeness`) than those of two people, or nearly so and the face is where that person was a moment
-ago, in the same shot. Measured in `docs/footage.md`. Nothing is kept beyond the video: the journal of a long one is
-removed when it is finished, and nobody is looked up.
+A track never contains two people. It receives an earlier label only if the two faces are more alike
+(`vsr.face.likeness`) than faces of two people, or nearly so and the face is where that person was a moment ago, in the
+same shot. Measured in `docs/footage.md`. Nothing is stored beyond the video: the journal of a long video is removed
+when it is finished, and nobody is looked up.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_LOOKS = 12
 
 @dataclass(frozen=True)
 class Person:
-    """A label, some marks by which the face is recognised, and where it was last: (shot, seconds, x, y, size).
+    """A label, marks by which the face is recognised, and its last position: (shot, seconds, x, y, size).
 
     Raises ValueError for marks of another size.
     """
@@ -38,7 +38,7 @@ class Person:
 
 
 class People:
-    """Everybody seen so far in a video. Marks are not computed until somebody may be recognised by them."""
+    """The people seen so far in a video. Marks are computed only when a person may be recognised by them."""
 
     def __init__(self) -> None:
         self._persons: dict[int, Person] = {}
@@ -46,15 +46,15 @@ class People:
 
     @property
     def persons(self) -> list[Person]:
-        """With the marks of all their pieces."""
+        """All people, with the marks of all their pieces."""
         return [self._known(face) for face in sorted(self._persons)]
 
     def update(self, persons: Iterable[Person]) -> None:
-        """Put persons from a journal in place of what was known of them."""
+        """Replace what is known of people by records from a journal."""
         self._persons.update((person.face, person) for person in persons)
 
     def label(self, pieces: list[Piece], first_shot: int) -> list[int]:
-        """A face for each piece of a block whose shots count from `first_shot`; no two pieces at a time share one."""
+        """A label for each piece of a block whose shots count from `first_shot`; simultaneous ones never share one."""
         faces: dict[int, int] = {}
         for index in sorted(range(len(pieces)), key=lambda i: (pieces[i].start, -pieces[i].weight)):
             taken = {faces[i] for i in faces if _meet(pieces[i], pieces[index])}
@@ -87,13 +87,13 @@ def _meet(piece: Piece, other: Piece) -> bool:
 
 
 def _distance(marks: list[bytes], person: Person) -> float:
-    """Least distance of any of the marks from any of the person's."""
+    """Smallest distance between any of the marks and any of the person's."""
     distance = likeness.measure().distance
     return min((distance(mark, look) for mark in marks for look in person.looks), default=np.inf)
 
 
 def _nearby(piece: Piece, first_shot: int, person: Person) -> bool:
-    """Whether the piece begins where the person was last, in the same shot."""
+    """Whether the piece begins at the last position of the person, in the same shot."""
     shot, seconds, x, y, size = person.place
     if shot != first_shot + piece.shot or abs(piece.times[0] - seconds) > NEARBY_SECONDS:
         return False
@@ -102,14 +102,14 @@ def _nearby(piece: Piece, first_shot: int, person: Person) -> bool:
 
 
 def _placed(person: Person, piece: Piece, first_shot: int) -> Person:
-    """The same with where the person is now."""
+    """The person at the new position."""
     x, y = piece.points[-1].mean(axis=0)
     place = (first_shot + piece.shot, float(piece.times[-1]), float(x), float(y), float(np.nanmedian(piece.sizes)))
     return replace(person, place=place)
 
 
 def _with_looks(person: Person, marks: list[bytes]) -> Person:
-    """The same with the marks that are new."""
+    """The person with those of the marks that are new."""
     for mark in marks:
         if len(person.looks) < MAX_LOOKS and _distance([mark], person) > likeness.measure().same_look:
             person = replace(person, looks=(*person.looks, mark))

@@ -1,4 +1,4 @@
-"""By what a person is recognised in another shot: face vectors where the network for them is installed, else gradients.
+"""How faces are compared across shots: by embeddings if the network for them is installed, else by gradients.
 
 Shapes: frame (H, W, 3) uint8; points (37, 2) float32 pixels of that frame.
 """
@@ -12,11 +12,11 @@ import numpy as np
 
 
 class FaceLikeness(Protocol):
-    """A measure of how alike two faces are.
+    """A measure of the similarity of two faces.
 
     name: stored in the journal, since marks of two measures cannot be compared; every: frames between two images of a
-    face; mark_bytes: size of a mark; alike, nearby, same_look: the distance up to which two marks are of one person, of
-    one person in the same place, and not worth keeping both.
+    face; mark_bytes: size of a mark; alike, nearby, same_look: largest distance of two marks of one person, of one
+    person in the same place, and of marks of which one is redundant.
     """
 
     name: str
@@ -30,14 +30,14 @@ class FaceLikeness(Protocol):
         """The upright face, uint8 of a fixed shape."""
 
     def marks(self, images: np.ndarray) -> list[bytes]:
-        """What is compared, from the images (k, ...) of one person in one shot."""
+        """The marks to compare, from the images (k, ...) of one person in one shot."""
 
     def changes(self, images: np.ndarray) -> tuple[int, int] | None:
-        """The last image (of k, in order of time) of one person and the first of the next, None if they are of one
-        person or the measure cannot tell."""
+        """Indices of the last image of one person and the first of the next, for images (k, ...) in order of time; None
+        if they show one person or the measure cannot tell."""
 
     def distance(self, mark: bytes, other: bytes) -> float:
-        """Distance of two marks, 0 for equal ones."""
+        """Distance of two marks; 0 if they are equal."""
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""How many faces a program asks for."""
+"""The number of faces, as given by a program."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from vsr.face.speaker_selection import number_of_faces
 
 
 def wanted_faces(faces: Any) -> int | None:
-    """`number_of_faces` of whatever a program gives: NumPy's whole numbers are numbers, too, and truth values, which
-    could mean one face or all, are none. Raises VsrError bad_options."""
+    """`number_of_faces` for a value of any type: NumPy integers are accepted; booleans, which could mean one face or
+    all, are refused. Raises VsrError bad_options."""
     if isinstance(faces, str):
         return number_of_faces(faces)
     if is_number(faces):
