@@ -1,7 +1,7 @@
 """The condition `noisy`: noisy audio of a clip, which together with the lips gives clean speech (audio-visual speech
 enhancement as in CoGenAV, Bai et al. 2025, here as a condition of the flow).
 
-In training, noise is drawn anew for each epoch and mixed with the clip's clean audio; in synthesis, it is the audio of
+In training, noise is drawn again for each epoch and mixed with the clip's clean audio; in synthesis, it is the audio of
 the recording. Shapes: wave (640 T,) float32 at 16 kHz, N = 2T steps of 50 Hz, each of two mel frames of 80 bands.
 """
 

@@ -16,7 +16,7 @@ and optionally (read by `lip2speech.conditions.traits`)
 - ``heard(features)``: a measurement of the clip's audio (`lip2speech.features.stored.Features`), used instead of
   ``load``; it is measured once and cached;
 - ``corrupted(features, own, clips, sound_of, rng)``: computed from the audio of the clip with id ``own``, used instead
-  of ``load`` and drawn anew in each epoch; ``clips``: ids of the list, whose waves ``sound_of`` returns;
+  of ``load`` and drawn again in each epoch; ``clips``: ids of the list, whose waves ``sound_of`` returns;
 - ``recorded``: True where it is computed from a recording: in synthesis ``of_wave(wave)`` returns (N, C);
 - ``around``: True where it is computed from the audio around a gap: ``of_wave(wave, known)``, known: steps outside it;
 - ``felt``: True where it is an emotion, which is named in synthesis: ``named(name, steps)`` returns (N, C);

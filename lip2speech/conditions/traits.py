@@ -35,7 +35,7 @@ class Heard(Condition, Protocol):
 
 
 class Corrupted(Condition, Protocol):
-    """A condition computed from the corrupted audio of a clip, drawn anew in each epoch -> (N, C)."""
+    """A condition computed from the corrupted audio of a clip, drawn again in each epoch -> (N, C)."""
 
     def corrupted(
         self, features: Any, own: str, clips: Sequence[str], sound_of: Callable[[str], np.ndarray],

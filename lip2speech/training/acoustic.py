@@ -38,7 +38,7 @@ class SpeechDataConfig:
 
     ``tests`` are read only to refuse training or dev lists that overlap them. ``views``: number of augmented versions
     of each clip that a frozen encoder encodes once; training then decodes no video, but needs T * 4 * D bytes of memory
-    per view. 0: every batch is encoded anew, which a large corpus needs.
+    per view. 0: every batch is encoded again, which a large corpus needs.
     ``seen``: "lips", or "units": speech units replace the lips as input, so that audio without faces can be used
     (`lip2speech.features.unit_input`), with the share ``hidden`` of them masked; a lip model can then start from it
     with trainer.init_from.

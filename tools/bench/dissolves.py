@@ -28,10 +28,10 @@ MARGIN = 12  # frames by which a face is before or after the dissolve
 
 
 def dissolved(before: list[np.ndarray], after: list[np.ndarray], count: int) -> list[np.ndarray]:
-    """Frames of two clips, of which so many are blended."""
+    """Frames of two clips, of which ``count`` are blended."""
     shares = (np.arange(count) + 1) / (count + 1)
     blended = zip(shares, before[len(before) - count :], after, strict=False)
-    mixed = [np.round((1 - share) * one + share * other).astype(np.uint8) for share, one, other in blended]
+    mixed = [np.round((1 - share) * old + share * new).astype(np.uint8) for share, old, new in blended]
     return before[: len(before) - count] + mixed + after[count:]
 
 
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("people", nargs="+", metavar="NAME=CLIP")
     parser.add_argument("--seconds", default="0.4,1")
     args = parser.parse_args()
-    clips = [own.partition("=")[2].split(",")[0] for own in args.people]
+    clips = [person.partition("=")[2].split(",")[0] for person in args.people]
     frames = [[framed(frame) for frame, _ in frames_from(clip)] for clip in clips]
     for seconds in map(float, args.seconds.split(",")):
         found = [outcome(*pair, round(seconds * FPS)) for pair in itertools.permutations(frames, 2)]

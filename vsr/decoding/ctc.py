@@ -99,7 +99,7 @@ class PrefixScorer:
 
     def _rows(self, tokens: Tensor) -> Tensor:
         """Posteriors of ``tokens`` (B, N) over time, (B, N, T), in a buffer that the next call reuses: allocating tens
-        of MB anew in every step costs three times as much as the copy."""
+        of MB again in every step costs three times as much as the copy."""
         needed = tokens.numel() * self.posteriors.shape[2]
         if self.space.numel() < needed:
             self.space = self.posteriors.new_empty(needed)

@@ -21,7 +21,7 @@ Chosen = dict[str, list[int]]  # clip -> variant of each word
 
 
 def choose_pronunciations(run: Any) -> None:
-    """Before an epoch, choose pronunciations anew if they are due, else take the stored choices."""
+    """Before an epoch, choose pronunciations again if they are due, else take the stored choices."""
     tokenizer, epoch = run.tokenizer, run.progress.epoch
     if not isinstance(tokenizer, UnitTokenizer) or tokenizer.settings.pronunciation != "best" or epoch < EVERY:
         return
