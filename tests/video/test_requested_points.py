@@ -23,11 +23,11 @@ def counted():
     return Stock(Counted, 2), laid
 
 
-def test_points_on_request_are_those_found_with_the_crops(film, monkeypatch):
+def test_points_on_request_are_those_found_with_the_crops(gapped_clip, monkeypatch):
     """In blocks that begin within the video, and in pieces that begin within their block."""
     monkeypatch.setattr("vsr.face.pipeline.SHORTEST", 25)
-    at_once = [piece for own in MouthSource(film, mesh=MESHES) for piece in own.block.pieces]
-    later = [piece for own in MouthSource(film, mesh=MESHES, on_request=True) for piece in own.block.pieces]
+    at_once = [piece for own in MouthSource(gapped_clip, mesh=MESHES) for piece in own.block.pieces]
+    later = [piece for own in MouthSource(gapped_clip, mesh=MESHES, on_request=True) for piece in own.block.pieces]
     assert len(later) == len(at_once) > 1
     for first, second in zip(at_once, later, strict=True):
         assert isinstance(second.mouth, RequestedPoints) and len(second.mouth) == len(second.crop)
@@ -35,18 +35,18 @@ def test_points_on_request_are_those_found_with_the_crops(film, monkeypatch):
         np.testing.assert_array_equal(np.asarray(second.mouth), first.mouth)
 
 
-def test_a_part_of_a_video_is_looked_at_again_from_there(film):
-    first = crop_video(film, start=7.0, end=9.0, mesh=MESHES)
-    second = crop_video(film, start=7.0, end=9.0, mesh=MESHES, on_request=True)
+def test_a_part_of_a_video_is_looked_at_again_from_there(gapped_clip):
+    first = crop_video(gapped_clip, start=7.0, end=9.0, mesh=MESHES)
+    second = crop_video(gapped_clip, start=7.0, end=9.0, mesh=MESHES, on_request=True)
     np.testing.assert_array_equal(np.asarray(second.mouth), first.mouth)
 
 
 def test_nothing_is_laid_where_nobody_asks_and_all_at_once_after_a_block_in_which_somebody_did(
-    film, counted, monkeypatch
+    gapped_clip, counted, monkeypatch
 ):
     monkeypatch.setattr("vsr.face.pipeline.SHORTEST", 25)
     mesh, laid = counted
-    blocks = iter(MouthSource(film, mesh=mesh, on_request=True))
+    blocks = iter(MouthSource(gapped_clip, mesh=mesh, on_request=True))
     (piece,) = next(blocks).block.pieces
     assert not laid
     np.asarray(piece.mouth), np.asarray(piece.mouth_of(0, 5))
@@ -56,7 +56,7 @@ def test_nothing_is_laid_where_nobody_asks_and_all_at_once_after_a_block_in_whic
     before = len(laid)
     np.asarray(rest[0].mouth)
     assert len(laid) == before
-    next(iter(MouthSource(film, mesh=mesh, on_request=True)))  # the next video, too
+    next(iter(MouthSource(gapped_clip, mesh=mesh, on_request=True)))  # the next video, too
     assert len(laid) > before
 
 
