@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import write_video
-from tests.video.test_frame_rate import held
+from tests.video.test_frame_rate import with_repeats
 from tests.video.test_stretches import COVERS, DEMO, cover, frames_of, piece_of
 from vsr.cli import main
 from vsr.cli.commands.find import MISSED
@@ -63,7 +63,7 @@ def test_a_page_of_what_it_shows(at, problem, poor, tiny_model, tmp_path, capsys
 def listed(tmp_path_factory):
     """A manifest of stored crops: as filmed, and a few times a second."""
     folder, crop = tmp_path_factory.mktemp("listed"), crop_video(DEMO).crop
-    for name, own in (("usual", crop), ("slow", held(crop, 5))):
+    for name, own in (("usual", crop), ("slow", with_repeats(crop, 5))):
         np.save(folder / f"{name}.npy", own)
     clips = [Clip(name, "none", "a b", "s", len(crop), str(folder / f"{name}.npy")) for name in ("usual", "slow")]
     write_manifest(folder / "manifest.jsonl", clips)
