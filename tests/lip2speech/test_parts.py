@@ -14,7 +14,7 @@ from lip2speech.training.acoustic import VoiceTrainConfig
 from lip2speech.training.vocoder_segments import Segments
 from lip2speech.vocoders.config import VocoderDataConfig
 from tests.footage import clicks, read, second_of, write_recording
-from tests.lip2speech.test_audio import chirp, write_film
+from tests.lip2speech.test_audio import chirp, write_video_with_sound
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json
 from vsr.data.manifest import Clip, write_manifest
@@ -45,7 +45,7 @@ def film(tmp_path_factory):
     """Eight seconds of frame and sound, and the sound."""
     wave = chirp(SECONDS)
     path = tmp_path_factory.mktemp("film") / "film.mkv"
-    return write_film(path, wave, round(SECONDS * 25), ("libx264", "pcm_s16le"), rate=16_000), wave
+    return write_video_with_sound(path, wave, round(SECONDS * 25), ("libx264", "pcm_s16le"), rate=16_000), wave
 
 
 @pytest.fixture
