@@ -208,7 +208,7 @@ def test_a_long_name_costs_its_own_file_only(read, face_clip, other_clip, tmp_pa
 def test_two_files_of_one_name_are_told_to_take_two_folders(read, tmp_path, capsys, monkeypatch):
     status, printed = read("x/a.mp4", "y/a.mpg", "-o", tmp_path / "out")
     assert status == 2 and "same file: read each with an -o of its own" in printed[0]
-    monkeypatch.setattr("vsr.cli.planned.ignores_case", lambda folder: True)
+    monkeypatch.setattr("vsr.cli.transcribe_plan.ignores_case", lambda folder: True)
     status, printed = read("x/A.mp4", "y/a.mpg", "-o", tmp_path / "out")
     assert status == 2 and "an -o of its own" in printed[0]
 

@@ -28,13 +28,13 @@ from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS, SAMPLE_RATE
 from vsr.core.errors import Incomplete
 from vsr.core.progress import Watch
+from vsr.face.face_count import wanted_faces
 from vsr.face.mouth_crop import MouthClip
 from vsr.face.mouth_source import MouthSource
 from vsr.face.speaker_selection import Part
-from vsr.face.wanted import wanted_faces
 from vsr.inference.assemble import skipped_of, tracks_of
+from vsr.inference.face_report import Seen
 from vsr.inference.listening import waves_at
-from vsr.inference.seen import Seen
 from vsr.media.audio import read_wave
 from vsr.media.container import video_clock
 from vsr.output.transcript import TimedWord

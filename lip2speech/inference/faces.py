@@ -13,8 +13,8 @@ from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, evenly
 from lip2speech.models.parts import load_part
 from vsr.core.errors import VsrError
 from vsr.core.progress import Watch
+from vsr.face.face_count import wanted_faces
 from vsr.face.mouth_source import MouthSource
-from vsr.face.wanted import wanted_faces
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 
 FACE = "face"  # its folder in that of an acoustic model

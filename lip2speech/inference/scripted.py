@@ -68,7 +68,7 @@ def open_script(loaded: LoadedVoice, cues: Sequence[ScriptCue], options: FlowOpt
     Raises VsrError no_listener, bad_options, bad_text for words that the voice or the reader does not know, and the
     errors of reading a video.
     """
-    from vsr.inference.seen import SILENT
+    from vsr.inference.face_report import SILENT
     from vsr.inference.speech import encoded
 
     resolved(loaded, SCRIPT, options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vsr.core.kinds import json_of
+from vsr.core.file_kinds import json_of
 from vsr.media.tags import commented
 
 SYNTHETIC = "synthetic voice, made from the lips in the video by lip2speech"  # a comment in the metadata of outputs

@@ -123,8 +123,8 @@ def _faces(models: Models, job: Job, seconds: float) -> list:
 def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
     """Read a face of a video and write its transcript in all formats."""
     from vsr.decoding.defaults import options_for
+    from vsr.inference.face_report import seen_in
     from vsr.inference.recognition import read_clip
-    from vsr.inference.seen import seen_in
 
     segments, seen = read_clip(models.reader, clip, options_for(models.reader, {"nbest": 5})), seen_in(clip)
     transcript = Transcript(

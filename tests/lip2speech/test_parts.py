@@ -22,7 +22,7 @@ from vsr.data.sound import natural_wave
 from vsr.media.audio import read_wave, write_wave
 from vsr.media.mel import log_mel
 from vsr.media.units import Codebook, Mfcc, fit_codebook
-from vsr.training.typed import build
+from vsr.training.typed_yaml import build
 
 pytestmark = pytest.mark.slow
 

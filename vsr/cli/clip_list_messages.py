@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
-from vsr.output.unread import FEW, WORSE
+from vsr.output.mouth_warnings import FEW, WORSE
 
 NAMED = 3  # clips
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from vsr.core.clock import FPS
 from vsr.core.packages import needed
-from vsr.data.stores import STORES  # noqa: F401  known by this name
+from vsr.data.crop_formats import STORES  # noqa: F401  known by this name
 
 SIDE = 96
 QUALITY = {"video": "12", "lossless": "0"}  # store -> crf

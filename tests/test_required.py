@@ -3,18 +3,18 @@
 import pytest
 import torch
 
-from vsr.core.present import present
+from vsr.core.required import required
 from vsr.models.lipreader import LipReader, LipReaderConfig
 
 
 @pytest.mark.parametrize("value", [0, "", [], False])
 def test_what_is_there_is_handed_on(value):
-    assert present(value, "a value") is value
+    assert required(value, "a value") is value
 
 
 def test_what_is_not_there_is_named():
     with pytest.raises(LookupError, match="^the head is missing$"):
-        present(None, "the head")
+        required(None, "the head")
 
 
 def test_a_reader_that_has_no_head_of_ctc_says_so():

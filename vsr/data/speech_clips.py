@@ -14,8 +14,8 @@ import numpy as np
 from vsr.core.atomic import atomic_write
 from vsr.core.errors import VsrError
 from vsr.core.windows import frame_edges
+from vsr.data.crop_files import write_crop
 from vsr.data.manifest import Clip
-from vsr.data.stored import write_crop
 from vsr.face.mouth_features import FEWEST, measures_of, write_track
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource

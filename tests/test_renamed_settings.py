@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from vsr.core.renamed import add_earlier_option, with_new_names
+from vsr.core.renamed_settings import add_earlier_option, with_new_names
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import talking_face, write_video
 from vsr.cli import main
 from vsr.core.errors import VsrError
-from vsr.inference import enrolled as own
+from vsr.inference import enrolled_phrases as own
 from vsr.inference.live import recording
 from vsr.media.audio import read_wave
 from vsr.modelstore.folder import load_model

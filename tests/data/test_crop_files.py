@@ -8,10 +8,10 @@ import pytest
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.data.batch import CropDataset
+from vsr.data.crop_files import count_frames, file_name, read_crop, write_crop
+from vsr.data.crop_formats import STORES
 from vsr.data.cropping import crop_corpus
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.data.stored import count_frames, file_name, read_crop, write_crop
-from vsr.data.stores import STORES
 from vsr.text.tokenizer import CharTokenizer
 
 pytest.importorskip("decord", reason="decord is not installed")

@@ -47,8 +47,8 @@ def _enrol(args: argparse.Namespace) -> int:
     _check_clips(clips)
     check_writable(args.folder)
     from vsr.cli.each_video import tell_seen
-    from vsr.inference.enrolled import enrol
-    from vsr.inference.seen import Seen
+    from vsr.inference.enrolled_phrases import enrol
+    from vsr.inference.face_report import Seen
     from vsr.modelstore.folder import load_model
 
     loaded, seen = load_model(args.model, args.device, args.precision), [Seen() for _ in clips]
@@ -81,8 +81,8 @@ def _own(args: argparse.Namespace) -> int:
     """0 if every clip was read, else 1."""
     from vsr.cli.each_video import for_each, tell_seen
     from vsr.core.errors import VsrError
-    from vsr.inference.enrolled import enrolled, recognise
-    from vsr.inference.seen import Seen
+    from vsr.inference.enrolled_phrases import enrolled, recognise
+    from vsr.inference.face_report import Seen
     from vsr.modelstore.folder import load_model
 
     if not args.videos:
@@ -106,7 +106,7 @@ def _check_speak(args: argparse.Namespace) -> None:
     """Raises VsrError for what --speak and --voice cannot do, before a clip is read."""
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
-    from vsr.inference.aloud import ALOUD
+    from vsr.inference.text_to_speech import ALOUD
     from vsr.text.espeak import ipa_of
 
     if len(args.videos) > 1:
@@ -131,13 +131,13 @@ def _print(video: str, found: list, threshold: float, args: argparse.Namespace, 
     if args.speak and chosen is None:
         print(f"vsr: {args.speak} is not written: none of the phrases was chosen", file=sys.stderr)
     elif args.speak and chosen is not None:
-        from vsr.inference.aloud import say
+        from vsr.inference.text_to_speech import say
 
         say(chosen, args.speak, args.voice)
 
 
 def _enrolled(args: argparse.Namespace) -> int:
-    from vsr.inference.enrolled import enrolled
+    from vsr.inference.enrolled_phrases import enrolled
 
     for own in enrolled(args.folder):
         print(f"{own.phrase}\t{len(own.clips)}\t{own.model.get('name')}\t{', '.join(own.clips)}")
@@ -146,7 +146,7 @@ def _enrolled(args: argparse.Namespace) -> int:
 
 def _remove(args: argparse.Namespace) -> int:
     from vsr.core.errors import VsrError
-    from vsr.inference.enrolled import remove
+    from vsr.inference.enrolled_phrases import remove
 
     if len(args.videos) != 1:
         raise VsrError("bad_options", "give one phrase: vsr phrases remove NAME")

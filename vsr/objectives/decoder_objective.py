@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from vsr.core.present import present
+from vsr.core.required import required
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
 from vsr.models.decoder import Decoder
@@ -27,7 +27,7 @@ class OfDecoder:
 
 def decoder_of(model: LipReader) -> Decoder:
     """The attention decoder of a model. Raises LookupError for a model without one."""
-    return present(model.decoder, "the attention decoder")
+    return required(model.decoder, "the attention decoder")
 
 
 def references(batch: Batch) -> list[list[int]]:

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from vsr.models.bare import uninitialised
+from vsr.models.uninitialised import uninitialised
 
 
 def test_a_draw_that_is_repeated_until_it_fits_ends():

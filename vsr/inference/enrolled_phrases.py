@@ -25,7 +25,7 @@ from vsr.decoding.provenance import searched
 from vsr.decoding.templates import Match, Streams, Templates, normalised, with_motion
 from vsr.face.mouth_features import CORNERS, measures_of, repaired
 from vsr.face.mouth_points import mouth_meshes
-from vsr.inference.seen import Seen
+from vsr.inference.face_report import Seen
 from vsr.inference.speech import spoken
 from vsr.inference.states import FRONT, LAST, observed
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from vsr.core.errors import VsrError
-from vsr.evaluation.rows import against, gains, over_seeds, write_scores
+from vsr.evaluation.comparison_rows import against, gains, over_seeds, write_scores
 from vsr.evaluation.wer import score_utterance
 
 BEFORE = [score_utterance(f"{i}", "bin blue at f", "bin glue at f") for i in range(8)]

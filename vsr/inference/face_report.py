@@ -17,8 +17,8 @@ from vsr.face.quality import LEAST, cropped_share, qualities, rate_quality
 from vsr.face.skipped import FEW_FRAMES, Skipped
 from vsr.face.speaker_selection import OUTSIDE, Part, unread
 from vsr.inference.assemble import tracks_of
+from vsr.output.mouth_warnings import AT_REST, covered_note, few_frames_warnings, skipped_warnings
 from vsr.output.transcript import TrackReport, few_frames_of
-from vsr.output.unread import AT_REST, covered_note, few_frames_warnings, skipped_warnings
 
 SILENT = ("at_rest", "covered")  # reasons why no lips are seen to speak
 

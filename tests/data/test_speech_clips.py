@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from vsr.core.errors import VsrError
-from vsr.data import stretches
 from vsr.data.manifest import Clip
 from vsr.data.mouth_track import load_features
-from vsr.data.stretches import speech_clips
+from vsr.data.speech_clips import speech_clips
 from vsr.face.mouth_points import MESHES
 from vsr.face.mouth_source import MouthSource
 
@@ -50,7 +49,7 @@ def test_the_face_that_speaks_longest_is_first(blocks, tmp_path, monkeypatch):
         def check(self, read):
             assert read
 
-    monkeypatch.setattr(stretches, "MouthSource", TwoFaces)
+    monkeypatch.setattr("vsr.data.speech_clips.MouthSource", TwoFaces)
     found, other = speech_clips(Clip("u", DEMO, ""), tmp_path, WINDOW)
     assert len(found) == 2 * len(other) == 2 * len(part.spans(WINDOW)) and all(".5." in clip.id for clip in found)
 

@@ -14,10 +14,10 @@ import numpy as np
 from vsr.core.errors import VsrError
 from vsr.core.typed_json import to_plain
 from vsr.data.corruption import VIDEO, Corruption, generator_of
+from vsr.data.crop_files import read_crop, write_crop
 from vsr.data.manifest import Clip
 from vsr.data.sound import natural_wave
 from vsr.data.sound_corruption import DrawnSound
-from vsr.data.stored import read_crop, write_crop
 from vsr.data.video_corruption import DrawnVideo, VideoCorruption
 from vsr.media.audio import write_wave
 from vsr.media.extent import frame_times

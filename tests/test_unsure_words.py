@@ -9,7 +9,7 @@ from vsr.cli import main
 from vsr.core.files import read_json, write_json
 from vsr.output.subtitles import to_srt
 from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
-from vsr.output.unsure import MARK, readable, unreadable_share
+from vsr.output.unsure_words import MARK, readable, unreadable_share
 
 
 def transcript(chance, *confidences):

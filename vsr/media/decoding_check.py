@@ -6,9 +6,9 @@ from collections import deque
 from pathlib import Path
 
 from vsr.media.container import decoded_frames, open_container, opened
-from vsr.media.ending import Demuxed, check_complete
 from vsr.media.streams import sound_stream
 from vsr.media.timestamps import Clock
+from vsr.media.truncation import Demuxed, check_complete
 
 
 def check_video(path: str | Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from vsr.core.errors import VsrError
 from vsr.core.numbers import is_number
-from vsr.core.renamed import with_new_names
+from vsr.core.renamed_settings import with_new_names
 from vsr.models.registry import split_kind
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
