@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from lip2speech.inference.synthetic import SYNTHETIC, VOICE, WORDS
+from lip2speech.inference.synthetic_marks import SYNTHETIC, VOICE, WORDS
 from vsr.cli import main
 from vsr.core.artifacts import Ledger, recorded
 from vsr.core.errors import VsrError

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from lip2speech.cli import main
 from lip2speech.inference.dubbing import speak
-from lip2speech.inference.faces import face_folder, face_vectors, load_face_voice
+from lip2speech.inference.face_voices import face_folder, face_vectors, load_face_voice
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.matching import LEAST, SPEAKS, best_shift
 from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, contrast_of, evenly

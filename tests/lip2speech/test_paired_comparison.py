@@ -7,7 +7,7 @@ import pytest
 
 from lip2speech.cli import main
 from lip2speech.evaluation.corpus import Outcome
-from lip2speech.evaluation.pairs import ERRORS, pair, pair_table, pairs_of
+from lip2speech.evaluation.paired_comparison import ERRORS, pair, pair_table, pairs_of
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.audio import write_wave
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from lip2speech.inference.options import MADE, MASK
+from lip2speech.inference.synthesis_options import MADE, MASK
 from vsr.core.clock import HOP
 
 ENDS = 0.05, 0.95  # quantiles that bound the loudness range of the mel from lips

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from lip2speech.inference.folder import LISTENER, LoadedVoice
-from lip2speech.inference.options import NONE, READ, READ_ALL, SynthesisOptions
+from lip2speech.inference.synthesis_options import NONE, READ, READ_ALL, SynthesisOptions
 from lip2speech.inference.text import text_of
 from vsr.core.artifacts import KEPT, NEW, Ledger, digest_of, identify, identify_folder, tell
 from vsr.core.errors import VsrError

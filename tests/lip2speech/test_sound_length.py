@@ -6,7 +6,7 @@ import pytest
 
 from lip2speech.inference.dubbing import speak, speak_clip
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.length import voice_samples
+from lip2speech.inference.sound_length import voice_samples
 from tests.conftest import talking_face, write_sound, write_video
 from vsr.core.errors import VsrError
 from vsr.face.mouth_crop import crop_tracks

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lip2speech.web.jobs import Job, Limits
 from lip2speech.web.models import Models
-from lip2speech.web.reading import checked_seconds
+from lip2speech.web.page_jobs import checked_seconds
 from vsr.core.errors import Incomplete, VsrError
 from vsr.core.progress import Watch
 from vsr.output.transcript import Transcript
@@ -108,7 +108,7 @@ def _watch(job: Job, stage: str) -> Watch:
 
 def _text(models: Models, job: Job, wish: Wish):
     """The text of the voice; words from a client are never taken for a file name. Raises VsrError."""
-    from lip2speech.inference.options import NONE, READ
+    from lip2speech.inference.synthesis_options import NONE, READ
     from lip2speech.inference.text import aligned_text, open_text
     from lip2speech.models.flow_options import FlowOptions
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from lip2speech.evaluation.asr_error_rates import NORMALISER
 from lip2speech.evaluation.corpus import Outcome
-from lip2speech.evaluation.heard_rates import NORMALISER
 from lip2speech.evaluation.summary import COLUMNS, RESAMPLES
 from vsr.data.manifest import Clip
 from vsr.evaluation.wer import word_errors

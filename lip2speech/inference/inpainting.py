@@ -15,7 +15,7 @@ from torch import Tensor
 from lip2speech.conditions.registry import Condition
 from lip2speech.conditions.traits import is_around
 from lip2speech.inference.folder import FILLS_NONE, LoadedVoice
-from lip2speech.inference.gap import Gap
+from lip2speech.inference.sound_gap import Gap
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
 from vsr.media.audio import fit_length

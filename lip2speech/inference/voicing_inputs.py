@@ -20,7 +20,7 @@ class Directions:
         options: of the flow.
         said: the words, with times relative to the first frame.
         sound: (640 T,) of the recording, to be cleaned, or to be filled in outside the steps ``known`` (2T,) bool.
-        noisy: how the sound is cleaned, one of `lip2speech.inference.options.NOISY`.
+        noisy: how the sound is cleaned, one of `lip2speech.inference.synthesis_options.NOISY`.
         emotion: of the voice.
     """
 

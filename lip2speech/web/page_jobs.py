@@ -9,7 +9,7 @@ import dataclasses
 import time
 from pathlib import Path
 
-from lip2speech.inference.options import NONE, READ
+from lip2speech.inference.synthesis_options import NONE, READ
 from lip2speech.web.jobs import Face, Job, Limits
 from lip2speech.web.media import playable_copy, recorded_seconds
 from lip2speech.web.models import Models
@@ -149,7 +149,7 @@ def _portrait(clip) -> str:
 
 def _voice(models: Models, job: Job, clip, number: int, vector) -> None:
     from lip2speech.inference.dubbing import speak_clip
-    from lip2speech.inference.synthetic import SYNTHETIC
+    from lip2speech.inference.synthetic_marks import SYNTHETIC
     from vsr.media.mux.mux import mux
 
     words, note = _spoken_words(models, job, number)

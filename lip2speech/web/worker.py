@@ -11,10 +11,10 @@ from contextlib import aclosing
 from pathlib import Path
 from traceback import clear_frames
 
-from lip2speech.inference.options import NONE
+from lip2speech.inference.synthesis_options import NONE
 from lip2speech.web.jobs import Dropped, Job, Limits
 from lip2speech.web.models import Models, load_libraries
-from lip2speech.web.reading import inspect_job, read_job
+from lip2speech.web.page_jobs import inspect_job, read_job
 from lip2speech.web.store import Store
 from vsr.core.errors import VsrError
 from vsr.core.machine import AUTO

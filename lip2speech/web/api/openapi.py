@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from lip2speech.web.api import fields
-from lip2speech.web.api.answers import WARNING, media_type
+from lip2speech.web.api.responses import WARNING, media_type
 from lip2speech.web.jobs import Limits
 from vsr.core.version import __version__
 

@@ -7,13 +7,13 @@ import torch
 from lip2speech.cli import main
 from lip2speech.conditions.context import pairs_of
 from lip2speech.conditions.registry import conditions_of
-from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import SpeakOptions, speak
-from lip2speech.inference.filling import patched
 from lip2speech.inference.folder import load_model, save_voice
-from lip2speech.inference.gap import Gap, gap_of
+from lip2speech.inference.inpainting import patched
+from lip2speech.inference.sound_gap import Gap, gap_of
 from lip2speech.inference.token_voice import with_tokens
 from lip2speech.inference.voicing import voice_crop
+from lip2speech.inference.voicing_inputs import Directions
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.parts import save_part
 from lip2speech.models.token_model import TokenConfig, TokenModel

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lip2speech.inference.script import ScriptCue
-from lip2speech.inference.spreading import known, spread
+from lip2speech.inference.word_spreading import known, spread
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.tokens import BLANK

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lip2speech.inference.synthetic import SYNTHETIC
+from lip2speech.inference.synthetic_marks import SYNTHETIC
 from lip2speech.inference.text import ReadText, Text
 from vsr.core.files import write_json
 from vsr.output.unsure_words import LEAST

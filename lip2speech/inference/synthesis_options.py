@@ -12,7 +12,7 @@ PROTOCOLS = ("cross", "self", "vision")
 READ, READ_ALL, NONE = "read", "read!", "none"  # source of words: the reader in domain, the reader always, none
 MANIFEST, OTHER = "manifest", "other"  # the clip's words in the manifest; those of another clip, as a control
 MASK, MADE = "mask", "made"  # output for noisy sound: the sound with its noise attenuated, or synthesised speech
-AUTO = "auto"  # whichever of the two fits the noise, estimated with the lips (`lip2speech.inference.noise_ratio`)
+AUTO = "auto"  # whichever of the two fits the noise, estimated with the lips (`lip2speech.inference.snr`)
 NOISY = (AUTO, MASK, MADE)
 TEXTS = (READ, READ_ALL, MANIFEST, OTHER, NONE)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.placing import LIPS, NOWHERE, PlacedWord, align_script, check_writable
 from lip2speech.inference.script import ScriptCue
-from lip2speech.inference.synthetic import SYNTHETIC
+from lip2speech.inference.script_alignment import LIPS, NOWHERE, PlacedWord, align_script, check_writable
+from lip2speech.inference.synthetic_marks import SYNTHETIC
 from lip2speech.inference.text import Text, check_words, resolved
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.errors import VsrError
