@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from vsr.cli import VSR, Program, distortion_options, live_reader, main, own_phrases, planned
+from vsr.cli import VSR, Program, distortion_options, enrolled_phrases, live_reader, main, transcribe_plan
 from vsr.cli import search_options as flags
 from vsr.core.errors import VsrError
 
@@ -34,9 +34,9 @@ def test_every_option_is_read_and_examples_are_shown(verb):
     source = inspect.getsource(command)
     if "add_search_arguments" in source or "add_language_arguments" in source:
         source += inspect.getsource(flags)
-    source += inspect.getsource(planned) if "planned" in source else ""
+    source += inspect.getsource(transcribe_plan) if "planned" in source else ""
     source += inspect.getsource(live_reader) if "open_reader" in source else ""
-    source += inspect.getsource(own_phrases) if "add_own_arguments" in source else ""
+    source += inspect.getsource(enrolled_phrases) if "add_own_arguments" in source else ""
     source += inspect.getsource(distortion_options) if "add_distortion_arguments" in source else ""
     shared = [action for group in parser._action_groups if group.title in SHARED for action in group._group_actions]
     actions = [action for action in parser._actions if action.dest != "help"]

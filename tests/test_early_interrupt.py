@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vsr.core.early import command
+from vsr.core.early_interrupt import command
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = """

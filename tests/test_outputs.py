@@ -212,7 +212,7 @@ def test_too_long_name_fails_only_its_own_file(transcribe, face_clip, other_clip
 def test_refuses_two_videos_with_one_output_name(transcribe, tmp_path, capsys, monkeypatch):
     status, errors = transcribe("x/a.mp4", "y/a.mpg", "-o", tmp_path / "out")
     assert status == 2 and "same file: read each with an -o of its own" in errors[0]
-    monkeypatch.setattr("vsr.cli.planned.ignores_case", lambda folder: True)
+    monkeypatch.setattr("vsr.cli.transcribe_plan.ignores_case", lambda folder: True)
     status, errors = transcribe("x/A.mp4", "y/a.mpg", "-o", tmp_path / "out")
     assert status == 2 and "an -o of its own" in errors[0]
 

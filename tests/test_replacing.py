@@ -8,12 +8,12 @@ import av
 import numpy as np
 import pytest
 
-from lip2speech.inference.synthetic import SYNTHETIC, VOICE, WORDS
+from lip2speech.inference.synthetic_marks import SYNTHETIC, VOICE, WORDS
 from vsr.cli import main
 from vsr.core.artifacts import Ledger, recorded
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import FIGURES, HYPOTHESES, json_of, lines_of, marked, text_of
 from vsr.core.files import check_output, check_outputs, write_json
-from vsr.core.kinds import FIGURES, HYPOTHESES, json_of, lines_of, marked, text_of
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.audio import write_wave
 from vsr.output.burning import CAPTIONED, burn

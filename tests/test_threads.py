@@ -13,8 +13,8 @@ import pytest
 
 import lip2speech
 import vsr
+from vsr.core.dependency_logs import quiet_stderr
 from vsr.core.files import write_text
-from vsr.core.quiet import quiet_stderr
 from vsr.face.detector import default_detector
 from vsr.face.landmarker import _without_models
 from vsr.face.mouth_crop import crop_video
@@ -167,7 +167,9 @@ def test_error_while_silenced_is_raised():
 
 
 def test_closed_stderr_is_no_error():
-    code = "import os; os.close(2)\nfrom vsr.core.quiet import quiet_stderr\nwith quiet_stderr(): print('read')"
+    code = (
+        "import os; os.close(2)\nfrom vsr.core.dependency_logs import quiet_stderr\nwith quiet_stderr(): print('read')"
+    )
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
     assert (result.returncode, result.stdout) == (0, "read\n")

@@ -11,7 +11,7 @@ from vsr.data.manifest import Clip, read_manifest, translated, write_manifest
 from vsr.decoding.options import DecodeOptions
 from vsr.evaluation import translation
 from vsr.evaluation.translation import of_statistics, opened, paired_gain, score_translations, statistics
-from vsr.inference.by_head import spread
+from vsr.inference.single_head import spread
 
 COLOURS = ("rojo", "blanco", "negro", "azul")
 TRUE = {f"u{i}": f"el perro {colour} duerme en casa hoy" for i, colour in enumerate(COLOURS)}

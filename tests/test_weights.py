@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from vsr.inference.reader import load_model
+from vsr.modelstore.catalogue import KNOWN
 from vsr.modelstore.entry import SHIPPED
 from vsr.modelstore.folder import NAMES
-from vsr.modelstore.known import KNOWN
 
 DEMO = Path(__file__).parents[1] / "demo" / "clip.mp4"
 

@@ -15,7 +15,7 @@ import pytest
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.data import corrupting
-from vsr.data.corrupted import mouth_boxes
+from vsr.data.corrupted_clip import mouth_boxes
 from vsr.data.corrupting import Order, corrupt_corpus
 from vsr.data.corruption import Corruption
 from vsr.data.manifest import Clip, read_manifest, write_manifest

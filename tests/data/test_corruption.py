@@ -18,7 +18,7 @@ from vsr.media.audio import write_wave
 from vsr.media.mixing import power, snr
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.config import DataConfig, TrainConfig, dump_config
-from vsr.training.typed import build
+from vsr.training.typed_yaml import build
 
 ALL = Corruption(
     SoundCorruption(

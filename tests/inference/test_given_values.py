@@ -8,8 +8,8 @@ import pytest
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.errors import VsrError
 from vsr.decoding.options import DecodeOptions
+from vsr.face.face_count import wanted_faces
 from vsr.face.mouth_crop import crop_video
-from vsr.face.wanted import wanted_faces
 from vsr.inference.phrases import choose
 from vsr.inference.spotting import find_phrases
 from vsr.inference.states import encode_video

@@ -13,7 +13,7 @@ from vsr.cli.commands.find import MISSED
 from vsr.data.manifest import Clip, write_manifest
 from vsr.face.mouth_crop import crop_video
 from vsr.inference import free_reading
-from vsr.inference.seen import seen_in
+from vsr.inference.face_report import seen_in
 
 PROBLEMS = ("the mouth is covered: ", "changes fewer than 11 times a second at the mouth")
 VERBS = {

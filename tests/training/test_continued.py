@@ -9,7 +9,7 @@ from vsr.core.artifacts import differences
 from vsr.core.errors import VsrError
 from vsr.data.manifest import read_manifest, write_manifest
 from vsr.text.tokenizer import CharTokenizer
-from vsr.training.continued import begin, hangs_on
+from vsr.training.run_inputs import begin, hangs_on
 
 
 def test_resume_allows_length_and_machine_settings_only(config, tmp_path):  # noqa: F811

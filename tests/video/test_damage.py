@@ -9,8 +9,8 @@ import pytest
 from tests.footage import number_of, read, tone, write_recording
 from vsr.core.errors import VsrError
 from vsr.media.damage import told
+from vsr.media.decoding_check import check_sound, check_video
 from vsr.media.reader import frames_from, frames_of_part
-from vsr.media.wholeness import check_sound, check_video
 
 COUNT = 250
 KINDS = ["mp4", "mov", "mkv", "webm", "flv", "avi", "ts", "mpg"]
