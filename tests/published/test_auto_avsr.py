@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.published.agreement import assert_every_stage, far
+from tests.published.agreement import assert_every_stage, gap
 from tests.published.formula import video, weights
 from vsr.core.errors import VsrError
 from vsr.modelstore.importers.auto_avsr import build
@@ -41,7 +41,7 @@ def test_the_numbers_would_show_another_network(golden, model, setting, other):
     wrong.load_state_dict(model.state_dict())
     record = golden["records"][2]
     states = wrong.encode(video(record["frames"]), torch.tensor([record["frames"]]))
-    assert far(states[0], record["states"]) > 1e-3
+    assert gap(states[0], record["states"]) > 1e-3
 
 
 def test_a_missing_a_strange_and_a_misshapen_tensor_are_named(golden):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.published.agreement import assert_every_stage, far, given, states_beside_a_longer_clip
+from tests.published.agreement import assert_every_stage, gap, inputs_of, states_beside_a_longer_clip
 from tests.published.formula import sound, video, weights
 from vsr.core.errors import VsrError
 from vsr.models.resnet1d import even
@@ -62,12 +62,12 @@ def test_what_does_not_belong_is_named(golden):
 @torch.no_grad()
 def test_level_and_offset_of_the_wave_do_not_count(kind, golden, model):
     record = golden["records"][2]
-    shifted = given(model, 9)
+    shifted = inputs_of(model, 9)
     if kind == "auto_avsr_sound":
         shifted = 0.1 * shifted + 0.3
     else:
         shifted = Streams({"video": video(9), "sound": 0.1 * sound(9) + 0.3})
-    assert far(model.encode(shifted, torch.tensor([9]))[0], record["states"]) < 1e-3
+    assert gap(model.encode(shifted, torch.tensor([9]))[0], record["states"]) < 1e-3
 
 
 def test_a_silent_clip_stays_silent():
@@ -80,7 +80,7 @@ def test_lips_and_sound_matter_and_neither_may_be_missing():
     model, length = auto_avsr_streams.build(weights(golden["shapes"])), torch.tensor([9])
     expected = golden["records"][2]["states"]
     for other in ({"video": video(9), "sound": sound(9).flip(1)}, {"video": video(9).flip(1), "sound": sound(9)}):
-        assert far(model.encode(Streams(other), length)[0], expected) > 1e-2
+        assert gap(model.encode(Streams(other), length)[0], expected) > 1e-2
     for alone in (video(9), Streams({"sound": sound(9)}), Streams({"video": video(9), "sound": sound(9)},
                                                                   {"sound": torch.tensor([False])})):  # fmt: skip
         with pytest.raises(VsrError, match="lips and sound together alone"):

@@ -10,7 +10,7 @@ import pytest
 import sentencepiece
 import torch
 
-from tests.published.agreement import far
+from tests.published.agreement import gap
 from tests.published.formula import video, weights
 from vsr.cli import main
 from vsr.core.errors import VsrError
@@ -41,10 +41,10 @@ def test_every_stage_agrees_with_the_peer(model, record):
     length = torch.tensor([record["frames"]])
     mask = torch.ones(1, record["frames"], dtype=torch.bool)
     states = model.encode(video(record["frames"]), length)
-    assert far(model.frontend(video(record["frames"]), mask)[0], record["front_end"]) < 1e-4
-    assert far(states[0], record["states"]) < 1e-4
+    assert gap(model.frontend(video(record["frames"]), mask)[0], record["front_end"]) < 1e-4
+    assert gap(states[0], record["states"]) < 1e-4
     log_probs = model.decoder(ours(record["tokens"]), states, length).log_softmax(-1)[0]
-    assert far(log_probs, torch.tensor(record["decoder"])[:, our_order(SIZE)].tolist()) < 1e-4
+    assert gap(log_probs, torch.tensor(record["decoder"])[:, our_order(SIZE)].tolist()) < 1e-4
 
 
 @torch.no_grad()
@@ -52,10 +52,10 @@ def test_beside_a_longer_clip_and_step_by_step_the_numbers_stay(model):
     record = GOLDEN["records"][1]
     both = torch.cat([torch.nn.functional.pad(video(4), (0, 0) * 3 + (0, 5)), video(9)])
     states = model.encode(both, torch.tensor([4, 9]))
-    assert far(states[0, :4], record["states"]) < 1e-4
+    assert gap(states[0, :4], record["states"]) < 1e-4
     cache = model.decoder.start(states[:1], torch.tensor([4]))
     steps = [model.decoder.step(ours(record["tokens"])[:, i : i + 1], cache)[0] for i in range(2)]
-    assert far(torch.cat(steps), torch.tensor(record["decoder"])[:, our_order(SIZE)].tolist()) < 1e-4
+    assert gap(torch.cat(steps), torch.tensor(record["decoder"])[:, our_order(SIZE)].tolist()) < 1e-4
 
 
 def test_without_ctc_the_search_follows_the_decoder(model):
@@ -162,7 +162,7 @@ def test_an_encoder_alone_is_imported_and_says_that_it_cannot_read(tmp_path, cap
     assert "encoder alone" in capsys.readouterr().out
     loaded = load_model(tmp_path / "out")
     states = loaded.model.encode(video(4), torch.tensor([4]))[0].detach()
-    assert far(states, GOLDEN["records"][1]["states"]) < 1e-4
+    assert gap(states, GOLDEN["records"][1]["states"]) < 1e-4
     assert main(["transcribe", str(face_clip), "--model", str(tmp_path / "out")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "only an encoder" in line

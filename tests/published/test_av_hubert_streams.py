@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.published.agreement import far
+from tests.published.agreement import gap
 from tests.published.formula import samples, video, weights
 from tests.published.test_av_hubert import EOS, ours
 from vsr.core.errors import VsrError
@@ -44,9 +44,9 @@ def test_states_and_decoder_agree_with_the_peer(model, modality, index):
     record = RECORDS[modality][index]
     length = torch.tensor([record["frames"]])
     states = model.encode(given(modality, record["frames"]), length)
-    assert far(states[0], record["states"]) < 1e-4
+    assert gap(states[0], record["states"]) < 1e-4
     log_probs = model.decoder(ours(record["tokens"]), states, length).log_softmax(-1)[0]
-    assert far(log_probs, torch.tensor(record["decoder"])[:, our_order(SIZE)].tolist()) < 1e-4
+    assert gap(log_probs, torch.tensor(record["decoder"])[:, our_order(SIZE)].tolist()) < 1e-4
 
 
 @torch.no_grad()
@@ -80,7 +80,7 @@ def test_features_of_sound_are_those_of_the_peers_own_data_loading(index):
     bank = FilterBank(4)
     bank.project = Kept()
     mask = torch.ones(1, record["frames"], dtype=torch.bool)
-    assert far(bank(wave(record["frames"]), mask)[0], record["features"]) < 1e-4
+    assert gap(bank(wave(record["frames"]), mask)[0], record["features"]) < 1e-4
 
 
 def test_the_number_of_spectra_follows_the_length_and_silence_is_finite():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.published.agreement import far
+from tests.published.agreement import gap
 from tests.published.formula import sound, video, weights
 from vsr.cli import main
 from vsr.core.errors import VsrError
@@ -38,7 +38,7 @@ def given(modality, frames):
 def test_states_agree_with_the_peer(model, modality, index):
     record = RECORDS[modality][index]
     states = model.encode(given(modality, record["frames"]), torch.tensor([record["frames"]]))
-    assert far(states[0], record["states"]) < 1e-4
+    assert gap(states[0], record["states"]) < 1e-4
 
 
 @torch.no_grad()
@@ -46,8 +46,8 @@ def test_a_clip_beside_a_longer_one_is_read_the_same(model):
     seen = torch.cat([video(9), torch.nn.functional.pad(video(4), (0, 0) * 3 + (0, 5), value=0.3)])
     heard = torch.cat([sound(9), torch.nn.functional.pad(sound(4), (0, 0, 0, 5), value=0.3)])
     states = model.encode(Streams({"video": seen, "sound": heard}), torch.tensor([9, 4]))
-    assert far(states[0], RECORDS["both"][2]["states"]) < 1e-4
-    assert far(states[1, :4], RECORDS["both"][1]["states"]) < 1e-4
+    assert gap(states[0], RECORDS["both"][2]["states"]) < 1e-4
+    assert gap(states[1, :4], RECORDS["both"][1]["states"]) < 1e-4
     assert not states[1, 4:].any()
 
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 pytest.importorskip("transformers")
 
-from tests.published.agreement import far
+from tests.published.agreement import gap
 from tests.published.formula import as_one, sound, video, weights
 from tests.published.test_cogenav import twice_as_wide
 from tests.tiny_llm import LETTERS, save_letters, save_tiny_whisper
@@ -60,10 +60,10 @@ def given(record):
 def test_every_stage_and_the_search_are_the_peers(model, record):
     lengths, head = torch.tensor([record["frames"]]), model.further_heads["text"]
     states = model.encode(given(record), lengths)
-    assert far(states[0], record["states"]) < 1e-4
-    assert far(head.heard(states)[0], record["heard"]) < 1e-4
+    assert gap(states[0], record["states"]) < 1e-4
+    assert gap(head.heard(states)[0], record["heard"]) < 1e-4
     logits = head.logits(states[0], record["frames"], GOLDEN["text"])
-    assert far(logits.log_softmax(-1), record["decoder"]) < 1e-4
+    assert gap(logits.log_softmax(-1), record["decoder"]) < 1e-4
     expected = record["found"]
     (found,) = head.search(states, lengths, 3)
     assert [list(own.tokens) for own in found] == [own["tokens"] for own in expected[:3]]
@@ -81,8 +81,8 @@ def test_a_clip_beside_a_longer_one_is_read_the_same(model):
     seen = torch.cat([video(9), pad(video(4), (0, 0) * 3 + (0, 5), value=0.3)])
     heard = torch.cat([sound(9), pad(sound(4), (0, 0, 0, 5), value=0.3)])
     states = model.encode(Streams({"video": seen, "sound": heard}), torch.tensor([9, 4]))
-    assert far(states[0], GOLDEN["records"][2]["states"]) < 1e-4
-    assert far(states[1], GOLDEN["records"][3]["states"]) < 1e-4
+    assert gap(states[0], GOLDEN["records"][2]["states"]) < 1e-4
+    assert gap(states[1], GOLDEN["records"][3]["states"]) < 1e-4
     with pytest.raises(VsrError, match="a clip of 0.5 s, and this model reads 0.48 s at once"):
         model.encode(video(13), torch.tensor([13]))
 

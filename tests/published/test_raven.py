@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.published.agreement import assert_every_stage, assert_search, far, given, states_beside_a_longer_clip
+from tests.published.agreement import assert_every_stage, assert_search, gap, inputs_of, states_beside_a_longer_clip
 from tests.published.formula import fill, sound, weights
 from tests.published.test_import_command import write_units
 from vsr.cli import main
@@ -98,7 +98,7 @@ def test_the_command_makes_a_folder_that_reads_the_same(family, golden, model, p
     assert loaded.config["decode"] == {"beam": 40, "ctc_weight": 0.1}
     assert loaded.tokenizer.decode([4, 6, 5]) == "AC BE"
     with torch.no_grad():
-        length, read = torch.tensor([4]), given(model, 4)
+        length, read = torch.tensor([4]), inputs_of(model, 4)
         assert torch.equal(loaded.model.encode(read, length), model.encode(read, length))
 
 
@@ -145,8 +145,8 @@ class TestUSRHears:
     def test_the_ways_of_reading_differ(self, of_usr, modality):
         golden, model = self.made(of_usr, modality)
         with torch.no_grad():
-            states = model.encode(given(model, 9), torch.tensor([9]))[0]
-        assert far(states, golden["records"][2]["states"]) > 1e-2
+            states = model.encode(inputs_of(model, 9), torch.tensor([9]))[0]
+        assert gap(states, golden["records"][2]["states"]) > 1e-2
 
     def made(self, of_usr, modality):
         golden = json.loads((GOLDEN / f"{of_usr}.json").read_text())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.published.agreement import assert_every_stage, far, states_beside_a_longer_clip
+from tests.published.agreement import assert_every_stage, gap, states_beside_a_longer_clip
 from tests.published.formula import video, weights
 from vsr.core.errors import VsrError
 from vsr.decoding.options import DecodeOptions
@@ -52,7 +52,7 @@ def test_the_other_kind_of_positions_is_another_network(golden, model):
     wrong = LipReader(dataclasses.replace(model.config, positions=other)).eval()
     wrong.load_state_dict(model.state_dict())
     record = golden["records"][2]
-    assert far(wrong.encode(video(9), torch.tensor([9]))[0], record["states"]) > 1e-3
+    assert gap(wrong.encode(video(9), torch.tensor([9]))[0], record["states"]) > 1e-3
 
 
 @torch.no_grad()
@@ -60,10 +60,10 @@ def test_the_language_model_agrees_with_the_peer_as_a_whole_and_step_by_step(gol
     language = language_of(golden)
     for record in golden["language"]["records"]:
         tokens = torch.tensor([record["tokens"]])
-        assert far(language(tokens).log_softmax(-1)[0], record["log_probs"]) < 1e-4
+        assert gap(language(tokens).log_softmax(-1)[0], record["log_probs"]) < 1e-4
         cache = language.start(1)
         for step, expected in enumerate(record["log_probs"]):
-            assert far(language.step(tokens[:, step : step + 1], cache)[0, 0], expected) < 1e-4
+            assert gap(language.step(tokens[:, step : step + 1], cache)[0, 0], expected) < 1e-4
             cache.reorder(torch.zeros(1, 1, dtype=torch.long))
 
 
