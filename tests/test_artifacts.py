@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from vsr.core.artifacts import CHANGED, KEPT, LEDGER, NEW, UNRECORDED, Ledger, counted, identify, record_of
+from vsr.core.artifacts import CHANGED, KEPT, LEDGER, NEW, UNRECORDED, Ledger, identify, record_of, summary_of_states
 from vsr.core.files import atomic_write
 
 
@@ -107,4 +107,4 @@ def test_of_two_runs_in_one_folder_the_file_decides_which_line_is_right(tmp_path
     ],
 )  # fmt: skip
 def test_what_is_kept_is_told(states, sentence):
-    assert counted(states, "crops") == sentence
+    assert summary_of_states(states, "crops") == sentence

@@ -5,7 +5,7 @@ import pytest
 from lip2speech.evaluation import corpus as evaluation
 from lip2speech.evaluation import metrics
 from vsr.core.errors import VsrError
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.modelstore.checkpoint import load_weights
 
 
@@ -17,14 +17,14 @@ def refusal(call, *args):
 
 
 def test_a_package_that_is_there_is_given():
-    assert needed("json", "a test").dumps([]) == "[]"
+    assert required_package("json", "a test").dumps([]) == "[]"
 
 
 def test_an_absent_package_is_named_with_its_purpose_and_remedy():
-    assert refusal(needed, "nobody_has_this", "a test") == (
+    assert refusal(required_package, "nobody_has_this", "a test") == (
         "a test needs the package nobody_has_this: pip install nobody_has_this"
     )
-    assert refusal(needed, "nobody_has_this", "a test", "ask for it").endswith(": ask for it")
+    assert refusal(required_package, "nobody_has_this", "a test", "ask for it").endswith(": ask for it")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,10 @@ def test_an_absent_package_is_named_with_its_purpose_and_remedy():
 def test_what_a_package_lacks_is_told(tmp_path, monkeypatch, said, remedy):
     (tmp_path / "broken_package.py").write_text(f"raise ImportError({said!r})")
     monkeypatch.syspath_prepend(tmp_path)
-    assert refusal(needed, "broken_package", "a test") == f"a test needs the package broken_package ({said}): {remedy}"
+    assert (
+        refusal(required_package, "broken_package", "a test")
+        == f"a test needs the package broken_package ({said}): {remedy}"
+    )
 
 
 def test_a_library_that_does_not_load_is_not_blamed_on_the_weights(tiny_model):
@@ -52,5 +55,5 @@ def test_a_library_that_does_not_load_is_not_blamed_on_the_weights(tiny_model):
 
 
 def test_evaluation_asks_for_its_packages_before_the_work(monkeypatch):
-    monkeypatch.setattr(metrics, "needed", lambda name, purpose, remedy: needed("nobody_has_" + name, purpose, remedy))
+    monkeypatch.setattr(metrics, "required_package", lambda name, *rest: required_package("nobody_has_" + name, *rest))
     assert "needs the package nobody_has_pesq" in refusal(evaluation.evaluate, [], {})

@@ -10,9 +10,9 @@ import pytest
 
 from lip2speech.inference.synthetic import SYNTHETIC, VOICE, WORDS
 from vsr.cli import main
-from vsr.core.artifacts import Ledger, recorded
+from vsr.core.artifacts import Ledger, recorded_kind
 from vsr.core.errors import VsrError
-from vsr.core.file_kinds import FIGURES, HYPOTHESES, json_of, lines_of, marked, text_of
+from vsr.core.file_kinds import FIGURES, HYPOTHESES, json_kind, json_lines_kind, marked_kind, text_kind
 from vsr.core.files import check_output, check_outputs, write_json
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.audio import write_wave
@@ -160,13 +160,13 @@ def test_a_transcript_is_replaced_until_somebody_corrects_it(tmp_path, suffix):
 def test_kinds_are_told_by_what_is_in_them(tmp_path):
     path = tmp_path / "file"
     written = {
-        json_of("", "a", "b"): ('{"a": 1,\n "b": 2, "c": 3}', '{"a": 1}', "[1]", "{", "text"),
-        lines_of("", "a"): ('{"a": 1}\n{', '{"b": 1}\n{"a": 1}\n', "", "text"),
+        json_kind("", "a", "b"): ('{"a": 1,\n "b": 2, "c": 3}', '{"a": 1}', "[1]", "{", "text"),
+        json_lines_kind("", "a"): ('{"a": 1}\n{', '{"b": 1}\n{"a": 1}\n', "", "text"),
         HYPOTHESES: ('{"id": "a", "text": "b"}', '{"id": "a", "text": "b", "video": "c"}'),
         FIGURES: ('{"file": "a"}', '{"id": "a"}'),
         WORDS: ('{"voice": "v", "words": []}', '{"words": []}'),
-        text_of("", "%WER ", "%ACC "): ("%ACC 1", "WER"),
-        marked("", b"here"): ("x" * (1 << 20) + "here", "her"),
+        text_kind("", "%WER ", "%ACC "): ("%ACC 1", "WER"),
+        marked_kind("", b"here"): ("x" * (1 << 20) + "here", "her"),
     }
     for kind, (own, *others) in written.items():
         path.write_text(own, encoding="utf-8")
@@ -209,7 +209,7 @@ def test_the_configuration_of_somebody_else_is_not_replaced_by_that_of_a_run(ver
     assert main([*verb, "--config", str(own), "--out", str(other.parent)]) == 1
     assert "choose another --out" in capsys.readouterr().err and not other.exists()
     other.write_bytes(FOREIGN)
-    ours = recorded("")
+    ours = recorded_kind("")
     assert not ours.holds(other)
     Ledger(other.parent).add("config.yaml", {})
     assert ours.holds(other)

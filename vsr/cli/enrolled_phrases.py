@@ -17,7 +17,7 @@ LONGEST = 60  # seconds that a camera films for one phrase
 ROWS = 3  # phrases that are printed
 
 
-def add_own_arguments(parser: argparse.ArgumentParser) -> None:
+def add_enrolled_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of these forms alone."""
     own = parser.add_argument_group("own phrases")
     own.add_argument("--folder", default="phrases", metavar="DIR", help="where they are kept (default: phrases)")
@@ -30,7 +30,7 @@ def add_own_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_own(args: argparse.Namespace) -> int:
+def run_enrolled(args: argparse.Namespace) -> int:
     """`vsr phrases enrol NAME CLIP...`, `own CLIP...`, `enrolled`, `remove NAME`. Raises VsrError."""
     return {"enrol": _enrol, "own": _own, "enrolled": _enrolled, "remove": _remove}[args.list](args)
 
@@ -52,7 +52,7 @@ def _enrol(args: argparse.Namespace) -> int:
     from vsr.modelstore.folder import load_model
 
     loaded, seen = load_model(args.model, args.device, args.precision), [Seen() for _ in clips]
-    with filmed(clips, args.seconds) as files:
+    with clips_or_recordings(clips, args.seconds) as files:
         names = [_name(clip) for clip in clips]
         found = enrol(loaded, args.folder, phrase, files, args.faces, args.cropped, names, seen)
     for clip, own in zip(clips, seen, strict=True):
@@ -94,7 +94,7 @@ def _own(args: argparse.Namespace) -> int:
 
     def read(video: str) -> None:
         seen = Seen()
-        with filmed([video], args.seconds) as (file,):
+        with clips_or_recordings([video], args.seconds) as (file,):
             found, usual = recognise(loaded, phrases, file, args.faces, args.cropped, seen)
         tell_seen(video, seen)
         _print(video, found, usual if args.threshold is None else args.threshold, args, seen.warnings)
@@ -159,7 +159,7 @@ def _name(clip: str) -> str:
 
 
 @contextmanager
-def filmed(clips: list[str], seconds: float) -> Iterator[list[str]]:
+def clips_or_recordings(clips: list[str], seconds: float) -> Iterator[list[str]]:
     """The clips as files; a number is a camera, of which ``seconds`` are filmed and not kept. Raises VsrError."""
     from vsr.inference.live.recording import record
 

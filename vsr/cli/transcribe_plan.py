@@ -19,9 +19,9 @@ from vsr.output.writing import Outputs
 ONE_FILE = "would be written to the same file: read each with an -o of its own"
 
 
-def planned(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int]:
+def videos_to_read(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int]:
     """The videos to read, and how many others there are whose results may not be written; each gets its line."""
-    from vsr.core.artifacts import KEPT, NEW, tell
+    from vsr.core.artifacts import KEPT, NEW, print_states
     from vsr.output.ledger import Written
 
     outputs.prepare()
@@ -40,7 +40,7 @@ def planned(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int]
             states.append(state)
         except VsrError as error:
             refused += not report_line(video, str(error))
-    tell(states, "transcripts")
+    print_states(states, "transcripts")
     return allowed, refused
 
 

@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vsr.core.file_kinds import Kind
+from vsr.core.file_kinds import FileKind
 from vsr.core.files import made_folder, write_error
 
 LEDGER = ".made.jsonl"
@@ -183,14 +183,14 @@ def is_same(file: dict, path: Path) -> bool:
         return False
 
 
-def recorded(name: str) -> Kind:
+def recorded_kind(name: str) -> FileKind:
     """The kind of files that the ledger of their folder records and that are unchanged; ``name``: for messages."""
 
     def holds(path: Path) -> bool:
         record = Ledger(path.parent).records.get(path.name)
         return record is not None and is_same(record["file"], path)
 
-    return Kind(name, holds)
+    return FileKind(name, holds)
 
 
 def records_in(path: Path) -> Iterable[dict]:
@@ -208,7 +208,7 @@ def records_in(path: Path) -> Iterable[dict]:
             continue
 
 
-def kept(path: str | Path, made: dict, check: Callable[[str | Path], object]) -> bool:
+def is_up_to_date(path: str | Path, made: dict, check: Callable[[str | Path], object]) -> bool:
     """Whether the single output of a run exists already, made from exactly ``made``; prints what is done on stderr.
 
     ``check`` raises VsrError for a file that this program did not write, which is not replaced.
@@ -218,11 +218,11 @@ def kept(path: str | Path, made: dict, check: Callable[[str | Path], object]) ->
     if path.exists() and path.name not in ledger.records:
         check(path)
     state = ledger.state(path.name, made)
-    tell([state], str(path))
+    print_states([state], str(path))
     return state == KEPT
 
 
-def counted(states: Iterable[str], what: str) -> str:
+def summary_of_states(states: Iterable[str], what: str) -> str:
     """ "crops: 12 kept, 3 made again (2 other video, 1 without a record), 5 new"; "" if there was nothing before."""
     counts = Counter(states)
     kept, new = counts.pop(KEPT, 0), counts.pop(NEW, 0)
@@ -233,7 +233,7 @@ def counted(states: Iterable[str], what: str) -> str:
     return f"{what}: " + ", ".join(f"{number} {action}" for action, number in parts.items() if number)
 
 
-def tell(states: Iterable[str], what: str) -> None:
+def print_states(states: Iterable[str], what: str) -> None:
     """Print on stderr what is kept, and what is made again and why."""
-    if summary := counted(states, what):
+    if summary := summary_of_states(states, what):
         print(summary, file=sys.stderr, flush=True)

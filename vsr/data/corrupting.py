@@ -22,14 +22,14 @@ from vsr.core.artifacts import (
     append_records,
     essence,
     identify,
+    print_states,
     record_of,
-    tell,
 )
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, check_output, write_json
 from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.core.typed_json import to_plain
 from vsr.data.corrupted_clip import corrupted_recording, write_crops
 from vsr.data.corruption import SOUND, Corruption, generator_of
@@ -103,10 +103,12 @@ def corrupt_corpus(
         need_crops(clips)
     todo, ledger = _planned(clips, out, order, voices)
     states = {job.clip.id: _state(ledger, job, order) for job in todo}
-    tell(states.values(), str(out))
+    print_states(states.values(), str(out))
     ledger.refresh()
     left = [job for job in todo if states[job.clip.id] != KEPT]
-    outcomes = list(counted(_outcomes(left, out, order, jobs), "clips", len(todo), len(todo) - len(left), "refused"))
+    outcomes = list(
+        count_items(_outcomes(left, out, order, jobs), "clips", len(todo), len(todo) - len(left), "refused")
+    )
     _write_reports(out, todo, order, outcomes)
     counts = Counter(outcome.reason or "corrupted" for outcome in outcomes) + Counter(kept=len(todo) - len(left))
     if not counts["corrupted"] + counts["kept"]:

@@ -18,12 +18,12 @@ from typing import Protocol
 
 import numpy as np
 
-from vsr.core.artifacts import KEPT, NEW, Ledger, identify, record_of, tell
+from vsr.core.artifacts import KEPT, NEW, Ledger, identify, print_states, record_of
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, check_output, read_json, write_json
 from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.crop_files import count_frames, file_name, write_crop
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.face.landmarker import landmarker_file
@@ -71,11 +71,11 @@ def crop_corpus(
     paths = {clip.id: out_dir / file_name(clip.id, store) for clip in clips}
     frames = {clip.id: count_frames(paths[clip.id]) if states[clip.id] == KEPT else 0 for clip in clips}
     todo = [clip for clip in clips if not frames[clip.id]]
-    tell([states[clip.id] or (KEPT if frames[clip.id] else "damaged") for clip in clips], "crops")
+    print_states([states[clip.id] or (KEPT if frames[clip.id] else "damaged") for clip in clips], "crops")
     ledger.refresh()
     outcomes = []
     results = engine.crop(todo, out_dir, store) if engine else crop_in_processes(todo, out_dir, jobs, store)
-    for outcome in counted(results, "mouth crops", len(clips), len(clips) - len(todo), failed="refused"):
+    for outcome in count_items(results, "mouth crops", len(clips), len(clips) - len(todo), failed="refused"):
         outcomes.append(outcome)
         if outcome.record:
             ledger.append([outcome.record])

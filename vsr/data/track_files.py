@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.core.artifacts import KEPT, Ledger, record_of, tell
+from vsr.core.artifacts import KEPT, Ledger, print_states, record_of
 from vsr.core.errors import VsrError
 from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.cropping import MEMORY, made_from
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.face.mouth_features import FEWEST, measures_of, read_track, write_track
@@ -33,12 +33,12 @@ def add_tracks(out_dir: str | Path, jobs: int | None = None) -> Counter:
     manifest = Path(out_dir) / "manifest.jsonl"
     clips, ledger = read_manifest(manifest), Ledger(out_dir)
     states = [_state(ledger, clip) for clip in clips]
-    tell(states, "tracks")
+    print_states(states, "tracks")
     ledger.refresh()
     todo = [clip for clip, state in zip(clips, states, strict=True) if state != KEPT]
     jobs = jobs or processes_for(max(1, len(todo)), MEMORY)
     records = in_processes(_find, todo, jobs, lambda clip: {}, ordered=False) if todo else ()
-    for record in counted(records, "mouth points", len(clips), len(clips) - len(todo)):
+    for record in count_items(records, "mouth points", len(clips), len(clips) - len(todo)):
         ledger.append([record] if record else [])
     with_tracks = [replace(clip, track=str(file_of(clip)) if _is_done(clip) else "") for clip in clips]
     write_manifest(manifest, with_tracks)

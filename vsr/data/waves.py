@@ -11,12 +11,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from vsr.core.artifacts import KEPT, Ledger, identify, record_of, tell
+from vsr.core.artifacts import KEPT, Ledger, identify, print_states, record_of
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
 from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.manifest import Clip, need_crops, read_manifest, write_manifest
 from vsr.data.sound import natural_wave
 from vsr.data.sound_input import stored_wave
@@ -37,12 +37,12 @@ def write_waves(manifest: str | Path, out: str | Path, jobs: int = 0) -> Counter
     check_output(out / MANIFEST, manifest)
     ledger = Ledger(out)
     states = [_state(ledger, clip) for clip in clips]
-    tell(states, "sounds")
+    print_states(states, "sounds")
     ledger.refresh()
     todo = [clip for clip, state in zip(clips, states, strict=True) if state != KEPT]
     outcomes = _outcomes(todo, out, jobs)
     failed = {}
-    for clip_id, reason, line in counted(outcomes, "sounds", len(clips), len(clips) - len(todo)):
+    for clip_id, reason, line in count_items(outcomes, "sounds", len(clips), len(clips) - len(todo)):
         if reason:
             failed[clip_id] = reason
         else:

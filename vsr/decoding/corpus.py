@@ -12,7 +12,7 @@ from torch import Tensor
 from vsr.core.artifacts import Ledger, identify
 from vsr.core.clock import FPS
 from vsr.core.files import read_json, write_json, write_lines
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.audio_visual import AudioVisualDataset
 from vsr.data.batch import Batch, CropDataset
 from vsr.data.frame_rates import frame_rates
@@ -51,7 +51,7 @@ def decode_manifest(
     inputs = decoded_from(loaded, manifest, options) | {"calibrated": calibrated}
     inputs |= {"head": head} if head != chosen_head(loaded) else {}
     inputs |= {"modality": modality} if SOUND in modalities_of(loaded) else {}
-    results = counted(records_of(loaded, clips, options, calibrated, head, modality), "decode", len(clips))
+    results = count_items(records_of(loaded, clips, options, calibrated, head, modality), "decode", len(clips))
     records = {record["id"]: record for record in results}
     ordered = [records[clip.id] for clip in clips]
     write_lines(out, (json.dumps(record, ensure_ascii=False) for record in ordered))

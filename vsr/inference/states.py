@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from vsr.core.file_kinds import Kind, marked
+from vsr.core.file_kinds import FileKind, marked_kind
 from vsr.core.files import atomic_write
 from vsr.decoding.head_names import no_layer
 from vsr.inference.speech import spoken, states_of
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 FRONT, LAST = "frontend", "last"
 FORMATS = ("safetensors", "npz")
-MARKS = [marked("", mark) for mark in (b'"window":{"dtype"', b"window.npy")]  # one for each format
-STATES = Kind("states of vsr encode", lambda path: any(mark.holds(path) for mark in MARKS))
+MARKS = [marked_kind("", mark) for mark in (b'"window":{"dtype"', b"window.npy")]  # one for each format
+STATES = FileKind("states of vsr encode", lambda path: any(mark.holds(path) for mark in MARKS))
 
 
 def check_layers(loaded: LoadedModel, names: tuple[str, ...]) -> None:

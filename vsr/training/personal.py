@@ -10,7 +10,7 @@ from pathlib import Path
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output, same_file, write_text
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.manifest import Clip
 from vsr.evaluation.card import CARD_FILE
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
@@ -39,7 +39,7 @@ def adapt_to(
     def adapt(model: LoadedModel, some: Sequence[Clip], label: str) -> LoadedModel:
         def go_on(own: LoadedModel, given: Sequence[Clip], how: Adapting, what: str) -> LoadedModel:
             def bar(steps, reader):
-                return counted(steps, f"{reader}, {label}, {what}", how.steps)
+                return count_items(steps, f"{reader}, {label}, {what}", how.steps)
 
             return adapted(own, given, how, bar, once)
 
