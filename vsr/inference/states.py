@@ -21,7 +21,7 @@ from vsr.inference.speech import spoken, states_of
 from vsr.modelstore.folder import pixel_reader
 
 if TYPE_CHECKING:
-    from vsr.inference.face_report import Seen
+    from vsr.inference.face_report import FaceReport
     from vsr.modelstore.folder import LoadedModel
 
 FRONT, LAST = "frontend", "last"
@@ -46,7 +46,7 @@ def _layers(loaded: LoadedModel):
 @torch.inference_mode()
 def encode_video(
     loaded: LoadedModel, path: str | Path, layers: Sequence[str | int] | str | int = (LAST,),
-    faces: str | int = "largest", cropped: bool = False, seen: Seen | None = None,
+    faces: str | int = "largest", cropped: bool = False, report: FaceReport | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """States of every frame in which lips speak.
 
@@ -55,7 +55,7 @@ def encode_video(
         path: the video.
         layers: "frontend", the output of the front end; a number from 1, the output of that encoder layer; "last", the
             states that the heads read. A single one needs no list.
-        faces, cropped, seen: as in `vsr.inference.speech.spoken`.
+        faces, cropped, report: as in `vsr.inference.speech.spoken`.
 
     Returns:
         Each layer by its name, (T, D) float32; "start" and "end" (T,) float64, seconds in the video; "face" (T,) and
@@ -67,7 +67,7 @@ def encode_video(
     layers = tuple(map(str, (layers,) if isinstance(layers, str | int) else layers))
     check_layers(loaded, layers)
     chunks: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "start", "end", "face", "window")}
-    for number, window in enumerate(spoken(loaded, path, faces, cropped, seen=seen)):
+    for number, window in enumerate(spoken(loaded, path, faces, cropped, report=report)):
         values = observed(loaded, window, layers)
         count = len(window.crop) - window.first
         values |= {"start": window.edges[:-1][window.first :], "end": window.edges[1:][window.first :]}

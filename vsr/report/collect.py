@@ -23,7 +23,7 @@ from vsr.decoding.options import DecodeOptions
 from vsr.face.frame_rate import frame_rate, highest_chance
 from vsr.face.mouth_crop import MouthClip
 from vsr.inference.assemble import skipped_of, tracks_of
-from vsr.inference.face_report import seen_in
+from vsr.inference.face_report import face_report_of
 from vsr.inference.recognition import read_hypotheses, search_crops, spans_to_read
 from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
 from vsr.report.facts import facts_of
@@ -79,7 +79,7 @@ class Inspection:
     @property
     def warnings(self) -> list[dict]:
         """{"reason", "message"} of what must be known before the words are believed, as transcripts have them."""
-        clip, seen = self.clip, seen_in(self.clip)
+        clip, seen = self.clip, face_report_of(self.clip)
         ends = float(self.edges[0]), float(self.edges[-1])
         said = Segment(*ends, clip.face, 0.0, self.words, self.nbest, self.in_domain)
         return Transcript(

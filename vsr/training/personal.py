@@ -16,7 +16,7 @@ from vsr.evaluation.card import CARD_FILE
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 from vsr.modelstore.folder import LoadedModel, save_model
 from vsr.training.adapting import Adapting, adapted
-from vsr.training.cross_validation import FEWEST, Gain, left_out
+from vsr.training.cross_validation import FEWEST, Gain, cross_validated_gain
 from vsr.training.self_training import Untranscribed, self_trained
 
 Say = Callable[[str], None]
@@ -46,7 +46,7 @@ def adapt_to(
         return self_trained(model, some, further, settings, go_on, once)
 
     measures = folds > 1 and len(clips) >= FEWEST
-    gain = left_out(loaded, clips, folds, settings.seed, adapt) if measures else None
+    gain = cross_validated_gain(loaded, clips, folds, settings.seed, adapt) if measures else None
     rounds = min(folds, len(clips)) + 1 if measures else 1
     return adapt(loaded, clips, f"{rounds} of {rounds}"), gain
 

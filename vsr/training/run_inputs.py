@@ -17,13 +17,13 @@ from vsr.training.config import dump_config
 CONFIG = "config.yaml"
 
 
-def begin(folder: str | Path, config: Any, resume: bool = False) -> str:
+def begin_run(folder: str | Path, config: Any, resume: bool = False) -> str:
     """Write config.yaml and a record of the run's inputs; returns a sentence for the user, "" if there is none.
 
     Machine and length of a run (all of `trainer` except init_from) may change when it is resumed, nothing else may.
     Raises VsrError bad_config where a resumed run started with other inputs.
     """
-    ledger, inputs = Ledger(folder), hangs_on(config)
+    ledger, inputs = Ledger(folder), inputs_of(config)
     is_recorded = CONFIG in ledger.records
     if resume and is_recorded and (changed := differences(ledger.made(CONFIG), inputs)):
         names = ", ".join(_changed_setting(name, ledger.made(CONFIG).get(name), inputs.get(name)) for name in changed)
@@ -40,7 +40,7 @@ def _changed_setting(name: str, was: Any, now: Any) -> str:
     return f"{name} ({was}, not {now})" if has_numbers else name
 
 
-def hangs_on(config: Any) -> dict[str, Any]:
+def inputs_of(config: Any) -> dict[str, Any]:
     """Setting, such as "optim.lr" -> its value, or the identity of the files that it names."""
     settings = asdict(config)
     start = settings.pop("trainer", {}).get("init_from", "")

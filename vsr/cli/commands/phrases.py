@@ -86,8 +86,8 @@ def _choose_from_list(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "give a list and clips: vsr phrases LIST VIDEO [VIDEO ...]; --speak is for own")
     if not any(video.isdigit() for video in args.videos):  # a camera
         check_present(args.videos)
-    from vsr.cli.each_video import for_each, tell_seen, tell_strange_words
-    from vsr.inference.face_report import Seen
+    from vsr.cli.each_video import for_each, tell_face_report, tell_strange_words
+    from vsr.inference.face_report import FaceReport
     from vsr.inference.phrases import choose, phrase_tokens, read_phrases
     from vsr.modelstore.folder import load_model
 
@@ -97,11 +97,11 @@ def _choose_from_list(args: argparse.Namespace) -> int:
     tell_strange_words(loaded.folder, phrases)
 
     def read(video: str) -> None:
-        seen = Seen()
+        report = FaceReport()
         with clips_or_recordings([video], args.seconds) as (file,):
-            choices = choose(loaded, file, phrases, args.faces, args.cropped, seen)
-        _print(video, choices, args, seen.warnings)
-        tell_seen(video, seen)
+            choices = choose(loaded, file, phrases, args.faces, args.cropped, report)
+        _print(video, choices, args, report.warnings)
+        tell_face_report(video, report)
 
     return for_each(args.videos, read)
 
