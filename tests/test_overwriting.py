@@ -166,14 +166,14 @@ def test_the_page_of_a_run_tells_its_own_hypotheses(desk, tiny_model, capsys):
 
 def test_a_search_with_a_language_model_tells_which(desk, tiny_model):
     from vsr.decoding.options import DecodeOptions
-    from vsr.decoding.provenance import searched
+    from vsr.decoding.provenance import search_record
 
-    first = searched(load_model("model").folder, DecodeOptions(ngram="words.arpa"))["languages"]["ngram"]
+    first = search_record(load_model("model").folder, DecodeOptions(ngram="words.arpa"))["languages"]["ngram"]
     (desk / "words.arpa").write_text("\\DATA\\", encoding="utf-8")
-    assert searched(desk / "model", DecodeOptions(ngram="words.arpa"))["languages"]["ngram"] != first
+    assert search_record(desk / "model", DecodeOptions(ngram="words.arpa"))["languages"]["ngram"] != first
     shutil.copytree("model", "lm")
-    lm = searched(desk / "model", DecodeOptions(lm="lm"))["languages"]["lm"]
-    assert lm["model.safetensors"]["sha256"] and "languages" not in searched(desk / "model", DecodeOptions())
+    lm = search_record(desk / "model", DecodeOptions(lm="lm"))["languages"]["lm"]
+    assert lm["model.safetensors"]["sha256"] and "languages" not in search_record(desk / "model", DecodeOptions())
 
 
 def test_outputs_are_compared_by_file_and_not_by_spelling(tmp_path):

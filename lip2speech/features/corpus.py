@@ -123,9 +123,9 @@ def _state(ledger: Ledger, task: tuple[Clip, float, dict]) -> str:
     name = f"{task[0].id}.safetensors"
     if not (ledger.folder / name).is_file():
         return NEW
-    if "way of extracting" not in ledger.made(name):
+    if "way of extracting" not in ledger.inputs(name):
         _check_features(ledger.folder / name)
-    return ledger.state(name, made_from(task, ledger.known(name, "video")))
+    return ledger.state(name, made_from(task, ledger.recorded_identity(name, "video")))
 
 
 def made_from(task: tuple[Clip, float, dict], known: dict | None = None) -> dict:

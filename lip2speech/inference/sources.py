@@ -91,7 +91,7 @@ def _check_ours(ledger: Ledger, clip: Clip) -> None:
     from safetensors import SafetensorError, safe_open
 
     wave, speech = (ledger.folder / name for name in names_of(clip))
-    if "way of voicing" in ledger.made(speech.name) or not (wave.exists() or speech.exists()):
+    if "way of voicing" in ledger.inputs(speech.name) or not (wave.exists() or speech.exists()):
         return
     try:
         with safe_open(str(speech), framework="pt") as stored:

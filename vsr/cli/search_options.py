@@ -62,13 +62,13 @@ def unused_in_search(args: argparse.Namespace) -> dict[str, str]:
     return {name: where for name, where in found.items() if (name, args.nbest) != ("nbest", 1)}  # it is what they give
 
 
-def check_head(head: str | None, given: Mapping[str, Any]) -> None:
+def check_head(head: str | None, options: Mapping[str, Any]) -> None:
     """Refuse --head without a name, and options of the search that a head alone does not heed. Raises VsrError."""
     if head is None:
         return
     if not head.strip():
         raise VsrError("bad_options", "--head is empty: name a head of the model, or leave it out")
-    if ignored := given.keys() - {"nbest"}:
+    if ignored := options.keys() - {"nbest"}:
         names = ", ".join("--" + name.replace("_", "-") for name in sorted(ignored))
         raise VsrError("bad_options", f"--head is searched by itself: leave {names} out, or --head")
 

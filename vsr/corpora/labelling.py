@@ -100,8 +100,8 @@ def _records(path: Path) -> Iterator[dict]:
             continue
 
 
-def _source(clip: Clip, known: dict | None = None) -> dict[str, Any]:
-    return {"file": identify(clip.video, (known or {}).get("file")), "part": [clip.start, clip.end]}
+def _source(clip: Clip, recorded: dict | None = None) -> dict[str, Any]:
+    return {"file": identify(clip.video, (recorded or {}).get("file")), "part": [clip.start, clip.end]}
 
 
 def _transcribed(clips: Sequence[Clip], settings: LabelSettings, jobs: int | None) -> Iterator[dict]:

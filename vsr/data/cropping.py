@@ -86,11 +86,11 @@ def crop_corpus(
     return counts + Counter(kept=len(clips) - len(todo))
 
 
-def made_from(clip: Clip, known: dict | None = None, store: str = "npy") -> dict:
+def crop_inputs(clip: Clip, recorded: dict | None = None, store: str = "npy") -> dict:
     """What the crop of a clip depends on."""
     landmarker = landmarker_file()
     return {
-        "video": identify(clip.video, known), "part": [clip.start, clip.end], "way of cropping": VERSION,
+        "video": identify(clip.video, recorded), "part": [clip.start, clip.end], "way of cropping": VERSION,
         "face landmarker": identify(landmarker) if landmarker else "",
     } | ({} if store == "npy" else {"store": store})  # fmt: skip
 
@@ -100,10 +100,10 @@ def _state(ledger: Ledger, clip: Clip, store: str) -> str:
     name = file_name(clip.id, store)
     if not (ledger.folder / name).is_file():
         return NEW
-    if "way of cropping" not in ledger.made(name):
+    if "way of cropping" not in ledger.inputs(name):
         check_output(ledger.folder / name, clip.video)
         _check_crop(ledger.folder / name)
-    return ledger.state(name, made_from(clip, ledger.known(name, "video"), store))
+    return ledger.state(name, crop_inputs(clip, ledger.recorded_identity(name, "video"), store))
 
 
 def _check_folder(out_dir: Path, ledger: Ledger, manifest_in: str | Path) -> None:
@@ -180,7 +180,7 @@ def _crop_clip(out_dir: Path, clip: Clip, store: str = "npy") -> Outcome:
     """Crop one clip and write it; a refusal is an outcome, a full disk ends the run."""
     from vsr.face.mouth_crop import crop_video
 
-    inputs = made_from(clip, store=store)  # before the video is read: a file replaced meanwhile counts as changed
+    inputs = crop_inputs(clip, store=store)  # before the video is read: a file replaced meanwhile counts as changed
     name = file_name(clip.id, store)
     try:
         mouth = crop_video(clip.video, start=clip.start, end=clip.end)

@@ -63,12 +63,12 @@ def _state(ledger: Ledger, clip: Clip) -> str:
         except (OSError, ValueError, EOFError) as error:
             problem = f"{path} is there and no sound of vsr waves: choose another --out"
             raise VsrError("not_writable", problem) from error
-    return ledger.state(path.name, made_from(clip, ledger.known(path.name, "video")))
+    return ledger.state(path.name, wave_inputs(clip, ledger.recorded_identity(path.name, "video")))
 
 
-def made_from(clip: Clip, known: dict | None = None) -> dict:
+def wave_inputs(clip: Clip, recorded: dict | None = None) -> dict:
     """What the sound of a clip depends on."""
-    return {"video": identify(clip.video, known), "part": [clip.start, clip.end], "frames": clip.num_frames}
+    return {"video": identify(clip.video, recorded), "part": [clip.start, clip.end], "frames": clip.num_frames}
 
 
 def _outcomes(clips: list[Clip], out: Path, jobs: int):
@@ -81,7 +81,7 @@ def _outcomes(clips: list[Clip], out: Path, jobs: int):
 
 def write_one(out: Path, clip: Clip) -> Made:
     """Write the sound of one clip. Raises VsrError where nothing can be written, which ends the run."""
-    inputs = made_from(clip)
+    inputs = wave_inputs(clip)
     try:
         wave = natural_wave(clip)
     except VsrError as error:

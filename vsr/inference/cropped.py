@@ -75,7 +75,7 @@ def transcribe_cropped(loaded: LoadedModel, path: str | Path, options: DecodeOpt
     `Transcript` of its readable part."""
     clip, broken = _to_the_break(path)
     hearing = hearing_of(loaded, path, modality)
-    run_provenance = hearing.noted(provenance(loaded, path, options, 1, clip.info.stream) | {"cropped": True})
+    run_provenance = hearing.with_modality(provenance(loaded, path, options, 1, clip.info.stream) | {"cropped": True})
     segments = read_clip(loaded, clip, options, hearing.waves)
     transcript = Transcript(
         str(path), clip.info.fps, clip.info.end, loaded.name, tuple(segments), tracks=(cropped_track_report(clip),),

@@ -21,13 +21,13 @@ import torch
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write
 from vsr.decoding.defaults import options_for
-from vsr.decoding.provenance import searched
+from vsr.decoding.provenance import search_record
 from vsr.decoding.templates import Match, Streams, Templates, normalised, with_motion
 from vsr.face.mouth_features import CORNERS, measures_of, repaired
 from vsr.face.mouth_points import mouth_meshes
 from vsr.inference.face_report import FaceReport
 from vsr.inference.speech import spoken
-from vsr.inference.states import FRONT, LAST, observed
+from vsr.inference.states import FRONT, LAST, layer_outputs
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -57,7 +57,7 @@ def streams_of(
     seen. ``report`` and the VsrErrors are those of `vsr.inference.speech.spoken`."""
     chunks: dict[str, list[np.ndarray]] = {FRONT: [], LAST: [], POINTS: []}
     for window in spoken(loaded, path, faces, cropped, None if cropped else mouth_meshes(), report):
-        for name, values in observed(loaded, window, (FRONT, LAST)).items():
+        for name, values in layer_outputs(loaded, window, (FRONT, LAST)).items():
             chunks[name].append(values)
         if window.mouth is not None:
             chunks[POINTS].append(window.mouth[window.first :])
@@ -77,7 +77,7 @@ def points_stream(mouth: np.ndarray) -> np.ndarray | None:
 
 def reader_of(loaded: LoadedModel) -> dict[str, Any]:
     """Name and weights of a reader, which identify its streams."""
-    return searched(loaded.folder, options_for(loaded), loaded.hashes)["model"]
+    return search_record(loaded.folder, options_for(loaded), loaded.hashes)["model"]
 
 
 def enrol(

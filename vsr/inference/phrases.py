@@ -21,7 +21,7 @@ from vsr.core.errors import VsrError, cause_of
 from vsr.core.machine import exact_device
 from vsr.core.tokens import BLANK, UNK
 from vsr.decoding.defaults import options_for
-from vsr.decoding.domain import at_most
+from vsr.decoding.domain import limited_probability
 from vsr.decoding.search import check_heads
 from vsr.inference.free_reading import read_freely
 from vsr.inference.speech import encoded
@@ -104,7 +104,7 @@ def choose(
     weight = options.ctc_weight if loaded.model.decoder is not None else 1.0
     scores = score_phrases(loaded.model, states, tokens, weight)
     free, in_domain = _free_reading(loaded, states, method, weight)
-    in_domain = at_most(in_domain, min(window.most for window in windows))
+    in_domain = limited_probability(in_domain, min(window.most for window in windows))
     choices = []
     for phrase, phrase_ids, total in zip(phrases, tokens, scores, strict=True):
         length = len(phrase_ids) + 1

@@ -21,7 +21,7 @@ from vsr.data.transforms import to_network_input
 from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import encode
 from vsr.face.face_count import checked_face_count
-from vsr.face.frame_rate import frame_rate, highest_chance
+from vsr.face.frame_rate import domain_limit, frame_rate
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
 from vsr.face.networks import Stock
@@ -47,7 +47,7 @@ class Spoken:
 @dataclass(frozen=True)
 class Encoded:
     """States (T, D) of a window of one face, edges (T+1,) seconds; windows of a face share no frames. most: upper bound
-    of the probability that its lips are in domain (`vsr.face.frame_rate.highest_chance`)."""
+    of the probability that its lips are in domain (`vsr.face.frame_rate.domain_limit`)."""
 
     face: int
     states: Tensor
@@ -114,14 +114,14 @@ def encoded(
 ) -> Iterator[Encoded]:  # fmt: skip
     """The encoder states of every window of `spoken`. Raises VsrError as `spoken`."""
     for window in spoken(loaded, path, faces, cropped, report=report):
-        most = highest_chance(frame_rate(window.crop))
+        most = domain_limit(frame_rate(window.crop))
         yield Encoded(window.face, states_of(loaded, window)[window.first :], window.edges[window.first :], most)
 
 
 @torch.inference_mode()
-def states_of(loaded: LoadedModel, own: Spoken) -> Tensor:
+def states_of(loaded: LoadedModel, window: Spoken) -> Tensor:
     """Encoder states (T, D) of a window, from its pixels only."""
     device = next(loaded.model.parameters()).device
-    video = to_network_input(own.crop)[None].to(device)
-    lengths = torch.tensor([len(own.crop)], device=device)
+    video = to_network_input(window.crop)[None].to(device)
+    lengths = torch.tensor([len(window.crop)], device=device)
     return encode(loaded, {VIDEO: video}, lengths)[0]

@@ -68,7 +68,7 @@ def encode_video(
     check_layers(loaded, layers)
     chunks: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "start", "end", "face", "window")}
     for number, window in enumerate(spoken(loaded, path, faces, cropped, report=report)):
-        values = observed(loaded, window, layers)
+        values = layer_outputs(loaded, window, layers)
         count = len(window.crop) - window.first
         values |= {"start": window.edges[:-1][window.first :], "end": window.edges[1:][window.first :]}
         values |= {"face": np.full(count, window.face), "window": np.full(count, number)}
@@ -77,7 +77,7 @@ def encode_video(
     return {name: np.concatenate(arrays) for name, arrays in chunks.items()}
 
 
-def observed(loaded: LoadedModel, own, layers: tuple[str, ...]) -> dict[str, np.ndarray]:
+def layer_outputs(loaded: LoadedModel, window, layers: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The layers' outputs, (T, D) each, for the frames of a window (`vsr.inference.speech.Spoken`) that it does not
     share with the window before; forward hooks collect them."""
     outputs: dict[str, torch.Tensor] = {}
@@ -89,11 +89,11 @@ def observed(loaded: LoadedModel, own, layers: tuple[str, ...]) -> dict[str, np.
     modules = {FRONT: reader.frontend} | {str(k): layer for k, layer in enumerate(_layers(loaded), start=1)}
     hooks = [modules[name].register_forward_hook(keep(name)) for name in layers if name != LAST]
     try:
-        outputs[LAST] = states_of(loaded, own)[:, : reader.config.dim]
+        outputs[LAST] = states_of(loaded, window)[:, : reader.config.dim]
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: outputs[name][own.first :].float().cpu().numpy() for name in layers}
+    return {name: outputs[name][window.first :].float().cpu().numpy() for name in layers}
 
 
 def save_states(states: dict[str, np.ndarray], path: str | Path, about: dict[str, str]) -> None:

@@ -98,7 +98,7 @@ class Reading:
         self.info = probe(path)
         self.window = preferred_window(loaded)
         self.hearing = hearing_of(loaded, path, modality)
-        self.provenance = self.hearing.noted(provenance(loaded, path, options, self.faces, self.info.stream))
+        self.provenance = self.hearing.with_modality(provenance(loaded, path, options, self.faces, self.info.stream))
         self.journal = Journal(journal, self._heading(), resume)
 
     def source(self, watch: Watch | None = None) -> MouthSource:

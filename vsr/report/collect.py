@@ -20,7 +20,7 @@ from vsr.core.windows import frame_edges, window_spans
 from vsr.decoding.defaults import options_for, preferred_window
 from vsr.decoding.encoding import mesh_for, usable_mouth_points
 from vsr.decoding.options import DecodeOptions
-from vsr.face.frame_rate import frame_rate, highest_chance
+from vsr.face.frame_rate import domain_limit, frame_rate
 from vsr.face.mouth_crop import MouthClip
 from vsr.inference.assemble import skipped_of, tracks_of
 from vsr.inference.face_report import face_report_of
@@ -138,8 +138,8 @@ def inspect_window(
     states, (results,) = search_crops(
         loaded, [clip.crop[start:stop]], options, usable_mouth_points(loaded, clip, [(start, stop)])
     )
-    max_confidence = highest_chance(frame_rate(clip.crop[start:stop]))
-    window_read = read_hypotheses(loaded, states[0], results, start, edges, most=max_confidence)
+    max_confidence = domain_limit(frame_rate(clip.crop[start:stop]))
+    window_read = read_hypotheses(loaded, states[0], results, start, edges, limit=max_confidence)
     readings = window_read.hypotheses
     nbest = tuple(Alternative(reading.text, reading.score) for reading in readings)
     tokenizer = loaded.tokenizer

@@ -60,23 +60,26 @@ def check_place(out: str | Path, loaded: LoadedModel) -> None:
 
 
 def save_adapted(
-    out: str | Path, own: LoadedModel, first: LoadedModel, clips: Sequence[Clip], further: Untranscribed,
+    out: str | Path, adapted: LoadedModel, original: LoadedModel, clips: Sequence[Clip], further: Untranscribed,
     settings: Adapting, gain: Gain | None,
 ) -> Path:  # fmt: skip
-    """Write the model folder with its card; search settings, confidence and domain stay those of ``first``.
+    """Write the model folder with its card; search settings, confidence and domain stay those of ``original``.
 
     Raises VsrError not_writable.
     """
     about = {
-        "from": first.name, "weights_sha256": first.weights_sha256, "clips": len(clips), "seconds": _seconds(clips),
+        "from": original.name, "weights_sha256": original.weights_sha256,
+        "clips": len(clips), "seconds": _seconds(clips),
         "untranscribed": len(further.clips), "untranscribed_seconds": _seconds(further.clips),
         "rounds": further.passes, "what": settings.what, "steps": settings.steps,
         "seed": settings.seed, "left_out": gain.as_dict() if gain else None,
     }  # fmt: skip
-    extra = {key: value for key, value in first.config.items() if key not in ("format", "model")}
-    out = save_model(out, own.model, own.tokenizer, extra | {"name": Path(out).resolve().name, "adapted": about}, True)
-    if name := first.config.get("decode", {}).get("lm"):
-        shutil.copytree(first.folder / name, out / name, dirs_exist_ok=True)
+    extra = {key: value for key, value in original.config.items() if key not in ("format", "model")}
+    out = save_model(
+        out, adapted.model, adapted.tokenizer, extra | {"name": Path(out).resolve().name, "adapted": about}, True
+    )
+    if name := original.config.get("decode", {}).get("lm"):
+        shutil.copytree(original.folder / name, out / name, dirs_exist_ok=True)
     write_text(out / CARD_FILE, card_of(about, gain))
     return out
 

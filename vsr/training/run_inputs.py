@@ -25,8 +25,8 @@ def begin_run(folder: str | Path, config: Any, resume: bool = False) -> str:
     """
     ledger, inputs = Ledger(folder), inputs_of(config)
     is_recorded = CONFIG in ledger.records
-    if resume and is_recorded and (changed := differences(ledger.made(CONFIG), inputs)):
-        names = ", ".join(_changed_setting(name, ledger.made(CONFIG).get(name), inputs.get(name)) for name in changed)
+    if resume and is_recorded and (changed := differences(ledger.inputs(CONFIG), inputs)):
+        names = ", ".join(_changed_setting(name, ledger.inputs(CONFIG).get(name), inputs.get(name)) for name in changed)
         problem = f"{folder} holds a run that was begun with other {names}"
         raise VsrError("bad_config", f"{problem}: choose another folder, or give what it was begun with")
     write_text(Path(folder) / CONFIG, dump_config(config))
@@ -77,4 +77,4 @@ def _recorded_inputs(ledger: Ledger, lists: list[str]) -> list:
     for path in lists:
         with suppress(VsrError):  # the run itself reports what is wrong with a list
             names += [f"{clip.id}.safetensors" for clip in read_manifest(path)]
-    return [ledger.made(name) for name in names]
+    return [ledger.inputs(name) for name in names]

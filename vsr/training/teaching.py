@@ -66,7 +66,7 @@ def _clips(manifests: list[str]) -> list[Clip]:
 
 def _made(ledger: Ledger, clip: Clip, teacher: SoundTeacher) -> dict:
     """The inputs that a clip's targets depend on."""
-    sound = identify(clip.sound, ledger.known(f"{clip.id}.safetensors", "sound"))
+    sound = identify(clip.sound, ledger.recorded_identity(f"{clip.id}.safetensors", "sound"))
     return {"sound": sound, "text": clip.text, "teacher": {"name": teacher.name, **teacher.files}}
 
 

@@ -88,11 +88,11 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
     return outputs
 
 
-def _layers(given: str) -> tuple[str, ...]:
+def _layers(option: str) -> tuple[str, ...]:
     """The layers of --layers, each once. Raises VsrError for what is none."""
     from vsr.core.errors import VsrError
 
-    layers = tuple(dict.fromkeys(given.split(",")))
+    layers = tuple(dict.fromkeys(option.split(",")))
     if odd := [name for name in layers if name not in ("frontend", "last") and not (name.isdecimal() and int(name))]:
-        raise VsrError("bad_options", f"--layers {given}: {odd[0]!r} is not a layer; give frontend, 1, 2, ... or last")
+        raise VsrError("bad_options", f"--layers {option}: {odd[0]!r} is not a layer; give frontend, 1, 2, ... or last")
     return layers
