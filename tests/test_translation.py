@@ -54,7 +54,9 @@ def test_refuses_what_cannot_be_scored(monkeypatch):
         score_translations(TRUE, {})
     with pytest.raises(VsrError, match="known: bleu, chrf"):
         opened("ter")
-    monkeypatch.setattr(translation, "needed", lambda name, purpose, how: (_ for _ in ()).throw(VsrError("x", how)))
+    monkeypatch.setattr(
+        translation, "required_package", lambda name, purpose, how: (_ for _ in ()).throw(VsrError("x", how))
+    )
     with pytest.raises(VsrError, match="pip install sacrebleu"):
         opened("bleu")
 

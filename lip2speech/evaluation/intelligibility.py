@@ -13,7 +13,7 @@ import numpy as np
 from lip2speech.evaluation.alignment import shifted
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.core.required import required
 
 MIN_SECONDS = 0.45  # below it STOI has fewer than 30 frames and returns a constant
@@ -38,7 +38,7 @@ def _pystoi() -> ModuleType:
 
 
 def _copy(name: str) -> ModuleType:
-    spec = required(needed(name, "STOI", "pip install pystoi==0.4.1").__spec__, f"the spec of {name}")
+    spec = required(required_package(name, "STOI", "pip install pystoi==0.4.1").__spec__, f"the spec of {name}")
     module = module_from_spec(spec)
     required(spec.loader, f"the loader of {name}").exec_module(module)
     return module

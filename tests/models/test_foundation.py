@@ -15,7 +15,7 @@ from vsr.data.modalities import SOUND
 from vsr.models.foundation import Foundation, FoundationSettings, load_pretrained
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model
-from vsr.modelstore.nested_settings import nested, unnested
+from vsr.modelstore.nested_settings import from_nested, to_nested
 from vsr.text.tokenizer import CharTokenizer
 
 transformers = pytest.importorskip("transformers")
@@ -78,7 +78,7 @@ def test_weights_are_those_of_the_folder_and_stay_so(folder):
 
 def test_settings_need_the_folder_once(folder):
     config = LipReaderConfig(frontend="foundation", frontend_settings={"path": str(folder)}, **TINY)
-    again = unnested(json.loads(json.dumps(nested(config))))
+    again = from_nested(json.loads(json.dumps(to_nested(config))))
     assert "gone" not in again.frontend_settings["path"]
     moved = again.frontend_settings | {"path": "gone"}
     assert asdict(FoundationSettings(**moved))["settings"] == asdict(FoundationSettings(str(folder)))["settings"]

@@ -40,8 +40,8 @@ def without(batch, name):
 @pytest.mark.parametrize("share, alone", [(0.0, "sound"), (1.0, "video")])
 def test_shares_of_0_and_1_are_one_stream(share, alone):
     model, batch = reader(start=share, end=share).eval(), spoken()
-    heard = model.frontend.drawn(batch.lengths, 9)
-    with torch.no_grad(), model.frontend.hearing(heard):
+    heard = model.frontend.draw_sound_frames(batch.lengths, 9)
+    with torch.no_grad(), model.frontend.with_sound_frames(heard):
         mixed = model.encode_batch(batch)
     with torch.no_grad():
         assert torch.equal(mixed, model.encode_batch(without(batch, alone)))
@@ -55,7 +55,7 @@ def test_nothing_is_mixed_when_reading():
 
 def test_clips_without_sound_are_seen():
     model, batch = reader(start=1.0).eval(), spoken((True, False))
-    with torch.no_grad(), model.frontend.hearing(model.frontend.drawn(batch.lengths, 9)):
+    with torch.no_grad(), model.frontend.with_sound_frames(model.frontend.draw_sound_frames(batch.lengths, 9)):
         mixed = model.encode_batch(batch)
     with torch.no_grad():
         seen = model.encode_batch(without(batch, "sound"))
@@ -65,11 +65,11 @@ def test_clips_without_sound_are_seen():
 def test_frames_are_drawn_in_runs_by_the_seed_and_the_share():
     streams = MixedStreams(4, {"video": torch.nn.Identity(), "sound": torch.nn.Identity()}, Mixing(span=3, start=0.3))
     lengths = torch.full((400,), 30)
-    drawn = [(torch.manual_seed(seed), streams.drawn(lengths, 30))[1] for seed in (1, 1, 2)]
+    drawn = [(torch.manual_seed(seed), streams.draw_sound_frames(lengths, 30))[1] for seed in (1, 1, 2)]
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
     runs = drawn[0].view(400, 10, 3)
     assert (runs.all(-1) == runs.any(-1)).all() and abs(runs.float().mean() - 0.3) < 0.03
-    assert not streams.drawn(torch.tensor([4]), 9)[0, 4:].any()
+    assert not streams.draw_sound_frames(torch.tensor([4]), 9)[0, 4:].any()
 
 
 def test_schedules():

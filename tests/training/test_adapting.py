@@ -148,7 +148,7 @@ def test_no_clip_is_read_by_a_model_that_was_adapted_to_it(monkeypatch, clips):
     monkeypatch.setattr(
         cross_validation, "_read", lambda model, some: {c.id: "a" if c.id not in model else "?" for c in some}
     )
-    gain = cross_validation.left_out({}, clips, 3, 0, lambda model, some, shown: {clip.id for clip in some})
+    gain = cross_validation.cross_validated_gain({}, clips, 3, 0, lambda model, some, shown: {clip.id for clip in some})
     assert gain.before == gain.after and not gain.worse
 
 
@@ -193,7 +193,7 @@ def gain_of(before, after):
 
 
 def test_a_worse_model_is_not_written_unless_asked_for(monkeypatch, folders, clips, tmp_path, capsys):
-    monkeypatch.setattr(personal, "left_out", lambda *given: gain_of("a b c d", "a b"))
+    monkeypatch.setattr(personal, "cross_validated_gain", lambda *given: gain_of("a b c d", "a b"))
     listed = str(Path(clips[0].crop).parent / "clips.jsonl")
     command = ["adapt", listed, "--model", str(folders / "pixels"), "-o", str(tmp_path / "m"), "--steps", "1"]
     assert main(command) == 1 and not (tmp_path / "m").exists()

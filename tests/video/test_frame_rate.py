@@ -11,9 +11,9 @@ from tests.conftest import write_video
 from tests.video.test_stretches import DEMO, frames_of
 from vsr.cli import main
 from vsr.decoding.defaults import options_for
-from vsr.decoding.domain import at_most
+from vsr.decoding.domain import limited_probability
 from vsr.face.detector import default_detector
-from vsr.face.frame_rate import FEW, frame_rate, highest_chance, mouth_changes
+from vsr.face.frame_rate import FEW, domain_limit, frame_rate, mouth_changes
 from vsr.face.mouth_crop import crop_video
 from vsr.inference.live.capture import Taken
 from vsr.inference.live.notes import notes_of
@@ -60,9 +60,11 @@ def test_long_crops_are_compared_in_overlapping_parts(crop, monkeypatch):
 
 
 def test_highest_probability_follows_the_rate():
-    assert highest_chance(25) == 1 and highest_chance(6) < 0.5 < highest_chance(8)
-    assert at_most(0.9, highest_chance(5)) == pytest.approx(1 / 3) and at_most(0.2, 1.0) == 0.2
-    assert at_most(None, 0.6) is None and at_most(None, 0.4) == 0.4  # a model without a fitted domain
+    assert domain_limit(25) == 1 and domain_limit(6) < 0.5 < domain_limit(8)
+    assert limited_probability(0.9, domain_limit(5)) == pytest.approx(1 / 3) and limited_probability(0.2, 1.0) == 0.2
+    assert (
+        limited_probability(None, 0.6) is None and limited_probability(None, 0.4) == 0.4
+    )  # a model without a fitted domain
 
 
 @pytest.fixture(scope="module")

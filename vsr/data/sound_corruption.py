@@ -134,14 +134,14 @@ class SoundCorruption:
             known = f"{', '.join(KINDS)} or a sound file"
             raise VsrError("bad_config", f"data.corruption.sound.noise.kinds: there is no '{absent[0]}'; give {known}")
 
-    def draw(self, clips: Sequence[str], rng: np.random.Generator, own: str = "") -> DrawnSound:
-        """The corruption of one clip; ``clips``: names of clips that may babble, except its ``own``. Raises VsrError
-        bad_config where babble is drawn and there is no other clip."""
+    def draw(self, clips: Sequence[str], rng: np.random.Generator, clip_id: str = "") -> DrawnSound:
+        """The corruption of one clip; ``clips``: names of clips that may babble, except its ``clip_id``. Raises
+        VsrError bad_config where babble is drawn and there is no other clip."""
         noise: dict[str, Any] = {}
         if rng.random() < self.noise.p:
             noise = {"noise": str(rng.choice(self.noise.kinds)), "snr": self.noise.ratio(rng)}
             if noise["noise"] == BABBLE:
-                noise["voices"] = self._voices(clips, rng, own)
+                noise["voices"] = self._voices(clips, rng, clip_id)
         amounts: dict[str, Any] = {name: amount.draw(rng) for name, amount in vars(self).items() if name in LIMITS}
         gaps = self._gaps(rng) if rng.random() < self.gaps.p else ()
         codec = round(amounts.pop("codec"))

@@ -77,8 +77,8 @@ class Closing:
     kept: ClassVar[set[Closing]] = set()
     waiting: ClassVar[deque[Closing]] = deque()
 
-    def __init__(self, made: Any):
-        self._handle, self._lib, self._dispatcher = made._handle, made._lib, made._dispatcher
+    def __init__(self, landmarker: Any):
+        self._handle, self._lib, self._dispatcher = landmarker._handle, landmarker._lib, landmarker._dispatcher
         self._asked = [True]
         self.kept.add(self)
 

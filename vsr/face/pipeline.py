@@ -129,15 +129,15 @@ class _BlockReader:
         pieces = sorted(self.pieces, key=lambda piece: piece.track)
         return Block(np.asarray(self.times), self.begin, tuple(self.shots), pieces, following, cut)
 
-    def _take(self, frame: np.ndarray, begins: bool, known: tuple[int, Position], last: bool) -> None:
+    def _take(self, frame: np.ndarray, is_first: bool, place: tuple[int, Position], last: bool) -> None:
         """One more frame: look for faces, cut what can be cut."""
         index = len(self.times)
         if not index:
-            self.begin = known[1]
-        if begins:
+            self.begin = place[1]
+        if is_first:
             self._close(self.tracker.cut())
             self.shots.append(index)
-        self.times.append(known[1].time)
+        self.times.append(place[1].time)
         self._close(self.tracker.look(frame, index, last))
         for track in self.tracker.tracks:
             cutter = self.cutters.get(track.id) or self._cutter(track)

@@ -70,12 +70,12 @@ class Hearing:
         if self.modality == BOTH and self.sound:
             check_sound(self.path)
 
-    def noted(self, made: dict[str, Any]) -> dict[str, Any]:
-        """The provenance ``made`` with the modality that was read, and a note if the recording has no sound."""
+    def with_modality(self, provenance: dict[str, Any]) -> dict[str, Any]:
+        """``provenance`` with the modality that was read, and a note if the recording has no sound."""
         if not self.modality:
-            return made
+            return provenance
         note = {} if self.sound or self.modality != BOTH else {"sound": NO_SOUND}
-        return made | {"modality": self.modality, "video": made["video"] | note}
+        return provenance | {"modality": self.modality, "video": provenance["video"] | note}
 
 
 def hearing_of(loaded: LoadedModel, path: str | Path, modality: str = "") -> Hearing:

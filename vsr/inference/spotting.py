@@ -24,7 +24,7 @@ from vsr.inference.speech import Encoded, encoded
 from vsr.text.tokenizer import SPACE, Tokenizer
 
 if TYPE_CHECKING:
-    from vsr.inference.face_report import Seen
+    from vsr.inference.face_report import FaceReport
     from vsr.modelstore.folder import LoadedModel
 
 ASKED = 4  # windows from which the in-domain probability is taken
@@ -48,21 +48,21 @@ class Found:
 
 def find_phrases(
     loaded: LoadedModel, path: str | Path, phrases: Sequence[str], least: float, faces: str | int = "all",
-    cropped: bool = False, seen: Seen | None = None,
+    cropped: bool = False, report: FaceReport | None = None,
 ) -> Iterator[Found]:  # fmt: skip
     """Find phrases, or a single one, with a score of at least ``least`` in a video of any length, window by window,
     ordered by time in each.
 
-    ``faces``, ``cropped``, ``seen``: as in `vsr.inference.speech.spoken`; if nothing is found, ``seen`` also gets the
-    in-domain probability of the first windows. Raises VsrError: bad_model, bad_text, bad_options, at_rest, covered, and
-    the errors of reading a video.
+    ``faces``, ``cropped``, ``report``: as in `vsr.inference.speech.spoken`; if nothing is found, ``report`` also gets
+    the in-domain probability of the first windows. Raises VsrError: bad_model, bad_text, bad_options, at_rest, covered,
+    and the errors of reading a video.
     """
     check_number("least", least, SHARE, "bad_options")
     phrases = [phrases] if isinstance(phrases, str) else phrases  # a string is a sequence, too, of letters
     token_lists = [(phrase, tokens_of(loaded, phrase)) for phrase in phrases]
     empty: list[Encoded] = []  # the first windows without a hit
     has_hits = False
-    for window in encoded(loaded, path, faces, cropped, seen):
+    for window in encoded(loaded, path, faces, cropped, report):
         spotted = [(phrase, match) for phrase, tokens in token_lists for match in spot(loaded, window, tokens, least)]
         in_domain = domain_probability(loaded, [window]) if spotted else None
         hits = [
@@ -73,8 +73,8 @@ def find_phrases(
         has_hits = has_hits or bool(hits)
         if not has_hits and len(empty) < ASKED:
             empty.append(window)
-    if seen is not None and not has_hits:
-        seen.in_domain = domain_probability(loaded, empty)
+    if report is not None and not has_hits:
+        report.in_domain = domain_probability(loaded, empty)
 
 
 @torch.inference_mode()

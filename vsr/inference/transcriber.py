@@ -21,13 +21,13 @@ from vsr.decoding.encoding import chosen_modality, mesh_for, usable_mouth_points
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
 from vsr.decoding.search import check_heads
-from vsr.face.face_count import wanted_faces
+from vsr.face.face_count import checked_face_count
 from vsr.face.identity import People
 from vsr.face.likeness import measure
 from vsr.face.mouth_source import CastBlock, MouthSource
 from vsr.face.speaker_selection import Casting, Part, check_found, unread
 from vsr.inference.assemble import segments_of, skipped_of, tracks_of
-from vsr.inference.face_report import report_of
+from vsr.inference.face_report import track_report
 from vsr.inference.journal import Journal
 from vsr.inference.listening import hearing_of, incomplete, transcribe_sound
 from vsr.inference.recognition import read_windows
@@ -94,11 +94,11 @@ class Reading:
         if not options.head:
             check_heads(loaded.model, options.method)
         self.loaded, self.path, self.options = loaded, path, options
-        self.faces = wanted_faces(faces)
+        self.faces = checked_face_count(faces)
         self.info = probe(path)
         self.window = preferred_window(loaded)
         self.hearing = hearing_of(loaded, path, modality)
-        self.provenance = self.hearing.noted(provenance(loaded, path, options, self.faces, self.info.stream))
+        self.provenance = self.hearing.with_modality(provenance(loaded, path, options, self.faces, self.info.stream))
         self.journal = Journal(journal, self._heading(), resume)
 
     def source(self, watch: Watch | None = None) -> MouthSource:
@@ -172,7 +172,7 @@ class Reading:
             frames=len(block.times), end=float(frame_edges(block.times)[-1]), next=block.next,
             cut=block.cut, first_shot=cast_block.first_shot, num_shots=len(block.shots),
             shots=tuple(float(block.times[shot]) for shot in block.shots[continues:]),
-            tracks=tuple(report_of(part) for part in parts),
+            tracks=tuple(track_report(part) for part in parts),
             skipped=tuple(stretch for part in parts for stretch in unread(part)), readings=self._readings(spans),
             people=cast_block.people,
         )  # fmt: skip

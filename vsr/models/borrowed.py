@@ -76,9 +76,9 @@ def hashes_of(path: str | Path) -> dict[str, str]:
     return {file.name: sha256_of(file) for file in weight_files(path)}
 
 
-def check_hashes(path: str | Path, known: Mapping[str, str]) -> None:
+def check_hashes(path: str | Path, hashes: Mapping[str, str]) -> None:
     """Raises VsrError bad_model if the backbone is not the one that the model was trained on."""
-    if known and hashes_of(path) != dict(known):
+    if hashes and hashes_of(path) != dict(hashes):
         raise VsrError("bad_model", f"the model was trained on another language model than {path} holds now")
 
 

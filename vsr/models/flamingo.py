@@ -23,7 +23,7 @@ from vsr.models.borrowed import Borrower
 from vsr.models.foundation import whisper_input
 from vsr.models.gated import Gate, Gated
 from vsr.models.lengths import zero_padding
-from vsr.models.streams import Given, streams_of
+from vsr.models.streams import Inputs, streams_of
 from vsr.models.whisper_head import WhisperHead, loaded_whisper
 from vsr.text.hub_tokenizer import HubTokenizer
 from vsr.text.hypothesis import Hypothesis
@@ -58,8 +58,8 @@ class LipsAndWhisper(Borrower):
         self.whisper.eval()
         return self
 
-    def forward(self, given: Given, mask: Tensor) -> Tensor:
-        streams = streams_of(given)
+    def forward(self, inputs: Inputs, mask: Tensor) -> Tensor:
+        streams = streams_of(inputs)
         width = self.whisper.config.d_model
         lips = speech = None
         if (video := streams.inputs.get(VIDEO)) is not None:

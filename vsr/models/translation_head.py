@@ -89,12 +89,12 @@ class TranslationSettings(HeadSettings):
             raise ValueError("a translation head needs tokenizer_folder, which vsr tokens --translation makes")
 
     @classmethod
-    def filled(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+    def filled(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The settings with the pieces of the folder, if it exists. Raises VsrError bad_model."""
-        folder = given.get("tokenizer_folder")
-        if given.get("pieces") or not folder or not (Path(str(folder)) / CONFIG).exists():
-            return dict(given)
-        return {**given, "pieces": list(pieces_in(str(folder)))}
+        folder = settings.get("tokenizer_folder")
+        if settings.get("pieces") or not folder or not (Path(str(folder)) / CONFIG).exists():
+            return dict(settings)
+        return {**settings, "pieces": list(pieces_in(str(folder)))}
 
     def tokenizer(self, shared: Any) -> Tokenizer:
         """The tokenizer of the pieces, or of characters where the folder does not exist yet (`--dry-run`)."""

@@ -13,14 +13,14 @@ from vsr.data.batch import CLIPS, Batch
 from vsr.models.hypotheses import attended, log_probs, searched
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.decoder_objective import SETTINGS, OfDecoder, decoder_of, limit_of, references
+from vsr.objectives.decoder_objective import SETTINGS, DecoderObjective, decoder_of, length_limits, references
 from vsr.objectives.rewards import edits
 
 REWARDS = ("word", "token")
 
 
 @dataclass(frozen=True)
-class MinimumRisk(OfDecoder):
+class MinimumRisk(DecoderObjective):
     """Minimum word error rate training (Prabhavalkar et al. 2018): ``hybrid`` times the hybrid loss, plus the expected
     errors of the n-best list, sum over i of p_i (errors_i - mean errors), p renormalised over the list.
 
@@ -51,7 +51,7 @@ class MinimumRisk(OfDecoder):
         if not model.training:
             return losses
         states, lengths = decoder_inputs[0]
-        nbest = searched(decoder_of(model), states, lengths, self.beam, limit_of(batch))
+        nbest = searched(decoder_of(model), states, lengths, self.beam, length_limits(batch))
         targets = [self.units(tokens) for tokens in references(batch)]
         errors = states.new_tensor(
             [

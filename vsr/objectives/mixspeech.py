@@ -40,11 +40,11 @@ def mixspeech(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     streams = cast(MixedStreams, model.frontend)
     mix, frames = streams.mix, int(batch.lengths.max())
     losses, lips = by_lips(model, batch)
-    is_sound = streams.drawn(batch.lengths, frames)
-    with streams.hearing(is_sound):
+    is_sound = streams.draw_sound_frames(batch.lengths, frames)
+    with streams.with_sound_frames(is_sound):
         mixed, teacher = read(model, batch)
     if mix.regularise == "sound":
-        with torch.no_grad(), streams.hearing(torch.ones_like(is_sound)):
+        with torch.no_grad(), streams.with_sound_frames(torch.ones_like(is_sound)):
             teacher = read(model, batch)[1]
     kl = apart(lips, {name: x.detach() for name, x in teacher.items()}, batch, batch.has(SOUND))
     if model.training:

@@ -18,14 +18,14 @@ from vsr.models.decoder import Decoder
 from vsr.models.hypotheses import Hypotheses, attended, drawn, log_probs
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.decoder_objective import SETTINGS, OfDecoder, decoder_of, limit_of, references
+from vsr.objectives.decoder_objective import SETTINGS, DecoderObjective, decoder_of, length_limits, references
 from vsr.objectives.rewards import step_rewards, window_sums
 
 BASELINES = ("others", "greedy", "none")
 
 
 @dataclass(frozen=True)
-class PolicyGradient(OfDecoder):
+class PolicyGradient(DecoderObjective):
     """Pseudo-convolutional policy gradient (Luo et al. 2020): the hybrid loss plus ``weight`` times the mean, over
     windows of sampled hypotheses, of (reward - baseline) * -log p.
 
@@ -56,7 +56,7 @@ class PolicyGradient(OfDecoder):
         if not self.weight or not model.training:
             return losses
         states, lengths = decoder_inputs[0]
-        hypotheses = drawn(decoder_of(model), states, lengths, self.samples, limit_of(batch))
+        hypotheses = drawn(decoder_of(model), states, lengths, self.samples, length_limits(batch))
         pairs = zip(hypotheses.lists(), references(batch), strict=True)
         rewards = [[step_rewards(tokens, reference) for tokens in samples] for samples, reference in pairs]
         greedy = self.greedy_rewards(decoder_of(model), states, lengths, batch) if self.baseline == "greedy" else None

@@ -26,9 +26,9 @@ SETTINGS = "objective_settings."
 TAUGHT = ("ctc", "attention")  # heads that learn from pseudo-labels
 
 
-def mean_over_frames(values: Tensor, known: Tensor) -> Tensor:
+def mean_over_frames(values: Tensor, is_known: Tensor) -> Tensor:
     """Mean of values (B, T) over the known frames of each clip, 0 if none is known: (B,)."""
-    return (values * known).sum(1) / known.sum(1).clamp(min=1)
+    return (values * is_known).sum(1) / is_known.sum(1).clamp(min=1)
 
 
 def taught_by(objective: Any, teacher: nn.Module) -> Any:

@@ -19,7 +19,7 @@ from vsr.media.container import open_container
 from vsr.media.frame_shape import fitted
 from vsr.media.reader import frames_from
 from vsr.media.streams import sound_stream
-from vsr.media.tags import COMMENT, commented
+from vsr.media.tags import COMMENT, commented_kind
 from vsr.output.cues import Cue, cues
 from vsr.output.transcript import Transcript
 from vsr.output.unsure_words import readable
@@ -30,7 +30,7 @@ FONT = "DejaVuSans.ttf"  # covers most alphabets; the fallback, Pillow's default
 LETTER, MARGIN, OUTLINE = 1 / 16, 1 / 25, 1 / 12  # relative to the height of the frame; the outline to the letters'
 QUALITY = {"preset": "veryfast", "crf": "20"}
 MARK = "captions read from the lips by vsr"  # a comment in the metadata
-CAPTIONED = commented("a video with captions by vsr transcribe --burn", MARK)
+CAPTIONED = commented_kind("a video with captions by vsr transcribe --burn", MARK)
 
 
 def check_burn(out: str | Path) -> None:

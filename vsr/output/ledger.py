@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vsr.core.artifacts import LEDGER, append_records, records_in
-from vsr.core.file_kinds import Kind
+from vsr.core.file_kinds import FileKind
 from vsr.core.files import SURROGATES, read_json, write_text
 from vsr.output.transcript import Transcript
 
@@ -125,7 +125,7 @@ def write_noted(path: str | Path, transcript: Transcript, text: str) -> None:
     write_text(path, text)
 
 
-TRANSCRIPT = Kind(
+TRANSCRIPT = FileKind(
     "a transcript as vsr wrote it (somebody else's, or changed since)",
     lambda path: Written(path.parent).of(path) is not None,
 )

@@ -79,10 +79,10 @@ class Outputs:
         if record is not None and record.complete and record.place != path_hash(video) and not _shows(record, video):
             raise VsrError("exists", f"{target} is the transcript of another video than {video}; {REPLACE}")
 
-    def state(self, video: str, made: dict, written: Written) -> str:
+    def state(self, video: str, provenance: dict, written: Written) -> str:
         """KEPT where an earlier run with the same inputs finished without error; else NEW, or why it must be repeated.
 
-        ``made``: its `vsr.decoding.provenance`; without "video" where the video no longer exists. Raises OSError.
+        ``provenance``: its `vsr.decoding.provenance`; without "video" where the video no longer exists. Raises OSError.
         """
         targets = self.targets(video)
         records = [record for target in targets if (record := written.of(target))]
@@ -90,11 +90,15 @@ class Outputs:
             return "not finished"
         if len(records) < len(targets):
             return CHANGED if all(target.is_file() for target in targets) else NEW
-        if "video" not in made and any(record.place != path_hash(video) for record in records):
+        if "video" not in provenance and any(record.place != path_hash(video) for record in records):
             return NEW
-        past_video = {"video": records[0].video} if "video" not in made else {}
+        past_video = {"video": records[0].video} if "video" not in provenance else {}
         if changed := sorted(
-            {key for record in records for key in differences(record.made | {"video": record.video}, made | past_video)}
+            {
+                key
+                for record in records
+                for key in differences(record.made | {"video": record.video}, provenance | past_video)
+            }
         ):
             return f"other {' and '.join(changed)}"
         return KEPT if all(record.complete for record in records) else "not finished"

@@ -20,10 +20,10 @@ from vsr.core.windows import frame_edges, window_spans
 from vsr.decoding.defaults import options_for, preferred_window
 from vsr.decoding.encoding import mesh_for, usable_mouth_points
 from vsr.decoding.options import DecodeOptions
-from vsr.face.frame_rate import frame_rate, highest_chance
+from vsr.face.frame_rate import domain_limit, frame_rate
 from vsr.face.mouth_crop import MouthClip
 from vsr.inference.assemble import skipped_of, tracks_of
-from vsr.inference.face_report import seen_in
+from vsr.inference.face_report import face_report_of
 from vsr.inference.recognition import read_hypotheses, search_crops, spans_to_read
 from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
 from vsr.report.facts import facts_of
@@ -79,7 +79,7 @@ class Inspection:
     @property
     def warnings(self) -> list[dict]:
         """{"reason", "message"} of what must be known before the words are believed, as transcripts have them."""
-        clip, seen = self.clip, seen_in(self.clip)
+        clip, seen = self.clip, face_report_of(self.clip)
         ends = float(self.edges[0]), float(self.edges[-1])
         said = Segment(*ends, clip.face, 0.0, self.words, self.nbest, self.in_domain)
         return Transcript(
@@ -138,8 +138,8 @@ def inspect_window(
     states, (results,) = search_crops(
         loaded, [clip.crop[start:stop]], options, usable_mouth_points(loaded, clip, [(start, stop)])
     )
-    max_confidence = highest_chance(frame_rate(clip.crop[start:stop]))
-    window_read = read_hypotheses(loaded, states[0], results, start, edges, most=max_confidence)
+    max_confidence = domain_limit(frame_rate(clip.crop[start:stop]))
+    window_read = read_hypotheses(loaded, states[0], results, start, edges, limit=max_confidence)
     readings = window_read.hypotheses
     nbest = tuple(Alternative(reading.text, reading.score) for reading in readings)
     tokenizer = loaded.tokenizer

@@ -29,7 +29,7 @@ from vsr.training.frozen import freeze
 from vsr.training.log import StepLog, add_points
 from vsr.training.machines import agreed, open_fabric, raised_by_rank_zero, shared_figures
 from vsr.training.optimiser import adamw, learning_rate
-from vsr.training.run_inputs import begin
+from vsr.training.run_inputs import begin_run
 from vsr.training.sharding import whole
 from vsr.training.state import LAST, Average, Progress, load_state, save_state
 
@@ -119,7 +119,7 @@ class Run:
         with agreed(self.fabric):
             if resume:
                 self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
-            if self.fabric.is_global_zero and (notice := begin(self.folder, self.config, resume)):
+            if self.fabric.is_global_zero and (notice := begin_run(self.folder, self.config, resume)):
                 print(notice, flush=True)
         self.log: StepLog | None = None
         if self.fabric.is_global_zero:

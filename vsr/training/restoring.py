@@ -25,7 +25,7 @@ from vsr.training.prompts import Prompts
 from vsr.training.restoring_config import RestorerTrainConfig
 from vsr.training.restoring_pairs import Pairs, batch_of, pair_loss
 from vsr.training.restoring_state import Reached, frozen_of, load_reached, save_reached
-from vsr.training.run_inputs import begin
+from vsr.training.run_inputs import begin_run
 from vsr.training.state import LAST
 
 DEV_SENTENCES = 100  # sentences for the dev loss
@@ -72,7 +72,7 @@ class RestorerRun:
         if config.llm.backbone and config.llm.lora.rank:
             self.frozen = frozen_of(self.model)
         self.reached = load_reached(self.folder, self.model, self.optimiser, self.frozen) if resume else Reached()
-        if notice := begin(self.folder, config, resume):
+        if notice := begin_run(self.folder, config, resume):
             print(notice, flush=True)
         self._introduce(left_out)
         self.started = time.monotonic() - self.reached.seconds

@@ -83,11 +83,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_outputs(args: argparse.Namespace) -> None:
     """Raises VsrError for files that may not be written."""
-    from vsr.core.file_kinds import json_of, text_of
+    from vsr.core.file_kinds import json_kind, text_kind
     from vsr.core.files import check_outputs
 
-    figures, line = json_of("figures of vsr score", "scored"), text_of("a line of vsr score", "%WER ", "%ACC ")
-    rows = text_of("a table of vsr score", "id\terrors\t", "id\trank\t")
+    figures, line = json_kind("figures of vsr score", "scored"), text_kind("a line of vsr score", "%WER ", "%ACC ")
+    rows = text_kind("a table of vsr score", "id\terrors\t", "id\trank\t")
     outputs = ((args.json, figures), (args.tsv, rows), (args.wer, line))
     check_outputs(outputs, args.ref, *(args.prior or [args.hyp]))
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from vsr.core.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.corpora.lists import check_lists, write_lists
 from vsr.corpora.puppet.description import SPLITS
 from vsr.corpora.puppet.sentences import draw_splits, load_vocabulary
@@ -62,7 +62,7 @@ def prepare_styles(out: str | Path, train: int, dev: int, test: int, seed: int =
         pairs = [(text, style) for text in sentences[split] for style in STYLES]
         lists[split] = [
             _clip(out, split, place // len(STYLES), text, style, voices, seed)
-            for place, (text, style) in enumerate(counted(pairs, split, len(pairs)))
+            for place, (text, style) in enumerate(count_items(pairs, split, len(pairs)))
         ]
     return write_lists(out, CORPUS, lists)
 

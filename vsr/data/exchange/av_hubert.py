@@ -14,7 +14,7 @@ from vsr.core.errors import VsrError
 from vsr.core.files import write_lines
 from vsr.core.tokens import UNK
 from vsr.data.exchange.convert import Settings, id_of, rows, unique, whole
-from vsr.data.exchange.prepared_speech import Prepared, read_prepared, unit_list
+from vsr.data.exchange.prepared_speech import PreparedSpeech, read_prepared, unit_list
 from vsr.data.exchange.roi import write_roi
 from vsr.data.manifest import Clip
 from vsr.text.normalise import lower
@@ -31,7 +31,7 @@ def read(path: Path, settings: Settings) -> list[Clip]:
     return unique(clips, path)
 
 
-def prepared(path: Path) -> Prepared | None:
+def prepared(path: Path) -> PreparedSpeech | None:
     """Prepared speech for the clips of a tsv, in their order; None where there is none. Raises VsrError."""
     root, lines = _table(path)
     return read_prepared(path, [root / columns[2] for _, columns in lines])

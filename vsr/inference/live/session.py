@@ -194,10 +194,10 @@ class Session:
         return Caption(tuple(captions.standing), tuple(captions.loose), final, self._person, delays)
 
 
-def live_options(loaded: LoadedModel, given: Mapping[str, Any] | None = None) -> DecodeOptions:
-    """The options of the search: those ``given``, else the model's own; the default of the beam is `BEAM`."""
+def live_options(loaded: LoadedModel, overrides: Mapping[str, Any] | None = None) -> DecodeOptions:
+    """The options of the search: ``overrides``, else the model's own; the default of the beam is `BEAM`."""
     defaults = {} if "beam" in loaded.config.get("decode", {}) else {"beam": BEAM}
-    return options_for(loaded, defaults | dict(given or {}))
+    return options_for(loaded, defaults | dict(overrides or {}))
 
 
 def _stretches(mouths: list[Mouth]) -> Stretches:

@@ -42,7 +42,7 @@ from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.lipreader import LipReader, further_heads_of
 from vsr.models.memory import fill_memories
 from vsr.models.mixed_streams import MixedStreams
-from vsr.models.streams import taken
+from vsr.models.streams import streams_of_batch
 from vsr.modelstore.folder import load_model
 from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import load_tokenizer
@@ -61,7 +61,7 @@ class Upper(LipReader):
         x, inner = batch.inputs[VIDEO], getattr(self.encoder, "inner", self.encoder)
         mask = length_mask(batch.lengths, x.shape[1])
         if isinstance(self.frontend, MixedStreams):
-            x = self.frontend(taken(batch, (VIDEO, SOUND)), mask)
+            x = self.frontend(streams_of_batch(batch, (VIDEO, SOUND)), mask)
         for layer in inner.layers[self.keep :]:
             x = layer(x, mask)
         x = zero_padding(inner.norm(x), mask)

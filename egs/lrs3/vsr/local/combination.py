@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vsr.core.files import read_json, write_json
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.decoding.combiner import Combiner, readings_of
 from vsr.decoding.llm import load_text_model
 from vsr.decoding.word_ngram import words_of
@@ -60,7 +60,7 @@ def main() -> None:
     cached_scores = Kept(args.scores or "", lambda: load_text_model(args.llm).sentences)
     combiner = Combiner(len(files), False, languages | ({"llm": cached_scores} if args.llm else {}))
     lattices = {
-        key: combiner.lattice(candidates) for key, candidates in counted(readings.items(), "scoring", len(readings))
+        key: combiner.lattice(candidates) for key, candidates in count_items(readings.items(), "scoring", len(readings))
     }
     if args.scores:
         write_json(args.scores, cached_scores.known)
