@@ -1,4 +1,4 @@
-"""A run goes on only with what it was begun with: settings, lists, tokenizer, starting weights."""
+"""A run resumes only with its own settings, lists, tokenizer and starting weights."""
 
 from dataclasses import replace
 
@@ -12,18 +12,18 @@ from vsr.text.tokenizer import CharTokenizer
 from vsr.training.run_inputs import begin_run, inputs_of
 
 
-def test_what_may_change_and_what_may_not(config, tmp_path):  # noqa: F811
+def test_resume_allows_length_and_machine_settings_only(config, tmp_path):  # noqa: F811
     run = tmp_path / "run"
     assert begin_run(run, config) == "" and begin_run(run, config, resume=True) == ""
     longer = changed(config, "trainer", max_epochs=9, workers=2, threads=2, devices=1, checkpoint_minutes=0.0)
     assert begin_run(run, longer, resume=True) == "" and "max_epochs: 9" in (run / "config.yaml").read_text("utf-8")
-    for other, named in (
+    for other, name in (
         (changed(config, "optim", lr=1e-5), "optim.lr"),
         (changed(config, "data", frames_per_batch=41), "data.frames_per_batch"),
         (replace(config, seed=3), "seed"),
         (replace(config, model=config.model | {"dim": 24}), "model.dim"),
     ):
-        with pytest.raises(VsrError, match=f"begun with other {named}.*: choose another folder"):
+        with pytest.raises(VsrError, match=f"begun with other {name}.*: choose another folder"):
             begin_run(run, other, resume=True)
     CharTokenizer("ba ").save(tmp_path / "tokens")  # as many characters, in another order
     with pytest.raises(VsrError, match="data.tokenizer"):
@@ -35,7 +35,7 @@ def test_what_may_change_and_what_may_not(config, tmp_path):  # noqa: F811
         begin_run(run, config, resume=True)
 
 
-def test_weights_to_start_from_count_by_content(config, tmp_path):  # noqa: F811
+def test_starting_weights_are_compared_by_content(config, tmp_path):  # noqa: F811
     losses_of(config, tmp_path / "first")
     model = tmp_path / "first" / "model"
     starting = changed(config, "trainer", init_from=str(model))
@@ -49,7 +49,7 @@ def test_weights_to_start_from_count_by_content(config, tmp_path):  # noqa: F811
         begin_run(tmp_path / "run", starting, resume=True)
 
 
-def test_a_run_of_an_older_version_goes_on_and_says_so(config, tmp_path, capsys):  # noqa: F811
+def test_run_of_an_earlier_version_resumes_with_a_note(config, tmp_path, capsys):  # noqa: F811
     losses_of(config, tmp_path / "run", kill_at=2)
     (tmp_path / "run" / ".made.jsonl").unlink()
     capsys.readouterr()
