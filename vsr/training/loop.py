@@ -25,7 +25,7 @@ from vsr.training.batch_norm import synchronised
 from vsr.training.config import load_config
 from vsr.training.continued import begin
 from vsr.training.feed import Feed
-from vsr.training.finite import Finite
+from vsr.training.finite import Finite, Statistics
 from vsr.training.frozen import freeze
 from vsr.training.log import StepLog, add_points
 from vsr.training.machines import agreed, open_fabric, raised_by_rank_zero, shared_figures
@@ -109,6 +109,7 @@ class Run:
         self.model = synchronised(model) if self.fabric.world_size > 1 else model
         self.wrapped = self.fabric.setup_module(self._stepped())
         self.average.cut(self.model)
+        self.statistics = Statistics(self.model, self.average.tensors)
         optim = self.config.optim
         self.optimiser = self.fabric.setup_optimizers(adamw(self.model, optim.lr, optim.weight_decay))
         for name in self.entries:
@@ -192,6 +193,7 @@ class Run:
         batch = self.feed.take(counts=bool(indices))
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(optim, self.progress.step, self.share())
+        self.statistics.keep()
         losses = self.losses(batch)
         self.fabric.backward(losses["loss"])
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
@@ -200,6 +202,8 @@ class Run:
         # One bad batch must not spoil weights and average; in fp16 the scaler skips the step and lowers the scale.
         if not self.finite.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
             self.optimiser.step()
+        if self.finite.in_a_row:
+            self.statistics.restore()
         self.optimiser.zero_grad()
         self.progress.step += 1
         self.average.update(self.model, self.progress.step)
