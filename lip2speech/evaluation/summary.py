@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from lip2speech.evaluation.asr_error_rates import NORMALISER, kind_of, rate_of, shown_rate
 from lip2speech.evaluation.asr_scorers import names_of, package_of, shown_name
 from lip2speech.evaluation.corpus import Outcome
-from lip2speech.evaluation.heard_rates import NORMALISER, kind_of, rate_of, shown_rate
 from lip2speech.evaluation.metrics import Utterance
+from vsr.core.file_kinds import Kind, json_of, text_of
 from vsr.core.files import write_json, write_lines, write_text
-from vsr.core.kinds import Kind, json_of, text_of
 from vsr.data.manifest import Clip
 from vsr.evaluation.wer import score, word_errors
 from vsr.text.normalise import fold_spaces, normaliser

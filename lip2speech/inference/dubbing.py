@@ -12,29 +12,29 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lip2speech.inference.directions import Directions
-from lip2speech.inference.filling import check_fills, check_inside, patched
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.gap import Gap
-from lip2speech.inference.length import voice_samples
+from lip2speech.inference.inpainting import check_fills, check_inside, patched
 from lip2speech.inference.mixer import Mixer
-from lip2speech.inference.recorded import check_hears, check_sound
+from lip2speech.inference.sound_conditions import check_hears, check_sound
+from lip2speech.inference.sound_gap import Gap
+from lip2speech.inference.sound_length import voice_samples
 from lip2speech.inference.speakers import References, speaker_of, speakers_of
 from lip2speech.inference.spoken import Spoken
 from lip2speech.inference.text import Text, words_spoken_between
 from lip2speech.inference.voicing import voice_of
+from lip2speech.inference.voicing_inputs import Directions
 from lip2speech.models.emotion_options import Emotion
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS, SAMPLE_RATE
 from vsr.core.errors import Incomplete
 from vsr.core.progress import Watch
+from vsr.face.face_count import wanted_faces
 from vsr.face.mouth_crop import MouthClip
 from vsr.face.mouth_source import MouthSource
 from vsr.face.speaker_selection import Part
-from vsr.face.wanted import wanted_faces
 from vsr.inference.assemble import skipped_of, tracks_of
+from vsr.inference.face_report import Seen
 from vsr.inference.listening import waves_at
-from vsr.inference.seen import Seen
 from vsr.media.audio import read_wave
 from vsr.media.container import video_clock
 from vsr.output.transcript import TimedWord

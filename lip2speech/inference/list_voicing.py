@@ -17,12 +17,12 @@ from lip2speech.conditions.traits import is_corrupted, is_heard, is_spoken
 from lip2speech.features.dataset import NoText, SpeechBatch, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.masking import masked_batch
-from lip2speech.inference.noise_ratio import better_of
-from lip2speech.inference.options import AUTO, MADE, MASK, NONE, READ, READ_ALL, SynthesisOptions
-from lip2speech.inference.recorded import conditions_of_sound
-from lip2speech.inference.spoken_conditions import conditions_of_words
+from lip2speech.inference.snr import better_of
+from lip2speech.inference.sound_conditions import conditions_of_sound
+from lip2speech.inference.synthesis_options import AUTO, MADE, MASK, NONE, READ, READ_ALL, SynthesisOptions
 from lip2speech.inference.text import text_of, words_of_clips
 from lip2speech.inference.vocoding import vocode
+from lip2speech.inference.word_conditions import conditions_of_words
 from lip2speech.models.pull import Said, text_pull
 from lip2speech.models.voice import Speech
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME

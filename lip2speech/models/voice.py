@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lip2speech.conditions.added import Conditions, drawn
+from lip2speech.conditions.conditioning import Conditions, drawn
 from lip2speech.conditions.registry import CONTENT, conditions_of
 from lip2speech.features.speaker import DIM as SPEAKER
 from lip2speech.models.content import MELS_PER_UNIT, PAIR, Content, ContentModel

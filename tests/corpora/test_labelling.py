@@ -9,8 +9,8 @@ import pytest
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.corpora import labelling
-from vsr.corpora.heard import Rules, labels_of, spoken_words
 from vsr.corpora.labelling import Hearing, label_recordings
+from vsr.corpora.recogniser_labels import Rules, labels_of, spoken_words
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.recordings import recordings
 from vsr.media.audio import read_wave, write_wave

@@ -16,8 +16,8 @@ from vsr.corpora.lrs_voxmm import prepare_lrs_voxmm
 from vsr.corpora.lrw1000 import prepare_lrw1000, window
 from vsr.corpora.muavic import prepare_muavic
 from vsr.corpora.wildvsr import prepare_wildvsr
+from vsr.data.crop_files import read_crop
 from vsr.data.manifest import read_manifest
-from vsr.data.stored import read_crop
 
 
 def touch(path, text=None):

@@ -10,7 +10,7 @@ from vsr.corpora.lrs import read_transcript
 from vsr.corpora.lrs2 import prepare_lrs2
 from vsr.corpora.lrs3 import prepare_lrs3
 from vsr.corpora.lrw import prepare_lrw
-from vsr.corpora.published import Count
+from vsr.corpora.preparation_report import Count
 from vsr.data.manifest import read_manifest
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lip2speech.features.speaker import reference_vector
-from lip2speech.features.voiced import holds_voice
+from lip2speech.features.voice_detection import holds_voice
 from vsr.core.errors import VsrError
 from vsr.media.audio import read_wave, write_wave
 from vsr.media.channels import STRETCH, chosen_channels

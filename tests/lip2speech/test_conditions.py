@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn.utils.rnn import pad_sequence
 
-from lip2speech.conditions.added import drawn
+from lip2speech.conditions.conditioning import drawn
 from lip2speech.conditions.registry import conditions_of
 from lip2speech.conditions.tracks import pitch_track
 from lip2speech.features.dataset import NoText, SpeechDataset

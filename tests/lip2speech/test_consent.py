@@ -7,7 +7,7 @@ import pytest
 
 from lip2speech.cli import main
 from lip2speech.cli.consent import check_consent, consent_file, has_consented, remind_of_consent
-from lip2speech.inference.statement import STATEMENT
+from lip2speech.inference.consent_statement import STATEMENT
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
 from vsr.media.audio import write_wave

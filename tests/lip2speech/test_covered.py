@@ -19,7 +19,7 @@ from vsr.inference.live.capture import Taken
 from vsr.inference.live.notes import NO_FACE, notes_of
 from vsr.inference.live.session import Session
 from vsr.modelstore.folder import load_model
-from vsr.output.unread import covered_note, rest_note
+from vsr.output.mouth_warnings import covered_note, rest_note
 from vsr.report.collect import inspect_video
 
 AT_REST = "the lips are at rest from beginning to end, so that nothing is said"

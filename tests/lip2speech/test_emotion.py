@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from lip2speech.cli import main
-from lip2speech.inference.directions import Directions
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.voicing import pull_in, voice_of
+from lip2speech.inference.voicing_inputs import Directions
 from lip2speech.models.emotion import EmotionPull, Pulls
 from lip2speech.models.emotion_options import Emotion, emotion_of
 from lip2speech.models.flow_options import FlowOptions

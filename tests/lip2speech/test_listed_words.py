@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lip2speech.inference import text
-from lip2speech.inference.other_words import PLACES, with_other_words
+from lip2speech.inference.mismatched_words import PLACES, with_other_words
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 from vsr.face.mouth_features import write_track

@@ -9,7 +9,7 @@ import pytest
 
 from lip2speech.cli import main
 from lip2speech.inference.live import Sound, Utterance, segment_of
-from lip2speech.inference.synthetic import SYNTHETIC
+from lip2speech.inference.synthetic_marks import SYNTHETIC
 from tests.conftest import talking_face, write_video
 from vsr.inference.live.mouth import Mouth
 from vsr.inference.live.session import Caption

@@ -11,15 +11,15 @@ from lip2speech.cli import main
 from lip2speech.conditions.registry import conditions_of
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.features.stored import Features
-from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import SpeakOptions, speak
 from lip2speech.inference.folder import load_model, save_voice
 from lip2speech.inference.masking import gains_of, masked, ratio_of
-from lip2speech.inference.noise_ratio import better_of, ratio_by_lips
-from lip2speech.inference.options import SynthesisOptions
-from lip2speech.inference.recorded import conditions_of_sound
+from lip2speech.inference.snr import better_of, ratio_by_lips
+from lip2speech.inference.sound_conditions import conditions_of_sound
+from lip2speech.inference.synthesis_options import SynthesisOptions
 from lip2speech.inference.synthesizer import load_speech
 from lip2speech.inference.voicing import voice_crop
+from lip2speech.inference.voicing_inputs import Directions
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.parts import save_part
 from tests.conftest import talking_face, write_video

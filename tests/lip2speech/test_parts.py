@@ -9,7 +9,7 @@ from lip2speech.evaluation.summary import header
 from lip2speech.features.corpus import extract_corpus
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.features.stored import StoredFeatures, load_features, with_features
-from lip2speech.inference.options import SynthesisOptions
+from lip2speech.inference.synthesis_options import SynthesisOptions
 from lip2speech.training.acoustic import VoiceTrainConfig
 from lip2speech.training.vocoder_segments import Segments
 from lip2speech.vocoders.config import VocoderDataConfig
@@ -22,7 +22,7 @@ from vsr.data.sound import natural_wave
 from vsr.media.audio import read_wave, write_wave
 from vsr.media.mel import log_mel
 from vsr.media.units import Codebook, Mfcc, fit_codebook
-from vsr.training.typed import build
+from vsr.training.typed_yaml import build
 
 pytestmark = pytest.mark.slow
 

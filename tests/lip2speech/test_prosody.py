@@ -5,8 +5,8 @@ import pytest
 
 from lip2speech.cli import main
 from lip2speech.features.pitch import pitch
+from lip2speech.inference.pitch_shifting import repitched
 from lip2speech.inference.prosody import Prosody, energy_of, pitch_of
-from lip2speech.inference.repitching import repitched
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
 from vsr.media.audio import read_wave

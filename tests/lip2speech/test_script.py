@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from lip2speech.cli import main
-from lip2speech.inference import placing
-from lip2speech.inference.placing import LIPS, NOWHERE, SPREAD, PlacedWord, align_script
+from lip2speech.inference import script_alignment
 from lip2speech.inference.script import EVER, ScriptCue, read_script
-from lip2speech.inference.scripted import ScriptText, open_script, placement_record
-from lip2speech.inference.spreading import spread
-from lip2speech.inference.synthetic import SYNTHETIC
+from lip2speech.inference.script_alignment import LIPS, NOWHERE, SPREAD, PlacedWord, align_script
+from lip2speech.inference.script_text import ScriptText, open_script, placement_record
+from lip2speech.inference.synthetic_marks import SYNTHETIC
+from lip2speech.inference.word_spreading import spread
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
 from vsr.inference.speech import Encoded
@@ -111,7 +111,7 @@ def test_words_that_the_lips_say_are_placed_in_order_where_they_say_them():
 def test_a_word_that_does_not_fit_is_reported_and_its_neighbours_stay():
     right = align_script(READER, [part("bin blue now")], [ScriptCue(("bin", "blue", "now"))])
     other = align_script(READER, [part("bin blue now")], [ScriptCue(("bin", "xyz", "now"))])
-    assert [own.how for own in other] == [LIPS, SPREAD, LIPS] and other[1].log_prob < placing.FITS
+    assert [own.how for own in other] == [LIPS, SPREAD, LIPS] and other[1].log_prob < script_alignment.FITS
     assert (other[0].start, other[2].end) == (right[0].start, right[2].end)
     assert (other[1].start, other[1].end) == pytest.approx((other[0].end, other[2].start))
 
@@ -140,7 +140,7 @@ def test_a_border_between_cues_may_lie_beside_that_of_the_words(border):
 def test_cues_go_together_where_they_share_a_window():
     windows = [(0.0, 3.0), (5.0, 8.0), (8.0, 11.0)]
     cues = [ScriptCue(("a",), *times) for times in ((0, 1), (1, 3), (3.5, 4), (5, 6), (6, 9), (9, 11), (12, 13))]
-    assert placing.cues_aligned_together(windows, cues) == [[0, 1], [2], [3, 4, 5], [6]]
+    assert script_alignment.cues_aligned_together(windows, cues) == [[0, 1], [2], [3, 4, 5], [6]]
 
 
 class Framed(Certain):
@@ -160,7 +160,7 @@ class Framed(Certain):
 ])  # fmt: skip
 def test_still_frames_beside_a_cue_are_looked_at_too(speech, expected):
     own = Encoded(0, torch.zeros(10, 4), np.arange(11) / 25)
-    assert placing.with_still_ends(Framed(speech), [own], 2, 5) == expected
+    assert script_alignment.with_still_ends(Framed(speech), [own], 2, 5) == expected
 
 
 def test_a_face_at_rest_says_nothing_of_a_script():
@@ -176,7 +176,7 @@ def test_a_script_of_a_film_without_speech_is_no_error(reason, monkeypatch):
 
     monkeypatch.setattr("vsr.inference.speech.encoded", silent)
     for name in ("resolved", "check_words", "check_writable"):
-        monkeypatch.setattr(f"lip2speech.inference.scripted.{name}", lambda *given: None)
+        monkeypatch.setattr(f"lip2speech.inference.script_text.{name}", lambda *given: None)
     voice = SimpleNamespace(reader=READER)
     if reason == "no_face":
         with pytest.raises(VsrError, match="nobody speaks"):

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from lip2speech.cli import LIP2SPEECH, main
-from lip2speech.inference.directions import Directions
 from lip2speech.inference.dubbing import SpeakOptions, speak, speak_clip
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.voice import load_model as load_voice
 from lip2speech.inference.voicing import voice_crop
+from lip2speech.inference.voicing_inputs import Directions
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.parts import save_part
 from tests.conftest import talking_face, write_video

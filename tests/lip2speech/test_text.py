@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lip2speech.cli import main
-from lip2speech.inference.said_record import said_record
-from lip2speech.inference.synthetic import SYNTHETIC
+from lip2speech.inference.synthetic_marks import SYNTHETIC
 from lip2speech.inference.text import ReadText, Text, believed, guesses, open_text, read_line, usual
+from lip2speech.inference.words_record import said_record
 from lip2speech.models.flow_options import FlowOptions
 from tests.conftest import talking_face, write_video
 from vsr.media.audio import read_wave, riff_bytes

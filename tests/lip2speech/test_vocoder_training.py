@@ -17,7 +17,7 @@ from vsr.core.files import write_json
 from vsr.data.manifest import Clip, read_manifests, write_manifest
 from vsr.media.mel import log_mel
 from vsr.media.mux.sound import to_pcm16
-from vsr.training.typed import build
+from vsr.training.typed_yaml import build
 
 pytestmark = pytest.mark.slow
 

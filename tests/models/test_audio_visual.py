@@ -8,7 +8,7 @@ from vsr.data.modalities import SOUND, VIDEO
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.registry import FRONTENDS, FUSIONS
 from vsr.models.streams import Streams
-from vsr.modelstore.nested import nested, unnested
+from vsr.modelstore.nested_settings import nested, unnested
 
 TINY = {"vocab_size": 11, "dim": 16, "heads": 2, "hidden": 24, "layers": 2, "kernel": 5, "decoder_layers": 1}
 LIPS = {"kind": "video_transformer", "width": 8, "layers": 1, "heads": 2}

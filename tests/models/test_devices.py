@@ -50,8 +50,8 @@ def lip_batch():
 
 @pytest.mark.parametrize("method", ["joint", "ctc_beam", "ctc_greedy"])
 def test_reading(tiny_model, method):
-    loaded, dice = load_model(tiny_model), np.random.default_rng(0)
-    crops = [dice.integers(0, 255, (length, 96, 96), dtype=np.uint8) for length in (20, 15)]
+    loaded, rng = load_model(tiny_model), np.random.default_rng(0)
+    crops = [rng.integers(0, 255, (length, 96, 96), dtype=np.uint8) for length in (20, 15)]
     edges = [frame_edges(np.arange(len(crop)) / 25) for crop in crops]
     options = DecodeOptions(method, beam=3)
     plain, found = same_where_nothing_is_at_hand(lambda: read_windows(loaded, crops, edges, options))

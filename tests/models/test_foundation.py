@@ -15,7 +15,7 @@ from vsr.data.modalities import SOUND
 from vsr.models.foundation import Foundation, FoundationSettings, load_pretrained
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model
-from vsr.modelstore.nested import nested, unnested
+from vsr.modelstore.nested_settings import nested, unnested
 from vsr.text.tokenizer import CharTokenizer
 
 transformers = pytest.importorskip("transformers")

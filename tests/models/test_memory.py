@@ -11,7 +11,7 @@ from vsr.data.codebook import fit_codebook, nearest, read_codebook, write_codebo
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.memory import KeyValueMemory, MemoryEncoder, Recall, fill_memories
 from vsr.models.memory_heads import MemoryAddress, MemoryRecall
-from vsr.training.starting import copy_weights
+from vsr.training.initialisation import copy_weights
 
 LENGTHS = (5, 3)
 

@@ -13,7 +13,7 @@ from vsr.models.lengths import length_mask
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.registry import FRONTENDS, settings_of
 from vsr.models.resnet1d import ResNet1DSettings
-from vsr.modelstore.nested import nested, unnested
+from vsr.modelstore.nested_settings import nested, unnested
 
 LENGTHS = torch.tensor([7, 3, 1])
 SMALL = {"width": 4, "blocks": [1, 2, 1, 1]}

@@ -10,7 +10,7 @@ from vsr.models.fusion import FusedConfig
 from vsr.models.lipreader import LipReader, LipReaderConfig, attention_of, encoder_of, frontend_of
 from vsr.modelstore.checkpoint import read_config
 from vsr.modelstore.folder import NAMES, load_model, save_model
-from vsr.modelstore.nested import nested, unnested
+from vsr.modelstore.nested_settings import nested, unnested
 from vsr.text.tokenizer import CharTokenizer
 
 # As a release with format 1 wrote it.

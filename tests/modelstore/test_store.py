@@ -13,7 +13,7 @@ from tests.published_server import serving
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.decoding.defaults import options_for
-from vsr.modelstore import known as table
+from vsr.modelstore import catalogue as table
 from vsr.modelstore.entry import BY_HAND, READY
 from vsr.modelstore.folder import load_model
 from vsr.modelstore.store import cache_folder, folder_of, is_here

@@ -11,7 +11,7 @@ from tests.test_subtitles import transcript_of
 from vsr.output.cues import cues
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Segment, TimedWord, Transcript
-from vsr.output.unsure import readable
+from vsr.output.unsure_words import readable
 
 HARD = 'it\'s "<5>" & |more|'
 

@@ -12,7 +12,7 @@ from vsr.output.cues import cues, face_name
 from vsr.output.karaoke import to_ass
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Segment, TimedWord, Transcript
-from vsr.output.unsure import readable
+from vsr.output.unsure_words import readable
 
 UNITS = {"srt": 0.001, "vtt": 0.001, "ttml": 0.001, "ass": 0.01, "ssa": 0.01, "mpl": 0.1}  # seconds
 READERS = {"mpl": "mpl2", "sub": "microdvd"}

@@ -14,7 +14,7 @@ from tests.published.test_raven import UNITS
 from tests.published_server import serving
 from vsr.cli import main
 from vsr.media.mux.mux import mux
-from vsr.modelstore import known as table
+from vsr.modelstore import catalogue as table
 from vsr.text.tokenizer import SentencePieceTokenizer
 
 GOLDEN = Path(__file__).parent / "golden"

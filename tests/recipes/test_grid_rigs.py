@@ -34,9 +34,9 @@ def test_slots_and_speakers_are_counted(tmp_path):
 
 def test_each_way_reads_and_leaves_the_model_as_it_was():
     loaded = load_model("grid-tracks")
-    own, dice = loaded.model.config, np.random.default_rng(0)
-    crop = dice.integers(0, 255, (20, 96, 96)).astype(np.uint8)
-    mouth = (dice.normal(size=(14, 2)) * 20 + 100 + dice.normal(size=(20, 14, 2))).astype(np.float32)
+    own, rng = loaded.model.config, np.random.default_rng(0)
+    crop = rng.integers(0, 255, (20, 96, 96)).astype(np.uint8)
+    mouth = (rng.normal(size=(14, 2)) * 20 + 100 + rng.normal(size=(20, 14, 2))).astype(np.float32)
     texts = {}
     for name in ("pixels alone", "tracks alone", "both, always 3"):
         way = ABLATION["WAYS"][name]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.data.test_audio_visual import make_clips
+from vsr.data.crop_files import read_crop
 from vsr.data.sound_input import clip_wave
-from vsr.data.stored import read_crop
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "noise.py"))

@@ -46,11 +46,11 @@ def test_a_run_reports_as_often_as_asked_and_ends_with_averaged_weights():
 
 
 def test_states_are_stored_by_what_a_clip_shows_not_by_its_name(tmp_path):
-    dice, loaded, asked = np.random.default_rng(0), load_model("grid"), []
+    rng, loaded, asked = np.random.default_rng(0), load_model("grid"), []
     loaded.model.frontend.register_forward_pre_hook(lambda *given: asked.append(given))
     clips = []
     for name in ("a", "b", "copy_of_a"):
-        crop = dice.integers(0, 255, (8, 96, 96)).astype(np.uint8) if len(clips) < 2 else np.load(clips[0].crop)
+        crop = rng.integers(0, 255, (8, 96, 96)).astype(np.uint8) if len(clips) < 2 else np.load(clips[0].crop)
         np.save(tmp_path / f"{name}.npy", crop)
         clips.append(Clip("same", f"{name}.mp4", "bin", num_frames=8, crop=str(tmp_path / f"{name}.npy")))
 

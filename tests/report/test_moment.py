@@ -18,13 +18,13 @@ def small_blocks(monkeypatch):
 
 
 @pytest.mark.parametrize(("at", "first", "last"), [(None, 0, 4), (1.0, 0, 4), (7.5, 6, 10), (9.9, 6, 10)])
-def test_a_moment_lies_in_what_is_shown(film, small_blocks, at, first, last):
-    clip = find_clip(film, at=at)
+def test_a_moment_lies_in_what_is_shown(gapped_clip, small_blocks, at, first, last):
+    clip = find_clip(gapped_clip, at=at)
     assert (clip.times[0], clip.times[-1] + 0.04) == pytest.approx((first, last), abs=0.1)
 
 
-def test_frames_of_a_late_shot_are_found_again_from_its_block_on(film, small_blocks, monkeypatch):
-    clip = find_clip(film, at=8.0)
+def test_frames_of_a_late_shot_are_found_again_from_its_block_on(gapped_clip, small_blocks, monkeypatch):
+    clip = find_clip(gapped_clip, at=8.0)
     assert clip.begin is not None and clip.begin.time > 3
     begun = []
     monkeypatch.setattr(
@@ -33,20 +33,20 @@ def test_frames_of_a_late_shot_are_found_again_from_its_block_on(film, small_blo
     assert len(stills(clip, 0, len(clip.crop))) == 4 and begun == [clip.begin]
 
 
-def test_nothing_is_read_beyond_the_moment(film, small_blocks):
+def test_nothing_is_read_beyond_the_moment(gapped_clip, small_blocks):
     printed = []
 
     class Told:
         progress = staticmethod(lambda file, done, total: printed.append(done))
 
-    find_clip(film, at=1.0, watch=Told)
+    find_clip(gapped_clip, at=1.0, watch=Told)
     assert max(printed) < 6
 
 
-def test_faces_have_the_numbers_of_the_transcript(film, small_blocks, tiny_model):
+def test_faces_have_the_numbers_of_the_transcript(gapped_clip, small_blocks, tiny_model):
     loaded = load_model(tiny_model)
-    for track in loaded.transcribe(film).tracks:
-        found = inspect_video(loaded, film, face=track.face, at=(track.start + track.end) / 2)
+    for track in loaded.transcribe(gapped_clip).tracks:
+        found = inspect_video(loaded, gapped_clip, face=track.face, at=(track.start + track.end) / 2)
         assert found.clip.face == track.face and found.clip.times[0] == pytest.approx(track.start)
 
 
@@ -60,9 +60,9 @@ def test_faces_have_the_numbers_of_the_transcript(film, small_blocks, tiny_model
         ({"face": 0, "at": 5.0}, "face 0 is not seen at second 5"),
     ],
 )
-def test_what_is_not_there_is_told(film, small_blocks, wanted, printed):
+def test_what_is_not_there_is_told(gapped_clip, small_blocks, wanted, printed):
     with pytest.raises(VsrError, match=printed) as refused:
-        find_clip(film, **wanted)
+        find_clip(gapped_clip, **wanted)
     assert refused.value.reason == "bad_options"
 
 

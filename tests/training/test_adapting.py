@@ -12,17 +12,17 @@ import torch
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
-from vsr.data.transcribed import transcribed_clips
+from vsr.data.speaker_clips import transcribed_clips
 from vsr.evaluation.wer import score
 from vsr.face.mouth_features import write_track
 from vsr.models.fusion import FusedReader
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model, save_model
 from vsr.text.tokenizer import CharTokenizer, WordTokenizer
-from vsr.training import left_out, personal
+from vsr.training import cross_validation, personal
 from vsr.training.adapting import Adapting, adapted
+from vsr.training.cross_validation import Gain, folds_of
 from vsr.training.fusing import fuse_models
-from vsr.training.left_out import Gain, folds_of
 from vsr.training.tuned_parts import NORMS, LowRank
 
 SMALL = {"dim": 32, "heads": 2, "hidden": 32, "layers": 1, "decoder_layers": 1, "decoder_hidden": 32}
@@ -145,8 +145,10 @@ def test_every_clip_is_left_out_once():
 
 
 def test_no_clip_is_read_by_a_model_that_was_adapted_to_it(monkeypatch, clips):
-    monkeypatch.setattr(left_out, "_read", lambda model, some: {c.id: "a" if c.id not in model else "?" for c in some})
-    gain = left_out.left_out({}, clips, 3, 0, lambda model, some, shown: {clip.id for clip in some})
+    monkeypatch.setattr(
+        cross_validation, "_read", lambda model, some: {c.id: "a" if c.id not in model else "?" for c in some}
+    )
+    gain = cross_validation.left_out({}, clips, 3, 0, lambda model, some, shown: {clip.id for clip in some})
     assert gain.before == gain.after and not gain.worse
 
 

@@ -15,7 +15,7 @@ from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.streams import Streams
 from vsr.modelstore.folder import load_model
 from vsr.text.tokenizer import CharTokenizer
-from vsr.training.starting import copy_weights
+from vsr.training.initialisation import copy_weights
 
 PART = {"width": 8, "layers": 1, "heads": 2}
 LIPS = "{kind: video_transformer, width: 8, layers: 1, heads: 2}"

@@ -10,7 +10,7 @@ from vsr.core.artifacts import differences
 from vsr.core.errors import VsrError
 from vsr.data.manifest import read_manifest, write_manifest
 from vsr.text.tokenizer import CharTokenizer
-from vsr.training.continued import begin, hangs_on
+from vsr.training.run_inputs import begin, hangs_on
 
 
 def test_what_may_change_and_what_may_not(config, tmp_path):  # noqa: F811

@@ -14,7 +14,7 @@ from vsr.core.errors import VsrError
 from vsr.training.frozen import digests, freeze, frozen_names
 from vsr.training.lipreader import LipReaderRun
 from vsr.training.optimiser import adamw
-from vsr.training.typed import build
+from vsr.training.typed_yaml import build
 
 
 def freezing(config, *names):

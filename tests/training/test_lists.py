@@ -16,10 +16,10 @@ from vsr.modelstore.folder import load_model, save_model
 from vsr.text.tokenizer import CharTokenizer, WordTokenizer, pieces_of
 from vsr.training import finite
 from vsr.training.config import TrainConfig, dump_config
+from vsr.training.initialisation import copy_weights, token_pairs
 from vsr.training.lipreader import LipReaderRun as Run
-from vsr.training.starting import copy_weights, token_pairs
 from vsr.training.texts import frames_needed
-from vsr.training.typed import build
+from vsr.training.typed_yaml import build
 
 TINY = {
     "frontend_width": 8, "frontend_layers": 1, "frontend_heads": 2, "dim": 16, "heads": 2, "hidden": 24, "layers": 1,

@@ -18,7 +18,7 @@ from vsr.text.tokenizer import CharTokenizer
 from vsr.training.averaging import average_epochs
 from vsr.training.config import dump_config, load_config
 from vsr.training.lipreader import LipReaderRun as Run
-from vsr.training.typed import build
+from vsr.training.typed_yaml import build
 
 pytestmark = pytest.mark.slow
 

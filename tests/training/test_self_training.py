@@ -10,7 +10,7 @@ import torch
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
-from vsr.data.transcribed import transcribed_clips, untranscribed_clips
+from vsr.data.speaker_clips import transcribed_clips, untranscribed_clips
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model, save_model
 from vsr.text.tokenizer import CharTokenizer

@@ -22,15 +22,15 @@ from lip2speech.vocoders.config import VocoderTrainConfig
 from lip2speech.vocoders.generator import Generator
 from vsr.core.errors import VsrError
 from vsr.data.batch import Batch
-from vsr.models.bare import uninitialised
 from vsr.models.language import LanguageModel
 from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.models.uninitialised import uninitialised
 from vsr.objectives.registry import objective_of
 from vsr.text.ipa import SOUNDS
 from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, load_config
 from vsr.training.language import LanguageTrainConfig
 from vsr.training.restoring_config import RestorerTrainConfig
-from vsr.training.typed import build
+from vsr.training.typed_yaml import build
 
 ROOT = Path(__file__).parents[2]
 READER = {"data": {"train": ["a"], "dev": ["b"], "tokenizer": "t"}}

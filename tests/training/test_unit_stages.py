@@ -16,7 +16,7 @@ from vsr.decoding.defaults import options_for
 from vsr.modelstore.folder import load_model
 from vsr.training.config import TrainConfig
 from vsr.training.lipreader import LipReaderRun
-from vsr.training.typed import build
+from vsr.training.typed_yaml import build
 from vsr.training.units import UnitRun, reads_units
 
 

@@ -22,8 +22,8 @@ from vsr.modelstore.folder import load_model
 from vsr.text.tokenizer import CharTokenizer
 from vsr.text.unit_tokenizers import UnitSettings, units_tokenizer
 from vsr.training import pronunciations
+from vsr.training.initialisation import copy_weights, token_pairs
 from vsr.training.lipreader import LipReaderRun
-from vsr.training.starting import copy_weights, token_pairs
 
 SIZES = {
     "frontend_width": 8, "frontend_layers": 1, "frontend_heads": 2, "dim": 16, "heads": 2, "hidden": 24, "layers": 1,

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import FIGURES
 from vsr.core.files import check_output, write_lines
-from vsr.core.kinds import FIGURES
 
 if TYPE_CHECKING:
-    from vsr.inference.seen import Seen
+    from vsr.inference.face_report import Seen
 
 
 def add_synchrony_arguments(parser: argparse.ArgumentParser) -> None:

@@ -20,8 +20,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from vsr.core.file_kinds import Kind
 from vsr.core.files import made_folder, write_error
-from vsr.core.kinds import Kind
 
 LEDGER = ".made.jsonl"
 LOCAL = ("path", "seen")  # keys of an identity that the result does not depend on: where and when a file was read

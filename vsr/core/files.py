@@ -20,7 +20,7 @@ from vsr.core.atomic import (
     write_error,
 )
 from vsr.core.errors import VsrError, cause_of
-from vsr.core.kinds import Kind
+from vsr.core.file_kinds import Kind
 
 __all__ = [
     "SURROGATES", "append_line", "atomic_write", "check_folder", "check_output", "check_outputs", "check_writable",

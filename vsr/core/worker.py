@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any
 
+from vsr.core.dependency_logs import leave_out_warnings
 from vsr.core.machine import cores, share_cores
-from vsr.core.quiet import leave_out_warnings
 
 GRACE = 3.0  # seconds to clean up, after which a process is killed
 LOOK = 1.0  # seconds between checks of the parent

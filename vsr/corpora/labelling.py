@@ -21,7 +21,7 @@ from vsr.core.files import check_output, made_folder, write_error, write_json
 from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
 from vsr.core.progress import counted
-from vsr.corpora.heard import Rules, labels_of
+from vsr.corpora.recogniser_labels import Rules, labels_of
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.whisper import WEIGHTS, FasterWhisper
 

@@ -16,10 +16,10 @@ from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
 from vsr.core.progress import counted
 from vsr.corpora.lists import check_lists
-from vsr.corpora.published import Count, Report, write_lists
+from vsr.corpora.preparation_report import Count, Report, write_lists
+from vsr.data.crop_files import SIDE, count_frames, write_crop
 from vsr.data.exchange.convert import id_of
 from vsr.data.manifest import Clip
-from vsr.data.stored import SIDE, count_frames, write_crop
 
 LISTS = {"trn": "train", "val": "dev", "tst": "test"}
 CLASSES, SAMPLES = 1_000, 718_018

@@ -17,9 +17,9 @@ from torch.nn.utils.rnn import pad_sequence
 from vsr.core.errors import VsrError
 from vsr.core.tokens import BLANK, IGNORE
 from vsr.data.corruption import corrupted_crop
+from vsr.data.crop_files import read_crop
 from vsr.data.manifest import Clip, need_crops
 from vsr.data.modalities import SOUND, VIDEO
-from vsr.data.stored import read_crop
 from vsr.data.targets import FRAME_TOKENS, TOKENS, Encoder, Item, Target, Taught, Teacher, at_frames, frame_targets
 from vsr.data.transforms import Augmentation, speed_indices, to_network_input, trim_span
 from vsr.data.video_corruption import VideoCorruption

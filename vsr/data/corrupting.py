@@ -31,7 +31,7 @@ from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
 from vsr.core.progress import counted
 from vsr.core.typed_json import to_plain
-from vsr.data.corrupted import corrupted_recording, write_crops
+from vsr.data.corrupted_clip import corrupted_recording, write_crops
 from vsr.data.corruption import SOUND, Corruption, generator_of
 from vsr.data.manifest import Clip, need_crops, write_manifest
 from vsr.data.sound_corruption import DrawnSound

@@ -1,6 +1,6 @@
 """Crop the mouths of a corpus into a folder, with several processes or machines, resumably.
 
-Manifest of videos -> `<out>/<id>.npy` (T, 96, 96) uint8 at 25 fps (or `.mp4`: `vsr.data.stored`),
+Manifest of videos -> `<out>/<id>.npy` (T, 96, 96) uint8 at 25 fps (or `.mp4`: `vsr.data.crop_files`),
 `<out>/manifest.jsonl` of the clips that were cropped, `<out>/refused.json` with the reason of each clip that was not,
 `<out>/gaps.json` with the frames whose face was interpolated. A crop is kept while its video, its part of the video
 and the way of cropping are unchanged.
@@ -24,8 +24,8 @@ from vsr.core.files import atomic_write, check_output, read_json, write_json
 from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
 from vsr.core.progress import counted
+from vsr.data.crop_files import count_frames, file_name, write_crop
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.data.stored import count_frames, file_name, write_crop
 from vsr.face.landmarker import landmarker_file
 
 MANIFEST = "manifest.jsonl"
@@ -60,8 +60,8 @@ def crop_corpus(
 
     Crops that an earlier run made from the same input are kept, so a killed run resumes where it stopped; what is kept
     and what is remade is printed on stderr. A file that crashes the decoder costs that file only. ``engine``: crops
-    instead of ``jobs`` processes of this machine; ``store``: storage of crops, from `vsr.data.stored.STORES`. Raises
-    VsrError for a bad manifest, a folder that cannot be written, or one that holds other files.
+    instead of ``jobs`` processes of this machine; ``store``: storage of crops, from `vsr.data.crop_files.STORES`.
+    Raises VsrError for a bad manifest, a folder that cannot be written, or one that holds other files.
     """
     clips = read_manifest(manifest_in)
     out_dir = Path(out_dir)

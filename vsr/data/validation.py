@@ -92,7 +92,7 @@ def _look(video: str) -> Seen:
 
 def _look_through(video: str) -> Seen:
     """Like `_look`, and decode the whole video."""
-    from vsr.media.wholeness import check_sound, check_video
+    from vsr.media.decoding_check import check_sound, check_video
 
     header = _look(video)
     try:

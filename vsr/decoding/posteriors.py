@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import json_of, marked
 from vsr.core.files import atomic_write, write_json, write_text
-from vsr.core.kinds import json_of, marked
 from vsr.core.tokens import UNK
 from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip, read_manifest

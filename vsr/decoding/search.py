@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.core.present import present
+from vsr.core.required import required
 from vsr.decoding.attention_beam import AttentionBeam
 from vsr.decoding.ctc import greedy, prefix_beam, sayable
 from vsr.decoding.evidence import TrackWords
@@ -46,7 +46,7 @@ def decode(
         return JointSearch(model, states, log_probs, lengths, options, eos_id, languages).run()
     if options.method == "attention":
         limits = (lengths * options.max_length_ratio).long().clamp(min=1)
-        ranked = AttentionBeam(present(model.decoder, DECODER), states, lengths, options.beam, limits, eos_id).run()
+        ranked = AttentionBeam(required(model.decoder, DECODER), states, lengths, options.beam, limits, eos_id).run()
         return [hypotheses[: options.nbest] for hypotheses in ranked]
     log_probs = sayable(model.ctc_log_probs(states).float(), eos_id)
     utterances = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]

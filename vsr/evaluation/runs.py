@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import Kind, json_of, lines_of, text_of
 from vsr.core.files import read_json, write_lines
-from vsr.core.kinds import Kind, json_of, lines_of, text_of
 
 RUNS_FILE = "runs.jsonl"
 RESULT_FILE = "result.json"

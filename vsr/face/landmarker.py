@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vsr.core.clock import FPS
+from vsr.core.dependency_logs import quiet_stderr
 from vsr.core.errors import VsrError
-from vsr.core.quiet import quiet_stderr
 from vsr.face.faces import MAX_FACES, Face, distinct, face_of
 from vsr.face.mediapipe_graphs import Region
 

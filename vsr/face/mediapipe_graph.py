@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from vsr.core.dependency_logs import quiet_stderr
 from vsr.core.errors import VsrError
 from vsr.core.packages import deferred, needed
-from vsr.core.quiet import quiet_stderr
 
 TICK = 33_333  # microseconds between two frames: time stamps must grow, by any amount
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsr.core.quiet import quiet_stderr
+from vsr.core.dependency_logs import quiet_stderr
 from vsr.face.mediapipe_graph import Graph
 
 # Vertices of the 468-point mesh nearest to points 31..67 of the 68-point convention.

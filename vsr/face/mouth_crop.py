@@ -13,7 +13,7 @@ import numpy as np
 
 from vsr.core.errors import VsrError
 from vsr.core.numbers import NOT_NEGATIVE, check_number
-from vsr.core.present import present
+from vsr.core.required import required
 from vsr.face.detector import Detector
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
@@ -122,7 +122,7 @@ def _everybody(source: MouthSource, broken: list[VsrError] | None = None) -> tup
         source.check_broken()
     source.collect_error(broken)
     check_found(source.path, source.frames, len(source.reasons), source.reasons, True)
-    found = present(own, f"what was read of {source.path}")
+    found = required(own, f"what was read of {source.path}")
     return found.block.times, found.parts
 
 

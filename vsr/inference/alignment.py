@@ -15,8 +15,8 @@ from vsr.core.tokens import UNK
 from vsr.decoding.align import align_text
 from vsr.decoding.assess import fitted_for
 from vsr.inference.assemble import skipped_of, tracks_of
+from vsr.inference.face_report import Seen
 from vsr.inference.free_reading import domain_probability
-from vsr.inference.seen import Seen
 from vsr.inference.speech import Encoded, encoded
 from vsr.media.reader import probe
 from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript

@@ -16,9 +16,9 @@ from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
 from vsr.face.mouth_crop import MouthClip
 from vsr.face.piece import MIN_FRAMES
+from vsr.inference.face_report import report_of_cropped
 from vsr.inference.listening import hearing_of, incomplete
 from vsr.inference.recognition import read_clip
-from vsr.inference.seen import report_of_cropped
 from vsr.media.reader import frames_from, probe
 from vsr.output.transcript import Transcript
 

@@ -27,9 +27,9 @@ from vsr.inference.assemble import segments_of
 from vsr.inference.recognition import WindowReading, groups, read_hypotheses, searched
 from vsr.media.audio import fit_length, read_wave
 from vsr.media.container import open_container, video_clock
+from vsr.media.decoding_check import check_sound
 from vsr.media.reader import probe
 from vsr.media.streams import sound_stream
-from vsr.media.wholeness import check_sound
 from vsr.output.transcript import NO_SOUND, Transcript
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from vsr.inference.speech import encoded
 from vsr.text.normalise import lower
 
 if TYPE_CHECKING:
-    from vsr.inference.seen import Seen
+    from vsr.inference.face_report import Seen
     from vsr.modelstore.folder import LoadedModel
 
 AT_ONCE = 64  # phrases in a batch of the decoder

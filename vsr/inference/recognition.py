@@ -25,8 +25,8 @@ from vsr.decoding.search import decode
 from vsr.face.frame_rate import frame_rate, highest_chance
 from vsr.face.piece import MIN_FRAMES
 from vsr.inference.assemble import segments_of
-from vsr.inference.by_head import searched_by, words_of
 from vsr.inference.records import ScoredWords, WindowRecord
+from vsr.inference.single_head import searched_by, words_of
 from vsr.media.resample import between_gaps
 from vsr.output.transcript import Segment, TimedWord
 
@@ -153,7 +153,7 @@ def read_hypotheses(
     most: float = 1.0,
 ) -> WindowReading:  # fmt: skip
     """Hypotheses of the window that begins at frame `start`, best first -> their words in original time; those of a
-    ``head`` that is searched alone have no word times (`vsr.inference.by_head`). ``most``: upper bound of the
+    ``head`` that is searched alone have no word times (`vsr.inference.single_head`). ``most``: upper bound of the
     probability of being in domain."""
     if head:
         return WindowReading(tuple(words_of(loaded, head, ranked, edges[start:])), at_most(None, most))

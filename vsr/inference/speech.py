@@ -20,13 +20,13 @@ from vsr.data.modalities import VIDEO
 from vsr.data.transforms import to_network_input
 from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import encode
+from vsr.face.face_count import wanted_faces
 from vsr.face.frame_rate import frame_rate, highest_chance
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
 from vsr.face.networks import Stock
-from vsr.face.wanted import wanted_faces
 from vsr.inference.cropped import cropped_clip
-from vsr.inference.seen import Seen, report_of_cropped
+from vsr.inference.face_report import Seen, report_of_cropped
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel

@@ -24,7 +24,7 @@ from vsr.inference.speech import Encoded, encoded
 from vsr.text.tokenizer import SPACE, Tokenizer
 
 if TYPE_CHECKING:
-    from vsr.inference.seen import Seen
+    from vsr.inference.face_report import Seen
     from vsr.modelstore.folder import LoadedModel
 
 ASKED = 4  # windows from which the in-domain probability is taken

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from vsr.core.file_kinds import Kind, marked
 from vsr.core.files import atomic_write
-from vsr.core.kinds import Kind, marked
 from vsr.decoding.head_names import no_layer
 from vsr.inference.speech import spoken, states_of
 from vsr.modelstore.folder import pixel_reader
 
 if TYPE_CHECKING:
-    from vsr.inference.seen import Seen
+    from vsr.inference.face_report import Seen
     from vsr.modelstore.folder import LoadedModel
 
 FRONT, LAST = "frontend", "last"

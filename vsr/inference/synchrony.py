@@ -17,10 +17,10 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.windows import frame_edges
 from vsr.decoding.synchrony import MOST, Offset, Synchrony, agreements, best_offset
+from vsr.face.face_count import wanted_faces
 from vsr.face.mouth_source import MouthSource
-from vsr.face.wanted import wanted_faces
+from vsr.inference.face_report import Seen
 from vsr.inference.listening import has_sound, waves_at
-from vsr.inference.seen import Seen
 
 WINDOW, HOP = 2 * FPS, FPS // 2  # frames of a decision window, and between two windows
 LEAST = FPS  # frames of a track that can be scored

@@ -21,17 +21,17 @@ from vsr.decoding.encoding import chosen_modality, mesh_for, usable_mouth_points
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
 from vsr.decoding.search import check_heads
+from vsr.face.face_count import wanted_faces
 from vsr.face.identity import People
 from vsr.face.likeness import measure
 from vsr.face.mouth_source import CastBlock, MouthSource
 from vsr.face.speaker_selection import Casting, Part, check_found, unread
-from vsr.face.wanted import wanted_faces
 from vsr.inference.assemble import segments_of, skipped_of, tracks_of
+from vsr.inference.face_report import report_of
 from vsr.inference.journal import Journal
 from vsr.inference.listening import hearing_of, incomplete, transcribe_sound
 from vsr.inference.recognition import read_windows
 from vsr.inference.records import BlockRecord, WindowRecord
-from vsr.inference.seen import report_of
 from vsr.media.damage import Hole, told
 from vsr.media.reader import probe
 from vsr.media.resample import Position

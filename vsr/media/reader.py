@@ -17,7 +17,6 @@ import numpy as np
 from vsr.core.errors import VsrError
 from vsr.media.container import decoded_frames, first_frame, opened, video_clock
 from vsr.media.damage import Hole
-from vsr.media.ending import Demuxed, check_complete, check_whole
 from vsr.media.extent import Noted, extent_of
 from vsr.media.frame_shape import MAX_SIDE as MAX_SIDE
 from vsr.media.frame_shape import Converter, FrameShape, FrameShapes, with_sizes
@@ -26,6 +25,7 @@ from vsr.media.resample import Position, index_at, named_part, on_grid
 from vsr.media.seeking import landed_before, rewind, sought
 from vsr.media.streams import stream_choice
 from vsr.media.timestamps import Clock, mean_rate
+from vsr.media.truncation import Demuxed, check_complete, check_whole
 
 CHUNK_BYTES = 64 << 20
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
-from vsr.core.kinds import Kind
+from vsr.core.file_kinds import Kind
 
 COMMENT = "comment"  # FFmpeg's name of the field
 UNKNOWN = b"\xff" * 4  # stands for an unknown length

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from vsr.core.clock import FPS
-from vsr.core.present import present
+from vsr.core.required import required
 
 RESTARTED = 0.5  # seconds by which time stamps must go back, and continue from there, at the start of a new recording
 EARLIEST = 86_400.0  # seconds by which sound may begin before the frames; beyond it a stamp is damaged
@@ -51,7 +51,7 @@ class Clock:
     @property
     def origin(self) -> float:
         """Time stamp of second 0. Raises LookupError before the first frame."""
-        return present(self._origin, "the time stamp of the first frame")
+        return required(self._origin, "the time stamp of the first frame")
 
     @property
     def begun(self) -> bool:

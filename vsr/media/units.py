@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from vsr.core.artifacts import identify_folder
 from vsr.core.clock import HOP, SAMPLE_RATE, UNIT_RATE, exact
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import marked
 from vsr.core.files import atomic_write
-from vsr.core.kinds import marked
 from vsr.media.filterbank import cosines, differences
 from vsr.media.mel import NUM_MELS, log_mel
 

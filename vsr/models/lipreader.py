@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from vsr.core.present import present
+from vsr.core.required import required
 from vsr.data.batch import Batch
 from vsr.models.decoder import Decoder
 from vsr.models.heads import CTCHead, FrameHead
@@ -95,4 +95,4 @@ class LipReader(nn.Module):
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, T, D) -> CTC log-probabilities (B, T, V); the model must have a CTC head."""
-        return present(self.ctc, "the head of CTC")(states).log_softmax(-1)
+        return required(self.ctc, "the head of CTC")(states).log_softmax(-1)

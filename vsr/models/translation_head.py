@@ -30,9 +30,9 @@ from vsr.models.limits import DROPPED, check_heads, check_sizes
 from vsr.models.registry import HEADS
 from vsr.models.targets import shift_tokens
 from vsr.text.hypothesis import Hypothesis
-from vsr.text.listed import CONFIG
 from vsr.text.pieces import of_pieces, pieces_in
 from vsr.text.tokenizer import CharTokenizer, Tokenizer
+from vsr.text.unit_list import CONFIG
 
 
 class TranslationHead(Decoder):

@@ -17,7 +17,7 @@ from vsr.core.atomic import system_error, usual_mode
 from vsr.core.errors import VsrError, one_line
 from vsr.core.filetypes import is_json, mistaken
 from vsr.core.forks import one_thread_in_forks
-from vsr.core.renamed import with_new_names
+from vsr.core.renamed_settings import with_new_names
 
 FORMAT, NESTED = 1, 2  # format 1: flat settings; format 2, of lip readers: nested, each part with its kind
 WEIGHTS_FILE = "model.safetensors"
@@ -130,7 +130,7 @@ def _built(folder: Path, build: Callable[[], Any], memory: bool = True) -> Any:
 
     Raises VsrError bad_model for settings that make no model, missing_package for a library that does not load.
     """
-    from vsr.models.bare import uninitialised
+    from vsr.models.uninitialised import uninitialised
 
     try:
         with uninitialised(memory=memory):

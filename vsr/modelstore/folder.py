@@ -64,7 +64,7 @@ def load_model(name: str | Path | None = None, device: str = "cpu", precision: s
     """Load a lip reader.
 
     Args:
-        name: a model folder; a name in `NAMES`, or of a published model (`vsr.modelstore.known`); or a model on the
+        name: a model folder; a name in `NAMES`, or of a published model (`vsr.modelstore.catalogue`); or a model on the
             hub, ``org/name`` or ``org/name@revision``. A model that is not here is fetched once. None: the default
             model of the package.
         device: cpu, cuda, cuda:1 ..., or auto, a GPU if there is one.
@@ -116,7 +116,7 @@ def modalities_in(folder: Path) -> tuple[str, ...]:
 
 
 def _unnested(stored: dict) -> Any:
-    from vsr.modelstore.nested import unnested
+    from vsr.modelstore.nested_settings import unnested
 
     return unnested(stored)
 

@@ -78,7 +78,7 @@ def staged(folder: Path, last: str = CONFIG_FILE) -> Iterator[Path]:
 
 def _settings(config) -> dict:
     """Format and settings for `config.json`. Raises VsrError bad_model for settings that could not be read again."""
-    from vsr.modelstore.nested import KINDS, nested, unnested
+    from vsr.modelstore.nested_settings import KINDS, nested, unnested
 
     stored = json.loads(json.dumps(nested(config)))
     if not isinstance(config, KINDS):

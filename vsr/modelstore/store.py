@@ -14,10 +14,10 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json
+from vsr.modelstore.catalogue import NAMES, near
 from vsr.modelstore.checkpoint import CONFIG_FILE
 from vsr.modelstore.conversion import convert
 from vsr.modelstore.entry import BY_HAND, SHIPPED, Known
-from vsr.modelstore.known import NAMES, near
 
 RECORD = "known.json"
 

@@ -13,7 +13,7 @@ from vsr.data.batch import CLIPS, Batch
 from vsr.models.hypotheses import attended, log_probs, searched
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.of_decoder import SETTINGS, OfDecoder, decoder_of, limit_of, references
+from vsr.objectives.decoder_objective import SETTINGS, OfDecoder, decoder_of, limit_of, references
 from vsr.objectives.rewards import edits
 
 REWARDS = ("word", "token")

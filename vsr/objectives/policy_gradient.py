@@ -18,7 +18,7 @@ from vsr.models.decoder import Decoder
 from vsr.models.hypotheses import Hypotheses, attended, drawn, log_probs
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.of_decoder import SETTINGS, OfDecoder, decoder_of, limit_of, references
+from vsr.objectives.decoder_objective import SETTINGS, OfDecoder, decoder_of, limit_of, references
 from vsr.objectives.rewards import step_rewards, window_sums
 
 BASELINES = ("others", "greedy", "none")

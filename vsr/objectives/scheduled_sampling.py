@@ -13,7 +13,7 @@ from vsr.data.batch import Batch
 from vsr.models.decoder import Decoder
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.of_decoder import SETTINGS, OfDecoder, decoder_of
+from vsr.objectives.decoder_objective import SETTINGS, OfDecoder, decoder_of
 
 
 @dataclass(frozen=True)

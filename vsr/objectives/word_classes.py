@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from vsr.core.present import present
+from vsr.core.required import required
 from vsr.data.batch import CLIPS, INSIDE, Batch
 from vsr.data.modalities import VIDEO
 from vsr.models.lipreader import LipReader
@@ -16,7 +16,7 @@ from vsr.models.lipreader import LipReader
 def word_loss(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     """Cross-entropy of the words and ``accuracy``, in training with mixup (Zhang et al. 2018): every clip is mixed with
     another one, and the losses of both words are weighted in that proportion."""
-    head, mixup = present(model.words, "the head of words"), model.config.mixup
+    head, mixup = required(model.words, "the head of words"), model.config.mixup
     classes = head.classes(batch)
     share, other, inputs = 1.0, torch.arange(len(classes), device=classes.device), batch
     if mixup and model.training:

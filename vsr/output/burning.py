@@ -22,7 +22,7 @@ from vsr.media.streams import sound_stream
 from vsr.media.tags import COMMENT, commented
 from vsr.output.cues import Cue, cues
 from vsr.output.transcript import Transcript
-from vsr.output.unsure import readable
+from vsr.output.unsure_words import readable
 
 SUFFIXES = (".mp4", ".mkv", ".mov")
 TICKS = 90_000  # per second
@@ -43,7 +43,7 @@ def burn(video: str | Path, transcript: Transcript, out: str | Path, unsure: str
     """Write ``video`` with the captions of its transcript on the frames, completely or not at all.
 
     Args:
-        unsure: mode of `vsr.output.unsure.readable` for subtitles.
+        unsure: mode of `vsr.output.unsure_words.readable` for subtitles.
 
     Raises:
         VsrError: unreadable, no_video, bad_options, not_writable, no_space.

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vsr.core.artifacts import LEDGER, append_records, records_in
+from vsr.core.file_kinds import Kind
 from vsr.core.files import SURROGATES, read_json, write_text
-from vsr.core.kinds import Kind
 from vsr.output.transcript import Transcript
 
 OWN = {"file", "segments", "tracks", "complete", "error", "provenance"}  # keys of a JSON written by vsr

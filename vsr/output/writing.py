@@ -15,7 +15,7 @@ from vsr.decoding.provenance import video_of
 from vsr.output.ledger import WRITTEN, Record, Written, about_files, note_files, path_hash
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript
-from vsr.output.unsure import readable
+from vsr.output.unsure_words import readable
 
 LONGEST = 255  # bytes of a file name
 REPLACE = "give another -o, or --force to replace it"
@@ -24,7 +24,7 @@ REPLACE = "give another -o, or --force to replace it"
 @dataclass(frozen=True)
 class Outputs:
     """The output files of a folder. formats: names in `vsr.output.subtitles.WRITERS`; unsure: how uncertain words are
-    shown (`vsr.output.unsure.readable`), None for the default of each format."""
+    shown (`vsr.output.unsure_words.readable`), None for the default of each format."""
 
     folder: str
     formats: tuple[str, ...]

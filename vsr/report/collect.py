@@ -23,8 +23,8 @@ from vsr.decoding.options import DecodeOptions
 from vsr.face.frame_rate import frame_rate, highest_chance
 from vsr.face.mouth_crop import MouthClip
 from vsr.inference.assemble import skipped_of, tracks_of
+from vsr.inference.face_report import seen_in
 from vsr.inference.recognition import read_hypotheses, search_crops, spans_to_read
-from vsr.inference.seen import seen_in
 from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
 from vsr.report.facts import facts_of
 from vsr.report.moment import find_clip

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from vsr.core.kinds import marked
+from vsr.core.file_kinds import marked
 from vsr.report.cards import faces, facts, readings
 from vsr.report.collect import Inspection
 from vsr.report.images import sprite

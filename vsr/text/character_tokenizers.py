@@ -8,8 +8,8 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import write_json
-from vsr.text.listed import CONFIG, SPACE, Listed, spans_between_spaces
 from vsr.text.normalise import lower
+from vsr.text.unit_list import CONFIG, SPACE, Listed, spans_between_spaces
 
 CHARACTERS = SPACE + "'" + string.ascii_lowercase + string.digits
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from vsr.text.listed import Listed
+from vsr.text.unit_list import Listed
 
 CONSONANTS = tuple("pbtdkɡmnɲŋfvβθðszʃʒʂʐɕʑçʝxɣχʁhɾrɹlʎɫjɥwʔ")
 VOWELS = tuple("iɪeɛæaɐɑɒʌəɘɚɜɝɤɨᵻʉɔoʊɯuyʏøœ")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, write_json
-from vsr.text.listed import CONFIG, MARK, SPACE, Listed, spans_between_marks, spans_between_spaces
 from vsr.text.normalise import lower
 from vsr.text.segmenting import fewest_pieces
+from vsr.text.unit_list import CONFIG, MARK, SPACE, Listed, spans_between_marks, spans_between_spaces
 
 
 class SentencePieceTokenizer(Listed):

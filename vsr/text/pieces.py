@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.text.listed import Listed
 from vsr.text.tokenizer import MARK, ListTokenizer, WordTokenizer, load_tokenizer
+from vsr.text.unit_list import Listed
 
 
 def pieces_in(folder: str | Path) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, same_file
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 from vsr.modelstore.folder import LoadedModel, load_model, save_model
-from vsr.modelstore.nested import nested
+from vsr.modelstore.nested_settings import nested
 from vsr.text.tokenizer import pieces_of
 from vsr.training.state import Average
 

@@ -16,9 +16,9 @@ from vsr.data.transforms import Augmentation
 from vsr.models.lipreader import LipReaderConfig
 from vsr.text.phonemes import UNITS
 from vsr.text.tokenizer import TEXT, unit_of
+from vsr.training.config_verb import other_verb
 from vsr.training.model_settings import filled_heads, model_settings
-from vsr.training.typed import build
-from vsr.training.whose import other_verb
+from vsr.training.typed_yaml import build
 
 STRATEGIES = ("auto", "ddp", "fsdp")
 # Weights in half precision alone are not among them: neither the averaged weights nor small steps of AdamW survive it.

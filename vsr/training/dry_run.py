@@ -19,8 +19,8 @@ from vsr.models.lipreader import LipReader, LipReaderConfig, layers_of, tokenize
 from vsr.models.text_backbone import on_hub, weight_files
 from vsr.objectives.ctc_attention import weights_of
 from vsr.objectives.registry import objective_of
-from vsr.text.listed import CONFIG
 from vsr.text.tokenizer import TEXT, CharTokenizer, Tokenizer, WordTokenizer, load_tokenizer, unit_of
+from vsr.text.unit_list import CONFIG
 from vsr.text.unit_tokenizers import UnitSettings, UnitTokenizer
 from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig
 from vsr.training.model_settings import built

@@ -31,13 +31,13 @@ from vsr.objectives.step import Step
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import Tokenizer, WordTokenizer, load_tokenizer, unit_of
 from vsr.text.unit_tokenizers import UnitTokenizer
-from vsr.training.bridge import fill_bridge
+from vsr.training.bridge_initialisation import fill_bridge
 from vsr.training.centroids import fit_centroids
-from vsr.training.lips import fill_lips
+from vsr.training.initialisation import copy_weights
+from vsr.training.lips_initialisation import fill_lips
 from vsr.training.loop import Run
 from vsr.training.model_settings import built
 from vsr.training.pronunciations import choose_pronunciations
-from vsr.training.starting import copy_weights
 from vsr.training.texts import with_tokens
 from vsr.training.unlabelled import check_unlabelled, unlabelled_clips
 

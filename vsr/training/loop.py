@@ -25,13 +25,13 @@ from vsr.data.sampler import FrameBudgetSampler
 from vsr.training.averaging import keep_epoch
 from vsr.training.batch_norm import synchronised
 from vsr.training.config import load_config
-from vsr.training.continued import begin
 from vsr.training.feed import Feed
 from vsr.training.finite import Finite, Statistics
 from vsr.training.frozen import freeze
 from vsr.training.log import StepLog, add_points
 from vsr.training.machines import agreed, open_fabric, raised_by_rank_zero, shared_figures
 from vsr.training.optimiser import adamw, learning_rate
+from vsr.training.run_inputs import begin
 from vsr.training.sharding import whole
 from vsr.training.state import LAST, Average, Progress, load_state, save_state
 
@@ -51,7 +51,7 @@ class Run:
     Args:
         config: configuration of data and model, with the parts ``optim``, ``trainer`` and ``seed``.
         folder: receives config.yaml, last.pt, log/steps.tsv, epochs/, tensorboard/ and at the end model/.
-        resume: continue from last.pt, with the configuration that the run started with (`vsr.training.continued`).
+        resume: continue from last.pt, with the configuration that the run started with (`vsr.training.run_inputs`).
     """
 
     train: Batches

@@ -7,9 +7,9 @@ from dataclasses import fields
 from typing import Any, get_type_hints
 
 from vsr.core.errors import VsrError, one_line
-from vsr.core.renamed import with_new_names
+from vsr.core.renamed_settings import with_new_names
 from vsr.models.registry import HEADS
-from vsr.training.typed import build, unknown_key, with_kinds
+from vsr.training.typed_yaml import build, unknown_key, with_kinds
 
 
 def filled_heads(model: dict[str, Any]) -> dict[str, Any]:

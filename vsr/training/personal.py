@@ -16,7 +16,7 @@ from vsr.evaluation.card import CARD_FILE
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 from vsr.modelstore.folder import LoadedModel, save_model
 from vsr.training.adapting import Adapting, adapted
-from vsr.training.left_out import FEWEST, Gain, left_out
+from vsr.training.cross_validation import FEWEST, Gain, left_out
 from vsr.training.self_training import Untranscribed, self_trained
 
 Say = Callable[[str], None]

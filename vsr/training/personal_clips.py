@@ -14,7 +14,7 @@ from vsr.core.files import read_json
 from vsr.core.progress import counted
 from vsr.data.cropping import MANIFEST, crop_corpus
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.data.stretches import frames_of, speech_clips
+from vsr.data.speech_clips import frames_of, speech_clips
 from vsr.data.track_files import add_tracks
 from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import mesh_for, reads_tracks

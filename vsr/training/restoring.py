@@ -18,7 +18,6 @@ import torch
 from vsr.core.errors import VsrError
 from vsr.decoding.restorer_folder import build, save_restorer
 from vsr.text.normalise import lower
-from vsr.training.continued import begin
 from vsr.training.language import read_texts
 from vsr.training.loop import step_seed
 from vsr.training.optimiser import adamw, learning_rate
@@ -26,6 +25,7 @@ from vsr.training.prompts import Prompts
 from vsr.training.restoring_config import RestorerTrainConfig
 from vsr.training.restoring_pairs import Pairs, batch_of, pair_loss
 from vsr.training.restoring_state import Reached, frozen_of, load_reached, save_reached
+from vsr.training.run_inputs import begin
 from vsr.training.state import LAST
 
 DEV_SENTENCES = 100  # sentences for the dev loss
@@ -53,7 +53,7 @@ class RestorerRun:
     Args:
         config: configuration of data, model and training.
         folder: of the run. Raises VsrError where it holds a run and ``resume`` is not given.
-        resume: continue from last.pt, with the configuration that the run started with (`vsr.training.continued`).
+        resume: continue from last.pt, with the configuration that the run started with (`vsr.training.run_inputs`).
     """
 
     def __init__(self, config: RestorerTrainConfig, folder: str | Path, resume: bool = False):

@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure, save and print a summary. Raises VsrError."""
     from lip2speech.av_sync.offsets import measure
     from lip2speech.features.stored import with_features
+    from vsr.core.file_kinds import json_of
     from vsr.core.files import check_folder, check_output
-    from vsr.core.kinds import json_of
     from vsr.core.numbers import SEED, check_number
     from vsr.data.manifest import read_manifests
 

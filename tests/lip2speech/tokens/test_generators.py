@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lip2speech.models.codec import Codec
-from lip2speech.models.delay import NOTHING, layout
+from lip2speech.models.delay_pattern import NOTHING, layout
 from lip2speech.models.discrete_flow import at_time, solved, velocity
 from lip2speech.models.generators import Given, generator_of
 from lip2speech.models.masked_tokens import filled

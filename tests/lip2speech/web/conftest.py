@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from lip2speech.web.jobs import Limits
-from lip2speech.web.work import Worker
+from lip2speech.web.worker import Worker
 
 
 @pytest.fixture

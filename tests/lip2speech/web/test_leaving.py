@@ -44,7 +44,7 @@ async def finished(worker):
 @pytest.mark.parametrize(
     "moment",
     [
-        "lip2speech.web.reading.playable_copy", "vsr.inference.recognition.read_clip",
+        "lip2speech.web.page_jobs.playable_copy", "vsr.inference.recognition.read_clip",
         "lip2speech.inference.dubbing.speak_clip", "vsr.media.mux.mux.mux",
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 
 from lip2speech.web import render
 from lip2speech.web.jobs import Face, Job, Limits
-from lip2speech.web.reading import confidence_class, earlier
+from lip2speech.web.page_jobs import confidence_class, earlier
 from vsr.core.errors import VsrError
 from vsr.face.skipped import Skipped
 from vsr.output.subtitles import to_vtt

@@ -6,10 +6,10 @@ import av
 import numpy as np
 import pytest
 
-from lip2speech.inference.synthetic import SYNTHETIC
+from lip2speech.inference.synthetic_marks import SYNTHETIC
 from lip2speech.web.jobs import Limits
 from lip2speech.web.page import SAID, text_given
-from lip2speech.web.work import Worker
+from lip2speech.web.worker import Worker
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
 from vsr.media.audio import read_wave

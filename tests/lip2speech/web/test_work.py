@@ -14,7 +14,7 @@ from lip2speech.web import render
 from lip2speech.web.media import playable_copy, recorded_seconds
 from lip2speech.web.models import Models
 from tests.conftest import talking_face, write_sound, write_video
-from tests.lip2speech.test_length import write_piped
+from tests.lip2speech.test_sound_length import write_piped
 from tests.lip2speech.web.visits import done, follow, refused
 from tests.local_hub import install
 from tests.video.test_damage import damaged

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 def _given(args: argparse.Namespace) -> tuple[list, list]:
     """(transcribed, untranscribed) clips. Raises VsrError."""
     from vsr.core.errors import VsrError
-    from vsr.data.transcribed import transcribed_clips, untranscribed_clips
+    from vsr.data.speaker_clips import transcribed_clips, untranscribed_clips
 
     if not args.clips and not args.untranscribed:
         raise VsrError("bad_options", "give clips with their texts, or --untranscribed clips, or both")

@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
     from vsr.cli.each_video import tell_seen, tell_strange_words
     from vsr.decoding.guesses import is_guess
     from vsr.inference.alignment import align_video, tokens_of
+    from vsr.inference.face_report import Seen
     from vsr.inference.free_reading import UNLIKE
-    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import load_model
 
     loaded = load_model(args.model, args.device, args.precision)

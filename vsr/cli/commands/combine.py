@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 def _read(args: argparse.Namespace, norm) -> tuple[list[dict], dict, dict[str, dict[str, str]]]:
     """Each member's records, the readings of each clip, and the texts of --fit and --ref by their files. Raises
     VsrError."""
-    from vsr.decoding.members import readings_of
+    from vsr.decoding.combiner import readings_of
     from vsr.evaluation.wer import read_hypotheses, read_records
 
     files = [read_records(path) for path in args.hypotheses]
@@ -107,7 +107,7 @@ def _tell_first(args: argparse.Namespace, rates: list[float]) -> None:
 
 def _combiner(args: argparse.Namespace, files: list, norm):
     """What combines so many members by the method, with the weights that are given. Raises VsrError."""
-    from vsr.decoding.members import Combiner, check_confident
+    from vsr.decoding.combiner import Combiner, check_confident
 
     if confident := args.method == "confidence":
         check_confident(files, args.hypotheses)
@@ -128,8 +128,8 @@ def check_ids(args: argparse.Namespace, readings: dict, texts: dict[str, dict]) 
 
 def _check_files(args: argparse.Namespace) -> None:
     """Raises VsrError for files that may not be written."""
+    from vsr.core.file_kinds import HYPOTHESES, json_of
     from vsr.core.files import check_outputs
-    from vsr.core.kinds import HYPOTHESES, json_of
 
     inputs = [*args.hypotheses, *filter(None, (args.lm, args.ref, args.fit, args.weights))]
     weights = json_of("weights of vsr combine", "weights")

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _tell(records: list[dict], model: str) -> None:
     """What `vsr transcribe` says of a video, of those clips of which it holds."""
-    from vsr.cli.listed import tell_few_frames, tell_guesses
+    from vsr.cli.clip_list_messages import tell_few_frames, tell_guesses
     from vsr.decoding.guesses import is_guess
     from vsr.face.skipped import FEW_FRAMES
 
@@ -86,8 +86,8 @@ def _tell(records: list[dict], model: str) -> None:
 
 def _checked(args: argparse.Namespace) -> dict[str, Any]:
     """The options of the search. Raises VsrError for options and files that do not do."""
+    from vsr.core.file_kinds import HYPOTHESES
     from vsr.core.files import check_output
-    from vsr.core.kinds import HYPOTHESES
 
     check_output(args.out, args.manifest, *language_files(args), kind=HYPOTHESES)
     given = search_options(args)

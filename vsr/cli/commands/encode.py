@@ -67,7 +67,7 @@ def _encode(loaded: LoadedModel, video: str, out: Path, layers: tuple[str, ...],
     """Write the states of one video, and say what must be known of it. Raises VsrError."""
     from vsr.cli.each_video import tell_seen
     from vsr.core.files import check_output
-    from vsr.inference.seen import Seen
+    from vsr.inference.face_report import Seen
     from vsr.inference.states import STATES, encode_video, save_states
 
     check_output(out, *args.videos, *files_of_model(args.model), kind=STATES)

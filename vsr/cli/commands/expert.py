@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from vsr.cli.options import check_present
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import FIGURES
 from vsr.core.files import check_output
-from vsr.core.kinds import FIGURES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +65,7 @@ def _crop_of(video: str) -> np.ndarray:
     """The mouth (T, 96, 96) of a video, and a line for each thing that must be known of it. Raises VsrError."""
     from vsr.cli.each_video import tell_warnings
     from vsr.face.mouth_crop import crop_video
-    from vsr.inference.seen import seen_in
+    from vsr.inference.face_report import seen_in
 
     clip = crop_video(video)
     tell_warnings(video, seen_in(clip).told("and says nothing there"))

@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> int:
     """Export, compare and print. Raises VsrError."""
     from pathlib import Path
 
+    from vsr.core.file_kinds import marked
     from vsr.core.files import check_output
-    from vsr.core.kinds import marked
     from vsr.modelstore.folder import load_model
     from vsr.modelstore.onnx_export import export_onnx
 

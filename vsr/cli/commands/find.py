@@ -10,7 +10,7 @@ from dataclasses import asdict
 from vsr.cli.options import add_faces_argument, add_model_argument, check_present, unused_of_crops
 from vsr.core.errors import VsrError
 from vsr.core.machine import add_device_argument, add_precision_argument
-from vsr.core.renamed import add_earlier_option
+from vsr.core.renamed_settings import add_earlier_option
 
 HELP = "find where in footage a phrase is said"
 ABOUT = """Searches hours of video for a phrase without transcribing them: each place where it may be
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     check_present(args.videos)
     from vsr.cli.each_video import for_each, tell_strange_words
     from vsr.inference.alignment import tokens_of
-    from vsr.inference.seen import SILENT
+    from vsr.inference.face_report import SILENT
     from vsr.modelstore.folder import load_model
 
     loaded = load_model(args.model, args.device, args.precision)
@@ -74,8 +74,8 @@ def _search(loaded, video: str, phrases: list[str], args: argparse.Namespace) ->
     """Print the places of one video, each as it is found. Raises VsrError."""
     from vsr.cli.each_video import tell_seen
     from vsr.decoding.guesses import FLAGGED, is_guess
+    from vsr.inference.face_report import SILENT, Seen
     from vsr.inference.free_reading import UNLIKE
-    from vsr.inference.seen import SILENT, Seen
     from vsr.inference.spotting import find_phrases
 
     guessed, seen, told = False, Seen(), False

@@ -39,10 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Label and print the counts; 1 where no clip is kept. Raises VsrError."""
-    from vsr.cli.listed import told_counts
+    from vsr.cli.clip_list_messages import told_counts
     from vsr.core.errors import WRONG_USAGE, VsrError
-    from vsr.corpora.heard import Rules
     from vsr.corpora.labelling import Hearing, label_recordings
+    from vsr.corpora.recogniser_labels import Rules
     from vsr.data.recordings import recordings
     from vsr.media.whisper import located_whisper
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from vsr.core.renamed import add_earlier_option
+from vsr.core.renamed_settings import add_earlier_option
 
 HELP = "list the published models, download one, or print where one is"
 ABOUT = """Lists the published models by name: what each reads and writes, its published error rate,
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List, or fetch and print the folders. Raises VsrError."""
-    from vsr.modelstore.known import KNOWN
+    from vsr.modelstore.catalogue import KNOWN
     from vsr.modelstore.store import known_model
 
     if args.action == "where":

@@ -6,10 +6,10 @@ import argparse
 import json
 import sys
 
+from vsr.cli.enrolled_phrases import FORMS, LONGEST, ROWS, add_own_arguments, filmed, run_own
 from vsr.cli.options import add_faces_argument, add_model_argument, check_present, unused_of_crops
-from vsr.cli.own_phrases import FORMS, LONGEST, ROWS, add_own_arguments, filmed, run_own
 from vsr.core.machine import add_device_argument, add_precision_argument
-from vsr.core.renamed import add_earlier_option
+from vsr.core.renamed_settings import add_earlier_option
 
 HELP = "choose which phrase of a list is said in a clip"
 ABOUT = """Chooses from a list of phrases, as aids for people who cannot speak do: the reader scores
@@ -87,8 +87,8 @@ def _choose_from_list(args: argparse.Namespace) -> int:
     if not any(video.isdigit() for video in args.videos):  # a camera
         check_present(args.videos)
     from vsr.cli.each_video import for_each, tell_seen, tell_strange_words
+    from vsr.inference.face_report import Seen
     from vsr.inference.phrases import choose, phrase_tokens, read_phrases
-    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import load_model
 
     phrases, args.threshold = read_phrases(args.list), LEAST if args.threshold is None else args.threshold

@@ -57,8 +57,8 @@ def run(args: argparse.Namespace) -> int:
     """Restore, and print how many clips there were. Raises VsrError."""
     import json
 
+    from vsr.core.file_kinds import HYPOTHESES
     from vsr.core.files import check_output, write_lines
-    from vsr.core.kinds import HYPOTHESES
     from vsr.core.progress import counted
     from vsr.data.manifest import read_manifest
     from vsr.decoding.posteriors import log_probs_of

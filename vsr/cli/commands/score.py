@@ -83,8 +83,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_outputs(args: argparse.Namespace) -> None:
     """Raises VsrError for files that may not be written."""
+    from vsr.core.file_kinds import json_of, text_of
     from vsr.core.files import check_outputs
-    from vsr.core.kinds import json_of, text_of
 
     figures, line = json_of("figures of vsr score", "scored"), text_of("a line of vsr score", "%WER ", "%ACC ")
     rows = text_of("a table of vsr score", "id\terrors\t", "id\trank\t")

@@ -7,8 +7,8 @@ import argparse
 from vsr.cli.each_video import COMPARED, add_synchrony_arguments, over_videos, tell_seen
 from vsr.cli.options import check_present
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import FIGURES
 from vsr.core.files import check_output
-from vsr.core.kinds import FIGURES
 
 HELP = "find which face of a video speaks its sound"
 ABOUT = """Compares the lips of every face with the sound, in windows of two seconds: the face that
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.out, *args.videos, kind=FIGURES)
     check_present(args.videos)
     from vsr.decoding.synchrony import load_synchrony
-    from vsr.inference.seen import Seen
+    from vsr.inference.face_report import Seen
     from vsr.inference.synchrony import speakers_in, summary
 
     model = load_synchrony(args.model)

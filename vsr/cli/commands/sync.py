@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from vsr.cli.each_video import COMPARED, add_synchrony_arguments, over_videos, tell_seen
 from vsr.cli.options import add_faces_argument, check_present, positive
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import FIGURES
 from vsr.core.files import check_output
-from vsr.core.kinds import FIGURES
 
 if TYPE_CHECKING:
     from vsr.decoding.synchrony import Offset
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.out, *args.videos, kind=FIGURES)
     check_present(args.videos)
     from vsr.decoding.synchrony import load_synchrony
-    from vsr.inference.seen import Seen
+    from vsr.inference.face_report import Seen
     from vsr.inference.synchrony import offset_in
 
     model = load_synchrony(args.model)

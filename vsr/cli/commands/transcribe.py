@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from vsr.cli.options import add_engine_arguments, add_faces_argument, add_model_argument, check_present
-from vsr.cli.planned import ONE_FILE, options_given, planned, report_line
 from vsr.cli.search_options import add_search_arguments, unused_in_search
+from vsr.cli.transcribe_plan import ONE_FILE, options_given, planned, report_line
 from vsr.core.errors import WRONG_USAGE, VsrError
 from vsr.core.machine import add_device_argument, add_precision_argument, find_device
 from vsr.core.progress import shown
@@ -18,7 +18,7 @@ from vsr.decoding.head_names import check_head_name
 from vsr.inference.executors import open_engine
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript
-from vsr.output.unsure import EVERYTHING, MODES, readable, unreadable_share
+from vsr.output.unsure_words import EVERYTHING, MODES, readable, unreadable_share
 from vsr.output.writing import Outputs
 
 HELP = "read the lips in video files"

@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print one line a list; raises VsrError if more clips are refused than may be."""
     from vsr.core.errors import VsrError
+    from vsr.core.file_kinds import Kind
     from vsr.core.files import check_output, write_json
-    from vsr.core.kinds import Kind
     from vsr.data.validation import validate
 
     if args.report:

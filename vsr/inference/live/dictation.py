@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from vsr.core.errors import VsrError, cause_of, one_line
 from vsr.inference.live.session import Caption
 from vsr.output.transcript import TimedWord
-from vsr.output.unsure import LEAST, MARK
+from vsr.output.unsure_words import LEAST, MARK
 
 PATIENCE = 60.0  # time limit of a command per utterance, in seconds
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vsr.output.unread import AT_REST, FEW, WORSE
+from vsr.output.mouth_warnings import AT_REST, FEW, WORSE
 
 if TYPE_CHECKING:
     from vsr.inference.live.session import Session

@@ -12,7 +12,7 @@ from vsr.inference.live.session import Caption
 from vsr.output.ledger import write_noted
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Alternative, Segment, Transcript
-from vsr.output.unsure import readable
+from vsr.output.unsure_words import readable
 
 BAR = 0.5  # confidence below which a word is shown as unsure
 

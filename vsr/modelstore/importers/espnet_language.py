@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.models.bare import uninitialised
 from vsr.models.language import LanguageModel, LanguageModelConfig
+from vsr.models.uninitialised import uninitialised
 from vsr.modelstore.importers.mapping import Table, convert, count, side
 
 PREFIX = "predictor."  # of ESPnet's training wrapper

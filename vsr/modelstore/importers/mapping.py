@@ -13,8 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.models.bare import uninitialised
 from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.models.uninitialised import uninitialised
 
 Table = Sequence[tuple[str, str]]
 

@@ -22,9 +22,9 @@ from heard import spoken_figures
 
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.dataset import NoText, SpeechDataset
-from lip2speech.inference.filling import conditions_around, patched
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.gap import Gap
+from lip2speech.inference.inpainting import conditions_around, patched
+from lip2speech.inference.sound_gap import Gap
 from lip2speech.inference.token_voice import with_tokens
 from lip2speech.inference.vocoding import vocode
 from lip2speech.models.flow_options import FlowOptions

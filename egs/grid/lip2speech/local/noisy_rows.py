@@ -23,9 +23,9 @@ from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.masking import masked, ratio_of
-from lip2speech.inference.noise_ratio import better_of
-from lip2speech.inference.options import MADE
-from lip2speech.inference.recorded import conditions_of_sound
+from lip2speech.inference.snr import better_of
+from lip2speech.inference.sound_conditions import conditions_of_sound
+from lip2speech.inference.synthesis_options import MADE
 from lip2speech.inference.vocoding import vocode
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.files import write_text

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lip2speech.training.acoustic import VoiceRun
-from lip2speech.training.kinds import VOICE, kind_of
+from lip2speech.training.run_kinds import VOICE, kind_of
 from lip2speech.training.tokens import TokenRun
 from vsr.training.loop import train
 

@@ -29,7 +29,7 @@ from vsr.data.manifest import Clip, read_manifest
 from vsr.data.targets import FRAME_TOKENS, Teacher
 from vsr.decoding.ctc import greedy, sayable
 from vsr.decoding.synchrony import Synchrony
-from vsr.evaluation.rows import gains
+from vsr.evaluation.comparison_rows import gains
 from vsr.evaluation.wer import score
 from vsr.models.contrast import cross_contrast, supervised_contrast
 from vsr.models.contrastive_fusion import ContrastSettings

@@ -35,7 +35,7 @@ from vsr.data.modalities import SOUND, VIDEO
 from vsr.data.sound_input import clip_wave
 from vsr.data.targets import Teacher
 from vsr.decoding.encoding import encode, sound_of
-from vsr.evaluation.rows import wer
+from vsr.evaluation.comparison_rows import wer
 from vsr.evaluation.wer import UtteranceScore, score
 from vsr.models.layers import kept
 from vsr.models.lengths import length_mask, zero_padding

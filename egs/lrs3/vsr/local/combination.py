@@ -17,8 +17,8 @@ from pathlib import Path
 
 from vsr.core.files import read_json, write_json
 from vsr.core.progress import counted
+from vsr.decoding.combiner import Combiner, readings_of
 from vsr.decoding.llm import load_text_model
-from vsr.decoding.members import Combiner, readings_of
 from vsr.decoding.word_ngram import words_of
 from vsr.evaluation.combined import worth
 from vsr.evaluation.wer import read_hypotheses, read_records

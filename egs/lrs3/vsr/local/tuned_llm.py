@@ -29,9 +29,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from combination import Kept
 
 from vsr.decoding.combination import Reading, edits, feature_names, fit_start, lattice_of
+from vsr.decoding.combiner import Combiner, readings_of
 from vsr.decoding.error_patterns import AlikeWords, patterns_of
 from vsr.decoding.llm import TextModel, as_sentence, load_text_model
-from vsr.decoding.members import Combiner, readings_of
 from vsr.evaluation.combined import paired_gain, worth
 from vsr.evaluation.wer import read_hypotheses, read_records, score_utterance
 from vsr.models.text_backbone import LoraSettings, with_lora

@@ -28,7 +28,7 @@ from vsr.decoding.restorer_folder import load_restorer
 from vsr.decoding.restoring import seen, units_read
 from vsr.decoding.word_ngram import CountedWords
 from vsr.decoding.word_states import CountedWordStates, NoLanguage
-from vsr.evaluation.rows import gains
+from vsr.evaluation.comparison_rows import gains
 from vsr.modelstore.folder import load_model
 from vsr.text.normalise import lower
 from vsr.text.unit_tokenizers import UnitSettings, units_tokenizer
