@@ -129,7 +129,8 @@ def run_lines(data: Any, optim: OptimConfig, trainer: TrainerConfig) -> Iterator
     start = f"; begins with {trainer.init_from}{note}" if trainer.init_from else ""
     yield f"AdamW {optim.lr:g}, {optim.warmup_steps} steps of warm-up; {length}{start}"
     clips = getattr(data, "clips", None)
-    yield f"{clips} clips a batch" if clips else f"{data.frames_per_batch} frames a batch"
+    batches = f", {optim.accumulate} batches a step" if optim.accumulate > 1 else ""
+    yield (f"{clips} clips a batch" if clips else f"{data.frames_per_batch} frames a batch") + batches
 
 
 def names(paths: Sequence[str]) -> str:
