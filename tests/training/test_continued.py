@@ -38,14 +38,14 @@ def test_resume_allows_length_and_machine_settings_only(config, tmp_path):  # no
 
 def test_a_setting_that_came_later_counts_as_its_default(config, tmp_path):  # noqa: F811
     run, later = tmp_path / "run", ("optim.accumulate", "data.wrong_lips.p", "data.unlabelled")
-    begin(run, config)
+    begin_run(run, config)
     (record,) = map(json.loads, (run / ".made.jsonl").read_text("utf-8").split("\n")[1:-1])
     for name in later:
         del record["made"][name]
     (run / ".made.jsonl").write_text(json.dumps(record) + "\n", encoding="utf-8")
     with pytest.raises(VsrError, match=r"begun with other optim.accumulate \(1, not 4\)"):
-        begin(run, changed(config, "optim", accumulate=4), resume=True)
-    assert begin(run, config, resume=True) == ""
+        begin_run(run, changed(config, "optim", accumulate=4), resume=True)
+    assert begin_run(run, config, resume=True) == ""
 
 
 def test_starting_weights_are_compared_by_content(config, tmp_path):  # noqa: F811
