@@ -7,11 +7,11 @@ import pytest
 
 from vsr.cli import main
 from vsr.core.errors import VsrError
-from vsr.data.manifest import Clip, read_manifest, translated, write_manifest
+from vsr.data.manifest import Clip, read_manifest, translations_of, write_manifest
 from vsr.decoding.options import DecodeOptions
 from vsr.evaluation import translation
 from vsr.evaluation.translation import of_statistics, opened, paired_gain, score_translations, statistics
-from vsr.inference.single_head import spread
+from vsr.inference.single_head import spread_words
 
 COLOURS = ("rojo", "blanco", "negro", "azul")
 TRUE = {f"u{i}": f"el perro {colour} duerme en casa hoy" for i, colour in enumerate(COLOURS)}
@@ -63,9 +63,11 @@ def test_what_cannot_be_scored_is_refused(monkeypatch):
 
 def test_the_text_of_a_clip_in_a_language():
     some = [*clips(), replace(clips()[0], id="own", text="hola", language="es", translations={})]
-    assert translated(some, "es") == TRUE | {"own": "hola"} and translated(some, "en") == dict.fromkeys(TRUE, "x")
+    assert translations_of(some, "es") == TRUE | {"own": "hola"} and translations_of(some, "en") == dict.fromkeys(
+        TRUE, "x"
+    )
     with pytest.raises(VsrError, match="into fr; there is es"):
-        translated(some, "fr")
+        translations_of(some, "fr")
 
 
 def test_manifests_keep_translations_and_refuse_others(tmp_path):
@@ -117,9 +119,9 @@ def test_a_tokenizer_of_translations(files, capsys):
 
 
 def test_words_of_a_head_are_spread_by_their_letters():
-    words = spread("el perro", 1.0, 8.0, 0.5)
+    words = spread_words("el perro", 1.0, 8.0, 0.5)
     assert [(own.word, own.start, own.end) for own in words] == [("el", 1.0, 3.0), ("perro", 3.0, 8.0)]
-    assert spread("", 1.0, 2.0, 0.5) == ()
+    assert spread_words("", 1.0, 2.0, 0.5) == ()
 
 
 def test_a_head_and_the_usual_search_do_not_mix():

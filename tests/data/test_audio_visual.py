@@ -40,13 +40,13 @@ TOKENS = CharTokenizer("ab ")
 def test_what_is_shown_follows_seed_clip_and_epoch_and_is_never_nothing(tmp_path):
     clips = make_clips(tmp_path)
     make = lambda: AudioVisualDataset(clips, TOKENS, Augmentation(), 3, dropout=ModalityDropout(0.3, 0.3))  # noqa: E731
-    shown = [[make().shown(i, epoch) for i in range(6)] for epoch in range(60)]
-    assert shown == [[make().shown(i, epoch) for i in range(6)] for epoch in range(60)]
+    shown = [[make().modalities_shown(i, epoch) for i in range(6)] for epoch in range(60)]
+    assert shown == [[make().modalities_shown(i, epoch) for i in range(6)] for epoch in range(60)]
     flat = [own for epoch in shown for own in epoch]
     assert {(VIDEO,), (SOUND,), (VIDEO, SOUND)} == set(flat)
     assert abs(flat.count((SOUND,)) / len(flat) - 0.3) < 0.08 and abs(flat.count((VIDEO,)) / len(flat) - 0.3) < 0.08
     everything_left_out = ModalityDropout(0.5, 0.5)
-    assert all(len(everything_left_out.kept(np.random.default_rng(i))) == 1 for i in range(100))
+    assert all(len(everything_left_out.draw_modalities(np.random.default_rng(i))) == 1 for i in range(100))
 
 
 def test_a_batch_has_zeros_and_a_flag_for_what_is_not_shown(tmp_path):

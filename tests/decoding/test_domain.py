@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from vsr.core.errors import VsrError
-from vsr.decoding.confidence import calibrated, settled
+from vsr.decoding.confidence import calibrated, calibration_for
 from vsr.decoding.domain import MEASURES, entropy_of, fit_domain, in_domain, measures
-from vsr.inference.calibration import Assessed
-from vsr.inference.calibration_fit import fit_both, fitted, left_out
+from vsr.inference.calibration import AssessedWindow
+from vsr.inference.calibration_fit import fit_both, fitted, held_out_readings
 from vsr.modelstore.folder import load_model
 
 DICE = np.random.default_rng(0)
@@ -21,7 +21,7 @@ def rows(count, sure):
 def readings(count, sure, right, source="a"):
     found = rows(count, sure)
     return [
-        Assessed(f"{source}{k % 3}", row, (0.9, 0.8, 0.95), (right, right, DICE.random() < 0.9 and right))
+        AssessedWindow(f"{source}{k % 3}", row, (0.9, 0.8, 0.95), (right, right, DICE.random() < 0.9 and right))
         for k, row in enumerate(found)
     ]
 
@@ -70,7 +70,7 @@ def people(name, count, entropy, right, seed):
     dice = np.random.default_rng(seed)
     each = zip(rows(count, 1.0), dice.normal(entropy, 0.005, count), dice.random((count, 3)) < right, strict=True)
     return [
-        Assessed(f"{name}{k}", row, (0.9, 0.8, 0.95), tuple(map(bool, ok)), abs(own), name)
+        AssessedWindow(f"{name}{k}", row, (0.9, 0.8, 0.95), tuple(map(bool, ok)), abs(own), name)
         for k, (row, own, ok) in enumerate(each)
     ]
 
@@ -79,7 +79,7 @@ def test_words_of_people_whom_the_reader_knows_are_believed_more():
     inside = [*people("a", 30, 0.07, 0.98, 1), *people("b", 30, 0.07, 0.98, 2), *people("c", 30, 0.2, 0.6, 3)]
     inside += people("d", 30, 0.2, 0.6, 4)
     _, confidence, figures = fit_both(inside, readings(40, -0.3, False))
-    known, strange = (calibrated(0.9, settled(confidence, entropy), 1.0) for entropy in (0.07, 0.2))
+    known, strange = (calibrated(0.9, calibration_for(confidence, entropy), 1.0) for entropy in (0.07, 0.2))
     assert known > 0.9 > 0.75 > strange > 0.4, "though both have the same raw confidence"
     assert set(figures["people"]) == set("abcd") and max(own["ece"] for own in figures["people"].values()) < 0.12
     assert calibrated(0.9, confidence) < known, "what is not settled takes nobody for known"
@@ -91,14 +91,14 @@ def told_by_lips(name, count, entropy, seed):
     for k, row in enumerate(rows(count, 1.0)):
         ok = tuple(map(bool, dice.random(3) < 0.8))
         raw = tuple(0.9 if own else 0.1 for own in ok)
-        yield Assessed(f"{name}{k}", row, raw, ok, abs(dice.normal(entropy, 0.005)), name)
+        yield AssessedWindow(f"{name}{k}", row, raw, ok, abs(dice.normal(entropy, 0.005)), name)
 
 
 def test_a_raw_confidence_says_more_of_people_whom_the_reader_knows():
     inside = [*told_by_lips("a", 30, 0.07, 1), *people("b", 30, 0.2, 0.6, 2)]
     _, confidence, _ = fit_both(inside, readings(40, -0.3, False))
     known, strange = (
-        [calibrated(raw, settled(confidence, entropy), 1.0) for raw in (0.9, 0.1)] for entropy in (0.07, 0.2)
+        [calibrated(raw, calibration_for(confidence, entropy), 1.0) for raw in (0.9, 0.1)] for entropy in (0.07, 0.2)
     )
     assert known[0] > 0.85 and known[1] < 0.2, "lips that are known deny a word"
     assert known[0] - known[1] > strange[0] - strange[1]
@@ -107,10 +107,10 @@ def test_a_raw_confidence_says_more_of_people_whom_the_reader_knows():
 def test_a_person_is_told_by_a_fit_of_all_others():
     inside = [*people("a", 30, 0.07, 0.98, 1), *people("b", 30, 0.2, 0.6, 2)]
     outside = readings(40, -0.3, False)
-    alone = [own for own in left_out(inside, outside) if own.reading.person == "b"]
+    alone = [own for own in held_out_readings(inside, outside) if own.reading.person == "b"]
     domain, confidence = fitted([each for each in inside if each.person == "a"], outside)
     first = alone[0].reading
-    own = settled(confidence, first.entropy)
+    own = calibration_for(confidence, first.entropy)
     chance = in_domain(first.measures, domain)
     assert len(alone) == 30 and alone[0].chance == chance
     assert alone[0].sure == tuple(calibrated(raw, own, chance) for raw in first.raw)
@@ -118,8 +118,8 @@ def test_a_person_is_told_by_a_fit_of_all_others():
 
 def test_a_reader_without_an_entropy_has_no_limit_to_fit():
     confidence = fit_both(readings(60, 1.0, True), readings(40, -0.3, False))[1]
-    assert "familiar" not in confidence and settled(confidence, 0.0) == confidence
-    assert settled(None, 0.1) is None
+    assert "familiar" not in confidence and calibration_for(confidence, 0.0) == confidence
+    assert calibration_for(None, 0.1) is None
 
 
 def test_the_entropy_of_frames_is_that_of_ctc(tiny_model):

@@ -60,9 +60,9 @@ def test_what_is_none_of_them_is_said(phrases, clips, capsys):
 
 
 def test_more_examples_add_up_and_stay_what_they_were(phrases, clips, tiny_model, capsys):
-    before = own.enrolled("phrases")
+    before = own.read_enrolled("phrases")
     assert main(["phrases", "enrol", "ich  habe durst", clips["halting"], *phrases]) == 0
-    (more,) = [each for each in own.enrolled("phrases") if each.phrase == "Ich habe Durst"]
+    (more,) = [each for each in own.read_enrolled("phrases") if each.phrase == "Ich habe Durst"]
     assert more.clips == ("slow.mp4", "halting.mp4") and len(list(Path("phrases").iterdir())) == 2
     (first,) = [each for each in before if each.phrase == more.phrase]
     loaded = load_model(str(tiny_model))
@@ -91,7 +91,7 @@ def test_phrases_are_listed_and_forgotten(phrases, capsys):
     assert main(["phrases", "enrolled"]) == 0
     assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == ["Ich habe Durst", "喉が渇いた"]
     assert main(["phrases", "remove", "ich habe durst"]) == 0
-    assert [each.phrase for each in own.enrolled("phrases")] == ["喉が渇いた"]
+    assert [each.phrase for each in own.read_enrolled("phrases")] == ["喉が渇いた"]
 
 
 def refused(arguments, capsys, status=1):

@@ -49,7 +49,7 @@ def test_an_offset_is_known_by_its_lead_over_shifts_that_are_not_near(most, know
     found = torch.full((2 * most + 1,), 0.1)
     found[most + 1], found[most + 2] = 0.6, 0.5
     own = best_offset(found)
-    assert (own.frames, own.known) == (1, known) and own.lead == pytest.approx(0.5)
+    assert (own.frames, own.is_clear) == (1, known) and own.lead == pytest.approx(0.5)
     assert told(own) == "sound late by 1 frame (+0.04 s), confidence 0.50"
 
 
@@ -58,7 +58,7 @@ def test_an_offset_that_does_not_stand_out_is_not_known():
     found = torch.full((31,), 0.1)
     found[15], found[30] = 0.12, 0.11
     own = best_offset(found)
-    assert not own.known and own.lead == pytest.approx(0.01, abs=1e-6)
+    assert not own.is_clear and own.lead == pytest.approx(0.01, abs=1e-6)
     assert told(own) == "offset not known; best guess in time (+0.00 s), confidence 0.02"
 
 

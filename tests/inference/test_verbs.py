@@ -14,7 +14,7 @@ from vsr.face.mouth_crop import crop_video
 from vsr.inference.alignment import align_video, original_times
 from vsr.inference.free_reading import domain_probability
 from vsr.inference.reader import load_model
-from vsr.inference.speech import Encoded, encoded, spoken
+from vsr.inference.speech import EncodedWindow, encoded_windows, speech_windows
 from vsr.inference.states import encode_video
 from vsr.inference.trained_words import strange_words
 from vsr.modelstore.folder import SHIPPED, pixel_reader
@@ -129,7 +129,7 @@ def test_every_layer_is_written_with_its_times(loaded, tmp_path, capsys):
     assert set(first) == {"frontend", "1", "last", "start", "end", "face", "window"}
     for key, value in first.items():
         np.testing.assert_array_equal(value, second[key])
-    (own,) = encoded(loaded, CLIP)
+    (own,) = encoded_windows(loaded, CLIP)
     width = first["last"].shape[1]  # the pixels' part of the states, which a reader of tracks has beside it
     np.testing.assert_array_equal(first["last"], own.states[:, :width].numpy())
     assert first["1"].shape == first["last"].shape and not np.allclose(first["1"], first["last"])
@@ -179,7 +179,7 @@ def test_windows_of_a_long_video_share_no_frame(loaded, tmp_path, mouth):
 
     crop = np.concatenate([cropped_clip(mouth).crop] * 3)
     path = write_video(tmp_path / "long.mkv", np.repeat(crop[..., None], 3, -1), codec="ffv1", pixel_format="bgr0")
-    windows = list(spoken(loaded, path, cropped=True))
+    windows = list(speech_windows(loaded, path, cropped=True))
     assert len(windows) > 1 and any(own.first for own in windows)
     starts = np.concatenate([own.edges[:-1][own.first :] for own in windows])
     assert len(starts) == len(crop) and (np.diff(starts) > 0).all()
@@ -187,7 +187,9 @@ def test_windows_of_a_long_video_share_no_frame(loaded, tmp_path, mouth):
 
 def test_times_across_windows_keep_to_their_side():
     first, second = np.array([1.0, 1.04, 1.08]), np.array([5.0, 5.04, 5.08])
-    begin, end = original_times([Encoded(0, torch.zeros(2, 1), first), Encoded(0, torch.zeros(2, 1), second)])
+    begin, end = original_times(
+        [EncodedWindow(0, torch.zeros(2, 1), first), EncodedWindow(0, torch.zeros(2, 1), second)]
+    )
     assert (begin(0.08), end(0.08)) == (5.0, 1.08)
     assert (begin(0.04), end(0.12)) == pytest.approx((1.04, 5.04))
 
@@ -287,7 +289,9 @@ def test_nothing_is_read_for_a_reader_that_cannot_tell_its_domain(tiny_model, mo
 
     monkeypatch.setattr("vsr.inference.free_reading.decode", never)
     loaded = load_model(tiny_model)
-    assert domain_probability(loaded, [Encoded(0, torch.zeros(30, loaded.model.config.dim), np.zeros(31))]) is None
+    assert (
+        domain_probability(loaded, [EncodedWindow(0, torch.zeros(30, loaded.model.config.dim), np.zeros(31))]) is None
+    )
 
 
 def test_windows_of_a_long_video_are_judged_one_by_one(loaded, monkeypatch):
@@ -296,7 +300,7 @@ def test_windows_of_a_long_video_are_judged_one_by_one(loaded, monkeypatch):
         "vsr.inference.free_reading.read_freely", lambda _, states: ([], seen.append(len(states)) or 0.1 * len(seen))
     )
     assert domain_probability(
-        loaded, [Encoded(0, torch.zeros(count, 4), np.zeros(count + 1)) for count in (30, 20)]
+        loaded, [EncodedWindow(0, torch.zeros(count, 4), np.zeros(count + 1)) for count in (30, 20)]
     ) == pytest.approx(0.15) and seen == [30, 20]
 
 

@@ -9,7 +9,7 @@ import torch
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
 from vsr.models.decoder import Decoder
-from vsr.models.hypotheses import Hypotheses, drawn, log_probs, searched
+from vsr.models.hypotheses import Hypotheses, beam_search, log_probs, sample_hypotheses
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.minimum_risk import MinimumRisk, expected_errors
@@ -81,7 +81,7 @@ def test_the_beam_finds_the_likeliest_of_all():
     found, whole = all_of(3)
     scores = log_probs(decoder, states, lengths, whole).sum(-1)[0]
     best = [found[place] for place in scores.argsort(descending=True)[:6].tolist()]
-    own = searched(decoder, states, lengths, 40, torch.tensor([3]))
+    own = beam_search(decoder, states, lengths, 40, torch.tensor([3]))
     assert [tuple(one) for one in own.lists()[0][:6]] == best and own.ended[0, :6].all()
 
 
@@ -89,14 +89,14 @@ def test_a_clip_is_searched_alone_as_beside_a_longer_one():
     decoder, _, _ = toy()
     states, lengths = torch.randn(2, 6, 8, dtype=torch.float64), torch.tensor([6, 3])
     states[1, 3:] = 0
-    both = searched(decoder, states, lengths, 3, torch.tensor([4, 2])).lists()[1]
-    assert both == searched(decoder, states[1:, :3], lengths[1:], 3, torch.tensor([2])).lists()[0]
+    both = beam_search(decoder, states, lengths, 3, torch.tensor([4, 2])).lists()[1]
+    assert both == beam_search(decoder, states[1:, :3], lengths[1:], 3, torch.tensor([2])).lists()[0]
 
 
 def test_samples_are_drawn_as_often_as_they_are_likely():
     decoder, states, lengths = toy()
     torch.manual_seed(1)
-    found = drawn(decoder, states, lengths, 4000, torch.tensor([1]))
+    found = sample_hypotheses(decoder, states, lengths, 4000, torch.tensor([1]))
     assert int(found.lengths.max()) == 1
     told = log_probs(decoder, states, lengths, Hypotheses(torch.full((1, 1, 1), IGNORE), torch.ones(1, 1) > 0))
     assert float((found.lengths == 0).float().mean()) == pytest.approx(float(told.sum().exp()), abs=0.03)
@@ -120,7 +120,7 @@ def sampled():
     """The toy, many samples of what it says, and their rewards."""
     decoder, states, lengths = toy()
     torch.manual_seed(2)
-    found = drawn(decoder, states, lengths, SAMPLES, torch.tensor([2]))
+    found = sample_hypotheses(decoder, states, lengths, SAMPLES, torch.tensor([2]))
     return decoder, states, lengths, found, [[step_rewards(own, REFERENCE) for own in found.lists()[0]]]
 
 

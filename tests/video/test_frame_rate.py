@@ -15,7 +15,7 @@ from vsr.decoding.domain import limited_probability
 from vsr.face.detector import default_detector
 from vsr.face.frame_rate import FEW, domain_limit, frame_rate, mouth_changes
 from vsr.face.mouth_crop import crop_video
-from vsr.inference.live.capture import Taken
+from vsr.inference.live.capture import CapturedFrame
 from vsr.inference.live.notes import notes_of
 from vsr.inference.live.screen import Screen
 from vsr.inference.live.session import Caption, Session
@@ -133,7 +133,9 @@ def test_live_captions_mark_guesses_in_text_and_file_and_tell_them(tmp_path, cap
 @pytest.mark.parametrize("rate, seconds", [(5, 3.0), (25, 0.0)])
 def test_captions_of_a_slow_camera_count_their_seconds(rate, seconds, tiny_model):
     session = Session(load_model(tiny_model), default_detector())
-    images = [Taken(frame, index / 25, time.monotonic()) for index, frame in enumerate(held(frames_of(DEMO), rate))]
+    images = [
+        CapturedFrame(frame, index / 25, time.monotonic()) for index, frame in enumerate(held(frames_of(DEMO), rate))
+    ]
     finals = [caption for caption in session.run(iter(images)) if caption.final]
     assert session.few_frames == pytest.approx(seconds, abs=0.8) and session.read
     told = "for 3 s of speech the picture changes fewer than 11 times a second"

@@ -17,7 +17,7 @@ from vsr.data.batch import Batch
 from vsr.models.attention import MultiHeadAttention
 from vsr.models.conformer import FeedForward
 from vsr.models.decoder import Decoder
-from vsr.models.hypotheses import Hypotheses, log_probs, searched
+from vsr.models.hypotheses import Hypotheses, beam_search, log_probs
 from vsr.models.lengths import causal_mask, key_mask, length_mask, sinusoid
 from vsr.models.targets import shift_tokens
 from vsr.text.hypothesis import Hypothesis
@@ -140,7 +140,7 @@ class BidirectionalHead(nn.Module):
     @torch.no_grad()
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
         """N-best list of the forward stream, rescored by both directions."""
-        hypotheses = searched(self.onward, states, lengths, max(self.beam, nbest), lengths)
+        hypotheses = beam_search(self.onward, states, lengths, max(self.beam, nbest), lengths)
         scores = self.scores(states, lengths, hypotheses)
         return [
             sorted(

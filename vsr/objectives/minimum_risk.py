@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, check_numbers
 from vsr.data.batch import CLIPS, Batch
-from vsr.models.hypotheses import attended, log_probs, searched
+from vsr.models.hypotheses import beam_search, log_probs, record_decoder_inputs
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.decoder_objective import SETTINGS, DecoderObjective, decoder_of, length_limits, references
@@ -46,12 +46,12 @@ class MinimumRisk(DecoderObjective):
         return objective
 
     def __call__(self, model: LipReader, batch: Batch) -> dict[str, Tensor]:
-        with attended(decoder_of(model)) as decoder_inputs:
+        with record_decoder_inputs(decoder_of(model)) as decoder_inputs:
             losses = ctc_attention(model, batch)
         if not model.training:
             return losses
         states, lengths = decoder_inputs[0]
-        nbest = searched(decoder_of(model), states, lengths, self.beam, length_limits(batch))
+        nbest = beam_search(decoder_of(model), states, lengths, self.beam, length_limits(batch))
         targets = [self.units(tokens) for tokens in references(batch)]
         errors = states.new_tensor(
             [

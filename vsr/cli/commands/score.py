@@ -139,11 +139,11 @@ def _in_language(clips: list, language: str) -> list:
     """The clips with their texts in a language, without times, where one is named. Raises VsrError."""
     from dataclasses import replace
 
-    from vsr.data.manifest import translated
+    from vsr.data.manifest import translations_of
 
     if not language:
         return clips
-    texts = translated(clips, language)
+    texts = translations_of(clips, language)
     return [replace(own, text=texts[own.id], words=(), phones=()) for own in clips if own.id in texts]
 
 
