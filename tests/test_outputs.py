@@ -10,7 +10,7 @@ from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json
 from vsr.inference.bulk import failure
-from vsr.output.ledger import Written
+from vsr.output.ledger import WrittenTranscripts
 from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
 from vsr.output.writing import Outputs
 
@@ -230,7 +230,7 @@ def test_what_was_read_before_an_error_is_kept_and_a_fault_of_ours_spoils_nothin
     assert (tmp_path / "out/clip.txt").read_text("utf-8") == "bin\n"
     outputs.write(spoken(clip, error=("unreadable", "breaks off"), complete=False))
     assert (tmp_path / "out/clip.txt").read_text("utf-8") == "bin\n"
-    state = outputs.state(clip, {}, Written(outputs.folder))
+    state = outputs.state(clip, {}, WrittenTranscripts(outputs.folder))
     assert state == "not finished", "what breaks off is no whole transcript"
     outputs.write(failure(clip, "no_face", "none"))
     assert not (tmp_path / "out/clip.txt").exists()

@@ -16,7 +16,7 @@ from vsr.data.sound_input import clip_wave, stored_wave, to_sound_input
 from vsr.data.transforms import Augmentation
 from vsr.media import mixing
 from vsr.media.audio import write_wave
-from vsr.media.levels import mixed
+from vsr.media.levels import mix_at_snr
 from vsr.text.tokenizer import CharTokenizer
 
 
@@ -81,7 +81,7 @@ def test_noise_is_as_loud_as_was_drawn_and_made_of_other_clips(tmp_path, monkeyp
     clips, added = make_clips(tmp_path), []
 
     def spy(wave, noise, decibels):
-        made = mixed(wave, noise, decibels)
+        made = mix_at_snr(wave, noise, decibels)
         added.append((decibels, mixing.snr(wave, made.astype(np.float64) - wave)))
         return made
 

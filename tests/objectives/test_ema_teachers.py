@@ -17,7 +17,7 @@ from vsr.data.manifest import read_manifest, write_manifest
 from vsr.objectives.clean_targets import CleanTargets, over_time
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.pseudo_labels import PseudoLabels, mean_over_frames
-from vsr.objectives.views import hidden, rows_of, spoiled, stretches
+from vsr.objectives.views import corrupt_frames, hide_frames, rows_of, stretches
 from vsr.training.lipreader import LipReaderRun
 
 PREDICTS = {"further_heads": {"clean": {"kind": "clean_prediction"}}}
@@ -46,16 +46,16 @@ def test_stretches_are_of_real_frames_and_as_many_as_asked_for():
 
 def test_hidden_frames_are_zero_and_others_as_they_were():
     batch = batch_of()
-    shown = hidden(batch, 0.4, 3)
+    shown = hide_frames(batch, 0.4, 3)
     gone = ~shown.video.flatten(2).any(-1)
     assert gone[0].any() and torch.equal(shown.video[~gone], batch.video[~gone])
-    assert torch.equal(hidden(batch, 0.0, 3).video, batch.video)
+    assert torch.equal(hide_frames(batch, 0.0, 3).video, batch.video)
 
 
 def test_what_is_spoiled_is_told_and_nothing_else_changes():
     torch.manual_seed(0)
     batch = batch_of()
-    shown, which = spoiled(batch, 0.4, 3, 0.5, 0.5)
+    shown, which = corrupt_frames(batch, 0.4, 3, 0.5, 0.5)
     assert which.any() and not which[1, 9:].any()
     assert torch.equal(shown.video[~which], batch.video[~which])
     assert ((shown.video - batch.video)[which].flatten(1) != 0).float().mean() > 0.99
@@ -152,7 +152,7 @@ def test_spoiled_frames_alone_teach_what_the_teacher_sees_in_them():
     torch.manual_seed(4)
     found = objective(model, batch)
     torch.manual_seed(4)
-    shown, which = spoiled(batch, 0.4, 3, 0.5, 0.5)
+    shown, which = corrupt_frames(batch, 0.4, 3, 0.5, 0.5)
     states = model.encode_batch(shown)
     predicted = model.further_heads["clean"](states)[:, :, 0]
     wanted = (predicted - objective.clean(batch, teacher)).square().mean(-1)[which].mean()

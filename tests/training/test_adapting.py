@@ -20,7 +20,7 @@ from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model, save_model
 from vsr.text.tokenizer import CharTokenizer, WordTokenizer
 from vsr.training import cross_validation, personal
-from vsr.training.adapting import Adapting, adapted
+from vsr.training.adapting import AdaptationSettings, adapt_model
 from vsr.training.cross_validation import Gain, folds_of
 from vsr.training.fusing import fuse_models
 from vsr.training.tuned_parts import NORMS, LowRank
@@ -68,13 +68,13 @@ def test_norms_change_norms_alone_and_adapters_matrices_alone(folders, clips):
         f"{place}.{name}" for place, module in loaded.model.named_modules() if isinstance(module, NORMS)
         for name, _ in module.named_parameters()
     }  # fmt: skip
-    by_norms = changed(loaded, adapted(loaded, clips, Adapting("norms", 2)))
+    by_norms = changed(loaded, adapt_model(loaded, clips, AdaptationSettings("norms", 2)))
     assert by_norms and by_norms <= norms
-    by_adapters = changed(loaded, adapted(loaded, clips, Adapting("adapters", 2)))
+    by_adapters = changed(loaded, adapt_model(loaded, clips, AdaptationSettings("adapters", 2)))
     sizes = dict(loaded.model.named_parameters())
     assert by_adapters and all(sizes[name].dim() == 2 for name in by_adapters)
     assert {name.split(".")[0] for name in by_adapters} == {"pixels", "tracks"}
-    assert by_norms | by_adapters < changed(loaded, adapted(loaded, clips, Adapting("all", 2)))
+    assert by_norms | by_adapters < changed(loaded, adapt_model(loaded, clips, AdaptationSettings("all", 2)))
 
 
 def test_an_adapter_adds_a_product_of_low_rank_with_its_own_gradient():
@@ -83,7 +83,7 @@ def test_an_adapter_adds_a_product_of_low_rank_with_its_own_gradient():
     parts = LowRank(layer, rank=3)
     with torch.no_grad():
         parts.up[0].normal_()
-    parts.spread()
+    parts.update_model()
     first, seen = parts.first[0], torch.randn(5, 40)
     layer(seen).square().sum().backward()
     parts.gather()
@@ -98,20 +98,20 @@ def test_the_seed_decides_and_the_given_model_stays(folders, clips):
     loaded = load_model(folders / "pixels")
     before = {name: own.clone() for name, own in loaded.model.state_dict().items()}
     torch.manual_seed(1)
-    one = adapted(loaded, clips, Adapting(steps=2, seed=5))
+    one = adapt_model(loaded, clips, AdaptationSettings(steps=2, seed=5))
     torch.manual_seed(2)
     drawn = torch.rand(1)
     torch.manual_seed(2)
-    two = adapted(loaded, clips, Adapting(steps=2, seed=5))
+    two = adapt_model(loaded, clips, AdaptationSettings(steps=2, seed=5))
     assert torch.equal(torch.rand(1), drawn), "it draws from the caller's random numbers"
-    assert not changed(one, two) and changed(one, adapted(loaded, clips, Adapting(steps=2, seed=6)))
+    assert not changed(one, two) and changed(one, adapt_model(loaded, clips, AdaptationSettings(steps=2, seed=6)))
     assert all(torch.equal(own, before[name]) for name, own in loaded.model.state_dict().items())
     assert not one.model.training and all(own.requires_grad for own in one.model.parameters())
 
 
 def test_it_learns_what_it_is_given(folders, clips):
     loaded = load_model(folders / "pixels")
-    own = adapted(loaded, clips, Adapting("all", 60))
+    own = adapt_model(loaded, clips, AdaptationSettings("all", 60))
     batch = personal_batch(loaded, clips)
 
     def loss(model):
@@ -132,7 +132,7 @@ def personal_batch(loaded, clips):
 def test_words_that_the_tracks_lack_teach_the_pixels_alone(folders, clips):
     loaded, shown = load_model(folders / "fused"), []
     others = [replace(clip, text="zebra") for clip in clips]
-    own = adapted(loaded, others, Adapting(steps=2), say=shown.append)
+    own = adapt_model(loaded, others, AdaptationSettings(steps=2), say=shown.append)
     assert {name.split(".")[0] for name in changed(loaded, own)} == {"pixels"}
     assert any("4 of 4 clips" in line for line in shown)
 

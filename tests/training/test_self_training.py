@@ -15,7 +15,7 @@ from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model, save_model
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training import personal, personal_clips, self_training
-from vsr.training.adapting import Adapting
+from vsr.training.adapting import AdaptationSettings
 from vsr.training.self_training import Untranscribed, read_differently, readings, self_trained
 
 PIXELS = {
@@ -57,7 +57,7 @@ def spied(monkeypatch, texts):
 def test_each_round_learns_the_latest_readings_beside_the_transcripts(monkeypatch, clips):
     seen, adapt = spied(monkeypatch, lambda model, clip: f"{clip.id} by {model}")
     further = Untranscribed(tuple(clips[4:]), 2)
-    assert self_trained(0, clips[:2], further, Adapting(steps=12), adapt, print) == 3
+    assert self_trained(0, clips[:2], further, AdaptationSettings(steps=12), adapt, print) == 3
     given = {"c0": "a", "c1": "b"}
     assert [own[:2] for own in seen] == [
         (0, given),
@@ -69,8 +69,8 @@ def test_each_round_learns_the_latest_readings_beside_the_transcripts(monkeypatc
 
 def test_without_further_clips_it_is_adaptation_and_without_texts_it_begins_with_a_reading(monkeypatch, clips):
     seen, adapt = spied(monkeypatch, lambda model, clip: "said")
-    assert self_trained(0, clips[:2], Untranscribed((), 5), Adapting(), adapt, print) == 1
-    assert self_trained(0, [], Untranscribed(tuple(clips), 1), Adapting(), adapt, print) == 1
+    assert self_trained(0, clips[:2], Untranscribed((), 5), AdaptationSettings(), adapt, print) == 1
+    assert self_trained(0, [], Untranscribed(tuple(clips), 1), AdaptationSettings(), adapt, print) == 1
     assert set(seen[1][1].values()) == {"said"} and len(seen[1][1]) == len(clips)
 
 
@@ -83,14 +83,14 @@ def test_what_is_not_of_the_domain_or_empty_is_left_out(monkeypatch, clips):
     assert readings(None, clips[:4]) == {"c0": "a", "c3": "b"}
     lines, given = [], []
     adapt = lambda model, some, settings, label: given.append([clip.id for clip in some])  # noqa: E731
-    self_trained(None, [], Untranscribed(tuple(clips[:4]), 1), Adapting(), adapt, lines.append)
+    self_trained(None, [], Untranscribed(tuple(clips[:4]), 1), AdaptationSettings(), adapt, lines.append)
     assert given == [["c0", "c3"]] and "2 of 4" in lines[0] and "c1" in lines[0]
 
 
 def test_a_model_that_can_read_none_of_the_clips_learns_nothing(monkeypatch, clips):
     monkeypatch.setattr(self_training, "readings", lambda model, some: {})
     with pytest.raises(VsrError, match="no untranscribed clip") as error:
-        self_trained(0, [], Untranscribed(tuple(clips)), Adapting(), lambda *given: 1, lambda line: None)
+        self_trained(0, [], Untranscribed(tuple(clips)), AdaptationSettings(), lambda *given: 1, lambda line: None)
     assert error.value.reason == "bad_manifest"
 
 
@@ -98,7 +98,9 @@ def test_where_nothing_is_read_the_transcripts_are_learnt_once(monkeypatch, clip
     monkeypatch.setattr(self_training, "readings", lambda model, some: {})
     given, lines = [], []
     adapt = lambda model, some, settings, label: given.append(label) or model + 1  # noqa: E731
-    assert self_trained(0, clips[:2], Untranscribed(tuple(clips[4:]), 2), Adapting(), adapt, lines.append) == 1
+    assert (
+        self_trained(0, clips[:2], Untranscribed(tuple(clips[4:]), 2), AdaptationSettings(), adapt, lines.append) == 1
+    )
     assert given == ["transcripts"] and "2 of 2 untranscribed clips are left out" in lines[0]
 
 
@@ -113,9 +115,9 @@ def test_a_left_out_clip_is_in_no_adaptation_that_reads_it(monkeypatch, folder, 
         given.append({clip.id for clip in some})
         return model
 
-    monkeypatch.setattr(personal, "adapted", adapted)
+    monkeypatch.setattr(personal, "adapt_model", adapted)
     monkeypatch.setattr(self_training, "readings", lambda model, some: dict.fromkeys([c.id for c in some], "a"))
-    personal.adapt_to(loaded, clips[:4], Untranscribed(tuple(clips[4:]), 1), Adapting(steps=1), 2, print)
+    personal.adapt_to(loaded, clips[:4], Untranscribed(tuple(clips[4:]), 1), AdaptationSettings(steps=1), 2, print)
     folds, whole = given[:4], given[4:]
     assert all(len(own & {"c0", "c1", "c2", "c3"}) == 2 for own in folds), "half of the transcripts in each fold"
     assert whole == [{"c0", "c1", "c2", "c3"}, {clip.id for clip in clips}]
@@ -174,7 +176,7 @@ def test_a_video_that_cannot_be_used_costs_itself_alone(monkeypatch, folder, cli
     monkeypatch.setattr(personal_clips, "speech_clips", speech)
     lines, videos = [], [replace(clip, crop="") for clip in clips[:2]]
     refused = []
-    with personal_clips.cropped(load_model(folder), [], videos, None, lines.append, refused) as (texts, footage):
+    with personal_clips.cropped_clips(load_model(folder), [], videos, None, lines.append, refused) as (texts, footage):
         assert not texts and [clip.id for clip in footage] == ["c1"]
     assert not refused, "that nobody speaks in footage is no failure"
     assert lines[0].startswith("left out: ") and lines[0].count("c0.mp4") == 1 and "(1 s)" in lines[1]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vsr.decoding.encoding import turned_away, usable_mouth_points
-from vsr.face.head_turn import FACE, turned, yaw
+from vsr.face.head_turn import FACE, is_turned, yaw
 from vsr.face.requested_points import RequestedPoints
 from vsr.modelstore.folder import load_model
 
@@ -36,8 +36,8 @@ def test_a_face_of_another_shape_is_a_little_off():
 
 def test_a_head_is_turned_that_is_so_in_half_of_its_frames():
     points = np.concatenate([seen(50.0, frames=6), seen(0.0, frames=4)])
-    assert turned(points, 40) and turned(seen(-50), 40) and not turned(points[::-1][:7], 40)
-    assert not turned(points[:0], 40)
+    assert is_turned(points, 40) and is_turned(seen(-50), 40) and not is_turned(points[::-1][:7], 40)
+    assert not is_turned(points[:0], 40)
 
 
 def test_points_of_a_head_that_is_turned_too_far_are_not_asked_for():

@@ -88,7 +88,7 @@ class DrawnVideo:
         """Frame ``index`` of the clip, corrupted, without drops; ``box`` (4,): its mouth, needed for covers."""
         for cover in self.covers:
             if cover.first <= index < cover.stop and box is not None:
-                frame = cover.laid(frame, box)
+                frame = cover.drawn_on(frame, box)
         if self.resolution:
             frame = coarse(frame, self.resolution)
         if self.blur:

@@ -151,7 +151,7 @@ def _extended(
 ) -> np.ndarray | RequestedPoints | None:
     """The points of a mouth with so many frames more at either end."""
     if isinstance(mouth, RequestedPoints):
-        return mouth.held(before, after)
+        return mouth.extended(before, after)
     return None if mouth is None else np.pad(mouth, ((before, after), (0, 0), (0, 0)), mode="edge")
 
 

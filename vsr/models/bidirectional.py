@@ -42,9 +42,9 @@ class FillLayer(nn.Module):
         self.feed_forward = FeedForward(dim, hidden, dropout, nn.ReLU)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, queries: Tensor, seen: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """queries (B, U, D), ``seen``: (memory (B, N, D), mask) of before, after and states -> (B, U, D)."""
-        for norm, attention, (memory, mask) in zip(self.norms, self.attentions, seen, strict=True):
+    def forward(self, queries: Tensor, memories: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """queries (B, U, D), ``memories``: (memory (B, N, D), mask) of before, after and states -> (B, U, D)."""
+        for norm, attention, (memory, mask) in zip(self.norms, self.attentions, memories, strict=True):
             queries = queries + self.dropout(attention(norm(queries), memory, mask))
         return queries + self.dropout(self.feed_forward(queries))
 

@@ -64,9 +64,9 @@ class MinimumRisk(DecoderObjective):
         return losses | {"loss": self.hybrid * losses["loss"] + risk, "risk": risk.detach()}
 
 
-def expected_errors(scores: Tensor, wrong: Tensor, there: Tensor) -> Tensor:
-    """Sum over hypotheses of p (errors - mean errors), mean over the clips; scores, ``wrong``: errors, ``there``: bool,
-    hypotheses that exist, all (B, K)."""
-    shares = scores.masked_fill(~there, -torch.inf).softmax(-1)
-    mean = (wrong * there).sum(-1, keepdim=True) / there.sum(-1, keepdim=True).clamp(min=1)
-    return torch.where(there, shares * (wrong - mean), 0.0).sum(-1).mean()
+def expected_errors(scores: Tensor, wrong: Tensor, exists: Tensor) -> Tensor:
+    """Sum over hypotheses of p (errors - mean errors), mean over the clips; scores, ``wrong``: errors, ``exists``:
+    bool, hypotheses that exist, all (B, K)."""
+    shares = scores.masked_fill(~exists, -torch.inf).softmax(-1)
+    mean = (wrong * exists).sum(-1, keepdim=True) / exists.sum(-1, keepdim=True).clamp(min=1)
+    return torch.where(exists, shares * (wrong - mean), 0.0).sum(-1).mean()

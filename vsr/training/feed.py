@@ -32,7 +32,7 @@ class Feed:
             self.steps.append((min(position + world, len(batches)), indices))
         self._coming = iter(planned_batches(dataset, [indices for _, indices in self.steps], epoch, workers))
 
-    def take(self, counts: bool):
+    def next_batch(self, counts: bool):
         """The batch of the next step, on this rank's device; without ``counts`` it has no share in the losses.
 
         With several ranks all of them call it. Raises the VsrError of a clip that cannot be read.
