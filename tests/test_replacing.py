@@ -17,7 +17,7 @@ from vsr.core.files import check_output, check_outputs, write_json
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.audio import write_wave
 from vsr.output.burning import CAPTIONED, burn
-from vsr.output.ledger import TRANSCRIPT, write_noted
+from vsr.output.ledger import TRANSCRIPT, write_recorded
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript
 
@@ -148,9 +148,9 @@ def test_transcript_is_replaced_until_it_is_corrected(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     transcript = Transcript("a.mp4", 25.0, 1.0, "grid", ())
     text = WRITERS[suffix](transcript) or "\n"
-    write_noted(path, transcript, text)
+    write_recorded(path, transcript, text)
     check_output(path, kind=TRANSCRIPT)
-    write_noted(path, replace(transcript, model="other"), text)
+    write_recorded(path, replace(transcript, model="other"), text)
     check_output(path, kind=TRANSCRIPT)
     path.write_text("corrected by hand", encoding="utf-8")
     with pytest.raises(VsrError, match="is not a transcript as vsr wrote it"):

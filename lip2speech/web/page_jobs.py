@@ -63,7 +63,7 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
         if not (job.folder / name).exists():
             watch = Watch(progress=lambda *_: job.enter("faces"))
             face = job.faces[number].number
-            inspection = inspect_video(models.reader, job.source, face=face, watch=watch, broken=[])
+            inspection = inspect_video(models.reader, job.source, face=face, watch=watch, errors=[])
             page = render_voiced(inspection, models.voice, reference_embedding(job.reference))
             with job.result(name) as out:
                 write_text(out, page)

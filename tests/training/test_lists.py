@@ -127,11 +127,11 @@ def test_too_many_bad_steps_in_a_row_are_divergence():
     steps = finite.Finite()
     for _ in range(finite.PATIENCE - 1):
         steps.note(False)
-    assert not steps.lost(1000) and steps.lost(10)
+    assert not steps.is_lost(1000) and steps.is_lost(10)
     steps.note(False)
-    assert steps.lost(1000) and steps.take() == finite.PATIENCE and steps.take() == 0
+    assert steps.is_lost(1000) and steps.pop_skipped() == finite.PATIENCE and steps.pop_skipped() == 0
     steps.note(True)
-    assert not steps.lost(1)
+    assert not steps.is_lost(1)
 
 
 def test_model_with_numbers_beyond_half_precision_is_not_written(tmp_path):

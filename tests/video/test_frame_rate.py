@@ -15,7 +15,7 @@ from vsr.decoding.domain import limited_probability
 from vsr.face.detector import default_detector
 from vsr.face.frame_rate import FEW, domain_limit, frame_rate, mouth_changes
 from vsr.face.mouth_crop import crop_video
-from vsr.inference.live.capture import Taken
+from vsr.inference.live.capture import CapturedFrame
 from vsr.inference.live.notes import notes_of
 from vsr.inference.live.screen import Screen
 from vsr.inference.live.session import Caption, Session
@@ -139,7 +139,8 @@ def test_live_captions_mark_and_count_unsure_words(tmp_path, capsys):
 def test_captions_of_a_slow_camera_count_its_seconds(rate, seconds, tiny_model):
     session = Session(load_model(tiny_model), default_detector())
     images = [
-        Taken(frame, index / 25, time.monotonic()) for index, frame in enumerate(with_repeats(frames_of(DEMO), rate))
+        CapturedFrame(frame, index / 25, time.monotonic())
+        for index, frame in enumerate(with_repeats(frames_of(DEMO), rate))
     ]
     finals = [caption for caption in session.run(iter(images)) if caption.final]
     assert session.few_frames == pytest.approx(seconds, abs=0.8) and session.read

@@ -11,7 +11,7 @@ from av.stream import Disposition
 from tests.footage import read, tone, write_recording
 from vsr.cli import main
 from vsr.inference.live.source import open_source
-from vsr.media.container import opened, video_clock
+from vsr.media.container import open_video, video_clock
 from vsr.media.reader import probe, read_frames
 
 DARK, BRIGHT = 40, 210
@@ -66,7 +66,7 @@ def test_stream_that_players_show_is_read(tmp_path, case, suffix):
     assert abs(frames.mean() - BRIGHT) < 12 and len(frames) == 12
     info = probe(path)
     assert info.width == streams[chosen][0] and info.stream["index"] == chosen and info.stream["of"] == 2
-    with opened(path) as (_, stream):
+    with open_video(path) as (_, stream):
         assert stream.index == chosen
     assert video_clock(path)[1] == pytest.approx(0, abs=0.05)
 

@@ -81,7 +81,7 @@ def _own(args: argparse.Namespace) -> int:
     """0 if every clip was read, else 1."""
     from vsr.cli.each_video import for_each, tell_face_report
     from vsr.core.errors import VsrError
-    from vsr.inference.enrolled_phrases import enrolled, recognise
+    from vsr.inference.enrolled_phrases import read_enrolled, recognise
     from vsr.inference.face_report import FaceReport
     from vsr.modelstore.folder import load_model
 
@@ -89,7 +89,7 @@ def _own(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "give the clips, or the number of a camera: vsr phrases own CLIP [CLIP ...]")
     if args.speak:
         _check_speak(args)
-    phrases = enrolled(args.folder)
+    phrases = read_enrolled(args.folder)
     loaded = load_model(args.model, args.device, args.precision)
 
     def read(video: str) -> None:
@@ -137,9 +137,9 @@ def _print(video: str, found: list, threshold: float, args: argparse.Namespace, 
 
 
 def _enrolled(args: argparse.Namespace) -> int:
-    from vsr.inference.enrolled_phrases import enrolled
+    from vsr.inference.enrolled_phrases import read_enrolled
 
-    for own in enrolled(args.folder):
+    for own in read_enrolled(args.folder):
         print(f"{own.phrase}\t{len(own.clips)}\t{own.model.get('name')}\t{', '.join(own.clips)}")
     return 0
 

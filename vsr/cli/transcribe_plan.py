@@ -22,12 +22,12 @@ ONE_FILE = "would be written to the same file: read each with an -o of its own"
 def videos_to_read(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int]:
     """The videos to read, and how many others there are whose results may not be written; each gets its line."""
     from vsr.core.artifacts import KEPT, NEW, print_states
-    from vsr.output.ledger import Written
+    from vsr.output.ledger import WrittenTranscripts
 
     outputs.prepare()
     _check_names(args.videos, outputs)
     read = (*args.videos, *language_files(args), *files_of_model(args.model))
-    written, inputs = Written(outputs.folder), {os.path.realpath(file) for file in read}
+    written, inputs = WrittenTranscripts(outputs.folder), {os.path.realpath(file) for file in read}
     state_of = _finished(args, outputs, written) if args.resume else lambda video: NEW
     states, allowed, refused = [], [], 0
     for video in args.videos:

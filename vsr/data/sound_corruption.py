@@ -18,7 +18,7 @@ from vsr.core.errors import VsrError
 from vsr.core.numbers import ANY, COUNT, SHARE, Range
 from vsr.data.video_corruption import NEVER, Amount, check_choice
 from vsr.media.bandwidth import clipped, companded, low_passed, with_gaps
-from vsr.media.levels import mixed, stretch
+from vsr.media.levels import mix_at_snr, stretch
 from vsr.media.mixing import KINDS, noise_of
 from vsr.media.reverberation import response, reverberated
 
@@ -81,7 +81,7 @@ class DrawnSound:
         if self.reverberation:
             wave = reverberated(wave, response(self.reverberation, rng))
         if self.noise:
-            wave = mixed(wave, self._noise(len(wave), rng, sound_of), self.snr)
+            wave = mix_at_snr(wave, self._noise(len(wave), rng, sound_of), self.snr)
         wave = with_gaps(wave, [(round(a * len(wave)), round(b * len(wave))) for a, b in self.gaps])
         if self.clipping:
             wave = clipped(wave, self.clipping)

@@ -88,7 +88,7 @@ class DrawnVideo:
         """Frame ``index`` of the clip, corrupted, without drops; ``box`` (4,): its mouth, needed for covers."""
         for cover in self.covers:
             if cover.first <= index < cover.stop and box is not None:
-                frame = cover.laid(frame, box)
+                frame = cover.drawn_on(frame, box)
         if self.resolution:
             frame = coarse(frame, self.resolution)
         if self.blur:
@@ -97,7 +97,7 @@ class DrawnVideo:
             frame = noisy(frame, self.noise, np.random.default_rng((self.seed, index)))
         return compressed(frame, self.compression) if self.compression else frame
 
-    def shown(self, count: int) -> np.ndarray:
+    def frame_indices(self, count: int) -> np.ndarray:
         """The index of the frame seen at each of ``count`` places."""
         return shown_frames(count, np.array(self.dropped, int))
 
@@ -105,7 +105,7 @@ class DrawnVideo:
         """Mouth crops (T, 96, 96) -> the same, corrupted."""
         if self == DrawnVideo(seed=self.seed) or not len(crop):
             return crop
-        return np.stack([self.frame(index, crop[index], CROP_BOX) for index in self.shown(len(crop))])
+        return np.stack([self.frame(index, crop[index], CROP_BOX) for index in self.frame_indices(len(crop))])
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vsr.decoding.align import align_text
-from vsr.decoding.confidence import calibrated, settled
+from vsr.decoding.confidence import calibrated, calibration_for
 from vsr.decoding.domain import entropy_of, in_domain, limited_probability, measures
 from vsr.decoding.viterbi import Word
 from vsr.models.fusion import FusedReader
@@ -59,7 +59,7 @@ def fitted_for(loaded: LoadedModel, states: Tensor) -> dict:
     config = loaded.config[KNOWN] if KNOWN in loaded.config and not by_both(loaded, states) else loaded.config
     if "familiar" not in (config.get("confidence") or {}):
         return config
-    return config | {"confidence": settled(config["confidence"], entropy_of(loaded.model, states))}
+    return config | {"confidence": calibration_for(config["confidence"], entropy_of(loaded.model, states))}
 
 
 @torch.inference_mode()

@@ -20,7 +20,7 @@ from vsr.data.modalities import BOTH, SOUND, VIDEO, names_of
 from vsr.data.mouth_track import load_features
 from vsr.data.sound_input import empty_sound, to_sound_input
 from vsr.decoding.hearing import without_unintelligible_sound
-from vsr.face.head_turn import turned
+from vsr.face.head_turn import is_turned
 from vsr.face.mouth_features import FEATURES, mouth_features
 from vsr.face.mouth_points import MESHES, MouthMesh
 from vsr.face.networks import Stock
@@ -97,7 +97,7 @@ def usable_mouth_points(
 def turned_away(loaded: LoadedModel, points: np.ndarray) -> bool:
     """Whether the points (T, 37, 2) show a head that is turned too far for the model's reader of tracks."""
     widest = loaded.model.config.widest_turn if reads_tracks(loaded) else 0.0
-    return bool(widest) and turned(points, widest)
+    return bool(widest) and is_turned(points, widest)
 
 
 def encode(loaded: LoadedModel, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:

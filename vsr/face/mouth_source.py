@@ -155,12 +155,12 @@ class MouthSource:
         self._known = self.casting.people.persons
         return [person for person in self._known if person not in known]
 
-    def collect_error(self, broken: list[VsrError] | None) -> None:
+    def collect_error(self, errors: list[VsrError] | None) -> None:
         """Append the error of a truncated or damaged file to a list; without a list it is raised."""
-        if broken is None:
+        if errors is None:
             self.check_broken()
         elif self.broken:
-            broken.append(self.broken)
+            errors.append(self.broken)
 
     def check(self, read: bool) -> None:
         """Raise the reason why nothing of a video was read, unless something was (``read``).

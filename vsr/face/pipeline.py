@@ -56,7 +56,7 @@ def blocks(
     """Work through (frame, place) pairs; `longest` None makes one block of everything. ``mesh`` is asked before each
     block; where it gives one, the pieces have the points of the mouth, too."""
     source = _Rewindable(frames)
-    while source.more():
+    while source.has_more():
         yield _BlockReader(source, detector, longest, mesh()).read()
 
 
@@ -83,7 +83,7 @@ class _Rewindable:
     def __getitem__(self, number: int) -> tuple:
         return self._kept[number - self._pulled]
 
-    def more(self) -> bool:
+    def has_more(self) -> bool:
         """Whether there is another frame."""
         if next(self, None) is None:
             return False

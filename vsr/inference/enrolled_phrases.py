@@ -26,7 +26,7 @@ from vsr.decoding.templates import Match, Streams, Templates, normalised, with_m
 from vsr.face.mouth_features import CORNERS, measures_of, repaired
 from vsr.face.mouth_points import mouth_meshes
 from vsr.inference.face_report import FaceReport
-from vsr.inference.speech import spoken
+from vsr.inference.speech import speech_windows
 from vsr.inference.states import FRONT, LAST, layer_outputs
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def streams_of(
     report: FaceReport | None = None,
 ) -> Streams:  # fmt: skip
     """The streams of a clip that says one phrase: "frontend" and "last" (T, D), and "points" (T, 36) if the face is
-    seen. ``report`` and the VsrErrors are those of `vsr.inference.speech.spoken`."""
+    seen. ``report`` and the VsrErrors are those of `vsr.inference.speech.speech_windows`."""
     chunks: dict[str, list[np.ndarray]] = {FRONT: [], LAST: [], POINTS: []}
-    for window in spoken(loaded, path, faces, cropped, None if cropped else mouth_meshes(), report):
+    for window in speech_windows(loaded, path, faces, cropped, None if cropped else mouth_meshes(), report):
         for name, values in layer_outputs(loaded, window, (FRONT, LAST)).items():
             chunks[name].append(values)
         if window.mouth is not None:
@@ -161,7 +161,7 @@ def recognise(
     return templates.ranked(streams_of(loaded, path, faces, cropped, report)), templates.threshold()
 
 
-def enrolled(folder: str | Path) -> list[Phrase]:
+def read_enrolled(folder: str | Path) -> list[Phrase]:
     """The phrases of a folder, sorted by name. Raises VsrError bad_text for a folder without phrases, unreadable."""
     files = sorted(Path(folder).glob(f"*{SUFFIX}"))
     if not files:

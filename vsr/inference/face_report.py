@@ -1,6 +1,6 @@
 """How the faces of a video were seen: what was not read, and how well the rest was.
 
-Verbs that read windows (`vsr.inference.speech.spoken`) know it as these go by, and tell it as transcripts do.
+Verbs that read windows (`vsr.inference.speech.speech_windows`) know it as these go by, and tell it as transcripts do.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from vsr.decoding.search import decode
 from vsr.text.hypothesis import Hypothesis
 
 if TYPE_CHECKING:
-    from vsr.inference.speech import Encoded
+    from vsr.inference.speech import EncodedWindow
     from vsr.modelstore.folder import LoadedModel
 
 BEAM = 10
@@ -37,7 +37,7 @@ def read_freely(loaded: LoadedModel, states: Tensor, method: str = "") -> tuple[
     return ranked, assess(loaded, states, ranked)[1] if ranked else None
 
 
-def domain_probability(loaded: LoadedModel, windows: Sequence[Encoded]) -> float | None:
+def domain_probability(loaded: LoadedModel, windows: Sequence[EncodedWindow]) -> float | None:
     """The probability that the lips of windows are in the reader's domain; None if that was not fitted. Then nothing is
     read, and only too low a frame rate gives a probability."""
     fitted = any("domain" in config for config in (loaded.config, loaded.config.get(KNOWN, {})))

@@ -24,7 +24,7 @@ from vsr.decoding.defaults import options_for
 from vsr.decoding.domain import limited_probability
 from vsr.decoding.search import check_heads
 from vsr.inference.free_reading import read_freely
-from vsr.inference.speech import encoded
+from vsr.inference.speech import encoded_windows
 from vsr.text.normalise import lower
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def choose(
         loaded: a lip reader with a CTC head, a decoder or both.
         path: a video whose lips say one phrase.
         phrases: the list.
-        faces, cropped, report: as in `vsr.inference.speech.spoken`.
+        faces, cropped, report: as in `vsr.inference.speech.speech_windows`.
 
     Raises:
         VsrError: bad_model, bad_text, at_rest, covered, and the errors of reading a video.
@@ -99,7 +99,7 @@ def choose(
     options = options_for(loaded, {"lm": "none"})
     method = "joint" if loaded.model.decoder is not None else "ctc_beam"
     check_heads(loaded.model, method)
-    windows = list(encoded(loaded, path, faces, cropped, report))
+    windows = list(encoded_windows(loaded, path, faces, cropped, report))
     states = torch.cat([window.states for window in windows])
     weight = options.ctc_weight if loaded.model.decoder is not None else 1.0
     scores = score_phrases(loaded.model, states, tokens, weight)

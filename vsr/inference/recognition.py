@@ -26,7 +26,7 @@ from vsr.face.frame_rate import domain_limit, frame_rate
 from vsr.face.piece import MIN_FRAMES
 from vsr.inference.assemble import segments_of
 from vsr.inference.records import ScoredWords, WindowRecord
-from vsr.inference.single_head import searched_by, words_of
+from vsr.inference.single_head import search_head, words_of
 from vsr.media.resample import between_gaps
 from vsr.output.transcript import Segment, TimedWord
 
@@ -135,7 +135,9 @@ def search_crops(
 
 
 @torch.inference_mode()
-def searched(loaded: LoadedModel, inputs: Mapping[str, torch.Tensor], lengths: torch.Tensor, options: DecodeOptions):
+def encode_and_search(
+    loaded: LoadedModel, inputs: Mapping[str, torch.Tensor], lengths: torch.Tensor, options: DecodeOptions
+):
     """Modalities (B, T, ...) by name, lengths (B,) -> encoder states (B, T, D) and each clip's hypotheses."""
     states = encode(loaded, inputs, lengths)
     return states, _searched(loaded, states, lengths, options)
@@ -143,7 +145,7 @@ def searched(loaded: LoadedModel, inputs: Mapping[str, torch.Tensor], lengths: t
 
 def _searched(loaded: LoadedModel, states: torch.Tensor, lengths: torch.Tensor, options: DecodeOptions):
     if options.head:
-        return searched_by(loaded, options.head, states, lengths, options.nbest)
+        return search_head(loaded, options.head, states, lengths, options.nbest)
     others = joining(loaded, options)
     return decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, others)
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Spoken:
+class SpeechWindow:
     """A window of one face's speech. crop (T, 96, 96) uint8; edges (T+1,) seconds: borders of its frames; first: number
     of frames shared with the window before; mouth (T, 14, 2) pixels or None."""
 
@@ -45,7 +45,7 @@ class Spoken:
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedWindow:
     """States (T, D) of a window of one face, edges (T+1,) seconds; windows of a face share no frames. most: upper bound
     of the probability that its lips are in domain (`vsr.face.frame_rate.domain_limit`)."""
 
@@ -55,10 +55,10 @@ class Encoded:
     most: float = 1.0
 
 
-def spoken(
+def speech_windows(
     loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
     mesh: Stock[MouthMesh] | None = None, report: FaceReport | None = None,
-) -> Iterator[Spoken]:  # fmt: skip
+) -> Iterator[SpeechWindow]:  # fmt: skip
     """The windows of a video in which lips speak, in constant memory, in the order of the video's blocks.
 
     Args:
@@ -80,27 +80,29 @@ def spoken(
         first = int(np.searchsorted(window.edges[:-1], done.get(window.face, -np.inf) - 0.5 / FPS))
         done[window.face] = max(done.get(window.face, -np.inf), float(window.edges[-1]))
         if first < len(window.crop):
-            yield Spoken(window.face, window.crop, window.edges, first, window.mouth)
+            yield SpeechWindow(window.face, window.crop, window.edges, first, window.mouth)
     if not done:
         raise report.silence(path)
 
 
-def _cropped(loaded: LoadedModel, path: str | Path, report: FaceReport) -> Iterator[Spoken]:
+def _cropped(loaded: LoadedModel, path: str | Path, report: FaceReport) -> Iterator[SpeechWindow]:
     clip = cropped_clip(path)
     report.tracks.append(cropped_track_report(clip))
     report.stream = clip.info.stream
     for start, stop in window_spans(len(clip.crop), preferred_window(loaded)):
-        yield Spoken(clip.face, clip.crop[start:stop], frame_edges(clip.times[start:stop]))
+        yield SpeechWindow(clip.face, clip.crop[start:stop], frame_edges(clip.times[start:stop]))
 
 
-def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int, mesh, report: FaceReport) -> Iterator[Spoken]:
+def _streamed(
+    loaded: LoadedModel, path: str | Path, faces: str | int, mesh, report: FaceReport
+) -> Iterator[SpeechWindow]:
     source, window = MouthSource(path, checked_face_count(faces), mesh=mesh), preferred_window(loaded)
     has_windows, report.stream = False, source.info.stream
     for part in (part for block in source for part in block.parts):
         report.add(part)
         for start, stop in part.spans(window):
             has_windows = True
-            yield Spoken(
+            yield SpeechWindow(
                 part.face, part.piece.crop[start:stop], frame_edges(part.piece.times[start:stop]),
                 mouth=part.piece.mouth_of(start, stop),
             )  # fmt: skip
@@ -108,18 +110,18 @@ def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int, mesh, rep
 
 
 @torch.inference_mode()
-def encoded(
+def encoded_windows(
     loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
     report: FaceReport | None = None,
-) -> Iterator[Encoded]:  # fmt: skip
-    """The encoder states of every window of `spoken`. Raises VsrError as `spoken`."""
-    for window in spoken(loaded, path, faces, cropped, report=report):
+) -> Iterator[EncodedWindow]:  # fmt: skip
+    """The encoder states of every window of `speech_windows`. Raises VsrError as `speech_windows`."""
+    for window in speech_windows(loaded, path, faces, cropped, report=report):
         most = domain_limit(frame_rate(window.crop))
-        yield Encoded(window.face, states_of(loaded, window)[window.first :], window.edges[window.first :], most)
+        yield EncodedWindow(window.face, states_of(loaded, window)[window.first :], window.edges[window.first :], most)
 
 
 @torch.inference_mode()
-def states_of(loaded: LoadedModel, window: Spoken) -> Tensor:
+def states_of(loaded: LoadedModel, window: SpeechWindow) -> Tensor:
     """Encoder states (T, D) of a window, from its pixels only."""
     device = next(loaded.model.parameters()).device
     video = to_network_input(window.crop)[None].to(device)

@@ -17,7 +17,7 @@ import torch
 from vsr.core.file_kinds import FileKind, marked_kind
 from vsr.core.files import atomic_write
 from vsr.decoding.head_names import no_layer
-from vsr.inference.speech import spoken, states_of
+from vsr.inference.speech import speech_windows, states_of
 from vsr.modelstore.folder import pixel_reader
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def encode_video(
         path: the video.
         layers: "frontend", the output of the front end; a number from 1, the output of that encoder layer; "last", the
             states that the heads read. A single one needs no list.
-        faces, cropped, report: as in `vsr.inference.speech.spoken`.
+        faces, cropped, report: as in `vsr.inference.speech.speech_windows`.
 
     Returns:
         Each layer by its name, (T, D) float32; "start" and "end" (T,) float64, seconds in the video; "face" (T,) and
@@ -67,7 +67,7 @@ def encode_video(
     layers = tuple(map(str, (layers,) if isinstance(layers, str | int) else layers))
     check_layers(loaded, layers)
     chunks: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "start", "end", "face", "window")}
-    for number, window in enumerate(spoken(loaded, path, faces, cropped, report=report)):
+    for number, window in enumerate(speech_windows(loaded, path, faces, cropped, report=report)):
         values = layer_outputs(loaded, window, layers)
         count = len(window.crop) - window.first
         values |= {"start": window.edges[:-1][window.first :], "end": window.edges[1:][window.first :]}
@@ -78,8 +78,8 @@ def encode_video(
 
 
 def layer_outputs(loaded: LoadedModel, window, layers: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The layers' outputs, (T, D) each, for the frames of a window (`vsr.inference.speech.Spoken`) that it does not
-    share with the window before; forward hooks collect them."""
+    """The layers' outputs, (T, D) each, for the frames of a window (`vsr.inference.speech.SpeechWindow`) that it does
+    not share with the window before; forward hooks collect them."""
     outputs: dict[str, torch.Tensor] = {}
 
     def keep(name: str):

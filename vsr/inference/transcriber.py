@@ -32,7 +32,7 @@ from vsr.inference.journal import Journal
 from vsr.inference.listening import hearing_of, incomplete, transcribe_sound
 from vsr.inference.recognition import read_windows
 from vsr.inference.records import BlockRecord, WindowRecord
-from vsr.media.damage import Hole, told
+from vsr.media.damage import Hole, holes_message
 from vsr.media.reader import probe
 from vsr.media.resample import Position
 from vsr.output.transcript import Transcript
@@ -156,7 +156,7 @@ class Reading:
     def _check(self) -> None:
         """Refuse a video without anything to read, or a damaged one, with the reason."""
         blocks = self.journal.blocks
-        if damaged := told(hole for block in blocks for hole in block.holes):  # also in a resumed run
+        if damaged := holes_message(hole for block in blocks for hole in block.holes):  # also in a resumed run
             raise VsrError("unreadable", f"{self.path}: {damaged}")
         self.hearing.check_whole()
         reasons = {stretch.reason for block in blocks for stretch in block.skipped}

@@ -46,7 +46,7 @@ class Damage:
         if is_of_stream and self._lacks_some_before(packet) or self._kind in CHAINS and self._is_beside_a_break(packet):
             self.sign()
 
-    def jumped(self) -> None:
+    def note_seek(self) -> None:
         """Called after a seek: the next packet comes from elsewhere in the file."""
         self._end = self._decoded = None
 
@@ -130,7 +130,7 @@ def _span(start: float, end: float) -> str:
     return f"from {start:.2f} to {end:.2f} s" if end - start >= 0.01 else f"at {start:.2f} s"
 
 
-def told(holes: Iterable[Hole], after: float = 0.0) -> str:
+def holes_message(holes: Iterable[Hole], after: float = 0.0) -> str:
     """The message about the holes of a file that end after ``after``; "" without holes."""
     times = [_span(*hole) for hole in sorted(set(holes)) if hole[1] > after]
     if not times:

@@ -25,7 +25,7 @@ from vsr.data.manifest import Clip, translation_of
 from vsr.data.targets import TOKENS, Target
 from vsr.models.decoder import Decoder
 from vsr.models.heads import HeadSettings
-from vsr.models.hypotheses import log_probs, searched
+from vsr.models.hypotheses import beam_search, log_probs
 from vsr.models.limits import DROPPED, check_heads, check_sizes
 from vsr.models.registry import HEADS
 from vsr.models.targets import shift_tokens
@@ -42,7 +42,7 @@ class TranslationHead(Decoder):
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
         """The ``nbest`` texts of each clip, of at most as many tokens as there are frames."""
-        hypotheses = searched(self, states, lengths, max(self.beam, nbest), lengths)
+        hypotheses = beam_search(self, states, lengths, max(self.beam, nbest), lengths)
         scores = log_probs(self, states, lengths, hypotheses).sum(-1)
         clips = zip(hypotheses.lists(), scores.tolist(), hypotheses.ended.tolist(), strict=True)
         return [_ranked(*row)[:nbest] for row in clips]

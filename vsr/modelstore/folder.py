@@ -135,7 +135,7 @@ def _load(
     folder: Path, kind: str, build: Callable[[Settings], Any], settings: type[Settings], device, precision: str
 ) -> LoadedModel:
     """Load a folder of this kind; ``build`` makes a model from ``settings``."""
-    from vsr.models.borrowed import located
+    from vsr.models.borrowed import with_found_backbones
     from vsr.text.tokenizer import load_tokenizer
 
     device = find_device(device)
@@ -147,7 +147,7 @@ def _load(
     model_config = stored_settings(folder, config, settings, _unnested)
     if not isinstance(model_config, settings):
         raise bad_model(folder, f"{CONFIG_FILE} holds the settings of another kind of model than a {kind}")
-    model_config = located(model_config, folder)
+    model_config = with_found_backbones(model_config, folder)
     try:
         tokenizer = load_tokenizer(folder) if model_config.vocab_size else None
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -161,6 +161,6 @@ def _load(
 def _lowered(model: Any, precision: str) -> Any:
     if precision == FLOAT32:
         return model
-    from vsr.models.precision import lowered
+    from vsr.models.precision import lower_precision
 
-    return lowered(model, precision)
+    return lower_precision(model, precision)

@@ -100,7 +100,7 @@ class Inspection:
 def inspect_video(
     loaded: LoadedModel, path: str | Path, options: DecodeOptions | None = None,
     face: int | None = None, at: float | None = None, watch: Watch | None = None,
-    broken: list[VsrError] | None = None,
+    errors: list[VsrError] | None = None,
 ) -> Inspection:  # fmt: skip
     """Read a video and keep the intermediate results.
 
@@ -108,7 +108,7 @@ def inspect_video(
         loaded: model, tokenizer and config, from `vsr.modelstore.folder.load_model`.
         path: the video file.
         options: of the search; by default the model's, with five hypotheses.
-        face, at, watch, broken: as in `vsr.report.moment.find_clip`; of a clip that is read in several windows, the one
+        face, at, watch, errors: as in `vsr.report.moment.find_clip`; of a clip that is read in several windows, the one
             around ``at`` is shown, or the first. If nothing is read because the lips are at rest or covered, the frames
             are shown without words.
 
@@ -116,8 +116,8 @@ def inspect_video(
         VsrError: as `vsr.inference.transcriber.transcribe`; bad_options for a face or time that does not exist.
     """
     options = options or options_for(loaded, {"nbest": 5})
-    errors = [] if broken is None else broken
-    clip = find_clip(path, face, at, watch, mesh_for(loaded), broken)
+    errors = [] if errors is None else errors
+    clip = find_clip(path, face, at, watch, mesh_for(loaded), errors)
     spans_read = spans_to_read(clip, preferred_window(loaded))
     spans = spans_read or window_spans(len(clip.crop))
     window = 0 if at is None else _window_at(spans, clip, at)

@@ -15,7 +15,7 @@ from vsr.data.manifest import Clip
 from vsr.evaluation.card import CARD_FILE
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 from vsr.modelstore.folder import LoadedModel, save_model
-from vsr.training.adapting import Adapting, adapted
+from vsr.training.adapting import AdaptationSettings, adapt_model
 from vsr.training.cross_validation import FEWEST, Gain, cross_validated_gain
 from vsr.training.self_training import Untranscribed, self_trained
 
@@ -23,7 +23,8 @@ Say = Callable[[str], None]
 
 
 def adapt_to(
-    loaded: LoadedModel, clips: Sequence[Clip], further: Untranscribed, settings: Adapting, folds: int, say: Say
+    loaded: LoadedModel, clips: Sequence[Clip], further: Untranscribed, settings: AdaptationSettings, folds: int,
+    say: Say,
 ) -> tuple[LoadedModel, Gain | None]:  # fmt: skip
     """The model adapted to all clips, and the gain on ``clips``, which have a text, by cross-validation.
 
@@ -37,11 +38,11 @@ def adapt_to(
             say(text)
 
     def adapt(model: LoadedModel, some: Sequence[Clip], label: str) -> LoadedModel:
-        def go_on(own: LoadedModel, given: Sequence[Clip], how: Adapting, what: str) -> LoadedModel:
+        def go_on(own: LoadedModel, given: Sequence[Clip], how: AdaptationSettings, what: str) -> LoadedModel:
             def bar(steps, reader):
                 return count_items(steps, f"{reader}, {label}, {what}", how.steps)
 
-            return adapted(own, given, how, bar, once)
+            return adapt_model(own, given, how, bar, once)
 
         return self_trained(model, some, further, settings, go_on, once)
 
@@ -61,7 +62,7 @@ def check_place(out: str | Path, loaded: LoadedModel) -> None:
 
 def save_adapted(
     out: str | Path, adapted: LoadedModel, original: LoadedModel, clips: Sequence[Clip], further: Untranscribed,
-    settings: Adapting, gain: Gain | None,
+    settings: AdaptationSettings, gain: Gain | None,
 ) -> Path:  # fmt: skip
     """Write the model folder with its card; search settings, confidence and domain stay those of ``original``.
 

@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 
 
 @contextmanager
-def cropped(
+def cropped_clips(
     loaded: LoadedModel,
     transcribed: Sequence[Clip],
     untranscribed: Sequence[Clip],

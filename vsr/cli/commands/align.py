@@ -68,9 +68,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"vsr: {args.video}: {UNLIKE}: the times are guesses", file=sys.stderr)
     tell_face_report(args.video, report, transcript.visibility_warnings)
     if args.out:
-        from vsr.output.ledger import write_noted
+        from vsr.output.ledger import write_recorded
 
-        write_noted(args.out, transcript, write(transcript))
+        write_recorded(args.out, transcript, write(transcript))
     else:
         sys.stdout.write(write(transcript))
     return 0

@@ -112,7 +112,7 @@ def _combiner(args: argparse.Namespace, files: list, norm):
     if confident := args.method == "confidence":
         check_confident(files, args.hypotheses)
     combiner = Combiner(len(files), confident, _languages(args, norm), _restorers(args, len(files)))
-    return combiner.loaded(args.weights) if args.weights else combiner
+    return combiner.with_weights_of(args.weights) if args.weights else combiner
 
 
 def check_ids(args: argparse.Namespace, readings: dict, texts: dict[str, dict]) -> None:

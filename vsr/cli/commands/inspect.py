@@ -66,15 +66,15 @@ def run(args: argparse.Namespace) -> int:
     return report_broken_video(broken)
 
 
-def report_broken_video(broken: list[VsrError], program: str = "vsr") -> int:
+def report_broken_video(errors: list[VsrError], program: str = "vsr") -> int:
     """A line on stderr about a video that is not whole; the exit status."""
-    for error in broken:
+    for error in errors:
         print(f"{program}: {error}; the page shows what could be read", file=sys.stderr)
-    return int(bool(broken))
+    return int(bool(errors))
 
 
-def inspect_args(args: argparse.Namespace, broken: list[VsrError], program: str = "vsr") -> Inspection:
-    """Read the video that the options name, as they say, and tell what must be known of it; ``broken`` is told what is
+def inspect_args(args: argparse.Namespace, errors: list[VsrError], program: str = "vsr") -> Inspection:
+    """Read the video that the options name, as they say, and tell what must be known of it; ``errors`` is told what is
     damaged. Raises VsrError."""
     from vsr.cli.each_video import tell_warnings
     from vsr.core.progress import Watch, film_bar
@@ -92,7 +92,7 @@ def inspect_args(args: argparse.Namespace, broken: list[VsrError], program: str 
     options = options_for(loaded, given)
     with film_bar() as progress:
         watch = Watch(progress=progress)
-        inspection = inspect_video(loaded, args.video, options, args.face, args.at, watch, broken)
+        inspection = inspect_video(loaded, args.video, options, args.face, args.at, watch, errors)
     report_stream_choice(program, args.video, inspection.clip.info.stream)
     tell_warnings(args.video, inspection.warnings, program)
     return inspection

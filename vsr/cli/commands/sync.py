@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         report = FaceReport()
         found = offset_in(model, path, args.faces, args.most, report)
         figures = {"confidence": found.confidence, "lead": found.lead, "best": found.frames}
-        frames, seconds = (found.frames, found.seconds) if found.known else (None, None)
+        frames, seconds = (found.frames, found.seconds) if found.is_clear else (None, None)
         tell_face_report(path, report, warnings := report.warnings_with(COMPARED))
         record = {"file": path, "frames": frames, "seconds": seconds} | figures | {"warnings": warnings}
         return f"{path}: {told(found)}", record
@@ -70,4 +70,4 @@ def told(found: Offset) -> str:
     by = f"{'late' if found.frames > 0 else 'early'} by {count} frame{'s' * (count != 1)}"
     best = f"{by if count else 'in time'} ({found.seconds:+.2f} s)"
     sure = f"confidence {found.confidence:.2f}"
-    return f"sound {best}, {sure}" if found.known else f"offset not known; best guess {best}, {sure}"
+    return f"sound {best}, {sure}" if found.is_clear else f"offset not known; best guess {best}, {sure}"

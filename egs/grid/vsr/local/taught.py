@@ -37,7 +37,7 @@ from vsr.data.targets import Teacher
 from vsr.decoding.encoding import encode, sound_of
 from vsr.evaluation.comparison_rows import wer
 from vsr.evaluation.wer import UtteranceScore, score
-from vsr.models.layers import kept
+from vsr.models.layers import record_layers
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.lipreader import LipReader, further_heads_of
 from vsr.models.memory import fill_memories
@@ -81,7 +81,7 @@ def stored_sound(loaded, clips, keep: int, root: str | Path) -> list[Tensor]:
     folder = Path(root) / f"{loaded.weights_sha256[:12]}_{keep}_sound"
 
     def states(clip: Clip) -> np.ndarray:
-        with kept(loaded.model.encoder, [keep]) as lower:
+        with record_layers(loaded.model.encoder, [keep]) as lower:
             encode(loaded, {SOUND: sound_of(loaded, [clip_wave(clip)])}, torch.tensor([clip.num_frames]))
         return lower[keep][0].numpy()
 

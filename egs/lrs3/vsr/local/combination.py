@@ -80,7 +80,10 @@ def main() -> None:
         print(
             f"fold {number}:", worth({key: texts[key] for key in test_keys}, part, combined).lines(args.hypotheses)[-1]
         )
-        print("  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.used, strict=True)), flush=True)
+        print(
+            "  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.weights_in_use, strict=True)),
+            flush=True,
+        )
     for normaliser in ("lower", "whisper"):
         print(f"normaliser {normaliser}, {len(records)} utterances of {len(set(talks.values()))} talks")
         print(*worth(texts, members, records, normaliser).lines(args.hypotheses), sep="\n")
