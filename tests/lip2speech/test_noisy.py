@@ -109,7 +109,7 @@ def test_to_begin_with_it_changes_nothing_and_learnt_it_is_heard():
 
     def mel(voice, wave=None):
         given = {} if wave is None else conditions_of_sound(voice.named, [wave], torch.device("cpu"))
-        return voice.speak_seen(seen, lengths, speakers(1), FlowOptions(2), conditions=given).mel
+        return voice.speak_features(seen, lengths, speakers(1), FlowOptions(2), conditions=given).mel
 
     heard, quiet = mel(after, sound(0)), mel(after)
     assert not torch.allclose(heard, quiet) and not torch.allclose(heard, mel(after, sound(1)))

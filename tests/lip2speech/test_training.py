@@ -33,7 +33,7 @@ class Dev:
 class Wrong:
     """Makes mels that are off by 1 for the long clip and right for the others, units that are right for the long."""
 
-    def speak_seen(self, visual, lengths, speaker, options):
+    def speak_features(self, visual, lengths, speaker, options):
         long = (lengths == LENGTHS[0])[:, None]
         off = long.float().expand(-1, 4 * int(lengths.max()))[..., None].expand(-1, -1, 80)
         return Speech(off, long.long().expand(-1, 2 * int(lengths.max())))

@@ -106,7 +106,7 @@ def test_the_limit_leaves_out_the_sound_that_misleads(monkeypatch):
 def test_a_model_between_two_has_a_share_of_each():
     import torch
 
-    between = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "between.py"))["between"]
+    between = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "interpolate_weights.py"))["interpolated"]
     first = {"a": torch.tensor([0.0, 10.0]), "steps": torch.tensor(3)}
     second = {"a": torch.tensor([1.0, 20.0]), "steps": torch.tensor(7)}
     found = between(first, second, 0.3)

@@ -89,8 +89,8 @@ def test_a_clip_alone_and_in_a_batch_speaks_the_same(trained, tiny_voice_folder)
     assert isinstance(loaded.voice, TokenVoice)
     seen = torch.randn(2, 12, 32, generator=torch.Generator().manual_seed(0))
     lengths, voices = torch.tensor([7, 12]), speakers(2)
-    both = loaded.voice.speak_seen(seen, lengths, voices, FlowOptions())
-    one = loaded.voice.speak_seen(seen[:1, :7], lengths[:1], voices[:1], FlowOptions())
+    both = loaded.voice.speak_features(seen, lengths, voices, FlowOptions())
+    one = loaded.voice.speak_features(seen[:1, :7], lengths[:1], voices[:1], FlowOptions())
     assert torch.allclose(both.mel[:1, :28], one.mel, atol=1e-4) and not (both.mel[0, 28:] - both.mel[0, 28]).any()
 
 
