@@ -115,7 +115,7 @@ def test_readings_are_compared_by_words():
 def test_left_out_clip_is_in_no_adaptation_that_reads_it(monkeypatch, folder, clips):
     loaded, adapted_to = load_model(folder), []
 
-    def adapted(model, adapted_clips, settings, bar, say):
+    def adapt_model(model, adapted_clips, settings, bar, say):
         adapted_to.append({clip.id for clip in adapted_clips})
         return model
 
