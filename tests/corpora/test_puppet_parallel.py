@@ -12,7 +12,7 @@ from vsr.corpora.puppet.parallel import (
     COLOUR,
     PARALLEL,
     draw_parallel,
-    held_out,
+    is_held_out,
     meaning,
     sentence,
     translations,
@@ -57,15 +57,14 @@ def test_splits_have_the_same_meanings_in_all_languages_and_hold_combinations_ou
         return {(meaning(number)[COLOUR], meaning(number)[ANIMAL]) for number in numbers["en"][name]}
 
     assert not pairs("train") & (pairs("test") | pairs("dev")) and len(pairs("test")) > 5
-    assert {language for language, _ in pairs("test")} <= {
-        language for language, _ in pairs("train")
-    }  # every single word is known
+    # every single word is known
+    assert {colour for colour, _ in pairs("test")} <= {colour for colour, _ in pairs("train")}
     assert not set(numbers["en"]["dev"]) & set(numbers["en"]["test"])
     assert draw_parallel(vocabulary_of("en"), COUNTS, seed=4) != splits["en"]
 
 
 def test_refuses_more_sentences_than_exist():
-    held_out_count = sum(held_out(number) for number in range(vocabulary_of("en").size))
+    held_out_count = sum(is_held_out(number) for number in range(vocabulary_of("en").size))
     with pytest.raises(VsrError, match=f"has {held_out_count} and {6912 - held_out_count} sentences"):
         draw_parallel(vocabulary_of("en"), {"test": held_out_count + 1, "train": 1}, 0)
 

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn.utils.rnn import pad_sequence
 
-from lip2speech.conditions.conditioning import drawn
+from lip2speech.conditions.conditioning import draw_used
 from lip2speech.conditions.registry import conditions_of
 from lip2speech.conditions.tracks import pitch_track
 from lip2speech.features.dataset import NoText, SpeechDataset
@@ -116,7 +116,7 @@ def test_gradients_reach_both_networks(name):
 def test_condition_is_dropped_with_its_probability():
     torch.manual_seed(0)
     conditions = conditions_of({"one": KINDS["text"] | {"drop": 0.25}, "two": KINDS["text"] | {"drop": 0.0}})
-    kept = drawn(conditions, 4000, torch.device("cpu"))
+    kept = draw_used(conditions, 4000, torch.device("cpu"))
     assert kept["two"].all() and 0.72 < kept["one"].float().mean() < 0.78
 
 

@@ -15,7 +15,7 @@ from vsr.cli import main
 from vsr.face.detector import default_detector
 from vsr.face.mouth_crop import crop_video
 from vsr.face.skipped import Skipped
-from vsr.inference.live.capture import Taken
+from vsr.inference.live.capture import CapturedFrame
 from vsr.inference.live.notes import NO_FACE, notes_of
 from vsr.inference.live.session import Session
 from vsr.modelstore.folder import load_model
@@ -119,7 +119,7 @@ def test_masked_face_and_photograph_have_no_voice(masked, photograph, tiny_voice
 def test_live_captions_of_lips_that_do_not_speak_are_empty(kind, tiny_model, request):
     session = Session(load_model(tiny_model), default_detector())
     frames = frames_of(request.getfixturevalue(kind))
-    images = [Taken(frame, index / 25, time.monotonic()) for index, frame in enumerate(frames)]
+    images = [CapturedFrame(frame, index / 25, time.monotonic()) for index, frame in enumerate(frames)]
     assert not [word for caption in session.run(iter(images)) for word in (*caption.standing, *caption.loose)]
     assert session.covered == pytest.approx(3.0 if kind == "masked" else 0.0, abs=1.0)
     assert notes_of(session) == [
@@ -129,7 +129,7 @@ def test_live_captions_of_lips_that_do_not_speak_are_empty(kind, tiny_model, req
 
 def test_live_captions_without_a_face_say_so(tiny_model):
     session = Session(load_model(tiny_model), default_detector())
-    images = [Taken(np.zeros((96, 96, 3), np.uint8), index / 25, time.monotonic()) for index in range(30)]
+    images = [CapturedFrame(np.zeros((96, 96, 3), np.uint8), index / 25, time.monotonic()) for index in range(30)]
     assert not list(session.run(iter(images))) and notes_of(session) == [NO_FACE]
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lip2speech.cli import main
-from lip2speech.conditions.context import pairs_of
+from lip2speech.conditions.context import pairs_and_mask
 from lip2speech.conditions.registry import conditions_of
 from lip2speech.inference.dubbing import SpeakOptions, speak
 from lip2speech.inference.folder import load_model, save_voice
@@ -54,7 +54,7 @@ def test_span_of_each_training_clip_is_hidden():
     clip_features, hidden = features(sound(0)), []
     for seed in range(30):
         value = condition.corrupted(clip_features, "a", ["a"], None, np.random.default_rng(seed))
-        mel, known = pairs_of(torch.from_numpy(value))
+        mel, known = pairs_and_mask(torch.from_numpy(value))
         unknown = (~known).nonzero()[:, 0]
         assert len(unknown) == unknown[-1] - unknown[0] + 1 and 5 <= len(unknown) <= 10
         assert torch.allclose(mel[known], clip_features.mel.reshape(20, 160)[known], atol=1e-5)

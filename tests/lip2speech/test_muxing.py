@@ -12,7 +12,7 @@ from tests.lip2speech.edits import FRAMES, numbered, numbers, write_trimmed
 from tests.lip2speech.test_audio import chirp, lag
 from vsr.core.errors import VsrError
 from vsr.media.audio import read_wave
-from vsr.media.mux.listing import listed
+from vsr.media.mux.listing import list_packets
 from vsr.media.mux.mux import check_container, mux
 
 SILENCE = np.zeros(24_000, np.float32)
@@ -37,14 +37,14 @@ def test_trimmed_frames_are_not_shown_again(tmp_path, name):
         out = tmp_path / f"voiced.{suffix}"
         mux(video, SILENCE, out)
         assert numbers(out) == expected, suffix
-        assert listed(out).seconds == pytest.approx(listed(video).seconds, abs=0.05), suffix
+        assert list_packets(out).seconds == pytest.approx(list_packets(video).seconds, abs=0.05), suffix
 
 
 @pytest.mark.parametrize(("name", "packets"), [("start of an open group", 40), ("end", 37), ("both ends", 33)])
 def test_frames_needed_by_no_shown_frame_are_left_out(tmp_path, name, packets):
     video = write_trimmed(tmp_path / "film.mp4", **TRIMMED[name])
     mux(video, SILENCE, tmp_path / "voiced.mp4")
-    assert len(listed(tmp_path / "voiced.mp4").key) == packets < len(listed(video).key)
+    assert len(list_packets(tmp_path / "voiced.mp4").key) == packets < len(list_packets(video).key)
 
 
 @pytest.mark.parametrize(("codec", "bframes"), [("libx264", 3), ("libx264", 0), ("libx265", 3)])
@@ -52,7 +52,7 @@ def test_raw_stream_gets_time_stamps_by_its_rate(tmp_path, codec, bframes):
     raw = tmp_path / ("film.h264" if codec == "libx264" else "film.hevc")
     options = {"bf": str(bframes), "crf": "10", "x265-params": f"bframes={bframes}:log-level=none"}
     write_video(raw, numbered(), codec=codec, options=options)
-    assert listed(raw).seconds == pytest.approx(FRAMES / 25)
+    assert list_packets(raw).seconds == pytest.approx(FRAMES / 25)
     for suffix in ("mp4", "mkv", "ts"):
         out = tmp_path / f"voiced.{suffix}"
         mux(raw, SILENCE, out)
@@ -138,7 +138,7 @@ def test_suitable_container_is_suggested(tmp_path):
     with pytest.raises(VsrError, match="try .mov"):
         mux(video, SILENCE, tmp_path / "voiced.mkv")
     mux(video, SILENCE, tmp_path / "voiced.mov")
-    assert len(listed(tmp_path / "voiced.mov").key) == 20
+    assert len(list_packets(tmp_path / "voiced.mov").key) == 20
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "flv", "avi"])

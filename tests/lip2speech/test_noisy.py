@@ -113,7 +113,7 @@ def test_new_condition_has_no_effect_and_a_learnt_one_does():
 
     def mel(voice, wave=None):
         conditions = {} if wave is None else conditions_of_sound(voice.named, [wave], torch.device("cpu"))
-        return voice.speak_seen(visual, lengths, speakers(1), FlowOptions(2), conditions=conditions).mel
+        return voice.speak_features(visual, lengths, speakers(1), FlowOptions(2), conditions=conditions).mel
 
     with_sound, without_sound = mel(after, sound(0)), mel(after)
     assert not torch.allclose(with_sound, without_sound) and not torch.allclose(with_sound, mel(after, sound(1)))

@@ -7,7 +7,7 @@ import pytest
 
 from lip2speech.evaluation import metrics
 from lip2speech.evaluation.intelligibility import stoi_aligned
-from lip2speech.evaluation.pauses import AROUND, FADE, said, with_pauses_of, write_with_pauses
+from lip2speech.evaluation.pauses import AROUND, FADE, speech_span, with_pauses_of, write_with_pauses
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 from vsr.media.audio import read_wave
@@ -42,7 +42,7 @@ def test_figures_of_the_words_leave_out_noise_in_the_pauses(make_recording):
 def test_without_word_times_their_figures_are_unknown(voice_like):
     figures = metrics.measure(voice_like, voice_like)
     assert np.isnan(figures.stoi_words) and np.isnan(figures.estoi_words)
-    assert said(Clip("a", "a.mp4", "bin", "s", 75)) is None
+    assert speech_span(Clip("a", "a.mp4", "bin", "s", 75)) is None
 
 
 @pytest.mark.parametrize("lag", [-800, 800])
@@ -77,9 +77,9 @@ def test_row_with_pauses_of_other_clips(clips, make_recording, tmp_path):
 
     write_with_pauses(clips, wave_of, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "c.wav"]
-    assert said(clips[0]) == pytest.approx((1.05 - AROUND, 1.95 + AROUND))
+    assert speech_span(clips[0]) == pytest.approx((1.05 - AROUND, 1.95 + AROUND))
     natural, mixed = make_recording(ord("a")), read_wave(tmp_path / "a.wav")
-    figures = metrics.measure(natural, mixed, said(clips[0]))
+    figures = metrics.measure(natural, mixed, speech_span(clips[0]))
     assert figures.stoi < 0.8 < 0.95 < figures.stoi_words
 
 

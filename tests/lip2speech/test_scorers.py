@@ -6,7 +6,7 @@ import pytest
 from scipy.signal import resample_poly
 
 from lip2speech.cli import main
-from lip2speech.evaluation.asr_scorers import names_of, open_scorer, package_of, shown_name
+from lip2speech.evaluation.asr_scorers import display_name, names_of, open_scorer, package_of
 from lip2speech.evaluation.corpus import Outcome, evaluate_clip
 from lip2speech.evaluation.summary import summarise, table, write_evaluation
 from tests.conftest import talking_face, write_video
@@ -61,7 +61,9 @@ def test_result_files_name_all_scorers(tmp_path, monkeypatch):
 def test_names_are_split_and_shown_without_paths(tmp_path):
     (tmp_path / "base").mkdir()
     assert names_of("") == [] and names_of("pocketsphinx-grid, whisper:x") == ["pocketsphinx-grid", "whisper:x"]
-    assert shown_name(f"whisper:{tmp_path}/base") == "whisper:base" and shown_name("whisper:org/x") == "whisper:org/x"
+    assert (
+        display_name(f"whisper:{tmp_path}/base") == "whisper:base" and display_name("whisper:org/x") == "whisper:org/x"
+    )
     with pytest.raises(VsrError, match="each recogniser once"):
         names_of("pocketsphinx-grid,pocketsphinx-grid")
 
@@ -98,15 +100,15 @@ def test_damaged_ctranslate2_folder_is_one_line(tmp_path):
 
 
 def test_scorer_is_opened_once_per_process(monkeypatch):
-    from lip2speech.evaluation.corpus import _opened
+    from lip2speech.evaluation.corpus import _open_scorers
 
     opened = []
     monkeypatch.setattr("lip2speech.evaluation.corpus.open_scorer", lambda name: opened.append(name) or Fixed(name, ""))
-    _opened.cache_clear()
-    first, others, *_ = _opened("a,b,c")
-    assert (first.name, [other.name for other in others]) == ("a", ["b", "c"]) and _opened("a,b,c")[0] is first
-    assert opened == ["a", "b", "c"] and _opened("") == (None, (), None, None)
-    _opened.cache_clear()
+    _open_scorers.cache_clear()
+    first, others, *_ = _open_scorers("a,b,c")
+    assert (first.name, [other.name for other in others]) == ("a", ["b", "c"]) and _open_scorers("a,b,c")[0] is first
+    assert opened == ["a", "b", "c"] and _open_scorers("") == (None, (), None, None)
+    _open_scorers.cache_clear()
 
 
 def test_distillmos_is_a_column_only_if_asked_for(tmp_path, voice_like):

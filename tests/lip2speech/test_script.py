@@ -17,7 +17,7 @@ from lip2speech.inference.synthetic_marks import SYNTHETIC
 from lip2speech.inference.word_spreading import spread
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
-from vsr.inference.speech import Encoded
+from vsr.inference.speech import EncodedWindow
 from vsr.media.audio import read_wave
 from vsr.text.tokenizer import CharTokenizer
 
@@ -99,7 +99,7 @@ def lips(text, frames_per_letter=4, rest=2):
 
 def part(text, start=0.0, face=0):
     states = lips(text)
-    return Encoded(face, states, start + np.arange(len(states) + 1) / 25)
+    return EncodedWindow(face, states, start + np.arange(len(states) + 1) / 25)
 
 
 def test_words_that_the_lips_say_are_placed_where_they_say_them():
@@ -163,7 +163,7 @@ class Framed(Certain):
     ([0, 0, 1, 1, 1, 0, 0, 0, 0, 1], (0, 5)),
 ])  # fmt: skip
 def test_still_frames_beside_a_cue_are_included(speech, expected):
-    window = Encoded(0, torch.zeros(10, 4), np.arange(11) / 25)
+    window = EncodedWindow(0, torch.zeros(10, 4), np.arange(11) / 25)
     assert script_alignment.with_still_ends(Framed(speech), [window], 2, 5) == expected
 
 
@@ -178,7 +178,7 @@ def test_script_of_a_video_without_speech_is_no_error(reason, monkeypatch):
     def silent(*arguments):
         raise VsrError(reason, "clip.mp4: nobody speaks")
 
-    monkeypatch.setattr("vsr.inference.speech.encoded", silent)
+    monkeypatch.setattr("vsr.inference.speech.encoded_windows", silent)
     for name in ("resolved", "check_words", "check_writable"):
         monkeypatch.setattr(f"lip2speech.inference.script_text.{name}", lambda *arguments: None)
     voice = SimpleNamespace(reader=READER)

@@ -10,7 +10,7 @@ from lip2speech.inference.sound_length import voice_samples
 from tests.conftest import talking_face, write_sound, write_video
 from vsr.core.errors import VsrError
 from vsr.face.mouth_crop import crop_tracks
-from vsr.media.mux.listing import listed
+from vsr.media.mux.listing import list_packets
 
 
 class Pipe:
@@ -77,6 +77,6 @@ def test_longer_sound_does_not_count(tmp_path, face_clip):
 def test_time_stamps_that_jump_by_hours_cost_no_memory(tmp_path):
     times = [*np.arange(20) / 25, 90_000.0]
     video = write_video(tmp_path / "film.mkv", np.zeros((21, 64, 64, 3), np.uint8), times=times)
-    assert listed(video).seconds > 89_000 and voice_samples(video, read=0.8, frames=20) == 0.8 * 16_000
+    assert list_packets(video).seconds > 89_000 and voice_samples(video, read=0.8, frames=20) == 0.8 * 16_000
     with pytest.raises(VsrError, match="its time stamps jump by 25 hours"):
         voice_samples(video, read=90_000.04, frames=21)

@@ -12,7 +12,7 @@ from lip2speech.av_sync.eigenlips import Eigenlips
 from lip2speech.av_sync.predictor import BANDS, bands_of, fit_predictor
 from lip2speech.cli import main
 from lip2speech.features.corpus import extract_corpus
-from lip2speech.features.lag import Lag, clip_lag, lag, moved, moved_bands
+from lip2speech.features.lag import Lag, clip_lag, lag, shift_bands, shift_wave
 from lip2speech.features.stored import load_features
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
@@ -80,7 +80,7 @@ def test_noise_has_no_offset(corpus):
 
 def test_lag_that_its_halves_contradict_counts_as_none():
     lags = {"a": Lag(0.01, 0.012, 0.008), "b": Lag(0.01, -0.03, 0.05), "c": Lag(0.15, 0.15, 0.15)}
-    measured = sync.Measured(lags, 0.9)
+    measured = sync.CorpusLags(lags, 0.9)
     assert measured.offsets() == {"a": pytest.approx(0.009), "b": 0.0, "c": 0.0}
     assert "2 could not be measured" in measured.summary()
 
@@ -89,7 +89,7 @@ def test_lag_that_its_halves_contradict_counts_as_none():
 def test_lag_of_shifted_bands_is_found(late):
     rng = np.random.default_rng(1)
     bands = torch.from_numpy(movement(rng, 300, 25) @ rng.normal(size=(HIDDEN, BANDS))).float()
-    shifted = moved_bands(bands, -late)
+    shifted = shift_bands(bands, -late)
     assert lag(shifted, bands) == pytest.approx(late, abs=0.001)
     assert clip_lag(shifted, bands).whole == pytest.approx(late, abs=0.001)
 
@@ -98,7 +98,7 @@ def test_lag_of_shifted_bands_is_found(late):
 def test_moved_sound_keeps_its_length_and_is_on_time(voice_like, late):
     samples = round(16_000 * late)
     recorded = np.roll(voice_like, samples)
-    on_time = moved(recorded, late)
+    on_time = shift_wave(recorded, late)
     assert on_time.shape == voice_like.shape
     inside = slice(400, -400)
     np.testing.assert_array_equal(on_time[inside], voice_like[inside])
@@ -158,7 +158,7 @@ def test_refuses_wrong_file_of_offsets(tmp_path, text):
 
 
 def test_saved_offsets_are_read_back(tmp_path):
-    measured = sync.Measured({"a": Lag(0.01, 0.012, 0.008)}, 0.9)
+    measured = sync.CorpusLags({"a": Lag(0.01, 0.012, 0.008)}, 0.9)
     measured.save(tmp_path / "offsets.json")
     assert sync.read_offsets(tmp_path / "offsets.json") == pytest.approx(measured.offsets())
     assert json.loads((tmp_path / "offsets.json").read_text())["clips"]["a"]["second"] == 0.008

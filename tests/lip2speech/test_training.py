@@ -33,7 +33,7 @@ class Dev:
 class Wrong:
     """Gives mels that are off by 1 and right units for the long clip, right mels and wrong units for the others."""
 
-    def speak_seen(self, visual, lengths, speaker, options):
+    def speak_features(self, visual, lengths, speaker, options):
         is_long = (lengths == LENGTHS[0])[:, None]
         error = is_long.float().expand(-1, 4 * int(lengths.max()))[..., None].expand(-1, -1, 80)
         return Speech(error, is_long.long().expand(-1, 2 * int(lengths.max())))

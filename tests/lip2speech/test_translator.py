@@ -14,7 +14,7 @@ from vsr.core.errors import VsrError
 from vsr.core.tokens import IGNORE
 from vsr.data.manifest import Clip
 from vsr.media.units import Codebook
-from vsr.models.hypotheses import searched
+from vsr.models.hypotheses import beam_search
 
 
 def pairs(lengths=(6, 4)):
@@ -96,7 +96,7 @@ def test_search_finds_the_best_of_all_by_sum_or_by_mean(power):
     with torch.no_grad():
         decoder.out.bias[-1] = -3.0
         states = model.encode(batch.source[:1], lengths)
-        result = searched(decoder, states, lengths, len(all_tokens), limit, first, power)
+        result = beam_search(decoder, states, lengths, len(all_tokens), limit, first, power)
         excluded, scores = [0, 1, *decoder.languages], {}
         for tokens in all_tokens:
             token_ids = torch.tensor([[int(first), *tokens]])

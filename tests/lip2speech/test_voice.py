@@ -53,7 +53,7 @@ def test_padding_adds_nothing_to_the_losses():
     voice, batch = tiny_voice(), speech_batch([4, 9])
     torch.manual_seed(0)
     first = voice.loss(batch)
-    batch.mel[0, 16:], batch.seen.video[0, 4:] = 99.0, 99.0
+    batch.mel[0, 16:], batch.lips.video[0, 4:] = 99.0, 99.0
     torch.manual_seed(0)
     again = voice.loss(batch)
     for name in first:
@@ -82,7 +82,7 @@ def test_stored_states_of_a_frozen_encoder_give_the_same_losses():
     voice, batch = tiny_voice(encoder="frozen"), speech_batch([5, 8])
     torch.manual_seed(0)
     from_video = voice.loss(batch)
-    batch.visual = voice.encode(batch.seen.video, batch.seen.lengths)
+    batch.visual = voice.encode(batch.lips.video, batch.lips.lengths)
     torch.manual_seed(0)
     from_features = voice.loss(batch)
     assert torch.allclose(from_video["loss"], from_features["loss"], atol=1e-5)

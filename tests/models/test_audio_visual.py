@@ -8,7 +8,7 @@ from vsr.data.modalities import SOUND, VIDEO
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.registry import FRONTENDS, FUSIONS
 from vsr.models.streams import Streams
-from vsr.modelstore.nested_settings import nested, unnested
+from vsr.modelstore.nested_settings import from_nested, to_nested
 
 TINY = {"vocab_size": 11, "dim": 16, "heads": 2, "hidden": 24, "layers": 2, "kernel": 5, "decoder_layers": 1}
 LIPS = {"kind": "video_transformer", "width": 8, "layers": 1, "heads": 2}
@@ -134,8 +134,8 @@ def test_concat_starts_as_the_sum():
 
 def test_settings_are_read_back_from_a_folder():
     config = reader("concat", {"kind": "mel", "width": 8}, frozen=("video",)).config
-    reloaded = unnested(nested(config))
-    assert nested(reloaded) == nested(config)
+    reloaded = from_nested(to_nested(config))
+    assert to_nested(reloaded) == to_nested(config)
     assert FRONTENDS["audio_visual"](**reloaded.frontend_settings).part(SOUND).width == 8
 
 

@@ -15,7 +15,7 @@ from vsr.data.modalities import SOUND
 from vsr.models.foundation import Foundation, FoundationSettings, load_pretrained
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model
-from vsr.modelstore.nested_settings import nested, unnested
+from vsr.modelstore.nested_settings import from_nested, to_nested
 from vsr.text.tokenizer import CharTokenizer
 
 transformers = pytest.importorskip("transformers")
@@ -78,7 +78,7 @@ def test_weights_are_those_of_the_folder_and_stay_frozen(folder):
 
 def test_folder_is_needed_only_once(folder):
     config = LipReaderConfig(frontend="foundation", frontend_settings={"path": str(folder)}, **TINY)
-    reloaded = unnested(json.loads(json.dumps(nested(config))))
+    reloaded = from_nested(json.loads(json.dumps(to_nested(config))))
     assert "gone" not in reloaded.frontend_settings["path"]
     moved = reloaded.frontend_settings | {"path": "gone"}
     assert asdict(FoundationSettings(**moved))["settings"] == asdict(FoundationSettings(str(folder)))["settings"]

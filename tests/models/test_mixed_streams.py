@@ -9,7 +9,7 @@ from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.mixed_streams import MixedStreams, Mixing
-from vsr.objectives.mixspeech import apart, by_lips, entropy, mixspeech, needs_streams, read
+from vsr.objectives.mixspeech import by_lips, divergence, entropy, mixspeech, needs_streams, read
 from vsr.objectives.registry import objective_of
 
 VIDEO = {"kind": "video_transformer", "width": 16, "layers": 1, "heads": 2}
@@ -40,8 +40,8 @@ def without(batch, name):
 @pytest.mark.parametrize("share, alone", [(0.0, "sound"), (1.0, "video")])
 def test_shares_of_0_and_1_are_one_stream(share, alone):
     model, batch = reader(start=share, end=share).eval(), two_clips()
-    of_sound = model.frontend.drawn(batch.lengths, 9)
-    with torch.no_grad(), model.frontend.hearing(of_sound):
+    of_sound = model.frontend.draw_sound_frames(batch.lengths, 9)
+    with torch.no_grad(), model.frontend.with_sound_frames(of_sound):
         mixed = model.encode_batch(batch)
     with torch.no_grad():
         assert torch.equal(mixed, model.encode_batch(without(batch, alone)))
@@ -55,7 +55,7 @@ def test_nothing_is_mixed_when_reading():
 
 def test_clips_without_sound_use_the_lips():
     model, batch = reader(start=1.0).eval(), two_clips((True, False))
-    with torch.no_grad(), model.frontend.hearing(model.frontend.drawn(batch.lengths, 9)):
+    with torch.no_grad(), model.frontend.with_sound_frames(model.frontend.draw_sound_frames(batch.lengths, 9)):
         mixed = model.encode_batch(batch)
     with torch.no_grad():
         of_lips = model.encode_batch(without(batch, "sound"))
@@ -65,11 +65,11 @@ def test_clips_without_sound_use_the_lips():
 def test_frames_are_drawn_in_runs_by_seed_and_share():
     streams = MixedStreams(4, {"video": torch.nn.Identity(), "sound": torch.nn.Identity()}, Mixing(span=3, start=0.3))
     lengths = torch.full((400,), 30)
-    drawn = [(torch.manual_seed(seed), streams.drawn(lengths, 30))[1] for seed in (1, 1, 2)]
+    drawn = [(torch.manual_seed(seed), streams.draw_sound_frames(lengths, 30))[1] for seed in (1, 1, 2)]
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
     runs = drawn[0].view(400, 10, 3)
     assert (runs.all(-1) == runs.any(-1)).all() and abs(runs.float().mean() - 0.3) < 0.03
-    assert not streams.drawn(torch.tensor([4]), 9)[0, 4:].any()
+    assert not streams.draw_sound_frames(torch.tensor([4]), 9)[0, 4:].any()
 
 
 def test_schedules_of_the_share():
@@ -88,9 +88,9 @@ def test_equal_streams_have_no_loss_against_each_other(decoder):
     _, lips = by_lips(model, batch)
     assert set(lips) == {"ctc"} | ({"decoder"} if decoder else set())
     everyone = torch.tensor([True, True])
-    assert apart(lips, lips, batch, everyone).abs() < 1e-6
+    assert divergence(lips, lips, batch, everyone).abs() < 1e-6
     _, sound = read(model, without(batch, "video"))
-    assert apart(lips, sound, batch, everyone) > 1e-4 and apart(lips, sound, batch, ~everyone) == 0
+    assert divergence(lips, sound, batch, everyone) > 1e-4 and divergence(lips, sound, batch, ~everyone) == 0
 
 
 def test_weights_of_0_leave_only_the_lips_and_steps_advance():

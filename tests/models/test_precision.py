@@ -16,7 +16,7 @@ from vsr.media.resample import Position
 from vsr.models import precision as layers
 from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.models.lipreader import LipReader, LipReaderConfig
-from vsr.models.precision import BFloat16Linear, Int8Linear, lowered
+from vsr.models.precision import BFloat16Linear, Int8Linear, lower_precision
 from vsr.modelstore import precision as choice
 from vsr.modelstore.folder import load_model
 from vsr.modelstore.precision import chosen_precision, number_of_weights
@@ -46,7 +46,7 @@ def inputs(frames=(9, 6)):
 @torch.inference_mode()
 def test_states_are_near_those_of_float32_and_are_float32(frontend, name):
     exact = reader(frontend).encode(*inputs())
-    near = lowered(reader(frontend), name).encode(*inputs())
+    near = lower_precision(reader(frontend), name).encode(*inputs())
     assert near.dtype == torch.float32
     assert 0 < (near - exact).abs().max() < NEAR[name] * (exact.max() - exact.min())
 
@@ -55,20 +55,20 @@ def test_states_are_near_those_of_float32_and_are_float32(frontend, name):
 @torch.inference_mode()
 def test_every_kind_of_resnet_can_be_lowered(activation):
     settings = {"resnet_activation": activation}
-    exact, near = reader("resnet3d", **settings), lowered(reader("resnet3d", **settings), "bfloat16")
+    exact, near = reader("resnet3d", **settings), lower_precision(reader("resnet3d", **settings), "bfloat16")
     assert (near.encode(*inputs()) - exact.encode(*inputs())).abs().max() < 0.2
 
 
 @torch.inference_mode()
 def test_clip_in_bfloat16_is_the_same_alone_and_beside_a_longer_one():
-    model, (video, lengths) = lowered(reader("resnet3d"), "bfloat16"), inputs()
+    model, (video, lengths) = lower_precision(reader("resnet3d"), "bfloat16"), inputs()
     alone = model.encode(video[1:, :6], lengths[1:])
     assert torch.allclose(alone[0], model.encode(video, lengths)[1, :6], atol=0.02)
 
 
 @pytest.mark.parametrize("name", LOWER)
 def test_layers_of_log_probabilities_stay_float32(name):
-    model = lowered(reader("video_transformer"), name)
+    model = lower_precision(reader("video_transformer"), name)
     for head in (model.ctc, model.alignment, model.decoder.out):
         assert isinstance(head, nn.Linear) and head.weight.dtype == torch.float32
     kind = {"bfloat16": BFloat16Linear, "int8": Int8Linear}[name]
@@ -84,12 +84,12 @@ def test_language_model_is_lowered(name):
     config = LanguageModelConfig(vocab_size=9, dim=32, heads=2, hidden=64, layers=2, embed_dim=16)
     model, tokens = LanguageModel(config).eval(), torch.tensor([[3, 4, 5, 6]])
     exact = model.token_losses(tokens)
-    near = lowered(model, name).token_losses(tokens)
+    near = lower_precision(model, name).token_losses(tokens)
     assert near.dtype == torch.float32 and 0 < (near - exact).abs().max() < 0.1
 
 
 def test_layers_that_a_library_inspects_stay():
-    model = lowered(reader("swin3d_t", alignment_weight=0.0), "int8")
+    model = lower_precision(reader("swin3d_t", alignment_weight=0.0), "int8")
     inside = [type(module) for module in model.frontend.modules()]
     assert nn.Linear in inside
     video, lengths = inputs((16,))
@@ -98,7 +98,7 @@ def test_layers_that_a_library_inspects_stay():
 
 def test_int8_is_refused_off_the_cpu():
     with pytest.raises(VsrError, match="int8 works only on the CPU"):
-        lowered(reader("video_transformer").to("meta"), "int8")
+        lower_precision(reader("video_transformer").to("meta"), "int8")
 
 
 def test_auto_lowers_only_big_models_to_what_the_processor_has(tiny_model, monkeypatch):

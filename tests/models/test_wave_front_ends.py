@@ -13,7 +13,7 @@ from vsr.models.lengths import length_mask
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.registry import FRONTENDS, settings_of
 from vsr.models.resnet1d import ResNet1DSettings
-from vsr.modelstore.nested_settings import nested, unnested
+from vsr.modelstore.nested_settings import from_nested, to_nested
 
 LENGTHS = torch.tensor([7, 3, 1])
 SMALL = {"width": 4, "blocks": [1, 2, 1, 1]}
@@ -94,7 +94,7 @@ def test_config_of_encoded_streams_is_stored_and_built_again():
         9, frontend="audio_visual", encoder="identity", dim=8, heads=2, decoder_layers=1, decoder_hidden=8,
         frontend_settings={**streams, "fusion": {"kind": "mlp", "hidden": 5, "norm": "layer"}, "whole": True},
     )  # fmt: skip
-    reloaded = unnested(json.loads(json.dumps(nested(config))))
+    reloaded = from_nested(json.loads(json.dumps(to_nested(config))))
     first, second = LipReader(config), LipReader(reloaded)
     assert {n: t.shape for n, t in first.state_dict().items()} == {n: t.shape for n, t in second.state_dict().items()}
     assert second.whole and second.sound_form == WAVE and second.modality == (VIDEO, SOUND)

@@ -10,7 +10,7 @@ from vsr.models.fusion import FusedConfig
 from vsr.models.lipreader import LipReader, LipReaderConfig, attention_of, encoder_of, frontend_of
 from vsr.modelstore.checkpoint import read_config
 from vsr.modelstore.folder import NAMES, load_model, save_model
-from vsr.modelstore.nested_settings import nested, unnested
+from vsr.modelstore.nested_settings import from_nested, to_nested
 from vsr.text.tokenizer import CharTokenizer
 
 # as a release with format 1 wrote it
@@ -47,10 +47,10 @@ CONFIGS = {
 @pytest.mark.parametrize("name", CONFIGS)
 def test_settings_survive_the_stored_form(name):
     config = CONFIGS[name]
-    stored = json.loads(json.dumps(nested(config)))
-    restored = unnested(stored)
+    stored = json.loads(json.dumps(to_nested(config)))
+    restored = from_nested(stored)
     assert frontend_of(restored) == frontend_of(config) and encoder_of(restored) == encoder_of(config)
-    assert json.loads(json.dumps(nested(restored))) == stored
+    assert json.loads(json.dumps(to_nested(restored))) == stored
     weights = ("ctc_weight", "alignment_weight", "classes", "boundary", "mixup", "vocab_size", "dim")
     assert [getattr(restored, key) for key in weights] == [getattr(config, key) for key in weights]
     if config.decoder_layers:
@@ -60,7 +60,7 @@ def test_settings_survive_the_stored_form(name):
 @pytest.mark.parametrize("name", ["transformer", "resnet", "tracks", "words", "further"])
 def test_model_of_stored_settings_has_the_same_tensors(name):
     shapes = []
-    for config in (CONFIGS[name], unnested(nested(CONFIGS[name]))):
+    for config in (CONFIGS[name], from_nested(to_nested(CONFIGS[name]))):
         shapes.append({name: tensor.shape for name, tensor in LipReader(config).state_dict().items()})
     assert shapes[0] == shapes[1]
 
@@ -69,8 +69,8 @@ def test_fused_reader_survives_the_stored_form():
     pixels = LipReaderConfig(**SMALL)
     tracks = LipReaderConfig(5, "landmarks", encoder="recurrent", dim=16, decoder_layers=0)
     config = FusedConfig(pixels, tracks, ("a", "b"), (0.5, 2.0), (0.1, 0.7))
-    restored = unnested(json.loads(json.dumps(nested(config))))
-    assert nested(restored) == nested(config) and restored.track_weights == (0.5, 2.0)
+    restored = from_nested(json.loads(json.dumps(to_nested(config))))
+    assert to_nested(restored) == to_nested(config) and restored.track_weights == (0.5, 2.0)
 
 
 def test_folder_of_format_1_reads_as_before_and_is_saved_as_format_2(tmp_path):
@@ -92,7 +92,7 @@ def test_folder_of_format_1_reads_as_before_and_is_saved_as_format_2(tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_shipped_models_can_be_stored_in_format_2(name):
     config = load_model(name).model.config
-    assert nested(unnested(json.loads(json.dumps(nested(config))))) == nested(config)
+    assert to_nested(from_nested(json.loads(json.dumps(to_nested(config))))) == to_nested(config)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from vsr.decoding.defaults import options_for
 from vsr.modelstore import catalogue as table
 from vsr.modelstore.entry import BY_HAND, READY
 from vsr.modelstore.folder import load_model
-from vsr.modelstore.store import cache_folder, folder_of, is_here
+from vsr.modelstore.store import cache_folder, folder_of, is_available
 from vsr.text.tokenizer import SentencePieceTokenizer
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "published" / "golden" / "vsr4ml_latest.json").read_text())
@@ -34,9 +34,9 @@ def web(tmp_path, monkeypatch):
         monkeypatch.setenv("VSR_MIRROR", web.address)
         publish(web)
         # the real pieces are known by their SHA-256: these are others
-        known = table.NAMES["lrs3"]
+        known = table.ENTRIES["lrs3"]
         files = tuple(dataclasses.replace(file, sha256="") for file in known.files)
-        monkeypatch.setitem(table.NAMES, "lrs3", dataclasses.replace(known, files=files))
+        monkeypatch.setitem(table.ENTRIES, "lrs3", dataclasses.replace(known, files=files))
         yield web
 
 
@@ -56,7 +56,7 @@ def save(web, name, shapes, settings):
 
 
 def line(capsys):
-    (message,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("vsr: ")]
+    (message,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("vsr: ")]
     return message
 
 
@@ -64,8 +64,8 @@ def test_get_makes_a_reader_with_language_model_and_published_search(web, capsys
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 0
     output = capsys.readouterr()
     assert "non-commercial" in output.err and "blob/master/LICENSE" in output.err
-    folder = folder_of(table.NAMES["lrs3"])
-    assert output.out == f"lrs3: {folder}\n" and is_here(table.NAMES["lrs3"])
+    folder = folder_of(table.ENTRIES["lrs3"])
+    assert output.out == f"lrs3: {folder}\n" and is_available(table.ENTRIES["lrs3"])
     assert sorted(path.name for path in folder.parent.iterdir()) == ["known.json", "lrs3"]
     loaded = load_model("lrs3")
     assert loaded.name == "lrs3" and loaded.config["language"] == "en" and "19.1" in loaded.config["published"]["error"]
@@ -94,20 +94,21 @@ def test_transcribe_needs_no_network_after_the_first_fetch(web, capsys, monkeypa
 def test_licence_is_asked_on_a_terminal_and_once(web, monkeypatch, capsys):
     from vsr.modelstore import store
 
-    known, prompts = table.NAMES["lrs3"], []
+    known, prompts = table.ENTRIES["lrs3"], []
     for stream in ("stdin", "stderr"):
         monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
     with pytest.raises(VsrError, match="must be accepted first"):
-        store.agree(known, False, lambda prompt: prompts.append(prompt) or "no")
-    store.agree(known, False, lambda prompt: prompts.append(prompt) or "yes")
-    store.agree(table.NAMES["spanish"], False, lambda prompt: prompts.append(prompt) or "no")  # the same licence
+        store.accept_licence(known, False, lambda prompt: prompts.append(prompt) or "no")
+    store.accept_licence(known, False, lambda prompt: prompts.append(prompt) or "yes")
+    # the same licence
+    store.accept_licence(table.ENTRIES["spanish"], False, lambda prompt: prompts.append(prompt) or "no")
     assert len(prompts) == 2
 
 
 def test_interrupted_fetch_is_resumed(web, capsys):
     web.break_at = 20_000
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 1
-    assert "broke off; run again" in line(capsys) and not is_here(table.NAMES["lrs3"])
+    assert "broke off; run again" in line(capsys) and not is_available(table.ENTRIES["lrs3"])
     web.break_at = None
     assert main(["models", "get", "lrs3"]) == 0
     assert (f"{READER}/model.pth", "bytes=20000-") in web.asked
@@ -115,18 +116,18 @@ def test_interrupted_fetch_is_resumed(web, capsys):
 
 def test_changed_checksum_is_refused_and_the_old_model_stays(web, capsys):
     main(["models", "get", "lrs3", "--accept-licence"])
-    before = (folder_of(table.NAMES["lrs3"]) / "model.safetensors").read_bytes()
+    before = (folder_of(table.ENTRIES["lrs3"]) / "model.safetensors").read_bytes()
     web.add(f"{READER}/model.pth", b"something else")
     assert main(["models", "get", "lrs3", "--force"]) == 1
     assert "is not the file it was" in line(capsys)
-    assert (folder_of(table.NAMES["lrs3"]) / "model.safetensors").read_bytes() == before
+    assert (folder_of(table.ENTRIES["lrs3"]) / "model.safetensors").read_bytes() == before
 
 
 def test_pieces_are_known_by_their_checksum_before_the_first_fetch(web, capsys, monkeypatch):
-    lrs3 = next(known for known in table.KNOWN if known.name == "lrs3")
-    monkeypatch.setitem(table.NAMES, "lrs3", lrs3)
+    lrs3 = next(known for known in table.CATALOGUE if known.name == "lrs3")
+    monkeypatch.setitem(table.ENTRIES, "lrs3", lrs3)
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 1
-    assert "unigram5000.model is not the file it was" in line(capsys) and not is_here(lrs3)
+    assert "unigram5000.model is not the file it was" in line(capsys) and not is_available(lrs3)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_pieces_are_known_by_their_checksum_before_the_first_fetch(web, capsys, 
 def test_files_that_do_not_fit_leave_no_model(web, capsys, damage, message):
     damage(web)
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 1
-    assert message in line(capsys) and not folder_of(table.NAMES["lrs3"]).exists()
+    assert message in line(capsys) and not folder_of(table.ENTRIES["lrs3"]).exists()
 
 
 def test_pickle_is_not_run(web, capsys, tmp_path):
@@ -209,8 +210,8 @@ def test_no_licence_is_accepted_for_missing_files(web, capsys, tmp_path):
 def test_list_describes_every_model(web, capsys):
     assert main(["models"]) == 0
     page = capsys.readouterr().out
-    for known in table.KNOWN:
-        row = next(line_of_page for line_of_page in page.splitlines() if line_of_page.startswith(known.name + " "))
+    for known in table.CATALOGUE:
+        row = next(text for text in page.splitlines() if text.startswith(known.name + " "))
         assert known.language in row and known.error in row and known.kind in row
         assert known.licence.name in page and known.place in page and known.note in page
     assert main(["models", "list", "grid", "lrs3", "--json"]) == 0
@@ -222,8 +223,8 @@ def test_list_describes_every_model(web, capsys):
 def test_table_is_consistent():
     from vsr.modelstore.importers.published import FAMILIES
 
-    assert len(table.NAMES) == len(table.KNOWN)
-    for known in table.KNOWN:
+    assert len(table.ENTRIES) == len(table.CATALOGUE)
+    for known in table.CATALOGUE:
         assert (known.family in FAMILIES) == (known.state in (READY, BY_HAND)), known.name
         assert bool(known.files) == bool(known.family)
         assert all(file.address for file in known.files) == (known.state == READY) or not known.files

@@ -17,7 +17,7 @@ from vsr.data.manifest import read_manifest, write_manifest
 from vsr.objectives.clean_targets import CleanTargets, over_time
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.pseudo_labels import PseudoLabels, mean_over_frames
-from vsr.objectives.views import hidden, rows_of, spoiled, stretches
+from vsr.objectives.views import corrupt_frames, hide_frames, rows_of, stretches
 from vsr.training.lipreader import LipReaderRun
 
 PREDICTS = {"further_heads": {"clean": {"kind": "clean_prediction"}}}
@@ -46,16 +46,16 @@ def test_stretches_are_within_real_frames_and_have_their_share():
 
 def test_masked_frames_are_zero_and_others_unchanged():
     batch = batch_of()
-    masked = hidden(batch, 0.4, 3)
+    masked = hide_frames(batch, 0.4, 3)
     zero = ~masked.video.flatten(2).any(-1)
     assert zero[0].any() and torch.equal(masked.video[~zero], batch.video[~zero])
-    assert torch.equal(hidden(batch, 0.0, 3).video, batch.video)
+    assert torch.equal(hide_frames(batch, 0.0, 3).video, batch.video)
 
 
 def test_corrupted_frames_are_marked_and_others_unchanged():
     torch.manual_seed(0)
     batch = batch_of()
-    corrupted, marked = spoiled(batch, 0.4, 3, 0.5, 0.5)
+    corrupted, marked = corrupt_frames(batch, 0.4, 3, 0.5, 0.5)
     assert marked.any() and not marked[1, 9:].any()
     assert torch.equal(corrupted.video[~marked], batch.video[~marked])
     assert ((corrupted.video - batch.video)[marked].flatten(1) != 0).float().mean() > 0.99
@@ -154,7 +154,7 @@ def test_only_corrupted_frames_have_a_loss_against_the_teacher():
     torch.manual_seed(4)
     losses = objective(model, batch)
     torch.manual_seed(4)
-    corrupted, marked = spoiled(batch, 0.4, 3, 0.5, 0.5)
+    corrupted, marked = corrupt_frames(batch, 0.4, 3, 0.5, 0.5)
     states = model.encode_batch(corrupted)
     predicted = model.further_heads["clean"](states)[:, :, 0]
     expected = (predicted - objective.clean(batch, teacher)).square().mean(-1)[marked].mean()

@@ -9,7 +9,7 @@ import torch
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
 from vsr.models.decoder import Decoder
-from vsr.models.hypotheses import Hypotheses, drawn, log_probs, searched
+from vsr.models.hypotheses import Hypotheses, beam_search, log_probs, sample_hypotheses
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.minimum_risk import MinimumRisk, expected_errors
@@ -81,7 +81,7 @@ def test_wide_beam_finds_the_most_probable_hypotheses():
     token_lists, whole = all_of(3)
     scores = log_probs(decoder, states, lengths, whole).sum(-1)[0]
     best = [token_lists[index] for index in scores.argsort(descending=True)[:6].tolist()]
-    beam_result = searched(decoder, states, lengths, 40, torch.tensor([3]))
+    beam_result = beam_search(decoder, states, lengths, 40, torch.tensor([3]))
     assert [tuple(ids) for ids in beam_result.lists()[0][:6]] == best and beam_result.ended[0, :6].all()
 
 
@@ -89,14 +89,14 @@ def test_clip_is_searched_alike_alone_and_beside_a_longer_one():
     decoder, _, _ = toy_decoder()
     states, lengths = torch.randn(2, 6, 8, dtype=torch.float64), torch.tensor([6, 3])
     states[1, 3:] = 0
-    both = searched(decoder, states, lengths, 3, torch.tensor([4, 2])).lists()[1]
-    assert both == searched(decoder, states[1:, :3], lengths[1:], 3, torch.tensor([2])).lists()[0]
+    both = beam_search(decoder, states, lengths, 3, torch.tensor([4, 2])).lists()[1]
+    assert both == beam_search(decoder, states[1:, :3], lengths[1:], 3, torch.tensor([2])).lists()[0]
 
 
 def test_samples_are_drawn_by_their_probability():
     decoder, states, lengths = toy_decoder()
     torch.manual_seed(1)
-    samples = drawn(decoder, states, lengths, 4000, torch.tensor([1]))
+    samples = sample_hypotheses(decoder, states, lengths, 4000, torch.tensor([1]))
     assert int(samples.lengths.max()) == 1
     empty_log_prob = log_probs(
         decoder, states, lengths, Hypotheses(torch.full((1, 1, 1), IGNORE), torch.ones(1, 1) > 0)
@@ -122,7 +122,7 @@ def sampled():
     """The toy decoder, many samples of it, and their rewards."""
     decoder, states, lengths = toy_decoder()
     torch.manual_seed(2)
-    samples = drawn(decoder, states, lengths, SAMPLES, torch.tensor([2]))
+    samples = sample_hypotheses(decoder, states, lengths, SAMPLES, torch.tensor([2]))
     return decoder, states, lengths, samples, [[step_rewards(ids, REFERENCE) for ids in samples.lists()[0]]]
 
 

@@ -108,7 +108,7 @@ def test_limit_leaves_out_sound_that_misleads(monkeypatch):
 def test_interpolated_model_has_a_share_of_both():
     import torch
 
-    between = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "between.py"))["between"]
+    between = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "interpolate_weights.py"))["interpolated"]
     first = {"a": torch.tensor([0.0, 10.0]), "steps": torch.tensor(3)}
     second = {"a": torch.tensor([1.0, 20.0]), "steps": torch.tensor(7)}
     mixed = between(first, second, 0.3)

@@ -21,7 +21,14 @@ LOCAL = ROOT / "egs/grid/vsr/local"
 sys.path.insert(0, str(LOCAL))
 RIG, FUSIONS, SPOILT, FRONTS, LEANING, STATES = (
     runpy.run_path(str(LOCAL / name))
-    for name in ("rig.py", "fusion_rows.py", "spoilt.py", "sound_fronts.py", "leaning.py", "on_states.py")
+    for name in (
+        "rig.py",
+        "fusion_rows.py",
+        "corrupted_clips.py",
+        "sound_fronts.py",
+        "sound_only_rule.py",
+        "on_states.py",
+    )
 )
 
 
@@ -103,8 +110,8 @@ def test_search_benchmark_finds_the_plain_search():
 
 
 def test_sound_is_preferred_only_where_it_reads_better():
-    reading, leaning = LEANING["Reading"], LEANING["leaning"]
+    reading, errors_at = LEANING["Reading"], LEANING["errors_at"]
     worse, better = reading(0.01, 2, 3, 1, 1), reading(0.05, 2, 0, 1, 1)
-    assert [leaning([worse, better], margin) for margin in (0.0, 0.05, 0.1)] == [3, 1, 2]
+    assert [errors_at([worse, better], margin) for margin in (0.0, 0.05, 0.1)] == [3, 1, 2]
     assert LEANING["best_margin"]([worse, better]) == (0.05, 1)
     assert LEANING["best_margin"]([worse]) == (float("inf"), 1)

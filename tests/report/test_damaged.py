@@ -27,7 +27,7 @@ def test_page_is_written_and_names_the_damage(damaged_video, tiny_model, tmp_pat
 
 def test_crops_leave_out_damaged_parts_on_request(damaged_video):
     errors: list = []
-    clips = crop_tracks(damaged_video, broken=errors)
+    clips = crop_tracks(damaged_video, errors=errors)
     assert "is damaged from" in str(errors[0]) and 75 < sum(len(clip.crop) for clip in clips) < 150
     for function in (crop_tracks, crop_video, find_clip):
         with pytest.raises(type(errors[0]), match="is damaged from"):

@@ -20,7 +20,7 @@ from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model, save_model
 from vsr.text.tokenizer import CharTokenizer, WordTokenizer
 from vsr.training import cross_validation, personal
-from vsr.training.adapting import Adapting, adapted
+from vsr.training.adapting import AdaptationSettings, adapt_model
 from vsr.training.cross_validation import Gain, folds_of
 from vsr.training.fusing import fuse_models
 from vsr.training.tuned_parts import NORMS, LowRank
@@ -70,13 +70,13 @@ def test_norms_and_adapters_change_only_their_own_parameters(folders, clips):
         f"{module_name}.{name}" for module_name, module in loaded.model.named_modules() if isinstance(module, NORMS)
         for name, _ in module.named_parameters()
     }  # fmt: skip
-    by_norms = changed(loaded, adapted(loaded, clips, Adapting("norms", 2)))
+    by_norms = changed(loaded, adapt_model(loaded, clips, AdaptationSettings("norms", 2)))
     assert by_norms and by_norms <= norms
-    by_adapters = changed(loaded, adapted(loaded, clips, Adapting("adapters", 2)))
+    by_adapters = changed(loaded, adapt_model(loaded, clips, AdaptationSettings("adapters", 2)))
     sizes = dict(loaded.model.named_parameters())
     assert by_adapters and all(sizes[name].dim() == 2 for name in by_adapters)
     assert {name.split(".")[0] for name in by_adapters} == {"pixels", "tracks"}
-    assert by_norms | by_adapters < changed(loaded, adapted(loaded, clips, Adapting("all", 2)))
+    assert by_norms | by_adapters < changed(loaded, adapt_model(loaded, clips, AdaptationSettings("all", 2)))
 
 
 def test_adapter_adds_a_product_of_low_rank_and_gathers_its_gradient():
@@ -85,7 +85,7 @@ def test_adapter_adds_a_product_of_low_rank_and_gathers_its_gradient():
     parts = LowRank(layer, rank=3)
     with torch.no_grad():
         parts.up[0].normal_()
-    parts.spread()
+    parts.update_model()
     first, inputs = parts.first[0], torch.randn(5, 40)
     layer(inputs).square().sum().backward()
     parts.gather()
@@ -100,20 +100,22 @@ def test_seed_decides_and_the_given_model_is_unchanged(folders, clips):
     loaded = load_model(folders / "pixels")
     before = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
     torch.manual_seed(1)
-    first = adapted(loaded, clips, Adapting(steps=2, seed=5))
+    first = adapt_model(loaded, clips, AdaptationSettings(steps=2, seed=5))
     torch.manual_seed(2)
     drawn = torch.rand(1)
     torch.manual_seed(2)
-    second = adapted(loaded, clips, Adapting(steps=2, seed=5))
+    second = adapt_model(loaded, clips, AdaptationSettings(steps=2, seed=5))
     assert torch.equal(torch.rand(1), drawn), "it draws from the caller's random numbers"
-    assert not changed(first, second) and changed(first, adapted(loaded, clips, Adapting(steps=2, seed=6)))
+    assert not changed(first, second) and changed(
+        first, adapt_model(loaded, clips, AdaptationSettings(steps=2, seed=6))
+    )
     assert all(torch.equal(tensor, before[name]) for name, tensor in loaded.model.state_dict().items())
     assert not first.model.training and all(tensor.requires_grad for tensor in first.model.parameters())
 
 
 def test_adaptation_lowers_the_loss(folders, clips):
     loaded = load_model(folders / "pixels")
-    personal_model = adapted(loaded, clips, Adapting("all", 60))
+    personal_model = adapt_model(loaded, clips, AdaptationSettings("all", 60))
     batch = personal_batch(loaded, clips)
 
     def loss(model):
@@ -134,7 +136,7 @@ def personal_batch(loaded, clips):
 def test_words_unknown_to_the_tracks_adapt_only_the_pixels(folders, clips):
     loaded, lines = load_model(folders / "fused"), []
     others = [replace(clip, text="zebra") for clip in clips]
-    personal_model = adapted(loaded, others, Adapting(steps=2), say=lines.append)
+    personal_model = adapt_model(loaded, others, AdaptationSettings(steps=2), say=lines.append)
     assert {name.split(".")[0] for name in changed(loaded, personal_model)} == {"pixels"}
     assert any("4 of 4 clips" in line for line in lines)
 
@@ -155,6 +157,7 @@ def test_no_clip_is_read_by_a_model_adapted_to_it(monkeypatch, clips):
     gain = cross_validation.left_out(
         {}, clips, 3, 0, lambda model, read_clips, progress: {clip.id for clip in read_clips}
     )
+    gain = cross_validation.cross_validated_gain({}, clips, 3, 0, lambda model, some, shown: {clip.id for clip in some})
     assert gain.before == gain.after and not gain.worse
 
 
@@ -207,7 +210,7 @@ def gain_of(before, after):
 
 
 def test_worse_model_is_written_only_on_request(monkeypatch, folders, clips, tmp_path, capsys):
-    monkeypatch.setattr(personal, "left_out", lambda *arguments: gain_of("a b c d", "a b"))
+    monkeypatch.setattr(personal, "cross_validated_gain", lambda *arguments: gain_of("a b c d", "a b"))
     manifest = str(Path(clips[0].crop).parent / "clips.jsonl")
     command = ["adapt", manifest, "--model", str(folders / "pixels"), "-o", str(tmp_path / "m"), "--steps", "1"]
     assert main(command) == 1 and not (tmp_path / "m").exists()

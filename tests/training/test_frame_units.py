@@ -18,7 +18,7 @@ from vsr.data.manifest import Clip, read_manifest
 from vsr.data.transforms import Augmentation
 from vsr.decoding.corpus import decode_manifest
 from vsr.decoding.defaults import options_for
-from vsr.models.layers import kept
+from vsr.models.layers import record_layers
 from vsr.models.target_heads import FrameUnitHead, FrameUnitSettings
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.text.tokenizer import CharTokenizer
@@ -126,7 +126,7 @@ def test_head_reads_its_layer():
     low = {"kind": "ctc", "characters": "abc ", "weight": 0.3}
     model = reader(layers=2, further_heads={"low": low | {"layer": 1}})
     batch = batch_of(**{"low.tokens": torch.tensor([[2, 3], [3, IGNORE]])})
-    with kept(model.encoder, [1]) as layers:
+    with record_layers(model.encoder, [1]) as layers:
         states = model.encode_batch(batch)
     head = model.further_heads["low"]
     losses = ctc_attention(model, batch)

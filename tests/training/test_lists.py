@@ -105,15 +105,33 @@ def test_single_bad_steps_are_skipped_and_counted(config, tmp_path, capsys):
     assert "1 of 2 steps skipped: no finite gradient" in capsys.readouterr().out
 
 
+def test_a_clip_of_infinite_brightness_leaves_no_trace_in_running_statistics(config, tmp_path):
+    run, seen = Run(config, tmp_path / "run"), []
+    losses = run.losses
+
+    def spoiled(batch):
+        seen.append({name: buffer.clone() for name, buffer in run.model.named_buffers()})
+        if len(seen) == 2:
+            batch.inputs["video"][0, 0] = float("inf")
+        return losses(batch)
+
+    run.losses = spoiled
+    load_model(run.fit())
+    before, after = seen[1:3]
+    assert any("running_mean" in name for name in before) and run.progress.skipped == 1
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not all(torch.equal(after[name], buffer) for name, buffer in run.model.named_buffers())
+
+
 def test_too_many_bad_steps_in_a_row_are_divergence():
     steps = finite.Finite()
     for _ in range(finite.PATIENCE - 1):
         steps.note(False)
-    assert not steps.lost(1000) and steps.lost(10)
+    assert not steps.is_lost(1000) and steps.is_lost(10)
     steps.note(False)
-    assert steps.lost(1000) and steps.take() == finite.PATIENCE and steps.take() == 0
+    assert steps.is_lost(1000) and steps.pop_skipped() == finite.PATIENCE and steps.pop_skipped() == 0
     steps.note(True)
-    assert not steps.lost(1)
+    assert not steps.is_lost(1)
 
 
 def test_model_with_numbers_beyond_half_precision_is_not_written(tmp_path):

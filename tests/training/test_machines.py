@@ -65,12 +65,12 @@ class Noted:
         self.clips, self.losses_seen = [], []
         return super().fit()
 
-    def _step(self, indices):
+    def _step(self, step):
         if self.kill_at == len(self.losses_seen):
             self._save()
             raise Killed
-        losses = super()._step(indices)
-        self.clips.append((self.progress.epoch, indices))
+        losses = super()._step(step)
+        self.clips.append((self.progress.epoch, sum(step, [])))
         self.losses_seen.append(losses["loss"])
         return losses
 
@@ -94,6 +94,10 @@ class Watched(Noted, LipReaderRun):
 
 class Whole(Paired, LipReaderRun):
     pass
+
+
+def changed(config, **optim):
+    return replace(config, optim=replace(config.optim, **optim))
 
 
 def pairs(batches):
@@ -202,6 +206,48 @@ def test_two_ranks_do_what_one_does_with_the_whole_batch(config, alone, tmp_path
     crop = torch.rand(1, 12, 1, 88, 88)
     models = [load_model(out / "model").model for out in (alone[0], tmp_path / "0")]  # stored as fp16
     torch.testing.assert_close(*(model.encode(crop, torch.tensor([12])) for model in models), rtol=0, atol=2e-2)
+
+
+class Normal:
+    """Batch normalisation as in evaluation: its statistics are of a single batch, whatever a step adds up."""
+
+    def _build_model(self):
+        model = super()._build_model()
+        for layer in model.modules():
+            if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
+                layer.train = lambda mode=True, layer=layer: torch.nn.Module.train(layer, False)
+        return model
+
+
+class Accumulating(Normal, Watched):
+    pass
+
+
+class AtOnce(Normal, Whole):
+    pass
+
+
+def test_batches_one_after_the_other_are_a_step_as_if_they_were_one(config, tmp_path):
+    """Batches of 4, 2 and 1 clips of different numbers of words; the last step of an epoch has one batch alone."""
+    runs = Accumulating(changed(config, accumulate=2), tmp_path / "added"), AtOnce(config, tmp_path / "whole")
+    for run in runs:
+        run.fit()
+    assert [len(step) for _, step in runs[0].feed.steps] == [2, 1]
+    assert runs[0].losses_seen == pytest.approx(runs[1].losses_seen, rel=1e-4)
+    assert_same_state(tmp_path / "whole", tmp_path / "added", list(runs[0].model.named_parameters()))
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_two_ranks_accumulate_as_one_does(config, tmp_path, strategy):
+    """Seven clips in five batches: a step of four of them, and one of what is left."""
+    own = replace(config, data=replace(config.data, frames_per_batch=28))
+    alone = Accumulating(changed(own, accumulate=4), tmp_path / "alone")
+    alone.fit()
+    both = changed(replace(own, trainer=replace(own.trainer, strategy=strategy)), accumulate=2)
+    first, second = ranks(both, [tmp_path / "0", tmp_path / "1"], kind=Accumulating)
+    assert first[3] == second[3] == pytest.approx(alone.losses_seen, rel=1e-4) and len(alone.losses_seen) == 4
+    assert Counter(i for rank in (first, second) for _, step in rank[2] for i in step) == Counter(2 * [*range(7)])
+    assert_same_state(tmp_path / "alone", tmp_path / "0", list(alone.model.named_parameters()))
 
 
 @pytest.mark.parametrize("before, after", [("fsdp", "alone"), ("alone", "fsdp"), ("fsdp", "fsdp")])

@@ -15,7 +15,7 @@ from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model, save_model
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training import personal, personal_clips, self_training
-from vsr.training.adapting import Adapting
+from vsr.training.adapting import AdaptationSettings
 from vsr.training.self_training import Untranscribed, read_differently, readings, self_trained
 
 PIXELS = {
@@ -61,7 +61,7 @@ def spy_on_adaptation(monkeypatch, texts):
 def test_each_round_learns_the_latest_readings_beside_the_transcripts(monkeypatch, clips):
     calls, adapt = spy_on_adaptation(monkeypatch, lambda model, clip: f"{clip.id} by {model}")
     further = Untranscribed(tuple(clips[4:]), 2)
-    assert self_trained(0, clips[:2], further, Adapting(steps=12), adapt, print) == 3
+    assert self_trained(0, clips[:2], further, AdaptationSettings(steps=12), adapt, print) == 3
     transcripts = {"c0": "a", "c1": "b"}
     assert [call[:2] for call in calls] == [
         (0, transcripts),
@@ -73,8 +73,8 @@ def test_each_round_learns_the_latest_readings_beside_the_transcripts(monkeypatc
 
 def test_without_further_clips_it_is_adaptation_and_without_texts_it_begins_with_a_reading(monkeypatch, clips):
     calls, adapt = spy_on_adaptation(monkeypatch, lambda model, clip: "said")
-    assert self_trained(0, clips[:2], Untranscribed((), 5), Adapting(), adapt, print) == 1
-    assert self_trained(0, [], Untranscribed(tuple(clips), 1), Adapting(), adapt, print) == 1
+    assert self_trained(0, clips[:2], Untranscribed((), 5), AdaptationSettings(), adapt, print) == 1
+    assert self_trained(0, [], Untranscribed(tuple(clips), 1), AdaptationSettings(), adapt, print) == 1
     assert set(calls[1][1].values()) == {"said"} and len(calls[1][1]) == len(clips)
 
 
@@ -87,14 +87,14 @@ def test_readings_outside_the_domain_or_empty_are_left_out(monkeypatch, clips):
     assert readings(None, clips[:4]) == {"c0": "a", "c3": "b"}
     lines, adapted_to = [], []
     adapt = lambda model, read_clips, settings, label: adapted_to.append([clip.id for clip in read_clips])  # noqa: E731
-    self_trained(None, [], Untranscribed(tuple(clips[:4]), 1), Adapting(), adapt, lines.append)
+    self_trained(None, [], Untranscribed(tuple(clips[:4]), 1), AdaptationSettings(), adapt, lines.append)
     assert adapted_to == [["c0", "c3"]] and "2 of 4" in lines[0] and "c1" in lines[0]
 
 
 def test_refuses_if_no_clip_can_be_read(monkeypatch, clips):
     monkeypatch.setattr(self_training, "readings", lambda model, read_clips: {})
     with pytest.raises(VsrError, match="no untranscribed clip") as error:
-        self_trained(0, [], Untranscribed(tuple(clips)), Adapting(), lambda *arguments: 1, lambda line: None)
+        self_trained(0, [], Untranscribed(tuple(clips)), AdaptationSettings(), lambda *arguments: 1, lambda line: None)
     assert error.value.reason == "bad_manifest"
 
 
@@ -102,7 +102,9 @@ def test_without_readings_the_transcripts_are_learnt_once(monkeypatch, clips):
     monkeypatch.setattr(self_training, "readings", lambda model, read_clips: {})
     labels, lines = [], []
     adapt = lambda model, read_clips, settings, label: labels.append(label) or model + 1  # noqa: E731
-    assert self_trained(0, clips[:2], Untranscribed(tuple(clips[4:]), 2), Adapting(), adapt, lines.append) == 1
+    assert (
+        self_trained(0, clips[:2], Untranscribed(tuple(clips[4:]), 2), AdaptationSettings(), adapt, lines.append) == 1
+    )
     assert labels == ["transcripts"] and "2 of 2 untranscribed clips are left out" in lines[0]
 
 
@@ -113,15 +115,15 @@ def test_readings_are_compared_by_words():
 def test_left_out_clip_is_in_no_adaptation_that_reads_it(monkeypatch, folder, clips):
     loaded, adapted_to = load_model(folder), []
 
-    def adapted(model, adapted_clips, settings, bar, say):
+    def adapt_model(model, adapted_clips, settings, bar, say):
         adapted_to.append({clip.id for clip in adapted_clips})
         return model
 
-    monkeypatch.setattr(personal, "adapted", adapted)
+    monkeypatch.setattr(personal, "adapt_model", adapt_model)
     monkeypatch.setattr(
         self_training, "readings", lambda model, adapted_clips: dict.fromkeys([c.id for c in adapted_clips], "a")
     )
-    personal.adapt_to(loaded, clips[:4], Untranscribed(tuple(clips[4:]), 1), Adapting(steps=1), 2, print)
+    personal.adapt_to(loaded, clips[:4], Untranscribed(tuple(clips[4:]), 1), AdaptationSettings(steps=1), 2, print)
     folds, whole = adapted_to[:4], adapted_to[4:]
     assert all(len(fold & {"c0", "c1", "c2", "c3"}) == 2 for fold in folds), "half of the transcripts in each fold"
     assert whole == [{"c0", "c1", "c2", "c3"}, {clip.id for clip in clips}]
@@ -182,7 +184,7 @@ def test_unusable_video_is_left_out_alone(monkeypatch, folder, clips, tmp_path):
     monkeypatch.setattr(personal_clips, "speech_clips", speech)
     lines, videos = [], [replace(clip, crop="") for clip in clips[:2]]
     refused = []
-    with personal_clips.cropped(load_model(folder), [], videos, None, lines.append, refused) as (texts, footage):
+    with personal_clips.cropped_clips(load_model(folder), [], videos, None, lines.append, refused) as (texts, footage):
         assert not texts and [clip.id for clip in footage] == ["c1"]
     assert not refused, "that nobody speaks in footage is no failure"
     assert lines[0].startswith("left out: ") and lines[0].count("c0.mp4") == 1 and "(1 s)" in lines[1]

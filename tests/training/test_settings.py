@@ -40,10 +40,12 @@ VOCODER = {"data": {"train": ["a"], "dev": ["b"], "features": "f"}}
 OPTIM = [f"optim.{value}" for value in (
     "lr=-1", "lr=0", "lr=.inf", "lr=.nan", "lr=1e999", "weight_decay=-1", "weight_decay=.nan", "warmup_steps=-3",
     "clip=0", "clip=-1", "clip=.nan", "ema=2", "ema=1", "ema=-0.1", "ema=.nan",
+    "accumulate=0", "accumulate=1.5",
 )]  # fmt: skip
 TRAINER = [f"trainer.{value}" for value in (
     "threads=-1", "threads=0", "threads=1000000", "keep_epochs=-1", "keep_epochs=0", "max_epochs=0", "max_minutes=-1",
     "max_minutes=.nan", "checkpoint_minutes=-1", "devices=0", "num_nodes=-1", "workers=-1", "strategy=fast",
+    "precision=bf16-true", "precision=64-true", "precision=half",
 )]  # fmt: skip
 SEEDS = ["seed=-1", "seed=18446744073709551616", "seed=1.5", "seed=.nan"]
 MODEL = [f"model.{value}" for value in (
@@ -94,6 +96,7 @@ def test_setting_of_the_voice_is_refused(tmp_path, setting):
         "gan.width=0",
         "gan.mel=-1",
         "model.kernel=4",
+        "optim.accumulate=2",
     ],  # fmt: skip
 )
 def test_setting_of_the_vocoder_is_refused(tmp_path, setting):

@@ -91,8 +91,8 @@ def test_clip_speaks_alike_alone_and_in_a_batch(trained, tiny_voice_folder):
     assert isinstance(loaded.voice, TokenVoice)
     visual = torch.randn(2, 12, 32, generator=torch.Generator().manual_seed(0))
     lengths, voices = torch.tensor([7, 12]), speakers(2)
-    both = loaded.voice.speak_seen(visual, lengths, voices, FlowOptions())
-    single = loaded.voice.speak_seen(visual[:1, :7], lengths[:1], voices[:1], FlowOptions())
+    both = loaded.voice.speak_features(visual, lengths, voices, FlowOptions())
+    single = loaded.voice.speak_features(visual[:1, :7], lengths[:1], voices[:1], FlowOptions())
     assert torch.allclose(both.mel[:1, :28], single.mel, atol=1e-4) and not (both.mel[0, 28:] - both.mel[0, 28]).any()
 
 

@@ -9,7 +9,7 @@ import torch
 from lip2speech.models.text_units import TextUnits, TextUnitsConfig
 from vsr.data.manifest import Clip
 
-ROWS = runpy.run_path(str(Path(__file__).parents[2] / "egs/puppet/lip2speech/local/said_rows.py"))
+ROWS = runpy.run_path(str(Path(__file__).parents[2] / "egs/puppet/lip2speech/local/say_rows.py"))
 
 
 @pytest.fixture
