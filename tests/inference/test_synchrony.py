@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from tests.conftest import talking_face
 from tests.models.test_contrast import SMALL, reader
 from vsr.cli import main
-from vsr.cli.commands.sync import told
+from vsr.cli.commands.sync import offset_text
 from vsr.core.errors import VsrError
 from vsr.decoding.synchrony import Synchrony, agreements, best_offset, load_synchrony, offset_of, save_synchrony
 from vsr.inference import synchrony
@@ -50,7 +50,7 @@ def test_an_offset_is_known_by_its_lead_over_shifts_that_are_not_near(most, know
     found[most + 1], found[most + 2] = 0.6, 0.5
     own = best_offset(found)
     assert (own.frames, own.is_clear) == (1, known) and own.lead == pytest.approx(0.5)
-    assert told(own) == "sound late by 1 frame (+0.04 s), confidence 0.50"
+    assert offset_text(own) == "sound late by 1 frame (+0.04 s), confidence 0.50"
 
 
 def test_an_offset_that_does_not_stand_out_is_not_known():
@@ -59,7 +59,7 @@ def test_an_offset_that_does_not_stand_out_is_not_known():
     found[15], found[30] = 0.12, 0.11
     own = best_offset(found)
     assert not own.is_clear and own.lead == pytest.approx(0.01, abs=1e-6)
-    assert told(own) == "offset not known; best guess in time (+0.00 s), confidence 0.02"
+    assert offset_text(own) == "offset not known; best guess in time (+0.00 s), confidence 0.02"
 
 
 def test_a_few_frames_that_agree_by_chance_are_no_offset():

@@ -59,7 +59,7 @@ def test_the_graph_says_what_the_reader_says(folder, graph, frames):
 
 
 def test_a_graph_that_differs_is_not_written(folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(onnx_export, "_traced", lambda *_: FakeProgram())
+    monkeypatch.setattr(onnx_export, "_export_program", lambda *_: FakeProgram())
     monkeypatch.setattr(onnx_export, "compared", lambda *_: {"states": 0.5})
     out = tmp_path / "small.onnx"
     assert main(["export", "onnx", str(folder), "-o", str(out)]) == 1
