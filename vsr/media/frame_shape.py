@@ -54,15 +54,15 @@ class FrameShapes:
     def noted(self, frames: Iterable) -> Iterator:
         """Yield the frames, in decoding order, after noting the shape of each for `shape_of`."""
         for frame in frames:
-            if self._of(frame) is not self._first:
+            if self._shape_of_frame(frame) is not self._first:
                 frame.opaque = [self._shape]  # a new list for each: av drops a shared object with its first frame
             yield frame
 
     def shape_of(self, frame) -> FrameShape:
         """The shape of a frame from `noted`; for the first frame also without it."""
-        return frame.opaque[0] if frame.opaque else self._first or self._of(frame)
+        return frame.opaque[0] if frame.opaque else self._first or self._shape_of_frame(frame)
 
-    def _of(self, frame) -> FrameShape:
+    def _shape_of_frame(self, frame) -> FrameShape:
         """The shape of the most recently decoded frame."""
         previous_size, aspect, previous_turns = self._known or self._first_shape(frame)
         coded, turns = (frame.width, frame.height), quarter_turns(frame)

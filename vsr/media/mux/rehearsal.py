@@ -143,7 +143,7 @@ def _rehearsed(plan: Plan, path: Path) -> str:
         return "what is left of it begins in the middle"  # without what decoders need first
     if look is None:
         raise NotHeld("what is written cannot be read back")
-    return _difference(_look(plan.video, plan.listing), look, upright=bool(plan.again))
+    return _difference(_examine(plan.video, plan.listing), look, upright=bool(plan.again))
 
 
 @contextmanager
@@ -169,7 +169,7 @@ class _Look:
     aspect: float
 
 
-def _look(path: Path, listing: Listing | None = None) -> _Look:
+def _examine(path: Path, listing: Listing | None = None) -> _Look:
     """Examine the first frames of a file; with a ``listing`` of packets without times, times are counted frames."""
     with open_video(path) as (container, stream):
         shape = float(stream.sample_aspect_ratio or 1)
@@ -189,7 +189,7 @@ def _read_back(path: Path) -> _Look | None:
         with open_container(path) as container:
             audio_streams = container.streams.audio
             has_sound = audio_streams and next(decoded_frames(container, audio_streams[0]), None) is not None
-        return _look(path) if has_sound else None
+        return _examine(path) if has_sound else None
     except VsrError:
         return None
 
