@@ -14,6 +14,7 @@ from vsr.core.errors import VsrError
 from vsr.media.audio import read_wave
 from vsr.media.mux.listing import listed
 from vsr.media.mux.mux import check_container, mux
+from vsr.media.reader import read_frames
 
 SILENCE = np.zeros(24_000, np.float32)
 TRIMMED = {
@@ -62,16 +63,18 @@ def test_a_raw_stream_gets_its_time_stamps_by_its_rate(tmp_path, codec, bframes)
         np.testing.assert_allclose(np.diff(times), 1 / 25, atol=0.002)
 
 
-def write_turned(path, shape=None, quarter_turns=0):
-    """A landscape whose left third is white, 25 frames; pixels of ``shape``, and a tag that turns it."""
+def write_turned(path, shape=None, quarter_turns=0, mirrored=False):
+    """A landscape whose left third is white, and gray at the top, 25 frames; pixels of ``shape``, and a tag that turns
+    and mirrors it."""
     image = np.zeros((25, 64, 96, 3), np.uint8)
     image[:, :, :32] = 255
+    image[:, :16, :32] = 128
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         stream.codec_context.sample_aspect_ratio = shape or Fraction(1)
-        if quarter_turns:
-            stream.set_display_rotation(90 * quarter_turns)
+        if quarter_turns or mirrored:
+            stream.set_display_rotation(90 * quarter_turns, hflip=mirrored)
         for own in image:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(own, format="rgb24")))
         container.mux(stream.encode())
@@ -96,6 +99,18 @@ def test_a_turned_frame_stands_upright_in_every_container(tmp_path, turns):
         mux(film, SILENCE, out := tmp_path / f"voiced.{suffix}")
         found, _ = upright(out)
         assert found.shape == wanted.shape and np.abs(found.astype(int) - wanted).mean() < 4, suffix
+    assert not check_container(film, tmp_path / "voiced.mov").again, "copied where it can be"
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_mirrored_frame_stays_so_in_every_container(tmp_path, turns):
+    film = write_turned(tmp_path / "film.mp4", quarter_turns=turns, mirrored=True)
+    (wanted, _), plain = next(read_frames(film)), write_turned(tmp_path / "plain.mp4", quarter_turns=turns)
+    assert np.abs(wanted[0].astype(int) - next(read_frames(plain))[0][0][:, ::-1]).mean() < 4
+    for suffix in ("mp4", "mov", "mkv", "ts", "flv"):
+        mux(film, SILENCE, out := tmp_path / f"voiced.{suffix}")
+        found, _ = next(read_frames(out))
+        assert found.shape[1:] == wanted.shape[1:] and np.abs(found[0].astype(int) - wanted[0]).mean() < 4, suffix
     assert not check_container(film, tmp_path / "voiced.mov").again, "copied where it can be"
 
 
