@@ -141,6 +141,12 @@ class TrainerConfig:
             if (value := getattr(self, name)) not in allowed:
                 raise VsrError("bad_config", f"trainer.{name} is '{value}'; it can be {' or '.join(allowed)}")
 
+    def check_objective(self, objective: Any) -> None:
+        """Raises VsrError bad_config for an objective that searches while it trains, with a sharded model: its layers
+        are whole only within a pass that all ranks take together."""
+        if self.strategy == "fsdp" and getattr(objective, "searches", False):
+            raise VsrError("bad_config", f"trainer.strategy is fsdp: the objective {objective.name} needs ddp")
+
 
 @dataclass(frozen=True)
 class RunConfig:
