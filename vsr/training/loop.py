@@ -194,7 +194,7 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(optim, self.progress.step, self.share())
         self.statistics.keep()
-        parts = [self._backward(batch, number, len(step)) for number, batch in enumerate(self.feed.take(step))]
+        parts = [self._backward(batch, number, len(step)) for number, batch in enumerate(self.feed.step_batches(step))]
         figures = {name: sum(part.get(name, 0.0) for part in parts) for name in dict.fromkeys(chain(*parts))}
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
         self.norm = float(gather_whole(norm))
