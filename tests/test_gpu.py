@@ -1,9 +1,19 @@
 """On a GPU (a simulated one): the same results as on the CPU, and no tensor left on the other device."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from lightning_fabric.accelerators.cpu import CPUAccelerator
+from lightning_fabric.strategies.single_device import SingleDeviceStrategy
 
+import lip2speech
+import vsr
 from tests.simulated_gpu import GPU, GpuTensor, simulated_gpu
+from tests.training.test_loop import config, losses_of  # noqa: F401  a fixture
+
+DEMO = Path(__file__).parents[1] / "demo" / "clip.mp4"
 
 
 def test_devices_do_not_mix():
@@ -27,3 +37,28 @@ def test_gradients_are_those_of_the_cpu():
 
     with simulated_gpu():
         torch.testing.assert_close(gradients("cuda"), gradients("cpu"))
+
+
+@pytest.mark.parametrize("name", ["grid-tracks", "grid-av"])
+def test_reads_the_same_text(name):
+    with simulated_gpu():
+        expected, transcript = (vsr.load_model(name, device=device).transcribe(DEMO) for device in ("cpu", "cuda"))
+    assert transcript.text == expected.text != ""
+    confidences = [
+        [word.confidence for segment in one.segments for word in segment.words] for one in (expected, transcript)
+    ]
+    assert confidences[0] == pytest.approx(confidences[1], abs=1e-3)
+
+
+def test_speaks_the_same_wave():
+    with simulated_gpu():
+        waves = [lip2speech.load_model(device=device).speak(DEMO)[0] for device in ("cpu", "cuda")]
+    assert np.abs(waves[0] - waves[1]).max() < 0.01 * np.abs(waves[0]).max()
+
+
+def test_trains_with_the_same_losses(config, tmp_path, monkeypatch):  # noqa: F811  a fixture
+    expected = losses_of(config, tmp_path / "cpu")
+    monkeypatch.setattr(SingleDeviceStrategy, "root_device", property(lambda self: GPU))
+    monkeypatch.setattr(CPUAccelerator, "setup_device", lambda self, device: None)
+    with simulated_gpu():
+        assert losses_of(config, tmp_path / "gpu") == pytest.approx(expected, rel=1e-3)
