@@ -63,17 +63,9 @@ def test_raw_stream_gets_time_stamps_by_its_rate(tmp_path, codec, bframes):
         np.testing.assert_allclose(np.diff(times), 1 / 25, atol=0.002)
 
 
-<<<<<<< ours
-def write_rotated(path, shape=None, quarter_turns=0):
-    """A landscape whose left third is white, 25 frames; pixels of ``shape``, and a rotation tag."""
-||||||| base
-def write_turned(path, shape=None, quarter_turns=0):
-    """A landscape whose left third is white, 25 frames; pixels of ``shape``, and a tag that turns it."""
-=======
-def write_turned(path, shape=None, quarter_turns=0, mirrored=False):
+def write_rotated(path, shape=None, quarter_turns=0, mirrored=False):
     """A landscape whose left third is white, and gray at the top, 25 frames; pixels of ``shape``, and a tag that turns
     and mirrors it."""
->>>>>>> theirs
     image = np.zeros((25, 64, 96, 3), np.uint8)
     image[:, :, :32] = 255
     image[:, :16, :32] = 128
@@ -112,8 +104,8 @@ def test_rotated_video_is_upright_in_every_container(tmp_path, turns):
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 def test_a_mirrored_frame_stays_so_in_every_container(tmp_path, turns):
-    film = write_turned(tmp_path / "film.mp4", quarter_turns=turns, mirrored=True)
-    (wanted, _), plain = next(read_frames(film)), write_turned(tmp_path / "plain.mp4", quarter_turns=turns)
+    film = write_rotated(tmp_path / "film.mp4", quarter_turns=turns, mirrored=True)
+    (wanted, _), plain = next(read_frames(film)), write_rotated(tmp_path / "plain.mp4", quarter_turns=turns)
     assert np.abs(wanted[0].astype(int) - next(read_frames(plain))[0][0][:, ::-1]).mean() < 4
     for suffix in ("mp4", "mov", "mkv", "ts", "flv"):
         mux(film, SILENCE, out := tmp_path / f"voiced.{suffix}")

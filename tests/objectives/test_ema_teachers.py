@@ -111,13 +111,6 @@ def test_uncertain_labels_have_no_loss():
     assert not any(parameter.grad is not None and parameter.grad.any() for parameter in model.parameters())
 
 
-<<<<<<< ours
-def test_labelled_and_unlabelled_clips_count_by_their_shares():
-    model = reader().train()
-||||||| base
-def test_with_some_texts_each_kind_counts_by_its_share():
-    model, teacher = reader().train(), None
-=======
 @pytest.mark.parametrize("silent", [(), (0,), (0, 1)])
 @pytest.mark.parametrize("above", [0.0, 1.0])
 def test_every_part_of_a_step_takes_the_same_passes(silent, above):
@@ -135,9 +128,8 @@ def test_every_part_of_a_step_takes_the_same_passes(silent, above):
     assert len(silent) < 2 or (found["ctc"] == 0 and bool(found["loss"]) == (above == 0))
 
 
-def test_with_some_texts_each_kind_counts_by_its_share():
-    model, teacher = reader().train(), None
->>>>>>> theirs
+def test_labelled_and_unlabelled_clips_count_by_their_shares():
+    model = reader().train()
     teacher = teacher_of(model)
     batch = without_text(batch_of(), 1)
     objective = PseudoLabels(above=0.0, masked=0.0).with_teacher(teacher)
