@@ -59,7 +59,7 @@ def test_graph_computes_what_the_reader_does(folder, graph, frames):
 
 
 def test_differing_graph_is_not_written(folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(onnx_export, "_traced", lambda *_: FakeProgram())
+    monkeypatch.setattr(onnx_export, "_export_program", lambda *_: FakeProgram())
     monkeypatch.setattr(onnx_export, "compared", lambda *_: {"states": 0.5})
     out = tmp_path / "small.onnx"
     assert main(["export", "onnx", str(folder), "-o", str(out)]) == 1

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import write_video
+from tests.footage import read, write_recording
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.media.audio import read_wave
@@ -70,6 +71,48 @@ def test_sound_is_unchanged(tmp_path):
         sounds = [[bytes(packet) for packet in own.demux(audio=0) if packet.size] for own in (before, after)]
     assert sounds[0] == sounds[1]
     assert len(read_wave(tmp_path / "out.mkv", 25)) == pytest.approx(len(read_wave(CLIP, 25)), abs=1024)
+
+
+def noise(seconds):
+    return np.random.default_rng(0).normal(0, 0.1, round(seconds * 48_000)).astype(np.float32)
+
+
+def lag(wave, other):
+    """Seconds by which ``other`` is later than ``wave``, both (S,) at 16 kHz, and how alike they then are."""
+    spectra = [np.fft.rfft(own, 2 * len(wave)) for own in (other, wave)]
+    likeness = np.fft.irfft(spectra[0] * spectra[1].conj()) / np.linalg.norm(wave) / np.linalg.norm(other)
+    best = int(np.argmax(likeness))
+    return (best - 2 * len(wave) * (best > len(wave))) / 16_000, likeness[best]
+
+
+@pytest.mark.parametrize("name, begin, late", [("v.ts", 10, 0), ("v.mpg", 0, 0), ("v.mkv", 3600, 0), ("v.mp4", 0, 1.2)])
+def test_the_sound_is_in_time_wherever_the_clock_begins(name, begin, late, tmp_path):
+    """A transport stream of 10 s on had its sound 10 s late; ``late``: the frames begin behind the sound."""
+    times = begin + late + np.arange(75) / 25
+    film = write_recording(tmp_path / name, times, noise(3 + late), sound_start=begin)
+    burn(film, transcript([TimedWord("bin", 1.0, 1.4, 0.9)]), tmp_path / "out.mp4")
+    assert read(tmp_path / "out.mp4")[0] == pytest.approx(read(film)[0], abs=1)
+    apart, likeness = lag(read_wave(film, 75), read_wave(tmp_path / "out.mp4", 75))
+    assert abs(apart) < 0.01 and likeness > 0.8
+
+
+@pytest.mark.parametrize(
+    "name, codecs, suffix, kept",
+    [
+        ("v.avi", ("mpeg4", "pcm_mulaw"), "mp4", "aac"),
+        ("v.mkv", ("libx264", "pcm_s24le"), "mp4", "aac"),
+        ("v.mov", ("libx264", "pcm_s24le"), "mov", "pcm_s24le"),
+        ("v.webm", ("libvpx", "libopus"), "mov", "aac"),
+        ("v.webm", ("libvpx", "libopus"), "mp4", "opus"),
+    ],
+)  # fmt: skip
+def test_sound_that_players_do_not_expect_there_is_encoded_again(name, codecs, suffix, kept, tmp_path):
+    film = write_recording(tmp_path / name, np.arange(50) / 25, noise(2), codecs=codecs, options={"b": "1M"})
+    burn(film, transcript([TimedWord("bin", 1.0, 1.4, 0.9)]), out := tmp_path / f"out.{suffix}")
+    with av.open(str(out)) as container:
+        assert [stream.codec.canonical_name for stream in container.streams] == ["h264", kept]
+    apart, likeness = lag(read_wave(film, 50), read_wave(out, 50))
+    assert abs(apart) < 0.01 and likeness > 0.6  # AAC replaces noise by other noise
 
 
 def test_command_reads_and_burns(tmp_path, capsys):

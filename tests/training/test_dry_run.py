@@ -75,6 +75,13 @@ def test_number_of_parameters_is_that_of_the_model(tmp_path, monkeypatch):
     assert torch.get_default_dtype() == torch.float32
 
 
+def test_accumulated_batches_are_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    config = str(ROOT / "egs/lrs3/vsr/conf/published.yaml")
+    assert main(["train", "--config", config, "--dry-run", "--set", "optim.accumulate=32"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1800 frames a batch, 32 batches a step"
+
+
 @pytest.mark.parametrize(
     "setting, message",
     [
@@ -83,6 +90,7 @@ def test_number_of_parameters_is_that_of_the_model(tmp_path, monkeypatch):
         ("objective=luck", "luck"),
         ("data.unit=syllable", "syllable"),
         ("model.dimm=3", "dimm"),
+        ("objective=mwer trainer.strategy=fsdp", "the objective mwer needs ddp"),
     ],
 )
 def test_refuses_impossible_settings_in_one_line(setting, message, capsys):

@@ -18,6 +18,7 @@ from vsr.inference.live.mouth import MouthStream
 from vsr.inference.live.source import open_source
 from vsr.media import frame_shape
 from vsr.media.frame_shape import fitted, squared_size, with_sizes
+from vsr.media.orientation import UPRIGHT
 from vsr.media.reader import frames_from, probe, read_frames
 
 FINE = {"preset": "veryfast", "crf": "8"}
@@ -217,7 +218,7 @@ def _write_changing(path, images, codec):
 
 def test_one_or_two_frames_of_another_shape_are_damage():
     def shape(width, height):
-        return frame_shape.FrameShape(width, height, 0)
+        return frame_shape.FrameShape(width, height, UPRIGHT)
 
     kinds = [shape(64, 48)] * 4 + [shape(70, 48)] * 2 + [shape(64, 48)] * 3 + [shape(48, 64)] * 3 + [shape(64, 48)]
     sizes = [size for _, _, size in with_sizes((k, kind) for k, kind in enumerate(kinds))]

@@ -32,7 +32,7 @@ def add_enrolled_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_enrolled(args: argparse.Namespace) -> int:
     """`vsr phrases enrol NAME CLIP...`, `own CLIP...`, `enrolled`, `remove NAME`. Raises VsrError."""
-    return {"enrol": _enrol, "own": _own, "enrolled": _enrolled, "remove": _remove}[args.list](args)
+    return {"enrol": _enrol, "own": _recognise, "enrolled": _enrolled, "remove": _remove}[args.list](args)
 
 
 def _enrol(args: argparse.Namespace) -> int:
@@ -77,7 +77,7 @@ def _check_clips(clips: list[str]) -> None:
             raise VsrError("bad_options", f"{second} is given twice, and is one example: give each clip once")
 
 
-def _own(args: argparse.Namespace) -> int:
+def _recognise(args: argparse.Namespace) -> int:
     """0 if every clip was read, else 1."""
     from vsr.cli.each_video import for_each, tell_face_report
     from vsr.core.errors import VsrError

@@ -43,7 +43,7 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
                 if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                    self._kept[number] = signal.signal(number, self._came)
+                    self._kept[number] = signal.signal(number, self._on_signal)
         self._outer, Interrupts.current = Interrupts.current, self
         return self
 
@@ -73,7 +73,7 @@ class Interrupts:
         if self.number and not self._settled.is_set():
             raise EndSignal
 
-    def _came(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         is_reminder, self._own = self._own, False
         now = time.monotonic()
         if self.number is None:

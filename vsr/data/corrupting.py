@@ -101,7 +101,7 @@ def corrupt_corpus(
     out = Path(out)
     if order.crops:
         need_crops(clips)
-    todo, ledger = _planned(clips, out, order, voices)
+    todo, ledger = _plan_jobs(clips, out, order, voices)
     states = {job.clip.id: _state(ledger, job, order) for job in todo}
     print_states(states.values(), str(out))
     ledger.refresh()
@@ -116,7 +116,7 @@ def corrupt_corpus(
     return counts
 
 
-def _planned(clips: Sequence[Clip], out: Path, order: Order, voices: Sequence[Clip]) -> tuple[list[Job], Ledger]:
+def _plan_jobs(clips: Sequence[Clip], out: Path, order: Order, voices: Sequence[Clip]) -> tuple[list[Job], Ledger]:
     """The job of each clip, and the ledger of the folder, which is checked. Raises VsrError."""
     ledger = Ledger(out)
     for name in (MANIFEST, DONE, REFUSED):
@@ -199,7 +199,7 @@ def _write_reports(out: Path, todo: list[Job], order: Order, outcomes: list[Outc
             (candidate for candidate in names if candidate in ledger.records and job.clip.id not in refused), None
         )
         if name:
-            clips.append(_listed(job.clip, str(out / name), order))
+            clips.append(_output_clip(job.clip, str(out / name), order))
             done[job.clip.id] = ledger.records[name].get("done", {})
     if clips:
         write_manifest(out / MANIFEST, clips)
@@ -210,7 +210,7 @@ def _write_reports(out: Path, todo: list[Job], order: Order, outcomes: list[Outc
         ledger.add(name, order.inputs())
 
 
-def _listed(clip: Clip, path: str, order: Order) -> Clip:
+def _output_clip(clip: Clip, path: str, order: Order) -> Clip:
     """The clip as the set's manifest lists it; it keeps its crops if the frames are unchanged."""
     if order.crops:
         return replace(clip, crop=path, track="")  # the points would reveal what is covered

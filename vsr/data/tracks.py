@@ -63,7 +63,7 @@ class TrackDataset(CropDataset):
         shifted = tuple((word, a + offset / FPS, b + offset / FPS) for word, a, b in clip.words)
         targets = self.teacher(replace(clip, words=shifted), len(track))
         if variation:
-            track = self._as_another(clip.speaker, track, variation, rng) if variation.style else track
+            track = self._in_other_style(clip.speaker, track, variation, rng) if variation.style else track
             track, targets = _varied(track, targets, variation, rng)
         features = features_of(track.points, track.measures)
         if variation:
@@ -75,7 +75,9 @@ class TrackDataset(CropDataset):
         pairs = zip(self.clips, self.tracks, strict=True)
         return styles_of((clip.speaker, track.points, track.measures) for clip, track in pairs)
 
-    def _as_another(self, speaker: str, track: Track, variation: TrackAugmentation, rng: np.random.Generator) -> Track:
+    def _in_other_style(
+        self, speaker: str, track: Track, variation: TrackAugmentation, rng: np.random.Generator
+    ) -> Track:
         """The track, or with probability ``style`` moved part of the way to another speaker's style."""
         if rng.random() >= variation.style:
             return track

@@ -89,15 +89,17 @@ class MouthFollower:
     def _hand_over(self, region: Future, look: bool) -> None:
         """Let the threads detect the region in the last waiting frame and fit the mesh in all waiting frames."""
         self._threads = self._threads or ThreadPoolExecutor(THREADS, "mouth points")
-        self._coming.append(self._threads.submit(self._lay, self._waiting, self._region, region, look))
+        self._coming.append(self._threads.submit(self._points_of_frames, self._waiting, self._region, region, look))
         self._region, self._waiting = region, []
         while len(self._coming) > AHEAD:
             self._found += self._coming.popleft().result()
 
-    def _lay(self, frames: list[tuple], before: Future | None, after: Future, look: bool) -> list[np.ndarray]:
+    def _points_of_frames(
+        self, frames: list[tuple], before: Future | None, after: Future, look: bool
+    ) -> list[np.ndarray]:
         """Mouth points of frames in pixels of the canvas; ``look``: first detect ``after``, the region in the last."""
         if look:
-            self._look(after, *frames[-1][:2])
+            self._detect_region(after, *frames[-1][:2])
         end = after.result()
         begin = end if before is None else before.result()  # its task started earlier and waits for no other
         with self.meshes.borrow() as mesh:
@@ -107,7 +109,7 @@ class MouthFollower:
                 mouths.append(points if scale is None else points / scale)
             return mouths
 
-    def _look(self, region: Future, frame: np.ndarray, face: np.ndarray) -> None:
+    def _detect_region(self, region: Future, frame: np.ndarray, face: np.ndarray) -> None:
         try:
             with self.meshes.borrow() as mesh:
                 region.set_result(mesh.region(frame, face))

@@ -108,11 +108,11 @@ class _BlockReader:
         item: tuple[Any, bool, Any] | None = next(flow)
         while item is not None:
             following = next(flow, None)
-            self._take(*item, last=following is None or following[1])
+            self._add_frame(*item, last=following is None or following[1])
             item = following
             if item is None or not self._full(item[1]):
                 continue
-            return self._ended(cut=item[1])
+            return self._end_block(cut=item[1])
         self._close(self.tracker.cut())
         return self._block(None, True)
 
@@ -120,7 +120,7 @@ class _BlockReader:
         count = len(self.times)
         return self.longest is not None and (count >= self.longest or (cut and count >= SHORTEST))
 
-    def _ended(self, cut: bool) -> Block:
+    def _end_block(self, cut: bool) -> Block:
         self._close(self.tracker.cut())
         self.source.at = self.base + len(self.times) - (0 if cut else OVERLAP)
         return self._block(self.source[self.source.at][1], cut)
@@ -129,7 +129,7 @@ class _BlockReader:
         pieces = sorted(self.pieces, key=lambda piece: piece.track)
         return Block(np.asarray(self.times), self.begin, tuple(self.shots), pieces, following, cut)
 
-    def _take(self, frame: np.ndarray, is_first: bool, place: tuple[int, Position], last: bool) -> None:
+    def _add_frame(self, frame: np.ndarray, is_first: bool, place: tuple[int, Position], last: bool) -> None:
         """One more frame: look for faces, cut what can be cut."""
         index = len(self.times)
         if not index:

@@ -128,7 +128,7 @@ class Reading:
         if not self.journal.finished:
             source = self.source(watch)
             for cast_block in source:
-                block = replace(self._read_block(cast_block), holes=_since(source.holes, cast_block.block.times))
+                block = replace(self._read_block(cast_block), holes=_holes_since(source.holes, cast_block.block.times))
                 self.journal.add(block, last=source.broken is not None)
                 if cast_block.block.next is not None:
                     watch.block(self.transcript())
@@ -188,6 +188,6 @@ class Reading:
         return tuple(reading.of(part.face, span_edges) for (part, _, _), span_edges, reading in rows)
 
 
-def _since(holes: list[Hole], times: np.ndarray) -> tuple[Hole, ...]:
+def _holes_since(holes: list[Hole], times: np.ndarray) -> tuple[Hole, ...]:
     """The holes of a damaged file that end in or after a block with frames at ``times`` (n,)."""
     return tuple(hole for hole in holes if hole[1] >= times[0])

@@ -25,6 +25,14 @@ def rows_of(batch: Batch, rows: Tensor) -> Batch:
     return replace(batch, inputs=inputs, lengths=batch.lengths[indices], targets=targets, ids=ids, present=present)
 
 
+def or_first(rows: Tensor, batch: Batch) -> Tensor:
+    """``rows`` (B,) bool; where none is marked, the first if the batch is part of a step: a pass of one clip, without
+    weight in the loss, for the sake of the other ranks (`vsr.data.batch.Counted.is_part`)."""
+    if batch.is_part and not rows.any():
+        return torch.arange(len(rows), device=rows.device) == 0
+    return rows
+
+
 def stretches(lengths: Tensor, frames: int, share: float, span: int) -> Tensor:
     """Random spans of ``span`` frames, (B, T) bool, that cover a ``share`` of each clip, or less where they overlap."""
     spans = torch.zeros(len(lengths), frames, dtype=torch.bool, device=lengths.device)
@@ -59,13 +67,13 @@ def corrupt_frames(batch: Batch, share: float, span: int, noise: float, cover: f
             inputs[name] = x
             continue
         corrupted = x + noise * x.std() * torch.randn_like(x)
-        corrupted = _covered(corrupted, cover) if name == VIDEO else corrupted
+        corrupted = _add_patches(corrupted, cover) if name == VIDEO else corrupted
         at = mask.view(*mask.shape, *[1] * (x.dim() - 2))
         inputs[name] = torch.where(at, corrupted, x)
     return replace(batch, inputs=inputs), mask
 
 
-def _covered(video: Tensor, cover: float) -> Tensor:
+def _add_patches(video: Tensor, cover: float) -> Tensor:
     """Video (B, T, 1, H, W) with a random patch on each clip."""
     covered, (height, width) = video.clone(), video.shape[-2:]
     patch_height, patch_width = round(cover * height), round(cover * width)

@@ -42,6 +42,7 @@ def lip_reader_lines(config: TrainConfig) -> Iterator[str]:
     except ValueError as error:
         raise VsrError("bad_config", str(error)) from error
     check_unlabelled(config, sizes)
+    config.trainer.check_objective(objective)
     model = on_meta(LipReader, sizes)
     read = (model.modality,) if isinstance(model.modality, str) else model.modality
     yield f"model: {parameters(model):,} parameters; reads {' and '.join(read)}"

@@ -91,7 +91,8 @@ def card_of(about: dict, gain: Gain | None) -> str:
     date = time.strftime("%Y-%m-%d")
     return (
         f"# {about['from']}, adapted to one person\n\n"
-        f"{_given(about)}, at most {about['steps']} steps of {about['what']} each time, seed {about['seed']}, {date}. "
+        f"{_clips_description(about)}, at most {about['steps']} steps of {about['what']} each time, "
+        f"seed {about['seed']}, {date}. "
         f"Weights it began from: SHA-256 {about['weights_sha256']}.\n\n"
         f"{figure[0].upper()}{figure[1:]}\n\n"
         "It reads that person; others it may read worse than the model it began from. Confidence and domain are those "
@@ -100,7 +101,7 @@ def card_of(about: dict, gain: Gain | None) -> str:
     )
 
 
-def _given(about: dict) -> str:
+def _clips_description(about: dict) -> str:
     """Description of the clips that the model was adapted to."""
     texts = f"{about['clips']} transcribed clips ({about['seconds']} s)" if about["clips"] else ""
     readings = (

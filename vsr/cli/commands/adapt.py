@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     check_number("--folds", args.folds, NOT_NEGATIVE)
     check_number("--seed", args.seed, SEED)
     settings = AdaptationSettings(args.what, args.steps, args.seed)
-    transcribed, further = _given(args)
+    transcribed, further = _clips(args)
     loaded = load_model(args.model, args.device)
     check_adaptable(loaded)
     check_place(args.out, loaded)
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     return int(bool(refused))
 
 
-def _given(args: argparse.Namespace) -> tuple[list, list]:
+def _clips(args: argparse.Namespace) -> tuple[list, list]:
     """(transcribed, untranscribed) clips. Raises VsrError."""
     from vsr.core.errors import VsrError
     from vsr.data.speaker_clips import transcribed_clips, untranscribed_clips

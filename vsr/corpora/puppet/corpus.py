@@ -80,7 +80,7 @@ def prepare_puppet(
     not_writable.
     """
     out_dir = Path(out_dir)
-    source, voices = _spoken(vocabulary, language)
+    source, voices = _vocabulary_and_voices(vocabulary, language)
     text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may be edited later
     non_english = {"language": language} if language != ENGLISH else {}
     claim(out_dir, settings.description("puppet", vocabulary=vocabulary, **text, **non_english))
@@ -187,7 +187,7 @@ class Rendering:
         return replace(clip, sound=video, num_frames=frames_of(video)) if self.kind == SOUND else clip
 
 
-def _spoken(vocabulary: str, language: str) -> tuple[Vocabulary, tuple[str, ...]]:
+def _vocabulary_and_voices(vocabulary: str, language: str) -> tuple[Vocabulary, tuple[str, ...]]:
     """Sentences and voices of a language. Raises VsrError bad_corpus for a language that the puppet cannot speak."""
     if language == ENGLISH:
         return load_vocabulary(vocabulary), VOICES

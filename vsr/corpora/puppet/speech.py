@@ -99,11 +99,11 @@ class Synthesiser:
         After texts written only as phonemes espeak may miss words of its first sentence, so that is said again.
         """
         try:
-            return self._spoken(words, spoken, voice)
+            return self._synthesise(words, spoken, voice)
         except VsrError:
-            return self._spoken(words, spoken, voice)
+            return self._synthesise(words, spoken, voice)
 
-    def _spoken(self, words: Sequence[str], spoken: Sequence[str], voice: Voice) -> Speech:
+    def _synthesise(self, words: Sequence[str], spoken: Sequence[str], voice: Voice) -> Speech:
         self._configure(voice)
         self._chunks.clear()
         self._events.clear()

@@ -107,21 +107,21 @@ class Session:
         try:
             for frame, seconds, at in _grid(images):
                 for mouth in self.mouths.add(frame, seconds, at):
-                    yield from self._take(mouth)
+                    yield from self._process(mouth)
                 yield from self._captions()
             for mouth in self.mouths.rest():
-                yield from self._take(mouth)
+                yield from self._process(mouth)
             yield from self._finish()
         finally:
             self._pool.shutdown(cancel_futures=True)
 
-    def _take(self, mouth: Mouth) -> Iterator[Caption]:
+    def _process(self, mouth: Mouth) -> Iterator[Caption]:
         """Process the next frame of the mouth."""
         if self.mouths.person != self._person:
             yield from self._finish()
             self._person = self.mouths.person
         self.utterance.mouths.append(mouth)
-        self._look(mouth)
+        self._check_cover(mouth)
         active = self.utterance.active
         if not (active >= REST).any():
             self.utterance.mouths = self.utterance.mouths[-MARGIN:]
@@ -134,7 +134,7 @@ class Session:
             if len(spoken := self.utterance.spoken) >= MIN_FRAMES:
                 self._reading = self._pool.submit(self._read, spoken)
 
-    def _look(self, mouth: Mouth) -> None:
+    def _check_cover(self, mouth: Mouth) -> None:
         """Check once a second whether the mouth is covered."""
         self._latest.append(mouth)
         self.seen += 1
@@ -145,11 +145,11 @@ class Session:
         """Read mouths: the words, the second at which the frames end, and the in-domain probability."""
         edges = frame_edges(np.array([mouth.time for mouth in mouths]))
         crop = np.stack([mouth.crop for mouth in mouths])
-        points = None if self.points is None or self._unasked(mouths) else [self.points.of(mouths)]
+        points = None if self.points is None or self._skips_tracks(mouths) else [self.points.of(mouths)]
         reading = read_windows(self.loaded, [crop], [edges], self.options, points)[0]
         return list(reading.hypotheses[0].words), float(edges[-1]), reading.in_domain
 
-    def _unasked(self, mouths: list[Mouth]) -> bool:
+    def _skips_tracks(self, mouths: list[Mouth]) -> bool:
         """Whether the track reader is not used for these mouths: their faces were not kept, or are turned too far."""
         return mouths[0].face is None or turned_away(self.loaded, np.stack([mouth.points for mouth in mouths]))
 

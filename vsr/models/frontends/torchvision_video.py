@@ -131,7 +131,7 @@ def keep_padding_out(network: nn.Module) -> None:
         if isinstance(module, (nn.Conv3d, nn.MaxPool3d)) and _triple(module.kernel_size)[0] > 1:
             module.register_forward_pre_hook(_masked_input)
         elif isinstance(module, nn.BatchNorm3d):
-            module.register_forward_pre_hook(_real_alone)
+            module.register_forward_pre_hook(_keep_real_frames)
             module.register_forward_hook(_padded_again)
 
 
@@ -141,7 +141,7 @@ def _masked_input(_: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
     return (inputs[0].masked_fill(~mask[:, None, :, None, None], 0),) if padded else inputs
 
 
-def _real_alone(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+def _keep_real_frames(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
     """Hook before batch normalisation, in training: (B, C, T, H, W) -> the real frames, (1, C, M, H, W)."""
     mask, padded = PADDED.get()
     if not (module.training and padded):

@@ -44,7 +44,7 @@ def build(
     """
     weights = auto_avsr.renamed(weights)
     if any(name.startswith(f"{AUXILIARY}encoder.") for name in weights):
-        return _both(weights, positions, auxiliary_positions)
+        return _audio_visual_reader(weights, positions, auxiliary_positions)
     if hears(weights):
         return _sound(weights, positions)
     return auto_avsr.build(weights, positions)
@@ -56,7 +56,7 @@ def _sound(weights: Mapping[str, Tensor], positions: str) -> LipReader:
     return _filled(config, weights, [*rows, *_rows("encoder.", "ctc.", "decoder.")])
 
 
-def _both(weights: Mapping[str, Tensor], positions: str, auxiliary_positions: str) -> LipReader:
+def _audio_visual_reader(weights: Mapping[str, Tensor], positions: str, auxiliary_positions: str) -> LipReader:
     if not any(name.startswith("frontend.frontend3D.") for name in weights):
         raise VsrError("bad_model", "its encoder of lips has no 'frontend3D' tensors: only lips and sound can be read")
     lips = replace(auto_avsr.sizes(weights), positions=positions)

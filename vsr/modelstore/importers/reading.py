@@ -55,13 +55,15 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     try:
         value = _load(path)
     except READING_ERRORS as error:
-        raise VsrError("bad_model", f"{path} is no checkpoint that can be read safely: {_why(error)}") from error
+        raise VsrError(
+            "bad_model", f"{path} is no checkpoint that can be read safely: {_short_reason(error)}"
+        ) from error
     if not isinstance(value, Mapping):
         raise VsrError("bad_model", f"{path} holds a {type(value).__name__}, not the dictionary of a checkpoint")
     return value
 
 
-def _why(error: Exception) -> str:
+def _short_reason(error: Exception) -> str:
     """PyTorch's reason, without its advice to read the file unsafely."""
     if isinstance(error, KeyError | IndexError):  # for example an opcode that no pickle has
         return "it is none that torch.save wrote"
