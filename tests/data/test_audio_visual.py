@@ -88,7 +88,7 @@ def test_noise_has_the_drawn_ratio_and_is_reproducible(tmp_path, monkeypatch):
         added.append((decibels, mixing.snr(wave, mixture.astype(np.float64) - wave)))
         return mixture
 
-    monkeypatch.setattr("vsr.data.sound_corruption.mixed", record)
+    monkeypatch.setattr("vsr.data.sound_corruption.mix_at_snr", record)
     dataset = AudioVisualDataset(clips, TOKENS, None, 0, corruption=noisy())
     for epoch in range(5):
         dataset.batch(list(range(6)), epoch)
