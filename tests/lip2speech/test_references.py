@@ -95,12 +95,12 @@ def test_damaged_saved_voice_is_refused(content, capsys):
 def test_own_and_anonymous_use_the_sound_of_the_video(tiny_voice_folder, video, someone, tmp_path, voice_like):
     with_sound = tmp_path / "heard.mp4"
     mux(video, read_wave(someone)[:32_000], with_sound)
-    own = whose(Reference("own"), with_sound).vector
+    own_vector = whose(Reference("own"), with_sound).vector
     nobody = whose(Reference("anonymous", seed=3), with_sound)
-    assert own @ reference_vector(someone) > 0.9 and nobody.vector @ own < FAR and not nobody.note
+    assert own_vector @ reference_vector(someone) > 0.9 and nobody.vector @ own_vector < FAR and not nobody.note
     loaded = load_model(tiny_voice_folder)
     waves = [speak(loaded, with_sound, kind).wave for kind in ("own", "anonymous:3", "anonymous:4", None)]
-    assert np.array_equal(waves[0], speak(loaded, with_sound, own).wave)
+    assert np.array_equal(waves[0], speak(loaded, with_sound, own_vector).wave)
     assert all(not np.array_equal(first, second) for first, second in zip(waves, waves[1:], strict=False))
 
 

@@ -58,7 +58,7 @@ def test_every_listener_is_built_without_data(path, tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.parametrize("path", FACES, ids=name_of)
-def test_a_voice_from_a_face_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+def test_face_voice_is_built_without_data(path, tmp_path, monkeypatch, capsys):
     from lip2speech.cli import main as voice
 
     monkeypatch.chdir(tmp_path)
