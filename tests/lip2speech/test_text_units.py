@@ -137,8 +137,8 @@ def test_words_share_their_time_among_their_phones():
 
 def test_sentences_end_at_stops_and_lines(tmp_path):
     assert sentences_of("The red bull. Sleeps,\nhere! 3.5") == ["the red bull", "sleeps", "here", "3 5"]
-    (tmp_path / "said.txt").write_text("The bull\nsleeps", encoding="utf-8")
-    assert sentences_of(str(tmp_path / "said.txt")) == ["the bull", "sleeps"]
+    (tmp_path / "speech.txt").write_text("The bull\nsleeps", encoding="utf-8")
+    assert sentences_of(str(tmp_path / "speech.txt")) == ["the bull", "sleeps"]
     for text, reason in (("none.txt", "no such file"), (" ... ", "no words to say")):
         with pytest.raises(VsrError, match=reason):
             sentences_of(text)
@@ -170,12 +170,12 @@ def test_language_must_be_known():
 @pytest.mark.parametrize("seconds", [None, 0.73, 2.0])
 def test_text_has_whole_frames_and_the_given_duration(seconds):
     model, phones = tiny_text_units(), [phones_in(TEXT, "en"), phones_in("the bull", "en")]
-    said = say_text(model, phones, "en", seconds)
-    assert len(said.units) % 2 == 0 and all(0 <= unit < UNITS for unit in said.units)
+    speech = say_text(model, phones, "en", seconds)
+    assert len(speech.units) % 2 == 0 and all(0 <= unit < UNITS for unit in speech.units)
     ids = [[PAUSE, *model.config.ids(sentence), PAUSE] for sentence in phones]
     durations = [steps for ids_of_sentence in ids for steps in model.lasting(ids_of_sentence, 0)]
     steps = sum(max(1, round(duration)) for duration in durations) if seconds is None else 2 * -(-seconds // 0.04)
-    assert len(said.units) == steps + steps % 2 and said.pace == pytest.approx(sum(durations) / len(said.units))
+    assert len(speech.units) == steps + steps % 2 and speech.pace == pytest.approx(sum(durations) / len(speech.units))
     single = say_text(model, phones[:1], "en")
     if seconds is None:  # a sentence beside another is as by itself
-        assert said.units[: len(single.units) - 1] == single.units[:-1]
+        assert speech.units[: len(single.units) - 1] == single.units[:-1]

@@ -44,7 +44,7 @@ def test_files_of_the_server_are_private(monkeypatch):
 
 def test_files_of_a_killed_server_are_removed_by_the_next(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    code = "import os; from lip2speech.web.store import Store; own = Store(60, 1e9); own.new_job(); os._exit(9)"
+    code = "import os; from lip2speech.web.store import Store; store = Store(60, 1e9); store.new_job(); os._exit(9)"
     subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)}, check=False)
     (leftover,) = tmp_path.iterdir()
     (tmp_path / "lip2speech-web.other").mkdir()  # another server's, which it does not hold yet
