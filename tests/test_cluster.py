@@ -97,13 +97,13 @@ def test_both_nodes_work_and_a_dead_worker_loses_nothing(nodes, tmp_path, monkey
     monkeypatch.setattr(cluster, "RETRIES", 1)
     engine = open_engine("ray", None, nodes[0].address)
     (tmp_path / "met").mkdir()
-    met = list(engine.each(partial(meeting, tmp_path / "met"), ["a", "b"], str))
+    met = list(engine.run_all(partial(meeting, tmp_path / "met"), ["a", "b"], str))
     assert [item for item, _ in met] == ["a", "b"] and len({node for _, node in met}) == 2
     (tmp_path / "died").mkdir()
-    found = list(engine.each(partial(dying, tmp_path / "died"), range(8), lambda item: ("lost", item)))
+    found = list(engine.run_all(partial(dying, tmp_path / "died"), range(8), lambda item: ("lost", item)))
     assert found == [0, 1, 4, 9, 16, ("lost", 5), 36, 49]
     with pytest.raises(VsrError, match="no space left to write 1"):
-        list(engine.each(refusing, [1, 2], str))
+        list(engine.run_all(refusing, [1, 2], str))
 
 
 def test_files_are_read_once_and_the_failed_ones_again(nodes, tmp_path, face_clip, tiny_model, capsys):

@@ -24,8 +24,8 @@ def test_every_word_has_shapes_of_the_mouth_and_sounds_of_the_list(language):
 
 def test_words_of_english_stay_as_they_were():
     vocabulary = load_vocabulary("grid")
-    assert vocabulary.slots == GRID_SLOTS and vocabulary.spoken("z") == "[[zEd]]"
-    assert load_vocabulary("grid", SLOTS["fr"]).spoken("z") == "z"
+    assert vocabulary.slots == GRID_SLOTS and vocabulary.spelling_of("z") == "[[zEd]]"
+    assert load_vocabulary("grid", SLOTS["fr"]).spelling_of("z") == "z"
 
 
 def test_a_sound_without_a_shape_is_refused_with_its_word(monkeypatch):

@@ -38,7 +38,7 @@ def crop(frames=20):
 
 def test_nothing_is_done_unless_it_is_asked_for():
     own = Corruption()
-    assert own.nothing and not ALL.nothing and not own.sound.needs_voices
+    assert own.changes_nothing and not ALL.changes_nothing and not own.sound.needs_voices
     assert own.video.draw(20, np.random.default_rng(0)).crop(crop()) is not None
     frames = crop()
     assert own.video.draw(20, np.random.default_rng(0)).crop(frames) is frames

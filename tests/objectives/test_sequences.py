@@ -221,7 +221,7 @@ def test_scheduled_sampling_gives_what_the_decoder_says_and_keeps_the_start():
     tokens, states, lengths = torch.tensor([[6, 2, 3], [6, 4, 6]]), torch.randn(2, 5, 16), torch.tensor([5, 3])
     said = model.decoder(tokens, states, lengths)[:, :-1]
     said[..., [0, 1, 6]] = -torch.inf
-    given = ScheduledSampling(1.0).mixed(model.decoder, tokens, states, lengths)
+    given = ScheduledSampling(1.0).replace_inputs(model.decoder, tokens, states, lengths)
     assert torch.equal(given[:, :1], tokens[:, :1]) and int(given[1, 2]) == 6  # padding and start
     assert torch.equal(given[0, 1:], said[0].argmax(-1)) and int(given[1, 1]) == int(said[1, 0].argmax())
     assert not torch.equal(gradients(ScheduledSampling(1.0), model)[-1], gradients(ctc_attention, model)[-1])

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from vsr.core.files import read_json, write_json
-from vsr.evaluation.card import trained
+from vsr.evaluation.card import training_facts
 from vsr.evaluation.results import collect
 from vsr.evaluation.results_page import render, training_line
 from vsr.modelstore.folder import load_model, save_model
@@ -36,7 +36,7 @@ def test_a_page_tells_every_run_of_a_mean(made, tmp_path):
         "the mean of the weights of 2 runs: (1) steps 10, seed 0; the mean of the weights after epochs 0004, 0005; "
         "(2) steps 7, seed 0"
     )
-    assert training_line(config) == line and trained(config) == {"weights": line}
+    assert training_line(config) == line and training_facts(config) == {"weights": line}
     (tmp_path / "exp" / "result").mkdir()
     write_json(tmp_path / "exp" / "result" / "test.json", SCORE)
     page = render(collect(tmp_path / "exp", "run.sh", "test: of which it is told."))
@@ -61,5 +61,5 @@ def test_a_size_that_is_told_and_one_that_follows_from_another_are_the_same(made
 
 def test_a_single_run_is_told_as_it_is(made):
     config = read_json(made("first", 10) / "config.json")
-    assert training_line(config) == "steps 10, seed 0" and trained(config) == {"steps": 10, "seed": 0}
+    assert training_line(config) == "steps 10, seed 0" and training_facts(config) == {"steps": 10, "seed": 0}
     assert training_line({}) == ""

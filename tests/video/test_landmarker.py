@@ -59,7 +59,7 @@ def test_the_mouth_s_points_lie_where_the_usual_mesh_lays_them(face_clip, monkey
     apart = []
     for frame, _ in list(frames_from(face_clip))[::5]:
         face = faces.detect(frame)[0].points
-        own, points = (mesh.lay(frame, face, mesh.region(frame, face)) for mesh in (usual, other))
+        own, points = (mesh.fit(frame, face, mesh.region(frame, face)) for mesh in (usual, other))
         apart.append(np.linalg.norm(own - points, axis=1).mean() / np.linalg.norm(face[LEFT_EYE] - face[RIGHT_EYE]))
     assert np.mean(apart) < 0.05
 

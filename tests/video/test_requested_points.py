@@ -16,9 +16,9 @@ def counted():
     laid = []
 
     class Counted(MouthMesh):
-        def lay(self, *given):
+        def fit(self, *given):
             laid.append(1)
-            return super().lay(*given)
+            return super().fit(*given)
 
     return Stock(Counted, 2), laid
 

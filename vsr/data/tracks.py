@@ -20,7 +20,14 @@ from vsr.data.manifest import Clip
 from vsr.data.mouth_track import Track, join_tracks, load_track, span_of
 from vsr.data.silences import Silences
 from vsr.data.targets import Encoder, Item, Target, Taught, Teacher, at_frames
-from vsr.data.track_augmentation import TrackAugmentation, another_face, at_times, masked, time_map, without_group
+from vsr.data.track_augmentation import (
+    TrackAugmentation,
+    another_face,
+    at_times,
+    mask_stretches,
+    time_map,
+    without_group,
+)
 from vsr.data.track_style import Style, restyled, styles_of
 from vsr.face.mouth_features import features_of
 
@@ -67,7 +74,7 @@ class TrackDataset(CropDataset):
             track, targets = _varied(track, targets, variation, rng)
         features = features_of(track.points, track.measures)
         if variation:
-            features = without_group(masked(features, variation.mask_frames, rng), variation.drop, rng)
+            features = without_group(mask_stretches(features, variation.mask_frames, rng), variation.drop, rng)
         return Item({TRACKS: torch.from_numpy(features)}, as_tensors(targets))
 
     @cached_property

@@ -54,9 +54,9 @@ class MouthMesh:
         near = [region for region in regions if _is_near(region)]
         return min(near, key=lambda region: np.hypot(*(region - USUAL)[:2])) if near else np.array(USUAL)
 
-    def lay(self, frame: np.ndarray, face: np.ndarray, relative: np.ndarray) -> np.ndarray:
+    def fit(self, frame: np.ndarray, face: np.ndarray, relative: np.ndarray) -> np.ndarray:
         """Mouth points (14, 2) float32 pixels; NaN if the mesh does not find a face."""
-        mesh = self._mesh.lay(frame, _absolute(relative, *_eyes(face)))
+        mesh = self._mesh.fit(frame, _absolute(relative, *_eyes(face)))
         return np.full((len(POINTS), 2), np.nan, np.float32) if mesh is None else mesh[list(POINTS)]
 
 
@@ -105,7 +105,7 @@ class MouthFollower:
         with self.meshes.borrow() as mesh:
             mouths = []
             for step, (frame, face, scale) in enumerate(frames, 1):
-                points = mesh.lay(frame, face, begin + step / len(frames) * (end - begin))
+                points = mesh.fit(frame, face, begin + step / len(frames) * (end - begin))
                 mouths.append(points if scale is None else points / scale)
             return mouths
 

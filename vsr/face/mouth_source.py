@@ -162,10 +162,10 @@ class MouthSource:
         elif self.broken:
             errors.append(self.broken)
 
-    def check(self, read: bool) -> None:
-        """Raise the reason why nothing of a video was read, unless something was (``read``).
+    def check(self, has_speech: bool) -> None:
+        """Raise the reason why nothing of a video was read, unless something was (``has_speech``).
 
         Raises VsrError too_short, no_face, crop_out_of_frame; unreadable for a truncated file.
         """
         self.check_broken()
-        check_found(self.path, self.frames, len(self.reasons), self.reasons, read)
+        check_found(self.path, self.frames, len(self.reasons), self.reasons, has_speech)

@@ -101,7 +101,7 @@ class Damage:
         is_intact_key = _is_key(frame) and not frame.is_corrupt
         return is_intact_key and self._before is not None and (frame.pts is None or frame.pts not in self._before)
 
-    def noted(self, timed: Iterable[tuple]) -> Iterator[tuple]:
+    def note_holes(self, timed: Iterable[tuple]) -> Iterator[tuple]:
         """Pass on (frame, seconds) of `unspoilt`, after adding the hole before each frame to `holes`."""
         for frame, time in timed:
             if self._hurt:

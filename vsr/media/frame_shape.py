@@ -51,7 +51,7 @@ class FrameShapes:
         self._shape: FrameShape | None = None
         self._known: tuple[tuple[int, int], Fraction | None, int] | None = None
 
-    def noted(self, frames: Iterable) -> Iterator:
+    def note_shapes(self, frames: Iterable) -> Iterator:
         """Yield the frames, in decoding order, after noting the shape of each for `shape_of`."""
         for frame in frames:
             if self._shape_of_frame(frame) is not self._first:
@@ -59,7 +59,7 @@ class FrameShapes:
             yield frame
 
     def shape_of(self, frame) -> FrameShape:
-        """The shape of a frame from `noted`; for the first frame also without it."""
+        """The shape of a frame from `note_shapes`; for the first frame also without it."""
         return frame.opaque[0] if frame.opaque else self._first or self._shape_of_frame(frame)
 
     def _shape_of_frame(self, frame) -> FrameShape:
@@ -103,7 +103,7 @@ class Converter:
         """Convert a decoded frame to (H, W, 3) uint8 RGB in its shape, fitted into `size` (W, H)."""
         rgb = self._reformatter.reformat(frame, shape.width, shape.height, "rgb24", interpolation="AREA")
         upright = np.ascontiguousarray(np.rot90(rgb.to_ndarray(), shape.turns))
-        return upright if shape.size == size else fitted(upright, size)
+        return upright if shape.size == size else fit_into(upright, size)
 
 
 def with_sizes(shaped: Iterable[tuple[Any, FrameShape]]) -> Iterator[tuple[Any, FrameShape, tuple[int, int]]]:
@@ -156,7 +156,7 @@ def same_aspect(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return abs(ratio - 1) < SAME_ASPECT
 
 
-def fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def fit_into(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Scale a frame (H, W, 3) to fit into `size` (width, height), with black borders; unchanged if it has that size."""
     import cv2
 

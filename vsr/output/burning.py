@@ -16,7 +16,7 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write
 from vsr.media.container import open_container
-from vsr.media.frame_shape import fitted
+from vsr.media.frame_shape import fit_into
 from vsr.media.reader import frames_from
 from vsr.media.streams import sound_stream
 from vsr.media.tags import COMMENT, commented_kind
@@ -74,11 +74,11 @@ def _write(frames: Iterator, captions: list[Cue], source, target) -> None:
     stream.codec_context.time_base = Fraction(1, TICKS)
     sound = _Sound(source, target, first)
     while image is not None:
-        sound.until(position.time - first)
-        target.mux(stream.encode(_frame(fitted(image, size), captions, position.time, position.time - first)))
+        sound.write_until(position.time - first)
+        target.mux(stream.encode(_frame(fit_into(image, size), captions, position.time, position.time - first)))
         image, position = next(frames, (None, position))
     target.mux(stream.encode())
-    sound.until(float("inf"))
+    sound.write_until(float("inf"))
 
 
 def _frame(image: np.ndarray, captions: list[Cue], time: float, offset: float):
@@ -103,7 +103,7 @@ class _Sound:
         self._packets = (packet for packet in source.demux(stream) if packet.pts is not None)
         self._next = next(self._packets, None)
 
-    def until(self, seconds: float) -> None:
+    def write_until(self, seconds: float) -> None:
         """Write the packets that start before ``seconds``; those before the first frame are dropped."""
         while self._next is not None and float((self._next.pts - self._shift) * self._next.time_base) < seconds:
             packet, self._next = self._next, next(self._packets, None)

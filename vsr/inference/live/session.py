@@ -67,7 +67,7 @@ class Utterance:
         return activity(np.stack([mouth.points for mouth in self.mouths]))
 
     @property
-    def spoken(self) -> list[Mouth]:
+    def speaking_mouths(self) -> list[Mouth]:
         """The mouths from the first to the last that speaks, as in `vsr transcribe`; none for a photo or a mask."""
         speech = _stretches(self.mouths).speech
         return self.mouths[speech[0][0] : speech[-1][1]] if speech else []
@@ -131,7 +131,7 @@ class Session:
             yield from self._cut(active)
         elif self._reading is None and len(active) >= max(MIN_FRAMES, self.utterance.read + STEP):
             self.utterance.read = len(active)
-            if len(spoken := self.utterance.spoken) >= MIN_FRAMES:
+            if len(spoken := self.utterance.speaking_mouths) >= MIN_FRAMES:
                 self._reading = self._pool.submit(self._read, spoken)
 
     def _check_cover(self, mouth: Mouth) -> None:
@@ -175,7 +175,7 @@ class Session:
             self._reading.result()  # wait for the running reading, whose result is no longer needed
             self._reading = None
         is_speech = len(self.utterance.mouths) >= MIN_FRAMES and (self.utterance.active >= REST).any()
-        if is_speech and len(spoken := self.utterance.spoken) >= MIN_FRAMES:
+        if is_speech and len(spoken := self.utterance.speaking_mouths) >= MIN_FRAMES:
             words, _, in_domain = self._read(spoken)
             self.read += 1
             if frame_rate(np.stack([mouth.crop for mouth in spoken])) < FEW:

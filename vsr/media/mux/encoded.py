@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from vsr.media.container import decoded_frames
-from vsr.media.frame_shape import fitted, quarter_turns, same_aspect
+from vsr.media.frame_shape import fit_into, quarter_turns, same_aspect
 from vsr.media.timestamps import RESTARTED
 
 TICKS = 90_000  # per second
@@ -73,7 +73,7 @@ def _upright(frame, turns: int, stream):
     stored = (stream.height, stream.width) if turns % 2 else (stream.width, stream.height)
     if not same_aspect((frame.height, frame.width), stored[::-1]):  # the shape changes within the video
         image = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
-        scaled = fitted(image, (stream.width, stream.height))
+        scaled = fit_into(image, (stream.width, stream.height))
         return av.VideoFrame.from_ndarray(scaled, format="rgb24").reformat(format=stream.pix_fmt)
     if not turns:
         return frame.reformat(stream.width, stream.height, stream.pix_fmt)
