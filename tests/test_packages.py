@@ -1,4 +1,4 @@
-"""A package that is not there, or does not load, costs one line that names the true cause."""
+"""A missing or broken package is one line that names the cause and the remedy."""
 
 import pytest
 
@@ -16,11 +16,11 @@ def refusal(call, *args):
     return str(caught.value)
 
 
-def test_a_package_that_is_there_is_given():
+def test_installed_package_is_imported():
     assert required_package("json", "a test").dumps([]) == "[]"
 
 
-def test_an_absent_package_is_named_with_its_purpose_and_remedy():
+def test_missing_package_is_named_with_purpose_and_remedy():
     assert refusal(required_package, "nobody_has_this", "a test") == (
         "a test needs the package nobody_has_this: pip install nobody_has_this"
     )
@@ -28,7 +28,7 @@ def test_an_absent_package_is_named_with_its_purpose_and_remedy():
 
 
 @pytest.mark.parametrize(
-    ("said", "remedy"),
+    ("message", "remedy"),
     [
         (
             "libGL.so.1: cannot open shared object file: No such file or directory",
@@ -38,16 +38,16 @@ def test_an_absent_package_is_named_with_its_purpose_and_remedy():
         ("numpy.core.multiarray failed to import", "pip install broken_package"),
     ],
 )
-def test_what_a_package_lacks_is_told(tmp_path, monkeypatch, said, remedy):
-    (tmp_path / "broken_package.py").write_text(f"raise ImportError({said!r})")
+def test_import_error_of_a_package_is_shown_with_remedy(tmp_path, monkeypatch, message, remedy):
+    (tmp_path / "broken_package.py").write_text(f"raise ImportError({message!r})")
     monkeypatch.syspath_prepend(tmp_path)
     assert (
         refusal(required_package, "broken_package", "a test")
-        == f"a test needs the package broken_package ({said}): {remedy}"
+        == f"a test needs the package broken_package ({message}): {remedy}"
     )
 
 
-def test_a_library_that_does_not_load_is_not_blamed_on_the_weights(tiny_model):
+def test_library_that_does_not_load_is_not_blamed_on_the_weights(tiny_model):
     def build():
         raise OSError("libtorchaudio.so: undefined symbol")
 

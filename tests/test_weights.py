@@ -1,4 +1,4 @@
-"""The models in the package: each is listed, has its card, and reads the clip that ships."""
+"""The models in the package: each is listed, has its card, and reads the demo clip."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from vsr.modelstore.folder import NAMES
 DEMO = Path(__file__).parents[1] / "demo" / "clip.mp4"
 
 
-def test_all_of_them_are_listed():
+def test_all_shipped_models_are_listed():
     assert {known.name for known in CATALOGUE if known.state == SHIPPED} == set(NAMES)
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_a_shipped_model_has_a_card_and_reads_the_clip(name):
+def test_shipped_model_has_a_card_and_reads_the_demo(name):
     assert (NAMES[name] / "MODEL_CARD.md").read_text("utf-8").startswith("#")
     assert sum(file.stat().st_size for file in NAMES[name].glob("*.safetensors")) <= 25e6
     loaded = load_model(name)

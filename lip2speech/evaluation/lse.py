@@ -72,7 +72,7 @@ def check_weights(paths: Sequence[Path]) -> None:
         raise VsrError("bad_model", f"{paths[0].parent} holds no {' and no '.join(absent)}: {WHERE}")
 
 
-def check_whole(clips: Sequence[Clip]) -> None:
+def check_whole_videos(clips: Sequence[Clip]) -> None:
     """Refuse clips that are parts of videos, as the package reads whole files. Raises VsrError bad_manifest."""
     for clip in clips:
         if clip.start or clip.end:

@@ -61,8 +61,8 @@ class Utterance:
     lse_d: float = math.nan
 
 
-def measure(natural: np.ndarray, voice: np.ndarray, said: tuple[float, float] | None = None) -> Utterance:
-    """All figures of one clip; ``said``: start and end of the words, seconds.
+def measure(natural: np.ndarray, voice: np.ndarray, speech_span: tuple[float, float] | None = None) -> Utterance:
+    """All figures of one clip; ``speech_span``: start and end of the words, seconds.
 
     Raises VsrError too_short, silent, not_finite, no_speech.
     """
@@ -72,7 +72,8 @@ def measure(natural: np.ndarray, voice: np.ndarray, said: tuple[float, float] | 
     shift = offset(natural, voice)
     f0, voicing = pitch_errors(natural, voice)
     words, extended = (
-        stoi_aligned(natural, voice, shift, said, extend) if said else math.nan for extend in (False, True)
+        stoi_aligned(natural, voice, shift, speech_span, extend) if speech_span else math.nan
+        for extend in (False, True)
     )
     return Utterance(
         stoi=stoi(natural, voice),

@@ -58,7 +58,7 @@ class HamaGrid(HamaPhones):
     def __init__(self):
         super().__init__()
         pronouncer = Pronouncer((CMU,))
-        self.slots = [{word: spelled(pronouncer, word) for word in slot} for slot in GRID_SLOTS]
+        self.slots = [{word: pronunciations(pronouncer, word) for word in slot} for slot in GRID_SLOTS]
 
     def transcribe(self, wave: np.ndarray) -> str:
         """Words, one of each slot; "" for a wave that is too short for six words."""
@@ -74,7 +74,7 @@ def class_of(token: str) -> int:
     return CLASSES[phones[0]] if len(phones) == 1 else 0
 
 
-def spelled(pronouncer: Pronouncer, word: str) -> list[list[int]]:
+def pronunciations(pronouncer: Pronouncer, word: str) -> list[list[int]]:
     """The pronunciations of a word as classes; "a" is pronounced as the letter, not the article."""
     variants = [("EY",)] if word == "a" else pronouncer.variants(word)
     return [[CLASSES[phone] for phone in variant] for variant in variants]

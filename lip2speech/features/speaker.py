@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lip2speech.features.voiced import holds_voice
+from lip2speech.features.voice_detection import holds_voice
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
 from vsr.core.packages import required_package

@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lip2speech.inference.directions import Directions
-from lip2speech.inference.filling import check_fills, check_inside, patched
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.gap import Gap
-from lip2speech.inference.length import voice_samples
+from lip2speech.inference.inpainting import check_fills, check_inside, patched
 from lip2speech.inference.mixer import Mixer
-from lip2speech.inference.recorded import check_hears, check_sound
+from lip2speech.inference.sound_conditions import check_hears, check_sound
+from lip2speech.inference.sound_gap import Gap
+from lip2speech.inference.sound_length import voice_samples
 from lip2speech.inference.speakers import References, speaker_of, speakers_of
 from lip2speech.inference.spoken import Spoken
 from lip2speech.inference.text import Text, words_spoken_between
 from lip2speech.inference.voicing import voice_of
+from lip2speech.inference.voicing_inputs import Directions
 from lip2speech.models.emotion_options import Emotion
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS, SAMPLE_RATE

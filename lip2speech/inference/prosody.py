@@ -36,7 +36,7 @@ class Prosody:
         import numpy as np
 
         if self.flat or self.ratio != 1:
-            from lip2speech.inference.repitching import repitched
+            from lip2speech.inference.pitch_shifting import repitched
 
             wave = repitched(wave, self.ratio, self.flat)
         return wave if not self.decibels else wave * np.float32(10 ** (self.decibels / 20))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lip2speech.inference.synthetic import SYNTHETIC
+from lip2speech.inference.synthetic_marks import SYNTHETIC
 from vsr.face.skipped import Skipped
 from vsr.media.audio import write_wave
 from vsr.media.mux.mux import mux

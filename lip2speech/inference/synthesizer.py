@@ -12,10 +12,10 @@ import torch
 
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.list_voicing import ListVoicing
-from lip2speech.inference.options import MANIFEST, OTHER, SynthesisOptions
-from lip2speech.inference.other_words import with_other_words
-from lip2speech.inference.recorded import check_hears
-from lip2speech.inference.sources import Sources, names_of, needed
+from lip2speech.inference.mismatched_words import with_other_words
+from lip2speech.inference.output_fingerprints import Sources, names_of, needed
+from lip2speech.inference.sound_conditions import check_hears
+from lip2speech.inference.synthesis_options import MANIFEST, OTHER, SynthesisOptions
 from lip2speech.inference.vocoding import check_finite
 from lip2speech.models.voice import Speech
 from vsr.core.clock import MELS_PER_FRAME

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.options import NONE, READ, READ_ALL, SynthesisOptions
+from lip2speech.inference.synthesis_options import NONE, READ, READ_ALL, SynthesisOptions
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.pull import Said
 from vsr.core.clock import FPS

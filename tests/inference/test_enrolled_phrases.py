@@ -1,4 +1,4 @@
-"""Own phrases: enrolled, kept, recognised, forgotten; refusals in a line, with nothing half-written."""
+"""Own phrases: enrolled, kept, recognised, forgotten; refusals are one line, with nothing half-written."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """Four mouths that move in four ways."""
+    """Four clips of a mouth that moves in different ways."""
     folder, face = tmp_path_factory.mktemp("clips"), talking_face(60)
     orders = {
         "slow": np.repeat(np.arange(15), 2), "fast": np.arange(0, 60, 2), "halting": np.arange(30) // 5 * 9,
@@ -30,8 +30,8 @@ def clips(tmp_path_factory):
 
 
 @pytest.fixture
-def phrases(clips, tmp_path, monkeypatch, tiny_model, capsys):
-    """The arguments behind which `vsr phrases` knows two phrases."""
+def model_options(clips, tmp_path, monkeypatch, tiny_model, capsys):
+    """Enrol two phrases; the options that name the model."""
     monkeypatch.chdir(tmp_path)
     model = ["--model", str(tiny_model)]
     for phrase, clip in (("Ich habe Durst", "slow"), ("喉が渇いた", "fast")):
@@ -40,8 +40,8 @@ def phrases(clips, tmp_path, monkeypatch, tiny_model, capsys):
     return model
 
 
-def test_a_clip_is_its_own_phrase_whatever_the_language(phrases, clips, capsys):
-    assert main(["phrases", "own", clips["slow"], clips["fast"], *phrases]) == 0
+def test_clip_matches_its_own_phrase_whatever_the_language(model_options, clips, capsys):
+    assert main(["phrases", "own", clips["slow"], clips["fast"], *model_options]) == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [(row[1], row[3]) for row in rows] == [
         ("1", "Ich habe Durst"), ("2", "喉が渇いた"), ("1", "喉が渇いた"), ("2", "Ich habe Durst"),
@@ -49,52 +49,52 @@ def test_a_clip_is_its_own_phrase_whatever_the_language(phrases, clips, capsys):
     assert float(rows[0][2]) > 0.99
 
 
-def test_what_is_none_of_them_is_said(phrases, clips, capsys):
-    assert main(["phrases", "own", clips["halting"], "--threshold", "1", "--json", *phrases]) == 0
+def test_clip_of_no_phrase_is_rejected(model_options, clips, capsys):
+    assert main(["phrases", "own", clips["halting"], "--threshold", "1", "--json", *model_options]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["phrase"] is None and len(record["phrases"]) == 2
-    assert main(["phrases", "own", clips["halting"], "--json", "--nbest", "1", *phrases]) == 0
+    assert main(["phrases", "own", clips["halting"], "--json", "--nbest", "1", *model_options]) == 0
     assert len(json.loads(capsys.readouterr().out)["phrases"]) == 1
-    assert main(["phrases", "own", clips["halting"], "--threshold", "1", *phrases]) == 0
+    assert main(["phrases", "own", clips["halting"], "--threshold", "1", *model_options]) == 0
     assert capsys.readouterr().out.splitlines()[0].endswith("(none of these)")
 
 
-def test_more_examples_add_up_and_stay_what_they_were(phrases, clips, tiny_model, capsys):
+def test_examples_are_added_and_earlier_ones_unchanged(model_options, clips, tiny_model, capsys):
     before = own.read_enrolled("phrases")
-    assert main(["phrases", "enrol", "ich  habe durst", clips["halting"], *phrases]) == 0
-    (more,) = [each for each in own.read_enrolled("phrases") if each.phrase == "Ich habe Durst"]
-    assert more.clips == ("slow.mp4", "halting.mp4") and len(list(Path("phrases").iterdir())) == 2
-    (first,) = [each for each in before if each.phrase == more.phrase]
+    assert main(["phrases", "enrol", "ich  habe durst", clips["halting"], *model_options]) == 0
+    (extended,) = [phrase for phrase in own.read_enrolled("phrases") if phrase.phrase == "Ich habe Durst"]
+    assert extended.clips == ("slow.mp4", "halting.mp4") and len(list(Path("phrases").iterdir())) == 2
+    (first,) = [phrase for phrase in before if phrase.phrase == extended.phrase]
     loaded = load_model(str(tiny_model))
-    seen = own.streams_of(loaded, clips["halting"])
+    streams = own.streams_of(loaded, clips["halting"])
     for name, values in first.examples[0].items():
-        assert np.array_equal(values, more.examples[0][name])
-        assert np.allclose(more.examples[1][name], seen[name], atol=1e-6)
-    assert set(seen) == {"frontend", "last", "points"} and len({len(values) for values in seen.values()}) == 1
+        assert np.array_equal(values, extended.examples[0][name])
+        assert np.allclose(extended.examples[1][name], streams[name], atol=1e-6)
+    assert set(streams) == {"frontend", "last", "points"} and len({len(values) for values in streams.values()}) == 1
 
 
-def test_an_example_that_comes_in_while_another_is_seen_is_kept(phrases, clips, tiny_model, monkeypatch):
-    """Two processes on one phrase: the one that was done later had put its example in place of the other's."""
-    seen = own.streams_of
+def test_example_enrolled_meanwhile_is_kept(model_options, clips, tiny_model, monkeypatch):
+    """Two processes enrol one phrase: the later one once replaced the example of the other."""
+    original = own.streams_of
 
-    def meanwhile(loaded, *given):
-        monkeypatch.setattr(own, "streams_of", seen)
+    def enrol_meanwhile(loaded, *arguments):
+        monkeypatch.setattr(own, "streams_of", original)
         own.enrol(loaded, "phrases", "Ich habe Durst", [clips["late"]])
-        return seen(loaded, *given)
+        return original(loaded, *arguments)
 
-    monkeypatch.setattr(own, "streams_of", meanwhile)
-    new = own.enrol(load_model(str(tiny_model)), "phrases", "Ich habe Durst", [clips["halting"]])
-    assert new.clips == ("slow.mp4", "late.mp4", "halting.mp4") and len(new.examples) == 3
+    monkeypatch.setattr(own, "streams_of", enrol_meanwhile)
+    extended = own.enrol(load_model(str(tiny_model)), "phrases", "Ich habe Durst", [clips["halting"]])
+    assert extended.clips == ("slow.mp4", "late.mp4", "halting.mp4") and len(extended.examples) == 3
 
 
-def test_phrases_are_listed_and_forgotten(phrases, capsys):
+def test_phrases_are_listed_and_forgotten(model_options, capsys):
     assert main(["phrases", "enrolled"]) == 0
     assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == ["Ich habe Durst", "喉が渇いた"]
     assert main(["phrases", "remove", "ich habe durst"]) == 0
-    assert [each.phrase for each in own.read_enrolled("phrases")] == ["喉が渇いた"]
+    assert [phrase.phrase for phrase in own.read_enrolled("phrases")] == ["喉が渇いた"]
 
 
-def refused(arguments, capsys, status=1):
+def refusal(arguments, capsys, status=1):
     assert main(["phrases", *arguments]) == status
     captured = capsys.readouterr()
     (line,) = captured.err.splitlines()
@@ -102,11 +102,11 @@ def refused(arguments, capsys, status=1):
     return line
 
 
-def test_what_cannot_be_is_refused_in_a_line(phrases, clips, landscape_clip, tmp_path, capsys):
-    kept = {path: path.read_bytes() for path in Path("phrases").iterdir()}
+def test_impossible_requests_are_one_line_and_change_nothing(model_options, clips, landscape_clip, tmp_path, capsys):
+    files = {path: path.read_bytes() for path in Path("phrases").iterdir()}
     other, clip = ["--folder", "nowhere"], clips["slow"]
     copies = [shutil.copy(clip, tmp_path / f"copy{number}.mp4") for number in range(11)]
-    for arguments, said, status in (
+    for arguments, message, status in (
         (["enrol", "x", clip, str(landscape_clip)], "no face", 1),
         (["enrol", "  ", clip], "a name", 1),
         (["enrol", "x"], "CLIP", 2),
@@ -123,42 +123,42 @@ def test_what_cannot_be_is_refused_in_a_line(phrases, clips, landscape_clip, tmp
         (["own", clip, clip, "--speak", "a.wav"], "one clip", 2),
         (["own", clip, "--threshold", "2"], "--threshold", 2),
     ):
-        given = phrases if arguments[0] in ("enrol", "own") else ()
-        assert said in refused([*arguments, *given], capsys, status), arguments
-    assert "was enrolled with the reader tiny" in refused(["own", clip], capsys)
-    assert {path: path.read_bytes() for path in Path("phrases").iterdir()} == kept and not Path("nowhere").exists()
+        options = model_options if arguments[0] in ("enrol", "own") else ()
+        assert message in refusal([*arguments, *options], capsys, status), arguments
+    assert "was enrolled with the reader tiny" in refusal(["own", clip], capsys)
+    assert {path: path.read_bytes() for path in Path("phrases").iterdir()} == files and not Path("nowhere").exists()
 
 
-def test_a_damaged_phrase_is_named(phrases, clips, capsys):
+def test_damaged_phrase_file_is_named(model_options, clips, capsys):
     (Path("phrases") / "x.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
-    assert "x.safetensors" in refused(["own", clips["slow"], *phrases], capsys)
+    assert "x.safetensors" in refusal(["own", clips["slow"], *model_options], capsys)
 
 
-def test_a_camera_serves_as_a_clip_and_nothing_of_it_is_kept(phrases, clips, monkeypatch, capsys):
+def test_camera_serves_as_a_clip_and_nothing_is_stored(model_options, clips, monkeypatch, capsys):
     def camera(name):
         yield from ((image, index / 25) for index, image in enumerate(talking_face(60)[::2]))
 
     monkeypatch.setattr(recording, "open_source", camera)
-    assert main(["phrases", "own", "0", "--seconds", "2", "--threshold", "0", *phrases]) == 0
+    assert main(["phrases", "own", "0", "--seconds", "2", "--threshold", "0", *model_options]) == 0
     captured = capsys.readouterr()
     assert captured.out.splitlines()[0].startswith("0\t1\t") and captured.out.splitlines()[0].endswith("喉が渇いた")
     assert "camera 0" in captured.err and {path.name for path in Path().iterdir()} == {"phrases"}
 
 
-def test_no_camera_is_one_line(phrases, capsys):
+def test_missing_camera_is_one_line(model_options, capsys):
     assert "camera 63 does not open" in "".join(
-        line for line in [main(["phrases", "own", "63", *phrases]) and capsys.readouterr().err]
+        line for line in [main(["phrases", "own", "63", *model_options]) and capsys.readouterr().err]
     )
 
 
-def test_the_choice_is_said_aloud(phrases, clips):
+def test_recognised_phrase_is_spoken(model_options, clips):
     pytest.importorskip("espeakng_loader", reason="needs eSpeak NG")
-    assert main(["phrases", "own", clips["slow"], "--speak", "said.wav", "--voice", "de", *phrases]) == 0
+    assert main(["phrases", "own", clips["slow"], "--speak", "said.wav", "--voice", "de", *model_options]) == 0
     wave = read_wave(Path("said.wav"), 25)
     assert len(wave) > 8000 and np.abs(wave).max() > 0.05
 
 
-def test_a_name_is_a_file_on_every_disk(tmp_path):
+def test_file_name_of_a_phrase_is_valid_on_every_system(tmp_path):
     names = [own._file_of(tmp_path, phrase) for phrase in ("a/b", "..", "CON", "ä" * 200, "é", "喉", "A/B")]
     assert all(name.parent == tmp_path and len(name.name) < 80 and name.name.isascii() for name in names)
     assert len(set(names)) == 6

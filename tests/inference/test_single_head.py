@@ -1,4 +1,4 @@
-"""`vsr transcribe --head`: what one head says of the lips, with words spread over the time in which they speak."""
+"""`vsr transcribe --head`: the text of one head, its words spread over the time of speech."""
 
 import json
 
@@ -14,7 +14,7 @@ from vsr.text.tokenizer import CharTokenizer
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A reader with random weights, CTC and a translation."""
+    """A model with random weights, CTC and a translation head."""
     torch.manual_seed(1)
     tokenizer = CharTokenizer()
     head = {"kind": "translation", "language": "es", "pieces": ["▁perro", "▁rojo", "▁duerme"], "heads": 2}
@@ -25,7 +25,7 @@ def folder(tmp_path_factory):
     )  # fmt: skip
     model = LipReader(config)
     with torch.no_grad():
-        model.heads["es"].out.bias[-1] = -2.0  # or it would end where it begins
+        model.heads["es"].out.bias[-1] = -2.0  # otherwise it would end where it begins
     return save_model(tmp_path_factory.mktemp("models") / "es", model, tokenizer, {"name": "es"})
 
 
@@ -35,45 +35,45 @@ def mouth(tmp_path_factory, make_video):
     return make_video(tmp_path_factory.mktemp("clips") / "mouth.mp4", gray)
 
 
-def test_a_head_writes_the_text(folder, mouth, capsys):
-    read = ["transcribe", str(mouth), "--cropped", "--model", str(folder), "--format", "json", "--head", "es"]
-    assert main([*read, "--nbest", "2"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    found = found[0] if isinstance(found, list) else found
-    assert found["text"] and set(found["text"].split()) <= {"perro", "rojo", "duerme"}
-    (segment,) = found["segments"]
+def test_head_writes_the_text(folder, mouth, capsys):
+    command = ["transcribe", str(mouth), "--cropped", "--model", str(folder), "--format", "json", "--head", "es"]
+    assert main([*command, "--nbest", "2"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    record = record[0] if isinstance(record, list) else record
+    assert record["text"] and set(record["text"].split()) <= {"perro", "rojo", "duerme"}
+    (segment,) = record["segments"]
     edges = [time for word in segment["words"] for time in (word["start"], word["end"])]
     assert edges == sorted(edges) and edges[0] == segment["start"] and edges[-1] == segment["end"]
     assert all(0 < word["confidence"] < 1 for word in segment["words"]) and len(segment["nbest"]) == 2
-    assert found["provenance"]["search"]["head"] == "es"
+    assert record["provenance"]["search"]["head"] == "es"
 
 
-def test_it_is_what_vsr_decode_writes(folder, mouth, tmp_path, capsys):
+def test_head_gives_the_same_text_in_decode(folder, mouth, tmp_path, capsys):
     from vsr.data.manifest import Clip, write_manifest
 
     clip = Clip("a", str(mouth), "x", num_frames=30, crop=str(mouth))
     write_manifest(tmp_path / "m.jsonl", [clip])
-    given = ["--model", str(folder), "--head", "es"]
+    options = ["--model", str(folder), "--head", "es"]
     files = ["--manifest", str(tmp_path / "m.jsonl"), "--out", str(tmp_path / "h")]
-    assert main(["decode", *given, "--device", "cpu", *files]) == 0
+    assert main(["decode", *options, "--device", "cpu", *files]) == 0
     capsys.readouterr()
-    assert main(["transcribe", str(mouth), "--cropped", *given]) == 0
+    assert main(["transcribe", str(mouth), "--cropped", *options]) == 0
     assert capsys.readouterr().out.strip() == json.loads((tmp_path / "h").read_text())["text"]
 
 
-def test_without_it_nothing_is_said_of_a_head(folder, mouth, capsys):
+def test_without_the_option_no_head_is_recorded(folder, mouth, capsys):
     assert main(["transcribe", str(mouth), "--cropped", "--model", str(folder), "--format", "json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    found = found[0] if isinstance(found, list) else found
-    assert "head" not in found["provenance"]["search"]
+    record = json.loads(capsys.readouterr().out)
+    record = record[0] if isinstance(record, list) else record
+    assert "head" not in record["provenance"]["search"]
 
 
-@pytest.mark.parametrize("options, said, status", [
+@pytest.mark.parametrize("options, message, status", [
     (["--head", "fr"], "has no head 'fr'; it has ctc or es", 2),
     (["--head", "es", "--method", "ctc_beam"], "leave --method out, or --head", 2),
     (["--head", "es", "--beam", "3"], "leave --beam out, or --head", 2),
     (["--head", ""], "--head is empty", 2),
 ])  # fmt: skip
-def test_what_is_not_there_is_refused(folder, mouth, capsys, options, said, status):
+def test_refuses_head_that_does_not_exist_or_fit(folder, mouth, capsys, options, message, status):
     assert main(["transcribe", str(mouth), "--cropped", "--model", str(folder), *options]) == status
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What breaks off is refused; a longer sound, a late clock, a frame that stands or rare frames do not break off."""
+"""Truncated files are refused; longer sound, a late start, a frozen last frame or rare frames are no truncation."""
 
 from contextlib import contextmanager
 
@@ -13,14 +13,14 @@ EVEN = np.arange(75) / 25
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "webm", "flv", "mp4", "mov", "avi", "ts"])
-def test_a_longer_sound_does_not_break_the_frame_off(tmp_path, suffix):
+def test_longer_sound_is_no_truncation(tmp_path, suffix):
     path = write_recording(tmp_path / f"v.{suffix}", EVEN, tone(10))
     assert len(read(path)[1]) == pytest.approx(75, abs=1)
     assert probe(path).duration == pytest.approx(3.0, abs=0.05), "that of the frame"
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "flv", "avi"])
-def test_a_last_frame_may_stand(tmp_path, suffix):
+def test_last_frame_may_be_held(tmp_path, suffix):
     path = write_recording(tmp_path / f"v.{suffix}", EVEN, stands=30.0)
     numbers, times = read(path)
     assert len(times) == pytest.approx(75, abs=1) and probe(path).num_frames == len(times)
@@ -29,7 +29,7 @@ def test_a_last_frame_may_stand(tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "flv", "ts", "avi"])
 def test_frames_may_be_rare(tmp_path, suffix):
-    """As where a screen is shared on which nothing moves."""
+    """As in a shared screen on which nothing moves."""
     rare = [3 + 15 * k for k in range(1, 4)]
     path = write_recording(tmp_path / f"v.{suffix}", [*EVEN, *rare], tone(50))
     numbers, times = read(path)
@@ -40,7 +40,7 @@ def test_frames_may_be_rare(tmp_path, suffix):
 
 @pytest.mark.parametrize("sound", [None, 40])
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm", "avi", "flv"])
-def test_a_file_that_is_cut_is_refused(tmp_path, suffix, sound):
+def test_refuses_truncated_file(tmp_path, suffix, sound):
     path = tmp_path / f"v.{suffix}"
     options = {"g": "25", "qmax": "8"}
     write_recording(path, np.arange(500) / 25, None if sound is None else tone(sound), options=options)
@@ -54,8 +54,8 @@ def test_a_file_that_is_cut_is_refused(tmp_path, suffix, sound):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm", "avi"])
-def test_of_a_short_clip_little_may_be_missing(tmp_path, suffix):
-    """Its own structure says how long it was: the words at its end would be missing without a word."""
+def test_small_loss_in_a_short_clip_is_noticed(tmp_path, suffix):
+    """The file's structure says how long it was; else words at the end would be lost silently."""
     path = write_recording(tmp_path / f"v.{suffix}", EVEN, tone(3), options={"g": "25", "qmax": "8"})
     path = with_index_first(path) if suffix == "mp4" else path
     data = path.read_bytes()
@@ -79,7 +79,7 @@ def with_index_first(path):
     return target
 
 
-def test_frames_that_cannot_be_decoded_to_the_end_are_a_break(tmp_path, monkeypatch):
+def test_frames_that_cannot_be_decoded_to_the_end_are_an_error(tmp_path, monkeypatch):
     from vsr.media import container
 
     path = write_recording(tmp_path / "v.ts", np.arange(250) / 25)
@@ -99,8 +99,8 @@ def test_frames_that_cannot_be_decoded_to_the_end_are_a_break(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(("suffix", "place"), [("avi", 0.4), ("avi", 0.7), ("mkv", 0.7), ("webm", 0.7)])
-def test_a_file_that_is_overwritten_in_part_is_refused(tmp_path, suffix, place):
-    """As by a disk that failed: its length is right, and FFmpeg looks for the next frame without a word."""
+def test_refuses_partly_overwritten_file(tmp_path, suffix, place):
+    """As by a failed disk: the length is right, and FFmpeg skips to the next frame silently."""
     path = write_recording(tmp_path / f"v.{suffix}", EVEN, tone(3), options={"g": "25", "qmax": "8"})
     data = path.read_bytes()
     first, last = int(place * len(data)), int((place + 0.2) * len(data))
@@ -111,8 +111,8 @@ def test_a_file_that_is_overwritten_in_part_is_refused(tmp_path, suffix, place):
 
 
 @pytest.mark.parametrize("suffix", ["avi", "flv"])
-def test_the_frames_that_a_head_counts_are_there_to_the_last(tmp_path, suffix):
-    """3.2 of 3.6 s of an AVI were read as all of it."""
+def test_all_frames_counted_in_the_header_must_be_there(tmp_path, suffix):
+    """Once 3.2 of 3.6 s of an AVI were read as all of it."""
     path = write_recording(tmp_path / f"v.{suffix}", np.arange(90) / 25, options={"g": "25", "qmax": "8"})
     data = path.read_bytes()
     end = data.find(b"idx1") if suffix == "avi" else len(data)
@@ -123,7 +123,7 @@ def test_the_frames_that_a_head_counts_are_there_to_the_last(tmp_path, suffix):
             list(read_frames(path))
 
 
-def test_frames_that_an_edit_list_trims_away_are_no_loss(tmp_path):
+def test_frames_trimmed_by_an_edit_list_are_no_loss(tmp_path):
     path, cut = write_recording(tmp_path / "v.mp4", EVEN, options={"g": "75"}), tmp_path / "cut.mp4"
     with open_mp4(path, cut) as (source, sink):
         for packet in source.demux():

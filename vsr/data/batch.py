@@ -42,6 +42,13 @@ class Counted:
         """The denominators of the loss terms, each () float; every batch of a run has the same names."""
         raise NotImplementedError
 
+    @property
+    def is_part(self) -> bool:
+        """Whether its step has further batches, of other ranks or accumulated. The ranks wait for one another in every
+        pass through the model, so an objective must take the same passes for each such batch and report the same
+        figures."""
+        return bool(self.shares)
+
     def share(self, count: str) -> Tensor | float:
         """The factor for a loss that is a mean over ``count``: the average over ranks is then the global mean."""
         return self.shares.get(count, 1.0)

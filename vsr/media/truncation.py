@@ -37,7 +37,7 @@ class Demuxed:
         """Yield the packets of one stream, while examining those of all streams."""
         stream_index = stream.index
         for packet in self.container.demux():
-            index = packet.stream_index
+            index = packet.stream.index  # `stream_index` is 0 for the empty packets that flush the decoders at the end
             self._examine_packet(packet, index)
             self.damage.look(packet, index == stream_index)
             if index == stream_index:

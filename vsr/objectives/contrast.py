@@ -20,6 +20,7 @@ from vsr.models.lipreader import LipReader, LipReaderConfig, frontend_of
 from vsr.models.registry import split_kind
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.step import demands
+from vsr.objectives.views import or_first
 
 
 def needs_contrast(config: LipReaderConfig) -> None:
@@ -37,13 +38,15 @@ def contrast(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     with streams_kept(fusion) as fusion_inputs:
         losses = ctc_attention(model, batch)
     video, sound, mask = fusion_inputs[0]
-    rows = (batch.has(VIDEO) & batch.has(SOUND)).nonzero()[:, 0]
+    has_both = batch.has(VIDEO) & batch.has(SOUND)
+    rows = or_first(has_both, batch).nonzero()[:, 0]
     contrasts = {}
     if len(rows):
         labels = batch.targets.get(FRAME_TOKENS)
         row_labels = None if labels is None else labels[rows]
         contrasts = contrast_losses(fusion, video[rows], sound[rows], mask[rows], row_labels)
     c = fusion.settings
+    contrasts = {name: value * has_both.any() for name, value in contrasts.items()}
     total = sum(getattr(c, name) * value for name, value in contrasts.items())
     loss = losses["loss"] + total * batch.share(CLIPS)
     return losses | {"loss": loss} | {name: value.detach() for name, value in contrasts.items()}

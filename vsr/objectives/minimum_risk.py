@@ -28,6 +28,7 @@ class MinimumRisk(DecoderObjective):
     """
 
     name = "mwer"
+    searches = True
     reward: str = "word"
     beam: int = 4
     hybrid: float = 0.01

@@ -37,6 +37,7 @@ class PolicyGradient(DecoderObjective):
     """
 
     name = "pcpg"
+    searches = True
     kernel: int = 5
     stride: int = 2
     samples: int = 4

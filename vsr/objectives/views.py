@@ -25,6 +25,14 @@ def rows_of(batch: Batch, rows: Tensor) -> Batch:
     return replace(batch, inputs=inputs, lengths=batch.lengths[indices], targets=targets, ids=ids, present=present)
 
 
+def or_first(rows: Tensor, batch: Batch) -> Tensor:
+    """``rows`` (B,) bool; where none is marked, the first if the batch is part of a step: a pass of one clip, without
+    weight in the loss, for the sake of the other ranks (`vsr.data.batch.Counted.is_part`)."""
+    if batch.is_part and not rows.any():
+        return torch.arange(len(rows), device=rows.device) == 0
+    return rows
+
+
 def stretches(lengths: Tensor, frames: int, share: float, span: int) -> Tensor:
     """Random spans of ``span`` frames, (B, T) bool, that cover a ``share`` of each clip, or less where they overlap."""
     spans = torch.zeros(len(lengths), frames, dtype=torch.bool, device=lengths.device)

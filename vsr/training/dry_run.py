@@ -42,6 +42,7 @@ def lip_reader_lines(config: TrainConfig) -> Iterator[str]:
     except ValueError as error:
         raise VsrError("bad_config", str(error)) from error
     check_unlabelled(config, sizes)
+    config.trainer.check_objective(objective)
     model = on_meta(LipReader, sizes)
     read = (model.modality,) if isinstance(model.modality, str) else model.modality
     yield f"model: {parameters(model):,} parameters; reads {' and '.join(read)}"
@@ -129,7 +130,8 @@ def run_lines(data: Any, optim: OptimConfig, trainer: TrainerConfig) -> Iterator
     start = f"; begins with {trainer.init_from}{note}" if trainer.init_from else ""
     yield f"AdamW {optim.lr:g}, {optim.warmup_steps} steps of warm-up; {length}{start}"
     clips = getattr(data, "clips", None)
-    yield f"{clips} clips a batch" if clips else f"{data.frames_per_batch} frames a batch"
+    batches = f", {optim.accumulate} batches a step" if optim.accumulate > 1 else ""
+    yield (f"{clips} clips a batch" if clips else f"{data.frames_per_batch} frames a batch") + batches
 
 
 def names(paths: Sequence[str]) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
+
+import torch
+from torch import nn
 
 from vsr.core.errors import VsrError
 
@@ -34,3 +38,31 @@ class Finite:
         """The error that ends the run."""
         why = f"the training is lost: {self.in_a_row} steps up to step {step} had no finite gradient"
         return VsrError("not_finite", f"{why}. Begin {folder} again with a lower optim.lr or more optim.warmup_steps")
+
+
+class Statistics:
+    """The statistics of a model that a forward pass itself updates, such as the running means of batch normalisation.
+
+    A skipped step must leave no trace in them: one infinite activation would stay in a running mean for ever.
+
+    Args:
+        model: the trained model.
+        names: of the tensors of its state that training changes; other buffers are constants.
+    """
+
+    def __init__(self, model: nn.Module, names: Container[str]):
+        self.buffers = [buffer for name, buffer in model.named_buffers() if name in names]
+        self.kept = [buffer.clone() for buffer in self.buffers]
+
+    def keep(self) -> None:
+        """Remember the statistics as they are before a step."""
+        self._copy(self.kept, self.buffers)
+
+    def restore(self) -> None:
+        """Set the statistics back to those of the last `keep`."""
+        self._copy(self.buffers, self.kept)
+
+    @torch.no_grad()
+    def _copy(self, to: list[torch.Tensor], source: list[torch.Tensor]) -> None:
+        if to:  # PyTorch refuses an empty list
+            torch._foreach_copy_(to, source)

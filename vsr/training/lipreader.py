@@ -111,6 +111,7 @@ class LipReaderRun(Run):
             objective = objective_of(self.model.config, config.objective, config.objective_settings, self.tokenizer)
         except ValueError as error:
             raise VsrError("bad_config", str(error)) from error
+        config.trainer.check_objective(objective)
         if with_teacher := getattr(objective, "with_teacher", None):
             objective = with_teacher(self.average.model)
         return Step(self.model, objective)

@@ -2,8 +2,9 @@
 
 Runs on a CPU, one GPU or many machines through Lightning Fabric. A subclass defines the model and the data.
 
-A step takes one batch of the sampler for each rank. The order of batches depends only on the seed, and the random
-numbers of a step only on seed, step and rank: a resumed run needs no random state, even with another number of ranks.
+A step takes one batch of the sampler for each rank, or `optim.accumulate` of them. The order of batches depends only on
+the seed, and the random numbers of a batch only on seed, step and place in the step: a resumed run needs no random
+state, even with another number of ranks.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +26,7 @@ from vsr.training.averaging import keep_epoch
 from vsr.training.batch_norm import synchronise_batch_norm
 from vsr.training.config import load_config
 from vsr.training.feed import Feed
-from vsr.training.finite import Finite
+from vsr.training.finite import Finite, Statistics
 from vsr.training.frozen import freeze
 from vsr.training.log import StepLog, add_points
 from vsr.training.machines import errors_on_all_ranks, open_fabric, raised_by_rank_zero, shared_figures
@@ -109,6 +111,7 @@ class Run:
         self.model = synchronise_batch_norm(model) if self.fabric.world_size > 1 else model
         self.wrapped = self.fabric.setup_module(self._stepped())
         self.average.cut(self.model)
+        self.statistics = Statistics(self.model, self.average.tensors)
         optim = self.config.optim
         self.optimiser = self.fabric.setup_optimizers(adamw(self.model, optim.lr, optim.weight_decay))
         for name in self.entries:
@@ -157,10 +160,10 @@ class Run:
         self.wrapped.train()
         sums: dict[str, float] = {}
         trainer, epoch = self.config.trainer, self.progress.epoch
-        batches = self.sampler.batches(epoch)
-        self.feed = Feed(self.fabric, self.train, batches, self.progress.batch, epoch, trainer.workers)
-        for batches_done, indices in self.feed.steps:
-            losses = self._step(indices)
+        batches, together = self.sampler.batches(epoch), self.config.optim.accumulate
+        self.feed = Feed(self.fabric, self.train, batches, self.progress.batch, epoch, trainer.workers, together)
+        for batches_done, step in self.feed.steps:
+            losses = self._step(step)
             self._log_step(batches[self.progress.batch : batches_done], losses)
             for name, value in losses.items() if not self.finite.in_a_row else ():
                 sums[name] = sums.get(name, 0.0) + value
@@ -185,27 +188,37 @@ class Run:
             self.say(f"epoch {self.progress.epoch:3d}  {steps} skipped: no finite gradient")
         return skipped
 
-    def _step(self, indices: list[int]) -> dict[str, float]:
-        """One optimiser step; returns its losses as means over all ranks."""
+    def _step(self, step: list[list[int]]) -> dict[str, float]:
+        """One optimiser step, with the clips of each of its batches; returns its losses as means over all of them."""
         optim = self.config.optim
-        torch.manual_seed(step_seed(self.config.seed, self.progress.step, self.fabric.global_rank))
-        batch = self.feed.next_batch(counts=bool(indices))
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(optim, self.progress.step, self.share())
-        losses = self.losses(batch)
-        self.fabric.backward(losses["loss"])
+        self.statistics.keep()
+        parts = [self._backward(batch, number, len(step)) for number, batch in enumerate(self.feed.step_batches(step))]
+        figures = {name: sum(part.get(name, 0.0) for part in parts) for name in dict.fromkeys(chain(*parts))}
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
         self.norm = float(gather_whole(norm))
         self.finite.note(math.isfinite(self.norm))
         # One bad batch must not spoil weights and average; in fp16 the scaler skips the step and lowers the scale.
         if not self.finite.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
             self.optimiser.step()
+        if self.finite.in_a_row:
+            self.statistics.restore()
         self.optimiser.zero_grad()
         self.progress.step += 1
         self.average.update(self.model, self.progress.step)
-        figures = {name: float(value.detach()) for name, value in losses.items()}
         self.progress.seconds, shared = shared_figures(self.fabric, time.monotonic() - self.started, figures)
         return shared
+
+    def _backward(self, batch: Any, number: int, batches: int) -> dict[str, float]:
+        """Add the gradient of batch ``number`` (from 0) of a step of so many ``batches``; returns its part of the
+        losses. The ranks exchange gradients after the last one."""
+        place = self.fabric.global_rank + self.fabric.world_size * number
+        torch.manual_seed(step_seed(self.config.seed, self.progress.step, place))
+        with self.fabric.no_backward_sync(self.wrapped, enabled=number + 1 < batches):
+            losses = self.losses(batch)
+            self.fabric.backward(losses["loss"] / batches)
+        return {name: float(value.detach()) / batches for name, value in losses.items()}
 
     def _log_step(self, batches: list[list[int]], losses: dict[str, float]) -> None:
         """Log the last step, on these batches of all ranks."""
@@ -252,6 +265,6 @@ def train(kind: Callable[..., Run], config: type, path: str, settings: Sequence[
     return 0
 
 
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """The seed of dropout and noise in one step of one rank."""
-    return int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0])
+def step_seed(seed: int, step: int, place: int) -> int:
+    """The seed of dropout and noise for a batch of a step; ``place``: the rank, for the first batch of each rank."""
+    return int(np.random.SeedSequence((seed, step, place)).generate_state(1)[0])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields, is_dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,26 @@ def begin_run(folder: str | Path, config: Any, resume: bool = False) -> str:
     """
     ledger, inputs = Ledger(folder), inputs_of(config)
     is_recorded = CONFIG in ledger.records
-    if resume and is_recorded and (changed := differences(ledger.inputs(CONFIG), inputs)):
-        names = ", ".join(_changed_setting(name, ledger.inputs(CONFIG).get(name), inputs.get(name)) for name in changed)
+    begun = defaults_of(config, inputs) | ledger.inputs(CONFIG)
+    if resume and is_recorded and (changed := differences(begun, inputs)):
+        names = ", ".join(_changed_setting(name, begun.get(name), inputs.get(name)) for name in changed)
         problem = f"{folder} holds a run that was begun with other {names}"
         raise VsrError("bad_config", f"{problem}: choose another folder, or give what it was begun with")
     write_text(Path(folder) / CONFIG, dump_config(config))
     ledger.add(CONFIG, inputs)
     return "" if is_recorded or not resume else f"{folder} does not say what it was begun with: taken to be the same"
+
+
+def defaults_of(config: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Setting -> its default, for those that have one: what a run did whose version did not know the setting yet."""
+    defaults = {}
+    for name in names:
+        *path, last = name.split(".")
+        owner = reduce(lambda part, key: getattr(part, key, None), path, config)
+        known = {field.name: field.default for field in fields(owner)} if is_dataclass(owner) else {}
+        if known.get(last, MISSING) is not MISSING:
+            defaults[name] = known[last]
+    return defaults
 
 
 def _changed_setting(name: str, was: Any, now: Any) -> str:

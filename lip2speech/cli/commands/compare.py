@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, compare and print; 1 if a clip could not be scored. Raises VsrError."""
     from lip2speech.evaluation.corpus import evaluate
-    from lip2speech.evaluation.pairs import pair_records, pair_table, pairs_of
+    from lip2speech.evaluation.paired_comparison import pair_records, pair_table, pairs_of
     from vsr.core.files import write_json
     from vsr.data.manifest import read_manifest
 

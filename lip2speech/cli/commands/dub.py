@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     plan = check_given(args, references_of(args.reference), args.script)  # before PyTorch is loaded
     check_consent(args.consent, "a dubbed voice")
     check_video(args.video)  # a script is placed in all of a film
-    from lip2speech.inference.scripted import open_script, write_placed
+    from lip2speech.inference.script_text import open_script, write_placed
 
     def text_for(loaded, options):
         return open_script(loaded, cues, options, args.video)

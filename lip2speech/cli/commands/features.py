@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Extract and print the counts of clips by outcome. Raises VsrError."""
     from lip2speech.av_sync.offsets import read_offsets
+    from lip2speech.features.audio_clips import MANIFEST, sound_clips
     from lip2speech.features.corpus import extract_corpus
-    from lip2speech.features.sound import MANIFEST, sound_clips
     from lip2speech.features.stored import REFUSED
     from vsr.cli.clip_list_messages import print_counts
     from vsr.core.errors import VsrError

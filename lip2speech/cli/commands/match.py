@@ -81,7 +81,7 @@ def _looks(args: argparse.Namespace) -> tuple:
     if not args.model:
         return None, None
     from lip2speech.features.speaker import reference_vector
-    from lip2speech.inference.faces import load_face_voice
+    from lip2speech.inference.face_voices import load_face_voice
 
     return load_face_voice(args.model), reference_vector(args.voice)
 

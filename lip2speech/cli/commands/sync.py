@@ -61,9 +61,9 @@ def run(args: argparse.Namespace) -> int:
 
 def write_moved(clips, offsets: dict[str, float], folder: Path) -> None:
     """Write ID.wav of every clip: its own recording, shifted onto the video's clock."""
-    from lip2speech.features.lag import moved
+    from lip2speech.features.lag import shift_wave
     from vsr.data.sound import natural_wave
     from vsr.media.audio import write_wave
 
     for clip in clips:
-        write_wave(folder / f"{clip.id}.wav", moved(natural_wave(clip), offsets[clip.id]))
+        write_wave(folder / f"{clip.id}.wav", shift_wave(natural_wave(clip), offsets[clip.id]))

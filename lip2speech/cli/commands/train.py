@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
     check_training(args)
-    from lip2speech.training.kinds import kind_of
+    from lip2speech.training.run_kinds import kind_of
     from vsr.training.config import load_config
     from vsr.training.dry_run import print_lines
     from vsr.training.loop import train

@@ -99,7 +99,7 @@ def check_given(args: argparse.Namespace):
     .wav. Raises VsrError."""
     from lip2speech.inference.folder import ACOUSTIC, find_model
     from lip2speech.inference.languages import check_code, check_language
-    from lip2speech.inference.synthetic import VOICE
+    from lip2speech.inference.synthetic_marks import VOICE
     from lip2speech.inference.unit_voices import check_units_folder
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output

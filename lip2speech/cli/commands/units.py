@@ -63,7 +63,7 @@ def _drawn(args: argparse.Namespace) -> list[Clip]:
     """The clips for the fit, drawn at random with --seed. Raises VsrError."""
     import random
 
-    from lip2speech.features.sound import sound_clips
+    from lip2speech.features.audio_clips import sound_clips
     from vsr.data.manifest import need_crops, read_manifests
 
     clips = read_manifests(args.manifest)

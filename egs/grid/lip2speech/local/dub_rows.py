@@ -21,14 +21,14 @@ import torch
 
 from lip2speech.evaluation.alignment import offset
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
-from lip2speech.inference.directions import Directions
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.placing import LIPS, align_script
 from lip2speech.inference.script import ScriptCue
-from lip2speech.inference.scripted import ScriptText
+from lip2speech.inference.script_alignment import LIPS, align_script
+from lip2speech.inference.script_text import ScriptText
 from lip2speech.inference.speakers import speaker_of
 from lip2speech.inference.text import words_of_clips, words_spoken_between
 from lip2speech.inference.voicing import voice_of
+from lip2speech.inference.voicing_inputs import Directions
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS
 from vsr.core.files import write_text

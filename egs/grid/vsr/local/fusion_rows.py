@@ -7,8 +7,8 @@
     local/fusion_rows.py --compare exp/concat exp/relscore
 
 Fusion, encoder and CTC start from the weights of --model; missing weights are initialised from the seed. Every clip of
-the list "mixed" is corrupted --draws times, in training too, as spoilt.py describes. The control assigns the scores of
-a trained fusion to other clips or other frames. Writes OUT/scores.json.
+the list "mixed" is corrupted --draws times, in training too, as corrupted_clips.py describes. The control assigns the
+scores of a trained fusion to other clips or other frames. Writes OUT/scores.json.
 """
 
 import sys
@@ -19,10 +19,7 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from noise import Cell
-from reliability import correlation
-from rig import Plan, against, rates, training, write_scores
-from spoilt import (
+from corrupted_clips import (
     Example,
     batch_of,
     batches,
@@ -35,6 +32,9 @@ from spoilt import (
     some_of_s1,
     stored,
 )
+from noise import Cell
+from reliability import correlation
+from rig import Plan, against, rates, training, write_scores
 
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.modalities import SOUND, VIDEO

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from kept import made_once
+from clip_cache import cached_array
 from on_states import batches_of, stored
 from rig import Plan, against, rates, training, write_scores
 from rig_options import rig_parser
@@ -85,7 +85,7 @@ def stored_sound(loaded, clips, keep: int, root: str | Path) -> list[Tensor]:
             encode(loaded, {SOUND: sound_of(loaded, [clip_wave(clip)])}, torch.tensor([clip.num_frames]))
         return lower[keep][0].numpy()
 
-    return [torch.from_numpy(made_once(folder, clip, partial(states, clip))) for clip in clips]
+    return [torch.from_numpy(cached_array(folder, clip, partial(states, clip))) for clip in clips]
 
 
 def sound_by_id(hearing, clips, args, dealt: bool) -> dict[str, Tensor]:
