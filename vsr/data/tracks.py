@@ -51,10 +51,10 @@ class TrackDataset(CropDataset):
         self.teacher = Teacher(tokenizer, heads)
         self.tracks = [load_track(clip) for clip in self.clips]
         self.silences = silences or Silences(self.clips, self.tracks)
-        self._alike: dict[tuple, list[int]] = defaultdict(list)
+        self._same_word: dict[tuple, list[int]] = defaultdict(list)
         for index, clip in enumerate(self.clips):
             for place, (word, _, _) in enumerate(clip.words if _fills_clip(clip) else ()):
-                self._alike[clip.speaker, len(clip.words), place, word].append(index)
+                self._same_word[clip.speaker, len(clip.words), place, word].append(index)
 
     def lengths(self) -> list[int]:
         """The approximate number of frames of each clip in a batch."""
@@ -99,7 +99,7 @@ class TrackDataset(CropDataset):
             return clip, track
         for _ in range(rng.integers(1, 3)):
             place = int(rng.integers(1, len(clip.words)))
-            candidates = self._alike[clip.speaker, len(clip.words), place - 1, clip.words[place - 1][0]]
+            candidates = self._same_word[clip.speaker, len(clip.words), place - 1, clip.words[place - 1][0]]
             other = candidates[rng.integers(len(candidates))]
             clip, track = _continued(clip, track, self.clips[other], self.tracks[other], place)
         return clip, track

@@ -39,7 +39,7 @@ class Vocabulary:
         self.words = sorted(set(words))
         self.known = frozenset(self.words)
         self.pieces = pieces
-        self._possible: dict[str, Tensor] = {}
+        self._masks: dict[str, Tensor] = {}
 
     def beginning(self, prefix: str) -> range:
         """The indices in ``words`` of the words that begin with ``prefix``."""
@@ -48,11 +48,11 @@ class Vocabulary:
     def possible(self, prefix: str) -> Tensor:
         """(V,) bool: the tokens that may follow the unfinished word ``prefix`` ("" for none): those that extend it to a
         prefix of a word, and, where it is complete, those that start another word."""
-        if prefix not in self._possible:
+        if prefix not in self._masks:
             complete = not prefix or prefix in self.known
             is_possible = [self._can_follow(prefix, complete, piece) for piece in self.pieces]
-            self._possible[prefix] = torch.tensor(is_possible)
-        return self._possible[prefix]
+            self._masks[prefix] = torch.tensor(is_possible)
+        return self._masks[prefix]
 
     def _can_follow(self, prefix: str, complete: bool, piece: str) -> bool:
         opening = piece.startswith((MARK, " "))

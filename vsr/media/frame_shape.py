@@ -71,7 +71,7 @@ class FrameShapes:
         if frame.key_frame or coded != previous_size:
             # The decoder reports a change with the first packet of the new shape, while frames of the old shape are
             # still to come; the new shape begins with a key frame, or with a frame of another size.
-            aspect = aspect if self._overruled else self._context.sample_aspect_ratio
+            aspect = aspect if self._container_decides else self._context.sample_aspect_ratio
         elif orientation == UPRIGHT:
             orientation = previous_orientation  # H.264 and HEVC tag only the key frame, for all that follow
         if self._shape is None or (coded, aspect, orientation) != self._known:
@@ -83,10 +83,14 @@ class FrameShapes:
         """Coded size, aspect and orientation of the first frame."""
         codec_aspect, container_aspect = self._context.sample_aspect_ratio, self._stream.sample_aspect_ratio
         trusted = set(self._stream.container.format.name.split(",")) & TELL_ASPECT
-        self._overruled = bool(container_aspect) and (
+        self._container_decides = bool(container_aspect) and (
             not codec_aspect or (bool(trusted) and container_aspect != codec_aspect)
         )
-        return (frame.width, frame.height), container_aspect if self._overruled else codec_aspect, orientation_of(frame)
+        return (
+            (frame.width, frame.height),
+            container_aspect if self._container_decides else codec_aspect,
+            orientation_of(frame),
+        )
 
 
 def _shape(coded: tuple[int, int], aspect: Fraction | None, orientation: Orientation) -> FrameShape:

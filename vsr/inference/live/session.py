@@ -91,7 +91,7 @@ class Session:
         self.utterance = Utterance()
         self.covered = 0.0  # seconds in which the mouth was covered
         self.few_frames = 0.0  # seconds of speech with too few different frames to be read well
-        self.seen = 0  # number of mouths
+        self.num_mouths = 0  # number of mouths
         self.read = 0  # number of utterances
         self._latest: deque[Mouth] = deque(maxlen=LOOK_BACK)
         self._person = 0
@@ -137,8 +137,8 @@ class Session:
     def _check_cover(self, mouth: Mouth) -> None:
         """Check once a second whether the mouth is covered."""
         self._latest.append(mouth)
-        self.seen += 1
-        if self.seen % FPS == 0:
+        self.num_mouths += 1
+        if self.num_mouths % FPS == 0:
             self.covered += float(_stretches(list(self._latest)).covered[-FPS:].sum()) / FPS
 
     def _read(self, mouths: list[Mouth]) -> tuple[list[TimedWord], float, float | None]:
