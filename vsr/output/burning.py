@@ -15,7 +15,7 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write
 from vsr.media.container import open_container, video_clock
-from vsr.media.frame_shape import fitted
+from vsr.media.frame_shape import fit_into
 from vsr.media.mux.kept_sound import KeptSound
 from vsr.media.reader import frames_from
 from vsr.media.tags import COMMENT, commented_kind
@@ -74,11 +74,11 @@ def _write(video: str | Path, captions: list[Cue], source, target) -> None:
     stream.codec_context.time_base = Fraction(1, TICKS)
     sound = KeptSound(video, source, target, video_clock(video)[0] + first)
     while image is not None:
-        sound.until(position.time - first)
-        target.mux(stream.encode(_frame(fitted(image, size), captions, position.time, position.time - first)))
+        sound.write_until(position.time - first)
+        target.mux(stream.encode(_frame(fit_into(image, size), captions, position.time, position.time - first)))
         image, position = next(frames, (None, position))
     target.mux(stream.encode())
-    sound.until(float("inf"))
+    sound.write_until(float("inf"))
 
 
 def _frame(image: np.ndarray, captions: list[Cue], time: float, offset: float):
