@@ -28,10 +28,13 @@ def number_of(frame):
     return int(((frame[12::24, 8::16, 0].ravel() > 128) << np.arange(8)).sum())
 
 
-def write_recording(path, times, sound=None, sound_start=0.0, codecs=None, stands=0.0, fps=25, options=None):
+def write_recording(
+    path, times, sound=None, sound_start=0.0, codecs=None, stands=0.0, fps=25, options=None, timecode=""
+):
     """A recording of numbered frames at ``times`` (seconds), whose last one stands for ``stands`` seconds, if given.
 
-    sound: (S,) float at 48 kHz, from ``sound_start`` on; codecs: of frame and sound.
+    sound: (S,) float at 48 kHz, from ``sound_start`` on; codecs: of frame and sound;
+    timecode: of the first frame, in a track of its own (.mov).
     """
     import av
 
@@ -40,6 +43,8 @@ def write_recording(path, times, sound=None, sound_start=0.0, codecs=None, stand
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codecs[0], rate=Fraction(fps), options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        if timecode:
+            stream.metadata["timecode"] = timecode
         # Old codecs know no time base but the frame rate.
         ticks = TICKS if codecs[0] in ("libx264", "libvpx") and path.suffix != ".h264" else fps
         stream.codec_context.time_base = stream.time_base = Fraction(1, ticks)

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from vsr.core.artifacts import CHANGED, KEPT, LEDGER, NEW, UNRECORDED, Ledger, counted, identify, record_of
+from vsr.core.artifacts import CHANGED, KEPT, LEDGER, NEW, UNRECORDED, Ledger, identify, record_of, summary_of_states
 from vsr.core.files import atomic_write
 
 
@@ -107,4 +107,4 @@ def test_ledger_line_must_match_the_file(tmp_path):
     ],
 )  # fmt: skip
 def test_summary_of_kept_and_remade_files(states, sentence):
-    assert counted(states, "crops") == sentence
+    assert summary_of_states(states, "crops") == sentence

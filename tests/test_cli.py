@@ -34,9 +34,9 @@ def test_every_option_is_read_and_examples_are_shown(verb):
     source = inspect.getsource(command)
     if "add_search_arguments" in source or "add_language_arguments" in source:
         source += inspect.getsource(flags)
-    source += inspect.getsource(transcribe_plan) if "planned" in source else ""
+    source += inspect.getsource(transcribe_plan) if "videos_to_read" in source else ""
     source += inspect.getsource(live_reader) if "open_reader" in source else ""
-    source += inspect.getsource(enrolled_phrases) if "add_own_arguments" in source else ""
+    source += inspect.getsource(enrolled_phrases) if "add_enrolled_arguments" in source else ""
     source += inspect.getsource(distortion_options) if "add_distortion_arguments" in source else ""
     shared = [action for group in parser._action_groups if group.title in SHARED for action in group._group_actions]
     actions = [action for action in parser._actions if action.dest != "help"]

@@ -10,7 +10,7 @@ from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json
 from vsr.inference.bulk import failure
-from vsr.output.ledger import Written
+from vsr.output.ledger import WrittenTranscripts
 from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
 from vsr.output.writing import Outputs
 
@@ -234,7 +234,7 @@ def test_own_fault_keeps_the_transcript_and_a_clip_error_replaces_it(face_clip, 
     assert (tmp_path / "out/clip.txt").read_text("utf-8") == "bin\n"
     outputs.write(transcript_of(clip, error=("unreadable", "breaks off"), complete=False))
     assert (tmp_path / "out/clip.txt").read_text("utf-8") == "bin\n"
-    state = outputs.state(clip, {}, Written(outputs.folder))
+    state = outputs.state(clip, {}, WrittenTranscripts(outputs.folder))
     assert state == "not finished", "what breaks off is no whole transcript"
     outputs.write(failure(clip, "no_face", "none"))
     assert not (tmp_path / "out/clip.txt").exists()

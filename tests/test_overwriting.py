@@ -166,14 +166,14 @@ def test_results_page_refuses_scores_of_other_hypotheses_or_weights(inputs, tiny
 
 def test_provenance_names_the_language_model(inputs, tiny_model):
     from vsr.decoding.options import DecodeOptions
-    from vsr.decoding.provenance import searched
+    from vsr.decoding.provenance import search_record
 
-    first = searched(load_model("model").folder, DecodeOptions(ngram="words.arpa"))["languages"]["ngram"]
+    first = search_record(load_model("model").folder, DecodeOptions(ngram="words.arpa"))["languages"]["ngram"]
     (inputs / "words.arpa").write_text("\\DATA\\", encoding="utf-8")
-    assert searched(inputs / "model", DecodeOptions(ngram="words.arpa"))["languages"]["ngram"] != first
+    assert search_record(inputs / "model", DecodeOptions(ngram="words.arpa"))["languages"]["ngram"] != first
     shutil.copytree("model", "lm")
-    lm = searched(inputs / "model", DecodeOptions(lm="lm"))["languages"]["lm"]
-    assert lm["model.safetensors"]["sha256"] and "languages" not in searched(inputs / "model", DecodeOptions())
+    lm = search_record(inputs / "model", DecodeOptions(lm="lm"))["languages"]["lm"]
+    assert lm["model.safetensors"]["sha256"] and "languages" not in search_record(inputs / "model", DecodeOptions())
 
 
 def test_outputs_are_compared_as_files_not_by_name(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from lip2speech.evaluation import corpus as evaluation
 from lip2speech.evaluation import metrics
 from vsr.core.errors import VsrError
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.modelstore.checkpoint import load_weights
 
 
@@ -17,14 +17,14 @@ def refusal(call, *args):
 
 
 def test_installed_package_is_imported():
-    assert needed("json", "a test").dumps([]) == "[]"
+    assert required_package("json", "a test").dumps([]) == "[]"
 
 
 def test_missing_package_is_named_with_purpose_and_remedy():
-    assert refusal(needed, "nobody_has_this", "a test") == (
+    assert refusal(required_package, "nobody_has_this", "a test") == (
         "a test needs the package nobody_has_this: pip install nobody_has_this"
     )
-    assert refusal(needed, "nobody_has_this", "a test", "ask for it").endswith(": ask for it")
+    assert refusal(required_package, "nobody_has_this", "a test", "ask for it").endswith(": ask for it")
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,8 @@ def test_import_error_of_a_package_is_shown_with_remedy(tmp_path, monkeypatch, m
     (tmp_path / "broken_package.py").write_text(f"raise ImportError({message!r})")
     monkeypatch.syspath_prepend(tmp_path)
     assert (
-        refusal(needed, "broken_package", "a test") == f"a test needs the package broken_package ({message}): {remedy}"
+        refusal(required_package, "broken_package", "a test")
+        == f"a test needs the package broken_package ({message}): {remedy}"
     )
 
 
@@ -54,5 +55,5 @@ def test_library_that_does_not_load_is_not_blamed_on_the_weights(tiny_model):
 
 
 def test_evaluation_asks_for_its_packages_before_the_work(monkeypatch):
-    monkeypatch.setattr(metrics, "needed", lambda name, purpose, remedy: needed("nobody_has_" + name, purpose, remedy))
+    monkeypatch.setattr(metrics, "required_package", lambda name, *rest: required_package("nobody_has_" + name, *rest))
     assert "needs the package nobody_has_pesq" in refusal(evaluation.evaluate, [], {})

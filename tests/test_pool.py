@@ -9,7 +9,7 @@ import pytest
 from vsr.core import machine
 from vsr.core.machine import cores
 from vsr.core.pool import in_processes
-from vsr.inference.bulk import MEMORY, Settings, usual_jobs
+from vsr.inference.bulk import MEMORY, Settings, default_jobs
 
 
 def half(number):
@@ -78,8 +78,8 @@ def test_limits_of_a_container_are_heeded(monkeypatch, tmp_path):
 def test_larger_model_allows_fewer_processes(tiny_model, tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "cores", lambda: 4)
     monkeypatch.setattr(machine, "free_memory", lambda: 4 * (MEMORY + 2**20))
-    assert usual_jobs(100, Settings(str(tiny_model))) == 4
+    assert default_jobs(100, Settings(str(tiny_model))) == 4
     large = shutil.copytree(tiny_model, tmp_path / "large")
     with (large / "model.safetensors").open("r+b") as weights:
         weights.truncate(300 << 20)
-    assert usual_jobs(100, Settings(str(large))) == 1
+    assert default_jobs(100, Settings(str(large))) == 1

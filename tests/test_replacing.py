@@ -10,14 +10,14 @@ import pytest
 
 from lip2speech.inference.synthetic_marks import SYNTHETIC, VOICE, WORDS
 from vsr.cli import main
-from vsr.core.artifacts import Ledger, recorded
+from vsr.core.artifacts import Ledger, recorded_kind
 from vsr.core.errors import VsrError
-from vsr.core.file_kinds import FIGURES, HYPOTHESES, json_of, lines_of, marked, text_of
+from vsr.core.file_kinds import FIGURES, HYPOTHESES, json_kind, json_lines_kind, marked_kind, text_kind
 from vsr.core.files import check_output, check_outputs, write_json
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.audio import write_wave
 from vsr.output.burning import CAPTIONED, burn
-from vsr.output.ledger import TRANSCRIPT, write_noted
+from vsr.output.ledger import TRANSCRIPT, write_recorded
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript
 
@@ -148,9 +148,9 @@ def test_transcript_is_replaced_until_it_is_corrected(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     transcript = Transcript("a.mp4", 25.0, 1.0, "grid", ())
     text = WRITERS[suffix](transcript) or "\n"
-    write_noted(path, transcript, text)
+    write_recorded(path, transcript, text)
     check_output(path, kind=TRANSCRIPT)
-    write_noted(path, replace(transcript, model="other"), text)
+    write_recorded(path, replace(transcript, model="other"), text)
     check_output(path, kind=TRANSCRIPT)
     path.write_text("corrected by hand", encoding="utf-8")
     with pytest.raises(VsrError, match="is not a transcript as vsr wrote it"):
@@ -160,13 +160,13 @@ def test_transcript_is_replaced_until_it_is_corrected(tmp_path, suffix):
 def test_kinds_of_files_are_recognised_by_content(tmp_path):
     path = tmp_path / "file"
     written = {
-        json_of("", "a", "b"): ('{"a": 1,\n "b": 2, "c": 3}', '{"a": 1}', "[1]", "{", "text"),
-        lines_of("", "a"): ('{"a": 1}\n{', '{"b": 1}\n{"a": 1}\n', "", "text"),
+        json_kind("", "a", "b"): ('{"a": 1,\n "b": 2, "c": 3}', '{"a": 1}', "[1]", "{", "text"),
+        json_lines_kind("", "a"): ('{"a": 1}\n{', '{"b": 1}\n{"a": 1}\n', "", "text"),
         HYPOTHESES: ('{"id": "a", "text": "b"}', '{"id": "a", "text": "b", "video": "c"}'),
         FIGURES: ('{"file": "a"}', '{"id": "a"}'),
         WORDS: ('{"voice": "v", "words": []}', '{"words": []}'),
-        text_of("", "%WER ", "%ACC "): ("%ACC 1", "WER"),
-        marked("", b"here"): ("x" * (1 << 20) + "here", "her"),
+        text_kind("", "%WER ", "%ACC "): ("%ACC 1", "WER"),
+        marked_kind("", b"here"): ("x" * (1 << 20) + "here", "her"),
     }
     for kind, (right, *wrong_ones) in written.items():
         path.write_text(right, encoding="utf-8")
@@ -209,7 +209,7 @@ def test_foreign_configuration_is_not_replaced_by_a_run(verb, tmp_path, capsys):
     assert main([*verb, "--config", str(config), "--out", str(run_config.parent)]) == 1
     assert "choose another --out" in capsys.readouterr().err and not run_config.exists()
     run_config.write_bytes(FOREIGN)
-    record = recorded("")
+    record = recorded_kind("")
     assert not record.holds(run_config)
     Ledger(run_config.parent).add("config.yaml", {})
     assert record.holds(run_config)

@@ -20,7 +20,7 @@ from vsr.face.landmarker import _without_models
 from vsr.face.mouth_crop import crop_video
 from vsr.face.networks import NETWORKS, Stock
 from vsr.face.tracker import Tracker
-from vsr.inference.live.capture import Taken
+from vsr.inference.live.capture import CapturedFrame
 from vsr.inference.live.session import Session
 from vsr.media.reader import frames_from
 
@@ -36,7 +36,7 @@ def equal(first, second):
 
 def captioned(loaded, path):
     """The final words of a live session."""
-    images = [Taken(frame, place.time, 0.0) for frame, place in frames_from(path)]
+    images = [CapturedFrame(frame, place.time, 0.0) for frame, place in frames_from(path)]
     captions = list(Session(loaded, default_detector()).run(iter(images)))
     return [word.word for caption in captions if caption.final for word in caption.standing]
 

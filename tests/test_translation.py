@@ -7,11 +7,11 @@ import pytest
 
 from vsr.cli import main
 from vsr.core.errors import VsrError
-from vsr.data.manifest import Clip, read_manifest, translated, write_manifest
+from vsr.data.manifest import Clip, read_manifest, translations_of, write_manifest
 from vsr.decoding.options import DecodeOptions
 from vsr.evaluation import translation
 from vsr.evaluation.translation import of_statistics, opened, paired_gain, score_translations, statistics
-from vsr.inference.single_head import spread
+from vsr.inference.single_head import spread_words
 
 COLOURS = ("rojo", "blanco", "negro", "azul")
 TRUE = {f"u{i}": f"el perro {colour} duerme en casa hoy" for i, colour in enumerate(COLOURS)}
@@ -54,16 +54,20 @@ def test_refuses_what_cannot_be_scored(monkeypatch):
         score_translations(TRUE, {})
     with pytest.raises(VsrError, match="known: bleu, chrf"):
         opened("ter")
-    monkeypatch.setattr(translation, "needed", lambda name, purpose, how: (_ for _ in ()).throw(VsrError("x", how)))
+    monkeypatch.setattr(
+        translation, "required_package", lambda name, purpose, how: (_ for _ in ()).throw(VsrError("x", how))
+    )
     with pytest.raises(VsrError, match="pip install sacrebleu"):
         opened("bleu")
 
 
 def test_text_of_a_clip_in_a_language():
     mixed = [*clips(), replace(clips()[0], id="own", text="hola", language="es", translations={})]
-    assert translated(mixed, "es") == TRUE | {"own": "hola"} and translated(mixed, "en") == dict.fromkeys(TRUE, "x")
+    assert translations_of(mixed, "es") == TRUE | {"own": "hola"} and translations_of(mixed, "en") == dict.fromkeys(
+        TRUE, "x"
+    )
     with pytest.raises(VsrError, match="into fr; there is es"):
-        translated(mixed, "fr")
+        translations_of(mixed, "fr")
 
 
 def test_manifest_keeps_translations_and_refuses_wrong_ones(tmp_path):
@@ -117,9 +121,9 @@ def test_tokenizer_of_translations(files, capsys):
 
 
 def test_words_share_the_time_by_their_letters():
-    words = spread("el perro", 1.0, 8.0, 0.5)
+    words = spread_words("el perro", 1.0, 8.0, 0.5)
     assert [(word.word, word.start, word.end) for word in words] == [("el", 1.0, 3.0), ("perro", 3.0, 8.0)]
-    assert spread("", 1.0, 2.0, 0.5) == ()
+    assert spread_words("", 1.0, 2.0, 0.5) == ()
 
 
 def test_head_and_standard_search_options_do_not_mix():

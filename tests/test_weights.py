@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vsr.inference.reader import load_model
-from vsr.modelstore.catalogue import KNOWN
+from vsr.modelstore.catalogue import CATALOGUE
 from vsr.modelstore.entry import SHIPPED
 from vsr.modelstore.folder import NAMES
 
@@ -13,7 +13,7 @@ DEMO = Path(__file__).parents[1] / "demo" / "clip.mp4"
 
 
 def test_all_shipped_models_are_listed():
-    assert {known.name for known in KNOWN if known.state == SHIPPED} == set(NAMES)
+    assert {known.name for known in CATALOGUE if known.state == SHIPPED} == set(NAMES)
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from lip2speech.conditions.registry import FLOW, Condition
 from lip2speech.conditions.traits import places_of
 
-Shown = Mapping[str, Tensor] | Collection[str] | None
+UsedConditions = Mapping[str, Tensor] | Collection[str] | None
 
 
-class Added(nn.Module):
+class ConditionProjection(nn.Module):
     """One condition: its null, and a projection initialised to zero, so that weights trained without the condition
     give the same output, to the bit."""
 
@@ -36,9 +36,9 @@ class Added(nn.Module):
 
 
 def module_of(condition: Condition, dim: int) -> nn.Module:
-    """The module that adds a condition to a network of width W: its own, or by default `Added`."""
+    """The module that adds a condition to a network of width W: its own, or by default `ConditionProjection`."""
     build = getattr(condition, "build", None)
-    return build(dim) if build else Added(condition.width, dim)
+    return build(dim) if build else ConditionProjection(condition.width, dim)
 
 
 class Conditions(nn.ModuleDict):
@@ -54,28 +54,28 @@ class Conditions(nn.ModuleDict):
         used = {name: condition for name, condition in conditions.items() if place in places_of(condition)}
         super().__init__({name: module_of(condition, dim) for name, condition in used.items()})
 
-    def add(self, query: Tensor, values: Mapping[str, Tensor], shown: Shown) -> Tensor | float:
+    def add(self, query: Tensor, values: Mapping[str, Tensor], used: UsedConditions) -> Tensor | float:
         """The sum of all conditions to add to a network's input, (B, N, W) or (B, 1, W), or 0.0.
 
         Args:
             query: (B, N, W), the queries of conditions that use cross-attention.
             values: name -> (B, N, C), (B, U, C) or (B, C); a missing one is replaced by its null.
-            shown: name -> (B,) bool, or the names of those that are used for all clips; None: all.
+            used: name -> (B,) bool, or the names of those that are used for all clips; None: all.
         """
         total: Tensor | float = 0.0
         for name, module in self.items():
-            total = total + module(values.get(name), _is_used(name, shown, query), query)
+            total = total + module(values.get(name), _is_used(name, used, query), query)
         return total
 
 
-def _is_used(name: str, shown: Shown, query: Tensor) -> Tensor:
+def _is_used(name: str, used: UsedConditions, query: Tensor) -> Tensor:
     """Mask (B,) of the clips for which a condition is used."""
-    if isinstance(shown, Mapping):
-        return shown[name]
-    return query.new_full((len(query),), shown is None or name in shown, dtype=torch.bool)
+    if isinstance(used, Mapping):
+        return used[name]
+    return query.new_full((len(query),), used is None or name in used, dtype=torch.bool)
 
 
-def drawn(conditions: Mapping[str, Condition], count: int, device: torch.device) -> dict[str, Tensor]:
+def draw_used(conditions: Mapping[str, Condition], count: int, device: torch.device) -> dict[str, Tensor]:
     """Draw for each condition the mask (count,) of training clips for which it is used; conditions are dropped
     independently of each other, but together for all networks."""
     return {name: torch.rand(count, device=device) >= condition.drop for name, condition in conditions.items()}

@@ -14,17 +14,17 @@ from vsr.text.pronounce import Pronouncer
 NORMALISER = "lower"  # of the texts of recognisers of words
 
 
-def rate_of(name: str, texts: Mapping[str, str], heard: Mapping[str, str]) -> dict[str, Any]:
-    """Error rate of the transcripts ``heard`` of the recogniser ``name`` (id -> words, or phonemes with spaces), with a
+def error_rate(name: str, texts: Mapping[str, str], transcripts: Mapping[str, str]) -> dict[str, Any]:
+    """Error rate of the ``transcripts`` of the recogniser ``name`` (id -> words, or phonemes with spaces), with a
     95 % interval: ``wer``, or ``per``, each with ``_low`` and ``_high``. Without a transcript all counts as deleted.
 
     Raises VsrError bad_config where phonemes are needed and the pronunciations' package is missing.
     """
     if name != PHONES:
-        return score(texts, heard, NORMALISER)[0].as_dict()
+        return score(texts, transcripts, NORMALISER)[0].as_dict()
     pronouncer = Pronouncer()
     edits = [
-        least_edits(reference_units(lower(text), "phoneme", pronouncer), heard.get(key, "").split())
+        least_edits(reference_units(lower(text), "phoneme", pronouncer), transcripts.get(key, "").split())
         for key, text in texts.items()
     ]
     errors, *kinds, units = (sum(column) for column in zip(*edits, strict=True))
@@ -33,15 +33,15 @@ def rate_of(name: str, texts: Mapping[str, str], heard: Mapping[str, str]) -> di
     return {"per": errors / units, "per_low": low, "per_high": high, "phonemes": units, **counts}
 
 
-def shown_rate(rate: Mapping[str, Any] | None) -> str:
+def format_rate(rate: Mapping[str, Any] | None) -> str:
     """Cell of a table: the rate in per cent with its interval."""
     if rate is None:
         return "-"
-    kind = kind_of(rate)
+    kind = rate_kind(rate)
     mean, low, high = (100 * rate[name] for name in (kind, f"{kind}_low", f"{kind}_high"))
     return f"{mean:.1f} ({low:.1f} - {high:.1f})"
 
 
-def kind_of(rate: Mapping[str, Any]) -> str:
+def rate_kind(rate: Mapping[str, Any]) -> str:
     """The kind of a rate, "wer" or "per"."""
     return "per" if "per" in rate else "wer"

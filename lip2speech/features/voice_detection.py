@@ -30,17 +30,19 @@ def holds_voice(wave: np.ndarray) -> bool:
         return False
     frames = np.lib.stride_tricks.sliding_window_view(wave, SAMPLES_PER_FRAME)[::HOP]
     power = np.abs(np.fft.rfft(frames * np.hanning(SAMPLES_PER_FRAME), axis=1)) ** 2
-    return _filled(power) >= LEAST_FILLED and (_colour(power) >= LEAST_COLOUR or _intoned(wave, power))
+    return _filled_share(power) >= LEAST_FILLED and (
+        _spectral_variation(power) >= LEAST_COLOUR or _is_intoned(wave, power)
+    )
 
 
-def _filled(power: np.ndarray) -> float:
+def _filled_share(power: np.ndarray) -> float:
     """Median share of the bins within 40 dB of the strongest, in frames that are not pauses."""
     total = power.sum(1)
     loud = power[total > 1e-3 * total.max()]
     return float(np.median((loud > 1e-4 * loud.max(1, keepdims=True)).mean(1))) if len(loud) else 0.0
 
 
-def _colour(power: np.ndarray) -> float:
+def _spectral_variation(power: np.ndarray) -> float:
     """Mean standard deviation over time, dB, of the spectrum's bands relative to their common level."""
     hertz = np.fft.rfftfreq(SAMPLES_PER_FRAME, 1 / SAMPLE_RATE)
     width = hertz[1] + 1
@@ -51,7 +53,7 @@ def _colour(power: np.ndarray) -> float:
     return float((smooth - smooth.mean(0)).std(axis=1).mean())
 
 
-def _intoned(wave: np.ndarray, power: np.ndarray) -> bool:
+def _is_intoned(wave: np.ndarray, power: np.ndarray) -> bool:
     """Whether the wave has a pitch and a varying level."""
     from lip2speech.features.pitch import pitch
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from lip2speech.inference.folder import LISTENER, LoadedVoice
 from lip2speech.inference.synthesis_options import NONE, READ, READ_ALL, SynthesisOptions
 from lip2speech.inference.text import text_of
-from vsr.core.artifacts import KEPT, NEW, Ledger, digest_of, identify, identify_folder, tell
+from vsr.core.artifacts import KEPT, NEW, Ledger, digest_of, identify, identify_folder, print_states
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 
@@ -81,7 +81,7 @@ def needed(out_dir: str | Path, clips: Sequence[Clip], made: dict[str, dict]) ->
             (state for state in file_states if state not in (KEPT, NEW)), NEW if NEW in file_states else KEPT
         )
         _check_ours(ledger, clip)
-    tell(states.values(), "voices")
+    print_states(states.values(), "voices")
     ledger.refresh()
     return [clip for clip in clips if states[clip.id] != KEPT], ledger
 
@@ -91,7 +91,7 @@ def _check_ours(ledger: Ledger, clip: Clip) -> None:
     from safetensors import SafetensorError, safe_open
 
     wave, speech = (ledger.folder / name for name in names_of(clip))
-    if "way of voicing" in ledger.made(speech.name) or not (wave.exists() or speech.exists()):
+    if "way of voicing" in ledger.inputs(speech.name) or not (wave.exists() or speech.exists()):
         return
     try:
         with safe_open(str(speech), framework="pt") as stored:

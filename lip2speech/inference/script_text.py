@@ -69,13 +69,13 @@ def open_script(loaded: LoadedVoice, cues: Sequence[ScriptCue], options: FlowOpt
     errors of reading a video.
     """
     from vsr.inference.face_report import SILENT
-    from vsr.inference.speech import encoded
+    from vsr.inference.speech import encoded_windows
 
     resolved(loaded, SCRIPT, options)
     check_words(loaded, " ".join(word for cue in cues for word in cue.words))
     check_writable(loaded.reader, cues)
     try:
-        parts = list(encoded(loaded.reader, path))
+        parts = list(encoded_windows(loaded.reader, path))
     except VsrError as error:
         if error.reason not in SILENT:
             raise

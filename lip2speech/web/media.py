@@ -12,7 +12,7 @@ import numpy as np
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
-from vsr.media.container import open_container, opened, video_clock
+from vsr.media.container import open_container, open_video, video_clock
 from vsr.media.extent import recorded_length
 from vsr.media.frame_shape import MAX_SIDE, fitted
 from vsr.media.reader import VideoInfo, probe, read_frames
@@ -45,7 +45,7 @@ def playable_copy(video: str | Path, out: str | Path) -> None:
 def _plays(video: str | Path) -> bool:
     if video_clock(video)[1] > 0:
         return False
-    with opened(video) as (container, stream):
+    with open_video(video) as (container, stream):
         context = stream.codec_context
         if stream_choice(container, stream):
             return False  # browsers may choose another stream

@@ -9,18 +9,18 @@ import pytest
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.corpora import labelling
-from vsr.corpora.labelling import Hearing, label_recordings
+from vsr.corpora.labelling import LabelSettings, label_recordings
 from vsr.corpora.recogniser_labels import Rules, labels_of, spoken_words
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.recordings import recordings
 from vsr.media.audio import read_wave, write_wave
 from vsr.media.mux.written import write_recording
-from vsr.media.whisper import Heard, HeardWord, in_words
+from vsr.media.whisper import RecognisedWord, Recognition, in_words
 from vsr.text.normalise import alnum
 
 
 def words(*rows, probability=0.9):
-    return tuple(HeardWord(word, start, end, probability) for word, start, end in rows)
+    return tuple(RecognisedWord(word, start, end, probability) for word, start, end in rows)
 
 
 class Known:
@@ -36,11 +36,11 @@ class Known:
         return self.answers[seconds]
 
 
-GOOD = Heard(words((" Bin", 0.1, 0.3), (" blue.", 0.3, 0.5), (" F2", 0.5, 0.9)), "en", 1.0, 0.1)
-SPANISH = Heard(words((" Hola,", 0.1, 0.4), (" señor", 0.4, 0.8)), "es", 0.8, 0.1)
-UNSURE = Heard(words((" mumble", 0.1, 0.5), probability=0.2), "en", 1.0, 0.1)
-QUIET = Heard(words((" you", 0.1, 0.2)), "en", 1.0, 0.9)
-NOTHING = Heard((), "en", 1.0, 1.0)
+GOOD = Recognition(words((" Bin", 0.1, 0.3), (" blue.", 0.3, 0.5), (" F2", 0.5, 0.9)), "en", 1.0, 0.1)
+SPANISH = Recognition(words((" Hola,", 0.1, 0.4), (" señor", 0.4, 0.8)), "es", 0.8, 0.1)
+UNSURE = Recognition(words((" mumble", 0.1, 0.5), probability=0.2), "en", 1.0, 0.1)
+QUIET = Recognition(words((" you", 0.1, 0.2)), "en", 1.0, 0.9)
+NOTHING = Recognition((), "en", 1.0, 1.0)
 ANSWERS = {1.0: GOOD, 1.1: SPANISH, 1.2: UNSURE, 1.3: QUIET, 1.4: NOTHING}
 
 
@@ -65,7 +65,9 @@ def known(monkeypatch):
 
 
 def label(folder, out, **rules):
-    return label_recordings(recordings([folder]), out, Hearing(str(folder.parent / "whisper"), Rules(**rules)), jobs=1)
+    return label_recordings(
+        recordings([folder]), out, LabelSettings(str(folder.parent / "whisper"), Rules(**rules)), jobs=1
+    )
 
 
 def test_kept_labels_make_a_manifest_and_the_rest_is_counted(folder, known, tmp_path):
@@ -96,7 +98,7 @@ def test_words_that_repeat_themselves_are_left_out_however_sure(tmp_path):
     write_wave(tmp_path / "a.wav", np.full(16_000, 0.1, np.float32))
     for times, reason in ((1, ""), (3, ""), (40, "repeated")):
         (own,) = labels_of(
-            Clip("a", str(tmp_path / "a.wav"), ""), Known({1.0: Heard(words(*loop * times), "en", 1, 0)}), Rules()
+            Clip("a", str(tmp_path / "a.wav"), ""), Known({1.0: Recognition(words(*loop * times), "en", 1, 0)}), Rules()
         )
         assert own.reason == reason and own.confidence == 0.9
 
@@ -158,7 +160,7 @@ def test_a_long_recording_is_cut_where_it_pauses_on_its_own_clock(tmp_path):
     wave = np.random.default_rng(0).normal(0, 0.1, 16_000 * 21).astype(np.float32)
     write_recording(tmp_path / "long.mkv", np.zeros((25 * 21, 32, 32, 3), np.uint8), wave)
     clip = Clip("long", str(tmp_path / "long.mkv"), "")
-    recogniser = Known({21.0: Heard(words(*rows), "xx", 0.5, 0.0)})
+    recogniser = Known({21.0: Recognition(words(*rows), "xx", 0.5, 0.0)})
     labels = labels_of(clip, recogniser, Rules(max_seconds=6))
     assert len(labels) >= 4 and [own.clip.id for own in labels][:2] == ["long_000", "long_001"]
     said = [(word, own.clip.start + start) for own in labels for word, start, _ in own.clip.words]

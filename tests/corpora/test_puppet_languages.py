@@ -5,7 +5,7 @@ import pytest
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.corpora.puppet import Wanted, languages, prepare_puppet
-from vsr.corpora.puppet.languages import LANGUAGES, SLOTS, check_sayable, named, voices_of
+from vsr.corpora.puppet.languages import LANGUAGES, SLOTS, check_sayable, language_and_vocabulary, voices_of
 from vsr.corpora.puppet.sentences import GRID_SLOTS, load_vocabulary
 from vsr.corpora.puppet.visemes import mouth_track, phoneme_parts, unknown_sounds
 from vsr.data.manifest import read_manifest
@@ -66,6 +66,6 @@ def test_a_language_that_it_does_not_speak_is_refused(tmp_path):
 
 
 def test_a_vocabulary_names_its_language():
-    assert [named(own) for own in ("grid", "fr", "fr:a.txt", "a.txt", "C:a.txt")] == [
+    assert [language_and_vocabulary(own) for own in ("grid", "fr", "fr:a.txt", "a.txt", "C:a.txt")] == [
         ("en", "grid"), ("fr", "grid"), ("fr", "a.txt"), ("en", "a.txt"), ("en", "C:a.txt"),
     ]  # fmt: skip

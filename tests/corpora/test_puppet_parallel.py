@@ -12,7 +12,7 @@ from vsr.corpora.puppet.parallel import (
     COLOUR,
     PARALLEL,
     draw_parallel,
-    held_out,
+    is_held_out,
     meaning,
     sentence,
     translations,
@@ -58,7 +58,7 @@ def test_splits_have_the_same_meanings_in_all_languages_and_hold_combinations_ou
 
 
 def test_more_than_there_are_is_refused():
-    apart = sum(held_out(own) for own in range(vocabulary_of("en").size))
+    apart = sum(is_held_out(own) for own in range(vocabulary_of("en").size))
     with pytest.raises(VsrError, match=f"has {apart} and {6912 - apart} sentences"):
         draw_parallel(vocabulary_of("en"), {"test": apart + 1, "train": 1}, 0)
 

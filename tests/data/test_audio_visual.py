@@ -16,7 +16,7 @@ from vsr.data.sound_input import clip_wave, stored_wave, to_sound_input
 from vsr.data.transforms import Augmentation
 from vsr.media import mixing
 from vsr.media.audio import write_wave
-from vsr.media.levels import mixed
+from vsr.media.levels import mix_at_snr
 from vsr.text.tokenizer import CharTokenizer
 
 
@@ -40,16 +40,16 @@ TOKENS = CharTokenizer("ab ")
 def test_modality_dropout_follows_seed_clip_and_epoch_and_keeps_one_stream(tmp_path):
     clips = make_clips(tmp_path)
     make = lambda: AudioVisualDataset(clips, TOKENS, Augmentation(), 3, dropout=ModalityDropout(0.3, 0.3))  # noqa: E731
-    shown = [[make().shown(i, epoch) for i in range(6)] for epoch in range(60)]
-    assert shown == [[make().shown(i, epoch) for i in range(6)] for epoch in range(60)]
-    all_shown = [streams for epoch in shown for streams in epoch]
+    modalities_shown = [[make().modalities_shown(i, epoch) for i in range(6)] for epoch in range(60)]
+    assert modalities_shown == [[make().modalities_shown(i, epoch) for i in range(6)] for epoch in range(60)]
+    all_shown = [streams for epoch in modalities_shown for streams in epoch]
     assert {(VIDEO,), (SOUND,), (VIDEO, SOUND)} == set(all_shown)
     assert (
         abs(all_shown.count((SOUND,)) / len(all_shown) - 0.3) < 0.08
         and abs(all_shown.count((VIDEO,)) / len(all_shown) - 0.3) < 0.08
     )
     dropout = ModalityDropout(0.5, 0.5)
-    assert all(len(dropout.kept(np.random.default_rng(i))) == 1 for i in range(100))
+    assert all(len(dropout.draw_modalities(np.random.default_rng(i))) == 1 for i in range(100))
 
 
 def test_batch_has_zeros_and_a_flag_for_dropped_streams(tmp_path):
@@ -84,7 +84,7 @@ def test_noise_has_the_drawn_ratio_and_is_reproducible(tmp_path, monkeypatch):
     clips, added = make_clips(tmp_path), []
 
     def record(wave, noise, decibels):
-        mixture = mixed(wave, noise, decibels)
+        mixture = mix_at_snr(wave, noise, decibels)
         added.append((decibels, mixing.snr(wave, mixture.astype(np.float64) - wave)))
         return mixture
 

@@ -9,7 +9,7 @@ from lip2speech.features.stored import load_features
 from lip2speech.training.vocoder_segments import Segments
 from lip2speech.vocoders.config import VocoderDataConfig
 from vsr.cli import main
-from vsr.data.exchange.prepared_speech import at_unit_rate, fitted
+from vsr.data.exchange.prepared_speech import at_unit_rate, fit_steps
 from vsr.data.exchange.roi import write_roi
 from vsr.data.manifest import Clip, read_manifest
 from vsr.media.audio import write_wave
@@ -113,8 +113,8 @@ def test_units_of_any_rate_are_brought_to_50_hz(frames, rate, off):
 
 
 def test_longer_rows_are_cut_and_shorter_ones_repeat_the_end():
-    assert fitted(np.arange(9), 8, 4, "a").tolist() == list(range(8))
-    assert fitted(np.arange(7), 8, 4, "a").tolist() == [*range(7), 6]
+    assert fit_steps(np.arange(9), 8, 4, "a").tolist() == list(range(8))
+    assert fit_steps(np.arange(7), 8, 4, "a").tolist() == [*range(7), 6]
 
 
 def files_in(folder):

@@ -9,7 +9,7 @@ import numpy as np
 from vsr.cli import main
 from vsr.cli.commands import calibrate
 from vsr.data.manifest import Clip, write_manifest
-from vsr.inference.calibration import Assessed
+from vsr.inference.calibration import AssessedWindow
 
 CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
 
@@ -18,7 +18,7 @@ def assess(loaded, clips, inside):
     """Instead of reading videos: certain and right inside the domain, uncertain and wrong outside."""
     rng = np.random.default_rng(0)
     rows = np.array([4.0, -0.1, 0.1, 1.0]) * (1.0 if inside else -0.3) + rng.normal(size=(30, 4)) * 0.1
-    return [Assessed(f"clip{k % 3}", row, (0.9, 0.8), (inside, inside)) for k, row in enumerate(rows)]
+    return [AssessedWindow(f"clip{k % 3}", row, (0.9, 0.8), (inside, inside)) for k, row in enumerate(rows)]
 
 
 def lists(folder, *counts):

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from vsr.core.errors import VsrError
-from vsr.decoding.confidence import calibrated, settled
+from vsr.decoding.confidence import calibrated, calibration_for
 from vsr.decoding.domain import MEASURES, entropy_of, fit_domain, in_domain, measures
-from vsr.inference.calibration import Assessed
-from vsr.inference.calibration_fit import fit_both, fitted, left_out
+from vsr.inference.calibration import AssessedWindow
+from vsr.inference.calibration_fit import fit_both, fitted, held_out_readings
 from vsr.modelstore.folder import load_model
 
 RNG = np.random.default_rng(0)
@@ -21,7 +21,7 @@ def rows(count, sure):
 def readings(count, sure, right, source="a"):
     measured = rows(count, sure)
     return [
-        Assessed(f"{source}{k % 3}", row, (0.9, 0.8, 0.95), (right, right, RNG.random() < 0.9 and right))
+        AssessedWindow(f"{source}{k % 3}", row, (0.9, 0.8, 0.95), (right, right, RNG.random() < 0.9 and right))
         for k, row in enumerate(measured)
     ]
 
@@ -70,7 +70,7 @@ def people(name, count, entropy, right, seed):
     rng = np.random.default_rng(seed)
     drawn = zip(rows(count, 1.0), rng.normal(entropy, 0.005, count), rng.random((count, 3)) < right, strict=True)
     return [
-        Assessed(f"{name}{k}", row, (0.9, 0.8, 0.95), tuple(map(bool, right_words)), abs(entropy_of_clip), name)
+        AssessedWindow(f"{name}{k}", row, (0.9, 0.8, 0.95), tuple(map(bool, right_words)), abs(entropy_of_clip), name)
         for k, (row, entropy_of_clip, right_words) in enumerate(drawn)
     ]
 
@@ -79,7 +79,7 @@ def test_words_of_people_known_to_the_model_are_believed_more():
     inside = [*people("a", 30, 0.07, 0.98, 1), *people("b", 30, 0.07, 0.98, 2), *people("c", 30, 0.2, 0.6, 3)]
     inside += people("d", 30, 0.2, 0.6, 4)
     _, confidence, figures = fit_both(inside, readings(40, -0.3, False))
-    known, unknown = (calibrated(0.9, settled(confidence, entropy), 1.0) for entropy in (0.07, 0.2))
+    known, unknown = (calibrated(0.9, calibration_for(confidence, entropy), 1.0) for entropy in (0.07, 0.2))
     assert known > 0.9 > 0.75 > unknown > 0.4, "though both have the same raw confidence"
     assert set(figures["people"]) == set("abcd") and max(person["ece"] for person in figures["people"].values()) < 0.12
     assert calibrated(0.9, confidence) < known, "what is not settled takes nobody for known"
@@ -91,14 +91,14 @@ def told_by_lips(name, count, entropy, seed):
     for k, row in enumerate(rows(count, 1.0)):
         right_words = tuple(map(bool, rng.random(3) < 0.8))
         raw = tuple(0.9 if right else 0.1 for right in right_words)
-        yield Assessed(f"{name}{k}", row, raw, right_words, abs(rng.normal(entropy, 0.005)), name)
+        yield AssessedWindow(f"{name}{k}", row, raw, right_words, abs(rng.normal(entropy, 0.005)), name)
 
 
 def test_raw_confidence_counts_more_for_people_known_to_the_model():
     inside = [*told_by_lips("a", 30, 0.07, 1), *people("b", 30, 0.2, 0.6, 2)]
     _, confidence, _ = fit_both(inside, readings(40, -0.3, False))
     known, unknown = (
-        [calibrated(raw, settled(confidence, entropy), 1.0) for raw in (0.9, 0.1)] for entropy in (0.07, 0.2)
+        [calibrated(raw, calibration_for(confidence, entropy), 1.0) for raw in (0.9, 0.1)] for entropy in (0.07, 0.2)
     )
     assert known[0] > 0.85 and known[1] < 0.2, "lips that are known deny a word"
     assert known[0] - known[1] > unknown[0] - unknown[1]
@@ -107,10 +107,10 @@ def test_raw_confidence_counts_more_for_people_known_to_the_model():
 def test_each_person_is_assessed_by_a_fit_of_the_others():
     inside = [*people("a", 30, 0.07, 0.98, 1), *people("b", 30, 0.2, 0.6, 2)]
     outside = readings(40, -0.3, False)
-    alone = [assessed for assessed in left_out(inside, outside) if assessed.reading.person == "b"]
+    alone = [assessed for assessed in held_out_readings(inside, outside) if assessed.reading.person == "b"]
     domain, confidence = fitted([reading for reading in inside if reading.person == "a"], outside)
     first = alone[0].reading
-    assessed = settled(confidence, first.entropy)
+    assessed = calibration_for(confidence, first.entropy)
     chance = in_domain(first.measures, domain)
     assert len(alone) == 30 and alone[0].chance == chance
     assert alone[0].sure == tuple(calibrated(raw, assessed, chance) for raw in first.raw)
@@ -118,8 +118,8 @@ def test_each_person_is_assessed_by_a_fit_of_the_others():
 
 def test_model_without_entropies_has_no_such_limit():
     confidence = fit_both(readings(60, 1.0, True), readings(40, -0.3, False))[1]
-    assert "familiar" not in confidence and settled(confidence, 0.0) == confidence
-    assert settled(None, 0.1) is None
+    assert "familiar" not in confidence and calibration_for(confidence, 0.0) == confidence
+    assert calibration_for(None, 0.1) is None
 
 
 def test_entropy_of_frames_is_that_of_ctc(tiny_model):

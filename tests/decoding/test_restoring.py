@@ -18,7 +18,7 @@ from vsr.decoding.lexicon import lexicon_for
 from vsr.decoding.lexicon_search import LexiconSearch
 from vsr.decoding.restorer import Restorer
 from vsr.decoding.restorer_folder import save_restorer
-from vsr.decoding.restoring import RestoreOptions, Restoring, ranked, seen
+from vsr.decoding.restoring import RestoreOptions, Restoring, ranked, visual_log_prob
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def test_seen_score_is_the_best_path_through_any_pronunciation(tokenizer):
         merged = [token for token, _ in itertools.groupby(path) if token]
         if tuple(merged) in pronunciations:
             best = max(best, sum(log_probs[frame, token] for frame, token in enumerate(path)))
-    assert seen(log_probs, ["bin"], tokenizer) == pytest.approx(best, abs=1e-5)
-    assert seen(log_probs, ["bin", "blue", "red"], tokenizer) == -math.inf
-    assert seen(log_probs, [], tokenizer) == pytest.approx(float(log_probs[:, 0].sum()), abs=1e-5)
+    assert visual_log_prob(log_probs, ["bin"], tokenizer) == pytest.approx(best, abs=1e-5)
+    assert visual_log_prob(log_probs, ["bin", "blue", "red"], tokenizer) == -math.inf
+    assert visual_log_prob(log_probs, [], tokenizer) == pytest.approx(float(log_probs[:, 0].sum()), abs=1e-5)
 
 
 def test_candidates_are_ranked_by_lips_and_model(tokenizer):

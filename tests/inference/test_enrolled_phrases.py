@@ -60,9 +60,9 @@ def test_clip_of_no_phrase_is_rejected(model_options, clips, capsys):
 
 
 def test_examples_are_added_and_earlier_ones_unchanged(model_options, clips, tiny_model, capsys):
-    before = own.enrolled("phrases")
+    before = own.read_enrolled("phrases")
     assert main(["phrases", "enrol", "ich  habe durst", clips["halting"], *model_options]) == 0
-    (extended,) = [phrase for phrase in own.enrolled("phrases") if phrase.phrase == "Ich habe Durst"]
+    (extended,) = [phrase for phrase in own.read_enrolled("phrases") if phrase.phrase == "Ich habe Durst"]
     assert extended.clips == ("slow.mp4", "halting.mp4") and len(list(Path("phrases").iterdir())) == 2
     (first,) = [phrase for phrase in before if phrase.phrase == extended.phrase]
     loaded = load_model(str(tiny_model))
@@ -91,7 +91,7 @@ def test_phrases_are_listed_and_forgotten(model_options, capsys):
     assert main(["phrases", "enrolled"]) == 0
     assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == ["Ich habe Durst", "喉が渇いた"]
     assert main(["phrases", "remove", "ich habe durst"]) == 0
-    assert [phrase.phrase for phrase in own.enrolled("phrases")] == ["喉が渇いた"]
+    assert [phrase.phrase for phrase in own.read_enrolled("phrases")] == ["喉が渇いた"]
 
 
 def refusal(arguments, capsys, status=1):

@@ -8,7 +8,7 @@ import pytest
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.errors import VsrError
 from vsr.decoding.options import DecodeOptions
-from vsr.face.face_count import wanted_faces
+from vsr.face.face_count import checked_face_count
 from vsr.face.mouth_crop import crop_video
 from vsr.inference.phrases import choose
 from vsr.inference.spotting import find_phrases
@@ -19,7 +19,7 @@ from vsr.modelstore.folder import find_model, load_model
 
 @pytest.mark.parametrize("faces, number", [("all", None), ("largest", 1), (2, 2), (np.int64(3), 3), (np.uint8(1), 1)])
 def test_number_of_faces_is_accepted(faces, number):
-    assert wanted_faces(faces) == number
+    assert checked_face_count(faces) == number
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from vsr.decoding.options import DecodeOptions
 from vsr.decoding.search import decode
 from vsr.inference.live import recording
 from vsr.inference.phrases import choose, read_phrases, score_phrases
-from vsr.inference.speech import encoded
+from vsr.inference.speech import encoded_windows
 from vsr.modelstore.folder import load_model
 
 CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
@@ -27,7 +27,7 @@ def loaded():
 
 @pytest.fixture(scope="module")
 def states(loaded):
-    return torch.cat([window.states for window in encoded(loaded, CLIP)])
+    return torch.cat([window.states for window in encoded_windows(loaded, CLIP)])
 
 
 def test_scores_are_those_of_the_joint_search(loaded, states):

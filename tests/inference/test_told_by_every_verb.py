@@ -13,7 +13,7 @@ from vsr.cli.commands.find import MISSED
 from vsr.data.manifest import Clip, write_manifest
 from vsr.face.mouth_crop import crop_video
 from vsr.inference import free_reading
-from vsr.inference.face_report import seen_in
+from vsr.inference.face_report import face_report_of
 
 PROBLEMS = ("the mouth is covered: ", "changes fewer than 11 times a second at the mouth")
 VERBS = {
@@ -105,6 +105,6 @@ def test_expert_reports_lips_at_rest(tmp_path, capsys):
 
 
 def test_clip_has_the_problems_of_its_video(poor_clip):
-    (track,) = seen_in(crop_video(poor_clip)).tracks
+    (track,) = face_report_of(crop_video(poor_clip)).tracks
     assert "few frames" in track.problems and track.quality < 0.5
-    assert seen_in(crop_video(DEMO)).warnings == []
+    assert face_report_of(crop_video(DEMO)).warnings == []

@@ -14,7 +14,7 @@ from vsr.face.mouth_crop import crop_video
 from vsr.inference.alignment import align_video, original_times
 from vsr.inference.free_reading import domain_probability
 from vsr.inference.reader import load_model
-from vsr.inference.speech import Encoded, encoded, spoken
+from vsr.inference.speech import EncodedWindow, encoded_windows, speech_windows
 from vsr.inference.states import encode_video
 from vsr.inference.trained_words import strange_words
 from vsr.modelstore.folder import SHIPPED, pixel_reader
@@ -129,7 +129,7 @@ def test_every_layer_is_written_with_its_times(loaded, tmp_path, capsys):
     assert set(first) == {"frontend", "1", "last", "start", "end", "face", "window"}
     for key, value in first.items():
         np.testing.assert_array_equal(value, second[key])
-    (window,) = encoded(loaded, CLIP)
+    (window,) = encoded_windows(loaded, CLIP)
     width = first["last"].shape[1]  # the states of pixels, which a fused model has beside those of tracks
     np.testing.assert_array_equal(first["last"], window.states[:, :width].numpy())
     assert first["1"].shape == first["last"].shape and not np.allclose(first["1"], first["last"])
@@ -179,7 +179,7 @@ def test_windows_of_a_long_video_share_no_frame(loaded, tmp_path, mouth):
 
     crop = np.concatenate([cropped_clip(mouth).crop] * 3)
     path = write_video(tmp_path / "long.mkv", np.repeat(crop[..., None], 3, -1), codec="ffv1", pixel_format="bgr0")
-    windows = list(spoken(loaded, path, cropped=True))
+    windows = list(speech_windows(loaded, path, cropped=True))
     assert len(windows) > 1 and any(window.first for window in windows)
     starts = np.concatenate([window.edges[:-1][window.first :] for window in windows])
     assert len(starts) == len(crop) and (np.diff(starts) > 0).all()
@@ -187,7 +187,9 @@ def test_windows_of_a_long_video_share_no_frame(loaded, tmp_path, mouth):
 
 def test_times_across_windows_stay_on_their_side():
     first, second = np.array([1.0, 1.04, 1.08]), np.array([5.0, 5.04, 5.08])
-    begin, end = original_times([Encoded(0, torch.zeros(2, 1), first), Encoded(0, torch.zeros(2, 1), second)])
+    begin, end = original_times(
+        [EncodedWindow(0, torch.zeros(2, 1), first), EncodedWindow(0, torch.zeros(2, 1), second)]
+    )
     assert (begin(0.08), end(0.08)) == (5.0, 1.08)
     assert (begin(0.04), end(0.12)) == pytest.approx((1.04, 5.04))
 
@@ -287,7 +289,9 @@ def test_model_without_a_domain_needs_no_free_reading(tiny_model, monkeypatch):
 
     monkeypatch.setattr("vsr.inference.free_reading.decode", fail)
     loaded = load_model(tiny_model)
-    assert domain_probability(loaded, [Encoded(0, torch.zeros(30, loaded.model.config.dim), np.zeros(31))]) is None
+    assert (
+        domain_probability(loaded, [EncodedWindow(0, torch.zeros(30, loaded.model.config.dim), np.zeros(31))]) is None
+    )
 
 
 def test_domain_of_a_long_video_is_the_mean_over_windows(loaded, monkeypatch):
@@ -297,7 +301,7 @@ def test_domain_of_a_long_video_is_the_mean_over_windows(loaded, monkeypatch):
         lambda _, states: ([], lengths.append(len(states)) or 0.1 * len(lengths)),
     )
     assert domain_probability(
-        loaded, [Encoded(0, torch.zeros(count, 4), np.zeros(count + 1)) for count in (30, 20)]
+        loaded, [EncodedWindow(0, torch.zeros(count, 4), np.zeros(count + 1)) for count in (30, 20)]
     ) == pytest.approx(0.15) and lengths == [30, 20]
 
 

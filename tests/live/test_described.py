@@ -17,11 +17,11 @@ from vsr.inference.live import source
 )
 def test_sources(name, printed, monkeypatch, tmp_path):
     monkeypatch.setattr(source, "CAMERAS", tmp_path)
-    assert source.described(name) == printed
+    assert source.source_description(name) == printed
 
 
 def test_a_camera_by_the_name_that_the_system_knows(monkeypatch, tmp_path):
     (tmp_path / "video2").mkdir()
     (tmp_path / "video2" / "name").write_text("Integrated Webcam\n", encoding="utf-8")
     monkeypatch.setattr(source, "CAMERAS", tmp_path)
-    assert source.described("2") == "camera 2 (Integrated Webcam)"
+    assert source.source_description("2") == "camera 2 (Integrated Webcam)"

@@ -19,7 +19,7 @@ from vsr.core.errors import VsrError
 from vsr.face.detector import default_detector
 from vsr.face.mediapipe_graphs import BLANK
 from vsr.inference.live.captions import HEAD, Captions
-from vsr.inference.live.capture import Capture, Taken
+from vsr.inference.live.capture import Capture, CapturedFrame
 from vsr.inference.live.mouth import MouthStream
 from vsr.inference.live.session import Session
 from vsr.inference.live.source import open_source
@@ -148,7 +148,7 @@ def test_mouths_follow_a_few_frames_behind_and_none_is_missing():
 
 def test_the_demo_clip_is_read_as_from_a_file():
     session = Session(load_model(), default_detector())
-    images = [Taken(frame, place.time, time.monotonic()) for frame, place in frames_from(DEMO)]
+    images = [CapturedFrame(frame, place.time, time.monotonic()) for frame, place in frames_from(DEMO)]
     captions = list(session.run(iter(images)))
     final = [caption for caption in captions if caption.final]
     assert " ".join(word.word for caption in final for word in caption.standing) == "place blue by m five please"

@@ -16,7 +16,7 @@ def random_frame(shape=(200, 180, 3)):
 
 def hidden(cover, shape, box):
     """Which pixels a cover changes, whatever was there: those that differ from black or from white."""
-    return np.any([cover.laid(np.full(shape, level, np.uint8), box) != level for level in (0, 255)], axis=0)
+    return np.any([cover.drawn_on(np.full(shape, level, np.uint8), box) != level for level in (0, 255)], axis=0)
 
 
 def cover(kind="patch", share=0.5, x=0.2, y=-0.1, turn=0.3, seed=4):
@@ -38,7 +38,7 @@ def test_cover_hides_exactly_its_share_of_the_mouth(kind, share, box):
 @pytest.mark.parametrize("kind", KINDS)
 def test_cover_stays_near_the_mouth_and_changes_nothing_else(kind):
     frame = random_frame((400, 400, 3))
-    covered = cover(kind, 0.7).laid(frame, BOX)
+    covered = cover(kind, 0.7).drawn_on(frame, BOX)
     outside = np.ones((400, 400), bool)
     outside[:260, :290] = False
     np.testing.assert_array_equal(covered[outside], frame[outside])
@@ -58,15 +58,15 @@ def test_cover_moves_and_grows_with_the_mouth(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_cover_on_gray_equals_the_gray_of_the_cover_on_colour(kind):
-    gray = cover(kind).laid(np.zeros((200, 180), np.uint8), BOX)
-    colour = cover(kind).laid(np.zeros((200, 180, 3), np.uint8), BOX)
+    gray = cover(kind).drawn_on(np.zeros((200, 180), np.uint8), BOX)
+    colour = cover(kind).drawn_on(np.zeros((200, 180, 3), np.uint8), BOX)
     np.testing.assert_allclose(colour @ [0.299, 0.587, 0.114], gray, atol=1.01)
 
 
 def test_mouth_at_the_edge_or_outside_is_no_error():
     frame = random_frame()
     for shift in (-130, -60, 150, 5000):
-        assert cover("hand", 1.0).laid(frame, BOX + shift).shape == frame.shape
+        assert cover("hand", 1.0).drawn_on(frame, BOX + shift).shape == frame.shape
 
 
 @pytest.mark.parametrize("shape", [(96, 96), (120, 90, 3)])

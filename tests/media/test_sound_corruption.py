@@ -6,7 +6,7 @@ import pytest
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
 from vsr.media.bandwidth import clipped, companded, low_passed, with_gaps
-from vsr.media.levels import inside, mixed, stretch
+from vsr.media.levels import mix_at_snr, stretch, within_full_scale
 from vsr.media.mixing import babble, pink, power, speech_power, white
 from vsr.media.reverberation import GAP, response, reverberated
 
@@ -35,7 +35,7 @@ def noises(samples, rng):
 def test_ratio_is_exact(kind, snr, level):
     speech = voice(level=level)
     noise = noises(len(speech), np.random.default_rng(3))[kind]
-    mixture = mixed(speech, noise, snr).astype(np.float64)
+    mixture = mix_at_snr(speech, noise, snr).astype(np.float64)
     # mixture = a * speech + b * noise: a and b by least squares
     (a, b), *_ = np.linalg.lstsq(np.stack([speech, noise], 1).astype(np.float64), mixture, rcond=None)
     assert 10 * np.log10(a**2 * speech_power(speech) / (b**2 * power(noise))) == pytest.approx(snr, abs=0.01)
@@ -46,7 +46,7 @@ def test_ratio_is_exact(kind, snr, level):
 @pytest.mark.parametrize("speech, noise", [(np.zeros(100), np.ones(100)), (np.ones(100), np.zeros(100))])
 def test_refuses_ratio_with_silence(speech, noise):
     with pytest.raises(VsrError, match="silence") as caught:
-        mixed(speech, noise, 0)
+        mix_at_snr(speech, noise, 0)
     assert caught.value.reason == "no_sound"
 
 
@@ -136,5 +136,5 @@ def test_gaps_are_silent_and_nothing_else_changes():
 
 def test_samples_out_of_range_lower_the_whole_wave():
     wave = np.array([0.5, -2.0, 1.0])
-    np.testing.assert_allclose(inside(wave), wave / 2)
-    np.testing.assert_array_equal(inside(wave / 4), (wave / 4).astype(np.float32))
+    np.testing.assert_allclose(within_full_scale(wave), wave / 2)
+    np.testing.assert_array_equal(within_full_scale(wave / 4), (wave / 4).astype(np.float32))

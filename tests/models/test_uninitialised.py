@@ -1,4 +1,4 @@
-"""Models that are built for weights of a file: nothing is drawn, and whoever draws until it fits comes to an end."""
+"""Models built for weights of a file: initialisation draws nothing, and draws that repeat until they fit end."""
 
 import torch
 from torch import nn
@@ -6,7 +6,7 @@ from torch import nn
 from vsr.models.uninitialised import uninitialised
 
 
-def test_a_draw_that_is_repeated_until_it_fits_ends():
+def test_draw_repeated_until_it_fits_ends():
     """As PyTorch 2.14 draws a truncated normal."""
     weights = torch.full((8,), 9.0)
     with uninitialised(), torch.no_grad():
@@ -17,11 +17,11 @@ def test_a_draw_that_is_repeated_until_it_fits_ends():
     assert not (weights.abs() > 0.04).any()
 
 
-def test_nothing_random_is_drawn():
+def test_no_random_numbers_are_drawn():
     before = torch.get_rng_state()
     with uninitialised():
-        one = nn.Parameter(nn.init.normal_(torch.empty(3, 4), std=0.02))
+        parameter = nn.Parameter(nn.init.normal_(torch.empty(3, 4), std=0.02))
         nn.init.normal_(nn.Parameter(torch.empty(5)), mean=2.0)
         nn.init.trunc_normal_(torch.empty(6), std=0.02)
         nn.Linear(4, 4), nn.Embedding(5, 3), nn.Conv1d(2, 2, 3)
-    assert torch.equal(torch.get_rng_state(), before) and one.requires_grad
+    assert torch.equal(torch.get_rng_state(), before) and parameter.requires_grad

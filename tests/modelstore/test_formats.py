@@ -10,7 +10,7 @@ from vsr.models.fusion import FusedConfig
 from vsr.models.lipreader import LipReader, LipReaderConfig, attention_of, encoder_of, frontend_of
 from vsr.modelstore.checkpoint import read_config
 from vsr.modelstore.folder import NAMES, load_model, save_model
-from vsr.modelstore.nested_settings import nested, unnested
+from vsr.modelstore.nested_settings import from_nested, to_nested
 from vsr.text.tokenizer import CharTokenizer
 
 # As a release with format 1 wrote it.
@@ -47,10 +47,10 @@ CONFIGS = {
 @pytest.mark.parametrize("name", CONFIGS)
 def test_settings_come_back_through_the_stored_form(name):
     config = CONFIGS[name]
-    stored = json.loads(json.dumps(nested(config)))
-    again = unnested(stored)
+    stored = json.loads(json.dumps(to_nested(config)))
+    again = from_nested(stored)
     assert frontend_of(again) == frontend_of(config) and encoder_of(again) == encoder_of(config)
-    assert json.loads(json.dumps(nested(again))) == stored
+    assert json.loads(json.dumps(to_nested(again))) == stored
     weights = ("ctc_weight", "alignment_weight", "classes", "boundary", "mixup", "vocab_size", "dim")
     assert [getattr(again, own) for own in weights] == [getattr(config, own) for own in weights]
     if config.decoder_layers:
@@ -60,7 +60,7 @@ def test_settings_come_back_through_the_stored_form(name):
 @pytest.mark.parametrize("name", ["transformer", "resnet", "tracks", "words", "further"])
 def test_a_model_of_the_stored_settings_has_the_same_tensors(name):
     shapes = []
-    for config in (CONFIGS[name], unnested(nested(CONFIGS[name]))):
+    for config in (CONFIGS[name], from_nested(to_nested(CONFIGS[name]))):
         shapes.append({name: tensor.shape for name, tensor in LipReader(config).state_dict().items()})
     assert shapes[0] == shapes[1]
 
@@ -69,8 +69,8 @@ def test_a_fused_reader_comes_back():
     pixels = LipReaderConfig(**SMALL)
     tracks = LipReaderConfig(5, "landmarks", encoder="recurrent", dim=16, decoder_layers=0)
     config = FusedConfig(pixels, tracks, ("a", "b"), (0.5, 2.0), (0.1, 0.7))
-    again = unnested(json.loads(json.dumps(nested(config))))
-    assert nested(again) == nested(config) and again.track_weights == (0.5, 2.0)
+    again = from_nested(json.loads(json.dumps(to_nested(config))))
+    assert to_nested(again) == to_nested(config) and again.track_weights == (0.5, 2.0)
 
 
 def test_a_folder_of_format_1_gives_what_it_gave_and_is_saved_as_format_2(tmp_path):
@@ -92,7 +92,7 @@ def test_a_folder_of_format_1_gives_what_it_gave_and_is_saved_as_format_2(tmp_pa
 @pytest.mark.parametrize("name", NAMES)
 def test_the_models_of_the_package_can_be_stored_in_format_2(name):
     config = load_model(name).model.config
-    assert nested(unnested(json.loads(json.dumps(nested(config))))) == nested(config)
+    assert to_nested(from_nested(json.loads(json.dumps(to_nested(config))))) == to_nested(config)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from vsr.decoding.defaults import options_for
 from vsr.modelstore import catalogue as table
 from vsr.modelstore.entry import BY_HAND, READY
 from vsr.modelstore.folder import load_model
-from vsr.modelstore.store import cache_folder, folder_of, is_here
+from vsr.modelstore.store import cache_folder, folder_of, is_available
 from vsr.text.tokenizer import SentencePieceTokenizer
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "published" / "golden" / "vsr4ml_latest.json").read_text())
@@ -34,9 +34,9 @@ def web(tmp_path, monkeypatch):
         monkeypatch.setenv("VSR_MIRROR", web.address)
         publish(web)
         # the true pieces are known by their SHA-256: these are others
-        own = table.NAMES["lrs3"]
+        own = table.ENTRIES["lrs3"]
         files = tuple(dataclasses.replace(file, sha256="") for file in own.files)
-        monkeypatch.setitem(table.NAMES, "lrs3", dataclasses.replace(own, files=files))
+        monkeypatch.setitem(table.ENTRIES, "lrs3", dataclasses.replace(own, files=files))
         yield web
 
 
@@ -64,8 +64,8 @@ def test_get_makes_a_reader_with_its_language_model_and_published_search(web, ca
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 0
     said = capsys.readouterr()
     assert "non-commercial" in said.err and "blob/master/LICENSE" in said.err
-    folder = folder_of(table.NAMES["lrs3"])
-    assert said.out == f"lrs3: {folder}\n" and is_here(table.NAMES["lrs3"])
+    folder = folder_of(table.ENTRIES["lrs3"])
+    assert said.out == f"lrs3: {folder}\n" and is_available(table.ENTRIES["lrs3"])
     assert sorted(path.name for path in folder.parent.iterdir()) == ["known.json", "lrs3"]
     loaded = load_model("lrs3")
     assert loaded.name == "lrs3" and loaded.config["language"] == "en" and "19.1" in loaded.config["published"]["error"]
@@ -94,20 +94,22 @@ def test_transcribe_fetches_the_first_time_and_needs_no_network_afterwards(web, 
 def test_the_licence_is_asked_on_a_terminal_and_once(web, monkeypatch, capsys):
     from vsr.modelstore import store
 
-    known, asked = table.NAMES["lrs3"], []
+    known, asked = table.ENTRIES["lrs3"], []
     for stream in ("stdin", "stderr"):
         monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
     with pytest.raises(VsrError, match="must be accepted first"):
-        store.agree(known, False, lambda prompt: asked.append(prompt) or "no")
-    store.agree(known, False, lambda prompt: asked.append(prompt) or "yes")
-    store.agree(table.NAMES["spanish"], False, lambda prompt: asked.append(prompt) or "no")  # the same licence
+        store.accept_licence(known, False, lambda prompt: asked.append(prompt) or "no")
+    store.accept_licence(known, False, lambda prompt: asked.append(prompt) or "yes")
+    store.accept_licence(
+        table.ENTRIES["spanish"], False, lambda prompt: asked.append(prompt) or "no"
+    )  # the same licence
     assert len(asked) == 2
 
 
 def test_a_fetch_that_breaks_off_goes_on(web, capsys):
     web.break_at = 20_000
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 1
-    assert "broke off; run again" in line(capsys) and not is_here(table.NAMES["lrs3"])
+    assert "broke off; run again" in line(capsys) and not is_available(table.ENTRIES["lrs3"])
     web.break_at = None
     assert main(["models", "get", "lrs3"]) == 0
     assert (f"{READER}/model.pth", "bytes=20000-") in web.asked
@@ -115,18 +117,18 @@ def test_a_fetch_that_breaks_off_goes_on(web, capsys):
 
 def test_a_checksum_that_changed_is_refused_and_the_old_model_stays(web, capsys):
     main(["models", "get", "lrs3", "--accept-licence"])
-    before = (folder_of(table.NAMES["lrs3"]) / "model.safetensors").read_bytes()
+    before = (folder_of(table.ENTRIES["lrs3"]) / "model.safetensors").read_bytes()
     web.add(f"{READER}/model.pth", b"something else")
     assert main(["models", "get", "lrs3", "--force"]) == 1
     assert "is not the file it was" in line(capsys)
-    assert (folder_of(table.NAMES["lrs3"]) / "model.safetensors").read_bytes() == before
+    assert (folder_of(table.ENTRIES["lrs3"]) / "model.safetensors").read_bytes() == before
 
 
 def test_pieces_are_known_by_their_checksum_before_the_first_fetch(web, capsys, monkeypatch):
-    own = next(known for known in table.KNOWN if known.name == "lrs3")
-    monkeypatch.setitem(table.NAMES, "lrs3", own)
+    own = next(known for known in table.CATALOGUE if known.name == "lrs3")
+    monkeypatch.setitem(table.ENTRIES, "lrs3", own)
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 1
-    assert "unigram5000.model is not the file it was" in line(capsys) and not is_here(own)
+    assert "unigram5000.model is not the file it was" in line(capsys) and not is_available(own)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,7 @@ def test_pieces_are_known_by_their_checksum_before_the_first_fetch(web, capsys, 
 def test_what_does_not_fit_leaves_no_model(web, capsys, spoil, printed):
     spoil(web)
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 1
-    assert printed in line(capsys) and not folder_of(table.NAMES["lrs3"]).exists()
+    assert printed in line(capsys) and not folder_of(table.ENTRIES["lrs3"]).exists()
 
 
 def test_a_pickle_is_not_run(web, capsys, tmp_path):
@@ -209,7 +211,7 @@ def test_no_licence_is_agreed_to_for_files_that_are_not_there(web, capsys, tmp_p
 def test_the_list_tells_everything_of_every_model(web, capsys):
     assert main(["models"]) == 0
     page = capsys.readouterr().out
-    for known in table.KNOWN:
+    for known in table.CATALOGUE:
         row = next(own for own in page.splitlines() if own.startswith(known.name + " "))
         assert known.language in row and known.error in row and known.kind in row
         assert known.licence.name in page and known.place in page and known.note in page
@@ -222,8 +224,8 @@ def test_the_list_tells_everything_of_every_model(web, capsys):
 def test_the_table_is_consistent():
     from vsr.modelstore.importers.published import FAMILIES
 
-    assert len(table.NAMES) == len(table.KNOWN)
-    for known in table.KNOWN:
+    assert len(table.ENTRIES) == len(table.CATALOGUE)
+    for known in table.CATALOGUE:
         assert (known.family in FAMILIES) == (known.state in (READY, BY_HAND)), known.name
         assert bool(known.files) == bool(known.family)
         assert all(file.address for file in known.files) == (known.state == READY) or not known.files

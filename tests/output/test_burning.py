@@ -12,7 +12,7 @@ from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.media.audio import read_wave
 from vsr.media.reader import read_frames
-from vsr.output.burning import burn, drawn_on
+from vsr.output.burning import burn, draw_cues
 from vsr.output.cues import Cue, cues
 from vsr.output.transcript import Segment, TimedWord, Transcript
 
@@ -51,14 +51,14 @@ def test_words_stand_at_the_bottom_while_they_are_said(grey, tmp_path):
 def test_words_not_to_be_believed_are_marked_as_in_subtitles():
     words = [TimedWord("bin", 0.0, 1.0, 0.1)]
     image = np.zeros((120, 160, 3), np.uint8)
-    plain, marked = (drawn_on(image, [Cue(0, 1, 0, (word,))]) for word in (words[0], TimedWord("[...]", 0, 1, 0.1)))
-    assert not np.array_equal(plain, marked) and drawn_on(image, []) is image
+    plain, marked = (draw_cues(image, [Cue(0, 1, 0, (word,))]) for word in (words[0], TimedWord("[...]", 0, 1, 0.1)))
+    assert not np.array_equal(plain, marked) and draw_cues(image, []) is image
 
 
 @pytest.mark.parametrize("text", ["w" * 42, "喉が渇いた", "çok teşekkürler", "wide " * 8])
 def test_any_line_fits(text):
     image = np.zeros((180, 320, 3), np.uint8)
-    drawn = drawn_on(image, [Cue(0, 1, 0, (TimedWord(text, 0, 1, 0.9),))])
+    drawn = draw_cues(image, [Cue(0, 1, 0, (TimedWord(text, 0, 1, 0.9),))])
     across = np.flatnonzero(drawn.any((0, 2)))
     assert len(across) and across[0] > 0 and across[-1] < 319 and drawn[-1].max() == 0
 

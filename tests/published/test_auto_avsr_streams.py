@@ -9,7 +9,7 @@ import torch
 from tests.published.agreement import assert_every_stage, far, given, states_beside_a_longer_clip
 from tests.published.formula import sound, video, weights
 from vsr.core.errors import VsrError
-from vsr.models.resnet1d import even
+from vsr.models.resnet1d import normalised_waves
 from vsr.models.streams import Streams
 from vsr.modelstore.importers import auto_avsr_streams, vsr4ml
 
@@ -71,7 +71,7 @@ def test_level_and_offset_of_the_wave_do_not_count(kind, golden, model):
 
 
 def test_a_silent_clip_stays_silent():
-    assert not even(torch.zeros(1, 3, 640), torch.ones(1, 3, dtype=torch.bool)).any()
+    assert not normalised_waves(torch.zeros(1, 3, 640), torch.ones(1, 3, dtype=torch.bool)).any()
 
 
 @torch.no_grad()

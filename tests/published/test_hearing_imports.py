@@ -153,9 +153,9 @@ def web(tmp_path, monkeypatch):
     monkeypatch.setenv("VSR_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     for name in ("usr", "usr-sound", "usr-both"):
-        own = table.NAMES[name]
+        own = table.ENTRIES[name]
         files = tuple(dataclasses.replace(file, sha256="") for file in own.files)
-        monkeypatch.setitem(table.NAMES, name, dataclasses.replace(own, files=files))
+        monkeypatch.setitem(table.ENTRIES, name, dataclasses.replace(own, files=files))
     with serving(tmp_path / "web") as web:
         monkeypatch.setenv("VSR_MIRROR", web.address)
         yield web

@@ -27,7 +27,7 @@ def test_the_page_is_written_and_the_damage_told(film, tiny_model, tmp_path, cap
 
 def test_crops_leave_out_what_is_damaged_where_that_is_wanted(film):
     told: list = []
-    clips = crop_tracks(film, broken=told)
+    clips = crop_tracks(film, errors=told)
     assert "is damaged from" in str(told[0]) and 75 < sum(len(clip.crop) for clip in clips) < 150
     for refused in (crop_tracks, crop_video, find_clip):
         with pytest.raises(type(told[0]), match="is damaged from"):

@@ -8,7 +8,7 @@ import pytest
 
 from tests.footage import number_of, read, tone, write_recording
 from vsr.core.errors import VsrError
-from vsr.media.damage import told
+from vsr.media.damage import holes_message
 from vsr.media.decoding_check import check_sound, check_video
 from vsr.media.reader import frames_from, frames_of_part
 
@@ -131,6 +131,6 @@ def test_wav_written_to_a_pipe_is_complete(tmp_path):
 def test_many_holes_are_one_line():
     holes = [(float(k), k + 0.5) for k in range(1, 7)]
     three = "is damaged from 1.00 to 1.50 s, from 2.00 to 2.50 s, from 3.00 to 3.50 s"
-    assert told(holes) == f"{three} and 3 more times" and told(holes[:3]) == three
-    assert told(holes, after=7.0) == ""
-    assert told([(1.0, 1.0)]) == "is damaged at 1.00 s", "of an AVI, whose clock does not know what is missing"
+    assert holes_message(holes) == f"{three} and 3 more times" and holes_message(holes[:3]) == three
+    assert holes_message(holes, after=7.0) == ""
+    assert holes_message([(1.0, 1.0)]) == "is damaged at 1.00 s", "of an AVI, whose clock does not know what is missing"

@@ -148,12 +148,12 @@ def test_only_changes_beside_a_known_face_call_for_a_search():
     beside, within, dim = frame.copy(), frame.copy(), frame // 2 + 50
     beside[100:160, 400:460] = within[110:190, 90:210] = 200
     surroundings = Surroundings()
-    assert surroundings.changed(frame, [box])
-    surroundings.searched(frame)
-    assert [surroundings.changed(image, [box]) for image in (frame, within, beside, dim)] == [0, 0, 1, 0]
-    assert surroundings.changed(within, [])
-    surroundings.searched(beside)
-    assert not surroundings.changed(beside, [box])
+    assert surroundings.has_changed(frame, [box])
+    surroundings.remember(frame)
+    assert [surroundings.has_changed(image, [box]) for image in (frame, within, beside, dim)] == [0, 0, 1, 0]
+    assert surroundings.has_changed(within, [])
+    surroundings.remember(beside)
+    assert not surroundings.has_changed(beside, [box])
 
 
 def test_result_does_not_depend_on_the_video_before(make_face):

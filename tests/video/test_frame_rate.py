@@ -11,11 +11,11 @@ from tests.conftest import write_video
 from tests.video.test_stretches import DEMO, frames_of
 from vsr.cli import main
 from vsr.decoding.defaults import options_for
-from vsr.decoding.domain import at_most
+from vsr.decoding.domain import limited_probability
 from vsr.face.detector import default_detector
-from vsr.face.frame_rate import FEW, frame_rate, highest_chance, mouth_changes
+from vsr.face.frame_rate import FEW, domain_limit, frame_rate, mouth_changes
 from vsr.face.mouth_crop import crop_video
-from vsr.inference.live.capture import Taken
+from vsr.inference.live.capture import CapturedFrame
 from vsr.inference.live.notes import notes_of
 from vsr.inference.live.screen import Screen
 from vsr.inference.live.session import Caption, Session
@@ -60,9 +60,11 @@ def test_long_crops_are_compared_in_overlapping_parts(crop, monkeypatch):
 
 
 def test_highest_probability_follows_the_rate():
-    assert highest_chance(25) == 1 and highest_chance(6) < 0.5 < highest_chance(8)
-    assert at_most(0.9, highest_chance(5)) == pytest.approx(1 / 3) and at_most(0.2, 1.0) == 0.2
-    assert at_most(None, 0.6) is None and at_most(None, 0.4) == 0.4  # a model without a fitted domain
+    assert domain_limit(25) == 1 and domain_limit(6) < 0.5 < domain_limit(8)
+    assert limited_probability(0.9, domain_limit(5)) == pytest.approx(1 / 3) and limited_probability(0.2, 1.0) == 0.2
+    assert (
+        limited_probability(None, 0.6) is None and limited_probability(None, 0.4) == 0.4
+    )  # a model without a fitted domain
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +139,8 @@ def test_live_captions_mark_and_count_unsure_words(tmp_path, capsys):
 def test_captions_of_a_slow_camera_count_its_seconds(rate, seconds, tiny_model):
     session = Session(load_model(tiny_model), default_detector())
     images = [
-        Taken(frame, index / 25, time.monotonic()) for index, frame in enumerate(with_repeats(frames_of(DEMO), rate))
+        CapturedFrame(frame, index / 25, time.monotonic())
+        for index, frame in enumerate(with_repeats(frames_of(DEMO), rate))
     ]
     finals = [caption for caption in session.run(iter(images)) if caption.final]
     assert session.few_frames == pytest.approx(seconds, abs=0.8) and session.read

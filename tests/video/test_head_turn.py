@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vsr.decoding.encoding import turned_away, usable_mouth_points
-from vsr.face.head_turn import FACE, turned, yaw
+from vsr.face.head_turn import FACE, is_turned, yaw
 from vsr.face.requested_points import RequestedPoints
 from vsr.modelstore.folder import load_model
 
@@ -40,8 +40,8 @@ def test_yaw_of_another_face_is_approximate():
 
 def test_head_counts_as_turned_if_half_of_its_frames_are():
     points = np.concatenate([face_points(50.0, frames=6), face_points(0.0, frames=4)])
-    assert turned(points, 40) and turned(face_points(-50), 40) and not turned(points[::-1][:7], 40)
-    assert not turned(points[:0], 40)
+    assert is_turned(points, 40) and is_turned(face_points(-50), 40) and not is_turned(points[::-1][:7], 40)
+    assert not is_turned(points[:0], 40)
 
 
 def test_points_of_a_head_turned_too_far_are_not_computed():

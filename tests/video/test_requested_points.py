@@ -62,6 +62,6 @@ def test_meshes_are_computed_on_request_and_in_advance_after_a_requested_block(
 
 def test_clip_held_at_its_ends_holds_its_points():
     points = np.arange(5, dtype=np.float32)[:, None, None].repeat(14, 1).repeat(2, 2)
-    held = RequestedPoints(lambda: points, np.arange(5)).held(2, 1)
+    held = RequestedPoints(lambda: points, np.arange(5)).extended(2, 1)
     assert np.asarray(held)[:, 0, 0].tolist() == [0, 0, 0, 1, 2, 3, 4, 4]
     assert np.asarray(held[1:4])[:, 0, 0].tolist() == [0, 0, 1] and len(held[1:4]) == 3

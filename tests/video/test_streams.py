@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
+from tests.footage import read, tone, write_recording
 from vsr.cli import main
 from vsr.inference.live.source import open_source
-from vsr.media.container import opened, video_clock
+from vsr.media.container import open_video, video_clock
 from vsr.media.reader import probe, read_frames
 
 DARK, BRIGHT = 40, 210
@@ -65,7 +66,7 @@ def test_stream_that_players_show_is_read(tmp_path, case, suffix):
     assert abs(frames.mean() - BRIGHT) < 12 and len(frames) == 12
     info = probe(path)
     assert info.width == streams[chosen][0] and info.stream["index"] == chosen and info.stream["of"] == 2
-    with opened(path) as (_, stream):
+    with open_video(path) as (_, stream):
         assert stream.index == chosen
     assert video_clock(path)[1] == pytest.approx(0, abs=0.05)
 
@@ -153,3 +154,32 @@ def test_voice_is_added_to_the_stream_that_was_read(tmp_path):
     )
     mux(path, np.zeros(7680, np.float32), tmp_path / "voiced.mkv")
     assert (probe(tmp_path / "voiced.mkv").width, probe(tmp_path / "voiced.mkv").stream) == (SMALL, None)
+
+
+def with_sound_first(source, out):
+    """The streams of a recording the other way round, copied."""
+    with av.open(str(source)) as before, av.open(str(out), "w") as after:
+        into = {own.index: after.add_stream_from_template(own) for own in reversed(before.streams)}
+        for packet in before.demux():
+            if packet.size:
+                packet.stream = into[packet.stream.index]
+                after.mux(packet)
+    return out
+
+
+B_FRAMES = {"bf": "3", "b-pyramid": "normal"}
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+def test_the_last_frames_are_read_wherever_the_stream_stands(tmp_path, suffix):
+    """Its decoder, not that of stream 0, is asked for them at the end."""
+    film = write_recording(tmp_path / f"film.{suffix}", np.arange(50) / 25, tone(2), options=B_FRAMES)
+    path = with_sound_first(film, tmp_path / f"v.{suffix}")
+    assert probe(path).num_frames == 50 and read(path)[0] == list(range(50))
+
+
+def test_a_track_of_time_codes_as_cameras_write_it_is_let_be(tmp_path):
+    path = write_recording(tmp_path / "v.mov", np.arange(50) / 25, tone(2), options=B_FRAMES, timecode="01:00:00:00")
+    with av.open(str(path)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio", "data"]
+    assert read(path)[0] == list(range(50))

@@ -15,7 +15,7 @@ from importlib import import_module
 from textwrap import indent
 from typing import Any, NoReturn
 
-from vsr.cli.standard_streams import NOBODY_READS, leave_output, ready_streams
+from vsr.cli.standard_streams import NOBODY_READS, leave_output, replace_closed_streams
 from vsr.cli.unused_options import refuse_unused
 from vsr.core.dependency_logs import quiet_warnings
 from vsr.core.errors import WRONG_USAGE, VsrError
@@ -65,7 +65,7 @@ class Program:
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Run one verb; returns the exit status: 0 done, 1 failed, 2 wrong usage, 128 + the signal that ended it."""
         share_cores()
-        ready_streams()
+        replace_closed_streams()
         with Interrupts() as interrupts, quiet_warnings():
             try:
                 return self._run(list(sys.argv[1:] if argv is None else argv))

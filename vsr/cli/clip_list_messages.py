@@ -10,7 +10,7 @@ from vsr.output.mouth_warnings import FEW, WORSE
 NAMED = 3  # clips
 
 
-def told_counts(counts: Mapping[str, int], *done: str) -> int:
+def print_counts(counts: Mapping[str, int], *done: str) -> int:
     """Print the counts of a list, and return the exit status of the verb: 1 if there were clips and none of them has
     one of the outcomes ``done``; a few are always refused."""
     print(", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items())) or "nothing to do")

@@ -17,7 +17,7 @@ LONGEST = 60  # seconds that a camera films for one phrase
 ROWS = 3  # phrases that are printed
 
 
-def add_own_arguments(parser: argparse.ArgumentParser) -> None:
+def add_enrolled_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of these forms alone."""
     own = parser.add_argument_group("own phrases")
     own.add_argument("--folder", default="phrases", metavar="DIR", help="where they are kept (default: phrases)")
@@ -30,7 +30,7 @@ def add_own_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_own(args: argparse.Namespace) -> int:
+def run_enrolled(args: argparse.Namespace) -> int:
     """`vsr phrases enrol NAME CLIP...`, `own CLIP...`, `enrolled`, `remove NAME`. Raises VsrError."""
     return {"enrol": _enrol, "own": _own, "enrolled": _enrolled, "remove": _remove}[args.list](args)
 
@@ -46,17 +46,17 @@ def _enrol(args: argparse.Namespace) -> int:
     phrase, *clips = args.videos
     _check_clips(clips)
     check_writable(args.folder)
-    from vsr.cli.each_video import tell_seen
+    from vsr.cli.each_video import tell_face_report
     from vsr.inference.enrolled_phrases import enrol
-    from vsr.inference.face_report import Seen
+    from vsr.inference.face_report import FaceReport
     from vsr.modelstore.folder import load_model
 
-    loaded, seen = load_model(args.model, args.device, args.precision), [Seen() for _ in clips]
-    with filmed(clips, args.seconds) as files:
+    loaded, reports = load_model(args.model, args.device, args.precision), [FaceReport() for _ in clips]
+    with clips_or_recordings(clips, args.seconds) as files:
         names = [_name(clip) for clip in clips]
-        found = enrol(loaded, args.folder, phrase, files, args.faces, args.cropped, names, seen)
-    for clip, own in zip(clips, seen, strict=True):
-        tell_seen(clip, own)
+        found = enrol(loaded, args.folder, phrase, files, args.faces, args.cropped, names, reports)
+    for clip, own in zip(clips, reports, strict=True):
+        tell_face_report(clip, own)
     print(f"{found.phrase}\t{len(found.clips)} example{'s' * (len(found.clips) > 1)}")
     return 0
 
@@ -79,25 +79,25 @@ def _check_clips(clips: list[str]) -> None:
 
 def _own(args: argparse.Namespace) -> int:
     """0 if every clip was read, else 1."""
-    from vsr.cli.each_video import for_each, tell_seen
+    from vsr.cli.each_video import for_each, tell_face_report
     from vsr.core.errors import VsrError
-    from vsr.inference.enrolled_phrases import enrolled, recognise
-    from vsr.inference.face_report import Seen
+    from vsr.inference.enrolled_phrases import read_enrolled, recognise
+    from vsr.inference.face_report import FaceReport
     from vsr.modelstore.folder import load_model
 
     if not args.videos:
         raise VsrError("bad_options", "give the clips, or the number of a camera: vsr phrases own CLIP [CLIP ...]")
     if args.speak:
         _check_speak(args)
-    phrases = enrolled(args.folder)
+    phrases = read_enrolled(args.folder)
     loaded = load_model(args.model, args.device, args.precision)
 
     def read(video: str) -> None:
-        seen = Seen()
-        with filmed([video], args.seconds) as (file,):
-            found, usual = recognise(loaded, phrases, file, args.faces, args.cropped, seen)
-        tell_seen(video, seen)
-        _print(video, found, usual if args.threshold is None else args.threshold, args, seen.warnings)
+        report = FaceReport()
+        with clips_or_recordings([video], args.seconds) as (file,):
+            found, usual = recognise(loaded, phrases, file, args.faces, args.cropped, report)
+        tell_face_report(video, report)
+        _print(video, found, usual if args.threshold is None else args.threshold, args, report.warnings)
 
     return for_each(args.videos, read)
 
@@ -137,9 +137,9 @@ def _print(video: str, found: list, threshold: float, args: argparse.Namespace, 
 
 
 def _enrolled(args: argparse.Namespace) -> int:
-    from vsr.inference.enrolled_phrases import enrolled
+    from vsr.inference.enrolled_phrases import read_enrolled
 
-    for own in enrolled(args.folder):
+    for own in read_enrolled(args.folder):
         print(f"{own.phrase}\t{len(own.clips)}\t{own.model.get('name')}\t{', '.join(own.clips)}")
     return 0
 
@@ -159,7 +159,7 @@ def _name(clip: str) -> str:
 
 
 @contextmanager
-def filmed(clips: list[str], seconds: float) -> Iterator[list[str]]:
+def clips_or_recordings(clips: list[str], seconds: float) -> Iterator[list[str]]:
     """The clips as files; a number is a camera, of which ``seconds`` are filmed and not kept. Raises VsrError."""
     from vsr.inference.live.recording import record
 

@@ -13,7 +13,7 @@ from typing import IO
 NOBODY_READS = 128 + int(getattr(signal, "SIGPIPE", 13))  # the exit status of a command whose reader has gone
 
 
-class Closed(io.TextIOBase):
+class ClosedOutput(io.TextIOBase):
     """Stands for a standard output that the caller has closed (``>&-``): nothing can be written to it."""
 
     def write(self, text: str, /) -> int:
@@ -23,14 +23,14 @@ class Closed(io.TextIOBase):
         return 0
 
 
-def ready_streams() -> None:
+def replace_closed_streams() -> None:
     """A stream that the caller has closed leads nowhere, and never into a file that takes its number; what the
     encoding of the screen lacks, or what is no UTF-8 in a file's name, is escaped."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             nowhere = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115  open till the end
             _kept.append(nowhere)
-            setattr(sys, name, Closed() if name == "stdout" else nowhere)
+            setattr(sys, name, ClosedOutput() if name == "stdout" else nowhere)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a notebook's is none
         sys.stdout.reconfigure(errors="backslashreplace")
 

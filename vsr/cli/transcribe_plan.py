@@ -19,15 +19,15 @@ from vsr.output.writing import Outputs
 ONE_FILE = "would be written to the same file: read each with an -o of its own"
 
 
-def planned(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int]:
+def videos_to_read(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int]:
     """The videos to read, and how many others there are whose results may not be written; each gets its line."""
-    from vsr.core.artifacts import KEPT, NEW, tell
-    from vsr.output.ledger import Written
+    from vsr.core.artifacts import KEPT, NEW, print_states
+    from vsr.output.ledger import WrittenTranscripts
 
     outputs.prepare()
     _check_names(args.videos, outputs)
     read = (*args.videos, *language_files(args), *files_of_model(args.model))
-    written, inputs = Written(outputs.folder), {os.path.realpath(file) for file in read}
+    written, inputs = WrittenTranscripts(outputs.folder), {os.path.realpath(file) for file in read}
     state_of = _finished(args, outputs, written) if args.resume else lambda video: NEW
     states, allowed, refused = [], [], 0
     for video in args.videos:
@@ -40,7 +40,7 @@ def planned(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int]
             states.append(state)
         except VsrError as error:
             refused += not report_line(video, str(error))
-    tell(states, "transcripts")
+    print_states(states, "transcripts")
     return allowed, refused
 
 
@@ -63,7 +63,7 @@ def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[
 def _made(args: argparse.Namespace) -> dict:
     """What a transcript that this run makes says of how it was made. Raises VsrError."""
     from vsr.decoding.defaults import options_in
-    from vsr.decoding.provenance import searched
+    from vsr.decoding.provenance import search_record
     from vsr.face.speaker_selection import number_of_faces
     from vsr.modelstore.checkpoint import read_config
     from vsr.modelstore.folder import find_model
@@ -71,7 +71,7 @@ def _made(args: argparse.Namespace) -> dict:
 
     folder = find_model(args.model)
     precision = chosen_precision(folder, args.precision, find_device("auto") if args.device == "auto" else args.device)
-    made = searched(folder, options_in(folder, read_config(folder), options_given(args)), precision=precision)
+    made = search_record(folder, options_in(folder, read_config(folder), options_given(args)), precision=precision)
     made["faces"] = number_of_faces(args.faces) or "all"
     made |= {"unsure": args.unsure} if args.unsure else {}
     made |= {"cropped": True, "faces": 1} if args.cropped else {}

@@ -32,11 +32,11 @@ def quiet_warnings() -> Iterator[None]:
     """Hide warnings of libraries to developers, such as deprecations; -W and PYTHONWARNINGS show them."""
     with warnings.catch_warnings():
         if not sys.warnoptions:
-            leave_out_warnings()
+            hide_warnings()
         yield
 
 
-def leave_out_warnings() -> None:
+def hide_warnings() -> None:
     """Hide these warnings from now on, in a process of our own."""
     for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
         warnings.simplefilter("ignore", category)

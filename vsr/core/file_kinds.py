@@ -15,39 +15,39 @@ LONGEST = 1 << 26  # greatest number of bytes read of a line or of a JSON file
 
 
 @dataclass(frozen=True)
-class Kind:
+class FileKind:
     """``name``: the kind of file, for messages; ``holds``: whether a file is of this kind (may raise OSError)."""
 
     name: str
     holds: Callable[[Path], bool]
 
 
-def json_of(name: str, *keys: str) -> Kind:
+def json_kind(name: str, *keys: str) -> FileKind:
     """A JSON object with these keys."""
-    return Kind(name, lambda path: _has(_first_json(path, whole=True), keys))
+    return FileKind(name, lambda path: _has(_first_json(path, whole=True), keys))
 
 
-def lines_of(name: str, *keys: str, without: str = "") -> Kind:
-    """JSON Lines whose first object has these keys, and not the key ``without``."""
+def json_lines_kind(name: str, *keys: str, absent_key: str = "") -> FileKind:
+    """JSON Lines whose first object has these keys, and not the key ``absent_key``."""
 
     def holds(path: Path) -> bool:
         first = _first_json(path)
-        return _has(first, keys) and not (without and _has(first, (without,)))
+        return _has(first, keys) and not (absent_key and _has(first, (absent_key,)))
 
-    return Kind(name, holds)
+    return FileKind(name, holds)
 
 
-def text_of(name: str, *begins: str) -> Kind:
+def text_kind(name: str, *prefixes: str) -> FileKind:
     """A text that begins with one of these strings."""
 
     def holds(path: Path) -> bool:
         with path.open("rb") as stream:
-            return stream.read(max(map(len, begins))).startswith(tuple(map(str.encode, begins)))
+            return stream.read(max(map(len, prefixes))).startswith(tuple(map(str.encode, prefixes)))
 
-    return Kind(name, holds)
+    return FileKind(name, holds)
 
 
-def marked(name: str, mark: bytes) -> Kind:
+def marked_kind(name: str, mark: bytes) -> FileKind:
     """A file that contains a mark anywhere."""
 
     def holds(path: Path) -> bool:
@@ -59,11 +59,11 @@ def marked(name: str, mark: bytes) -> Kind:
                 tail = chunk[-len(mark) :]
         return False
 
-    return Kind(name, holds)
+    return FileKind(name, holds)
 
 
-HYPOTHESES = lines_of("a list of hypotheses", "id", "text", without="video")
-FIGURES = lines_of("a list of figures of videos", "file")
+HYPOTHESES = json_lines_kind("a list of hypotheses", "id", "text", absent_key="video")
+FIGURES = json_lines_kind("a list of figures of videos", "file")
 
 
 def _first_json(path: Path, whole: bool = False):

@@ -22,7 +22,7 @@ def snapshot(name: str, patterns: Sequence[str]) -> Path:
     """The folder in the hub's cache with the files of ``org/name[@revision]`` that match ``patterns``; others are not
     fetched. Raises VsrError: hub_missing, hub_denied, hub_offline, missing_package."""
     repository, _, revision = name.partition("@")
-    with explained(name, f"{name}: no such folder here, and "):
+    with explain_hub_errors(name, f"{name}: no such folder here, and "):
         import huggingface_hub
 
         folder = huggingface_hub.snapshot_download(repository, revision=revision or None, allow_patterns=[*patterns])
@@ -39,7 +39,7 @@ def fetch_files(name: str, needed: Sequence[str], more: Sequence[str] = ()) -> P
 
 
 @contextmanager
-def explained(name: str, before: str) -> Iterator[None]:
+def explain_hub_errors(name: str, before: str) -> Iterator[None]:
     """Turn errors of the hub's library into one line that says what to do; it begins with ``before``. Raises
     VsrError."""
     try:

@@ -20,12 +20,12 @@ AGAIN = 0.25  # seconds until a lost exception is raised again
 PATIENCE = 2.0  # seconds within which signals are one request: `timeout` sends two, one to the whole group
 
 
-class Ended(KeyboardInterrupt):
+class EndSignal(KeyboardInterrupt):
     """A signal asked the command to end."""
 
 
 class Interrupts:
-    """A context in which the signals that end a command raise `Ended` in the main thread.
+    """A context in which the signals that end a command raise `EndSignal` in the main thread.
 
     A further signal after `PATIENCE` ends the process at once. A signal that the caller ignores or handles itself is
     left alone. ``number`` is the signal received, None before.
@@ -69,9 +69,9 @@ class Interrupts:
         self._settled.set()
 
     def check(self) -> None:
-        """Raise Ended if that was requested and has not been received."""
+        """Raise EndSignal if that was requested and has not been received."""
         if self.number and not self._settled.is_set():
-            raise Ended
+            raise EndSignal
 
     def _came(self, number: int, frame: FrameType | None) -> None:
         is_reminder, self._own = self._own, False
@@ -102,14 +102,14 @@ def settle() -> None:
 
 
 def check() -> None:
-    """Raise Ended if a signal may be the cause of an unforeseen error; called before it is reported as a fault."""
+    """Raise EndSignal if a signal may be the cause of an unforeseen error; called before it is reported as a fault."""
     if Interrupts.current is not None:
         Interrupts.current.check()
 
 
 def _unwinding() -> bool:
-    """Whether `Ended` is being handled already, with clean-up in progress."""
+    """Whether `EndSignal` is being handled already, with clean-up in progress."""
     error = sys.exc_info()[1]
-    while error is not None and not isinstance(error, Ended):
+    while error is not None and not isinstance(error, EndSignal):
         error = error.__context__
     return error is not None

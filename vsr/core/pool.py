@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar
 
-from vsr.core.worker import end, spawning, start_worker, worked
+from vsr.core.worker import end, run_until_asked_to_end, spawning, start_worker
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -83,7 +83,7 @@ def _submitted(pool: ProcessPoolExecutor, work: Callable, items: Iterator[tuple]
     for item in items:
         try:
             with spawning():
-                running[pool.submit(worked, work, item[1])] = item
+                running[pool.submit(run_until_asked_to_end, work, item[1])] = item
         except BrokenProcessPool:
             suspects.append(item)
     return running

@@ -9,8 +9,8 @@ from dataclasses import fields
 from typing import Any
 
 
-def with_new_names(kind: type, given: Mapping[str, Any], prefix: str = "", say: bool = True) -> dict[str, Any]:
-    """``given`` with earlier names replaced, which are in the metadata ("earlier") of the fields of ``kind``.
+def with_new_names(kind: type, values: Mapping[str, Any], prefix: str = "", say: bool = True) -> dict[str, Any]:
+    """``values`` with earlier names replaced, which are in the metadata ("earlier") of the fields of ``kind``.
 
     Args:
         kind: a dataclass of settings.
@@ -19,8 +19,8 @@ def with_new_names(kind: type, given: Mapping[str, Any], prefix: str = "", say: 
     """
     renamed = {setting.metadata["earlier"]: setting.name for setting in fields(kind) if "earlier" in setting.metadata}
     settings = {}
-    for key, value in given.items():
-        if key in renamed and renamed[key] not in given:
+    for key, value in values.items():
+        if key in renamed and renamed[key] not in values:
             if say:
                 _print(f"setting {prefix}{key}", f"{prefix}{renamed[key]}")
             key = renamed[key]
@@ -33,20 +33,20 @@ def add_earlier_option(parser: argparse.ArgumentParser, earlier: str, option: st
     action = next(candidate for candidate in parser._actions if option in candidate.option_strings)
     parser.add_argument(
         earlier, action=_Earlier, dest=action.dest, nargs=action.nargs, default=argparse.SUPPRESS,
-        help=argparse.SUPPRESS, now=action,
+        help=argparse.SUPPRESS, new_action=action,
     )  # fmt: skip
 
 
 class _Earlier(argparse.Action):
     """Prints the new name and calls the action of the new option."""
 
-    def __init__(self, option_strings: Sequence[str], dest: str, now: argparse.Action, **settings: Any):
+    def __init__(self, option_strings: Sequence[str], dest: str, new_action: argparse.Action, **settings: Any):
         super().__init__(option_strings, dest, **settings)
-        self.now, self.type, self.choices = now, now.type, now.choices
+        self.new_action, self.type, self.choices = new_action, new_action.type, new_action.choices
 
     def __call__(self, parser, namespace, values, option_string=None):
-        _print(f"option {option_string}", self.now.option_strings[-1])
-        self.now(parser, namespace, values, self.now.option_strings[-1])
+        _print(f"option {option_string}", self.new_action.option_strings[-1])
+        self.new_action(parser, namespace, values, self.new_action.option_strings[-1])
 
 
 def _print(earlier: str, new: str) -> None:

@@ -19,7 +19,7 @@ from vsr.corpora.pauses import MAX_SECONDS, cut_at_pauses
 from vsr.data.manifest import Clip
 from vsr.data.sound import natural_wave
 from vsr.media.extent import frame_times
-from vsr.media.whisper import Heard, HeardWord, in_words
+from vsr.media.whisper import RecognisedWord, Recognition, in_words
 from vsr.text.normalise import alnum
 
 NO_SPEECH, OTHER_LANGUAGE, LOW_CONFIDENCE = "no_speech", "other_language", "low_confidence"
@@ -30,7 +30,7 @@ LOOPED = 2.4  # compression ratio of a text from which Whisper is assumed to rep
 class Recogniser(Protocol):
     """A recogniser with word times."""
 
-    def hear(self, wave: np.ndarray, language: str = "") -> Heard:
+    def hear(self, wave: np.ndarray, language: str = "") -> Recognition:
         """(S,) float32 at 16 kHz -> words with times."""
         ...
 
@@ -72,24 +72,24 @@ class Label:
 def labels_of(clip: Clip, recogniser: Recogniser, rules: Rules) -> list[Label]:
     """The labels of a recording, one at least. Raises VsrError unreadable, no_sound."""
     wave = natural_wave(replace(clip, num_frames=0))
-    heard, seconds = recogniser.hear(wave, rules.language), len(wave) / SAMPLE_RATE
-    spoken = in_words if heard.language == "en" else alnum
-    words = list(spoken_words(heard.words, spoken, seconds))
+    recognition, seconds = recogniser.hear(wave, rules.language), len(wave) / SAMPLE_RATE
+    spelling = in_words if recognition.language == "en" else alnum
+    words = list(spoken_words(recognition.words, spelling, seconds))
     if not words:
-        return [_label(clip, (), heard, rules)]
+        return [_label(clip, (), recognition, rules)]
     if seconds <= rules.max_seconds:
-        return [_label(clip, words, heard, rules)]
-    return list(_pieces(clip, words, heard, rules))
+        return [_label(clip, words, recognition, rules)]
+    return list(_pieces(clip, words, recognition, rules))
 
 
 def spoken_words(
-    words: Sequence[HeardWord], spoken: Callable[[str], str], seconds: float
+    words: Sequence[RecognisedWord], spelling: Callable[[str], str], seconds: float
 ) -> Iterator[tuple[str, float, float, float]]:
     """(word, start, end, probability) as spoken: the parts of a word that becomes several share its time, words that
     become none are left out; times increase and stay within the recording."""
     last = 0.0
     for word in words:
-        parts = spoken(word.word).split()
+        parts = spelling(word.word).split()
         start = min(max(word.start, last), seconds)
         end = min(max(word.end, start), seconds)
         for number, part in enumerate(parts):
@@ -98,7 +98,7 @@ def spoken_words(
         last = end if parts else last
 
 
-def _pieces(clip: Clip, words: list, heard: Heard, rules: Rules) -> Iterator[Label]:
+def _pieces(clip: Clip, words: list, recognition: Recognition, rules: Rules) -> Iterator[Label]:
     """The pieces of a long recording, on its container's clock."""
     offset, index = _first_frame(clip), 0
     for number, piece in enumerate(cut_at_pauses([word[:3] for word in words], rules.max_seconds)):
@@ -110,7 +110,7 @@ def _pieces(clip: Clip, words: list, heard: Heard, rules: Rules) -> Iterator[Lab
         timed = [(word, a, b, row[3]) for (word, a, b), row in zip(piece.words, candidates, strict=True)]
         start, end = (round(offset + seconds, 3) for seconds in (piece.start, piece.end))
         part = replace(clip, id=f"{clip.id}_{number:03d}", start=start, end=min(end, clip.end) if clip.end else end)
-        yield _label(part, timed, heard, rules)
+        yield _label(part, timed, recognition, rules)
 
 
 def _first_frame(clip: Clip) -> float:
@@ -123,21 +123,25 @@ def _first_frame(clip: Clip) -> float:
         return round(clip.start * FPS) / FPS  # the start of its wave
 
 
-def _label(clip: Clip, words: Sequence[tuple[str, float, float, float]], heard: Heard, rules: Rules) -> Label:
+def _label(
+    clip: Clip, words: Sequence[tuple[str, float, float, float]], recognition: Recognition, rules: Rules
+) -> Label:
     """The label of a clip with its text, and the reason if it is left out."""
     confidence = float(np.mean([word[3] for word in words])) if words else 0.0
     text = " ".join(word[0] for word in words)
-    silence = heard.silence if words else 1.0
-    reason = _reason(text, confidence, heard, rules)
+    silence = recognition.silence if words else 1.0
+    reason = _reason(text, confidence, recognition, rules)
     labelled = replace(clip, text=text, words=tuple(word[:3] for word in words))
-    probability = round(heard.language_probability, 4)
-    return Label(labelled, round(confidence, 4), tuple(words), heard.language, probability, round(silence, 4), reason)
+    probability = round(recognition.language_probability, 4)
+    return Label(
+        labelled, round(confidence, 4), tuple(words), recognition.language, probability, round(silence, 4), reason
+    )
 
 
-def _reason(text: str, confidence: float, heard: Heard, rules: Rules) -> str:
-    if not text or heard.silence > rules.silence:
+def _reason(text: str, confidence: float, recognition: Recognition, rules: Rules) -> str:
+    if not text or recognition.silence > rules.silence:
         return NO_SPEECH
-    if rules.only and heard.language != rules.only:
+    if rules.only and recognition.language != rules.only:
         return OTHER_LANGUAGE
     if compression(text) > LOOPED:
         return REPEATED

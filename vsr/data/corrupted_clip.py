@@ -108,7 +108,7 @@ def _times(clip: Clip) -> np.ndarray | None:
 
 def corrupted_frames(clip: Clip, drawn: DrawnVideo, count: int, boxes: np.ndarray | None) -> Iterator[np.ndarray]:
     """The frames (H, W, 3) of a clip, corrupted; a dropped frame repeats the one before."""
-    shown, last = drawn.shown(count), None
+    shown, last = drawn.frame_indices(count), None
     for index, (frame, _) in enumerate(frames_of_part(clip.video, clip.start, clip.end)):
         if last is None or index >= count or shown[index] == index:
             last = drawn.frame(index, frame, None if boxes is None else boxes[min(index, count - 1)])

@@ -58,11 +58,14 @@ def corrupted_crop(crop: np.ndarray, settings: VideoCorruption, seed: tuple[int,
     return settings.draw(len(crop), np.random.default_rng((*seed, OWN, VIDEO))).crop(crop)
 
 
-def drawn_sound(settings: SoundCorruption, seed: tuple[int, ...], own: str, voices: Mapping[str, Clip]) -> DrawnSound:
-    """Draw the corruption for the sound of the training clip with the id ``own``; ``voices``: id -> clip to babble."""
+def drawn_sound(
+    settings: SoundCorruption, seed: tuple[int, ...], clip_id: str, voices: Mapping[str, Clip]
+) -> DrawnSound:
+    """Draw the corruption for the sound of the training clip with the id ``clip_id``; ``voices``: id -> clip to
+    babble."""
     if settings.nothing:
         return DrawnSound()
-    return settings.draw(list(voices), np.random.default_rng((*seed, OWN, SOUND)), own)
+    return settings.draw(list(voices), np.random.default_rng((*seed, OWN, SOUND)), clip_id)
 
 
 def corrupted_wave(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from vsr.core.clock import FPS
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.data.crop_formats import STORES  # noqa: F401  known by this name
 
 SIDE = 96
@@ -112,7 +112,7 @@ def _opened(path: Path) -> tuple[Any, bool]:
 
 
 def _library() -> Any:
-    return needed("decord", "reading mouth crops that are videos", INSTALL)
+    return required_package("decord", "reading mouth crops that are videos", INSTALL)
 
 
 def _message(path: Path, error: Exception) -> str:

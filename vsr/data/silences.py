@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vsr.data.manifest import Clip
-from vsr.data.mouth_track import Track, joined, span_of
+from vsr.data.mouth_track import Track, join_tracks, span_of
 from vsr.face.mouth_features import with_changes
 
 SHORTEST = 4  # frames; shorter silences are not stored
@@ -29,7 +29,7 @@ class Silences:
             if clip.words and last <= len(track) - SHORTEST:
                 self.after.append(_way(track[last:], track[last - 1 : last], track.width))
 
-    def around(self, track: Track, probability: float, rng: np.random.Generator) -> tuple[int, Track]:
+    def with_silences(self, track: Track, probability: float, rng: np.random.Generator) -> tuple[int, Track]:
         """(number of frames added before the words, the track with silence around its words)."""
         width = track.width
         before, after = (_draw(movements, probability, rng) for movements in (self.before, self.after))
@@ -39,7 +39,7 @@ class Silences:
             parts.insert(0, _placed_at(start, track[:1], width))
         if after is not None:
             parts.append(_placed_at(after[: _length(after, rng)], track[-1:], width))
-        whole = joined(parts)
+        whole = join_tracks(parts)
         whole.measures[:, :6] = np.maximum(whole.measures[:, :6], 0)
         return len(parts[0]) if before is not None else 0, Track(whole.points, with_changes(whole.measures))
 

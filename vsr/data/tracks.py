@@ -17,7 +17,7 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.data.batch import TRACKS, CropDataset, as_tensors
 from vsr.data.manifest import Clip
-from vsr.data.mouth_track import Track, joined, load_track, span_of
+from vsr.data.mouth_track import Track, join_tracks, load_track, span_of
 from vsr.data.silences import Silences
 from vsr.data.targets import Encoder, Item, Target, Taught, Teacher, at_frames
 from vsr.data.track_augmentation import TrackAugmentation, another_face, at_times, masked, time_map, without_group
@@ -59,7 +59,7 @@ class TrackDataset(CropDataset):
         clip, track = self._sentence(index, variation, rng) if variation else (self.clips[index], self.tracks[index])
         offset = 0
         if _fills_clip(clip):
-            offset, track = self.silences.around(track, variation.silence if variation else 1.0, rng)
+            offset, track = self.silences.with_silences(track, variation.silence if variation else 1.0, rng)
         shifted = tuple((word, a + offset / FPS, b + offset / FPS) for word, a, b in clip.words)
         targets = self.teacher(replace(clip, words=shifted), len(track))
         if variation:
@@ -106,7 +106,7 @@ def _continued(clip: Clip, track: Track, other: Clip, other_track: Track, place:
     cut, other_cut = (round(source.words[place][1] * FPS) for source in (clip, other))
     shift = (cut - other_cut) / FPS
     words = clip.words[:place] + tuple((word, a + shift, b + shift) for word, a, b in other.words[place:])
-    track = joined([track[:cut], other_track[other_cut:]])
+    track = join_tracks([track[:cut], other_track[other_cut:]])
     return replace(clip, text=" ".join(word for word, _, _ in words), words=words, num_frames=len(track)), track
 
 

@@ -23,7 +23,7 @@ SLACK = 1.0  # seconds by which a part or a word may exceed the end in the heade
 
 
 @dataclass(frozen=True)
-class Seen:
+class VideoHeader:
     """The header of a video, or why it cannot be read; its frames last from second start to end."""
 
     start: float = 0.0
@@ -69,28 +69,28 @@ def validate(manifests: Iterable[str | Path], jobs: int = 1, decode: bool = Fals
     return {name: _findings(clips, seen) for name, clips in lists.items()}
 
 
-def _look_at_all(videos: list[str], jobs: int, decode: bool) -> list[Seen]:
+def _look_at_all(videos: list[str], jobs: int, decode: bool) -> list[VideoHeader]:
     look = _look_through if decode else _look
     if jobs == 1:
         return [look(video) for video in videos]
     return list(in_processes(look, videos, jobs, _crashed))
 
 
-def _crashed(video: str) -> Seen:
-    return Seen(reason="unreadable", message=f"{video}: crashes the video decoder")
+def _crashed(video: str) -> VideoHeader:
+    return VideoHeader(reason="unreadable", message=f"{video}: crashes the video decoder")
 
 
-def _look(video: str) -> Seen:
+def _look(video: str) -> VideoHeader:
     from vsr.media.reader import probe
 
     try:
         info = probe(video)
     except VsrError as error:
-        return Seen(reason=error.reason, message=str(error))
-    return Seen(info.start, info.end, round(info.fps, 2), f"{info.width}x{info.height}")
+        return VideoHeader(reason=error.reason, message=str(error))
+    return VideoHeader(info.start, info.end, round(info.fps, 2), f"{info.width}x{info.height}")
 
 
-def _look_through(video: str) -> Seen:
+def _look_through(video: str) -> VideoHeader:
     """Like `_look`, and decode the whole video."""
     from vsr.media.decoding_check import check_sound, check_video
 
@@ -100,15 +100,15 @@ def _look_through(video: str) -> Seen:
             check_video(video)
             check_sound(video)
     except VsrError as error:
-        return Seen(reason=error.reason, message=str(error))
+        return VideoHeader(reason=error.reason, message=str(error))
     return header
 
 
-def _findings(clips: list[Clip], seen: dict[str, Seen]) -> Findings:
+def _findings(clips: list[Clip], headers: dict[str, VideoHeader]) -> Findings:
     """The clips of one list that are refused, and the duration of the others."""
     findings = Findings(clips=len(clips))
     for clip in clips:
-        video = seen[clip.video]
+        video = headers[clip.video]
         seconds = (clip.end or video.end) - clip.start
         fault = (video.reason, video.message) if video.reason else _fault(clip, video, seconds)
         if fault:
@@ -120,7 +120,7 @@ def _findings(clips: list[Clip], seen: dict[str, Seen]) -> Findings:
     return findings
 
 
-def _fault(clip: Clip, video: Seen, seconds: float) -> tuple[str, str] | None:
+def _fault(clip: Clip, video: VideoHeader, seconds: float) -> tuple[str, str] | None:
     """(reason, message) for a clip whose video can be read; None if nothing is wrong."""
     late = clip.start >= video.end - 1 / FPS or clip.end > video.end + SLACK
     if late or 0 < clip.end <= video.start + 1 / FPS:

@@ -57,7 +57,7 @@ class Combiner:
         return [*self.languages, *self.shown]
 
     @property
-    def used(self) -> np.ndarray:
+    def weights_in_use(self) -> np.ndarray:
         """(F,) the weights."""
         return start_weights(self.names, self.scored) if self.weights is None else self.weights
 
@@ -71,7 +71,7 @@ class Combiner:
 
     def record(self, key: str, lattice: Lattice) -> dict:
         """A line of JSON: id, text, confidence, words with confidence and agreement."""
-        words = answer(lattice, self.used)
+        words = answer(lattice, self.weights_in_use)
         confidence = float(np.mean([word.confidence for word in words])) if words else 0.0
         text = " ".join(word.word for word in words)
         return {"id": key, "text": text, "confidence": confidence, "words": [vars(word) for word in words]}
@@ -83,9 +83,9 @@ class Combiner:
 
     def save(self, path: str | Path) -> None:
         """Write the weights, by name."""
-        write_json(path, {"weights": dict(zip(self.names, self.used.tolist(), strict=True))})
+        write_json(path, {"weights": dict(zip(self.names, self.weights_in_use.tolist(), strict=True))})
 
-    def loaded(self, path: str | Path) -> Combiner:
+    def with_weights_of(self, path: str | Path) -> Combiner:
         """The combiner with the weights of a file. Raises VsrError if they are for other members or language models."""
         try:
             table = read_json(path)

@@ -159,9 +159,9 @@ def _add(new: dict[Key, list[float]], key: Key, end: int, score: float) -> None:
     ends[end] = log_add(ends[end], score) if ends[end] > NEVER else score
 
 
-def searched(search: LexiconSearch, each: Sequence[Tensor], beam: int, nbest: int) -> list[list[Hypothesis]]:
+def search_clips(search: LexiconSearch, utterances: Sequence[Tensor], beam: int, nbest: int) -> list[list[Hypothesis]]:
     """The n-best of each of several utterances (T, V); an empty text for an utterance where no words fit."""
-    return [search.run(log_probs, beam, nbest) or [Hypothesis((), NEVER_SAID)] for log_probs in each]
+    return [search.run(log_probs, beam, nbest) or [Hypothesis((), NEVER_SAID)] for log_probs in utterances]
 
 
 def lexicon_search_of(loaded: LoadedModel, options: DecodeOptions) -> LexiconSearch:

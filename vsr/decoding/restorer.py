@@ -203,9 +203,9 @@ def _until(ids: Sequence[int], end: int) -> list[int]:
     return ids[: ids.index(end)] if end in ids else ids
 
 
-def units_of(said: str, unit: str) -> list[str]:
+def units_of(text: str, unit: str) -> list[str]:
     """The text of a phoneme or viseme reader as units of a restorer, with one mark between words."""
-    words = [word.split() for word in said.split(MARK) if word.strip()]
+    words = [word.split() for word in text.split(MARK) if word.strip()]
     if unit == "viseme":
         words = [list(visemes_of(word)) if set(word) <= set(PHONEMES) else word for word in words]
     return [unit_name for number, word in enumerate(words) for unit_name in (*([MARK] if number else []), *word)]

@@ -11,7 +11,7 @@ import torch
 from vsr.core.artifacts import sha256_of
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import read_json, usual_mode, write_json
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.core.typed_json import from_plain, to_plain
 from vsr.decoding.restorer import CLASSES, Codec, HubCodec, OwnCodec, Restorer, RestorerSettings
 from vsr.models import text_backbone
@@ -91,7 +91,7 @@ def load_restorer(folder: str | Path, backbone: str = "") -> Restorer:
 
 def _with_full_weights(folder: Path, settings: RestorerSettings) -> Any:
     """The model with the full weights of a folder. Raises VsrError."""
-    transformers = needed("transformers", "a language model", INSTALL)
+    transformers = required_package("transformers", "a language model", INSTALL)
     _check_safe(folder / WHOLE, "model")
     transformers.utils.logging.disable_progress_bar()
     try:
@@ -105,7 +105,7 @@ def _with_full_weights(folder: Path, settings: RestorerSettings) -> Any:
 
 def _adapted(folder: Path, model: Any) -> Any:
     """The backbone with the folder's adapters merged into its weights. Raises VsrError."""
-    peft = needed("peft", "adapters of a language model", INSTALL)
+    peft = required_package("peft", "adapters of a language model", INSTALL)
     _check_safe(folder / ADAPTER, "adapter_model")
     try:
         return peft.PeftModel.from_pretrained(model, str(folder / ADAPTER)).merge_and_unload()

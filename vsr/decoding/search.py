@@ -17,7 +17,7 @@ from vsr.decoding.attention_beam import AttentionBeam
 from vsr.decoding.ctc import greedy, prefix_beam, sayable
 from vsr.decoding.evidence import TrackWords
 from vsr.decoding.joint_beam import DECODER, JointSearch
-from vsr.decoding.lexicon_search import searched
+from vsr.decoding.lexicon_search import search_clips
 from vsr.decoding.options import DecodeOptions
 from vsr.models.lipreader import LipReader
 from vsr.text.hypothesis import Hypothesis
@@ -52,7 +52,7 @@ def decode(
     utterances = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]
     if options.method == "lexicon":
         ((_, search),) = languages
-        return searched(search, utterances, options.beam, options.nbest)
+        return search_clips(search, utterances, options.beam, options.nbest)
     if options.method == "ctc_greedy":
         return [[greedy(lp)] for lp in utterances]
     return [prefix_beam(lp, options.beam, options.nbest) for lp in utterances]

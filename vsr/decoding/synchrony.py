@@ -50,7 +50,7 @@ class Offset:
     lead: float
 
     @property
-    def known(self) -> bool:
+    def is_clear(self) -> bool:
         """Whether the offset stands out from the others, or is only the best guess."""
         return self.lead >= KNOWN
 

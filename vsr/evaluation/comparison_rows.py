@@ -17,11 +17,11 @@ from vsr.evaluation.wer import UtteranceScore, bootstrap_interval
 FILE = "scores.json"
 
 
-def rates(each: Sequence[UtteranceScore]) -> str:
+def rates(scores: Sequence[UtteranceScore]) -> str:
     """WER in % with its 95 % interval over the clips."""
-    low, high = bootstrap_interval(list(each))
-    errors, words = sum(utterance.errors for utterance in each), sum(utterance.words for utterance in each)
-    return f"WER {100 * errors / words:.2f} ({100 * low:.2f} - {100 * high:.2f}), {len(each)} clips, {words} words"
+    low, high = bootstrap_interval(list(scores))
+    errors, words = sum(utterance.errors for utterance in scores), sum(utterance.words for utterance in scores)
+    return f"WER {100 * errors / words:.2f} ({100 * low:.2f} - {100 * high:.2f}), {len(scores)} clips, {words} words"
 
 
 def write_scores(folder: str | Path, lists: Mapping[str, Sequence[UtteranceScore]]) -> None:
@@ -68,9 +68,9 @@ def over_seeds(before: Sequence[str | Path], after: Sequence[str | Path]) -> Ite
         yield f"{name}, {count}: WER {first} -> {second}; better by {gain:.2f} ({low:.2f} to {high:.2f})"
 
 
-def wer(each: Sequence[UtteranceScore]) -> float:
+def wer(scores: Sequence[UtteranceScore]) -> float:
     """WER in %."""
-    return 100 * sum(utterance.errors for utterance in each) / max(1, sum(utterance.words for utterance in each))
+    return 100 * sum(utterance.errors for utterance in scores) / max(1, sum(utterance.words for utterance in scores))
 
 
 def summed(runs: Sequence[Sequence[UtteranceScore]]) -> list[UtteranceScore]:

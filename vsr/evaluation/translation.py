@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from vsr.core.errors import VsrError
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.evaluation.bootstrap import RESAMPLES
 
 METRICS = ("bleu", "chrf")
@@ -66,7 +66,7 @@ def opened(metric: str) -> Any:
     """sacrebleu's metric of that name. Raises VsrError."""
     if metric not in METRICS:
         raise VsrError("bad_options", f"unknown metric '{metric}'; known: {', '.join(METRICS)}")
-    metrics = needed("sacrebleu.metrics", f"the metric {metric}", "pip install sacrebleu")
+    metrics = required_package("sacrebleu.metrics", f"the metric {metric}", "pip install sacrebleu")
     return metrics.BLEU() if metric == "bleu" else metrics.CHRF()
 
 

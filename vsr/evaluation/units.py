@@ -130,9 +130,9 @@ def score_units(
     ), edits  # fmt: skip
 
 
-def interval(each: Sequence[Edits], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
+def interval(utterances: Sequence[Edits], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
     """Interval of the rate when utterances are drawn with replacement (Bisani and Ney 2004)."""
-    return rate_interval([(edits.errors, edits.units) for edits in each], level, seed)
+    return rate_interval([(edits.errors, edits.units) for edits in utterances], level, seed)
 
 
 def reference_units(text: str, unit: str, pronouncer: Pronouncer | None) -> list[list[Units]]:

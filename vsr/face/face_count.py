@@ -11,7 +11,7 @@ from vsr.core.numbers import is_number
 from vsr.face.speaker_selection import number_of_faces
 
 
-def wanted_faces(faces: Any) -> int | None:
+def checked_face_count(faces: Any) -> int | None:
     """`number_of_faces` for a value of any type: NumPy integers are accepted; booleans, which could mean one face or
     all, are refused. Raises VsrError bad_options."""
     if isinstance(faces, str):

@@ -49,7 +49,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Detection:
     """A detected face: box (x0, y0, x1, y1) pixels, score in [0, 1], region for the mesh."""
 
     box: tuple[float, float, float, float]
@@ -71,7 +71,7 @@ class FaceBoxes:
         with quiet_stderr():  # graphs log until their first frame is through
             self._graph.process(image=BLANK)
 
-    def find(self, frame: np.ndarray) -> list[Seen]:
+    def find(self, frame: np.ndarray) -> list[Detection]:
         """Faces of a frame, by descending score."""
         height, width = frame.shape[:2]
         faces = []
@@ -81,7 +81,7 @@ class FaceBoxes:
             x0, y0 = box.xmin * width, box.ymin * height
             eyes = [(eye.x * width, eye.y * height) for eye in place.relative_keypoints[:2]]
             corners = (x0, y0, x0 + box.width * width, y0 + box.height * height)
-            faces.append(Seen(corners, float(detection.score[0]), Region.around(corners, *eyes)))
+            faces.append(Detection(corners, float(detection.score[0]), Region.around(corners, *eyes)))
         return faces
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.errors import VsrError
-from vsr.core.progress import Watch, watched
+from vsr.core.progress import Watch, report_frames
 from vsr.face.detector import Detector, default_detector
 from vsr.face.identity import Person
 from vsr.face.mouth_points import MouthMesh
@@ -99,7 +99,7 @@ class MouthSource:
         else:
             frames = frames_from(self.path, self._begin, holes=self.holes)
         if self._watch:
-            frames = watched(frames, self._watch.progress, self.path, self.info.end)
+            frames = report_frames(frames, self._watch.progress, self.path, self.info.end)
         longest = None if self._whole else LONGEST
         detector = self._detector or default_detector()
         for block in blocks(self._unless_broken(frames), detector, longest, self._mesh_of_block):
@@ -155,12 +155,12 @@ class MouthSource:
         self._known = self.casting.people.persons
         return [person for person in self._known if person not in known]
 
-    def collect_error(self, broken: list[VsrError] | None) -> None:
+    def collect_error(self, errors: list[VsrError] | None) -> None:
         """Append the error of a truncated or damaged file to a list; without a list it is raised."""
-        if broken is None:
+        if errors is None:
             self.check_broken()
         elif self.broken:
-            broken.append(self.broken)
+            errors.append(self.broken)
 
     def check(self, read: bool) -> None:
         """Raise the reason why nothing of a video was read, unless something was (``read``).

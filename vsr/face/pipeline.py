@@ -56,7 +56,7 @@ def blocks(
     """Work through (frame, place) pairs; `longest` None makes one block of everything. ``mesh`` is asked before each
     block; where it gives one, the pieces have the points of the mouth, too."""
     source = _Rewindable(frames)
-    while source.more():
+    while source.has_more():
         yield _BlockReader(source, detector, longest, mesh()).read()
 
 
@@ -83,7 +83,7 @@ class _Rewindable:
     def __getitem__(self, number: int) -> tuple:
         return self._kept[number - self._pulled]
 
-    def more(self) -> bool:
+    def has_more(self) -> bool:
         """Whether there is another frame."""
         if next(self, None) is None:
             return False
@@ -129,15 +129,15 @@ class _BlockReader:
         pieces = sorted(self.pieces, key=lambda piece: piece.track)
         return Block(np.asarray(self.times), self.begin, tuple(self.shots), pieces, following, cut)
 
-    def _take(self, frame: np.ndarray, begins: bool, known: tuple[int, Position], last: bool) -> None:
+    def _take(self, frame: np.ndarray, is_first: bool, place: tuple[int, Position], last: bool) -> None:
         """One more frame: look for faces, cut what can be cut."""
         index = len(self.times)
         if not index:
-            self.begin = known[1]
-        if begins:
+            self.begin = place[1]
+        if is_first:
             self._close(self.tracker.cut())
             self.shots.append(index)
-        self.times.append(known[1].time)
+        self.times.append(place[1].time)
         self._close(self.tracker.look(frame, index, last))
         for track in self.tracker.tracks:
             cutter = self.cutters.get(track.id) or self._cutter(track)

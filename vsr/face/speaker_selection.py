@@ -56,10 +56,10 @@ class Casting:
         """The parts of the next block, in the order of its pieces."""
         labels = self.people.label(block.pieces, self.first_shot)
         self.first_shot += len(block.shots) - (not block.cut)  # a shot that goes on is the next block's first
-        return list(chosen(block.pieces, labels, self.number))
+        return list(largest_faces(block.pieces, labels, self.number))
 
 
-def chosen(pieces: list[Piece], labels: list[int], number: int | None) -> Iterator[Part]:
+def largest_faces(pieces: list[Piece], labels: list[int], number: int | None) -> Iterator[Part]:
     """In each shot the faces that fill most of the frame for longest."""
     weights: dict[tuple[int, int], float] = {}
     for piece, face in zip(pieces, labels, strict=True):

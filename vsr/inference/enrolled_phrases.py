@@ -21,13 +21,13 @@ import torch
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write
 from vsr.decoding.defaults import options_for
-from vsr.decoding.provenance import searched
+from vsr.decoding.provenance import search_record
 from vsr.decoding.templates import Match, Streams, Templates, normalised, with_motion
 from vsr.face.mouth_features import CORNERS, measures_of, repaired
 from vsr.face.mouth_points import mouth_meshes
-from vsr.inference.face_report import Seen
-from vsr.inference.speech import spoken
-from vsr.inference.states import FRONT, LAST, observed
+from vsr.inference.face_report import FaceReport
+from vsr.inference.speech import speech_windows
+from vsr.inference.states import FRONT, LAST, layer_outputs
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
@@ -51,13 +51,13 @@ class Phrase:
 @torch.inference_mode()
 def streams_of(
     loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
-    seen: Seen | None = None,
+    report: FaceReport | None = None,
 ) -> Streams:  # fmt: skip
     """The streams of a clip that says one phrase: "frontend" and "last" (T, D), and "points" (T, 36) if the face is
-    seen. ``seen`` and the VsrErrors are those of `vsr.inference.speech.spoken`."""
+    seen. ``report`` and the VsrErrors are those of `vsr.inference.speech.speech_windows`."""
     chunks: dict[str, list[np.ndarray]] = {FRONT: [], LAST: [], POINTS: []}
-    for window in spoken(loaded, path, faces, cropped, None if cropped else mouth_meshes(), seen):
-        for name, values in observed(loaded, window, (FRONT, LAST)).items():
+    for window in speech_windows(loaded, path, faces, cropped, None if cropped else mouth_meshes(), report):
+        for name, values in layer_outputs(loaded, window, (FRONT, LAST)).items():
             chunks[name].append(values)
         if window.mouth is not None:
             chunks[POINTS].append(window.mouth[window.first :])
@@ -77,19 +77,19 @@ def points_stream(mouth: np.ndarray) -> np.ndarray | None:
 
 def reader_of(loaded: LoadedModel) -> dict[str, Any]:
     """Name and weights of a reader, which identify its streams."""
-    return searched(loaded.folder, options_for(loaded), loaded.hashes)["model"]
+    return search_record(loaded.folder, options_for(loaded), loaded.hashes)["model"]
 
 
 def enrol(
     loaded: LoadedModel, folder: str | Path, phrase: str, clips: Sequence[str | Path], faces: str | int = "largest",
-    cropped: bool = False, names: Sequence[str] | None = None, seen: Sequence[Seen] | None = None,
+    cropped: bool = False, names: Sequence[str] | None = None, reports: Sequence[FaceReport] | None = None,
 ) -> Phrase:  # fmt: skip
     """Learn a phrase from clips that say it, or more of one that is known; all clips count, or none.
 
     Args:
         folder: of the phrases; created if missing.
         names: of the clips; default: those of their files.
-        seen: one for each clip, which collects how well it was seen.
+        reports: one for each clip, which collects how well it was seen.
 
     Raises:
         VsrError: bad_text for a phrase without words or with more than `MOST` examples, bad_options for a clip that is
@@ -99,7 +99,7 @@ def enrol(
     phrase, path = " ".join(phrase.split()), _file_of(folder, phrase)
     _stored_phrase(loaded, path, phrase, len(clips))
     clip_names = list(names or [Path(clip).name for clip in clips])
-    pairs = zip(clips, seen or [Seen() for _ in clips], strict=True)
+    pairs = zip(clips, reports or [FaceReport() for _ in clips], strict=True)
     streams = tuple(streams_of(loaded, clip, faces, cropped, clip_seen) for clip, clip_seen in pairs)
     stored = _stored_phrase(
         loaded, path, phrase, len(clips)
@@ -149,7 +149,7 @@ def recognise(
     path: str | Path,
     faces: str | int = "largest",
     cropped: bool = False,
-    seen: Seen | None = None,
+    report: FaceReport | None = None,
 ) -> tuple[list[Match], float]:
     """Every phrase, nearest first, and the fit below which the clip counts as none of them.
 
@@ -158,10 +158,10 @@ def recognise(
     for phrase in phrases:
         _check_reader(loaded, phrase)
     templates = Templates({item.phrase: item.examples for item in phrases})
-    return templates.ranked(streams_of(loaded, path, faces, cropped, seen)), templates.threshold()
+    return templates.ranked(streams_of(loaded, path, faces, cropped, report)), templates.threshold()
 
 
-def enrolled(folder: str | Path) -> list[Phrase]:
+def read_enrolled(folder: str | Path) -> list[Phrase]:
     """The phrases of a folder, sorted by name. Raises VsrError bad_text for a folder without phrases, unreadable."""
     files = sorted(Path(folder).glob(f"*{SUFFIX}"))
     if not files:

@@ -1,6 +1,6 @@
 """How the faces of a video were seen: what was not read, and how well the rest was.
 
-Verbs that read windows (`vsr.inference.speech.spoken`) know it as these go by, and tell it as transcripts do.
+Verbs that read windows (`vsr.inference.speech.speech_windows`) know it as these go by, and tell it as transcripts do.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SILENT = ("at_rest", "covered")  # reasons why no lips are seen to speak
 
 
 @dataclass
-class Seen:
+class FaceReport:
     """skipped: what was not read; tracks: who was in the frame when, and how well; in_domain: the chance that the
     reader knows such lips, where that was asked for all of them, and not of what was found; speaks: whether any lips
     do; stream: which video of a file with several was looked at (`vsr.media.streams.report_stream_choice`)."""
@@ -35,20 +35,20 @@ class Seen:
     speaks: bool = False
     stream: dict | None = None
 
-    def take(self, part: Part) -> None:
+    def add(self, part: Part) -> None:
         """Note the next part of the video."""
         self.skipped += unread(part)
         self.speaks |= bool(part.speech)
-        self.tracks.append(report_of(part))
+        self.tracks.append(track_report(part))
 
     @property
     def warnings(self) -> list[dict]:
         """{"reason", "message"} of what must be known before the result is believed, as transcripts have them."""
-        return self.told("and is not read there", whole=False)
+        return self.warnings_with("and is not read there", whole_video=False)
 
-    def told(self, there: str, whole: bool = True) -> list[dict]:
-        """The same, where ``there`` goes on about covered mouths; of a ``whole`` video also that its lips rest."""
-        skipped = skipped_warnings(self.skipped, whole and not self.speaks, there)
+    def warnings_with(self, continuation: str, whole_video: bool = True) -> list[dict]:
+        """The same, where ``continuation`` goes on about covered mouths; of a whole video also that its lips rest."""
+        skipped = skipped_warnings(self.skipped, whole_video and not self.speaks, continuation)
         return [*skipped, *few_frames_warnings(few_frames_of(tracks_of(self.tracks)))]
 
     def silence(self, path: str | Path) -> VsrError:
@@ -58,24 +58,24 @@ class Seen:
         return VsrError("at_rest", f"{path}: {AT_REST}")
 
 
-def seen_in(clip: MouthClip) -> Seen:
+def face_report_of(clip: MouthClip) -> FaceReport:
     """How the face of a clip that was taken from a video as a whole was seen."""
-    found = Seen()
+    report = FaceReport()
     if clip.piece is None:
-        found.tracks.append(report_of_cropped(clip))
+        report.tracks.append(cropped_track_report(clip))
     else:
-        found.take(Part(clip.piece, clip.face, None))
-    return found
+        report.add(Part(clip.piece, clip.face, None))
+    return report
 
 
-def report_of(part: Part) -> TrackReport:
+def track_report(part: Part) -> TrackReport:
     """How well a face could be seen and cropped."""
     piece = part.piece
     outside = () if piece.inside_frame else (OUTSIDE,)
     return _report(part.face, piece.times, cropped_share(piece), qualities(piece), outside)
 
 
-def report_of_cropped(clip: MouthClip) -> TrackReport:
+def cropped_track_report(clip: MouthClip) -> TrackReport:
     """The same of a video of a mouth alone, of which less can be told."""
     return _report(clip.face, clip.times, 1.0, {FEW_FRAMES: rate_quality(clip.crop)})
 

@@ -60,10 +60,10 @@ class RayCluster:
 
     def transcribe(self, paths: Sequence[str], settings: Settings, watch: Watch | None = None) -> Iterator[Transcript]:
         """Transcripts in the order of the files, under the given paths; ``watch`` is not used."""
-        from vsr.inference.bulk import failure, settled
+        from vsr.inference.bulk import failure, resolved_settings
 
         # Other machines may have the package elsewhere: only a folder that the user named is the same for all.
-        resolved = settled(settings)
+        resolved = resolved_settings(settings)
         folder = settings.folder and str(Path(resolved.folder or "").absolute())
         start = partial(_reading, replace(resolved, folder=folder, threads=settings.threads or 1))
         files = [str(Path(path).absolute()) for path in paths]

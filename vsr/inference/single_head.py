@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
 
-def searched_by(loaded: LoadedModel, name: str, states: Tensor, lengths: Tensor, nbest: int) -> list[list[Hypothesis]]:
+def search_head(loaded: LoadedModel, name: str, states: Tensor, lengths: Tensor, nbest: int) -> list[list[Hypothesis]]:
     """The head's hypotheses of each window, best first, from states (B, T, D) and lengths (B,).
 
     Raises VsrError bad_config for a head that outputs no text.
@@ -37,17 +37,20 @@ def words_of(loaded: LoadedModel, name: str, ranked: Sequence[Hypothesis], edges
     tokenizer = tokenizer_of(loaded, name)
     first, last = float(edges[0]), float(edges[-1])
     return [
-        ScoredWords(hypothesis.score, spread(tokenizer.decode(hypothesis.tokens), first, last, mean(hypothesis)))
+        ScoredWords(
+            hypothesis.score,
+            spread_words(tokenizer.decode(hypothesis.tokens), first, last, token_confidence(hypothesis)),
+        )
         for hypothesis in ranked
     ]
 
 
-def mean(hypothesis: Hypothesis) -> float:
+def token_confidence(hypothesis: Hypothesis) -> float:
     """The geometric mean of the probabilities of a hypothesis's tokens and end token."""
     return math.exp(min(0.0, hypothesis.score / (len(hypothesis.tokens) + 1)))
 
 
-def spread(text: str, first: float, last: float, confidence: float) -> tuple[TimedWord, ...]:
+def spread_words(text: str, first: float, last: float, confidence: float) -> tuple[TimedWord, ...]:
     """The words of a text from ``first`` to ``last`` seconds, each with a length in proportion to its letters."""
     words = text.split()
     bounds = np.cumsum([0, *(len(word) for word in words)]) * (last - first) / max(1, sum(map(len, words))) + first

@@ -9,10 +9,10 @@ import numpy as np
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.files import check_output
 from vsr.media.audio import write_wave
-from vsr.media.tags import commented
+from vsr.media.tags import commented_kind
 
 MARK = "said by eSpeak NG for vsr"  # a comment in the metadata
-ALOUD = commented("a phrase that vsr said", MARK)
+ALOUD = commented_kind("a phrase that vsr said", MARK)
 
 
 def say(sentence: str, path: str | Path, voice: str = "en") -> None:

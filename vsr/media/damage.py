@@ -36,17 +36,17 @@ class Damage:
         self._doubt, self._decoded = 0, None  # packets that are still doubted; decoding time stamp of the latest
         self._begun = self._hurt = self._torn = False
 
-    def look(self, packet, own: bool) -> None:
-        """Examine the next packet of the file; ``own``: whether it belongs to this stream."""
+    def look(self, packet, is_of_stream: bool) -> None:
+        """Examine the next packet of the file; ``is_of_stream``: whether it belongs to this stream."""
         if packet.is_corrupt:
             self._doubt = DOUBTED
-        if own:
+        if is_of_stream:
             self._recent.append(packet.pts)
             (self._before or set()).discard(packet.pts)  # in concatenated recordings stamps occur again
-        if own and self._lacks_some_before(packet) or self._kind in CHAINS and self._is_beside_a_break(packet):
+        if is_of_stream and self._lacks_some_before(packet) or self._kind in CHAINS and self._is_beside_a_break(packet):
             self.sign()
 
-    def jumped(self) -> None:
+    def note_seek(self) -> None:
         """Called after a seek: the next packet comes from elsewhere in the file."""
         self._end = self._decoded = None
 
@@ -130,7 +130,7 @@ def _span(start: float, end: float) -> str:
     return f"from {start:.2f} to {end:.2f} s" if end - start >= 0.01 else f"at {start:.2f} s"
 
 
-def told(holes: Iterable[Hole], after: float = 0.0) -> str:
+def holes_message(holes: Iterable[Hole], after: float = 0.0) -> str:
     """The message about the holes of a file that end after ``after``; "" without holes."""
     times = [_span(*hole) for hole in sorted(set(holes)) if hole[1] > after]
     if not times:

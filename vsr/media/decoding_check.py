@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from pathlib import Path
 
-from vsr.media.container import decoded_frames, open_container, opened
+from vsr.media.container import decoded_frames, open_container, open_video
 from vsr.media.streams import sound_stream
 from vsr.media.timestamps import Clock
 from vsr.media.truncation import Demuxed, check_complete
@@ -13,7 +13,7 @@ from vsr.media.truncation import Demuxed, check_complete
 
 def check_video(path: str | Path) -> None:
     """Refuse a recording whose video is truncated or damaged. Raises VsrError unreadable, no_video."""
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         _check(path, container, stream)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.media.damage import Damage, told
+from vsr.media.damage import Damage, holes_message
 from vsr.media.structure import is_broken, is_whole, part_of_riff
 from vsr.media.timestamps import RESTARTED, Clock, mean_rate
 
@@ -37,7 +37,7 @@ class Demuxed:
         """Yield the packets of one stream, while examining those of all streams."""
         stream_index = stream.index
         for packet in self.container.demux():
-            index = packet.stream_index
+            index = packet.stream.index  # `stream_index` is 0 for the empty packets that flush the decoders at the end
             self._look(packet, index)
             self.damage.look(packet, index == stream_index)
             if index == stream_index:
@@ -62,7 +62,7 @@ class Demuxed:
             self.own, self.newest = max(self.own, end), time if restarted else max(self.newest, time)
 
 
-def check_complete(path: str | Path, seen: Demuxed, clock: Clock, after: float = 0.0, what: str = "") -> None:
+def check_complete(path: str | Path, demuxed: Demuxed, clock: Clock, after: float = 0.0, what: str = "") -> None:
     """Refuse a truncated or damaged file after its last frame, as its transcript would be incomplete.
 
     Holes that end before ``after`` (seconds) are ignored; ``what``: subject of the message, by default the whole file.
@@ -70,14 +70,14 @@ def check_complete(path: str | Path, seen: Demuxed, clock: Clock, after: float =
     """
     if clock.last is None:
         raise VsrError("unreadable", f"{path}: not one frame can be decoded")
-    problems = [_breaking_off(path, seen, clock.last, clock), told(seen.damage.holes, after)]
+    problems = [_breaking_off(path, demuxed, clock.last, clock), holes_message(demuxed.damage.holes, after)]
     if any(problems):
         raise VsrError("unreadable", f"{path}: {what}{' and '.join(filter(None, problems))}")
 
 
-def check_whole(path: str | Path, seen: Demuxed, after: float) -> None:
+def check_whole(path: str | Path, demuxed: Demuxed, after: float) -> None:
     """Refuse a damaged part of a file, which ends before the file does. Raises VsrError unreadable."""
-    if problem := told(seen.damage.holes, after):
+    if problem := holes_message(demuxed.damage.holes, after):
         raise VsrError("unreadable", f"{path}: {problem}")
 
 

@@ -19,9 +19,9 @@ def normalised(x: Tensor) -> Tensor:
     return F.layer_norm(x, x.shape[-1:])
 
 
-def mean_over(values: Tensor, known: Tensor) -> Tensor:
+def mean_over(values: Tensor, is_known: Tensor) -> Tensor:
     """Mean of the known values of (B, S); 0 if none is known."""
-    return (values * known).sum() / known.sum().clamp(min=1)
+    return (values * is_known).sum() / is_known.sum().clamp(min=1)
 
 
 def distance(student: Tensor, teacher: Tensor, normalise: bool = True) -> Tensor:
@@ -31,9 +31,9 @@ def distance(student: Tensor, teacher: Tensor, normalise: bool = True) -> Tensor
     return (student - teacher).square().mean(-1)
 
 
-def pooled(x: Tensor, known: Tensor) -> Tensor:
+def pooled(x: Tensor, is_known: Tensor) -> Tensor:
     """Mean of x (B, S, W) over the known steps -> (B, W)."""
-    return (x * known[..., None]).sum(1) / known.sum(1, keepdim=True).clamp(min=1)
+    return (x * is_known[..., None]).sum(1) / is_known.sum(1, keepdim=True).clamp(min=1)
 
 
 def alignment(teacher: Tensor, student: Tensor, mask: Tensor) -> Tensor:

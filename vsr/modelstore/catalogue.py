@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from vsr.modelstore.entry import HUB, READY, SHIPPED, Known, Remote
+from vsr.modelstore.entry import HUB, READY, SHIPPED, CatalogueEntry, Remote
 from vsr.modelstore.publishers import (
     AV_HUBERT,
     FAIRSEQ,
@@ -27,15 +27,21 @@ from vsr.modelstore.publishers import (
     zoo_sound,
 )
 
-KNOWN: tuple[Known, ...] = (
-    Known("grid-tracks", "en", "video", "GRID's 51 words", 0, "4.2 % WER, GRID s1; 23.7 %, unseen speakers",
-          "vsr/weights/grid-tracks/MODEL_CARD.md", OWN, "in the package", state=SHIPPED, note="the default"),
-    Known("grid", "en", "video", "GRID's 51 words", 0, "4.0 % WER, GRID s1; 33.8 %, unseen speakers",
-          "vsr/weights/MODEL_CARD.md", OWN, "in the package", state=SHIPPED, note="pixels alone"),
-    Known("grid-av", "en", "both", "GRID's 51 words", 0, "3.0 % WER, GRID s1, lips and sound; 4.2 %, lips alone",
-          "vsr/weights/grid-av/MODEL_CARD.md", OWN, "in the package", state=SHIPPED,
-          note="lips, sound or both: --modality"),
-    Known(
+CATALOGUE: tuple[CatalogueEntry, ...] = (
+    CatalogueEntry(
+        "grid-tracks", "en", "video", "GRID's 51 words", 0, "4.2 % WER, GRID s1; 23.7 %, unseen speakers",
+        "vsr/weights/grid-tracks/MODEL_CARD.md", OWN, "in the package", state=SHIPPED, note="the default",
+    ),
+    CatalogueEntry(
+        "grid", "en", "video", "GRID's 51 words", 0, "4.0 % WER, GRID s1; 33.8 %, unseen speakers",
+        "vsr/weights/MODEL_CARD.md", OWN, "in the package", state=SHIPPED, note="pixels alone",
+    ),
+    CatalogueEntry(
+        "grid-av", "en", "both", "GRID's 51 words", 0, "3.0 % WER, GRID s1, lips and sound; 4.2 %, lips alone",
+        "vsr/weights/grid-av/MODEL_CARD.md", OWN, "in the package", state=SHIPPED,
+        note="lips, sound or both: --modality",
+    ),
+    CatalogueEntry(
         "lrs3", "en", "video", PIECES, 1082, "19.1 % WER, LRS3 test, with its language model", ZOO_README, IMPERIAL,
         "huggingface.co/Amanvir/LRS3_V_WER19.1 and Amanvir/lm_en_subword", "vsr4ml", READY,
         (
@@ -68,9 +74,11 @@ KNOWN: tuple[Known, ...] = (
               "1mU6MHzXMiq1m6GI-8gqT2zc2bdStuBXu", "both", 1776, "its README of 2023"),
     zoo_sound("lrs3-sound", "http://bit.ly/3ZSdh0l", "sound", 860, "1.0 % WER, LRS3 test"),
     zoo_sound("lrs3-both", "http://bit.ly/3yRSXAn", "both", 1540, "0.9 % WER, LRS3 test"),
-    Known("av_hubert", "en", "video", "1,000 pieces", 0, "not stated", "-", AV_HUBERT,
-          "huggingface.co/vumichien/AV-HuBERT", "av_hubert", READY,
-          (Remote("model.pt", HUB + "vumichien/AV-HuBERT/model.pt"),), dict(FAIRSEQ)),
+    CatalogueEntry(
+        "av_hubert", "en", "video", "1,000 pieces", 0, "not stated", "-", AV_HUBERT,
+        "huggingface.co/vumichien/AV-HuBERT", "av_hubert", READY,
+        (Remote("model.pt", HUB + "vumichien/AV-HuBERT/model.pt"),), dict(FAIRSEQ),
+    ),
     av_hubert("av_hubert-large", "vsr/large_vox_433h.pt", "video", "1,000 pieces", "28.6 % WER, LRS3 test",
               "its paper"),
     av_hubert("av_hubert-self", "vsr/self_large_vox_433h.pt", "video", "1,000 pieces", "26.9 % WER, LRS3 test",
@@ -92,12 +100,12 @@ KNOWN: tuple[Known, ...] = (
     cogenav("cogenav", "large_cogenav.pt", "20.4", "medium"),
     cogenav("cogenav-base", "base_cogenav.pt", "24.8", "small"),
 )  # fmt: skip
-NAMES = {known.name: known for known in KNOWN}
+ENTRIES = {entry.name: entry for entry in CATALOGUE}
 
 
-def near(name: str) -> list[str]:
+def similar_names(name: str) -> list[str]:
     """Known names similar to ``name``, the likeliest first."""
     query = name.lower().replace("-", "_")
-    by_spelling = {known.lower().replace("-", "_"): known for known in NAMES}
+    by_spelling = {known_name.lower().replace("-", "_"): known_name for known_name in ENTRIES}
     matches = [by_spelling[match] for match in get_close_matches(query, by_spelling, 3, 0.5)]
-    return matches or [known.name for known in KNOWN if known.language == query]
+    return matches or [entry.name for entry in CATALOGUE if entry.language == query]

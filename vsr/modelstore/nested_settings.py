@@ -37,7 +37,7 @@ ATTENTION = {
 WORDS = ("classes", "boundary", "mixup", "label_smoothing")
 
 
-def nested(config: Any) -> dict[str, Any]:
+def to_nested(config: Any) -> dict[str, Any]:
     """The settings of a lip reader or a fused one, nested; those of any other model unchanged."""
     if isinstance(config, LipReaderConfig):
         frontend = {"kind": config.frontend, **asdict(frontend_of(config))}
@@ -46,7 +46,7 @@ def nested(config: Any) -> dict[str, Any]:
         return sizes | {"frontend": frontend, "encoder": encoder, "heads": _heads(config)}
     if isinstance(config, FusedConfig):
         settings = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in ("pixels", "tracks")}
-        readers = {"pixels": nested(config.pixels), "tracks": nested(config.tracks)}
+        readers = {"pixels": to_nested(config.pixels), "tracks": to_nested(config.tracks)}
         return {"fusion": {"kind": FUSION, **settings}} | readers
     return asdict(config)
 
@@ -64,13 +64,13 @@ def _heads(config: LipReaderConfig) -> dict[str, dict[str, Any]]:
     return heads | config.further_heads
 
 
-def unnested(stored: Mapping[str, Any]) -> LipReaderConfig | FusedConfig:
-    """The settings that `nested` stored. Raises ValueError that names the unknown or missing one; TypeError."""
+def from_nested(stored: Mapping[str, Any]) -> LipReaderConfig | FusedConfig:
+    """The settings that `to_nested` stored. Raises ValueError that names the unknown or missing one; TypeError."""
     if "fusion" in stored:
         kind, settings = split_kind(stored["fusion"], "fusion")
         if FUSIONS[kind].joins != "readers" or stored.keys() != {"fusion", "pixels", "tracks"}:
             raise ValueError(f"fusion is '{kind}' of {', '.join(stored)}; it can be {FUSION} of pixels and tracks")
-        return FUSIONS[kind](unnested(stored["pixels"]), unnested(stored["tracks"]), **settings)
+        return FUSIONS[kind](from_nested(stored["pixels"]), from_nested(stored["tracks"]), **settings)
     if unknown := sorted(stored.keys() - set(PARTS)):
         raise ValueError(f"a model setting {unknown[0]!r} unknown to this version")
     if missing := [name for name in PARTS if name not in stored]:

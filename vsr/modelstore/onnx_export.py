@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.data.modalities import VIDEO
 from vsr.data.transforms import SIDE
 from vsr.models.lengths import unpadded
@@ -61,7 +61,7 @@ def export_onnx(loaded: LoadedModel, path: str | Path) -> dict[str, float]:
         VsrError: bad_model for a reader without such a graph or whose graph differs, missing_package, not_writable.
     """
     for name in ("onnx", "onnxscript", "onnxruntime"):
-        needed(name, "vsr export onnx", INSTALL)
+        required_package(name, "vsr export onnx", INSTALL)
     check_reader(loaded)
     clip_reader = ClipReader(loaded.model).eval()
     names = ["states", "ctc"] if loaded.model.ctc else ["states"]

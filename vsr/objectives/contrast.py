@@ -72,10 +72,10 @@ def contrast_losses(
         losses["synchrony"] = synchrony_loss(see, hear, mask, fusion.scale, fusion.bias, steps * signs)
     aligned = aligned_to_lips(see, hear, mask) if c.warp and (c.cross or c.supervised) else hear
     if c.cross:
-        rows = drawn(mask, c.frames)
+        rows = draw_frames(mask, c.frames)
         losses["cross"] = cross_contrast(see[rows], aligned[rows], c.tau, c.standard)
     if c.supervised and labels is not None:
-        labelled = drawn(mask & (labels >= 0), c.frames // 2)
+        labelled = draw_frames(mask & (labels >= 0), c.frames // 2)
         embeddings = torch.cat([see[labelled], aligned[labelled]])
         losses["supervised"] = supervised_contrast(embeddings, labels[labelled].repeat(2), c.tau)
     return losses
@@ -89,8 +89,8 @@ def aligned_to_lips(see: Tensor, hear: Tensor, mask: Tensor) -> Tensor:
     return torch.stack(aligned)
 
 
-def drawn(mask: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Indices (clip, frame) of at most ``most`` real frames, drawn at random."""
+def draw_frames(mask: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Indices (clip, frame) of at most ``count`` real frames, drawn at random."""
     real = mask.nonzero()
-    order = torch.randperm(len(real), device=mask.device)[:most]
+    order = torch.randperm(len(real), device=mask.device)[:count]
     return real[order, 0], real[order, 1]

@@ -14,7 +14,7 @@ SETTINGS = "objective_settings."  # prefix of their names in messages
 LONGER, SPARE = 1.5, 3  # greatest length of a hypothesis in training: factor of the reference, and tokens added
 
 
-class OfDecoder:
+class DecoderObjective:
     """An objective that trains the attention decoder."""
 
     name = ""
@@ -35,6 +35,6 @@ def references(batch: Batch) -> list[list[int]]:
     return [tokens[tokens != IGNORE].tolist() for tokens in batch.tokens]
 
 
-def limit_of(batch: Batch) -> Tensor:
+def length_limits(batch: Batch) -> Tensor:
     """Greatest number of tokens of a hypothesis, (B,)."""
     return (batch.token_lengths * LONGER).long() + SPARE

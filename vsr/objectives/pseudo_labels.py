@@ -20,15 +20,15 @@ from vsr.data.targets import FRAME_TOKENS, TOKENS
 from vsr.models.lengths import length_mask
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.objectives.ctc_attention import ctc_attention, weights_of
-from vsr.objectives.views import hidden, or_first, rows_of
+from vsr.objectives.views import hide_frames, or_first, rows_of
 
 SETTINGS = "objective_settings."
 TAUGHT = ("ctc", "attention")  # heads that learn from pseudo-labels
 
 
-def mean_over_frames(values: Tensor, known: Tensor) -> Tensor:
+def mean_over_frames(values: Tensor, is_known: Tensor) -> Tensor:
     """Mean of values (B, T) over the known frames of each clip, 0 if none is known: (B,)."""
-    return (values * known).sum(1) / known.sum(1).clamp(min=1)
+    return (values * is_known).sum(1) / is_known.sum(1).clamp(min=1)
 
 
 def taught_by(objective: Any, teacher: nn.Module) -> Any:
@@ -74,7 +74,7 @@ class PseudoLabels:
 
     def __call__(self, model: LipReader, batch: Batch) -> dict[str, Tensor]:
         has_text = batch.token_lengths > 0
-        masked = hidden(batch, self.masked, self.span) if model.training else batch
+        masked = hide_frames(batch, self.masked, self.span) if model.training else batch
         losses: dict[str, Tensor] = {"loss": batch.lengths.new_zeros((), dtype=torch.float32)}
         with_text, without = or_first(has_text, batch), or_first(~has_text, batch)
         if with_text.any():

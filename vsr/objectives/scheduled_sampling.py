@@ -13,11 +13,11 @@ from vsr.data.batch import Batch
 from vsr.models.decoder import Decoder
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.decoder_objective import SETTINGS, OfDecoder, decoder_of
+from vsr.objectives.decoder_objective import SETTINGS, DecoderObjective, decoder_of
 
 
 @dataclass(frozen=True)
-class ScheduledSampling(OfDecoder):
+class ScheduledSampling(DecoderObjective):
     """The hybrid loss, where a share ``p`` of the decoder's input tokens is replaced by its predictions after the true
     tokens (Bengio et al. 2015, in two passes as in Mihaylova and Martins 2019)."""
 

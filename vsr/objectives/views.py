@@ -42,7 +42,7 @@ def stretches(lengths: Tensor, frames: int, share: float, span: int) -> Tensor:
     return spans & length_mask(lengths, frames)
 
 
-def hidden(batch: Batch, share: float, span: int) -> Batch:
+def hide_frames(batch: Batch, share: float, span: int) -> Batch:
     """The batch with a share of the frames of each modality set to 0, in separately drawn spans."""
     return replace(batch, inputs={name: _hidden(name, x, batch, share, span) for name, x in batch.inputs.items()})
 
@@ -53,7 +53,7 @@ def _hidden(name: str, x: Tensor, batch: Batch, share: float, span: int) -> Tens
     return zero_padding(x, ~stretches(batch.lengths, x.shape[1], share, span))
 
 
-def spoiled(batch: Batch, share: float, span: int, noise: float, cover: float) -> tuple[Batch, Tensor]:
+def corrupt_frames(batch: Batch, share: float, span: int, noise: float, cover: float) -> tuple[Batch, Tensor]:
     """The batch with a share of the frames corrupted in spans, and the mask of these frames, (B, T).
 
     Each modality gets Gaussian noise of ``noise`` times its standard deviation. Over that, video gets a patch of

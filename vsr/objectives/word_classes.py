@@ -22,7 +22,7 @@ def word_loss(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     if mixup and model.training:
         share = float(torch.distributions.Beta(mixup, mixup).sample())
         other = torch.randperm(len(classes)).to(classes.device)
-        inputs = mixed(batch, share, other)
+        inputs = mix_clips(batch, share, other)
     logits = head(model.encode_batch(inputs), inputs.lengths).float()
     losses = {"loss": 0.0, "accuracy": 0.0}
     for weight, targets in ((share, classes), (1 - share, classes[other])):
@@ -31,7 +31,7 @@ def word_loss(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     return {name: value * clips for name, value in losses.items()}
 
 
-def mixed(batch: Batch, share: float, other: Tensor) -> Batch:
+def mix_clips(batch: Batch, share: float, other: Tensor) -> Batch:
     """The weighted mean of each clip, with ``share``, and the clip in row ``other`` (B,), with 1 - ``share``."""
     originals = {VIDEO: batch.video} if batch.inside is None else {VIDEO: batch.video, INSIDE: batch.inside.float()}
     inputs = {name: torch.lerp(x[other], x, share) for name, x in originals.items()}

@@ -18,12 +18,12 @@ def tiers(transcript: Transcript) -> dict[str, list[Span]]:
     for face in transcript.faces:
         segments = [segment for segment in transcript.segments if segment.face == face and segment.words]
         words = [(w.start, w.end, w.word) for segment in segments for w in segment.words]
-        spans_of_tier[face_name(face)] = apart((s.start, s.end, s.text) for s in segments)
-        spans_of_tier[f"{face_name(face)} words"] = apart(words)
+        spans_of_tier[face_name(face)] = separate_spans((s.start, s.end, s.text) for s in segments)
+        spans_of_tier[f"{face_name(face)} words"] = separate_spans(words)
     return spans_of_tier
 
 
-def apart(spans: Iterable[Span]) -> list[Span]:
+def separate_spans(spans: Iterable[Span]) -> list[Span]:
     """Sort spans by start, round them to milliseconds, and trim each at the start of the next."""
     rounded = sorted((round(start, 3), round(end, 3), text) for start, end, text in spans)
     nexts = [*(start for start, _, _ in rounded), float("inf")][1:]

@@ -19,7 +19,7 @@ from vsr.media.container import open_container
 from vsr.media.frame_shape import fitted
 from vsr.media.reader import frames_from
 from vsr.media.streams import sound_stream
-from vsr.media.tags import COMMENT, commented
+from vsr.media.tags import COMMENT, commented_kind
 from vsr.output.cues import Cue, cues
 from vsr.output.transcript import Transcript
 from vsr.output.unsure_words import readable
@@ -30,7 +30,7 @@ FONT = "DejaVuSans.ttf"  # covers most alphabets; the fallback, Pillow's default
 LETTER, MARGIN, OUTLINE = 1 / 16, 1 / 25, 1 / 12  # relative to the height of the frame; the outline to the letters'
 QUALITY = {"preset": "veryfast", "crf": "20"}
 MARK = "captions read from the lips by vsr"  # a comment in the metadata
-CAPTIONED = commented("a video with captions by vsr transcribe --burn", MARK)
+CAPTIONED = commented_kind("a video with captions by vsr transcribe --burn", MARK)
 
 
 def check_burn(out: str | Path) -> None:
@@ -85,7 +85,7 @@ def _frame(image: np.ndarray, captions: list[Cue], time: float, offset: float):
     """The encoder's frame with captions, ``offset`` seconds after the first."""
     import av
 
-    captioned = drawn_on(image, [cue for cue in captions if cue.start <= time < cue.end])
+    captioned = draw_cues(image, [cue for cue in captions if cue.start <= time < cue.end])
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(captioned), format="rgb24")
     frame.pts, frame.time_base = round(offset * TICKS), Fraction(1, TICKS)
     return frame
@@ -113,15 +113,15 @@ class _Sound:
                 self._target.mux(packet)
 
 
-def drawn_on(image: np.ndarray, shown: list[Cue]) -> np.ndarray:
+def draw_cues(image: np.ndarray, cues: list[Cue]) -> np.ndarray:
     """Draw the lines of some cues at the bottom of a frame, the first cue lowest; without cues, return the frame."""
-    if not shown:
+    if not cues:
         return image
     from PIL import Image, ImageDraw
 
     image = Image.fromarray(image)
     draw, (width, height) = ImageDraw.Draw(image), image.size
-    lines = "\n".join("\n".join(cue.named_lines) for cue in reversed(shown))
+    lines = "\n".join("\n".join(cue.named_lines) for cue in reversed(cues))
     font, outline = _font(lines, width, height)
     draw.multiline_text(
         (width / 2, height * (1 - MARGIN)), lines, "white", font, anchor="md", align="center", stroke_width=outline,

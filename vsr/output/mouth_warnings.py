@@ -33,12 +33,12 @@ def rest_note(skipped: Iterable[Skipped]) -> str | None:
     return AT_REST if reasons == {"rest"} else None
 
 
-def skipped_warnings(skipped: Iterable[Skipped], silent: bool, there: str) -> list[dict]:
-    """{"reason", "message"} about covered mouths, with ``there`` as continuation, and if ``silent`` (nothing was read)
-    about lips at rest."""
+def skipped_warnings(skipped: Iterable[Skipped], silent: bool, continuation: str) -> list[dict]:
+    """{"reason", "message"} about covered mouths, which go on with ``continuation``, and if ``silent`` (nothing was
+    read) about lips at rest."""
     skipped, warnings = tuple(skipped), []
     if note := covered_note(skipped):
-        warnings.append({"reason": "covered", "message": f"{note}, {there}"})
+        warnings.append({"reason": "covered", "message": f"{note}, {continuation}"})
     if silent and (note := rest_note(skipped)):
         warnings.append({"reason": REST, "message": note})
     return warnings

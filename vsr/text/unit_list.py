@@ -10,7 +10,7 @@ CONFIG = "tokenizer.json"
 SPACE, MARK = " ", "\u2581"  # start of a word: a space between characters, SentencePiece's mark
 
 
-class Listed:
+class UnitList:
     """Base of tokenizers with a list of units: unit i of ``units`` has the id i + 2."""
 
     unit = "text"  # kind of tokens, beside "phoneme" and "viseme"

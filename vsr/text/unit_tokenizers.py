@@ -20,7 +20,7 @@ from vsr.core.tokens import UNK
 from vsr.text.normalise import lower
 from vsr.text.phonemes import MARK, UNITS
 from vsr.text.pronounce import CMU, ESPEAK, Pronouncer, Variants, parse_dictionary
-from vsr.text.unit_list import CONFIG, Listed
+from vsr.text.unit_list import CONFIG, UnitList
 from vsr.text.visemes import visemes_of
 
 LEXICON = "lexicon.txt"
@@ -52,7 +52,7 @@ class UnitSettings:
             raise ValueError(f"pronunciation is '{self.pronunciation}'; it can be {', '.join(WAYS)}")
 
 
-class UnitTokenizer(Listed):
+class UnitTokenizer(UnitList):
     """Tokens are phonemes or visemes.
 
     Args:

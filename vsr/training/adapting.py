@@ -40,7 +40,7 @@ Bar = Callable[[Iterable[int], str], Iterable[int]]
 
 
 @dataclass(frozen=True)
-class Adapting:
+class AdaptationSettings:
     """Settings of adaptation: ``what`` is tuned (one of `vsr.training.tuned_parts.KINDS`), number of steps, seed."""
 
     what: str = "adapters"
@@ -63,8 +63,8 @@ def check_adaptable(loaded: LoadedModel) -> None:
         raise VsrError("bad_model", f"{loaded.name} reads only tracks: adapt the fused model instead")
 
 
-def adapted(
-    loaded: LoadedModel, clips: Sequence[Clip], settings: Adapting,
+def adapt_model(
+    loaded: LoadedModel, clips: Sequence[Clip], settings: AdaptationSettings,
     bar: Bar = lambda steps, what: steps, say: Callable[[str], None] = lambda text: None,
 ) -> LoadedModel:  # fmt: skip
     """A copy of the model, fine-tuned on ``clips``, which need crops, and tracks for the reader of tracks.
@@ -94,13 +94,13 @@ def _readers(model: nn.Module) -> list[LipReader]:
     return [model.pixels, model.tracks] if isinstance(model, FusedReader) else [model]
 
 
-def _crops(loaded: LoadedModel, reader: LipReader, clips, settings: Adapting, say) -> CropDataset:
+def _crops(loaded: LoadedModel, reader: LipReader, clips, settings: AdaptationSettings, say) -> CropDataset:
     """The clips as a data set for the reader of pixels."""
     usable = with_tokens("transcribed", clips, loaded.tokenizer, bool(reader.ctc), say)
     return CropDataset(usable, loaded.tokenizer, Augmentation(), settings.seed, further_heads_of(reader.config))
 
 
-def _tracks(model: FusedReader, clips, settings: Adapting, say) -> TrackDataset | None:
+def _tracks(model: FusedReader, clips, settings: AdaptationSettings, say) -> TrackDataset | None:
     """A data set of the clips that the reader of tracks can learn from; None if there are none."""
     tokenizer = WordTokenizer(model.config.words)
     usable = [clip for clip in clips if clip.track and clip.text.split() and UNK not in tokenizer.encode(clip.text)]
@@ -111,7 +111,7 @@ def _tracks(model: FusedReader, clips, settings: Adapting, say) -> TrackDataset 
     return TrackDataset(usable, tokenizer, TrackAugmentation(), settings.seed)
 
 
-def _go_on(reader: LipReader, dataset: CropDataset, settings: Adapting, bar: Bar, what: str) -> None:
+def _go_on(reader: LipReader, dataset: CropDataset, settings: AdaptationSettings, bar: Bar, what: str) -> None:
     """Train a reader in place; afterwards it is in evaluation mode."""
     device = next(reader.parameters()).device
     rate = OptimConfig(lr=RATES[settings.what], warmup_steps=WARMUP)
@@ -131,7 +131,7 @@ def _go_on(reader: LipReader, dataset: CropDataset, settings: Adapting, bar: Bar
             parts.gather()
             if torch.nn.utils.clip_grad_norm_(parts.parameters, CLIP).isfinite():
                 optimiser.step()
-                parts.spread()
+                parts.update_model()
     reader.zero_grad(set_to_none=True)
     reader.requires_grad_(True).eval()
 

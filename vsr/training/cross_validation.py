@@ -48,7 +48,7 @@ def folds_of(count: int, folds: int, seed: int = 0) -> list[list[int]]:
     return [sorted(order[first::folds].tolist()) for first in range(folds)]
 
 
-def left_out(
+def cross_validated_gain(
     loaded: LoadedModel, clips: Sequence[Clip], folds: int, seed: int,
     adapt: Callable[[LoadedModel, list[Clip], str], LoadedModel],
 ) -> Gain:  # fmt: skip

@@ -73,7 +73,7 @@ def missing_lines(backbones: Sequence[str]) -> Iterator[str]:
             yield f"not found: backbone {error}; training needs it"
 
 
-def not_made_yet(model: str) -> bool:
+def is_future_path(model: str) -> bool:
     """Whether a model's name is a path, as in recipes, where nothing exists yet."""
     return model.startswith(("exp/", "./", "../")) and not Path(model).exists()
 
@@ -126,7 +126,7 @@ def run_lines(data: Any, optim: OptimConfig, trainer: TrainerConfig) -> Iterator
     extra = ("unlabelled",) if getattr(data, "unlabelled", ()) else ()
     yield "data: " + "; ".join(f"{name} {names(getattr(data, name))}" for name in ("train", *extra, "dev", "tests"))
     length = f"{trainer.max_minutes:g} minutes" if trainer.max_minutes else f"{trainer.max_epochs} epochs"
-    note = " (not made yet)" if not_made_yet(trainer.init_from) else ""
+    note = " (not made yet)" if is_future_path(trainer.init_from) else ""
     start = f"; begins with {trainer.init_from}{note}" if trainer.init_from else ""
     yield f"AdamW {optim.lr:g}, {optim.warmup_steps} steps of warm-up; {length}{start}"
     clips = getattr(data, "clips", None)
@@ -144,7 +144,7 @@ def parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def shown(lines: Callable[[Any], Iterator[str]], config: Any) -> int:
+def print_lines(lines: Callable[[Any], Iterator[str]], config: Any) -> int:
     """Print all lines, or none if the configuration is refused; returns the exit status. Raises VsrError."""
     print("\n".join(list(lines(config))))
     return 0

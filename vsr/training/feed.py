@@ -41,7 +41,7 @@ class Feed:
         plan = [clips for _, step in self.steps for clips in step]
         self._coming = iter(planned_batches(dataset, plan, epoch, workers))
 
-    def take(self, step: Sequence[list[int]]) -> Iterator[Any]:
+    def step_batches(self, step: Sequence[list[int]]) -> Iterator[Any]:
         """The batches of the next step, each on this rank's device when its turn comes; one without clips has no share
         in the losses.
 

@@ -17,7 +17,7 @@ class Finite:
     """Counts the skipped steps of a run."""
 
     def __init__(self):
-        self.skipped = 0  # since the last `take`
+        self.skipped = 0  # since the last `pop_skipped`
         self.in_a_row = 0
 
     def note(self, finite: bool) -> None:
@@ -25,12 +25,12 @@ class Finite:
         self.in_a_row = 0 if finite else self.in_a_row + 1
         self.skipped += not finite
 
-    def take(self) -> int:
+    def pop_skipped(self) -> int:
         """The number of steps skipped since the last call."""
         count, self.skipped = self.skipped, 0
         return count
 
-    def lost(self, batches: int) -> bool:
+    def is_lost(self, batches: int) -> bool:
         """Whether too many steps in a row were skipped, in an epoch of ``batches`` batches."""
         return self.in_a_row >= min(PATIENCE, max(2, batches))
 

@@ -96,10 +96,10 @@ def token_pairs(old: Tokenizer, new: Tokenizer) -> list[tuple[int, int]] | None:
     return [(BLANK, BLANK), (UNK, UNK), *named, (old.eos_id, new.eos_id)]
 
 
-def with_rows(own: Tensor, given: Tensor, pairs: Sequence[tuple[int, int]], first: int) -> Tensor:
-    """A head's tensor ``own`` with the rows of ``given`` for the ``pairs`` of tokens; row 0 is the token ``first``."""
-    if own.shape[1:] != given.shape[1:]:
-        return own
-    inside = [(a - first, b - first) for a, b in pairs if 0 <= a - first < len(given) and 0 <= b - first < len(own)]
+def with_rows(target: Tensor, source: Tensor, pairs: Sequence[tuple[int, int]], first: int) -> Tensor:
+    """A head's tensor ``target`` with the rows of ``source`` for the ``pairs`` of tokens; row 0 is token ``first``."""
+    if target.shape[1:] != source.shape[1:]:
+        return target
+    inside = [(a - first, b - first) for a, b in pairs if 0 <= a - first < len(source) and 0 <= b - first < len(target)]
     rows, places = zip(*inside, strict=True) if inside else ((), ())
-    return own.index_copy(0, torch.tensor(places, dtype=torch.long), given[list(rows)].to(own))
+    return target.index_copy(0, torch.tensor(places, dtype=torch.long), source[list(rows)].to(target))

@@ -128,7 +128,7 @@ class LanguageRun(Run):
         """Write the averaged weights as a model folder (by rank 0 alone)."""
         if not self.fabric.is_global_zero:
             return folder
-        extra = {"name": self.folder.name, "kind": LANGUAGE_MODEL, "training": self.reached()}
+        extra = {"name": self.folder.name, "kind": LANGUAGE_MODEL, "training": self.training_record()}
         return save_model(folder, self.average.model, self.tokenizer, extra, half=True)
 
 

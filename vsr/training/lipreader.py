@@ -19,7 +19,7 @@ from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import read_lists
 from vsr.evaluation.units import token_edits
 from vsr.evaluation.wer import word_errors
-from vsr.models.borrowed import borrow, identified
+from vsr.models.borrowed import borrow, with_hashes
 from vsr.models.frontends.torchvision_video import load_video_weights
 from vsr.models.fusion import FusedReader
 from vsr.models.lipreader import LipReader, further_heads_of, tokenizer_of_head
@@ -117,7 +117,7 @@ class LipReaderRun(Run):
         return Step(self.model, objective)
 
     def _build_model(self) -> LipReader:
-        model = built(LipReader, identified(self.config.model_config(self.tokenizer.vocab_size)))
+        model = built(LipReader, with_hashes(self.config.model_config(self.tokenizer.vocab_size)))
         if path := self.config.trainer.frontend_weights:
             self.say(load_video_weights(model.frontend, path, lambda file: weights_of(read_checkpoint(file), file)))
         fills = fill_memories(model), fill_bridge(model, model.config), fill_lips(model, model.config), borrow(model)
@@ -168,7 +168,7 @@ class LipReaderRun(Run):
         """Write the averaged weights as a model folder (by rank 0 alone)."""
         if not self.fabric.is_global_zero:
             return folder
-        extra = {"name": self.folder.name, "window": self._window(), "training": self.reached()}
+        extra = {"name": self.folder.name, "window": self._window(), "training": self.training_record()}
         return save_model(folder, self.average.model, self.tokenizer, extra, half=True)
 
     def _window(self) -> float:

@@ -23,16 +23,16 @@ from torch import nn
 from vsr.core.errors import VsrError
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.training.averaging import keep_epoch
-from vsr.training.batch_norm import synchronised
+from vsr.training.batch_norm import synchronise_batch_norm
 from vsr.training.config import load_config
 from vsr.training.feed import Feed
 from vsr.training.finite import Finite, Statistics
 from vsr.training.frozen import freeze
 from vsr.training.log import StepLog, add_points
-from vsr.training.machines import agreed, open_fabric, raised_by_rank_zero, shared_figures
+from vsr.training.machines import errors_on_all_ranks, open_fabric, raised_by_rank_zero, shared_figures
 from vsr.training.optimiser import adamw, learning_rate
-from vsr.training.run_inputs import begin
-from vsr.training.sharding import whole
+from vsr.training.run_inputs import begin_run
+from vsr.training.sharding import gather_whole
 from vsr.training.state import LAST, Average, Progress, load_state, save_state
 
 
@@ -66,7 +66,7 @@ class Run:
         self.fabric = open_fabric(trainer, self.entries)
         self.fabric.launch()
         self.progress, self.finite = Progress(), Finite()
-        with agreed(self.fabric):
+        with errors_on_all_ranks(self.fabric):
             if not resume and (self.folder / LAST).exists():
                 raise VsrError("bad_config", f"{folder} holds a run already: add --resume, or choose another --out")
             torch.manual_seed(config.seed)  # the same initial weights on all ranks
@@ -108,7 +108,7 @@ class Run:
 
     def _open_model(self, model: nn.Module) -> None:
         self.average = Average(model.to(self.fabric.device), self.config.optim.ema)
-        self.model = synchronised(model) if self.fabric.world_size > 1 else model
+        self.model = synchronise_batch_norm(model) if self.fabric.world_size > 1 else model
         self.wrapped = self.fabric.setup_module(self._stepped())
         self.average.cut(self.model)
         self.statistics = Statistics(self.model, self.average.tensors)
@@ -119,10 +119,10 @@ class Run:
 
     def _begin(self, resume: bool) -> None:
         """Load the state of the run to resume, and start the log and the clock."""
-        with agreed(self.fabric):
+        with errors_on_all_ranks(self.fabric):
             if resume:
                 self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
-            if self.fabric.is_global_zero and (notice := begin(self.folder, self.config, resume)):
+            if self.fabric.is_global_zero and (notice := begin_run(self.folder, self.config, resume)):
                 print(notice, flush=True)
         self.log: StepLog | None = None
         if self.fabric.is_global_zero:
@@ -168,8 +168,8 @@ class Run:
             for name, value in losses.items() if not self.finite.in_a_row else ():
                 sums[name] = sums.get(name, 0.0) + value
             self.progress.batch = batches_done
-            if self.finite.lost(len(batches)):
-                with agreed(self.fabric):
+            if self.finite.is_lost(len(batches)):
+                with errors_on_all_ranks(self.fabric):
                     raise self.finite.error(self.progress.step, self.folder)
             if trainer.max_minutes and self.finished():
                 return sums
@@ -181,7 +181,7 @@ class Run:
     def _epoch_over(self) -> int:
         """Advance to the next epoch; returns the number of skipped steps in the one that ended."""
         self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
-        skipped = self.finite.take()
+        skipped = self.finite.pop_skipped()
         self.progress.skipped += skipped
         if skipped:
             steps = f"{skipped} of {len(self.feed.steps)} steps"
@@ -194,10 +194,10 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(optim, self.progress.step, self.share())
         self.statistics.keep()
-        parts = [self._backward(batch, number, len(step)) for number, batch in enumerate(self.feed.take(step))]
+        parts = [self._backward(batch, number, len(step)) for number, batch in enumerate(self.feed.step_batches(step))]
         figures = {name: sum(part.get(name, 0.0) for part in parts) for name in dict.fromkeys(chain(*parts))}
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
-        self.norm = float(whole(norm))
+        self.norm = float(gather_whole(norm))
         self.finite.note(math.isfinite(self.norm))
         # One bad batch must not spoil weights and average; in fp16 the scaler skips the step and lowers the scale.
         if not self.finite.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
@@ -248,7 +248,7 @@ class Run:
         if self.log:
             self.log.pause_over()
 
-    def reached(self) -> dict[str, float]:
+    def training_record(self) -> dict[str, float]:
         """The record of training in the config of the exported model."""
         minutes = round(self.progress.seconds / 60, 1)
         return {

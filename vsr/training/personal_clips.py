@@ -11,7 +11,7 @@ from pathlib import Path
 from vsr.core.clock import FPS
 from vsr.core.errors import CLIP_REASONS, VsrError
 from vsr.core.files import read_json
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.cropping import MANIFEST, crop_corpus
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.speech_clips import frames_of, speech_clips
@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 
 
 @contextmanager
-def cropped(
+def cropped_clips(
     loaded: LoadedModel,
     transcribed: Sequence[Clip],
     untranscribed: Sequence[Clip],
@@ -79,7 +79,7 @@ def _stretches(
     """The clips that have crops, and the stretches of speech of the others."""
     result, todo = [clip for clip in clips if _has_crop(clip)], [clip for clip in clips if not _has_crop(clip)]
     window, mesh = preferred_window(loaded), mesh_for(loaded)
-    for clip in counted(todo, "footage", len(todo)) if todo else ():
+    for clip in count_items(todo, "footage", len(todo)) if todo else ():
         try:
             speaker, *others = speech_clips(clip, folder, window, mesh)
         except VsrError as error:

@@ -24,8 +24,8 @@ from vsr.training.optimiser import adamw, learning_rate
 from vsr.training.prompts import Prompts
 from vsr.training.restoring_config import RestorerTrainConfig
 from vsr.training.restoring_pairs import Pairs, batch_of, pair_loss
-from vsr.training.restoring_state import Reached, frozen_of, load_reached, save_reached
-from vsr.training.run_inputs import begin
+from vsr.training.restoring_state import RunProgress, frozen_of, load_reached, save_reached
+from vsr.training.run_inputs import begin_run
 from vsr.training.state import LAST
 
 DEV_SENTENCES = 100  # sentences for the dev loss
@@ -71,8 +71,8 @@ class RestorerRun:
         self.optimiser, self.frozen = adamw(self.model, config.optim.lr, config.optim.weight_decay), {}
         if config.llm.backbone and config.llm.lora.rank:
             self.frozen = frozen_of(self.model)
-        self.reached = load_reached(self.folder, self.model, self.optimiser, self.frozen) if resume else Reached()
-        if notice := begin(self.folder, config, resume):
+        self.reached = load_reached(self.folder, self.model, self.optimiser, self.frozen) if resume else RunProgress()
+        if notice := begin_run(self.folder, config, resume):
             print(notice, flush=True)
         self._introduce(left_out)
         self.started = time.monotonic() - self.reached.seconds

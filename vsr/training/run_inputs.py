@@ -18,15 +18,15 @@ from vsr.training.config import dump_config
 CONFIG = "config.yaml"
 
 
-def begin(folder: str | Path, config: Any, resume: bool = False) -> str:
+def begin_run(folder: str | Path, config: Any, resume: bool = False) -> str:
     """Write config.yaml and a record of the run's inputs; returns a sentence for the user, "" if there is none.
 
     Machine and length of a run (all of `trainer` except init_from) may change when it is resumed, nothing else may.
     Raises VsrError bad_config where a resumed run started with other inputs.
     """
-    ledger, inputs = Ledger(folder), hangs_on(config)
+    ledger, inputs = Ledger(folder), inputs_of(config)
     is_recorded = CONFIG in ledger.records
-    begun = defaults_of(config, inputs) | ledger.made(CONFIG)
+    begun = defaults_of(config, inputs) | ledger.inputs(CONFIG)
     if resume and is_recorded and (changed := differences(begun, inputs)):
         names = ", ".join(_changed_setting(name, begun.get(name), inputs.get(name)) for name in changed)
         problem = f"{folder} holds a run that was begun with other {names}"
@@ -54,7 +54,7 @@ def _changed_setting(name: str, was: Any, now: Any) -> str:
     return f"{name} ({was}, not {now})" if has_numbers else name
 
 
-def hangs_on(config: Any) -> dict[str, Any]:
+def inputs_of(config: Any) -> dict[str, Any]:
     """Setting, such as "optim.lr" -> its value, or the identity of the files that it names."""
     settings = asdict(config)
     start = settings.pop("trainer", {}).get("init_from", "")
@@ -91,4 +91,4 @@ def _recorded_inputs(ledger: Ledger, lists: list[str]) -> list:
     for path in lists:
         with suppress(VsrError):  # the run itself reports what is wrong with a list
             names += [f"{clip.id}.safetensors" for clip in read_manifest(path)]
-    return [ledger.made(name) for name in names]
+    return [ledger.inputs(name) for name in names]

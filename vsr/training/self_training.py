@@ -18,11 +18,11 @@ from vsr.decoding.encoding import lips_alone
 from vsr.decoding.guesses import is_guess
 from vsr.evaluation.wer import word_errors
 from vsr.modelstore.folder import LoadedModel
-from vsr.training.adapting import Adapting
+from vsr.training.adapting import AdaptationSettings
 
 FEWEST_STEPS = 10  # least steps of a round, as the learning rate has to warm up
 Say = Callable[[str], None]
-Adapt = Callable[[LoadedModel, Sequence[Clip], Adapting, str], LoadedModel]
+Adapt = Callable[[LoadedModel, Sequence[Clip], AdaptationSettings, str], LoadedModel]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def readings(loaded: LoadedModel, clips: Sequence[Clip]) -> dict[str, str]:
 
 
 def self_trained(
-    loaded: LoadedModel, transcribed: Sequence[Clip], further: Untranscribed, settings: Adapting, adapt: Adapt, say: Say
+    loaded: LoadedModel, transcribed: Sequence[Clip], further: Untranscribed, settings: AdaptationSettings,
+    adapt: Adapt, say: Say,
 ) -> LoadedModel:  # fmt: skip
     """The model adapted to ``transcribed``, and then to these with its own hypotheses of ``further``.
 

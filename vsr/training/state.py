@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
 from vsr.training.frozen import alias, check_same, digests, frozen_names
-from vsr.training.sharding import cut_like, cut_model, cut_optimiser, whole
+from vsr.training.sharding import cut_like, cut_model, cut_optimiser, gather_whole
 
 LAST = "last.pt"
 
@@ -49,7 +49,7 @@ class Average:
 
     def gather(self) -> None:
         """Assemble the pieces in ``model``; all ranks call it."""
-        self.model.load_state_dict(whole(self.tensors), strict=False)
+        self.model.load_state_dict(gather_whole(self.tensors), strict=False)
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
@@ -86,10 +86,10 @@ def save_state(folder: Path, model: nn.Module, average: Average, optimiser, prog
     ``average`` must be gathered before.
     """
     state = {
-        "model": whole(average.changing(model.state_dict())),
+        "model": gather_whole(average.changing(model.state_dict())),
         "average": average.weights(),
         "frozen": average.frozen,
-        "optimiser": whole(optimiser.state_dict()),
+        "optimiser": gather_whole(optimiser.state_dict()),
         "progress": vars(progress),
     }
     if not write:

@@ -16,9 +16,9 @@ from vsr.models.registry import split_kind
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
-def unknown_key(path: str, key: str, known: Iterable[str]) -> VsrError:
+def unknown_key(path: str, key: str, known_keys: Iterable[str]) -> VsrError:
     """The error for an unknown key, naming the nearest known ones."""
-    near = difflib.get_close_matches(key, sorted(known), n=3) or sorted(known)
+    near = difflib.get_close_matches(key, sorted(known_keys), n=3) or sorted(known_keys)
     return VsrError("bad_config", f"unknown setting '{path}'; did you mean {', '.join(near)}?")
 
 
@@ -68,11 +68,11 @@ def _build_dataclass(cls: type, value: Any, path: str) -> Any:
         raise VsrError("bad_config", f"{path or 'the configuration'}: {error}") from error
 
 
-def with_kinds(value: dict[str, Any], known: Container[str], prefix: str) -> dict[str, Any]:
+def with_kinds(value: dict[str, Any], known_names: Container[str], prefix: str) -> dict[str, Any]:
     """Split ``NAME: {kind: ..., settings}`` into NAME and NAME_settings, if a dataclass has both. Raises VsrError."""
     result = dict(value)
     for name, setting in value.items():
-        if isinstance(setting, dict) and f"{name}_settings" in known:
+        if isinstance(setting, dict) and f"{name}_settings" in known_names:
             try:
                 result[name], result[f"{name}_settings"] = split_kind(setting, f"{prefix}{name}")
             except ValueError as error:

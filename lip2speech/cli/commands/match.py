@@ -68,11 +68,11 @@ def _show(matches: list, by_looks: bool, out: str | None) -> None:
 
 def _check_out(args: argparse.Namespace) -> None:
     """Refuse an --out that may not be overwritten. Raises VsrError."""
-    from vsr.core.file_kinds import lines_of
+    from vsr.core.file_kinds import json_lines_kind
     from vsr.core.files import check_output
 
     if args.out:
-        faces = lines_of("figures of lip2speech match", "video", "face", "score")
+        faces = json_lines_kind("figures of lip2speech match", "video", "face", "score")
         check_output(args.out, args.voice, *args.videos, kind=faces)
 
 

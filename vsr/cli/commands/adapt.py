@@ -63,19 +63,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, adapt, write and name the folder; 1 where a video could not be used. Raises VsrError."""
     from vsr.modelstore.folder import load_model
-    from vsr.training.adapting import Adapting, check_adaptable
+    from vsr.training.adapting import AdaptationSettings, check_adaptable
     from vsr.training.personal import check_place
-    from vsr.training.personal_clips import cropped
+    from vsr.training.personal_clips import cropped_clips
 
     check_number("--folds", args.folds, NOT_NEGATIVE)
     check_number("--seed", args.seed, SEED)
-    settings = Adapting(args.what, args.steps, args.seed)
+    settings = AdaptationSettings(args.what, args.steps, args.seed)
     transcribed, further = _given(args)
     loaded = load_model(args.model, args.device)
     check_adaptable(loaded)
     check_place(args.out, loaded)
     refused: list[str] = []
-    with cropped(loaded, transcribed, further, args.jobs, _say, refused) as found:
+    with cropped_clips(loaded, transcribed, further, args.jobs, _say, refused) as found:
         _adapt(args, loaded, *found, settings)
     if refused:
         _say(f"{len(refused)} of {len(transcribed) + len(further)} videos left out, as said above: the others count")

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from vsr.core.files import write_lines
-    from vsr.core.progress import counted
+    from vsr.core.progress import count_items
     from vsr.text.normalise import normaliser
 
     check_options(args)
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     norm = normaliser(args.normaliser)
     files, readings, texts = _read(args, norm)
     combiner = _combiner(args, files, norm)
-    lattices = {key: combiner.lattice(own) for key, own in counted(readings.items(), "combining", len(readings))}
+    lattices = {key: combiner.lattice(own) for key, own in count_items(readings.items(), "combining", len(readings))}
     if args.fit:
         combiner = _fitted(combiner, lattices, texts[args.fit], norm)
     if args.save_weights:
@@ -112,7 +112,7 @@ def _combiner(args: argparse.Namespace, files: list, norm):
     if confident := args.method == "confidence":
         check_confident(files, args.hypotheses)
     combiner = Combiner(len(files), confident, _languages(args, norm), _restorers(args, len(files)))
-    return combiner.loaded(args.weights) if args.weights else combiner
+    return combiner.with_weights_of(args.weights) if args.weights else combiner
 
 
 def check_ids(args: argparse.Namespace, readings: dict, texts: dict[str, dict]) -> None:
@@ -128,11 +128,11 @@ def check_ids(args: argparse.Namespace, readings: dict, texts: dict[str, dict]) 
 
 def _check_files(args: argparse.Namespace) -> None:
     """Raises VsrError for files that may not be written."""
-    from vsr.core.file_kinds import HYPOTHESES, json_of
+    from vsr.core.file_kinds import HYPOTHESES, json_kind
     from vsr.core.files import check_outputs
 
     inputs = [*args.hypotheses, *filter(None, (args.lm, args.ref, args.fit, args.weights))]
-    weights = json_of("weights of vsr combine", "weights")
+    weights = json_kind("weights of vsr combine", "weights")
     check_outputs(((args.out, HYPOTHESES), (args.save_weights, weights)), *inputs)
 
 

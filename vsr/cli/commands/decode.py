@@ -95,12 +95,12 @@ def _checked(args: argparse.Namespace) -> dict[str, Any]:
     if args.calibrate and args.head:
         raise VsrError("bad_options", "--calibrate works only with the usual search: leave --head out")
     if args.calibrate:
-        check_own(args.model)
+        check_own_model(args.model)
     check_head_name(args.model, args.head)
     return given
 
 
-def check_own(model: str | None) -> None:
+def check_own_model(model: str | None) -> None:
     """Refuse to calibrate what is not the user's: the package, or the hub's cache, which others read and may renew."""
     if model is not None and (Path(model).exists() or not (model in NAMES or HUB_ID.fullmatch(model))):
         return

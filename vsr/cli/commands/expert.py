@@ -65,10 +65,10 @@ def _crop_of(video: str) -> np.ndarray:
     """The mouth (T, 96, 96) of a video, and a line for each thing that must be known of it. Raises VsrError."""
     from vsr.cli.each_video import tell_warnings
     from vsr.face.mouth_crop import crop_video
-    from vsr.inference.face_report import seen_in
+    from vsr.inference.face_report import face_report_of
 
     clip = crop_video(video)
-    tell_warnings(video, seen_in(clip).told("and says nothing there"))
+    tell_warnings(video, face_report_of(clip).warnings_with("and says nothing there"))
     return clip.crop
 
 

@@ -72,23 +72,23 @@ def run(args: argparse.Namespace) -> int:
 
 def _search(loaded, video: str, phrases: list[str], args: argparse.Namespace) -> None:
     """Print the places of one video, each as it is found. Raises VsrError."""
-    from vsr.cli.each_video import tell_seen
+    from vsr.cli.each_video import tell_face_report
     from vsr.decoding.guesses import FLAGGED, is_guess
-    from vsr.inference.face_report import SILENT, Seen
+    from vsr.inference.face_report import SILENT, FaceReport
     from vsr.inference.free_reading import UNLIKE
     from vsr.inference.spotting import find_phrases
 
-    guessed, seen, told = False, Seen(), False
+    guessed, report, told = False, FaceReport(), False
     try:
-        for hit in find_phrases(loaded, video, phrases, args.threshold, args.faces, args.cropped, seen):
+        for hit in find_phrases(loaded, video, phrases, args.threshold, args.faces, args.cropped, report):
             guessed |= is_guess(hit.in_domain)
             _print(hit, args.json)
     except VsrError as error:
         told = error.reason in SILENT  # it says itself how the mouth was seen
         raise
     finally:
-        tell_seen(video, seen, [] if told else None)
-        if guessed or is_guess(seen.in_domain):
+        tell_face_report(video, report, [] if told else None)
+        if guessed or is_guess(report.in_domain):
             note = f"places with in_domain below {FLAGGED:g} (--json) are guesses" if guessed else MISSED
             print(f"vsr: {video}: {UNLIKE}: {note}", file=sys.stderr)
 

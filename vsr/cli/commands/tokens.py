@@ -74,11 +74,11 @@ def run(args: argparse.Namespace) -> int:
 def _translations(clips: list, args: argparse.Namespace) -> list[str]:
     """What a head that translates writes. Raises VsrError."""
     from vsr.core.errors import VsrError
-    from vsr.data.manifest import translated
+    from vsr.data.manifest import translations_of
 
     if args.kind in UNITS:
         raise VsrError("bad_options", f"--translation works only with texts, not with --kind {args.kind}")
-    return list(translated(clips, args.translation).values())
+    return list(translations_of(clips, args.translation).values())
 
 
 def _made(args: argparse.Namespace, texts: list[str]):

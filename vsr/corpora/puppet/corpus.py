@@ -14,8 +14,8 @@ from pathlib import Path
 
 from vsr.core.artifacts import identify
 from vsr.core.errors import VsrError
-from vsr.core.progress import counted
-from vsr.core.worker import spawning, start_worker, worked
+from vsr.core.progress import count_items
+from vsr.core.worker import run_until_asked_to_end, spawning, start_worker
 from vsr.corpora.lists import write_lists
 from vsr.corpora.puppet.clips import SOUND, VIDEO, VOICES, Chunk, frames_of, make_chunk, spans_of
 from vsr.corpora.puppet.description import CORPUS, SPLITS, claim
@@ -66,7 +66,7 @@ class Wanted:
 
 
 def prepare_puppet(
-    out_dir: str | Path, wanted: Wanted, vocabulary: str = "grid", language: str = ENGLISH
+    out_dir: str | Path, settings: Wanted, vocabulary: str = "grid", language: str = ENGLISH
 ) -> dict[str, int]:
     """Make the corpus in `out_dir` and return the number of clips of train, dev and test.
 
@@ -83,16 +83,16 @@ def prepare_puppet(
     source, voices = _spoken(vocabulary, language)
     text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may be edited later
     non_english = {"language": language} if language != ENGLISH else {}
-    claim(out_dir, wanted.description("puppet", vocabulary=vocabulary, **text, **non_english))
+    claim(out_dir, settings.description("puppet", vocabulary=vocabulary, **text, **non_english))
     prefix = f"{language}_" if non_english else ""
     rendering = Rendering(
-        out_dir, source, voices, wanted.seed, wanted.homophenes, non_english.get("language", ""), prefix
+        out_dir, source, voices, settings.seed, settings.homophenes, non_english.get("language", ""), prefix
     )
-    return rendering.render(draw_splits(source, wanted.counts, wanted.seed), wanted.jobs)
+    return rendering.render(draw_splits(source, settings.counts, settings.seed), settings.jobs)
 
 
 def prepare_parallel(
-    out_dir: str | Path, language: str, wanted: Wanted, kind: str = VIDEO, count: int = 0
+    out_dir: str | Path, language: str, settings: Wanted, kind: str = VIDEO, count: int = 0
 ) -> dict[str, int]:
     """Like `prepare_puppet`, with sentences of `vsr.corpora.puppet.parallel` and their translations in the manifest.
 
@@ -111,14 +111,14 @@ def prepare_parallel(
         raise VsrError("bad_corpus", f"the puppet has {len(voices)} voices of {language}, not {count}")
     voices = voices[: count or None]
     check_sayable(language, sorted(source.words()))
-    splits = draw_parallel(source, wanted.counts, wanted.seed)
+    splits = draw_parallel(source, settings.counts, settings.seed)
     sound = {"kind": kind} if kind != VIDEO else {}
-    claim(out_dir, wanted.description("parallel", language=language, **sound) | ({"voices": count} if count else {}))
+    claim(out_dir, settings.description("parallel", language=language, **sound) | ({"voices": count} if count else {}))
     prefix = f"{language}{count or ''}_"
     rendering = Rendering(
-        out_dir, source, voices, wanted.seed, wanted.homophenes, language, prefix, kind, translated=True
+        out_dir, source, voices, settings.seed, settings.homophenes, language, prefix, kind, translated=True
     )  # fmt: skip
-    return rendering.render(splits, wanted.jobs)
+    return rendering.render(splits, settings.jobs)
 
 
 @dataclass(frozen=True)
@@ -205,5 +205,7 @@ def _make_all(chunks: list[Chunk], jobs: int) -> None:
     with spawning():  # here, because the pool's thread that starts later processes begins here
         pool = multiprocessing.get_context("spawn").Pool(jobs, start_worker, (jobs,), maxtasksperchild=1)
     with pool:
-        for _ in counted(pool.imap_unordered(partial(worked, make_chunk), chunks), "puppet", len(chunks)):
+        for _ in count_items(
+            pool.imap_unordered(partial(run_until_asked_to_end, make_chunk), chunks), "puppet", len(chunks)
+        ):
             pass

@@ -25,12 +25,12 @@ def claim(out_dir: Path, description: dict[str, Any]) -> None:
     write_json(path, description)
 
 
-def difference(there: Any, wanted: dict[str, Any]) -> str:
+def difference(existing: Any, expected: dict[str, Any]) -> str:
     """The settings in which two descriptions differ, in words."""
-    if not isinstance(there, dict):
+    if not isinstance(existing, dict):
         return f"its {NAME} is not one of vsr prepare puppet"
-    keys = [key for key in {**there, **wanted} if there.get(key) != wanted.get(key)]
-    return "; ".join(f"{key} {_shown(there.get(key))}, not {_shown(wanted.get(key))}" for key in keys)
+    keys = [key for key in {**existing, **expected} if existing.get(key) != expected.get(key)]
+    return "; ".join(f"{key} {_shown(existing.get(key))}, not {_shown(expected.get(key))}" for key in keys)
 
 
 def _read(path: Path) -> Any:

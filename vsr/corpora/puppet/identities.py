@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from vsr.core.errors import VsrError
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.corpora.lists import check_lists, write_lists
 from vsr.corpora.puppet.portrait import MOUTH, SIZE, to_square
 from vsr.corpora.puppet.render import draw_take, write_clip
@@ -86,7 +86,7 @@ def prepare_identities(out: str | Path, people: int, clips: int, seed: int = 0) 
         identities = [draw_identity(seed, number) for number in range(first, first + counts[split])]
         jobs = [(person, number, sentences[split][clips * place + number])
                 for place, person in enumerate(identities) for number in range(clips)]  # fmt: skip
-        lists[split] = [_clip(out, *job, vocabulary, seed) for job in counted(jobs, split, len(jobs))]
+        lists[split] = [_clip(out, *job, vocabulary, seed) for job in count_items(jobs, split, len(jobs))]
         first += counts[split]
     return write_lists(out, CORPUS, lists)
 

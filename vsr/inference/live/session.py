@@ -24,7 +24,7 @@ from vsr.face.piece import MIN_FRAMES
 from vsr.face.stretches import Stretches, stretches_of
 from vsr.face.visual_vad import MARGIN, REST, SLACK, activity, spans_of
 from vsr.inference.live.captions import Captions
-from vsr.inference.live.capture import Taken
+from vsr.inference.live.capture import CapturedFrame
 from vsr.inference.live.mouth import Mouth, MouthStream
 from vsr.inference.live.points import LivePoints
 from vsr.inference.recognition import read_windows
@@ -102,7 +102,7 @@ class Session:
         if mesh is not None:
             mesh.ready()
 
-    def run(self, images: Iterable[Taken]) -> Iterator[Caption]:
+    def run(self, images: Iterable[CapturedFrame]) -> Iterator[Caption]:
         """Yield captions as they change; the caller stops by closing the frames."""
         try:
             for frame, seconds, at in _grid(images):
@@ -194,10 +194,10 @@ class Session:
         return Caption(tuple(captions.standing), tuple(captions.loose), final, self._person, delays)
 
 
-def live_options(loaded: LoadedModel, given: Mapping[str, Any] | None = None) -> DecodeOptions:
-    """The options of the search: those ``given``, else the model's own; the default of the beam is `BEAM`."""
+def live_options(loaded: LoadedModel, overrides: Mapping[str, Any] | None = None) -> DecodeOptions:
+    """The options of the search: ``overrides``, else the model's own; the default of the beam is `BEAM`."""
     defaults = {} if "beam" in loaded.config.get("decode", {}) else {"beam": BEAM}
-    return options_for(loaded, defaults | dict(given or {}))
+    return options_for(loaded, defaults | dict(overrides or {}))
 
 
 def _stretches(mouths: list[Mouth]) -> Stretches:
@@ -205,7 +205,7 @@ def _stretches(mouths: list[Mouth]) -> Stretches:
     return stretches_of(np.stack([mouth.crop for mouth in mouths]), np.stack([mouth.points for mouth in mouths]))
 
 
-def _grid(images: Iterable[Taken]) -> Iterator[tuple[np.ndarray, float, float]]:
+def _grid(images: Iterable[CapturedFrame]) -> Iterator[tuple[np.ndarray, float, float]]:
     """(frame, seconds, capture time) resampled to 25 frames a second."""
     timed = ((taken, taken.time) for taken in images)
     for taken, position in on_grid(timed, 1 / FPS):

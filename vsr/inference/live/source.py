@@ -48,7 +48,7 @@ def check_source(name: str) -> None:
         raise VsrError("unreadable", f"{name}: no such file")
 
 
-def described(name: str) -> str:
+def source_description(name: str) -> str:
     """A description of a source of `open_source`, for messages."""
     if name.isdigit():
         return f"camera {int(name)}{_camera_name(int(name))}"

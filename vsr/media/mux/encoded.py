@@ -15,7 +15,7 @@ TICKS = 90_000  # per second
 QUALITY = {"libx264": {"crf": "16", "preset": "veryfast"}, "libvpx-vp9": {"crf": "20", "b": "0", "cpu-used": "6"}}
 
 
-def encoded(source, video, target, step: float) -> Iterator[tuple]:
+def encode_stream(source, video, target, step: float) -> Iterator[tuple]:
     """Add a stream to ``target`` and yield (packet for it, its decoding time in seconds).
 
     The frames are upright; their times, shape and colours are those of the source. ``step``: seconds between frames if

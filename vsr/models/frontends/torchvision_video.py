@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vsr.core.errors import VsrError
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.models.lengths import scatter_frames
 
 CONVOLUTIONAL = ("r3d_18", "mc3_18", "r2plus1d_18", "s3d")
@@ -78,7 +78,7 @@ class VideoBackbone(nn.Module):
 
 def build(kind: str) -> nn.Module:
     """The network ``kind``, without its head, for grey frames and without strides in time. Raises VsrError."""
-    video = needed("torchvision.models.video", f"the front end {kind}", INSTALL)
+    video = required_package("torchvision.models.video", f"the front end {kind}", INSTALL)
     network = getattr(video, kind)()
     for name in (*HEADS, "avgpool"):
         if hasattr(network, name):

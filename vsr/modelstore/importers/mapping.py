@@ -28,19 +28,19 @@ def other_name(name: str, table: Table) -> str:
     raise AssertionError(f"the table has no place for {name}")
 
 
-def convert(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], table: Table, unused: Iterable[str] = ()):
+def convert(weights: Mapping[str, Tensor], template: Mapping[str, Tensor], table: Table, unused: Iterable[str] = ()):
     """The checkpoint's ``weights`` under our names and in our shapes.
 
     Args:
         weights: tensors by the other project's names.
-        wanted: our state dict (its values may be on the meta device).
+        template: our state dict (its values may be on the meta device).
         table: pairs of prefixes.
         unused: regular expressions for tensors that the model does not need.
 
     Raises:
         VsrError: bad_model naming the first tensor that is missing, unknown, of another shape or not finite.
     """
-    names = {name: other_name(name, table) for name in wanted}
+    names = {name: other_name(name, table) for name in template}
     known = set(names.values())
     ignored = re.compile("|".join(f"(?:{pattern})" for pattern in unused) or "(?!)")
     for name in weights:
@@ -49,7 +49,7 @@ def convert(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], table: 
     for name in names.values():
         if name not in weights:
             raise VsrError("bad_model", f"the checkpoint lacks {name!r}")
-    return {name: _fitted(weights[other], wanted[name], other) for name, other in names.items()}
+    return {name: _fitted(weights[other], template[name], other) for name, other in names.items()}
 
 
 def _fitted(tensor: Tensor, like: Tensor, name: str) -> Tensor:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vsr.core.errors import VsrError
-from vsr.core.filetypes import mistaken
+from vsr.core.filetypes import wrong_file_note
 
 # Errors that a broken file can raise, as PyTorch does not check it first.
 READING_ERRORS = (
@@ -49,7 +49,7 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
         VsrError: bad_model if there is no such file, it is no checkpoint, or needs more than tensors and settings.
     """
     path = Path(path)
-    if what := mistaken(path):
+    if what := wrong_file_note(path):
         problem = f" is no checkpoint that can be read safely: it is {what}" if path.is_file() else f": {what}"
         raise VsrError("bad_model", f"{path}{problem}")
     try:

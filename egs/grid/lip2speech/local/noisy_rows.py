@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from heard import spoken_figures
+from speech_figures import speech_figures
 
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.dataset import NoText, SpeechDataset
@@ -66,12 +66,12 @@ class Rows:
         """(wave, mel (4T, 80)) of one way of speaking; ``heard``: sound (640 T,) or None."""
         conditions = {} if heard is None else conditions_of_sound(loaded.voice.named, [heard], CPU)
         voice, lengths = self.dataset.voice(index)[None], torch.tensor([lips.shape[1]])
-        speech = loaded.voice.speak_seen(lips, lengths, voice, FlowOptions(), conditions=conditions)
+        speech = loaded.voice.speak_features(lips, lengths, voice, FlowOptions(), conditions=conditions)
         return vocode(loaded.vocoder, speech, voice)[0].numpy(), speech.mel[0]
 
     def figures(self, index: int, natural: np.ndarray, wave: np.ndarray) -> dict:
         """Figures of one wave."""
-        return spoken_figures(self.clips[index], natural, wave, self.scorer)
+        return speech_figures(self.clips[index], natural, wave, self.scorer)
 
     @torch.inference_mode()
     def of(self, index: int, kind: str, snr: float, control: bool) -> dict[str, dict]:

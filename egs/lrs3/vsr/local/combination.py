@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vsr.core.files import read_json, write_json
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.decoding.combiner import Combiner, readings_of
 from vsr.decoding.llm import load_text_model
 from vsr.decoding.word_ngram import words_of
@@ -60,7 +60,7 @@ def main() -> None:
     cached_scores = Kept(args.scores or "", lambda: load_text_model(args.llm).sentences)
     combiner = Combiner(len(files), False, languages | ({"llm": cached_scores} if args.llm else {}))
     lattices = {
-        key: combiner.lattice(candidates) for key, candidates in counted(readings.items(), "scoring", len(readings))
+        key: combiner.lattice(candidates) for key, candidates in count_items(readings.items(), "scoring", len(readings))
     }
     if args.scores:
         write_json(args.scores, cached_scores.known)
@@ -80,7 +80,10 @@ def main() -> None:
         print(
             f"fold {number}:", worth({key: texts[key] for key in test_keys}, part, combined).lines(args.hypotheses)[-1]
         )
-        print("  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.used, strict=True)), flush=True)
+        print(
+            "  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.weights_in_use, strict=True)),
+            flush=True,
+        )
     for normaliser in ("lower", "whisper"):
         print(f"normaliser {normaliser}, {len(records)} utterances of {len(set(talks.values()))} talks")
         print(*worth(texts, members, records, normaliser).lines(args.hypotheses), sep="\n")

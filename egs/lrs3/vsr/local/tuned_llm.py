@@ -177,7 +177,9 @@ def combined(scorer, readings, said, rest, own):
     combiner = Combiner(len(next(iter(readings.values()))), False, {"llm": scorer})
     lattices = {key: combiner.lattice(readings[key]) for key in readings}
     fitted = combiner.fitted([lattices[key] for key in rest], [said[key] for key in rest])
-    print("  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.used, strict=True)), flush=True)
+    print(
+        "  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.weights_in_use, strict=True)), flush=True
+    )
     records = [fitted.record(key, lattices[key]) for key in own]
     return [score_utterance(r["id"], " ".join(said[r["id"]]), r["text"]) for r in records], records
 

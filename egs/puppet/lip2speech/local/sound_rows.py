@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from said_rows import others, reader_of
+from say_rows import others, reader_of
 from translations import sources_of, translated_units, words_in
 
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid

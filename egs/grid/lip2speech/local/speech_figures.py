@@ -8,10 +8,10 @@ from lip2speech.evaluation.metrics import pesq
 from vsr.evaluation.wer import word_errors
 
 
-def spoken_figures(clip, natural: np.ndarray, wave: np.ndarray, scorer: PocketSphinxGrid, said=None) -> dict:
-    """STOI and ESTOI of the words, or between the times ``said`` (seconds), PESQ nb and wrong words of a wave (S,)."""
+def speech_figures(clip, natural: np.ndarray, wave: np.ndarray, scorer: PocketSphinxGrid, speech_span=None) -> dict:
+    """STOI and ESTOI of the words, or of ``speech_span`` (seconds), PESQ nb and wrong words of a wave (S,)."""
     stoi, estoi = (
-        stoi_aligned(natural, wave, 0, said or (clip.words[0][1], clip.words[-1][2]), extended)
+        stoi_aligned(natural, wave, 0, speech_span or (clip.words[0][1], clip.words[-1][2]), extended)
         for extended in (False, True)
     )
     errors = word_errors(clip.text, scorer.transcribe(wave))[0]

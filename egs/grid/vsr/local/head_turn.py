@@ -37,10 +37,10 @@ class Turner:
         height, width = frame.shape[:2]
         face = np.array([[p.x * width, p.y * height, p.z * width] for p in faces[0].landmark])
         source = np.concatenate([face, border(width, height)])
-        target = np.concatenate([turned(face, self.angle), border(width, height)])
+        target = np.concatenate([turn_points(face, self.angle), border(width, height)])
         if self.triangles is None:
             self.triangles = Delaunay(source[:, :2]).simplices
-        return repainted(frame, source[:, :2], target, self.triangles)
+        return repaint(frame, source[:, :2], target, self.triangles)
 
 
 def border(width: int, height: int) -> np.ndarray:
@@ -53,7 +53,7 @@ def border(width: int, height: int) -> np.ndarray:
     return np.column_stack([positions, np.full(len(positions), 1e4)])
 
 
-def turned(points: np.ndarray, angle: float) -> np.ndarray:
+def turn_points(points: np.ndarray, angle: float) -> np.ndarray:
     """(N, 3) points rotated about a vertical axis behind the face's middle."""
     face_width = np.ptp(points[:, 0])
     axis = np.array([points[:, 0].mean(), points[:, 2].mean() + AXIS * face_width])
@@ -63,7 +63,7 @@ def turned(points: np.ndarray, angle: float) -> np.ndarray:
                             axis[1] + x * np.sin(angle) + z * np.cos(angle)])  # fmt: skip
 
 
-def repainted(frame: np.ndarray, source: np.ndarray, target: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def repaint(frame: np.ndarray, source: np.ndarray, target: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Frame (H, W, 3) with each triangle of ``source`` (N, 2) drawn at ``target`` (N, 3), far ones first; back faces
     are skipped."""
     height, width = frame.shape[:2]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Word errors of a unit recogniser on the output of `lip2speech say`, and errors of the durations.
 
-    local/said_rows.py --says exp/say_{0,1,2}/model --said data/one_{en,es,de}/test.jsonl \\
+    local/say_rows.py --says exp/say_{0,1,2}/model --said data/one_{en,es,de}/test.jsonl \\
         --train data/one_{en,es,de}/train.jsonl --out exp/said
 
 The recogniser is trained on the units of --train, which hold none of the test's combinations, like that of

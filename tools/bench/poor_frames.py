@@ -11,8 +11,8 @@ from functools import partial
 
 import cv2
 import numpy as np
-from spoilt_covers import MIDDLE, ROWS, Spoil, clouds, ellipse, laid, microphone, painted
-from spoilt_photographs import flicker, held_by_hand, moved, noisy, swung, wander
+from covers import MIDDLE, ROWS, Spoil, clouds, ellipse, laid, microphone, painted
+from photographs import flicker, held_by_hand, moved, noisy, swung, wander
 
 
 def recoded(frames: np.ndarray, crf: int = 23, preset: str = "veryfast") -> np.ndarray:

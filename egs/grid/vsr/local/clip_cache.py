@@ -10,7 +10,7 @@ from vsr.core.files import atomic_write
 from vsr.data.manifest import Clip
 
 
-def made_once(folder: Path, clip: Clip, make: Callable[[], np.ndarray], name: str = "") -> np.ndarray:
+def cached_array(folder: Path, clip: Clip, make: Callable[[], np.ndarray], name: str = "") -> np.ndarray:
     """Return the array of ``make`` for a clip, cached under its id, ``name`` and a digest of its crop and sound.
 
     Raises VsrError not_writable, no_space.

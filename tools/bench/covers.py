@@ -11,7 +11,7 @@ from functools import partial
 
 import cv2
 import numpy as np
-from spoilt_photographs import wander
+from photographs import wander
 
 from vsr.face.geometry import mouth_transforms
 

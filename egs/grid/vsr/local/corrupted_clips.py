@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
-from kept import made_once
+from clip_cache import cached_array
 from noise import Cell, covered, noisy, rng_of
 from rig_options import rig_parser
 
@@ -66,7 +66,7 @@ def stored(loaded: LoadedModel, clip: Clip, cell: Cell, voices: list[Clip], seed
         inputs = {VIDEO: to_network_input(crop), SOUND: to_sound_input(wave, form_of(loaded))}
         return torch.cat([streams[name](data[None], mask) for name, data in inputs.items()]).numpy()
 
-    features_of_both = made_once(folder, clip, features, f"_{cell.name}_{seed}")
+    features_of_both = cached_array(folder, clip, features, f"_{cell.name}_{seed}")
     return clip, cell, dict(zip((VIDEO, SOUND), torch.from_numpy(features_of_both), strict=True))
 
 

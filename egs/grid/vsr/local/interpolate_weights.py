@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Interpolate the weights of a reader and its fine-tuned successor, to forget less (WiSE-FT, Wortsman et al. 2022).
 
-    local/between.py --first grid --trained exp/av/model --share 0.3 --name grid-av --out exp/between/model
+    local/interpolate_weights.py --first grid --trained exp/av/model --share 0.3 --name grid-av --out exp/between/model
 
 Tensors that both models have: --share of the first and the rest of the second. A video-only reader gives its front
 end to the video front end of the second. All other tensors are those of the second. Calibrations that were fitted to
@@ -17,7 +17,7 @@ from vsr.modelstore.folder import load_model, save_model
 from vsr.training.initialisation import copy_weights
 
 
-def between(first: dict[str, Tensor], second: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+def interpolated(first: dict[str, Tensor], second: dict[str, Tensor], share: float) -> dict[str, Tensor]:
     """Interpolate tensors of equal names, ``share`` from the first; integer counters come from the second."""
     return {
         name: (share * first[name] + (1 - share) * tensor).to(tensor.dtype) if tensor.is_floating_point() else tensor
@@ -37,7 +37,7 @@ def main() -> None:
     check_number("--share", args.share, SHARE)
     first, trained, mixed = load_model(args.first), load_model(args.trained), load_model(args.trained)
     print(copy_weights(first.model, mixed.model, first.tokenizer, trained.tokenizer))
-    weights = between(mixed.model.state_dict(), trained.model.state_dict(), args.share)
+    weights = interpolated(mixed.model.state_dict(), trained.model.state_dict(), args.share)
     mixed.model.load_state_dict(weights)
     config = {"name": args.name, "window": trained.config["window"], "training": trained.config["training"],
             "between": {"first": first.name, "share": args.share}}  # fmt: skip

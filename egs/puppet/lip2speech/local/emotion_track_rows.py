@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Effect of a track of emotions on a unit voice: style according to a classifier, pitch, loudness and words.
 
-    local/felt_rows.py --voice DIR --scorer DIR --manifest FILE [--json FILE]
+    local/emotion_track_rows.py --voice DIR --scorer DIR --manifest FILE [--json FILE]
 
 The neutral clips of a list of styles (local/styles.py) are resynthesised from their units in the voice of their
 speaker, without emotion and with each; figures and --scorer as in local/emotion_rows.py, and the list's own recordings

@@ -1,4 +1,4 @@
-"""A configuration that is given to another verb is named by its own."""
+"""A configuration given to the wrong command is named with its own."""
 
 from pathlib import Path
 
@@ -23,19 +23,19 @@ OF = {
 
 
 def kinds():
-    """Of each of `OF`."""
+    """The configuration class of each of `OF`."""
     from lip2speech.training.face_voice import FaceTrainConfig
     from lip2speech.training.listener import ListenerTrainConfig
     from lip2speech.training.tokens import TokenTrainConfig
     from lip2speech.training.translator import TranslatorTrainConfig
     from lip2speech.vocoders.config import VocoderTrainConfig
 
-    spoken = ListenerTrainConfig, TranslatorTrainConfig, FaceTrainConfig, VocoderTrainConfig, TokenTrainConfig
-    return dict(zip(OF, (*spoken, TrainConfig, LanguageTrainConfig), strict=True))
+    of_lip2speech = ListenerTrainConfig, TranslatorTrainConfig, FaceTrainConfig, VocoderTrainConfig, TokenTrainConfig
+    return dict(zip(OF, (*of_lip2speech, TrainConfig, LanguageTrainConfig), strict=True))
 
 
 @pytest.mark.parametrize("verb", OF)
-def test_the_verb_of_a_configuration_is_named_by_all_others(verb):
+def test_command_of_a_configuration_is_named_by_all_others(verb):
     load_config(CONF / OF[verb], kind=kinds()[verb])
     for other, kind in (kinds() | {"lip2speech train": VoiceTrainConfig}).items():
         if other == verb:
@@ -44,11 +44,11 @@ def test_the_verb_of_a_configuration_is_named_by_all_others(verb):
             load_config(CONF / OF[verb], kind=kind)
 
 
-def test_a_restorer_is_trained_by_vsr_train():
+def test_restorer_is_trained_by_vsr_train():
     with pytest.raises(VsrError, match="is a configuration of vsr lm train: "):
         load_config(CONF / OF["vsr lm train"], kind=RestorerTrainConfig)
 
 
-def test_a_misspelled_setting_is_not_taken_for_another_verb():
+def test_misspelled_setting_is_not_taken_for_another_command():
     with pytest.raises(VsrError, match=r"^unknown setting 'data\.tokeniser'; did you mean tokenizer"):
         load_config(CONF / OF["vsr train"], ["data.tokeniser=x"])

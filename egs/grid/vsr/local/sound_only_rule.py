@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Should an audio-visual reader use the sound alone where it is certain of it? Counts word errors on clips.
 
-    local/leaning.py --manifest data/sound/dev/manifest.jsonl few.jsonl --voices data/sound/train/manifest.jsonl
+    local/sound_only_rule.py --manifest data/sound/dev/manifest.jsonl few.jsonl --voices data/sound/train/manifest.jsonl
 
 Greedy CTC with lips, sound, both, and with the model's own rule ("hearing"), which may drop the sound; then with that
 rule, except that the sound alone is used where its mean entropy is lower than the lips' by a margin (nats), for several
@@ -44,7 +44,7 @@ class Reading:
     rule: int
 
 
-def leaning(readings: Sequence[Reading], margin: float) -> int:
+def errors_at(readings: Sequence[Reading], margin: float) -> int:
     """Wrong words if the sound alone is used where its entropy is lower by ``margin``."""
     return sum(reading.sound if reading.margin >= margin else reading.rule for reading in readings)
 
@@ -52,7 +52,7 @@ def leaning(readings: Sequence[Reading], margin: float) -> int:
 def best_margin(readings: Sequence[Reading]) -> tuple[float, int]:
     """The highest margin with the fewest wrong words, and their number; infinite if sound alone never helps."""
     margins = [*(reading.margin for reading in readings), float("inf")]
-    errors, margin = min((leaning(readings, candidate), -candidate) for candidate in margins)
+    errors, margin = min((errors_at(readings, candidate), -candidate) for candidate in margins)
     return -margin, errors
 
 
@@ -60,8 +60,8 @@ def best_margin(readings: Sequence[Reading]) -> tuple[float, int]:
 def reading_of(loaded: LoadedModel, clip: Clip, batch: Batch) -> Reading:
     """The reading of a batch that holds only this clip."""
 
-    def wrong(own: Batch) -> int:
-        ((best, *_),) = loaded.model.heads["ctc"].search(loaded.model.encode_batch(own), own.lengths)
+    def wrong(inputs: Batch) -> int:
+        ((best, *_),) = loaded.model.heads["ctc"].search(loaded.model.encode_batch(inputs), inputs.lengths)
         return word_errors(lower(clip.text), lower(loaded.tokenizer.decode(best.tokens)))[0]
 
     without = {name: replace(batch, present={name: torch.tensor([False])}) for name in (VIDEO, SOUND)}
@@ -89,17 +89,17 @@ def main() -> None:
             for wave in [clip_wave(clip), *(noisy(clip, cell, voices, args.seed) for cell in cells)]:
                 sound = to_sound_input(wave, loaded.model.sound_form)[None]
                 readings.append(reading_of(loaded, clip, replace(batch, inputs=batch.inputs | {SOUND: sound})))
-        print(shown(path, readings), flush=True)
+        print(summary(path, readings), flush=True)
         all_readings += readings
-    print(shown("all lists", all_readings))
+    print(summary("all lists", all_readings))
 
 
-def shown(name: str, readings: Sequence[Reading]) -> str:
+def summary(name: str, readings: Sequence[Reading]) -> str:
     """A line of counts."""
     wrong = ", ".join(
         f"{part} {sum(getattr(reading, part) for reading in readings)}" for part in ("lips", "sound", "both", "rule")
     )
-    tried = ", ".join(f"{margin:g}: {leaning(readings, margin)}" for margin in MARGINS)
+    tried = ", ".join(f"{margin:g}: {errors_at(readings, margin)}" for margin in MARGINS)
     margin, errors = best_margin(readings)
     return f"{name}, {len(readings)} readings, words wrong: {wrong}; by the sound alone from a margin of {tried}; " \
            f"best {margin:.4f}: {errors}"  # fmt: skip

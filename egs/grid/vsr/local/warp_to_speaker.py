@@ -4,9 +4,10 @@ Each word of a clip takes the trajectory of the nine points in the same word of 
 fit; a thin-plate spline (Bookstein 1989) moves the pixels frame by frame, while nose and border stay. Teeth and tongue
 remain those of the clip: only shape and movement of the lips are the other speaker's.
 
-    as_another.py --manifest data/crops/train/manifest.jsonl --tracks data/landmarks/train.jsonl --out data/crops/warped
+    local/warp_to_speaker.py --manifest data/crops/train/manifest.jsonl --tracks data/landmarks/train.jsonl \\
+        --out data/crops/warped
 
-Shapes: crop (T, 96, 96) uint8, points (T, 9, 2) pixels of the crop, way (trajectory, F, 9, 2) in mouth widths.
+Shapes: crop (T, 96, 96) uint8, points (T, 9, 2) pixels of the crop, trajectory (F, 9, 2) in mouth widths.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from scipy.interpolate import RBFInterpolator
 from scipy.ndimage import gaussian_filter1d
 
 from vsr.core.clock import FPS
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.mouth_track import Track, load_track
 from vsr.face.mouth_points import NINE
@@ -35,7 +36,7 @@ EDGE = [(x, y) for x in (0, 32, 64, 95) for y in (0, 95)] + [(x, y) for x in (0,
 STILL = np.array([*EDGE, (48, 22), (34, 20), (62, 20)], float)  # the border and the nose
 
 
-def way_of(track: Track) -> tuple[np.ndarray, np.ndarray]:
+def trajectory_of(track: Track) -> tuple[np.ndarray, np.ndarray]:
     """A gapless track -> trajectory (F, 9, 2) about its mean shape; mean shape (9, 2) about the lips; mouth widths."""
     mean = track.points.mean(0)
     return (track.points - mean) / track.width, (mean - mean[:LIPS].mean(0)) / track.width
@@ -48,60 +49,60 @@ def on_crop(track: Track) -> tuple[np.ndarray, float]:
     return (track.points - centre[:, None]) * zoom + SIDE / 2, track.width * zoom
 
 
-def stretched(way: np.ndarray, frames: int) -> np.ndarray:
+def stretch(trajectory: np.ndarray, frames: int) -> np.ndarray:
     """(F, 9, 2) -> (``frames``, 9, 2), linearly interpolated in time."""
-    positions = np.linspace(0, len(way) - 1, frames)
+    positions = np.linspace(0, len(trajectory) - 1, frames)
     before = np.floor(positions).astype(int)
-    after, share = np.minimum(before + 1, len(way) - 1), (positions - before)[:, None, None]
-    return way[before] * (1 - share) + way[after] * share
+    after, share = np.minimum(before + 1, len(trajectory) - 1), (positions - before)[:, None, None]
+    return trajectory[before] * (1 - share) + trajectory[after] * share
 
 
-def warped(image: np.ndarray, points: np.ndarray, moved: np.ndarray) -> np.ndarray:
-    """An image (96, 96) whose ``points`` (9, 2) are moved to ``moved`` (9, 2)."""
+def warp_image(image: np.ndarray, points: np.ndarray, destinations: np.ndarray) -> np.ndarray:
+    """An image (96, 96) whose ``points`` (9, 2) are moved to ``destinations`` (9, 2)."""
     line = np.linspace(0, SIDE - 1, STEPS)
     grid = np.stack(np.meshgrid(line, line), -1).reshape(-1, 2)
-    targets = np.concatenate([moved, STILL])
-    displacements = np.concatenate([points - moved, np.zeros_like(STILL)])
+    targets = np.concatenate([destinations, STILL])
+    displacements = np.concatenate([points - destinations, np.zeros_like(STILL)])
     field = RBFInterpolator(targets, displacements, kernel="thin_plate_spline", smoothing=STIFF)(grid)
     offsets = cv2.resize(field.reshape(STEPS, STEPS, 2).astype(np.float32), (SIDE, SIDE))
     sampling_map = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE)), -1).astype(np.float32) + offsets
     return cv2.remap(image, sampling_map, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-class Others:
+class OtherSpeakers:
     """Words of the speakers of a list: (speaker, position in the sentence, word) -> clips and frames."""
 
     def __init__(self, clips: Sequence[Clip], without: Sequence[str]):
-        self._said: dict[tuple[str, int, str], list[tuple[Clip, float, float]]] = defaultdict(list)
+        self._occurrences: dict[tuple[str, int, str], list[tuple[Clip, float, float]]] = defaultdict(list)
         for clip in clips:
             for position, (word, start, end) in enumerate(clip.words if clip.speaker not in without else ()):
-                self._said[clip.speaker, position, word].append((clip, start, end))
-        self.speakers = sorted({speaker for speaker, _, _ in self._said})
-        self._ways: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+                self._occurrences[clip.speaker, position, word].append((clip, start, end))
+        self.speakers = sorted({speaker for speaker, _, _ in self._occurrences})
+        self._trajectories: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
-    def way(self, speaker: str, place: int, word: str, rng) -> tuple[np.ndarray, np.ndarray] | None:
+    def trajectory(self, speaker: str, place: int, word: str, rng) -> tuple[np.ndarray, np.ndarray] | None:
         """Trajectory (F, 9, 2) of a word by ``speaker``, and the mean shape (9, 2); None if the word is missing."""
-        utterances = self._said.get((speaker, place, word))
+        utterances = self._occurrences.get((speaker, place, word))
         if not utterances:
             return None
         clip, start, end = utterances[rng.integers(len(utterances))]
-        if clip.id not in self._ways:
-            self._ways[clip.id] = way_of(load_track(clip))
-        way, shape = self._ways[clip.id]
-        first = min(round(start * FPS), len(way) - 1)
-        return way[first : max(first + 1, round(end * FPS))], shape
+        if clip.id not in self._trajectories:
+            self._trajectories[clip.id] = trajectory_of(load_track(clip))
+        words_trajectory, shape = self._trajectories[clip.id]
+        first = min(round(start * FPS), len(words_trajectory) - 1)
+        return words_trajectory[first : max(first + 1, round(end * FPS))], shape
 
 
-def movement(clip: Clip, track: Track, others: Others, rng) -> np.ndarray:
+def movement(clip: Clip, track: Track, others: OtherSpeakers, rng) -> np.ndarray:
     """Displacement of the points of a clip, (T, 9, 2) in mouth widths; zero if the other speaker has no such word."""
-    trajectory, shape = way_of(track)
+    trajectory, shape = trajectory_of(track)
     replaced, is_replaced, shapes = trajectory.copy(), np.zeros(len(trajectory)), []
     speaker = others.speakers[rng.integers(len(others.speakers))]
     for position, (word, start, end) in enumerate(clip.words):
         span = slice(round(start * FPS), min(len(trajectory), max(round(start * FPS) + 1, round(end * FPS))))
-        match = others.way(speaker, position, word, rng) if len(trajectory[span]) else None
+        match = others.trajectory(speaker, position, word, rng) if len(trajectory[span]) else None
         if match:
-            replaced[span], is_replaced[span] = stretched(match[0], len(trajectory[span])), 1.0
+            replaced[span], is_replaced[span] = stretch(match[0], len(trajectory[span])), 1.0
             shapes.append(match[1])
     if not shapes:
         return np.zeros_like(trajectory)
@@ -112,12 +113,12 @@ def movement(clip: Clip, track: Track, others: Others, rng) -> np.ndarray:
     return rng.uniform(0.6, 1.2) * movement_shift * gaussian_filter1d(is_replaced, 1.5)[:, None, None] + shape_shift
 
 
-def as_another(clip: Clip, others: Others, rng) -> np.ndarray:
+def warp_to_speaker(clip: Clip, others: OtherSpeakers, rng) -> np.ndarray:
     """The clip's crop (T, 96, 96) with another speaker's lip movement."""
     crop, track = np.load(clip.crop), load_track(clip)
     points, width = on_crop(track)
     moved = points + np.clip(movement(clip, track, others, rng) * width, -FARTHEST, FARTHEST)
-    return np.stack([warped(image, *where) for image, *where in zip(crop, points, moved, strict=True)])
+    return np.stack([warp_image(image, *where) for image, *where in zip(crop, points, moved, strict=True)])
 
 
 def main() -> int:
@@ -131,14 +132,15 @@ def main() -> int:
     parser.add_argument("--out", required=True, type=Path)
     args = parser.parse_args()
     clips = [clip for clip in read_manifest(args.manifest) if clip.track and clip.words]
-    others = Others(read_manifest(args.tracks), [*args.without, *{clip.speaker for clip in clips}])
+    others = OtherSpeakers(read_manifest(args.tracks), [*args.without, *{clip.speaker for clip in clips}])
     args.out.mkdir(parents=True, exist_ok=True)
     copies = []
-    for number, clip in enumerate(counted(clips, "warp", len(clips))):
+    for number, clip in enumerate(count_items(clips, "warp", len(clips))):
         for copy in range(args.copies):
             name = f"{clip.id}_{copy}"
             np.save(
-                args.out / f"{name}.npy", as_another(clip, others, np.random.default_rng((args.seed, number, copy)))
+                args.out / f"{name}.npy",
+                warp_to_speaker(clip, others, np.random.default_rng((args.seed, number, copy))),
             )
             copies.append(replace(clip, id=name, crop=str(args.out / f"{name}.npy"), track=""))
     write_manifest(args.out / "manifest.jsonl", copies)
