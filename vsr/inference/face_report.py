@@ -54,7 +54,7 @@ class FaceReport:
         return self.warnings_with("and is not read there", whole_video=False)
 
     def warnings_with(self, continuation: str, whole_video: bool = True) -> list[dict]:
-        """The same; ``continuation`` ends the sentence about covered mouths. Of a whole video also that its lips rest."""
+        """The same; ``continuation`` ends the note on covered mouths. Of a whole video also that its lips rest."""
         skipped = skipped_warnings(self.skipped, whole_video and not self.speaks, continuation)
         return [*skipped, *few_frames_warnings(few_frames_of(tracks_of(self.tracks)))]
 
