@@ -98,7 +98,7 @@ def speak(
                 mixer.add(part.face, at, options.shape(wave) if options.shape else wave)
         end = float(cast_block.block.times[-1]) + 1 / FPS
     if not (source.broken and mixer.last):
-        source.check(read=None in source.reasons)
+        source.check(has_speech=None in source.reasons)
     wave = mixer.mixed(voice_samples(path, end - first, source.frames))
     wave = _patched(path, wave, (first, end), options.gap) if options.gap else wave
     faces = tuple(sorted(mixer.last))

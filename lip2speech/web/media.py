@@ -14,7 +14,7 @@ from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
 from vsr.media.container import open_container, open_video, video_clock
 from vsr.media.extent import recorded_length
-from vsr.media.frame_shape import MAX_SIDE, fitted
+from vsr.media.frame_shape import MAX_SIDE, fit_into
 from vsr.media.reader import VideoInfo, probe, read_frames
 from vsr.media.streams import sound_stream, stream_choice, video_stream
 
@@ -75,7 +75,7 @@ def _encoded(video: str | Path, size: tuple[int, int], out: Path) -> tuple[int, 
                 return larger
             first = times[0] if first is None else first
             for image, time in zip(frames, times, strict=True):
-                shown = fitted(image, size)[: stream.height, : stream.width]
+                shown = fit_into(image, size)[: stream.height, : stream.width]
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), format="rgb24")
                 frame.pts, frame.time_base = round((time - first) * TICKS), Fraction(1, TICKS)
                 target.mux(stream.encode(frame))

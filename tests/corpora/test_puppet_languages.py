@@ -24,8 +24,8 @@ def test_every_word_has_mouth_shapes_and_listed_sounds(language):
 
 def test_english_words_are_as_before():
     vocabulary = load_vocabulary("grid")
-    assert vocabulary.slots == GRID_SLOTS and vocabulary.spoken("z") == "[[zEd]]"
-    assert load_vocabulary("grid", SLOTS["fr"]).spoken("z") == "z"
+    assert vocabulary.slots == GRID_SLOTS and vocabulary.spelling_of("z") == "[[zEd]]"
+    assert load_vocabulary("grid", SLOTS["fr"]).spelling_of("z") == "z"
 
 
 def test_sound_without_a_shape_is_refused_with_its_word(monkeypatch):

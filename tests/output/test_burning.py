@@ -117,6 +117,42 @@ def test_sound_that_players_do_not_expect_is_encoded_again(name, codecs, suffix,
     assert abs(apart) < 0.01 and likeness > 0.6  # AAC replaces noise by other noise
 
 
+def coloured(path, codec, pixels, tags):
+    """A film of one orange, stored as ``tags`` (matrix, primaries, transfer curve), FFmpeg's numbers, say."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"qp": "4"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        context = stream.codec_context
+        context.colorspace, context.color_primaries, context.color_trc = tags
+        for index in range(25):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), (220, 120, 40), np.uint8), format="rgb24")
+            frame.pts = index
+            matrix = {} if tags[0] in (0, 2) else {"dst_colorspace": tags[0]}
+            container.mux(stream.encode(frame.reformat(format=pixels, **matrix)))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    "codec, pixels, tags, said",
+    [
+        ("libx264", "yuv420p", (1, 1, 1), (1, 1, 1)),
+        ("libx264", "yuv420p10le", (9, 9, 16), (9, 9, 16)),
+        ("libx264", "yuv420p", (2, 2, 2), (2, 2, 2)),
+        ("libx264rgb", "rgb24", (0, 2, 2), (1, 2, 2)),
+    ],
+    ids=["BT.709", "HDR", "unsaid", "RGB"],
+)
+def test_colours_are_those_of_the_film(codec, pixels, tags, said, tmp_path):
+    film = coloured(tmp_path / "film.mkv", codec, pixels, tags)
+    burn(film, transcript([TimedWord("bin", 3.0, 3.4, 0.9)]), tmp_path / "out.mp4")
+    before, after = (frames_of(path)[0].astype(int) for path in (film, tmp_path / "out.mp4"))
+    assert np.abs(before - after).mean((0, 1, 2)).max() < 4
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.colorspace, context.color_primaries, context.color_trc) == said
+
+
 def test_command_reads_and_burns(tmp_path, capsys):
     out = tmp_path / "captioned.mp4"
     assert main(["transcribe", str(CLIP), "--burn", str(out)]) == 0

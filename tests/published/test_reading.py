@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vsr.core.errors import VsrError
-from vsr.modelstore.importers.reading import Inert, plain, read_checkpoint, weights_of
+from vsr.modelstore.importers.reading import Inert, plain_settings, read_checkpoint, weights_of
 
 
 class Calls:
@@ -60,7 +60,7 @@ def test_settings_of_any_class_become_plain_values(tmp_path):
     torch.save({"args": namespace, "model": collections.OrderedDict(weight=torch.ones(2))}, path)
     checkpoint = read_checkpoint(path)
     assert type(checkpoint["args"]) is Inert
-    assert plain(checkpoint["args"]) == {"layers": 3, "nested": {"name": "x"}, "pair": [1, 2], "kind": "gelu"}
+    assert plain_settings(checkpoint["args"]) == {"layers": 3, "nested": {"name": "x"}, "pair": [1, 2], "kind": "gelu"}
     assert weights_of(checkpoint, path)["weight"].tolist() == [1, 1]
 
 

@@ -242,6 +242,30 @@ def test_clips_longer_than_max_frames_are_left_out_and_reported(config, tmp_path
         Run(replace(config, data=replace(config.data, max_frames=3)), tmp_path / "none")
 
 
+@pytest.fixture
+def scaled(monkeypatch):
+    """16-mixed as on a GPU, where the loss is scaled, with a scale that is too large at first."""
+    from lightning_fabric.plugins.precision.amp import MixedPrecision
+
+    from vsr.training.fabric import Fabric
+
+    def opened(trainer, entries=()):
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0**20)
+        return Fabric(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+
+    monkeypatch.setattr("vsr.training.loop.open_fabric", opened)
+
+
+def test_scaled_gradients_lower_the_loss_and_the_scale_is_resumed(config, scaled, tmp_path, capsys):
+    whole = losses_of(config, tmp_path / "whole")
+    printed = capsys.readouterr().out
+    assert "4 of 4 steps skipped: no finite gradient" in printed and whole[-1] < whole[0]
+    losses_of(config, tmp_path / "killed", kill_at=5)
+    stored = torch.load(tmp_path / "killed" / "last.pt", weights_only=True)["scaler"]["scale"]
+    assert 1 < stored < 2.0**17
+    assert losses_of(config, tmp_path / "killed", resume=True) == pytest.approx(whole[5:], rel=1e-6)
+
+
 def test_mixed_precision_is_applied_in_one_process(config, tmp_path):
     from dataclasses import replace
 

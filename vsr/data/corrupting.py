@@ -53,9 +53,9 @@ class Order:
     lossless: bool = False
 
     def __post_init__(self):
-        if self.settings.nothing:
+        if self.settings.changes_nothing:
             raise VsrError("bad_options", "nothing to corrupt: give at least one kind, as --snr 0 or --occlude 0.5")
-        if self.crops and not self.settings.sound.nothing:
+        if self.crops and not self.settings.sound.changes_nothing:
             raise VsrError("bad_options", "mouth crops have no sound to corrupt: leave out --crops")
 
     def inputs(self) -> dict:
@@ -215,4 +215,4 @@ def _output_clip(clip: Clip, path: str, order: Order) -> Clip:
     if order.crops:
         return replace(clip, crop=path, track="")  # the points would reveal what is covered
     whole = replace(clip, video=path, start=0.0, end=0.0, sound="")
-    return whole if order.settings.video.nothing else replace(whole, crop="", num_frames=0, track="")
+    return whole if order.settings.video.changes_nothing else replace(whole, crop="", num_frames=0, track="")

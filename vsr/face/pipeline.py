@@ -66,22 +66,22 @@ class _Rewindable:
     def __init__(self, frames: Iterable):
         self._frames = iter(frames)
         self._kept: deque = deque(maxlen=KEPT + OVERLAP)
-        self._pulled = self.at = 0  # frames taken from the iterator; number of the next frame given
+        self._num_read = self.at = 0  # frames taken from the iterator; number of the next frame given
 
     def __iter__(self) -> _Rewindable:
         return self
 
     def __next__(self) -> tuple:
         """(frame, (number, place))."""
-        if self.at == self._pulled:
+        if self.at == self._num_read:
             self._kept.append(next(self._frames))
-            self._pulled += 1
+            self._num_read += 1
         frame, place = self[self.at]
         self.at += 1
         return frame, (self.at - 1, place)
 
     def __getitem__(self, number: int) -> tuple:
-        return self._kept[number - self._pulled]
+        return self._kept[number - self._num_read]
 
     def has_more(self) -> bool:
         """Whether there is another frame."""

@@ -87,14 +87,14 @@ def skipped_in(face: int, times: np.ndarray, skipped: Iterable[tuple[int, int, s
     return [Skipped(face, float(edges[start]), float(edges[stop]), reason) for start, stop, reason in skipped]
 
 
-def check_found(path: str | Path, frames: int, tracks: int, reasons: Iterable[str | None], read: bool) -> None:
+def check_found(path: str | Path, frames: int, tracks: int, reasons: Iterable[str | None], has_speech: bool) -> None:
     """Refuse a video in which there was nothing to read, with the reason.
 
     Args:
         frames: of the whole video, at 25 fps.
         tracks: how many pieces were found in it.
         reasons: why parts of it were passed over; None for one that was not.
-        read: whether anything was read.
+        has_speech: whether anything was read.
 
     Raises:
         VsrError: too_short, no_face, crop_out_of_frame.
@@ -103,7 +103,7 @@ def check_found(path: str | Path, frames: int, tracks: int, reasons: Iterable[st
         raise VsrError("too_short", f"{path}: {frames} frame(s) at 25 fps, at least {MIN_FRAMES} needed")
     if not tracks:
         raise VsrError("no_face", f"{path}: no face is seen for {MIN_FRAMES} frames (half a second)")
-    if not read and set(reasons) == {OUTSIDE}:
+    if not has_speech and set(reasons) == {OUTSIDE}:
         raise VsrError("crop_out_of_frame", f"{path}: the mouth is outside the frame")
 
 

@@ -20,19 +20,20 @@ class Finite:
         self.skipped = 0  # since the last `pop_skipped`
         self.in_a_row = 0
 
-    def note(self, finite: bool) -> None:
-        """Count a step, skipped if its gradient is not ``finite``."""
-        self.in_a_row = 0 if finite else self.in_a_row + 1
-        self.skipped += not finite
+    def note(self, is_finite: bool) -> None:
+        """Count a step, skipped unless its gradient ``is_finite``."""
+        self.in_a_row = 0 if is_finite else self.in_a_row + 1
+        self.skipped += not is_finite
 
     def pop_skipped(self) -> int:
         """The number of steps skipped since the last call."""
         count, self.skipped = self.skipped, 0
         return count
 
-    def is_lost(self, batches: int) -> bool:
-        """Whether too many steps in a row were skipped, in an epoch of ``batches`` batches."""
-        return self.in_a_row >= min(PATIENCE, max(2, batches))
+    def is_lost(self, batches: int, is_scaled: bool = False) -> bool:
+        """Whether too many steps in a row were skipped, in an epoch of ``batches`` batches. In 16-mixed (``is_scaled``)
+        each skipped step halves the scale of the gradients, and some may be skipped before they fit."""
+        return self.in_a_row >= (PATIENCE if is_scaled else min(PATIENCE, max(2, batches)))
 
     def error(self, step: int, folder: Path) -> VsrError:
         """The error that ends the run."""

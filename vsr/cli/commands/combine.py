@@ -79,11 +79,11 @@ def _print_agreement(
     args: argparse.Namespace, files: list[dict], records: list[dict], texts: dict[str, dict[str, str]]
 ) -> None:
     """How far the members agree and, where the true texts are known, what the combination gains."""
-    from vsr.evaluation.combined import agreement_lines, worth
+    from vsr.evaluation.combined import agreement_lines, combination_figures
 
     members = [{key: record["text"] for key, record in own.items()} for own in files]
     print(*agreement_lines(records), sep="\n")
-    found = worth(texts[args.ref], members, records, args.normaliser) if args.ref else None
+    found = combination_figures(texts[args.ref], members, records, args.normaliser) if args.ref else None
     if found:
         print(*found.lines(args.hypotheses), sep="\n")
     _tell_first(args, [own.wer for own in found.members] if found else [])

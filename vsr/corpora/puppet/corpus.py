@@ -15,7 +15,7 @@ from pathlib import Path
 from vsr.core.artifacts import identify
 from vsr.core.errors import VsrError
 from vsr.core.progress import count_items
-from vsr.core.worker import run_until_asked_to_end, spawning, start_worker
+from vsr.core.worker import ignore_interrupts_in_children, run_until_asked_to_end, start_worker
 from vsr.corpora.lists import write_lists
 from vsr.corpora.puppet.clips import SOUND, VIDEO, VOICES, Chunk, frames_of, make_chunk, spans_of
 from vsr.corpora.puppet.description import CORPUS, SPLITS, claim
@@ -202,7 +202,7 @@ def _make_all(chunks: list[Chunk], jobs: int) -> None:
     """Make the chunks in fresh processes, with a progress bar."""
     if not chunks:
         return
-    with spawning():  # here, because the pool's thread that starts later processes begins here
+    with ignore_interrupts_in_children():  # here, because the pool's thread that starts later processes begins here
         pool = multiprocessing.get_context("spawn").Pool(jobs, start_worker, (jobs,), maxtasksperchild=1)
     with pool:
         for _ in count_items(

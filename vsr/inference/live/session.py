@@ -67,7 +67,7 @@ class Utterance:
         return activity(np.stack([mouth.points for mouth in self.mouths]))
 
     @property
-    def spoken(self) -> list[Mouth]:
+    def speaking_mouths(self) -> list[Mouth]:
         """The mouths from the first to the last that speaks, as in `vsr transcribe`; none for a photo or a mask."""
         speech = _stretches(self.mouths).speech
         return self.mouths[speech[0][0] : speech[-1][1]] if speech else []
@@ -91,7 +91,7 @@ class Session:
         self.utterance = Utterance()
         self.covered = 0.0  # seconds in which the mouth was covered
         self.few_frames = 0.0  # seconds of speech with too few different frames to be read well
-        self.seen = 0  # number of mouths
+        self.num_mouths = 0  # number of mouths
         self.read = 0  # number of utterances
         self._latest: deque[Mouth] = deque(maxlen=LOOK_BACK)
         self._person = 0
@@ -131,14 +131,14 @@ class Session:
             yield from self._cut(active)
         elif self._reading is None and len(active) >= max(MIN_FRAMES, self.utterance.read + STEP):
             self.utterance.read = len(active)
-            if len(spoken := self.utterance.spoken) >= MIN_FRAMES:
+            if len(spoken := self.utterance.speaking_mouths) >= MIN_FRAMES:
                 self._reading = self._pool.submit(self._read, spoken)
 
     def _check_cover(self, mouth: Mouth) -> None:
         """Check once a second whether the mouth is covered."""
         self._latest.append(mouth)
-        self.seen += 1
-        if self.seen % FPS == 0:
+        self.num_mouths += 1
+        if self.num_mouths % FPS == 0:
             self.covered += float(_stretches(list(self._latest)).covered[-FPS:].sum()) / FPS
 
     def _read(self, mouths: list[Mouth]) -> tuple[list[TimedWord], float, float | None]:
@@ -175,7 +175,7 @@ class Session:
             self._reading.result()  # wait for the running reading, whose result is no longer needed
             self._reading = None
         is_speech = len(self.utterance.mouths) >= MIN_FRAMES and (self.utterance.active >= REST).any()
-        if is_speech and len(spoken := self.utterance.spoken) >= MIN_FRAMES:
+        if is_speech and len(spoken := self.utterance.speaking_mouths) >= MIN_FRAMES:
             words, _, in_domain = self._read(spoken)
             self.read += 1
             if frame_rate(np.stack([mouth.crop for mouth in spoken])) < FEW:

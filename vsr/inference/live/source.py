@@ -114,7 +114,7 @@ def _stream(name: str) -> Frames:
 def _with_times(stream, images: Iterator, pace: Pace) -> Iterator[tuple]:
     """((frame, its second), its shape); frames with a damaged time stamp are skipped."""
     shapes = FrameShapes(stream)
-    for image in shapes.noted(images):
+    for image in shapes.note_shapes(images):
         seconds = pace.place(image.time)
         if seconds is not None:
             yield (image, seconds), shapes.shape_of(image)

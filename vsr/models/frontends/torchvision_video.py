@@ -206,19 +206,21 @@ def chunk_places(lengths: list[int]) -> tuple[list[list[int]], list[int], list[i
     return chunks, chunk_of_frame, index_in_chunk
 
 
-def load_video_weights(frontend: nn.Module, path: str | Path, read: Callable[[str | Path], dict[str, Tensor]]) -> str:
+def load_video_weights(
+    frontend: nn.Module, path: str | Path, read_weights: Callable[[str | Path], dict[str, Tensor]]
+) -> str:
     """Load a checkpoint of torchvision; returns a sentence that says what was loaded.
 
     Args:
         frontend: a `VideoBackbone`.
-        path: the .pth; ``read`` returns its tensors by name, without running code in it.
+        path: the .pth; ``read_weights`` returns its tensors by name, without running code in it.
 
     Raises:
         VsrError: bad_model if it is no checkpoint of this network, bad_config for another front end.
     """
     if not isinstance(frontend, VideoBackbone):
         raise VsrError("bad_config", f"trainer.frontend_weights is for the front ends {', '.join(KINDS)}")
-    expected, tensors, loaded = frontend.network.state_dict(), read(path), {}
+    expected, tensors, loaded = frontend.network.state_dict(), read_weights(path), {}
     for name, parameter in expected.items():
         if name not in tensors:
             raise VsrError("bad_model", f"{path} is no checkpoint of {frontend.kind}: it lacks {name!r}")

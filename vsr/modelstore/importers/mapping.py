@@ -79,7 +79,7 @@ def skeleton(config: LipReaderConfig) -> LipReader:
         raise VsrError("bad_model", f"the sizes of its tensors make no model: {error}") from error
 
 
-def side(weights: Mapping[str, Tensor], name: str, dim: int) -> int:
+def dimension_of(weights: Mapping[str, Tensor], name: str, dim: int) -> int:
     """The size of the tensor ``name`` along ``dim``. Raises VsrError bad_model."""
     if name not in weights:
         raise VsrError("bad_model", f"the checkpoint lacks {name!r}")
