@@ -15,7 +15,7 @@ def test_a_face_that_goes_on_is_heard_once():
     mixer.add(0, 1000, ones(32_000))
     mixer.add(0, 25_000, ones(32_000))
     whole = mixer.mixed(60_000)
-    assert len(whole) == 60_000 and mixer.added == 56_000 + FADE
+    assert len(whole) == 60_000 and mixer.num_voiced == 56_000 + FADE
     np.testing.assert_allclose(whole[1000:57_000], 1, atol=1e-5)
     assert not whole[:1000].any() and not whole[57_000:].any()
 

@@ -13,13 +13,13 @@ from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.features.stored import Features
 from lip2speech.inference.dubbing import SpeakOptions, speak
 from lip2speech.inference.folder import load_model, save_voice
-from lip2speech.inference.masking import gains_of, masked, ratio_of
-from lip2speech.inference.snr import better_of, ratio_by_lips
+from lip2speech.inference.masking import mask_gains, masked, snr_of_mels
+from lip2speech.inference.snr import choose_output, snr_from_lips
 from lip2speech.inference.sound_conditions import conditions_of_sound
 from lip2speech.inference.synthesis_options import SynthesisOptions
 from lip2speech.inference.synthesizer import load_speech
 from lip2speech.inference.voicing import voice_crop
-from lip2speech.inference.voicing_inputs import Directions
+from lip2speech.inference.voicing_inputs import VoicingInputs
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.parts import save_part
 from tests.conftest import talking_face, write_video
@@ -108,7 +108,7 @@ def test_to_begin_with_it_changes_nothing_and_learnt_it_is_heard():
     seen, lengths = torch.randn(1, 10, 32, generator=torch.Generator().manual_seed(0)), torch.tensor([10])
 
     def mel(voice, wave=None):
-        given = {} if wave is None else conditions_of_sound(voice.named, [wave], torch.device("cpu"))
+        given = {} if wave is None else conditions_of_sound(voice.condition_settings, [wave], torch.device("cpu"))
         return voice.speak_features(seen, lengths, speakers(1), FlowOptions(2), conditions=given).mel
 
     heard, quiet = mel(after, sound(0)), mel(after)
@@ -121,10 +121,10 @@ def test_a_long_clip_is_given_the_sound_of_each_window(hearing):
     loaded = load_model(hearing)
     crop, wave = np.random.default_rng(0).integers(0, 255, (520, 96, 96), np.uint8), sound(3, 520 * 640)
     options = FlowOptions(steps=1, temperature=0.0)
-    whole = voice_crop(loaded, crop, speakers(1), Directions(options, sound=wave))
+    whole = voice_crop(loaded, crop, speakers(1), VoicingInputs(options, sound=wave))
     last = wave.copy()
     last[-6400:] = 0
-    other = voice_crop(loaded, crop, speakers(1), Directions(options, sound=last))
+    other = voice_crop(loaded, crop, speakers(1), VoicingInputs(options, sound=last))
     assert torch.equal(whole.mel[:, :800], other.mel[:, :800]) and not torch.allclose(whole.mel, other.mel)
 
 
@@ -134,15 +134,15 @@ def test_a_mask_never_makes_louder_and_keeps_what_is_clean():
     assert np.allclose(masked(wave, mel)[640:-640], wave[640:-640], atol=1e-5)
     assert np.allclose(masked(wave, mel + 1), masked(wave, mel))
     assert np.allclose(masked(wave, mel - 1)[640:-640], wave[640:-640] / np.e, atol=1e-4)
-    gains = gains_of(mel, torch.randn_like(mel))
+    gains = mask_gains(mel, torch.randn_like(mel))
     assert gains.min() >= 0 and gains.max() <= 1 + 1e-6 and gains.shape == (40, 321)
 
 
 def test_the_ratio_is_that_of_the_powers():
     noisy = torch.zeros(4, 80)
-    assert ratio_of(noisy, noisy + 0.5 * np.log(0.5)) == pytest.approx(0, abs=1e-4)
-    assert ratio_of(noisy, noisy + 0.5 * np.log(1 / 11)) == pytest.approx(-10, abs=1e-3)
-    assert ratio_of(noisy, noisy) == pytest.approx(30, abs=0.01)
+    assert snr_of_mels(noisy, noisy + 0.5 * np.log(0.5)) == pytest.approx(0, abs=1e-4)
+    assert snr_of_mels(noisy, noisy + 0.5 * np.log(1 / 11)) == pytest.approx(-10, abs=1e-3)
+    assert snr_of_mels(noisy, noisy) == pytest.approx(30, abs=0.01)
 
 
 def resting(frames=40):
@@ -158,16 +158,16 @@ def test_the_ratio_is_found_by_what_is_heard_while_lips_rest(ratio):
     rng = np.random.default_rng(0)
     speech, noise = (rng.standard_normal(len(spoken)) for _ in range(2))
     wave = (speech * spoken * 10 ** (ratio / 20) + noise).astype(np.float32) / 50
-    assert ratio_by_lips(wave, lips) == pytest.approx(ratio, abs=1.5)
-    assert better_of(wave, lips) == ("made" if ratio < 1 else "mask")
+    assert snr_from_lips(wave, lips) == pytest.approx(ratio, abs=1.5)
+    assert choose_output(wave, lips) == ("made" if ratio < 1 else "mask")
 
 
 def test_where_lips_do_not_rest_or_nothing_is_heard_a_mask_is_the_choice():
     lips, spoken = resting()
     wave = sound(0, len(spoken))
-    assert ratio_by_lips(wave, torch.zeros(160, 80)) is None and better_of(wave, torch.zeros(160, 80)) == "mask"
-    assert ratio_by_lips(np.zeros_like(wave), lips) is None
-    assert ratio_by_lips(wave * spoken, lips) == 30 and ratio_by_lips(wave * ~spoken, lips) == -30
+    assert snr_from_lips(wave, torch.zeros(160, 80)) is None and choose_output(wave, torch.zeros(160, 80)) == "mask"
+    assert snr_from_lips(np.zeros_like(wave), lips) is None
+    assert snr_from_lips(wave * spoken, lips) == 30 and snr_from_lips(wave * ~spoken, lips) == -30
 
 
 def test_what_fits_the_noise_is_one_of_the_two(hearing, tmp_path, monkeypatch):
@@ -178,7 +178,7 @@ def test_what_fits_the_noise_is_one_of_the_two(hearing, tmp_path, monkeypatch):
         speak(loaded, tmp_path / "noisy.mp4", options=SpeakOptions(noisy=how)).wave for how in ("mask", "made")
     )
     for chosen, expected in (("mask", masks), ("made", made)):
-        monkeypatch.setattr("lip2speech.inference.voicing.better_of", lambda *given, own=chosen: own)
+        monkeypatch.setattr("lip2speech.inference.voicing.choose_output", lambda *given, own=chosen: own)
         assert np.array_equal(speak(loaded, tmp_path / "noisy.mp4", options=SpeakOptions(noisy="auto")).wave, expected)
 
 
@@ -229,7 +229,7 @@ def test_a_list_is_cleaned_clip_by_clip(hearing, tmp_path):
         expected = masked(read_wave(clip.video), mel)
         assert len(wave) == 640 * clip.num_frames and np.allclose(wave, expected, atol=1e-3)
         assert not np.allclose(made, lips, atol=1e-3)
-        chosen = better_of(read_wave(clip.video), load_speech(tmp_path / "lips0", clip).mel[0])
+        chosen = choose_output(read_wave(clip.video), load_speech(tmp_path / "lips0", clip).mel[0])
         auto, own = read_wave(tmp_path / "auto" / f"{clip.id}.wav"), made if chosen == "made" else wave
         assert np.allclose(auto, own, atol=1e-3)
 

@@ -5,7 +5,7 @@ import pytest
 
 from lip2speech.cli import main
 from lip2speech.features.pitch import pitch
-from lip2speech.inference.pitch_shifting import repitched
+from lip2speech.inference.pitch_shifting import shift_pitch
 from lip2speech.inference.prosody import Prosody, energy_of, pitch_of
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
@@ -41,7 +41,7 @@ def test_pitch_is_moved_by_what_is_asked(hertz, given):
 
 def test_flat_is_flat_at_the_mean():
     wave = vowel(150)
-    own, made = pitch(wave), pitch(repitched(wave, 1.0, flat=True))
+    own, made = pitch(wave), pitch(shift_pitch(wave, 1.0, flat=True))
     mean = np.exp(np.log(own[own > 0]).mean())
     assert np.median(np.abs(cents(made, np.full_like(made, mean)))) < 10
     assert np.std(np.log2(made[made > 0])) < np.std(np.log2(own[own > 0])) / 3
@@ -58,8 +58,8 @@ def test_energy_is_exact_and_leaves_the_pitch(given):
 def test_nothing_asked_is_nothing_changed_and_what_has_no_voice_has_no_pitch():
     wave, noise = vowel(120), np.random.default_rng(0).normal(0, 1e-3, 8000).astype(np.float32)
     assert Prosody()(wave) is wave
-    assert np.array_equal(repitched(np.zeros(8000, np.float32), 1.5), np.zeros(8000))
-    assert len(repitched(noise, 1.5)) == 8000 and len(repitched(wave[:7777], 1.5)) == 7777
+    assert np.array_equal(shift_pitch(np.zeros(8000, np.float32), 1.5), np.zeros(8000))
+    assert len(shift_pitch(noise, 1.5)) == 8000 and len(shift_pitch(wave[:7777], 1.5)) == 7777
 
 
 @pytest.mark.parametrize(

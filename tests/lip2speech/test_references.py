@@ -10,7 +10,7 @@ from lip2speech.features.speaker import reference_vector
 from lip2speech.inference.anonymous import FAR
 from lip2speech.inference.dubbing import speak
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.reference import Reference, before_hearing, read_reference, whose
+from lip2speech.inference.reference import Reference, fixed_embedding, read_reference, reference_voice
 from lip2speech.inference.saved_voices import saved_names, saved_vector, user_folder
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
@@ -53,7 +53,7 @@ def test_a_saved_voice_is_the_recordings(someone, capsys):
     assert main(["voices"]) == 0 and capsys.readouterr().out == ""
     assert main(["voices", "add", "anna", str(someone), "--consent"]) == 0
     assert np.allclose(saved_vector("anna"), reference_vector(someone), atol=1e-5)
-    assert np.allclose(whose(read_reference("anna"), "").vector, saved_vector("anna"))
+    assert np.allclose(reference_voice(read_reference("anna"), "").vector, saved_vector("anna"))
     assert main(["voices", "add", "anna", str(someone)]) == 1 and "is saved" in capsys.readouterr().err
     assert main(["voices"]) == 0 and "anna: from someone.wav" in capsys.readouterr().out
     assert main(["voices", "remove", "anna"]) == 0 and saved_names() == []
@@ -62,13 +62,13 @@ def test_a_saved_voice_is_the_recordings(someone, capsys):
 
 def test_a_voice_for_what_is_to_come_is_chosen_before(someone):
     assert main(["voices", "add", "anna", str(someone), "--consent"]) == 0
-    assert np.array_equal(before_hearing(read_reference("anna")), saved_vector("anna"))
-    assert np.allclose(before_hearing(read_reference(someone)), saved_vector("anna"), atol=1e-5)
-    nobody, other = (before_hearing(read_reference(f"anonymous:{seed}")) for seed in (1, 2))
+    assert np.array_equal(fixed_embedding(read_reference("anna")), saved_vector("anna"))
+    assert np.allclose(fixed_embedding(read_reference(someone)), saved_vector("anna"), atol=1e-5)
+    nobody, other = (fixed_embedding(read_reference(f"anonymous:{seed}")) for seed in (1, 2))
     assert np.linalg.norm(nobody) == pytest.approx(1, abs=1e-5) and nobody @ other < 0.999
     for unheard in ("own", "face"):
         with pytest.raises(VsrError, match="nobody has been seen or heard before"):
-            before_hearing(read_reference(unheard))
+            fixed_embedding(read_reference(unheard))
 
 
 @pytest.mark.parametrize("words", [["add", "anna"], ["list", "anna"], ["remove"], ["add", "../a", "b.wav"]])
@@ -95,8 +95,8 @@ def test_a_damaged_voice_is_refused(held, capsys):
 def test_own_and_anonymous_listen_to_the_video(tiny_voice_folder, film, someone, tmp_path, voice_like):
     heard = tmp_path / "heard.mp4"
     mux(film, read_wave(someone)[:32_000], heard)
-    own = whose(Reference("own"), heard).vector
-    nobody = whose(Reference("anonymous", seed=3), heard)
+    own = reference_voice(Reference("own"), heard).vector
+    nobody = reference_voice(Reference("anonymous", seed=3), heard)
     assert own @ reference_vector(someone) > 0.9 and nobody.vector @ own < FAR and not nobody.note
     loaded = load_model(tiny_voice_folder)
     waves = [speak(loaded, heard, kind).wave for kind in ("own", "anonymous:3", "anonymous:4", None)]
@@ -113,12 +113,12 @@ def test_what_is_nobody_is_refused_in_python_too(tiny_voice_folder, film, whom):
 
 def test_a_silent_video_has_no_voice_of_its_own(film):
     with pytest.raises(VsrError) as caught:
-        whose(Reference("own"), film)
+        reference_voice(Reference("own"), film)
     assert caught.value.reason == "no_sound"
-    made = whose(Reference("anonymous"), film)
+    made = reference_voice(Reference("anonymous"), film)
     assert "holds no voice" in made.note and made.vector.shape == (256,)
     with pytest.raises(VsrError):
-        whose(Reference("anonymous"), "nowhere.mp4")
+        reference_voice(Reference("anonymous"), "nowhere.mp4")
 
 
 def test_through_the_command(tiny_voice_folder, film, someone, tmp_path, capsys):

@@ -7,7 +7,7 @@ import torch
 from lip2speech.features.phones import phones_in, phones_of, scripts_in, steps_of
 from lip2speech.inference.saying import chosen_language, open_text_units, phones_of_sentences, say_text, sentences_of
 from lip2speech.models.parts import save_part
-from lip2speech.models.text_units import PAUSE, PhoneBatch, TextUnitsConfig, regulated
+from lip2speech.models.text_units import PAUSE, PhoneBatch, TextUnitsConfig, regulate_length
 from tests.lip2speech.tiny import UNITS, by_heart
 from tests.lip2speech.tiny_units import TEXT, TEXT_UNITS, tiny_text_units
 from vsr.core.errors import VsrError
@@ -35,7 +35,7 @@ def alone(batch, row):
 
 def test_each_state_is_repeated_as_often_as_its_phone_lasts():
     batch, states = batch_of(), torch.randn(2, 4, 16)
-    x, mask = regulated(states, batch.steps)
+    x, mask = regulate_length(states, batch.steps)
     assert x.shape == (2, 9, 17) and mask.sum(1).tolist() == batch.steps.sum(1).tolist() == [9, 5]
     assert torch.equal(x[0, :, :16], states[0, [0, 0, 1, 1, 1, 2, 3, 3, 3]])
     assert torch.equal(x[1, :5, :16], states[1, [0, 1, 1, 1, 1]]) and not x[1, 5:].any()
@@ -80,7 +80,7 @@ def test_what_is_learnt_by_heart_is_said_with_its_durations():
     for row in range(2):
         own = alone(batch, row)
         phones, steps, place = own.phones[0].tolist(), own.steps[0].tolist(), int(own.language)
-        assert model.lasting(phones, place) == pytest.approx(steps, rel=0.15)
+        assert model.predicted_durations(phones, place) == pytest.approx(steps, rel=0.15)
         assert model.say(phones, place, steps) == own.units[0].tolist()
 
 
@@ -171,7 +171,7 @@ def test_a_text_is_said_in_whole_frames_as_long_as_is_asked(seconds):
     found = say_text(model, phones, "en", seconds)
     assert len(found.units) % 2 == 0 and all(0 <= own < UNITS for own in found.units)
     ids = [[PAUSE, *model.config.ids(own), PAUSE] for own in phones]
-    wanted = [own for each in ids for own in model.lasting(each, 0)]
+    wanted = [own for each in ids for own in model.predicted_durations(each, 0)]
     steps = sum(max(1, round(own)) for own in wanted) if seconds is None else 2 * -(-seconds // 0.04)
     assert len(found.units) == steps + steps % 2 and found.pace == pytest.approx(sum(wanted) / len(found.units))
     single = say_text(model, phones[:1], "en")

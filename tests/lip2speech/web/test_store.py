@@ -99,15 +99,15 @@ def test_an_upload_goes_when_no_page_shows_it(make_worker):
         path.write_bytes(b"x")
         for own in (path, path.parent):
             os.utime(own, (past, past))
-    worker.keep("first", shared)
-    worker.keep("second", shared, single)
+    worker.record_uploads("first", shared)
+    worker.record_uploads("second", shared, single)
     worker.sweep()
     assert shared.exists() and single.exists() and not broken_off.exists()
-    worker.keep("second", shared, None)  # another video in place of the first
-    worker.keep("first")  # has gone
+    worker.record_uploads("second", shared, None)  # another video in place of the first
+    worker.record_uploads("first")  # has gone
     worker.sweep()
     assert shared.exists() and not single.exists()
-    worker.keep("second")
+    worker.record_uploads("second")
     worker.sweep()
     assert not list(uploads.iterdir())
 
