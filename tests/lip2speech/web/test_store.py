@@ -99,15 +99,15 @@ def test_upload_is_removed_when_no_page_shows_it(make_worker):
         path.write_bytes(b"x")
         for file_or_folder in (path, path.parent):
             os.utime(file_or_folder, (past, past))
-    worker.keep("first", shared)
-    worker.keep("second", shared, single)
+    worker.record_uploads("first", shared)
+    worker.record_uploads("second", shared, single)
     worker.sweep()
     assert shared.exists() and single.exists() and not broken_off.exists()
-    worker.keep("second", shared, None)  # another video instead of the first
-    worker.keep("first")  # has left
+    worker.record_uploads("second", shared, None)  # another video instead of the first
+    worker.record_uploads("first")  # has left
     worker.sweep()
     assert shared.exists() and not single.exists()
-    worker.keep("second")
+    worker.record_uploads("second")
     worker.sweep()
     assert not list(uploads.iterdir())
 
