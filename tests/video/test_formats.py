@@ -106,4 +106,4 @@ def test_a_still_frame_is_one_frame_and_too_short(tmp_path, make_face, make_vide
     assert frames.shape == (1, 256, 256, 3) and times[0] == 0
     with pytest.raises(VsrError) as caught:
         crop_video(path)
-    assert caught.value.reason == "too_short"
+    assert caught.value.reason == "too_short" and "is one picture" in str(caught.value)

@@ -206,10 +206,12 @@ def test_what_is_no_recording_is_named(tmp_path, head, printed):
     [
         ("https://host/c.mp4", "https://host/c.mp4: addresses are not read: fetch the file first"),
         ("rtsp://cam/1", "rtsp://cam/1: addresses are not read: fetch the file first (a stream: vsr live)"),
+        ("-", "-: standard input is not read: save it as a file first (a stream: vsr live -)"),
+        ("shots/%04d.png", "shots/%04d.png: numbered pictures are not read: make a video of them first (ffmpeg "),
         ("file:///tmp/no%20such.mp4", "file:///tmp/no%20such.mp4: is an address: give the path, /tmp/no such.mp4"),
     ],
 )
-def test_addresses_are_told_as_what_they_are(kind, address, printed):
+def test_names_that_are_no_path_are_told_as_what_they_are(kind, address, printed):
     for read in (probe, read_wave):
         assert str(refusal(kind(address), read)).startswith(printed)
 
