@@ -135,3 +135,18 @@ def test_a_run_that_goes_on_behind_the_damage_remembers_it(holed, tiny_model, tm
         Reading(*given).run(Watch(block=killed))
     with pytest.raises(VsrError, match="is damaged from"):
         Reading(*given, True).run(Watch())
+
+
+def test_a_film_that_is_still_being_written_is_not_complete(tiny_model, tmp_path):
+    """A transport stream announces no length: its end, and the SHA-256 of the transcript, would be those of a part."""
+    path = write_video(tmp_path / "v.ts", talking_face(FRAMES))
+    loaded = load_model(tiny_model)
+
+    def grow(*_):
+        with path.open("ab") as file:
+            file.write(bytes(188))
+
+    with pytest.raises(Incomplete, match=r"changed from [\d,]+ to [\d,]+ bytes while it was read") as caught:
+        transcribe(loaded, path, options_for(loaded), watch=Watch(progress=grow))
+    assert not caught.value.record.complete and caught.value.record.segments
+    assert transcribe(loaded, path, options_for(loaded)).complete
