@@ -24,7 +24,7 @@ def image(number):
 
 
 def number_of(frame):
-    """What a frame tells."""
+    """The number that is drawn in a frame."""
     return int(((frame[12::24, 8::16, 0].ravel() > 128) << np.arange(8)).sum())
 
 
@@ -51,7 +51,7 @@ def write_recording(
         track = None if sound is None else container.add_stream(codecs[1], rate=RATE, layout="mono")
         packets = _images(stream, times, ticks, stands)
         packets += [] if track is None else _sounds(track, sound, sound_start)
-        for packet in sorted(packets, key=lambda own: float(own.dts * own.time_base) if own.dts is not None else 0.0):
+        for packet in sorted(packets, key=lambda p: float(p.dts * p.time_base) if p.dts is not None else 0.0):
             container.mux(packet)
     return path
 
@@ -75,10 +75,10 @@ def _sounds(track, sound, start, size=960):
     import av
 
     packets = []
-    for at in range(0, len(sound), size):
-        piece = (np.clip(sound[None, at : at + size], -1, 1) * 32767).astype(np.int16)
+    for position in range(0, len(sound), size):
+        piece = (np.clip(sound[None, position : position + size], -1, 1) * 32767).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(piece, format="s16", layout="mono")
-        frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), at + round(start * RATE)
+        frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), position + round(start * RATE)
         packets += track.encode(frame)
     return packets + track.encode()
 
@@ -90,12 +90,12 @@ def tone(seconds):
 
 def clicks(seconds):
     """(S,) float32: in the k-th second a tone of 200 + 50 k Hz, so that a place can be told by its pitch."""
-    whole = np.arange(round(seconds * RATE)) / RATE
-    return (0.3 * np.sin(2 * np.pi * (200 + 50 * np.floor(whole)) * whole)).astype(np.float32)
+    times = np.arange(round(seconds * RATE)) / RATE
+    return (0.3 * np.sin(2 * np.pi * (200 + 50 * np.floor(times)) * times)).astype(np.float32)
 
 
 def second_of(wave, rate=16_000):
-    """Which second of `clicks` a wave (S,) is from."""
+    """Which second of `clicks` a wave (S,) comes from."""
     spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave))))
     return round((np.argmax(spectrum) * rate / len(wave) - 200) / 50)
 

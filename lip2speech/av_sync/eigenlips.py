@@ -34,7 +34,7 @@ class Eigenlips:
         bad_manifest where nothing moves."""
         frames_per_clip = max(2, FRAMES // len(crops))
         rng = np.random.default_rng(seed)
-        samples = [images(crop)[rng.permutation(len(crop))[:frames_per_clip]] for crop in crops]
+        samples = [central_pixels(crop)[rng.permutation(len(crop))[:frames_per_clip]] for crop in crops]
         sample = torch.cat([frames - frames.mean(0) for frames in samples])
         variances, vectors = torch.linalg.eigh(sample.T @ sample / len(sample))
         count = min(COMPONENTS, int((variances > 1e-6 * variances[-1]).sum()))
@@ -45,11 +45,11 @@ class Eigenlips:
 
     def __call__(self, crop: np.ndarray) -> Tensor:
         """Coefficients (T, C) of a crop (T, 96, 96), after subtracting the clip's mean."""
-        frames = images(crop)
+        frames = central_pixels(crop)
         return (frames - frames.mean(0)) @ self.components
 
 
-def images(crop: np.ndarray) -> Tensor:
+def central_pixels(crop: np.ndarray) -> Tensor:
     """The central part (T, P) float, at half the size, of a crop (T, 96, 96) uint8."""
     middle = torch.from_numpy(np.array(crop[:, MARGIN:-MARGIN, MARGIN:-MARGIN])).float()
     return F.avg_pool2d(middle[:, None], SHRINK).flatten(1)

@@ -21,12 +21,12 @@ from torch import Tensor
 from lip2speech.av_sync.eigenlips import Eigenlips
 from lip2speech.av_sync.predictor import bands_of, fit_predictor
 from lip2speech.features.dataset import NoText
-from lip2speech.features.lag import Lag, clip_lag, moved_bands
+from lip2speech.features.lag import Lag, clip_lag, shift_bands
 from lip2speech.features.stored import StoredFeatures
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip
 
@@ -38,7 +38,7 @@ FORMAT = "lip2speech-offsets"
 
 
 @dataclass(frozen=True)
-class Measured:
+class CorpusLags:
     """The lags of a corpus.
 
     Args:
@@ -52,12 +52,12 @@ class Measured:
 
     def offsets(self) -> dict[str, float]:
         """Clip id -> estimated offset in seconds, shrunk towards 0 by the reliability of the lags."""
-        return {id: self.reliability * lag.whole if believable(lag) else 0.0 for id, lag in self.lags.items()}
+        return {id: self.reliability * lag.whole if is_plausible(lag) else 0.0 for id, lag in self.lags.items()}
 
     def summary(self) -> str:
         """A summary of one line."""
         offsets = 1000 * np.array(list(self.offsets().values()))
-        unmeasured = sum(not believable(lag) for lag in self.lags.values())
+        unmeasured = sum(not is_plausible(lag) for lag in self.lags.values())
         note = f"{len(offsets)} clips: offsets deviate by {offsets.std():.1f} ms, reliability {self.reliability:.2f}"
         return note + (f"; {unmeasured} could not be measured and count as 0" if unmeasured else "")
 
@@ -68,7 +68,7 @@ class Measured:
         }})  # fmt: skip
 
 
-def believable(lag: Lag) -> bool:
+def is_plausible(lag: Lag) -> bool:
     """Whether a lag is plausible and its halves agree."""
     return abs(lag.whole) <= LARGEST and abs(lag.first - lag.second) <= APART
 
@@ -89,7 +89,7 @@ def read_offsets(path: str | Path) -> dict[str, float]:
 
 def measure(
     clips: Sequence[Clip], others: Sequence[Clip], features: str | Path, seed: int = 0, jobs: int = 1
-) -> Measured:
+) -> CorpusLags:
     """Offsets of ``clips``, each from a network that was not trained on it, and of ``others``, on which none is.
 
     Args:
@@ -106,11 +106,11 @@ def measure(
         )
     num_learned = len(clips)
     data = _Corpus([*clips, *others], num_learned, features, seed)
-    measured = Measured({id: Lag(0.0, 0.0, 0.0) for id in data.ids}, 0.0)
+    measured = CorpusLags({id: Lag(0.0, 0.0, 0.0) for id in data.ids}, 0.0)
     for number in range(ROUNDS):
         offsets = list(measured.offsets().values())
         lags = _centred(_estimate_lags(data, num_learned, offsets, seed + number, jobs), num_learned)
-        measured = Measured(dict(zip(data.ids, lags, strict=True)), reliability(lags[:num_learned]))
+        measured = CorpusLags(dict(zip(data.ids, lags, strict=True)), reliability(lags[:num_learned]))
     return measured
 
 
@@ -121,26 +121,26 @@ def _centred(lags: list[Lag], num_learned: int) -> list[Lag]:
 
 
 class _Corpus:
-    """lips (T, 96) and bands (4T, 20) of every clip, 60 MB an hour; eigenlips are fitted to the first ``learned``."""
+    """lips (T, 96) and bands (4T, 20) of every clip, 60 MB an hour; eigenlips are fitted to ``num_learned``."""
 
-    def __init__(self, clips: Sequence[Clip], learned: int, features: str | Path, seed: int):
+    def __init__(self, clips: Sequence[Clip], num_learned: int, features: str | Path, seed: int):
         stored, crops = StoredFeatures(features, clips), CropDataset(clips, NoText(), None)
         self.ids = [clip.id for clip in clips]
-        indices = np.random.default_rng(seed).permutation(learned)[:FITTED]
+        indices = np.random.default_rng(seed).permutation(num_learned)[:FITTED]
         lips = Eigenlips.fit([crops.crop(clips[i]) for i in indices], seed)
-        self.lips = [lips(crops.crop(clip)) for clip in counted(clips, "lips", len(clips))]
+        self.lips = [lips(crops.crop(clip)) for clip in count_items(clips, "lips", len(clips))]
         self.bands = [bands_of(stored[i].mel) for i in range(len(clips))]
 
 
 def _estimate_lags(data: _Corpus, num_learned: int, offsets: list[float], seed: int, jobs: int) -> list[Lag]:
     """The lag of every clip; of the first ``num_learned`` from the network that was not trained on it, of the others
     the mean over all networks."""
-    aligned = [moved_bands(bands, offset) for bands, offset in zip(data.bands, offsets, strict=True)]
+    aligned = [shift_bands(bands, offset) for bands, offset in zip(data.bands, offsets, strict=True)]
     folds = range(FOLDS)
     work = partial(_fold, data, aligned, num_learned, seed)
-    results = in_processes(work, folds, jobs, _lost) if jobs > 1 else map(work, folds)
+    results = in_processes(work, folds, jobs, _failed_fold) if jobs > 1 else map(work, folds)
     lags_of_clips: list[list[Lag]] = [[] for _ in data.ids]
-    for measured in counted(results, "networks", FOLDS):
+    for measured in count_items(results, "networks", FOLDS):
         for index, lag in measured.items():
             lags_of_clips[index].append(lag)
     return [Lag(*np.mean([astuple(lag) for lag in lags], 0).tolist()) for lags in lags_of_clips]
@@ -156,7 +156,7 @@ def _fold(data: _Corpus, aligned: list[Tensor], num_learned: int, seed: int, fol
         return {i: clip_lag(data.bands[i], network(data.lips[i][None])[0]) for i in test}
 
 
-def _lost(fold: int) -> dict[int, Lag]:
+def _failed_fold(fold: int) -> dict[int, Lag]:
     raise VsrError("internal", f"the process of part {fold + 1} died (not enough memory?): give fewer --jobs")
 
 

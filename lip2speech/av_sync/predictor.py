@@ -61,7 +61,7 @@ def fit_predictor(lips: Sequence[Tensor], bands: Sequence[Tensor], seed: int, ep
         network = BandPredictor(lips[0].shape[1])
         windows = [_windows(clip_lips, clip_bands) for clip_lips, clip_bands in zip(lips, bands, strict=True)]
         inputs, targets = (torch.cat(parts) for parts in zip(*windows, strict=True))
-        _descend(network, inputs, targets, epochs)
+        _train(network, inputs, targets, epochs)
     return network.eval()
 
 
@@ -79,7 +79,7 @@ def _windows(lips: Tensor, bands: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-def _descend(network: BandPredictor, inputs: Tensor, targets: Tensor, epochs: int) -> None:
+def _train(network: BandPredictor, inputs: Tensor, targets: Tensor, epochs: int) -> None:
     batches = -(-len(inputs) // BATCH)
     optimiser = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=epochs * batches)

@@ -9,8 +9,8 @@ import datetime
 import sys
 from pathlib import Path
 
+from lip2speech.inference.consent_statement import STATEMENT
 from lip2speech.inference.saved_voices import user_folder
-from lip2speech.inference.statement import STATEMENT
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import read_json, write_json
 

@@ -32,7 +32,7 @@ def heard(reference: Reference, video: str, model: str | None):
     from lip2speech.inference.reference import FACE, whose
 
     if reference.kind == FACE:
-        from lip2speech.inference.faces import face_folder
+        from lip2speech.inference.face_voices import face_folder
         from lip2speech.inference.folder import find_model
 
         face_folder(find_model(model))

@@ -10,10 +10,10 @@ from pathlib import Path
 from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument
 from lip2speech.cli.references import heard, references_of
-from lip2speech.inference.gap import gap_of
-from lip2speech.inference.options import check_noisy
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.inference.reference import OWN, Reference
+from lip2speech.inference.sound_gap import gap_of
+from lip2speech.inference.synthesis_options import check_noisy
 from lip2speech.models.emotion_options import emotion_of
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from lip2speech.models.token_options import add_token_arguments, token_options
@@ -48,7 +48,7 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
 
     ``read``: further input files. Raises VsrError.
     """
-    from lip2speech.inference.synthetic import VOICE, WORDS
+    from lip2speech.inference.synthetic_marks import VOICE, WORDS
     from vsr.core.errors import VsrError
     from vsr.core.files import check_outputs
     from vsr.media.mux.mux import check_container

@@ -59,21 +59,21 @@ class Context:
         start = rng.integers(0, len(pairs) - length + 1)
         is_known = np.ones(len(pairs), bool)
         is_known[start : start + length] = False
-        return shown(pairs, is_known)
+        return context_condition(pairs, is_known)
 
     def of_wave(self, wave: np.ndarray, known: np.ndarray) -> np.ndarray:
         """The condition (N, 161) of the audio of T video frames; ``known`` (N,) bool: the steps outside the gap."""
         mel = log_mel(torch.from_numpy(np.ascontiguousarray(wave, np.float32))).numpy()
-        return shown(mel.reshape(-1, PAIR), known)
+        return context_condition(mel.reshape(-1, PAIR), known)
 
 
-def shown(pairs: np.ndarray, known: np.ndarray) -> np.ndarray:
+def context_condition(pairs: np.ndarray, is_known: np.ndarray) -> np.ndarray:
     """The condition (N, 161) of log-mel pairs (N, 160) and the mask of known steps (N,)."""
-    visible = np.where(known[:, None], (pairs - MIDDLE) / SPAN, 0)
-    return np.concatenate([visible, known[:, None]], 1).astype(np.float32)
+    visible = np.where(is_known[:, None], (pairs - MIDDLE) / SPAN, 0)
+    return np.concatenate([visible, is_known[:, None]], 1).astype(np.float32)
 
 
-def pairs_of(value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def pairs_and_mask(value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Log-mel pairs (..., N, 160), `MIDDLE` where unknown, and the mask of known steps (..., N), of the condition
     (..., N, 161)."""
     return value[..., :PAIR] * SPAN + MIDDLE, value[..., PAIR] > 0.5

@@ -11,7 +11,7 @@ and optionally (read by `lip2speech.conditions.traits`)
 
 - ``places``: the networks that use it, by default ``("flow",)``, or ``("content", "flow")``;
 - ``build(dim)``: a module (value, keep (B,), query (B, N, W)) -> (B, N, W) instead of a projection
-  (`lip2speech.conditions.added.Added`); value is None where it is missing, and zero on padding;
+  (`lip2speech.conditions.conditioning.ConditionProjection`); value is None where it is missing, and zero on padding;
 - ``sequence``: True for a length of its own: ``load`` returns (U, C), U at least 1;
 - ``heard(features)``: a measurement of the clip's audio (`lip2speech.features.stored.Features`), used instead of
   ``load``; it is measured once and cached;
@@ -52,7 +52,9 @@ class Condition(Protocol):
 
 
 FLOW, CONTENT = "flow", "content"
-CONDITIONS: Registry[type[Condition]] = Registry("condition", "lip2speech.conditions", "lip2speech.conditions.kinds")
+CONDITIONS: Registry[type[Condition]] = Registry(
+    "condition", "lip2speech.conditions", "lip2speech.conditions.condition_kinds"
+)
 
 
 def conditions_of(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Condition]:

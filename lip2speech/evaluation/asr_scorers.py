@@ -114,14 +114,14 @@ class Transformer:
 def names_of(given: str) -> list[str]:
     """The recognisers in NAME[,NAME]; the first is the main scorer of every table. Raises VsrError bad_asr."""
     names = [name.strip() for name in given.split(",")] if given else []
-    if len({shown_name(name) for name in names}) < len(names):
+    if len({display_name(name) for name in names}) < len(names):
         raise VsrError("bad_asr", f"'{given}': give each recogniser once")
     if names and names[0] == PHONES:
         raise VsrError("bad_asr", f"{PHONES} gives phonemes: name a recogniser of words before it")
     return names
 
 
-def shown_name(name: str) -> str:
+def display_name(name: str) -> str:
     """Name of a recogniser in tables: for a folder only its last part."""
     kind, colon, model = name.partition(":")
     return f"{kind}:{Path(model).resolve().name}" if colon and Path(model).is_dir() else name

@@ -15,14 +15,14 @@ import numpy as np
 from lip2speech.evaluation.asr_scorers import Recogniser, names_of, open_scorer
 from lip2speech.evaluation.distillmos import DistillMos
 from lip2speech.evaluation.intelligibility import check_length
-from lip2speech.evaluation.lse import Lse, SyncNet, check_whole
+from lip2speech.evaluation.lse import Lse, SyncNet, check_whole_videos
 from lip2speech.evaluation.metrics import Utterance, check_packages, check_sound, measure
-from lip2speech.evaluation.pauses import said
+from lip2speech.evaluation.pauses import speech_span
 from vsr.core.clock import SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.core.interrupts import check
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.manifest import Clip
 from vsr.data.sound import natural_wave
 from vsr.media.audio import fit_length, read_wave
@@ -62,7 +62,7 @@ def evaluate_clip(
         also = tuple(other.transcribe(voice) for other in others)
         check_length(voice, "voice")
         natural = voice if folder is None else natural_wave(clip)
-        figures = measure(natural, fit_length(voice, len(natural)), said(clip))
+        figures = measure(natural, fit_length(voice, len(natural)), speech_span(clip))
         further = {"distillmos": mos(voice)} if mos else {}
         if lips:
             further["lse_c"], further["lse_d"] = lips(clip, voice)
@@ -105,16 +105,16 @@ def evaluate(
     if distillmos:
         DistillMos()
     if syncnet:
-        check_whole(clips)
+        check_whole_videos(clips)
         SyncNet(syncnet)
     scorers = asr, distillmos, syncnet
-    return list(counted(_outcomes(tasks, scorers, jobs), "evaluate", len(tasks), failed="not scored"))
+    return list(count_items(_outcomes(tasks, scorers, jobs), "evaluate", len(tasks), failed="not scored"))
 
 
 def _outcomes(tasks: list[tuple], scorers: tuple[str, bool, str], jobs: int) -> Iterator[Outcome]:
     if jobs > 1:
-        return in_processes(partial(_evaluate_task, scorers), tasks, jobs, _lost)
-    opened = _opened(*scorers)
+        return in_processes(partial(_evaluate_task, scorers), tasks, jobs, _crashed)
+    opened = _open_scorers(*scorers)
     return (evaluate_clip(*task, *opened) for task in tasks)
 
 
@@ -122,17 +122,17 @@ def _evaluate_task(scorers: tuple[str, bool, str], task: tuple) -> Outcome:
     import torch
 
     torch.set_num_threads(1)  # parallelism is by processes
-    return evaluate_clip(*task, *_opened(*scorers))
+    return evaluate_clip(*task, *_open_scorers(*scorers))
 
 
 @cache
-def _opened(asr: str, distillmos: bool = False, syncnet: str = "") -> tuple:
+def _open_scorers(asr: str, distillmos: bool = False, syncnet: str = "") -> tuple:
     """The recogniser of a process, further ones, and DistillMOS and SyncNet if requested."""
     opened = [open_scorer(name) for name in names_of(asr)]
     first, others = opened[0] if opened else None, tuple(opened[1:])
     return first, others, DistillMos() if distillmos else None, SyncNet(syncnet) if syncnet else None
 
 
-def _lost(task: tuple) -> Outcome:
+def _crashed(task: tuple) -> Outcome:
     clip, row, _ = task
     return Outcome(row, clip.id, reason="internal", message="the process that measured it died (not enough memory?)")

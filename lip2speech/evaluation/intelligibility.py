@@ -13,8 +13,8 @@ import numpy as np
 from lip2speech.evaluation.alignment import shifted
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
-from vsr.core.packages import needed
-from vsr.core.present import present
+from vsr.core.packages import required_package
+from vsr.core.required import required
 
 MIN_SECONDS = 0.45  # below it STOI has fewer than 30 frames and returns a constant
 
@@ -38,9 +38,9 @@ def _pystoi() -> ModuleType:
 
 
 def _copy(name: str) -> ModuleType:
-    spec = present(needed(name, "STOI", "pip install pystoi==0.4.1").__spec__, f"the spec of {name}")
+    spec = required(required_package(name, "STOI", "pip install pystoi==0.4.1").__spec__, f"the spec of {name}")
     module = module_from_spec(spec)
-    present(spec.loader, f"the loader of {name}").exec_module(module)
+    required(spec.loader, f"the loader of {name}").exec_module(module)
     return module
 
 
@@ -59,14 +59,18 @@ def _refuse(message: str, category: type) -> None:
 
 
 def stoi_aligned(
-    natural: np.ndarray, voice: np.ndarray, lag: int, said: tuple[float, float] | None = None, extended: bool = False
+    natural: np.ndarray,
+    voice: np.ndarray,
+    lag: int,
+    speech_span: tuple[float, float] | None = None,
+    extended: bool = False,
 ) -> float:
-    """STOI after undoing a lag in samples, of all or only of the span ``said`` (start and end in seconds of the natural
+    """STOI after undoing a lag in samples, of all or only of ``speech_span`` (start and end in seconds of the natural
     recording); NaN where too little speech is left."""
     natural, voice = shifted(natural, voice, lag)
-    if said is not None:
+    if speech_span is not None:
         cut = max(0, -lag)  # samples at the start of the natural recording that are cut off
-        part = slice(*(max(0, round(seconds * SAMPLE_RATE) - cut) for seconds in said))
+        part = slice(*(max(0, round(seconds * SAMPLE_RATE) - cut) for seconds in speech_span))
         natural, voice = natural[part], voice[part]
     try:
         check_length(voice, "voice")

@@ -18,7 +18,7 @@ from lip2speech.features.pitch import FROM_SOURCE, pitch
 from lip2speech.features.speaker import speaker_vector
 from vsr.core.clock import HOP, SAMPLE_RATE
 from vsr.core.errors import VsrError
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.media.filterbank import cosines
 from vsr.media.mel import log_mel
 
@@ -61,8 +61,8 @@ class Utterance:
     lse_d: float = math.nan
 
 
-def measure(natural: np.ndarray, voice: np.ndarray, said: tuple[float, float] | None = None) -> Utterance:
-    """All figures of one clip; ``said``: start and end of the words, seconds.
+def measure(natural: np.ndarray, voice: np.ndarray, speech_span: tuple[float, float] | None = None) -> Utterance:
+    """All figures of one clip; ``speech_span``: start and end of the words, seconds.
 
     Raises VsrError too_short, silent, not_finite, no_speech.
     """
@@ -72,7 +72,8 @@ def measure(natural: np.ndarray, voice: np.ndarray, said: tuple[float, float] | 
     shift = offset(natural, voice)
     f0, voicing = pitch_errors(natural, voice)
     words, extended = (
-        stoi_aligned(natural, voice, shift, said, extend) if said else math.nan for extend in (False, True)
+        stoi_aligned(natural, voice, shift, speech_span, extend) if speech_span else math.nan
+        for extend in (False, True)
     )
     return Utterance(
         stoi=stoi(natural, voice),
@@ -94,8 +95,8 @@ def measure(natural: np.ndarray, voice: np.ndarray, said: tuple[float, float] | 
 
 def check_packages() -> None:
     """Check that the required packages are installed. Raises VsrError missing_package."""
-    needed("pesq", "PESQ", PESQ_FROM_SOURCE)
-    needed("pyworld", "the pitch of a voice", FROM_SOURCE)
+    required_package("pesq", "PESQ", PESQ_FROM_SOURCE)
+    required_package("pyworld", "the pitch of a voice", FROM_SOURCE)
 
 
 def check(natural: np.ndarray, voice: np.ndarray) -> None:
@@ -115,7 +116,7 @@ def check_sound(wave: np.ndarray, name: str) -> None:
 
 def pesq(natural: np.ndarray, voice: np.ndarray, band: str) -> float:
     """PESQ at 16 kHz; ``band`` is "nb" or "wb". Raises VsrError no_speech, missing_package."""
-    itu = needed("pesq", "PESQ", PESQ_FROM_SOURCE)
+    itu = required_package("pesq", "PESQ", PESQ_FROM_SOURCE)
     try:
         return float(itu.pesq(SAMPLE_RATE, natural, voice, band))
     except itu.NoUtterancesError as error:

@@ -21,7 +21,7 @@ AROUND = 0.05  # seconds kept before the first word and after the last
 FADE = 0.05  # seconds
 
 
-def said(clip: Clip) -> tuple[float, float] | None:
+def speech_span(clip: Clip) -> tuple[float, float] | None:
     """Start and end of the words of a clip, seconds, with a margin of `AROUND`; None without word times."""
     if not clip.words:
         return None
@@ -52,7 +52,7 @@ def write_with_pauses(clips: Sequence[Clip], wave_of: Callable[[Clip], np.ndarra
     waves = {}
     for clip in clips:
         with suppress(VsrError):  # the evaluation of the row reports why a clip has no wave
-            if span := said(clip):
+            if span := speech_span(clip):
                 waves[clip.id] = (wave_of(clip), span)
     if len(waves) < 2:
         raise VsrError("bad_manifest", "other pauses: the manifest needs two clips with word times and sound")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from lip2speech.evaluation.slot_search import best_words
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.corpora.puppet.sentences import GRID_SLOTS
 from vsr.text.phonemes import PHONEMES, arpabet
 from vsr.text.pronounce import CMU, Pronouncer
@@ -28,7 +28,7 @@ class HamaPhones:
     name, unit = PHONES, "phoneme"
 
     def __init__(self):
-        package = needed("hama", "this scorer", "pip install hama, whose weights are in the package")
+        package = required_package("hama", "this scorer", "pip install hama, whose weights are in the package")
         self._model = package.ASRModel()
         self._classes = np.array([class_of(token) for token in self._model.decoder_tokens])
 
@@ -58,7 +58,7 @@ class HamaGrid(HamaPhones):
     def __init__(self):
         super().__init__()
         pronouncer = Pronouncer((CMU,))
-        self.slots = [{word: spelled(pronouncer, word) for word in slot} for slot in GRID_SLOTS]
+        self.slots = [{word: pronunciations(pronouncer, word) for word in slot} for slot in GRID_SLOTS]
 
     def transcribe(self, wave: np.ndarray) -> str:
         """Words, one of each slot; "" for a wave that is too short for six words."""
@@ -74,7 +74,7 @@ def class_of(token: str) -> int:
     return CLASSES[phones[0]] if len(phones) == 1 else 0
 
 
-def spelled(pronouncer: Pronouncer, word: str) -> list[list[int]]:
+def pronunciations(pronouncer: Pronouncer, word: str) -> list[list[int]]:
     """The pronunciations of a word as classes; "a" is pronounced as the letter, not the article."""
     variants = [("EY",)] if word == "a" else pronouncer.variants(word)
     return [[CLASSES[phone] for phone in variant] for variant in variants]

@@ -22,7 +22,7 @@ def best_words(log_probs: np.ndarray, slots: Sequence[Pronunciations]) -> list[s
     ends[:, 0] = np.concatenate([[0.0], np.cumsum(log_probs[:, 0])])
     backpointers = []
     for slot in slots:
-        ends, backpointer = _through(log_probs.astype(np.float64), slot, ends)
+        ends, backpointer = _advance(log_probs.astype(np.float64), slot, ends)
         backpointers.append(backpointer)
     frame, label = frames, int(ends[frames].argmax())
     if ends[frame, label] == NEVER:
@@ -34,10 +34,10 @@ def best_words(log_probs: np.ndarray, slots: Sequence[Pronunciations]) -> list[s
     return words[::-1]
 
 
-def _through(log_probs: np.ndarray, slot: Pronunciations, ends: np.ndarray):
+def _advance(log_probs: np.ndarray, slot: Pronunciations, ends: np.ndarray):
     """`ends` after one more slot; and backpointers: the word of each pronunciation, and for each end (all (T + 1, C))
     its pronunciation, and the frame and class from which the word was entered."""
-    words, paths, states = _laid_out(slot)
+    words, paths, states = _slot_states(slot)
     count, size = paths.shape
     skips = np.ones((count, size), bool)  # whether a phoneme can follow the previous one without a blank
     skips[:, 2::2] = paths[:, 2::2] != paths[:, :-2:2]
@@ -60,7 +60,7 @@ def _through(log_probs: np.ndarray, slot: Pronunciations, ends: np.ndarray):
     return new, (words, variants, entries, labels)
 
 
-def _laid_out(slot: Pronunciations) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _slot_states(slot: Pronunciations) -> tuple[list[str], np.ndarray, np.ndarray]:
     """The word of each pronunciation, its classes (V, S) with a blank after each phoneme, and its number of states."""
     variants = [(word, path) for word, paths in slot.items() for path in paths if len(path)]
     size = 2 * max(len(path) for _, path in variants)
@@ -86,13 +86,13 @@ def _step(score, since, after, skips, start, label, frame):
     candidates = np.stack([score, from_previous, from_skip])
     best = candidates.argmax(0)
     since, after = (
-        np.take_along_axis(np.stack([values, _moved(values, 1, new), _moved(values, 2, new)]), best[None], 0)[0]
+        np.take_along_axis(np.stack([values, _shift(values, 1, new), _shift(values, 2, new)]), best[None], 0)[0]
         for values, new in ((since, np.full(len(score), frame)), (after, label))
     )
     return np.take_along_axis(candidates, best[None], 0)[0], since, after
 
 
-def _moved(values: np.ndarray, by: int, first: np.ndarray) -> np.ndarray:
+def _shift(values: np.ndarray, by: int, first: np.ndarray) -> np.ndarray:
     moved = np.zeros_like(values)
     moved[:, by:] = values[:, :-by]
     if by == 1:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lip2speech.evaluation.asr_scorers import names_of, package_of, shown_name
+from lip2speech.evaluation.asr_error_rates import NORMALISER, error_rate, format_rate, rate_kind
+from lip2speech.evaluation.asr_scorers import display_name, names_of, package_of
 from lip2speech.evaluation.corpus import Outcome
-from lip2speech.evaluation.heard_rates import NORMALISER, kind_of, rate_of, shown_rate
 from lip2speech.evaluation.metrics import Utterance
+from vsr.core.file_kinds import FileKind, json_kind, text_kind
 from vsr.core.files import write_json, write_lines, write_text
-from vsr.core.kinds import Kind, json_of, text_of
 from vsr.data.manifest import Clip
 from vsr.evaluation.wer import score, word_errors
 from vsr.text.normalise import fold_spaces, normaliser
@@ -32,7 +32,7 @@ COLUMNS = (
     ("estoi_words", "ESTOI words", 3), ("speaker", "speaker", 3), ("dnsmos", "DNSMOS", 2),
     ("distillmos", "DistillMOS", 2), ("lse_c", "LSE-C", 2), ("lse_d", "LSE-D", 2),
 )  # fmt: skip
-ASKED = {"distillmos": "distillmos", "lse_c": "syncnet-python", "lse_d": "syncnet-python"}  # optional -> package
+OPTIONAL = {"distillmos": "distillmos", "lse_c": "syncnet-python", "lse_d": "syncnet-python"}  # optional -> package
 NUMBERS = tuple(field.name for field in fields(Utterance))
 
 
@@ -40,11 +40,11 @@ def with_new_keys(result: dict) -> dict:
     """Convert a result.json of the previous version, which called the recogniser "judge", to the current keys."""
     if not isinstance(result.get("rows"), dict):
         return result
-    rows = {row: _renamed(values) for row, values in result["rows"].items()}
-    return {"asr": ""} | _renamed(result) | {"rows": rows}
+    rows = {row: _with_new_names(values) for row, values in result["rows"].items()}
+    return {"asr": ""} | _with_new_names(result) | {"rows": rows}
 
 
-def _renamed(entries: dict) -> dict:
+def _with_new_names(entries: dict) -> dict:
     return {"asr" if name == "judge" else name: value for name, value in entries.items()}
 
 
@@ -66,7 +66,7 @@ def summarise(
             rows[name]["asr"] = score(texts, heard, NORMALISER)[0].as_dict()
         for number, other in enumerate(others):
             heard = {o.id: o.also[number] if o.also else "" for o in row_outcomes if o.id in texts}
-            rows[name].setdefault("asr_also", {})[other] = rate_of(other, texts, heard)
+            rows[name].setdefault("asr_also", {})[other] = error_rate(other, texts, heard)
     return rows
 
 
@@ -97,18 +97,18 @@ def _mean(values: Sequence[float]) -> dict[str, float] | None:
 def table(rows: Mapping[str, dict]) -> str:
     """The Markdown table of `summarise`."""
     others = list(dict.fromkeys(name for row in rows.values() for name in row.get("asr_also", {})))
-    absent = {name for name in ASKED if not any(row["figures"].get(name) for row in rows.values())}
+    absent = {name for name in OPTIONAL if not any(row["figures"].get(name) for row in rows.values())}
     columns = [column for column in COLUMNS if column[0] not in absent]
     titles = ["row", "N", "too short", "failed", *(title for _, title, _ in columns), "ASR WER %"]
-    kinds = {name: kind_of(rate) for row in rows.values() for name, rate in row.get("asr_also", {}).items()}
+    kinds = {name: rate_kind(rate) for row in rows.values() for name, rate in row.get("asr_also", {}).items()}
     titles += [f"{kinds[name].upper()} % of {name}" for name in others]
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for name, row in rows.items():
         cells = [name, str(row["scored"]), str(row["too_short"]), str(row["failed"])]
         # An older result.json may lack newer columns.
         cells += [_cell(row["figures"].get(number), digits) for number, _, digits in columns]
-        cells.append(shown_rate(row.get("asr")))
-        cells += [shown_rate(row.get("asr_also", {}).get(name)) for name in others]
+        cells.append(format_rate(row.get("asr")))
+        cells += [format_rate(row.get("asr_also", {}).get(name)) for name in others]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -132,12 +132,12 @@ def header(protocol: str, asr: str) -> str:
     )
 
 
-def outputs_of(out: str | Path) -> list[tuple[Path, Kind]]:
+def outputs_of(out: str | Path) -> list[tuple[Path, FileKind]]:
     """The files that `write_evaluation` writes, for `vsr.core.files.check_outputs`."""
     kinds = {
-        "result.json": json_of("a result of lip2speech evaluate", "protocol", "rows"),
-        "utterances.tsv": text_of("a table of lip2speech evaluate", "row\tid\t"),
-        "table.md": text_of("a table of lip2speech evaluate", "Reference voice: "),
+        "result.json": json_kind("a result of lip2speech evaluate", "protocol", "rows"),
+        "utterances.tsv": text_kind("a table of lip2speech evaluate", "row\tid\t"),
+        "table.md": text_kind("a table of lip2speech evaluate", "Reference voice: "),
     }
     return [(Path(out) / name, kind) for name, kind in kinds.items()]
 
@@ -147,9 +147,9 @@ def write_evaluation(
 ) -> dict:
     """Write result.json, utterances.tsv and table.md into ``out``; returns the result. ``asr``: NAME[,NAME]."""
     measured = [asdict(outcome.figures) for outcome in outcomes if outcome.figures]
-    packages = {ASKED[name] for name in ASKED if any(np.isfinite(figures[name]) for figures in measured)}
+    packages = {OPTIONAL[name] for name in OPTIONAL if any(np.isfinite(figures[name]) for figures in measured)}
     out, package_versions = Path(out), versions(asr, sorted(packages))
-    asr, *others = [shown_name(name) for name in names_of(asr)] or [""]
+    asr, *others = [display_name(name) for name in names_of(asr)] or [""]
     rows = summarise(clips, outcomes, bool(asr), others)
     result = {"protocol": protocol, "asr": asr, "clips": len(clips), "versions": package_versions, "rows": rows}
     write_json(out / "result.json", result)
@@ -174,9 +174,9 @@ def _tsv_row(outcome: Outcome, text: str, with_asr: bool) -> list[str]:
     return [outcome.row, outcome.id, *numbers, words, errors, text, *rest]
 
 
-def versions(asr: str, asked: Sequence[str] = ()) -> dict[str, str]:
-    """Package -> version, for all packages that the figures depend on; ``asked``: optional packages in use."""
-    packages = ["pystoi", "pesq", "pyworld", "resemblyzer", "speechmos", *asked]
+def versions(asr: str, optional: Sequence[str] = ()) -> dict[str, str]:
+    """Package -> version, for all packages that the figures depend on; ``optional``: optional packages in use."""
+    packages = ["pystoi", "pesq", "pyworld", "resemblyzer", "speechmos", *optional]
     for name in names_of(asr):
         packages.append(package_of(name))
     return {package: version(package) for package in packages}

@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lip2speech.features.lag import moved
+from lip2speech.features.lag import shift_wave
 from lip2speech.features.speaker import speaker_vector
 from lip2speech.features.stored import REFUSED, refused_clips
-from vsr.core.artifacts import KEPT, NEW, Ledger, identify, record_of, tell
+from vsr.core.artifacts import KEPT, NEW, Ledger, identify, print_states, record_of
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, write_json
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.manifest import Clip
 from vsr.data.sound import natural_wave
 from vsr.media.extent import frame_times
@@ -41,9 +41,9 @@ def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> d
 
     Raises VsrError: unreadable, no_sound, silent, not_finite, late_face.
     """
-    if _images(clip) > clip.num_frames:
+    if _num_frames(clip) > clip.num_frames:
         raise VsrError("late_face", f"{clip.video}: the crop is shorter than the video, so sound and lips do not match")
-    wave = moved(natural_wave(clip), offset)
+    wave = shift_wave(natural_wave(clip), offset)
     if np.abs(wave).max() < SILENT:
         raise VsrError("silent", f"{clip.video}: its sound is silent")
     if not np.isfinite(wave).all():
@@ -58,7 +58,7 @@ def extract(clip: Clip, codebook: Codebook, extractor, offset: float = 0.0) -> d
     }
 
 
-def _images(clip: Clip) -> int:
+def _num_frames(clip: Clip) -> int:
     """Number of frames of a clip's video; 0 for audio only. Raises VsrError unreadable."""
     try:
         return len(frame_times(clip.video, clip.start, clip.end))
@@ -93,20 +93,20 @@ def extract_corpus(
     ledger = Ledger(out_dir)
     tasks = [(clip, round(offsets.get(clip.id, 0.0), 5), common) for clip in clips]
     states = [_state(ledger, task) for task in tasks]
-    tell(states, "features")
+    print_states(states, "features")
     ledger.refresh()
     todo = [task for task, state in zip(tasks, states, strict=True) if state != KEPT]
     earlier_refused = refused_clips(out_dir)
     refused = {name: why for name, why in earlier_refused.items() if name not in {clip.id for clip in clips}}
     counts = Counter(made=0, kept=len(clips) - len(todo))
-    outcomes = counted(_outcomes(todo, str(codebook), out_dir, jobs), "features", len(todo))
-    counts += _noted(zip((clip for clip, *_ in todo), outcomes, strict=True), ledger, refused)
+    outcomes = count_items(_outcomes(todo, str(codebook), out_dir, jobs), "features", len(todo))
+    counts += _record_outcomes(zip((clip for clip, *_ in todo), outcomes, strict=True), ledger, refused)
     reasons = Counter(entry["reason"] for entry in refused.values())
     write_json(out_dir / REFUSED, {"counts": dict(reasons), "clips": refused})
     return +counts
 
 
-def _noted(outcomes: Iterable[tuple[Clip, dict]], ledger: Ledger, refused: dict[str, dict]) -> Counter:
+def _record_outcomes(outcomes: Iterable[tuple[Clip, dict]], ledger: Ledger, refused: dict[str, dict]) -> Counter:
     """Record the outcome of each clip, in the ledger or in ``refused``; returns counts."""
     counts: Counter[str] = Counter()
     for clip, outcome in outcomes:
@@ -123,12 +123,12 @@ def _state(ledger: Ledger, task: tuple[Clip, float, dict]) -> str:
     name = f"{task[0].id}.safetensors"
     if not (ledger.folder / name).is_file():
         return NEW
-    if "way of extracting" not in ledger.made(name):
+    if "way of extracting" not in ledger.inputs(name):
         _check_features(ledger.folder / name)
-    return ledger.state(name, made_from(task, ledger.known(name, "video")))
+    return ledger.state(name, feature_inputs(task, ledger.recorded_identity(name, "video")))
 
 
-def made_from(task: tuple[Clip, float, dict], known: dict | None = None) -> dict:
+def feature_inputs(task: tuple[Clip, float, dict], known: dict | None = None) -> dict:
     """The inputs that a clip's features depend on."""
     clip, offset, common = task
     inputs = {"video": identify(clip.video, known), "part": [clip.start, clip.end], "length": clip.num_frames}
@@ -157,7 +157,7 @@ def _tools(codebook: str, sha256: str) -> tuple[Codebook, Extractor]:
 
 def _outcomes(tasks: list[tuple[Clip, float, dict]], codebook: str, out_dir: Path, jobs: int) -> Iterator[dict]:
     work = partial(_extract_task, codebook, out_dir)
-    return in_processes(work, tasks, jobs, _lost) if jobs > 1 else map(work, tasks)
+    return in_processes(work, tasks, jobs, _crashed) if jobs > 1 else map(work, tasks)
 
 
 def _extract_task(codebook: str, out_dir: Path, task: tuple[Clip, float, dict]) -> dict:
@@ -165,7 +165,7 @@ def _extract_task(codebook: str, out_dir: Path, task: tuple[Clip, float, dict]) 
     from safetensors.torch import save_file
 
     clip, offset, common = task
-    inputs, name = made_from(task), f"{clip.id}.safetensors"
+    inputs, name = feature_inputs(task), f"{clip.id}.safetensors"
     try:
         stored = extract(clip, *_tools(codebook, common["codebook"]["sha256"]), offset)
     except VsrError as error:
@@ -176,5 +176,5 @@ def _extract_task(codebook: str, out_dir: Path, task: tuple[Clip, float, dict]) 
         return record_of(name, temporary, inputs)
 
 
-def _lost(task: tuple[Clip, float, dict]) -> dict:
+def _crashed(task: tuple[Clip, float, dict]) -> dict:
     return {"reason": "unreadable", "message": f"{task[0].video}: the process that read it died"}

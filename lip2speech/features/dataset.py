@@ -15,7 +15,7 @@ from lip2speech.conditions.registry import Condition
 from lip2speech.conditions.traits import is_corrupted, is_heard, is_sequence
 from lip2speech.features.stored import Features, StoredFeatures
 from vsr.core.errors import VsrError
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.batch import Batch, Counted, CropDataset
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
@@ -25,7 +25,7 @@ from vsr.media.audio import read_wave
 
 FRAME_BUDGET = 1200  # video frames that are encoded together
 PROTOCOLS = ("cross", "self")
-MEASURED = 4000  # clips from whose mels the statistics are computed, at most
+MAX_MEASURED = 4000  # clips from whose mels the statistics are computed, at most
 
 
 class NoText:
@@ -38,11 +38,11 @@ class NoText:
 
 @dataclass
 class SpeechBatch(Counted):
-    """seen: the lip reader's batch; mel (B, 4T, 80), the last real frame repeated over the padding; units (B, 2T),
+    """lips: the lip reader's batch; mel (B, 4T, 80), the last real frame repeated over the padding; units (B, 2T),
     padded with -1; speaker (B, 256); visual (B, T, 2D): cached features of a frozen encoder (the batch then has no
     video); conditions: name -> (B, 2T, C) or (B, C), zero on padding."""
 
-    seen: Batch
+    lips: Batch
     mel: Tensor
     units: Tensor
     speaker: Tensor
@@ -51,7 +51,7 @@ class SpeechBatch(Counted):
 
     def counts(self) -> dict[str, Tensor]:
         """Number of video frames, over which the losses are averaged."""
-        return {"frames": self.seen.lengths.sum().float()}
+        return {"frames": self.lips.lengths.sum().float()}
 
 
 class SpeechDataset:
@@ -76,9 +76,9 @@ class SpeechDataset:
         self.crops = self.visual_dataset(clips, tokenizer, augmentation, seed)
         self.clips, self.seed, self.protocol = list(clips), seed, protocol
         self.conditions = dict(conditions or {})
-        self.heard: dict[tuple[str, int], np.ndarray] = {}
+        self.measurements: dict[tuple[str, int], np.ndarray] = {}
         self.features = StoredFeatures(features, self.clips)
-        self.places = {clip.id: index for index, clip in enumerate(self.clips)}
+        self.indices = {clip.id: index for index, clip in enumerate(self.clips)}
         self.by_speaker: dict[str, list[int]] = {}
         for index, clip in enumerate(clips):
             self.by_speaker.setdefault(clip.speaker, []).append(index)
@@ -101,7 +101,7 @@ class SpeechDataset:
         """The padded batch of several clips."""
         return self.with_speech(self.crops.batch(indices, epoch), indices, epoch)
 
-    def with_speech(self, seen: Batch, indices: Sequence[int], epoch: int) -> SpeechBatch:
+    def with_speech(self, lips: Batch, indices: Sequence[int], epoch: int) -> SpeechBatch:
         """Add speech features to a batch of video."""
         items = [self.features[i] for i in indices]
         longest = max(len(item.mel) for item in items)
@@ -109,22 +109,22 @@ class SpeechDataset:
         units = pad_sequence([f.units for f in items], batch_first=True, padding_value=-1)
         conditions = {name: self._values(name, kind, items, indices, epoch) for name, kind in self.conditions.items()}
         speaker = torch.stack([self.voice(i, epoch) for i in indices])
-        return SpeechBatch(seen, mel, units, speaker, conditions=conditions)
+        return SpeechBatch(lips, mel, units, speaker, conditions=conditions)
 
     def _value(self, name: str, condition: Condition, index: int, features: Features, epoch: int) -> np.ndarray:
         """The value of a condition for a clip; measurements of its audio are cached."""
         if is_corrupted(condition):
             rng = np.random.default_rng((self.seed, epoch, index, 4))
-            return condition.corrupted(features, self.clips[index].id, list(self.places), self._sound_of, rng)
+            return condition.corrupted(features, self.clips[index].id, list(self.indices), self._sound_of, rng)
         if not is_heard(condition):
             return condition.load(self.clips[index], len(features.units))
-        if (name, index) not in self.heard:
-            self.heard[name, index] = condition.heard(features)
-        return self.heard[name, index]
+        if (name, index) not in self.measurements:
+            self.measurements[name, index] = condition.heard(features)
+        return self.measurements[name, index]
 
     def _sound_of(self, name: str) -> np.ndarray:
         """The wave (S,) of a clip of the list, by its id, or of an audio file."""
-        return self.features[self.places[name]].wave.numpy() if name in self.places else read_wave(name)
+        return self.features[self.indices[name]].wave.numpy() if name in self.indices else read_wave(name)
 
     def _values(
         self, name: str, condition: Condition, items: list[Features], indices: Sequence[int], epoch: int
@@ -144,7 +144,7 @@ class SpeechDataset:
 
     def mel_statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (80,) of each mel band over all clips, or over evenly spaced ones of many."""
-        indices = np.linspace(0, len(self) - 1, min(len(self), MEASURED)).astype(int).tolist()
+        indices = np.linspace(0, len(self) - 1, min(len(self), MAX_MEASURED)).astype(int).tolist()
         mels = (self.features[index].mel.double() for index in indices)
         counts, sums, squared = zip(*((len(mel), mel.sum(0), (mel * mel).sum(0)) for mel in mels), strict=True)
         zero = torch.zeros(())
@@ -187,7 +187,7 @@ def cache_views(dataset: SpeechDataset, encode: Callable[[Tensor, Tensor], Tenso
     """Visual features of every clip from ``encode`` (video, lengths), a list of (T, 2D) fp16, one for each view."""
     sampler = FrameBudgetSampler([clip.num_frames for clip in dataset.clips], FRAME_BUDGET, shuffle=False)
     features: list[list[Tensor]] = [[] for _ in dataset.clips]
-    for view in counted(range(views), "views", views):
+    for view in count_items(range(views), "views", views):
         for indices in sampler.batches():
             batch = dataset.crops.batch(indices, view)
             visual = encode(batch.video, batch.lengths).half().cpu()

@@ -29,14 +29,14 @@ class Lag:
     second: float
 
 
-def clip_lag(heard: Tensor, seen: Tensor) -> Lag:
-    """Lag of the audio's bands ``heard`` behind the bands ``seen``, predicted from the lips; both (N, 20)."""
-    begin, end = spoken(heard)
+def clip_lag(audio: Tensor, video: Tensor) -> Lag:
+    """Lag of the audio's bands ``audio`` behind the bands ``video``, predicted from the lips; both (N, 20)."""
+    begin, end = speech_extent(audio)
     middle = (begin + end) // 2
-    return Lag(*(lag(heard[a:b], seen[a:b]) for a, b in ((begin, end), (begin, middle), (middle, end))))
+    return Lag(*(lag(audio[a:b], video[a:b]) for a, b in ((begin, end), (begin, middle), (middle, end))))
 
 
-def spoken(bands: Tensor) -> tuple[int, int]:
+def speech_extent(bands: Tensor) -> tuple[int, int]:
     """First frame of speech in bands (N, 20) and the frame after the last, with a margin of `AROUND` frames."""
     loudness = bands.mean(1)
     quiet, loudest = loudness.quantile(0.05), loudness.quantile(0.98)
@@ -46,12 +46,12 @@ def spoken(bands: Tensor) -> tuple[int, int]:
     return max(0, int(loud[0]) - AROUND), min(len(bands), int(loud[-1]) + AROUND)
 
 
-def lag(heard: Tensor, seen: Tensor) -> float:
+def lag(audio: Tensor, video: Tensor) -> float:
     """Lag in seconds at which the covariance of two band contours (N, 20) peaks, with parabolic interpolation."""
-    reach = min(REACH, len(heard) // 4)
+    reach = min(REACH, len(audio) // 4)
     if reach < 1:
         return 0.0
-    values = [_covariance(heard, seen, shift) for shift in range(-reach, reach + 1)]
+    values = [_covariance(audio, video, shift) for shift in range(-reach, reach + 1)]
     best = int(np.argmax(values))
     fraction = 0.0
     if 0 < best < 2 * reach:
@@ -60,20 +60,20 @@ def lag(heard: Tensor, seen: Tensor) -> float:
     return (best - reach + fraction) * HOP_SECONDS
 
 
-def _covariance(heard: Tensor, seen: Tensor, shift: int) -> float:
-    a = heard[max(0, shift) : len(heard) + min(0, shift)]
-    b = seen[max(0, -shift) : len(seen) + min(0, -shift)]
+def _covariance(audio: Tensor, video: Tensor, shift: int) -> float:
+    a = audio[max(0, shift) : len(audio) + min(0, shift)]
+    b = video[max(0, -shift) : len(video) + min(0, -shift)]
     return float(((a - a.mean(0)) * (b - b.mean(0))).mean())
 
 
-def moved(wave: np.ndarray, seconds: float) -> np.ndarray:
+def shift_wave(wave: np.ndarray, seconds: float) -> np.ndarray:
     """Shift a wave (S,) that is late by ``seconds`` back in time; missing samples at the edges are mirrored."""
     samples = round(seconds * SAMPLE_RATE)
     padded = np.pad(wave, (max(0, -samples), max(0, samples)), mode="reflect")
     return padded[max(0, samples) :][: len(wave)]
 
 
-def moved_bands(bands: Tensor, seconds: float) -> Tensor:
+def shift_bands(bands: Tensor, seconds: float) -> Tensor:
     """Shift bands (N, 20) that are late by ``seconds`` back in time, by linear interpolation."""
     position = (torch.arange(len(bands)) + seconds / HOP_SECONDS).clamp(0, len(bands) - 1)
     index = position.long().clamp(max=max(0, len(bands) - 2))

@@ -45,11 +45,11 @@ class UnitDataset(SpeechDataset):
         """The padded batch of several clips, without video."""
         lengths = torch.tensor([self.clips[index].num_frames for index in indices])
         batch = self.with_speech(Batch({}, lengths, {}, [self.clips[i].id for i in indices]), indices, epoch)
-        visual = [self._shown(index, epoch) for index in indices]
+        visual = [self._masked_units(index, epoch) for index in indices]
         batch.visual = pad_sequence(visual, batch_first=True)
         return batch
 
-    def _shown(self, index: int, epoch: int) -> Tensor:
+    def _masked_units(self, index: int, epoch: int) -> Tensor:
         """The visual input (T, 2D) of a clip."""
         units = self.features[index].units
         vectors = self.vectors[units].unflatten(0, (-1, UNITS_PER_FRAME)).flatten(1)

@@ -65,7 +65,7 @@ class LoadedVoice:
     @cached_property
     def face_voice(self):
         """The network that derives a voice from a face; loaded at first use. Raises VsrError bad_model without one."""
-        from lip2speech.inference.faces import load_face_voice
+        from lip2speech.inference.face_voices import load_face_voice
 
         return load_face_voice(self.parts[0])
 

@@ -17,12 +17,12 @@ from lip2speech.conditions.traits import is_corrupted, is_heard, is_spoken
 from lip2speech.features.dataset import NoText, SpeechBatch, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.masking import masked_batch
-from lip2speech.inference.noise_ratio import better_of
-from lip2speech.inference.options import AUTO, MADE, MASK, NONE, READ, READ_ALL, SynthesisOptions
-from lip2speech.inference.recorded import conditions_of_sound
-from lip2speech.inference.spoken_conditions import conditions_of_words
+from lip2speech.inference.snr import better_of
+from lip2speech.inference.sound_conditions import conditions_of_sound
+from lip2speech.inference.synthesis_options import AUTO, MADE, MASK, NONE, READ, READ_ALL, SynthesisOptions
 from lip2speech.inference.text import text_of, words_of_clips
 from lip2speech.inference.vocoding import vocode
+from lip2speech.inference.word_conditions import conditions_of_words
 from lip2speech.models.pull import Said, text_pull
 from lip2speech.models.voice import Speech
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
@@ -61,7 +61,7 @@ class ListVoicing:
             else:
                 speech = self._spoken(batch, self._words_of(batch_clips, dataset), recorded)
             waves = self._final_waves(batch, speech, recorded)
-            yield from zip(batch_clips, *_speech_and_waves(speech, waves, batch.seen.lengths.tolist()), strict=True)
+            yield from zip(batch_clips, *_speech_and_waves(speech, waves, batch.lips.lengths.tolist()), strict=True)
 
     def _words_of(self, clips: list[Clip], dataset: SpeechDataset) -> list[list[Said]]:
         """The words of each clip with their times; none without text."""
@@ -72,13 +72,13 @@ class ListVoicing:
 
     def _spoken(self, batch: SpeechBatch, words: list[list[Said]], recorded: Sequence) -> Speech:
         """Speech of a batch, conditioned on its words and, if given, its noisy sound."""
-        lengths, device = batch.seen.lengths, batch.speaker.device
-        pull = self._pull(words, batch.seen.video.shape[1])
+        lengths, device = batch.lips.lengths, batch.speaker.device
+        pull = self._pull(words, batch.lips.video.shape[1])
         steps = (UNITS_PER_FRAME * lengths).tolist()
         more = conditions_of_words(self.conditions, words, steps, device) if self.text != NONE else {}
         more |= conditions_of_sound(self.conditions, recorded, device) if recorded else {}
         return self.loaded.voice.speak(
-            batch.seen.video, lengths, batch.speaker, self.options.flow, conditions=batch.conditions | more, pull=pull
+            batch.lips.video, lengths, batch.speaker, self.options.flow, conditions=batch.conditions | more, pull=pull
         )
 
     def _pull(self, words: list[list[Said]], frames: int):
@@ -93,7 +93,7 @@ class ListVoicing:
         """Waves of a batch: vocoded, or the recordings masked by the mels, or whichever fits the noise of each clip."""
         if self.options.noisy == MASK:
             return masked_batch(recorded, speech.mel.cpu())
-        waves = vocode(self.loaded.vocoder, speech, batch.speaker, batch.seen.lengths).cpu()
+        waves = vocode(self.loaded.vocoder, speech, batch.speaker, batch.lips.lengths).cpu()
         if self.options.noisy != AUTO:
             return waves
         is_made = torch.tensor(self._is_synthesised(batch, recorded))
@@ -101,8 +101,8 @@ class ListVoicing:
 
     def _is_synthesised(self, batch: SpeechBatch, recorded: Sequence) -> list[bool]:
         """Whether the speech of each clip is to be synthesised instead of masked, judged by the mel from lips alone."""
-        flow, lengths = replace(self.options.flow, steps=0), batch.seen.lengths
-        video, speaker = batch.seen.video, batch.speaker
+        flow, lengths = replace(self.options.flow, steps=0), batch.lips.lengths
+        video, speaker = batch.lips.video, batch.speaker
         lips = self.loaded.voice.speak(video, lengths, speaker, flow, conditions=batch.conditions).mel.cpu()
         rows = zip(recorded, lips, (MELS_PER_FRAME * lengths).tolist(), strict=True)
         return [better_of(wave, mel[:count]) == MADE for wave, mel, count in rows]

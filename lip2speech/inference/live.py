@@ -17,14 +17,14 @@ from typing import BinaryIO
 import numpy as np
 import torch
 
-from lip2speech.inference.directions import Directions
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.mixer import Mixer
-from lip2speech.inference.options import NONE, READ_ALL
 from lip2speech.inference.speakers import speaker_of
-from lip2speech.inference.synthetic import SYNTHETIC
+from lip2speech.inference.synthesis_options import NONE, READ_ALL
+from lip2speech.inference.synthetic_marks import SYNTHETIC
 from lip2speech.inference.text import believed, guesses, read_line, words_spoken_between
 from lip2speech.inference.voicing import voice_of
+from lip2speech.inference.voicing_inputs import Directions
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.pull import Said
 from vsr.core.clock import SAMPLE_RATE

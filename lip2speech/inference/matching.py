@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lip2speech.inference.faces import vector_of_crop
+from lip2speech.inference.face_voices import vector_of_crop
 from lip2speech.models.face_voice import FaceVoice
 from vsr.core.clock import FPS, SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError

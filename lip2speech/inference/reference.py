@@ -90,7 +90,7 @@ def before_hearing(reference: Reference) -> np.ndarray:
 
 
 def whose(reference: Reference, source: str | Path, pool: Sequence[np.ndarray] | None = None) -> Whose:
-    """The voice to speak with, for every kind but ``face`` (see `lip2speech.inference.faces`).
+    """The voice to speak with, for every kind but ``face`` (see `lip2speech.inference.face_voices`).
 
     Args:
         source: the input, a recording or a video, whose own sound ``own`` and ``anonymous`` use.

@@ -133,7 +133,7 @@ def _synthesise(
     def speak(start: int, stop: int) -> Speech:
         lengths = torch.tensor([stop - start], device=speaker.device)
         emotions = tracks_of(loaded, emotion, UNITS_PER_FRAME * (stop - start))
-        return loaded.voice.speak_seen(seen[:, start:stop], lengths, speaker, options, conditions=emotions)
+        return loaded.voice.speak_features(seen[:, start:stop], lengths, speaker, options, conditions=emotions)
 
     wave = vocode(loaded.vocoder, spoken_in_windows(loaded.voice, seen.shape[1], speak), speaker)[0].float().cpu()
     check_finite(wave, f"{loaded.folder}")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from lip2speech.features.speaker import DIM
-from lip2speech.inference.faces import face_vectors
+from lip2speech.inference.face_voices import face_vectors
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.reference import FACE, Reference, before_hearing, read_reference, whose
 from vsr.core.errors import VsrError

@@ -12,16 +12,16 @@ import torch
 
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.list_voicing import ListVoicing
-from lip2speech.inference.options import MANIFEST, OTHER, SynthesisOptions
-from lip2speech.inference.other_words import with_other_words
-from lip2speech.inference.recorded import check_hears
-from lip2speech.inference.sources import Sources, names_of, needed
+from lip2speech.inference.mismatched_words import with_other_words
+from lip2speech.inference.output_fingerprints import Sources, names_of, needed
+from lip2speech.inference.sound_conditions import check_hears
+from lip2speech.inference.synthesis_options import MANIFEST, OTHER, SynthesisOptions
 from lip2speech.inference.vocoding import check_finite
 from lip2speech.models.voice import Speech
 from vsr.core.clock import MELS_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.manifest import Clip
 from vsr.media.audio import write_wave
 
@@ -44,7 +44,7 @@ def synthesize_list(
     sources = Sources(loaded, clips, features, options).all()
     todo, ledger = needed(out_dir, clips, sources)
     voiced = ListVoicing(loaded, options).of(clips, todo, features) if todo else iter(())
-    for clip, speech, wave in counted(voiced, "synthesis", len(clips), len(clips) - len(todo)):
+    for clip, speech, wave in count_items(voiced, "synthesis", len(clips), len(clips) - len(todo)):
         check_finite(wave, clip.id)
         save_speech(out_dir, clip, speech)
         write_wave(ledger.folder / f"{clip.id}.wav", wave.numpy())

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.options import NONE, READ, READ_ALL, SynthesisOptions
+from lip2speech.inference.synthesis_options import NONE, READ, READ_ALL, SynthesisOptions
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.pull import Said
 from vsr.core.clock import FPS
@@ -23,7 +23,7 @@ from vsr.data.manifest import Clip
 from vsr.decoding.defaults import options_for
 from vsr.decoding.guesses import is_guess
 from vsr.output.transcript import Segment, TimedWord, Transcript
-from vsr.output.unsure import LEAST
+from vsr.output.unsure_words import LEAST
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lip2speech.conditions.context import Context, pairs_of
+from lip2speech.conditions.context import Context, pairs_and_mask
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.models.content import MELS_PER_UNIT, PAIR
 from lip2speech.models.flow_options import FlowOptions
@@ -52,11 +52,11 @@ class TokenVoice:
         self, video: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions, seeds: Sequence[int] | None = None,
         conditions: Mapping[str, Tensor] | None = None, pull: TextPull | None = None,
     ) -> Speech:  # fmt: skip
-        """Mel and units of a batch of videos (B, T, 1, 88, 88); the rest as in `speak_seen`."""
-        return self.speak_seen(self.voice.encode(video, lengths), lengths, speaker, options, seeds, conditions)
+        """Mel and units of a batch of videos (B, T, 1, 88, 88); the rest as in `speak_features`."""
+        return self.speak_features(self.voice.encode(video, lengths), lengths, speaker, options, seeds, conditions)
 
     @torch.inference_mode()
-    def speak_seen(
+    def speak_features(
         self, visual: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions,
         seeds: Sequence[int] | None = None, conditions: Mapping[str, Tensor] | None = None,
     ) -> Speech:  # fmt: skip
@@ -72,7 +72,7 @@ class TokenVoice:
 
     def _known_codes(self, context: Tensor) -> Given | None:
         """The known codes around a gap, from its context (N, 161); None if the gap is all of the clip or empty."""
-        mel, is_known = pairs_of(context)
+        mel, is_known = pairs_and_mask(context)
         if is_known.all() or not is_known.any():
             return None
         pairs = self.voice.normalise(mel.unflatten(1, (MELS_PER_UNIT, -1)).flatten(0, 1)[None])[0]

@@ -12,16 +12,16 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from lip2speech.inference.directions import Directions
-from lip2speech.inference.filling import conditions_around
 from lip2speech.inference.folder import LoadedVoice
+from lip2speech.inference.inpainting import conditions_around
 from lip2speech.inference.joined_windows import spoken_in_windows
 from lip2speech.inference.masking import masked
-from lip2speech.inference.noise_ratio import better_of
-from lip2speech.inference.options import AUTO, MASK
-from lip2speech.inference.recorded import conditions_of_sound
-from lip2speech.inference.spoken_conditions import conditions_of_words
+from lip2speech.inference.snr import better_of
+from lip2speech.inference.sound_conditions import conditions_of_sound
+from lip2speech.inference.synthesis_options import AUTO, MASK
 from lip2speech.inference.vocoding import check_finite, vocode
+from lip2speech.inference.voicing_inputs import Directions
+from lip2speech.inference.word_conditions import conditions_of_words
 from lip2speech.models.emotion import EmotionPull, Pulls
 from lip2speech.models.pull import Pull, Said, TextPull, text_pull
 from lip2speech.models.voice import Speech

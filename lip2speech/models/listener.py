@@ -82,7 +82,7 @@ class Listener(nn.Module):
         return self._classes.get(word)
 
     def loss(self, batch) -> dict[str, Tensor]:
-        """Cross-entropy of a `lip2speech.training.heard_clips.ListenerBatch`, with label smoothing .05."""
+        """Cross-entropy of a `lip2speech.training.listener_data.ListenerBatch`, with label smoothing .05."""
         logits = self(batch.pairs, batch.classes >= 0).float()
         loss = nn.functional.cross_entropy(logits.transpose(1, 2), batch.classes, ignore_index=-1, label_smoothing=0.05)
         share = batch.share("steps")

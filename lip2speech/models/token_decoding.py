@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lip2speech.models.causal import Past
-from lip2speech.models.delay import NOTHING, Layout, layout
+from lip2speech.models.delay_pattern import NOTHING, Layout, layout
 from lip2speech.models.generators import Given
 from lip2speech.models.multi_token import accepted, viterbi
 from lip2speech.models.token_options import GREEDY, VITERBI, TokenOptions

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lip2speech.models.causal import Causal
-from lip2speech.models.delay import NOTHING, Layout, layouts
+from lip2speech.models.delay_pattern import NOTHING, Layout, layouts
 from lip2speech.models.multi_token import transition_scores
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE, check_numbers
 from vsr.models.lengths import sinusoid

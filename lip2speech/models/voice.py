@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lip2speech.conditions.added import Conditions, drawn
+from lip2speech.conditions.conditioning import Conditions, draw_used
 from lip2speech.conditions.registry import CONTENT, conditions_of
 from lip2speech.features.speaker import DIM as SPEAKER
 from lip2speech.models.content import MELS_PER_UNIT, PAIR, Content, ContentModel
@@ -88,10 +88,10 @@ class Voice(nn.Module):
 
     def loss(self, batch) -> dict[str, Tensor]:
         """Losses of a `lip2speech.features.dataset.SpeechBatch`: the total ``loss`` and its parts."""
-        c, clips = self.config, batch.seen
+        c, clips = self.config, batch.lips
         visual = self.encode(clips.video, clips.lengths) if batch.visual is None else batch.visual
-        is_shown = drawn(self.named, len(visual), visual.device)
-        extra = partial(self.content_conditions.add, values=batch.conditions, shown=is_shown)
+        is_shown = draw_used(self.named, len(visual), visual.device)
+        extra = partial(self.content_conditions.add, values=batch.conditions, used=is_shown)
         content = self.content(visual, clips.lengths, batch.speaker, extra)
         mel = self.normalise(batch.mel)
         flow, logits = self.flow_loss(mel, content, batch.speaker, batch.conditions, is_shown)
@@ -111,7 +111,7 @@ class Voice(nn.Module):
 
     def flow_loss(
         self, mel: Tensor, content: Content, speaker: Tensor, conditions: Mapping[str, Tensor],
-        shown: Mapping[str, Tensor],
+        used: Mapping[str, Tensor],
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Squared error of the flow's target on real steps, and unit logits (B, N, K); ``mel``: pairs (B, N, P)."""
         c = self.config
@@ -119,7 +119,7 @@ class Voice(nn.Module):
         keep = torch.rand(len(mel), device=mel.device) >= c.drop_condition
         start = self.start(content, torch.randn_like(mel))
         x = on_path(start, mel, time)
-        added = self.conditions.add(content.hidden.detach(), conditions, shown)
+        added = self.conditions.add(content.hidden.detach(), conditions, used)
         predicted, logits = self.velocity(x, time, self.condition(content), speaker, keep, content.mask, added)
         target = mel - start if c.target == "velocity" else mel
         return masked_mean((predicted.float() - target) ** 2, content.mask), logits
@@ -135,12 +135,12 @@ class Voice(nn.Module):
             return noise
         return content.coarse.detach().float() + self.config.prior_std * noise
 
-    def text_loss(self, states: Tensor, seen) -> Tensor:
+    def text_loss(self, states: Tensor, clips) -> Tensor:
         """CTC and frame-alignment losses of the lip reader, which keep the words in its states."""
         log_probs = self.reader.ctc_log_probs(states.float())
-        loss = ctc_loss(log_probs, seen.lengths, seen.tokens, seen.token_lengths)
+        loss = ctc_loss(log_probs, clips.lengths, clips.tokens, clips.token_lengths)
         if self.reader.alignment is not None:
-            loss = loss + alignment_loss(self.reader.alignment(states).float(), seen.frame_tokens)
+            loss = loss + alignment_loss(self.reader.alignment(states).float(), clips.frame_tokens)
         return loss
 
     @torch.inference_mode()
@@ -148,11 +148,11 @@ class Voice(nn.Module):
         self, video: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions, seeds: Sequence[int] | None = None,
         conditions: Mapping[str, Tensor] | None = None, pull: Pull | None = None,
     ) -> Speech:  # fmt: skip
-        """Mel and units of a batch of videos (B, T, 1, 88, 88); other arguments as in `speak_seen`."""
-        return self.speak_seen(self.encode(video, lengths), lengths, speaker, options, seeds, conditions, pull)
+        """Mel and units of a batch of videos (B, T, 1, 88, 88); other arguments as in `speak_features`."""
+        return self.speak_features(self.encode(video, lengths), lengths, speaker, options, seeds, conditions, pull)
 
     @torch.inference_mode()
-    def speak_seen(
+    def speak_features(
         self, visual: Tensor, lengths: Tensor, speaker: Tensor, options: FlowOptions,
         seeds: Sequence[int] | None = None, conditions: Mapping[str, Tensor] | None = None,
         pull: Pull | None = None,
@@ -167,7 +167,7 @@ class Voice(nn.Module):
             pull: moves the flow at its start; it has no effect without flow steps.
         """
         values = conditions or {}
-        extra = partial(self.content_conditions.add, values=values, shown=None)
+        extra = partial(self.content_conditions.add, values=values, used=None)
         content = self.content(visual, lengths, speaker, extra)
         steps = content.mask.sum(1).tolist()
         noises = noise(steps, PAIR, seeds or [options.seed] * len(visual)).to(visual.device)
@@ -182,11 +182,11 @@ class Voice(nn.Module):
             v, logits = self._guided_velocity(x, t, condition, speaker, content.mask, chain, added)
             return v
 
-        push = None if pull is None else partial(self._pulled, pull, content, condition, speaker, added[-1])
+        push = None if pull is None else partial(self._pull_displacement, pull, content, condition, speaker, added[-1])
         end = solve(velocity, self.start(content, options.temperature * noises), options, push)
         return self._speech(torch.lerp(content.coarse.float(), end.float(), options.detail), logits, content)
 
-    def _pulled(
+    def _pull_displacement(
         self, pull: Pull, content: Content, condition: Tensor, speaker: Tensor, added: Tensor | float,
         x: Tensor, v: Tensor,
     ) -> Tensor:  # fmt: skip

@@ -156,9 +156,11 @@ class VoiceRun(Run):
         sums, num_steps = torch.zeros(3), 0
         for indices in sampler.batches():
             batch = self.dev.batch(indices).to(self.fabric.device)
-            lengths, cached = batch.seen.lengths, batch.visual
-            visual = model.encode(batch.seen.video, lengths) if cached is None else cached
-            coarse, sampled = (model.speak_seen(visual, lengths, batch.speaker, FlowOptions(steps)) for steps in (0, 4))
+            lengths, cached = batch.lips.lengths, batch.visual
+            visual = model.encode(batch.lips.video, lengths) if cached is None else cached
+            coarse, sampled = (
+                model.speak_features(visual, lengths, batch.speaker, FlowOptions(steps)) for steps in (0, 4)
+            )
             real = batch.units >= 0
             frames = real.repeat_interleave(2, 1)
             errors = [masked_mean((speech.mel - batch.mel).abs(), frames) for speech in (coarse, sampled)]
@@ -169,6 +171,6 @@ class VoiceRun(Run):
     def export(self, folder: Path) -> Path:
         """Write the averaged weights as a model folder (only on rank 0)."""
         if self.fabric.is_global_zero:
-            extra = {"name": self.folder.name, "training": self.reached(), "seen": self.config.data.seen}
+            extra = {"name": self.folder.name, "training": self.training_record(), "seen": self.config.data.seen}
             save_voice(folder, self.average.model, self.codebook, extra)
         return folder

@@ -12,7 +12,7 @@ import torch
 from lip2speech.features.stored import with_features
 from lip2speech.inference.folder import ACOUSTIC, find_model, load_voice
 from lip2speech.models.listener import SILENCE, Listener, ListenerConfig
-from lip2speech.training.heard_clips import HeardClips, ListenerDataConfig, words_of
+from lip2speech.training.listener_data import HeardClips, ListenerDataConfig, words_of
 from lip2speech.training.part_run import PartRun
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, read_manifests

@@ -157,6 +157,6 @@ def acoustic_of(voice: str) -> Path:
 @torch.no_grad()
 def token_batch(voice: Voice, codec, batch: SpeechBatch) -> TokenBatch:
     """The condition from the content model for a batch, and the codes of its mels."""
-    content = voice.content(batch.visual, batch.seen.lengths, batch.speaker)
+    content = voice.content(batch.visual, batch.lips.lengths, batch.speaker)
     codes = codec.encode(voice.normalise(batch.mel)).masked_fill(~content.mask[..., None], -1)
     return TokenBatch(voice.condition(content), codes, content.mask)

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from lip2speech.web.jobs import Limits
-from lip2speech.web.work import Worker
+from lip2speech.web.worker import Worker
 from vsr.core.errors import VsrError
 from vsr.core.machine import AUTO
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lip2speech.inference.options import NONE
+from lip2speech.inference.synthesis_options import NONE
 from vsr.core.errors import VsrError
 from vsr.core.numbers import NOT_NEGATIVE, POSITIVE, check_number
 from vsr.output.transcript import Transcript

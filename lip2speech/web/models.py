@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from importlib import import_module
 
-from lip2speech.inference.options import NONE, READ
+from lip2speech.inference.synthesis_options import NONE, READ
 from vsr.core.machine import AUTO, check_precision
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import gradio as gr
 
-from lip2speech.inference.options import NONE, READ
-from lip2speech.inference.statement import STATEMENT
+from lip2speech.inference.consent_statement import STATEMENT
+from lip2speech.inference.synthesis_options import NONE, READ
 from lip2speech.web import render
 from lip2speech.web.jobs import Dropped, Job
-from lip2speech.web.work import Worker
+from lip2speech.web.worker import Worker
 from vsr.core.errors import VsrError
 
 EXAMPLE = Path(__file__).parent / "static" / "example.mp4"

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from lip2speech.web.jobs import Face, Job, Limits
-from lip2speech.web.reading import FORMATS
+from lip2speech.web.page_jobs import FORMATS
 from vsr.output.cues import face_name
 from vsr.output.transcript import TimedWord
 from vsr.report.markup import percent

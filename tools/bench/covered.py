@@ -16,9 +16,9 @@ import zlib
 from collections import defaultdict
 
 import numpy as np
-from spoilt_covers import COVERED, COVERED_HELD_OUT, PARTLY
-from spoilt_photographs import PHOTOGRAPHS, PHOTOGRAPHS_HELD_OUT, still
-from spoilt_pictures import POOR, recoded
+from covers import COVERED, COVERED_HELD_OUT, PARTLY
+from photographs import PHOTOGRAPHS, PHOTOGRAPHS_HELD_OUT, still
+from poor_frames import POOR, recoded
 
 from vsr.core.files import write_text
 from vsr.face.detector import default_detector

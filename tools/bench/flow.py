@@ -45,9 +45,9 @@ def measure(loaded, dataset: SpeechDataset, naturals: list[np.ndarray], options:
     rows, spent, seconds = [], 0.0, 0.0
     for first in range(0, len(dataset), TOGETHER):
         batch = dataset.batch(range(first, min(first + TOGETHER, len(dataset))))
-        lengths = batch.seen.lengths
+        lengths = batch.lips.lengths
         start = time.perf_counter()
-        speech = loaded.voice.speak(batch.seen.video, lengths, batch.speaker, options)
+        speech = loaded.voice.speak(batch.lips.video, lengths, batch.speaker, options)
         spent += time.perf_counter() - start
         seconds += float(lengths.sum()) / FPS
         waves = vocode(loaded.vocoder, speech, batch.speaker, lengths)

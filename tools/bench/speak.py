@@ -14,12 +14,12 @@ from pathlib import Path
 
 import torch
 
-from lip2speech.inference.directions import Directions
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.options import NONE, READ
+from lip2speech.inference.synthesis_options import NONE, READ
 from lip2speech.inference.text import words_spoken_between
 from lip2speech.inference.vocoding import vocode
 from lip2speech.inference.voicing import voice_crop
+from lip2speech.inference.voicing_inputs import Directions
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS
 from vsr.core.files import write_text

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from vsr.media.container import opened, safe_packets
+from vsr.media.container import open_video, safe_packets
 from vsr.media.timestamps import RESTARTED, mean_rate
 
 
 def video_shifts(path: str | Path) -> list[float]:
     """Seconds to add to the time stamps of each recording in a file, so that frames follow each other as in
     `vsr.media.reader`; the first is 0. Packets are examined without decoding. Raises VsrError."""
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         shifts, last, last_dts, step = [0.0], -math.inf, -math.inf, 1 / mean_rate(stream)
         for packet in safe_packets(container, stream):
             if packet.pts is None or packet.dts is None:

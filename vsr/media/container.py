@@ -59,7 +59,7 @@ def _no_file(path: Path) -> str:
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[tuple]:
+def open_video(path: str | Path) -> Iterator[tuple]:
     """Yield (container, video stream) of a local file."""
     with open_container(path) as container:
         yield container, _video_stream(Path(path), container)
@@ -70,7 +70,7 @@ def video_clock(path: str | Path) -> tuple[float, float]:
 
     It aligns sound with the frames of `vsr.media.reader.read_frames`. Raises VsrError "unreadable" or "no_video".
     """
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         clock = Clock(container, stream)
         _, start = first_frame(path, clock.timed(decoded_frames(container, stream)))
         return clock.origin, start

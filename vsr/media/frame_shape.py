@@ -53,25 +53,25 @@ class FrameShapes:
         self._shape: FrameShape | None = None
         self._known: Known | None = None
 
-    def noted(self, frames: Iterable) -> Iterator:
+    def note_shapes(self, frames: Iterable) -> Iterator:
         """Yield the frames, in decoding order, after noting the shape of each for `shape_of`."""
         for frame in frames:
-            if self._of(frame) is not self._first:
+            if self._shape_of_frame(frame) is not self._first:
                 frame.opaque = [self._shape]  # a new list for each: av drops a shared object with its first frame
             yield frame
 
     def shape_of(self, frame) -> FrameShape:
-        """The shape of a frame from `noted`; for the first frame also without it."""
-        return frame.opaque[0] if frame.opaque else self._first or self._of(frame)
+        """The shape of a frame from `note_shapes`; for the first frame also without it."""
+        return frame.opaque[0] if frame.opaque else self._first or self._shape_of_frame(frame)
 
-    def _of(self, frame) -> FrameShape:
+    def _shape_of_frame(self, frame) -> FrameShape:
         """The shape of the most recently decoded frame."""
         previous_size, aspect, previous_orientation = self._known or self._first_shape(frame)
         coded, orientation = (frame.width, frame.height), orientation_of(frame)
         if frame.key_frame or coded != previous_size:
             # The decoder reports a change with the first packet of the new shape, while frames of the old shape are
             # still to come; the new shape begins with a key frame, or with a frame of another size.
-            aspect = aspect if self._overruled else self._context.sample_aspect_ratio
+            aspect = aspect if self._container_decides else self._context.sample_aspect_ratio
         elif orientation == UPRIGHT:
             orientation = previous_orientation  # H.264 and HEVC tag only the key frame, for all that follow
         if self._shape is None or (coded, aspect, orientation) != self._known:
@@ -83,10 +83,14 @@ class FrameShapes:
         """Coded size, aspect and orientation of the first frame."""
         codec_aspect, container_aspect = self._context.sample_aspect_ratio, self._stream.sample_aspect_ratio
         trusted = set(self._stream.container.format.name.split(",")) & TELL_ASPECT
-        self._overruled = bool(container_aspect) and (
+        self._container_decides = bool(container_aspect) and (
             not codec_aspect or (bool(trusted) and container_aspect != codec_aspect)
         )
-        return (frame.width, frame.height), container_aspect if self._overruled else codec_aspect, orientation_of(frame)
+        return (
+            (frame.width, frame.height),
+            container_aspect if self._container_decides else codec_aspect,
+            orientation_of(frame),
+        )
 
 
 def _shape(coded: tuple[int, int], aspect: Fraction | None, orientation: Orientation) -> FrameShape:
@@ -105,7 +109,7 @@ class Converter:
         """Convert a decoded frame to (H, W, 3) uint8 RGB in its shape, fitted into `size` (W, H)."""
         rgb = self._reformatter.reformat(frame, shape.width, shape.height, "rgb24", interpolation="AREA")
         upright = oriented(rgb.to_ndarray(), shape.orientation)
-        return upright if shape.size == size else fitted(upright, size)
+        return upright if shape.size == size else fit_into(upright, size)
 
 
 def with_sizes(shaped: Iterable[tuple[Any, FrameShape]]) -> Iterator[tuple[Any, FrameShape, tuple[int, int]]]:
@@ -153,7 +157,7 @@ def same_aspect(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return abs(ratio - 1) < SAME_ASPECT
 
 
-def fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def fit_into(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Scale a frame (H, W, 3) to fit into `size` (width, height), with black borders; unchanged if it has that size."""
     import cv2
 

@@ -15,14 +15,14 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write
 from vsr.media.container import open_container, video_clock
-from vsr.media.frame_shape import fitted
+from vsr.media.frame_shape import fit_into
 from vsr.media.mux.kept_sound import KeptSound
 from vsr.media.reader import frames_from
 from vsr.media.streams import video_stream
-from vsr.media.tags import COMMENT, commented
+from vsr.media.tags import COMMENT, commented_kind
 from vsr.output.cues import Cue, cues
 from vsr.output.transcript import Transcript
-from vsr.output.unsure import readable
+from vsr.output.unsure_words import readable
 
 SUFFIXES = (".mp4", ".mkv", ".mov")
 TICKS = 90_000  # per second
@@ -31,7 +31,7 @@ LETTER, MARGIN, OUTLINE = 1 / 16, 1 / 25, 1 / 12  # relative to the height of th
 QUALITY = {"preset": "veryfast", "crf": "20"}
 BT709, UNSPECIFIED, BT2020, LIMITED = 1, 2, 9, 1  # FFmpeg's numbers of matrices, primaries and ranges
 MARK = "captions read from the lips by vsr"  # a comment in the metadata
-CAPTIONED = commented("a video with captions by vsr transcribe --burn", MARK)
+CAPTIONED = commented_kind("a video with captions by vsr transcribe --burn", MARK)
 
 
 def check_burn(out: str | Path) -> None:
@@ -44,7 +44,7 @@ def burn(video: str | Path, transcript: Transcript, out: str | Path, unsure: str
     """Write ``video`` with the captions of its transcript on the frames, completely or not at all.
 
     Args:
-        unsure: mode of `vsr.output.unsure.readable` for subtitles.
+        unsure: mode of `vsr.output.unsure_words.readable` for subtitles.
 
     Raises:
         VsrError: unreadable, no_video, bad_options, not_writable, no_space.
@@ -77,12 +77,12 @@ def _write(video: str | Path, captions: list[Cue], source, target) -> None:
     _tag_colours(stream.codec_context, video_stream(source).codec_context)
     sound = KeptSound(video, source, target, video_clock(video)[0] + first)
     while image is not None:
-        sound.until(position.time - first)
-        frame = _frame(fitted(image, size), captions, position.time, position.time - first)
+        sound.write_until(position.time - first)
+        frame = _frame(fit_into(image, size), captions, position.time, position.time - first)
         target.mux(stream.encode(_encodable(frame, stream)))
         image, position = next(frames, (None, position))
     target.mux(stream.encode())
-    sound.until(float("inf"))
+    sound.write_until(float("inf"))
 
 
 def _tag_colours(context, source) -> None:
@@ -105,21 +105,21 @@ def _frame(image: np.ndarray, captions: list[Cue], time: float, offset: float):
     """The encoder's frame with captions, ``offset`` seconds after the first."""
     import av
 
-    captioned = drawn_on(image, [cue for cue in captions if cue.start <= time < cue.end])
+    captioned = draw_cues(image, [cue for cue in captions if cue.start <= time < cue.end])
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(captioned), format="rgb24")
     frame.pts, frame.time_base = round(offset * TICKS), Fraction(1, TICKS)
     return frame
 
 
-def drawn_on(image: np.ndarray, shown: list[Cue]) -> np.ndarray:
+def draw_cues(image: np.ndarray, cues: list[Cue]) -> np.ndarray:
     """Draw the lines of some cues at the bottom of a frame, the first cue lowest; without cues, return the frame."""
-    if not shown:
+    if not cues:
         return image
     from PIL import Image, ImageDraw
 
     image = Image.fromarray(image)
     draw, (width, height) = ImageDraw.Draw(image), image.size
-    lines = "\n".join("\n".join(cue.named_lines) for cue in reversed(shown))
+    lines = "\n".join("\n".join(cue.named_lines) for cue in reversed(cues))
     font, outline = _font(lines, width, height)
     draw.multiline_text(
         (width / 2, height * (1 - MARGIN)), lines, "white", font, anchor="md", align="center", stroke_width=outline,

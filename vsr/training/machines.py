@@ -38,7 +38,7 @@ def open_fabric(trainer: TrainerConfig, entries: tuple[str, ...] = ()) -> Fabric
         ranks_follow()
     strategy = trainer.strategy if devices * nodes > 1 else "auto"
     if strategy == "fsdp":
-        strategy = sharded(devices * nodes, entries)
+        strategy = sharding_strategy(devices * nodes, entries)
     try:
         return Fabric(
             accelerator=trainer.accelerator, devices=devices, num_nodes=nodes, strategy=strategy,
@@ -53,7 +53,7 @@ def processes(trainer: TrainerConfig) -> tuple[int, int]:
 
     Raises VsrError bad_config where the configuration contradicts torchrun or SLURM.
     """
-    started = _started()
+    started = _launcher()
     if started is None:
         return trainer.devices, trainer.num_nodes
     name, *sizes = started
@@ -65,7 +65,7 @@ def processes(trainer: TrainerConfig) -> tuple[int, int]:
     return sizes[0], sizes[1]
 
 
-def _started() -> tuple[str, int, int] | None:
+def _launcher() -> tuple[str, int, int] | None:
     """The launcher of this process, processes per machine, and machines; None without a launcher."""
     env = os.environ
     if TorchElasticEnvironment.detect():
@@ -75,7 +75,7 @@ def _started() -> tuple[str, int, int] | None:
         return "torchrun", local, world // local
     if SlurmStep.detect():
         return "SLURM", *each_and_machines()
-    if SlurmStep.forgotten():
+    if SlurmStep.is_outside_step():
         fault = f"the job has {env['SLURM_NNODES']} machines, but runs on this one alone: put srun before the command"
         raise VsrError("bad_config", fault)
     return None
@@ -97,7 +97,7 @@ def precision(trainer: TrainerConfig) -> str:
     return "bf16-mixed" if trainer.accelerator != "cpu" and torch.cuda.is_available() else "32-true"
 
 
-def sharded(world: int, entries: tuple[str, ...]) -> ModelParallelStrategy:
+def sharding_strategy(world: int, entries: tuple[str, ...]) -> ModelParallelStrategy:
     """Strategy that shards weights, gradients and optimiser over all ranks (FSDP2; Zhao et al. 2023)."""
     from vsr.training.sharding import shard
 
@@ -108,7 +108,7 @@ def sharded(world: int, entries: tuple[str, ...]) -> ModelParallelStrategy:
 
 
 @contextmanager
-def agreed(fabric: Fabric) -> Iterator[None]:
+def errors_on_all_ranks(fabric: Fabric) -> Iterator[None]:
     """A VsrError on any rank ends all ranks; one line reports it, from rank 0 or else from the first rank that failed.
 
     Code inside must not wait for another rank.

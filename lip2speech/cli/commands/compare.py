@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, compare and print; 1 if a clip could not be scored. Raises VsrError."""
     from lip2speech.evaluation.corpus import evaluate
-    from lip2speech.evaluation.pairs import pair_records, pair_table, pairs_of
+    from lip2speech.evaluation.paired_comparison import pair_records, pair_table, pairs_of
     from vsr.core.files import write_json
     from vsr.data.manifest import read_manifest
 
@@ -58,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
 def check_given(args: argparse.Namespace) -> tuple[str, str]:
     """Check files before the work; returns the names of the two folders in the table. Raises VsrError."""
     from vsr.core.errors import VsrError
+    from vsr.core.file_kinds import json_kind
     from vsr.core.files import check_output, same_file
-    from vsr.core.kinds import json_of
 
     for folder in (args.first, args.second):
         if not Path(folder).is_dir():
@@ -69,6 +69,6 @@ def check_given(args: argparse.Namespace) -> tuple[str, str]:
     if "," in args.asr:
         raise VsrError("bad_options", f"--asr {args.asr}: give one recogniser")
     if args.out:
-        check_output(args.out, args.manifest, kind=json_of("figures of lip2speech compare", "pairs"))
+        check_output(args.out, args.manifest, kind=json_kind("figures of lip2speech compare", "pairs"))
     names = Path(args.first).name, Path(args.second).name
     return names if names[0] != names[1] else ("A", "B")

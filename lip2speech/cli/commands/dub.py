@@ -44,7 +44,7 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Place, speak and write. Raises VsrError."""
     from lip2speech.inference.script import read_script
-    from vsr.media.wholeness import check_video
+    from vsr.media.decoding_check import check_video
 
     if args.tokens:
         raise VsrError("bad_options", "--tokens: a token model cannot follow a script; leave --tokens out")
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     plan = check_given(args, references_of(args.reference), args.script)  # before PyTorch is loaded
     check_consent(args.consent, "a dubbed voice")
     check_video(args.video)  # a script is placed in all of a film
-    from lip2speech.inference.scripted import open_script, write_placed
+    from lip2speech.inference.script_text import open_script, write_placed
 
     def text_for(loaded, options):
         return open_script(loaded, cues, options, args.video)

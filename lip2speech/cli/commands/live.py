@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
-from lip2speech.inference.options import READ, READ_ALL
 from lip2speech.inference.reference import Reference, before_hearing, files_of, read_reference
+from lip2speech.inference.synthesis_options import READ, READ_ALL
 from lip2speech.models.flow_options import add_flow_arguments, flow_options, unused_of_flow
 from vsr.core.machine import add_device_argument
 
@@ -84,7 +84,7 @@ def check_given(args: argparse.Namespace) -> Reference | None:
     """Check the output and the text; returns the reference. Raises VsrError bad_options, bad_config, not_writable."""
     from pathlib import Path
 
-    from lip2speech.inference.synthetic import VOICE
+    from lip2speech.inference.synthetic_marks import VOICE
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
 

@@ -68,11 +68,11 @@ def _show(matches: list, by_looks: bool, out: str | None) -> None:
 
 def _check_out(args: argparse.Namespace) -> None:
     """Refuse an --out that may not be overwritten. Raises VsrError."""
+    from vsr.core.file_kinds import json_lines_kind
     from vsr.core.files import check_output
-    from vsr.core.kinds import lines_of
 
     if args.out:
-        faces = lines_of("figures of lip2speech match", "video", "face", "score")
+        faces = json_lines_kind("figures of lip2speech match", "video", "face", "score")
         check_output(args.out, args.voice, *args.videos, kind=faces)
 
 
@@ -81,7 +81,7 @@ def _looks(args: argparse.Namespace) -> tuple:
     if not args.model:
         return None, None
     from lip2speech.features.speaker import reference_vector
-    from lip2speech.inference.faces import load_face_voice
+    from lip2speech.inference.face_voices import load_face_voice
 
     return load_face_voice(args.model), reference_vector(args.voice)
 

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.inference.revoicing import check_feels, read_units, revoice, say_units
     from lip2speech.inference.speakers import speaker_of
     from vsr.media.audio import read_wave
-    from vsr.media.wholeness import check_sound
+    from vsr.media.decoding_check import check_sound
 
     if not is_units(args.sound):
         check_sound(args.sound)
@@ -94,7 +94,7 @@ def _vector(args: argparse.Namespace, reference: Reference) -> np.ndarray:
 
 def written(args: argparse.Namespace, made) -> int:
     """Write a wave (S,) and print its length. Raises VsrError."""
-    from lip2speech.inference.synthetic import SYNTHETIC
+    from lip2speech.inference.synthetic_marks import SYNTHETIC
     from lip2speech.inference.watermark import mark
     from vsr.media.audio import write_wave
 
@@ -111,7 +111,7 @@ def is_units(path: str) -> bool:
 def check_given(args: argparse.Namespace) -> tuple[FlowOptions, Reference]:
     """Check files and options before the work; returns the options of the flow and the reference. Raises VsrError."""
     from lip2speech.inference.folder import ACOUSTIC, find_model
-    from lip2speech.inference.synthetic import VOICE
+    from lip2speech.inference.synthetic_marks import VOICE
     from lip2speech.inference.unit_voices import check_units_folder
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output

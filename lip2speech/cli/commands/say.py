@@ -77,7 +77,7 @@ def check_given(args: argparse.Namespace) -> tuple[FlowOptions, str, list[list[s
     from lip2speech.inference.folder import ACOUSTIC, find_model
     from lip2speech.inference.reference import FACE, OWN, files_of, read_reference
     from lip2speech.inference.saying import check_time, chosen_language, phones_of_sentences, sentences_of, text_config
-    from lip2speech.inference.synthetic import VOICE
+    from lip2speech.inference.synthetic_marks import VOICE
     from lip2speech.inference.unit_voices import check_units_folder
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output

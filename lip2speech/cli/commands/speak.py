@@ -7,7 +7,7 @@ import argparse
 from lip2speech.cli.consent import remind_of_consent
 from lip2speech.cli.references import references_of
 from lip2speech.cli.voicing import add_voice_arguments, check_given, voice
-from lip2speech.inference.options import AUTO, NONE, READ, READ_ALL
+from lip2speech.inference.synthesis_options import AUTO, NONE, READ, READ_ALL
 from lip2speech.models.flow_options import unused_of_flow
 from lip2speech.models.token_options import check_tokens_alone
 from vsr.cli.options import add_faces_argument
@@ -66,11 +66,11 @@ def run(args: argparse.Namespace) -> int:
     if args.fill or any(reference.is_somebody for reference in references.values()):
         remind_of_consent(args.consent, "--reference" if references else "--fill")
     if args.text not in (None, NONE, READ, READ_ALL):
-        from vsr.media.wholeness import check_video
+        from vsr.media.decoding_check import check_video
 
         check_video(args.video)  # known words are aligned to the whole video
-    from lip2speech.inference.said_record import write_said
     from lip2speech.inference.text import open_text
+    from lip2speech.inference.words_record import write_said
 
     def text_for(loaded, options):
         return open_text(loaded, args.text, options, args.video, args.faces)

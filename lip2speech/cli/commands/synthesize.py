@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from lip2speech.inference.options import AUTO, NONE
+from lip2speech.inference.synthesis_options import AUTO, NONE
 from lip2speech.models.flow_options import add_flow_arguments, flow_options, unused_of_flow
 from lip2speech.models.token_options import add_token_arguments, check_tokens_alone, token_options
 from vsr.core.machine import add_device_argument
@@ -62,9 +62,9 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Synthesise and print how many clips were made. Raises VsrError."""
     from lip2speech.inference.folder import load_model
-    from lip2speech.inference.options import SynthesisOptions
+    from lip2speech.inference.synthesis_options import SynthesisOptions
     from lip2speech.inference.synthesizer import synthesize_list
-    from vsr.cli.listed import tell_few_frames
+    from vsr.cli.clip_list_messages import tell_few_frames
     from vsr.core.errors import VsrError
     from vsr.core.files import same_file
     from vsr.data.frame_rates import slow_clips

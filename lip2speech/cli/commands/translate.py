@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 def _heard(args: argparse.Namespace) -> tuple:
     """The wave (S,) to translate, None for lips, and the speaker embedding (256,). Raises VsrError."""
     from lip2speech.inference.translating import heard_wave
-    from vsr.media.wholeness import check_sound, check_video
+    from vsr.media.decoding_check import check_sound, check_video
 
     uses_sound = reads_sound(args)
     (check_sound if uses_sound else check_video)(args.source)  # a truncated sentence would be mistranslated
@@ -99,7 +99,7 @@ def check_given(args: argparse.Namespace):
     .wav. Raises VsrError."""
     from lip2speech.inference.folder import ACOUSTIC, find_model
     from lip2speech.inference.languages import check_code, check_language
-    from lip2speech.inference.synthetic import VOICE
+    from lip2speech.inference.synthetic_marks import VOICE
     from lip2speech.inference.unit_voices import check_units_folder
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit and save. Raises VsrError."""
-    from vsr.core.artifacts import Ledger, kept
+    from vsr.core.artifacts import Ledger, is_up_to_date
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
     from vsr.core.numbers import Range, check_number
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     extractor = open_extractor(args.extractor)
     clips = _drawn(args)
     inputs = _made_from(args, clips)
-    if not kept(args.out, inputs, Codebook.load):
+    if not is_up_to_date(args.out, inputs, Codebook.load):
         codebook = fit_codebook(extractor, _waves(clips), args.size, args.seed)
         codebook.save(args.out)
         Ledger(Path(args.out).parent).add(Path(args.out).name, inputs)
@@ -63,7 +63,7 @@ def _drawn(args: argparse.Namespace) -> list[Clip]:
     """The clips for the fit, drawn at random with --seed. Raises VsrError."""
     import random
 
-    from lip2speech.features.sound import sound_clips
+    from lip2speech.features.audio_clips import sound_clips
     from vsr.data.manifest import need_crops, read_manifests
 
     clips = read_manifests(args.manifest)

@@ -18,15 +18,15 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from lip2speech.web.api import fields
-from lip2speech.web.api.answers import transcription, warning_header
-from lip2speech.web.api.documents import PROBLEMS, SPOKEN, TRANSCRIBED, document
 from lip2speech.web.api.guard import Guard
+from lip2speech.web.api.jobs import Wish, speak_job, transcribe_job
 from lip2speech.web.api.keys import Keys
+from lip2speech.web.api.openapi import PROBLEMS, SPOKEN, TRANSCRIBED, document
 from lip2speech.web.api.problems import add_handlers, problem
-from lip2speech.web.api.work import Wish, speak_job, transcribe_job
+from lip2speech.web.api.responses import transcription, warning_header
 from lip2speech.web.app import Headers, lifespan_of
 from lip2speech.web.jobs import Dropped, Job, Limits
-from lip2speech.web.work import Worker
+from lip2speech.web.worker import Worker
 from vsr.core.version import __version__
 
 LOOK = 0.5  # seconds between two checks whether the client is still connected

@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
-from lip2speech.inference.statement import STATEMENT
+from lip2speech.inference.consent_statement import STATEMENT
 from vsr.output.subtitles import WRITERS
 
 TEXTS = ("text", *(name for name in WRITERS if name not in ("txt", "json")))  # answers that are text

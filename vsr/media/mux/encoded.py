@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from vsr.media.container import decoded_frames
-from vsr.media.frame_shape import fitted, same_aspect
+from vsr.media.frame_shape import fit_into, same_aspect
 from vsr.media.orientation import UPRIGHT, Orientation, orientation_of, oriented
 from vsr.media.timestamps import RESTARTED
 
@@ -14,7 +14,7 @@ TICKS = 90_000  # per second
 QUALITY = {"libx264": {"crf": "16", "preset": "veryfast"}, "libvpx-vp9": {"crf": "20", "b": "0", "cpu-used": "6"}}
 
 
-def encoded(source, video, target, step: float) -> Iterator[tuple]:
+def encode_stream(source, video, target, step: float) -> Iterator[tuple]:
     """Add a stream to ``target`` and yield (packet for it, its decoding time in seconds).
 
     The frames are upright; their times, shape and colours are those of the source. ``step``: seconds between frames if
@@ -72,7 +72,7 @@ def _upright(frame, orientation: Orientation, stream):
     stored = (stream.height, stream.width) if orientation.turns % 2 else (stream.width, stream.height)
     if not same_aspect((frame.height, frame.width), stored[::-1]):  # the shape changes within the video
         image = oriented(frame.to_ndarray(format="rgb24"), orientation)
-        scaled = fitted(image, (stream.width, stream.height))
+        scaled = fit_into(image, (stream.width, stream.height))
         return av.VideoFrame.from_ndarray(scaled, format="rgb24").reformat(format=stream.pix_fmt)
     if orientation == UPRIGHT:
         return frame.reformat(stream.width, stream.height, stream.pix_fmt)

@@ -40,7 +40,7 @@ class KeptSound:
             self._packets = carried(source, stream, target, lambda time: clock.place(time) - start)
         self._next = next(self._packets, None)  # adds the stream
 
-    def until(self, seconds: float) -> None:
+    def write_until(self, seconds: float) -> None:
         """Write the packets that start before ``seconds``."""
         while self._next is not None and self._next[1] < seconds:
             self._target.mux(self._next[0])

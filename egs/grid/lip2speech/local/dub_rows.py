@@ -21,20 +21,20 @@ import torch
 
 from lip2speech.evaluation.alignment import offset
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
-from lip2speech.inference.directions import Directions
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.placing import LIPS, align_script
 from lip2speech.inference.script import ScriptCue
-from lip2speech.inference.scripted import ScriptText
+from lip2speech.inference.script_alignment import LIPS, align_script
+from lip2speech.inference.script_text import ScriptText
 from lip2speech.inference.speakers import speaker_of
 from lip2speech.inference.text import words_of_clips, words_spoken_between
 from lip2speech.inference.voicing import voice_of
+from lip2speech.inference.voicing_inputs import Directions
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS
 from vsr.core.files import write_text
 from vsr.data.manifest import read_manifest
 from vsr.evaluation.wer import word_errors
-from vsr.inference.speech import Encoded, Spoken, states_of
+from vsr.inference.speech import EncodedWindow, SpeechWindow, states_of
 from vsr.media.audio import fit_length, read_wave
 
 SCRIPTED, WAYS = ("right", "other"), ("none", "read", "right", "other")
@@ -43,7 +43,7 @@ SCRIPTED, WAYS = ("right", "other"), ("none", "read", "right", "other")
 def placed_in(reader, crop: np.ndarray, script: str):
     """Place the words of a script in a crop (T, 96, 96) that is speech throughout."""
     edges = np.arange(len(crop) + 1) / FPS
-    parts = [Encoded(0, states_of(reader, Spoken(0, crop, edges)), edges)]
+    parts = [EncodedWindow(0, states_of(reader, SpeechWindow(0, crop, edges)), edges)]
     return align_script(reader, parts, [ScriptCue(tuple(script.split()))])
 
 

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from heard import spoken_figures
+from speech_figures import speech_figures
 
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.dataset import NoText, SpeechDataset
-from lip2speech.inference.filling import conditions_around, patched
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.gap import Gap
+from lip2speech.inference.inpainting import conditions_around, patched
+from lip2speech.inference.sound_gap import Gap
 from lip2speech.inference.token_voice import with_tokens
 from lip2speech.inference.vocoding import vocode
 from lip2speech.models.flow_options import FlowOptions
@@ -68,7 +68,9 @@ class Rows:
         if way != AROUND:
             conditions = conditions_around(loaded.voice.named, natural, is_known, CPU)
         speaker = self.dataset.voice(index)[None]
-        speech = loaded.voice.speak_seen(visual, torch.tensor([length]), speaker, FlowOptions(), conditions=conditions)
+        speech = loaded.voice.speak_features(
+            visual, torch.tensor([length]), speaker, FlowOptions(), conditions=conditions
+        )
         return patched(natural, vocode(loaded.vocoder, speech, speaker)[0].numpy(), self.gaps[index])
 
     def figures(self, index: int, wave: np.ndarray) -> dict:
@@ -79,7 +81,7 @@ class Rows:
         )
         inside = slice(round(4 * FPS * gap.start), round(4 * FPS * gap.end))
         distance = float((mel[inside] - natural_mel[inside]).abs().mean())
-        figures = spoken_figures(self.clips[index], natural, wave, self.scorer, (gap.start, gap.end))
+        figures = speech_figures(self.clips[index], natural, wave, self.scorer, (gap.start, gap.end))
         return {"mel": distance} | figures
 
     def of(self, loaded, way: str) -> list[dict]:

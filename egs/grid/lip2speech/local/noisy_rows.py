@@ -17,15 +17,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from heard import spoken_figures
+from speech_figures import speech_figures
 
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.masking import masked, ratio_of
-from lip2speech.inference.noise_ratio import better_of
-from lip2speech.inference.options import MADE
-from lip2speech.inference.recorded import conditions_of_sound
+from lip2speech.inference.snr import better_of
+from lip2speech.inference.sound_conditions import conditions_of_sound
+from lip2speech.inference.synthesis_options import MADE
 from lip2speech.inference.vocoding import vocode
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.files import write_text
@@ -66,12 +66,12 @@ class Rows:
         """(wave, mel (4T, 80)) of one way of speaking; ``heard``: sound (640 T,) or None."""
         conditions = {} if heard is None else conditions_of_sound(loaded.voice.named, [heard], CPU)
         voice, lengths = self.dataset.voice(index)[None], torch.tensor([lips.shape[1]])
-        speech = loaded.voice.speak_seen(lips, lengths, voice, FlowOptions(), conditions=conditions)
+        speech = loaded.voice.speak_features(lips, lengths, voice, FlowOptions(), conditions=conditions)
         return vocode(loaded.vocoder, speech, voice)[0].numpy(), speech.mel[0]
 
     def figures(self, index: int, natural: np.ndarray, wave: np.ndarray) -> dict:
         """Figures of one wave."""
-        return spoken_figures(self.clips[index], natural, wave, self.scorer)
+        return speech_figures(self.clips[index], natural, wave, self.scorer)
 
     @torch.inference_mode()
     def of(self, index: int, kind: str, snr: float, control: bool) -> dict[str, dict]:

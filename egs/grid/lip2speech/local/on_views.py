@@ -17,14 +17,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lip2speech.training.acoustic import VoiceRun
-from lip2speech.training.kinds import VOICE, kind_of
+from lip2speech.training.run_kinds import VOICE, kind_of
 from lip2speech.training.tokens import TokenRun
 from vsr.training.loop import train
 
 VIEWS, BLIND = Path(), False
 
 
-def kept(clips, views: int, make, path: Path):
+def stored_views(clips, views: int, make, path: Path):
     """The views of the clips from the file; if it does not exist, those of ``make()``, which are stored."""
     names = [[f"{clip.id}/{view}" for view in range(views)] for clip in clips]
     if not path.is_file():
@@ -35,19 +35,21 @@ def kept(clips, views: int, make, path: Path):
     return [[torch.zeros_like(view) for view in row] for row in views_of_clips] if BLIND else views_of_clips
 
 
-class KeptViews(VoiceRun):
+class VoiceRunOnViews(VoiceRun):
     """An acoustic model's run with stored views."""
 
     def _views(self, model):
-        return kept(self.train.clips, self.config.data.views, lambda: super(KeptViews, self)._views(model), VIEWS)
+        return stored_views(
+            self.train.clips, self.config.data.views, lambda: super(VoiceRunOnViews, self)._views(model), VIEWS
+        )
 
 
-class KeptTokens(TokenRun):
+class TokenRunOnViews(TokenRun):
     """A token model's run with stored views."""
 
     def _views(self, clips, views):
         path = VIEWS if clips.crops.augmentation else VIEWS.with_suffix(".dev.safetensors")
-        return kept(clips.clips, views, lambda: super(KeptTokens, self)._views(clips, views), path)
+        return stored_views(clips.clips, views, lambda: super(TokenRunOnViews, self)._views(clips, views), path)
 
 
 def main() -> None:
@@ -64,7 +66,9 @@ def main() -> None:
     torch.set_num_threads(1)
     VIEWS, BLIND = args.views, args.blind
     kind = kind_of(args.config)
-    train(KeptViews if kind is VOICE else KeptTokens, kind.config, args.config, args.set, args.out, args.resume)
+    train(
+        VoiceRunOnViews if kind is VOICE else TokenRunOnViews, kind.config, args.config, args.set, args.out, args.resume
+    )
 
 
 if __name__ == "__main__":

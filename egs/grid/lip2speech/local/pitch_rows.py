@@ -61,8 +61,8 @@ def figures(loaded, dataset: SpeechDataset, index: int, way: str, f0: np.ndarray
     """Figures of one clip, in the order of `NAMES`."""
     batch, features = dataset.batch([index]), dataset.features[index]
     conditions = {name: value for name, value in conditions_of(way, f0, features).items() if name in loaded.voice.named}
-    lengths = batch.seen.lengths
-    speech = loaded.voice.speak(batch.seen.video, lengths, batch.speaker, FlowOptions(), conditions=conditions)
+    lengths = batch.lips.lengths
+    speech = loaded.voice.speak(batch.lips.video, lengths, batch.speaker, FlowOptions(), conditions=conditions)
     wave, natural = vocode(loaded.vocoder, speech, batch.speaker)[0].numpy(), features.wave.numpy()
     wave_f0, natural_f0 = pitch(wave), features.f0()
     errors = cents(wave_f0, natural_f0), cents(wave_f0, f0)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from heard import spoken_figures
+from speech_figures import speech_figures
 
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.dataset import NoText, SpeechDataset
@@ -60,7 +60,7 @@ class Rows:
         clip, features = self.clips[index], self.dataset.features[index]
         mel = self.loaded.voice.to_mel(pairs)
         wave = vocode(self.loaded.vocoder, Speech(mel, units), self.contents[index][2])[0].numpy()
-        spoken = spoken_figures(clip, features.wave.numpy(), wave, self.scorer)
+        spoken = speech_figures(clip, features.wave.numpy(), wave, self.scorer)
         return {"codes": right, "mel": float((mel[0] - features.mel).abs().mean())} | spoken
 
     def made(self, model: TokenModel, options: TokenOptions, index: int, lips: int, seed: int = 0) -> dict:
@@ -92,7 +92,7 @@ class Rows:
         """Figures of one clip by the flow."""
         content, visual, speaker = self.contents[index]
         lengths = content.mask.sum(1) // 2
-        speech = self.loaded.voice.speak_seen(visual, lengths, speaker, FlowOptions())
+        speech = self.loaded.voice.speak_features(visual, lengths, speaker, FlowOptions())
         return self.figures(index, self.loaded.voice.normalise(speech.mel), speech.units, float("nan"))
 
     def codec(self, model, index: int) -> dict:

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent))
-from kept import made_once
+from clip_cache import cached_array
 from on_states import batch_of, batches_of, shuffled
 from rig import Plan, against, training, write_scores
 from rig_options import rig_parser
@@ -63,7 +63,7 @@ def features(loaded: LoadedModel, clips: Sequence[Clip], folder: Path) -> list[T
         video = dataset.item(place).inputs["video"][None]
         return loaded.model.frontend(video, torch.ones(video.shape[:2], dtype=torch.bool))[0].numpy()
 
-    return [torch.from_numpy(made_once(folder, clip, partial(compute, index))) for index, clip in enumerate(clips)]
+    return [torch.from_numpy(cached_array(folder, clip, partial(compute, index))) for index, clip in enumerate(clips)]
 
 
 def train(model: OnFeatures, data: tuple, dev: tuple, teacher: Teacher, config: TrainConfig, args) -> OnFeatures:

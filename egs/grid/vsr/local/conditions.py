@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from turned import Turner
+from head_turn import Turner
 
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError

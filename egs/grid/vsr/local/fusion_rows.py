@@ -7,8 +7,8 @@
     local/fusion_rows.py --compare exp/concat exp/relscore
 
 Fusion, encoder and CTC start from the weights of --model; missing weights are initialised from the seed. Every clip of
-the list "mixed" is corrupted --draws times, in training too, as spoilt.py describes. The control assigns the scores of
-a trained fusion to other clips or other frames. Writes OUT/scores.json.
+the list "mixed" is corrupted --draws times, in training too, as corrupted_clips.py describes. The control assigns the
+scores of a trained fusion to other clips or other frames. Writes OUT/scores.json.
 """
 
 import sys
@@ -19,10 +19,7 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from noise import Cell
-from reliability import correlation
-from rig import Plan, against, rates, training, write_scores
-from spoilt import (
+from corrupted_clips import (
     Example,
     batch_of,
     batches,
@@ -35,6 +32,9 @@ from spoilt import (
     some_of_s1,
     stored,
 )
+from noise import Cell
+from reliability import correlation
+from rig import Plan, against, rates, training, write_scores
 
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.modalities import SOUND, VIDEO
@@ -44,7 +44,7 @@ from vsr.evaluation.wer import UtteranceScore
 from vsr.models.lengths import length_mask
 from vsr.models.lipreader import LipReader
 from vsr.models.reliability import RelScoreFusion, VCafeFusion
-from vsr.models.streams import taken
+from vsr.models.streams import streams_of_batch
 from vsr.modelstore.folder import LoadedModel, load_model
 from vsr.objectives.ctc_attention import ctc_attention
 
@@ -84,7 +84,7 @@ def reliance(model: LipReader, examples: Sequence[Example], tokenizer) -> str:
     for clip, cell, features in examples:
         batch = batch_of([(clip, cell, features)], teacher)
         mask = length_mask(batch.lengths, len(features[VIDEO]))
-        _, scores = model.eval().frontend.joined(taken(batch, (VIDEO, SOUND)), mask)
+        _, scores = model.eval().frontend.joined(streams_of_batch(batch, (VIDEO, SOUND)), mask)
         means = {name: float(frame_scores.mean()) for name, frame_scores in scores.items()}
         if cell.kind:
             measurements[SOUND].setdefault(clip.id, []).append((cell.snr, means))

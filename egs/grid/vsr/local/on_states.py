@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
-from kept import made_once
+from clip_cache import cached_array
 from rig import Plan, training
 from rig_options import rig_parser
 
@@ -70,7 +70,7 @@ def stored(loaded: LoadedModel, clips: Sequence[Clip], keep: int, root: str | Pa
             x = layer(x, mask)
         return x[0].numpy()
 
-    return [torch.from_numpy(made_once(folder, clip, partial(states, index))) for index, clip in enumerate(clips)]
+    return [torch.from_numpy(cached_array(folder, clip, partial(states, index))) for index, clip in enumerate(clips)]
 
 
 def batch_of(clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, rng=None) -> Batch:

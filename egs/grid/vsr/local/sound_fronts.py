@@ -7,10 +7,10 @@
     local/fusion_rows.py --compare exp/mel exp/hama
 
 The video front end and the encoder start from --model, which has no sound; streams are dropped in many clips, as in
-the YAML. Clips are corrupted as spoilt.py describes. --sound: "mel", the YAML's own front end, trained; "hama", the
-output of that package's phoneme recogniser, frozen, for every 20 ms (log-probabilities of 191 symbols; it was not
-trained on GRID); "random", the states of a randomly initialised wav2vec 2.0 of four layers, frozen; "grid-av", that
-model's sound front end, frozen, which was trained on the texts of all of s1. --others: every clip has the sound of
+the YAML. Clips are corrupted as corrupted_clips.py describes. --sound: "mel", the YAML's own front end, trained;
+"hama", the output of that package's phoneme recogniser, frozen, for every 20 ms (log-probabilities of 191 symbols; it
+was not trained on GRID); "random", the states of a randomly initialised wav2vec 2.0 of four layers, frozen; "grid-av",
+that model's sound front end, frozen, which was trained on the texts of all of s1. --others: every clip has the sound of
 another one, the control.
 """
 
@@ -23,10 +23,10 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from kept import made_once
+from clip_cache import cached_array
+from corrupted_clips import Example, batches, copies_of, folder_of, parser, read, reader, some_of_s1, stored
 from noise import Cell, noisy
 from rig import Plan, rates, training, write_scores
-from spoilt import Example, batches, copies_of, folder_of, parser, read, reader, some_of_s1, stored
 
 from vsr.core.clock import UNITS_PER_FRAME
 from vsr.data.manifest import Clip, read_manifest
@@ -91,7 +91,7 @@ def with_sound(example: Example, hearing, voices: list[Clip], seed: int, folder:
         wave = noisy(clip, cell, voices, seed) if cell.kind else clip_wave(clip)
         return hearing(np.ascontiguousarray(wave, np.float32)).numpy()
 
-    features_of_sound = made_once(folder, clip, compute, f"_{cell.name}_{seed}_{kind}")
+    features_of_sound = cached_array(folder, clip, compute, f"_{cell.name}_{seed}_{kind}")
     return clip, cell, features | {SOUND: torch.from_numpy(features_of_sound)}
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
-from kept import made_once
+from clip_cache import cached_array
 
 from vsr.core.clock import SAMPLES_PER_FRAME
 from vsr.data.batch import CropDataset
@@ -52,7 +52,7 @@ def stored(model: Synchrony, clips: Sequence[Clip], folder: Path) -> list[tuple[
     def features(clip: Clip) -> np.ndarray:
         return torch.stack(model.features(crop_of(clip), clip_wave(clip))).numpy()
 
-    return [tuple(torch.from_numpy(made_once(folder, clip, partial(features, clip)))) for clip in clips]
+    return [tuple(torch.from_numpy(cached_array(folder, clip, partial(features, clip)))) for clip in clips]
 
 
 def train(model: Synchrony, features, minutes: float, seed: int) -> None:

@@ -21,10 +21,10 @@ import torch
 
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.pitch import pitch
-from lip2speech.inference.directions import Directions
 from lip2speech.inference.folder import load_listener, load_model
 from lip2speech.inference.speakers import speaker_of
 from lip2speech.inference.voicing import voice_of
+from lip2speech.inference.voicing_inputs import Directions
 from lip2speech.models.emotion_options import emotion_of
 from vsr.core.files import write_text
 from vsr.data.manifest import read_manifest

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from lip2speech.features.stored import StoredFeatures
-from lip2speech.inference.faces import load_face_voice, vector_of_crop
+from lip2speech.inference.face_voices import load_face_voice, vector_of_crop
 from vsr.core.files import write_text
 from vsr.data.manifest import read_manifest
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from said_rows import others, reader_of
+from say_rows import others, reader_of
 from translations import sources_of, translated_units, words_in
 
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
@@ -35,7 +35,7 @@ from lip2speech.training.unit_pairs import units_of
 from vsr.core.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.corpora.puppet.parallel import vocabulary_of
 from vsr.data.manifest import read_manifest, read_manifests, translation_of
-from vsr.evaluation.rows import rates, write_scores
+from vsr.evaluation.comparison_rows import rates, write_scores
 from vsr.evaluation.wer import score_utterance
 from vsr.media.audio import fit_length, read_wave
 from vsr.media.units import Codebook, open_extractor

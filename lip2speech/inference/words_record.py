@@ -1,0 +1,36 @@
+"""The record of a voiced video, as JSON: each word with its times and confidence, and whether it shaped the voice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lip2speech.inference.synthetic_marks import SYNTHETIC
+from lip2speech.inference.text import ReadText, Text
+from vsr.core.files import write_json
+from vsr.output.unsure_words import LEAST
+
+
+def said_record(text: Text, video: str | Path, seconds: float) -> dict[str, Any]:
+    """The words in order of face and time (seconds in the video); ``seconds``: how much of the video is voiced.
+
+    A word is unsure if it is more likely wrong than right, or a guess: read from lips out of the reader's domain.
+    Words with ``shapes_voice`` shaped the voice, weighted by their confidence.
+    """
+    return {
+        "video": str(video), "voice": SYNTHETIC, "seconds": round(seconds, 3),
+        "reader": text.reader.name if isinstance(text, ReadText) else "", "warning": text.warning() or "",
+        "words": [
+            {
+                "face": face, "word": word.word, "start": round(word.start, 3), "end": round(word.end, 3),
+                "confidence": round(word.confidence, 3), "unsure": guess or word.confidence < LEAST,
+                "shapes_voice": shapes,
+            }
+            for face, word, guess, shapes in text.each()
+        ],
+    }  # fmt: skip
+
+
+def write_said(path: str | Path, text: Text, video: str | Path, seconds: float) -> None:
+    """Write `said_record` as JSON. Raises VsrError not_writable, no_space."""
+    write_json(path, said_record(text, video, seconds))
