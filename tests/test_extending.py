@@ -153,7 +153,8 @@ def test_loading_without_the_plugin_names_the_missing_part(plugin_folder):
     program = "from vsr.core.errors import VsrError\nfrom vsr.modelstore.folder import load_model\n"
     program += "try:\n    load_model('saved')\nexcept VsrError as error:\n    print(error)"
     python(plugin_folder, MODEL, "my_frontend,my_encoder,my_head,my_objective")
-    assert "frontend is 'corners'" in python(plugin_folder, program, "")
+    message = python(plugin_folder, program, "")
+    assert "frontend is 'corners'" in message and "of a plug-in that is installed or named in VSR_PLUGINS" in message
 
 
 def test_corpus_from_outside(plugin_folder):

@@ -29,7 +29,7 @@ from vsr.training.feed import Feed
 from vsr.training.finite import Finite, Statistics
 from vsr.training.frozen import freeze
 from vsr.training.log import StepLog, add_points
-from vsr.training.machines import errors_on_all_ranks, open_fabric, raised_by_rank_zero, shared_figures
+from vsr.training.machines import check_gradients, errors_on_all_ranks, open_fabric, raised_by_rank_zero, shared_figures
 from vsr.training.optimiser import adamw, learning_rate
 from vsr.training.run_inputs import begin_run
 from vsr.training.sharding import gather_whole
@@ -129,6 +129,7 @@ class Run:
         self.log: StepLog | None = None
         if self.fabric.is_global_zero:
             self.log = StepLog(self.folder, self.progress.step, self.progress.epoch + 1, self.counted)
+        self.first_step = self.progress.step
         self.started = time.monotonic() - self.progress.seconds
         self.saved = self.progress.seconds
 
@@ -198,6 +199,8 @@ class Run:
         self.statistics.keep()
         parts = [self._backward(batch, number, len(step)) for number, batch in enumerate(self.feed.step_batches(step))]
         figures = {name: sum(part.get(name, 0.0) for part in parts) for name in dict.fromkeys(chain(*parts))}
+        if self.progress.step == self.first_step:
+            check_gradients(self.fabric, self.wrapped, self.model)
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
         self.norm = float(gather_whole(norm))
         self.finite.note(math.isfinite(self.norm))
