@@ -73,7 +73,7 @@ def test_refuses_impossible_settings(wrong):
 
 def test_steps_of_a_gap_are_those_whose_mel_overlaps_it():
     known_steps = Gap(0.05, 0.12).known_steps(np.arange(5) / 25)
-    assert known.tolist() == [True, True] + [False] * 5 + [True] * 3
+    assert known_steps.tolist() == [True, True] + [False] * 5 + [True] * 3
 
 
 def test_recording_outside_of_the_gap_is_unchanged():
@@ -88,7 +88,7 @@ def test_recording_outside_of_the_gap_is_unchanged():
 def test_voice_depends_on_the_surroundings_and_not_on_the_sound_in_the_gap(filling):
     loaded, options = load_model(filling), FlowOptions(steps=1, temperature=0.0)
     crop, wave = np.random.default_rng(0).integers(0, 255, (30, 96, 96), np.uint8), sound(2, 30 * 640)
-    known = Gap(0.4, 0.8).known_steps(np.arange(30) / 25)
+    known_steps = Gap(0.4, 0.8).known_steps(np.arange(30) / 25)
 
     def mel(sound_given):
         return voice_crop(

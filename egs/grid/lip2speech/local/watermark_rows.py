@@ -83,7 +83,8 @@ def rows(waves: list[np.ndarray]) -> dict:
         positives, negatives = ([detect(change(wave)) for wave in group] for group in (marked, waves))
         powers = np.log10([max(result.probability, 1e-300) for result in positives])
         by_change[name] = {
-            "found": sum(result.is_marked for result in positives), "false": sum(result.is_marked for result in negatives),
+            "found": sum(result.is_marked for result in positives),
+            "false": sum(result.is_marked for result in negatives),
             "log10": float(np.median(powers)),
         }  # fmt: skip
     pairs = [(pesq(SAMPLE_RATE, a, b, "wb"), stoi(a, b, SAMPLE_RATE)) for a, b in zip(waves, marked, strict=True)]
