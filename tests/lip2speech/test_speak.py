@@ -137,9 +137,7 @@ def refusal(capsys, *arguments):
     return status, lines[-1]
 
 
-def test_what_cannot_be_voiced_is_one_line_and_writes_no_file(
-    tiny_voice_folder, face_video, tmp_path, capsys, voice_like
-):
+def test_refused_video_is_one_line_and_writes_no_file(tiny_voice_folder, face_video, tmp_path, capsys, voice_like):
     out, options = tmp_path / "out.mp4", ["--model", tiny_voice_folder]
     black = write_video(tmp_path / "black.mp4", np.zeros((30, 64, 64, 3), np.uint8))
     (tmp_path / "text.mp4").write_text("not a video", encoding="utf-8")

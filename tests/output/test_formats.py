@@ -139,15 +139,15 @@ def test_edl_has_a_marker_for_each_cue(transcript):
 
 
 @pytest.mark.parametrize(
-    "fps, at",
+    "fps, time_code",
     [(25.0, "02:00:00:00"), (29.97, "01:59:56:12"), (30000 / 1001, "01:59:56:12"), (30.0, "02:00:00:00"),
      (23.976, "01:59:56:10"), (59.94, "01:59:56:24"), (27.3, "02:00:00:00"), (0.0, "02:00:00:00")],
 )  # fmt: skip
-def test_a_marker_of_edl_counts_the_frames_that_there_are(fps, at):
+def test_edl_markers_count_the_existing_frames(fps, time_code):
     """Time codes of 29.97 frames a second count 30, so an hour of them is 3.6 s longer than an hour."""
     word = TimedWord("bin", 3600.0, 3601.0, 0.9)
     segment = Segment(3600.0, 3601.0, 0, 0.9, (word,), ())
-    assert f" C        {at} " in WRITERS["edl"](Transcript("a.mov", fps, 4000.0, "tiny", (segment,)))
+    assert f" C        {time_code} " in WRITERS["edl"](Transcript("a.mov", fps, 4000.0, "tiny", (segment,)))
 
 
 def test_guess_is_a_marker_of_another_colour():
