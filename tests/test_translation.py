@@ -47,7 +47,7 @@ def test_gain_is_the_difference_of_figures_and_zero_for_equal_lists():
     assert paired_gain(TRUE, ROUGH, ROUGH) == (0, 0, 0)
 
 
-def test_refuses_what_cannot_be_scored(monkeypatch):
+def test_refuses_texts_and_metrics_that_cannot_be_scored(monkeypatch):
     with pytest.raises(VsrError, match="no reference"):
         score_translations(TRUE, {"z": "x"})
     with pytest.raises(VsrError, match="nothing to score"):

@@ -40,7 +40,7 @@ class Adversaries(nn.Module):
         self.discriminators = Discriminators(config.gan.width)
 
 
-class Learning(nn.Module):
+class GeneratorStep(nn.Module):
     """Wraps a generator for a training step: its wave, and the losses of its source."""
 
     def __init__(self, generator: Generator):
@@ -77,9 +77,9 @@ class VocoderRun(Run):
             begin_from(self.config.trainer.init_from, model.generator, self.say)
         return model
 
-    def _stepped(self) -> Learning:
+    def _stepped(self) -> GeneratorStep:
         # In some steps the discriminators have no gradients, which DDP would wait for.
-        return Learning(self.model.generator)
+        return GeneratorStep(self.model.generator)
 
     def losses(self, batch: VocoderBatch) -> dict[str, Tensor]:
         """Step the discriminators, once they have joined, and return the generator's losses."""
@@ -113,10 +113,10 @@ class VocoderRun(Run):
         norm = self.fabric.clip_gradients(discriminators, self.optimiser, **limits)
         self.gan_finite.note(bool(torch.isfinite(norm)))
         # Only the discriminators have gradients now; in fp16 the scaler skips the step, as in the loop.
-        if not self.gan_finite.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
+        if not self.gan_finite.in_a_row or self.scaler is not None:
             self.optimiser.step()
         self.optimiser.zero_grad()
-        if self.gan_finite.is_lost(len(self.feed.steps)):
+        if self.gan_finite.is_lost(len(self.feed.steps), self.scaler is not None):
             with errors_on_all_ranks(self.fabric):
                 raise self.gan_finite.error(self.progress.step + 1, self.folder)
         return loss

@@ -53,10 +53,10 @@ def server():
                 return self.answer(200, json.dumps(serving.record).encode())
             if name not in FILES:
                 return self.send_error(404)
-            content, wanted = FILES[name], self.headers.get("Range")
-            serving.asked.append((name, wanted))
-            start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
-            return self.answer(206 if wanted else 200, content[start:])
+            content, byte_range = FILES[name], self.headers.get("Range")
+            serving.asked.append((name, byte_range))
+            start = int(byte_range.removeprefix("bytes=").rstrip("-")) if byte_range else 0
+            return self.answer(206 if byte_range else 200, content[start:])
 
         def answer(self, status, content):
             self.send_response(status)

@@ -120,15 +120,15 @@ def test_muavic_of_one_language_and_of_several(tmp_path):
     root = make_muavic(tmp_path / "muavic")
     report = prepare_muavic(root / "es", tmp_path / "es")
     lists = lists_of(report, tmp_path / "es")
-    assert {name: len(own) for name, own in lists.items()} == {"train": 2, "dev": 2, "test": 1}
+    assert {name: len(clips) for name, clips in lists.items()} == {"train": 2, "dev": 2, "test": 1}
     clip = lists["dev"][1]
     assert clip.text == "valid señor" and clip.num_frames == 50 and clip.speaker == "talk" and clip.crop == clip.video
     assert report.skipped["train/talk/talk_0001"] == "no words" and report.skipped["test/talk/talk_0002"] == "no video"
     both = prepare_muavic(root, tmp_path / "both")
     assert both.lists == {
-        f"{own}_{name}": n for own in ("es", "fr") for name, n in (("train", 2), ("dev", 2), ("test", 1))
+        f"{language}_{name}": n for language in ("es", "fr") for name, n in (("train", 2), ("dev", 2), ("test", 1))
     }
-    ids = [clip.id for own in lists_of(both, tmp_path / "both").values() for clip in own]
+    ids = [clip.id for clips in lists_of(both, tmp_path / "both").values() for clip in clips]
     assert len(set(ids)) == len(ids)
 
 

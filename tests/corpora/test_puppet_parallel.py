@@ -101,12 +101,12 @@ def test_sound_alone_is_that_of_the_video(tmp_path):
     base = ["prepare", "puppet", "--parallel", "it", *counts, "--out"]
     assert main([*base, str(tmp_path / "v")]) == 0 and main([*base, str(tmp_path / "s"), "--sound-only"]) == 0
     assert main([*base, str(tmp_path / "one"), "--sound-only", "--voices", "1"]) == 0
-    seen, heard = (read_manifest(tmp_path / own / "train.jsonl") for own in "vs")
-    assert [own.words for own in seen] == [own.words for own in heard]
-    for clip in heard:
+    of_video, of_sound = (read_manifest(tmp_path / folder / "train.jsonl") for folder in "vs")
+    assert [clip.words for clip in of_video] == [clip.words for clip in of_sound]
+    for clip in of_sound:
         wave = read_wave(clip.sound)
         assert clip.sound.endswith(".wav") and len(wave) == 640 * clip.num_frames > 0
-        start, end = (round(16_000 * own) for own in (clip.words[0][1], clip.words[-1][2]))
+        start, end = (round(16_000 * second) for second in (clip.words[0][1], clip.words[-1][2]))
         assert np.abs(wave[start:end]).max() > 0.05 > np.abs(wave[: start - 800]).max()
     assert main(["prepare", "puppet", "--sound-only", "--out", str(tmp_path / "n")]) == 2
 

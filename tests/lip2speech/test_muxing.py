@@ -64,8 +64,8 @@ def test_raw_stream_gets_time_stamps_by_its_rate(tmp_path, codec, bframes):
 
 
 def write_rotated(path, shape=None, quarter_turns=0, mirrored=False):
-    """A landscape whose left third is white, and gray at the top, 25 frames; pixels of ``shape``, and a tag that turns
-    and mirrors it."""
+    """A landscape whose left third is white, gray at its top, 25 frames; pixels of `shape`, and a tag that rotates and
+    mirrors it."""
     image = np.zeros((25, 64, 96, 3), np.uint8)
     image[:, :, :32] = 255
     image[:, :16, :32] = 128
@@ -82,7 +82,7 @@ def write_rotated(path, shape=None, quarter_turns=0, mirrored=False):
 
 
 def upright(path):
-    """The first frame as it is shown, gray, and the shape of its pixels."""
+    """The first frame as shown, gray, and the shape of its pixels."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         frame = next(container.decode(stream))
@@ -97,21 +97,21 @@ def test_rotated_video_is_upright_in_every_container(tmp_path, turns):
     assert expected.shape == ((96, 64) if turns % 2 else (64, 96))
     for suffix in ("mp4", "mov", "mkv", "ts", "flv"):
         mux(video, SILENCE, out := tmp_path / f"voiced.{suffix}")
-        shown, _ = upright(out)
-        assert shown.shape == expected.shape and np.abs(shown.astype(int) - expected).mean() < 4, suffix
+        result, _ = upright(out)
+        assert result.shape == expected.shape and np.abs(result.astype(int) - expected).mean() < 4, suffix
     assert not check_container(video, tmp_path / "voiced.mov").again, "copied where it can be"
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
-def test_a_mirrored_frame_stays_so_in_every_container(tmp_path, turns):
-    film = write_rotated(tmp_path / "film.mp4", quarter_turns=turns, mirrored=True)
-    (wanted, _), plain = next(read_frames(film)), write_rotated(tmp_path / "plain.mp4", quarter_turns=turns)
-    assert np.abs(wanted[0].astype(int) - next(read_frames(plain))[0][0][:, ::-1]).mean() < 4
+def test_mirrored_video_stays_mirrored_in_every_container(tmp_path, turns):
+    video = write_rotated(tmp_path / "film.mp4", quarter_turns=turns, mirrored=True)
+    (expected, _), plain = next(read_frames(video)), write_rotated(tmp_path / "plain.mp4", quarter_turns=turns)
+    assert np.abs(expected[0].astype(int) - next(read_frames(plain))[0][0][:, ::-1]).mean() < 4
     for suffix in ("mp4", "mov", "mkv", "ts", "flv"):
-        mux(film, SILENCE, out := tmp_path / f"voiced.{suffix}")
-        found, _ = next(read_frames(out))
-        assert found.shape[1:] == wanted.shape[1:] and np.abs(found[0].astype(int) - wanted[0]).mean() < 4, suffix
-    assert not check_container(film, tmp_path / "voiced.mov").again, "copied where it can be"
+        mux(video, SILENCE, out := tmp_path / f"voiced.{suffix}")
+        frames, _ = next(read_frames(out))
+        assert frames.shape[1:] == expected.shape[1:] and np.abs(frames[0].astype(int) - expected[0]).mean() < 4, suffix
+    assert not check_container(video, tmp_path / "voiced.mov").again, "copied where it can be"
 
 
 def test_pixels_keep_their_shape(tmp_path):

@@ -211,15 +211,15 @@ def test_clips_without_sound_are_left_out_of_the_contrast():
     assert "cross" in contrast(model, both_streams((True, False)))
 
 
-def test_a_part_of_a_step_without_sound_has_the_gradients_of_the_others():
+def test_part_of_a_step_without_sound_has_the_gradients_of_the_others():
     """They are 0; the other ranks wait for them."""
     model = reader({"kind": "contrast", **SMALL, "cross": 1.0}).train()
     batch = both_streams((False, False))
     batch.shares = {"clips": torch.tensor(1.0)}
-    found = contrast(model, batch)
-    found["loss"].backward()
-    assert found["cross"] == found["synchrony"] == 0
-    assert all(own.grad is not None for own in model.frontend.fusion.parameters())
+    losses = contrast(model, batch)
+    losses["loss"].backward()
+    assert losses["cross"] == losses["synchrony"] == 0
+    assert all(parameter.grad is not None for parameter in model.frontend.fusion.parameters())
 
 
 def test_refuses_model_without_the_contrast_fusion():

@@ -114,18 +114,18 @@ def test_uncertain_labels_have_no_loss():
 @pytest.mark.parametrize("silent", [(), (0,), (0, 1)])
 @pytest.mark.parametrize("above", [0.0, 1.0])
 def test_every_part_of_a_step_takes_the_same_passes(silent, above):
-    """With and without texts, and sure pseudo-labels or none: ranks wait for each other's passes and gradients."""
+    """With or without texts or confident pseudo-labels: ranks wait for each other's passes and gradients."""
     model, passes = reader().train(), []
     model.encoder.register_forward_hook(lambda *call: passes.append(1))
     batch = without_text(batch_of(), *silent)
     batch.shares = dict.fromkeys(("clips", "tokens", "frame_tokens"), torch.tensor(1.0))
     teacher = teacher_of(model) if above == 0 else copy.deepcopy(model).eval()
     teacher.encoder._forward_hooks.clear()
-    found = PseudoLabels(above=above).with_teacher(teacher)(model, batch)
-    found["loss"].backward()
-    assert len(passes) == 2 and all(own.grad is not None for own in model.parameters())
-    assert {"loss", "ctc", "attention", "ctc_kept", "ctc_pseudo", "attention_kept", "attention_pseudo"} <= set(found)
-    assert len(silent) < 2 or (found["ctc"] == 0 and bool(found["loss"]) == (above == 0))
+    losses = PseudoLabels(above=above).with_teacher(teacher)(model, batch)
+    losses["loss"].backward()
+    assert len(passes) == 2 and all(parameter.grad is not None for parameter in model.parameters())
+    assert {"loss", "ctc", "attention", "ctc_kept", "ctc_pseudo", "attention_kept", "attention_pseudo"} <= set(losses)
+    assert len(silent) < 2 or (losses["ctc"] == 0 and bool(losses["loss"]) == (above == 0))
 
 
 def test_labelled_and_unlabelled_clips_count_by_their_shares():

@@ -68,7 +68,9 @@ def test_sound_is_unchanged(tmp_path):
     burn(CLIP, transcript([TimedWord("bin", 1.0, 1.4, 0.9)]), tmp_path / "out.mkv")
     with av.open(str(CLIP)) as before, av.open(str(tmp_path / "out.mkv")) as after:
         assert [stream.type for stream in after.streams] == [stream.type for stream in before.streams]
-        sounds = [[bytes(packet) for packet in own.demux(audio=0) if packet.size] for own in (before, after)]
+        sounds = [
+            [bytes(packet) for packet in container.demux(audio=0) if packet.size] for container in (before, after)
+        ]
     assert sounds[0] == sounds[1]
     assert len(read_wave(tmp_path / "out.mkv", 25)) == pytest.approx(len(read_wave(CLIP, 25)), abs=1024)
 
@@ -78,21 +80,21 @@ def noise(seconds):
 
 
 def lag(wave, other):
-    """Seconds by which ``other`` is later than ``wave``, both (S,) at 16 kHz, and how alike they then are."""
-    spectra = [np.fft.rfft(own, 2 * len(wave)) for own in (other, wave)]
+    """Seconds by which `other` is later than `wave`, both (S,) at 16 kHz, and their likeness at that lag."""
+    spectra = [np.fft.rfft(signal, 2 * len(wave)) for signal in (other, wave)]
     likeness = np.fft.irfft(spectra[0] * spectra[1].conj()) / np.linalg.norm(wave) / np.linalg.norm(other)
     best = int(np.argmax(likeness))
     return (best - 2 * len(wave) * (best > len(wave))) / 16_000, likeness[best]
 
 
 @pytest.mark.parametrize("name, begin, late", [("v.ts", 10, 0), ("v.mpg", 0, 0), ("v.mkv", 3600, 0), ("v.mp4", 0, 1.2)])
-def test_the_sound_is_in_time_wherever_the_clock_begins(name, begin, late, tmp_path):
-    """A transport stream of 10 s on had its sound 10 s late; ``late``: the frames begin behind the sound."""
+def test_sound_is_in_time_wherever_the_clock_begins(name, begin, late, tmp_path):
+    """The sound of a transport stream that begins at 10 s was 10 s late; `late`: frames begin after the sound."""
     times = begin + late + np.arange(75) / 25
-    film = write_recording(tmp_path / name, times, noise(3 + late), sound_start=begin)
-    burn(film, transcript([TimedWord("bin", 1.0, 1.4, 0.9)]), tmp_path / "out.mp4")
-    assert read(tmp_path / "out.mp4")[0] == pytest.approx(read(film)[0], abs=1)
-    apart, likeness = lag(read_wave(film, 75), read_wave(tmp_path / "out.mp4", 75))
+    video = write_recording(tmp_path / name, times, noise(3 + late), sound_start=begin)
+    burn(video, transcript([TimedWord("bin", 1.0, 1.4, 0.9)]), tmp_path / "out.mp4")
+    assert read(tmp_path / "out.mp4")[0] == pytest.approx(read(video)[0], abs=1)
+    apart, likeness = lag(read_wave(video, 75), read_wave(tmp_path / "out.mp4", 75))
     assert abs(apart) < 0.01 and likeness > 0.8
 
 
@@ -106,13 +108,49 @@ def test_the_sound_is_in_time_wherever_the_clock_begins(name, begin, late, tmp_p
         ("v.webm", ("libvpx", "libopus"), "mp4", "opus"),
     ],
 )  # fmt: skip
-def test_sound_that_players_do_not_expect_there_is_encoded_again(name, codecs, suffix, kept, tmp_path):
-    film = write_recording(tmp_path / name, np.arange(50) / 25, noise(2), codecs=codecs, options={"b": "1M"})
-    burn(film, transcript([TimedWord("bin", 1.0, 1.4, 0.9)]), out := tmp_path / f"out.{suffix}")
+def test_sound_that_players_do_not_expect_is_encoded_again(name, codecs, suffix, kept, tmp_path):
+    video = write_recording(tmp_path / name, np.arange(50) / 25, noise(2), codecs=codecs, options={"b": "1M"})
+    burn(video, transcript([TimedWord("bin", 1.0, 1.4, 0.9)]), out := tmp_path / f"out.{suffix}")
     with av.open(str(out)) as container:
         assert [stream.codec.canonical_name for stream in container.streams] == ["h264", kept]
-    apart, likeness = lag(read_wave(film, 50), read_wave(out, 50))
+    apart, likeness = lag(read_wave(video, 50), read_wave(out, 50))
     assert abs(apart) < 0.01 and likeness > 0.6  # AAC replaces noise by other noise
+
+
+def coloured(path, codec, pixels, tags):
+    """A film of one orange, stored as ``tags`` (matrix, primaries, transfer curve), FFmpeg's numbers, say."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"qp": "4"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        context = stream.codec_context
+        context.colorspace, context.color_primaries, context.color_trc = tags
+        for index in range(25):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), (220, 120, 40), np.uint8), format="rgb24")
+            frame.pts = index
+            matrix = {} if tags[0] in (0, 2) else {"dst_colorspace": tags[0]}
+            container.mux(stream.encode(frame.reformat(format=pixels, **matrix)))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    "codec, pixels, tags, said",
+    [
+        ("libx264", "yuv420p", (1, 1, 1), (1, 1, 1)),
+        ("libx264", "yuv420p10le", (9, 9, 16), (9, 9, 16)),
+        ("libx264", "yuv420p", (2, 2, 2), (2, 2, 2)),
+        ("libx264rgb", "rgb24", (0, 2, 2), (1, 2, 2)),
+    ],
+    ids=["BT.709", "HDR", "unsaid", "RGB"],
+)
+def test_colours_are_those_of_the_film(codec, pixels, tags, said, tmp_path):
+    film = coloured(tmp_path / "film.mkv", codec, pixels, tags)
+    burn(film, transcript([TimedWord("bin", 3.0, 3.4, 0.9)]), tmp_path / "out.mp4")
+    before, after = (frames_of(path)[0].astype(int) for path in (film, tmp_path / "out.mp4"))
+    assert np.abs(before - after).mean((0, 1, 2)).max() < 4
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.colorspace, context.color_primaries, context.color_trc) == said
 
 
 def test_command_reads_and_burns(tmp_path, capsys):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.test_subtitles import transcript_of
+from vsr.output.broadcast import exact_rate
 from vsr.output.cues import cues
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Segment, TimedWord, Transcript
@@ -131,10 +132,22 @@ def test_edl_has_a_marker_for_each_cue(transcript):
     starts = re.findall(r"^\d{3,}  001      V     C        (\d\d):(\d\d):(\d\d):(\d\d) ", text, re.MULTILINE)
     frames = [((int(h) - 1) * 3600 + int(m) * 60 + int(s)) * rate + int(f) for h, m, s, f in starts]
     expected = cues(transcript)
-    assert frames == [round(cue.start * rate) for cue in expected]
+    assert frames == [round(cue.start * exact_rate(transcript.fps or 25)) for cue in expected]
     names = re.findall(r"^ \|C:ResolveColor\w+ \|M:(.*) \|D:(\d+)$", text, re.MULTILINE)
     assert [name for name, _ in names] == [" ".join(cue.named_lines).replace("|", "/") for cue in expected]
     assert all(int(length) >= 1 for _, length in names)
+
+
+@pytest.mark.parametrize(
+    "fps, at",
+    [(25.0, "02:00:00:00"), (29.97, "01:59:56:12"), (30000 / 1001, "01:59:56:12"), (30.0, "02:00:00:00"),
+     (23.976, "01:59:56:10"), (59.94, "01:59:56:24"), (27.3, "02:00:00:00"), (0.0, "02:00:00:00")],
+)  # fmt: skip
+def test_a_marker_of_edl_counts_the_frames_that_there_are(fps, at):
+    """Time codes of 29.97 frames a second count 30, so an hour of them is 3.6 s longer than an hour."""
+    word = TimedWord("bin", 3600.0, 3601.0, 0.9)
+    segment = Segment(3600.0, 3601.0, 0, 0.9, (word,), ())
+    assert f" C        {at} " in WRITERS["edl"](Transcript("a.mov", fps, 4000.0, "tiny", (segment,)))
 
 
 def test_guess_is_a_marker_of_another_colour():

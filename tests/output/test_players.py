@@ -62,7 +62,7 @@ def test_markup_characters_stay_readable(name):
 
 def test_faces_have_styles_and_names_or_are_named_in_the_text():
     other = transcript_of([TimedWord("lay", 0.5, 1.5, 0.5)], face=1).segments
-    transcript = transcript_of([TimedWord("bin", 0.0, 2.0, 0.5)], more=other)
+    transcript = transcript_of([TimedWord("bin", 0.0, 2.0, 0.5)], other_segments=other)
     ssa = read("ssa", WRITERS["ssa"](transcript))
     assert [(event.name, event.style, event.plaintext) for event in ssa] == [
         (face_name(0), face_name(0), "bin"), (face_name(1), face_name(1), "lay")

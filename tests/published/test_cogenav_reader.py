@@ -56,7 +56,7 @@ def inputs_of(record):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("record", GOLDEN["records"], ids=lambda own: f"{own['modality']}-{own['frames']}")
+@pytest.mark.parametrize("record", GOLDEN["records"], ids=lambda r: f"{r['modality']}-{r['frames']}")
 def test_every_stage_and_the_search_are_those_of_the_peers(model, record):
     lengths, head = torch.tensor([record["frames"]]), model.further_heads["text"]
     states = model.encode(inputs_of(record), lengths)

@@ -168,7 +168,7 @@ def test_numbers_are_read_in_any_notation(config, tmp_path, number):
     assert loaded.optim.lr == loaded.model_config(5).dropout == 5e-4
 
 
-def test_refuses_what_is_no_configuration(tmp_path):
+def test_refuses_impossible_configuration(tmp_path):
     path = tmp_path / "config.yaml"
     for text, problem in (("", "lacks 'data'"), ("[1, 2]", "expected settings"), ("data: {train: a}", "'data.dev'")):
         path.write_text(text, encoding="utf-8")
@@ -240,6 +240,30 @@ def test_clips_longer_than_max_frames_are_left_out_and_reported(config, tmp_path
     assert len(Run(config, tmp_path / "all").train) == 8
     with pytest.raises(VsrError, match="not one training clip has at most 3 frames"):
         Run(replace(config, data=replace(config.data, max_frames=3)), tmp_path / "none")
+
+
+@pytest.fixture
+def scaled(monkeypatch):
+    """16-mixed as on a GPU, where the loss is scaled, with a scale that is too large at first."""
+    from lightning_fabric.plugins.precision.amp import MixedPrecision
+
+    from vsr.training.fabric import Fabric
+
+    def opened(trainer, entries=()):
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0**20)
+        return Fabric(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+
+    monkeypatch.setattr("vsr.training.loop.open_fabric", opened)
+
+
+def test_scaled_gradients_lower_the_loss_and_the_scale_is_resumed(config, scaled, tmp_path, capsys):
+    whole = losses_of(config, tmp_path / "whole")
+    printed = capsys.readouterr().out
+    assert "4 of 4 steps skipped: no finite gradient" in printed and whole[-1] < whole[0]
+    losses_of(config, tmp_path / "killed", kill_at=5)
+    stored = torch.load(tmp_path / "killed" / "last.pt", weights_only=True)["scaler"]["scale"]
+    assert 1 < stored < 2.0**17
+    assert losses_of(config, tmp_path / "killed", resume=True) == pytest.approx(whole[5:], rel=1e-6)
 
 
 def test_mixed_precision_is_applied_in_one_process(config, tmp_path):

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from tests.training.test_loop import TINY, Killed, build_config, make_clip
 from vsr.core.errors import VsrError
-from vsr.data.manifest import write_manifest
+from vsr.data.manifest import read_manifest, write_manifest
 from vsr.data.sampler import deal
 from vsr.modelstore.folder import load_model
+from vsr.objectives.step import Step
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.config import dump_config, load_config
 from vsr.training.fabric import LightningEnvironment
@@ -240,14 +241,42 @@ def test_batches_one_after_the_other_are_a_step_as_if_they_were_one(config, tmp_
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_two_ranks_accumulate_as_one_does(config, tmp_path, strategy):
     """Seven clips in five batches: a step of four of them, and one of what is left."""
-    own = replace(config, data=replace(config.data, frames_per_batch=28))
-    alone = Accumulating(changed(own, accumulate=4), tmp_path / "alone")
+    small_batches = replace(config, data=replace(config.data, frames_per_batch=28))
+    alone = Accumulating(changed(small_batches, accumulate=4), tmp_path / "alone")
     alone.fit()
-    both = changed(replace(own, trainer=replace(own.trainer, strategy=strategy)), accumulate=2)
+    both = changed(replace(small_batches, trainer=replace(small_batches.trainer, strategy=strategy)), accumulate=2)
     first, second = ranks(both, [tmp_path / "0", tmp_path / "1"], kind=Accumulating)
     assert first[3] == second[3] == pytest.approx(alone.losses_seen, rel=1e-4) and len(alone.losses_seen) == 4
     assert Counter(i for rank in (first, second) for _, step in rank[2] for i in step) == Counter(2 * [*range(7)])
     assert_same_state(tmp_path / "alone", tmp_path / "0", list(alone.model.named_parameters()))
+
+
+def ctc_alone(model, batch):
+    return {"loss": model.ctc.loss(model.encode_batch(batch), batch)}
+
+
+class CTCAlone(Watched):
+    def _stepped(self):
+        return Step(self.model, ctc_alone)
+
+
+def test_parts_that_get_no_gradient_are_named(config, tmp_path):
+    (_, message, *_), (_, status, *_) = ranks(config, [tmp_path / "out"] * 2, kind=CTCAlone)
+    assert "gives none to alignment, decoder: name what it does not train in trainer.freeze" in message and status == 1
+    frozen = replace(config, trainer=replace(config.trainer, freeze=("alignment", "decoder"), max_epochs=1))
+    first, second = ranks(frozen, [tmp_path / "frozen"] * 2, kind=CTCAlone)
+    assert first[3] == second[3] and len(first[3]) == 2
+
+
+def test_ranks_with_and_without_texts_do_not_wait_for_each_other(config, tmp_path):
+    """Batches of one clip: a step in which one rank has a text and the other has none."""
+    clips = read_manifest(config.data.train[0])
+    write_manifest(tmp_path / "spoken.jsonl", clips[::2])
+    write_manifest(tmp_path / "silent.jsonl", clips[1::2])
+    lists = {"train": (str(tmp_path / "spoken.jsonl"),), "unlabelled": (str(tmp_path / "silent.jsonl"),)}
+    own = replace(config, data=replace(config.data, **lists, frames_per_batch=20), objective="usr")
+    first, second = ranks(own, [tmp_path / "out"] * 2)
+    assert first[3] == second[3] and len(first[3]) >= 6 and all(map(math.isfinite, first[3]))
 
 
 @pytest.mark.parametrize("before, after", [("fsdp", "alone"), ("alone", "fsdp"), ("fsdp", "fsdp")])

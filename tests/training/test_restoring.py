@@ -65,6 +65,20 @@ def test_max_steps_sets_the_length_whatever_an_epoch_is(backbone, tmp_path):
         RestorerTrainerConfig(max_minutes=1, max_steps=5)
 
 
+def test_steps_without_a_finite_gradient_change_nothing_and_a_lost_run_ends(backbone, tmp_path, monkeypatch):
+    settings = [f"llm.sizes={json.dumps(LLAMA)}", "llm.backbone=''", "trainer.max_steps=60"]
+    run = restoring.RestorerRun(
+        load_config(config_of(tmp_path, backbone), settings, RestorerTrainConfig), tmp_path / "run"
+    )
+    before = {name: weight.clone() for name, weight in run.model.state_dict().items()}
+    pair_loss = restoring.pair_loss
+    monkeypatch.setattr(restoring, "pair_loss", lambda *given: pair_loss(*given) * float("nan"))
+    with pytest.raises(VsrError, match="the training is lost") as caught:
+        run.fit()
+    assert caught.value.reason == "not_finite" and not (tmp_path / "run" / "model").exists()
+    assert all(torch.equal(before[name], weight) for name, weight in run.model.state_dict().items())
+
+
 @pytest.mark.parametrize("own_weights", [True, False])
 def test_killed_run_resumes_to_the_bit(own_weights, backbone, tmp_path, monkeypatch):
     """With own weights, and with adapters, whose backbone is not stored."""

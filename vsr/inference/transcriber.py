@@ -19,7 +19,7 @@ from vsr.data.modalities import SOUND
 from vsr.decoding.defaults import options_for, preferred_window
 from vsr.decoding.encoding import chosen_modality, mesh_for, usable_mouth_points
 from vsr.decoding.options import DecodeOptions
-from vsr.decoding.provenance import provenance
+from vsr.decoding.provenance import check_unchanged, provenance
 from vsr.decoding.search import check_heads
 from vsr.face.face_count import checked_face_count
 from vsr.face.identity import People
@@ -154,7 +154,8 @@ class Reading:
         )  # fmt: skip
 
     def _check(self) -> None:
-        """Refuse a video without anything to read, or a damaged one, with the reason."""
+        """Refuse a video without anything to read, or a damaged or unfinished one, with the reason."""
+        check_unchanged(self.path, self.provenance["video"]["bytes"])
         blocks = self.journal.blocks
         if damaged := holes_message(hole for block in blocks for hole in block.holes):  # also in a resumed run
             raise VsrError("unreadable", f"{self.path}: {damaged}")

@@ -109,7 +109,7 @@ class PseudoLabels:
             loss = model.heads[name].loss(states[rows], Batch({}, shown.lengths[rows], targets, []))
             loss = loss["loss"] if isinstance(loss, dict) else loss
             total = total + weights[name] * loss * figures[f"{name}_kept"]
-            figures[f"{name}_pseudo"] = loss.detach()
+            figures[f"{name}_pseudo"] = loss.detach() * is_kept.any()
         return {"loss": total * shown.share(CLIPS)} | figures
 
     @torch.no_grad()

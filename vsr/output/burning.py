@@ -18,6 +18,7 @@ from vsr.media.container import open_container, video_clock
 from vsr.media.frame_shape import fit_into
 from vsr.media.mux.kept_sound import KeptSound
 from vsr.media.reader import frames_from
+from vsr.media.streams import video_stream
 from vsr.media.tags import COMMENT, commented_kind
 from vsr.output.cues import Cue, cues
 from vsr.output.transcript import Transcript
@@ -28,6 +29,7 @@ TICKS = 90_000  # per second
 FONT = "DejaVuSans.ttf"  # covers most alphabets; the fallback, Pillow's default font, has Latin letters
 LETTER, MARGIN, OUTLINE = 1 / 16, 1 / 25, 1 / 12  # relative to the height of the frame; the outline to the letters'
 QUALITY = {"preset": "veryfast", "crf": "20"}
+BT709, UNSPECIFIED, BT2020, LIMITED = 1, 2, 9, 1  # FFmpeg's numbers of matrices, primaries and ranges
 MARK = "captions read from the lips by vsr"  # a comment in the metadata
 CAPTIONED = commented_kind("a video with captions by vsr transcribe --burn", MARK)
 
@@ -72,13 +74,31 @@ def _write(video: str | Path, captions: list[Cue], source, target) -> None:
     stream = target.add_stream("libx264", rate=FPS, options=QUALITY)
     stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
     stream.codec_context.time_base = Fraction(1, TICKS)
+    _tag_colours(stream.codec_context, video_stream(source).codec_context)
     sound = KeptSound(video, source, target, video_clock(video)[0] + first)
     while image is not None:
         sound.write_until(position.time - first)
-        target.mux(stream.encode(_frame(fit_into(image, size), captions, position.time, position.time - first)))
+        frame = _frame(fit_into(image, size), captions, position.time, position.time - first)
+        target.mux(stream.encode(_encodable(frame, stream)))
         image, position = next(frames, (None, position))
     target.mux(stream.encode())
     sound.write_until(float("inf"))
+
+
+def _tag_colours(context, source) -> None:
+    """Say in the stream how its colours are shown, with the primaries and the transfer curve that make a film HDR. A
+    source that does not say it stays so, as players then guess alike for both."""
+    if source.colorspace == UNSPECIFIED and not source.format.is_rgb:
+        return
+    context.colorspace = BT2020 if source.color_primaries == BT2020 else BT709
+    context.color_range, context.color_primaries, context.color_trc = LIMITED, source.color_primaries, source.color_trc
+
+
+def _encodable(frame, stream):
+    """An RGB frame in the pixel format and the colours of the stream."""
+    colours = stream.codec_context.colorspace
+    matrix = {} if colours == UNSPECIFIED else {"dst_colorspace": colours, "dst_color_range": LIMITED}
+    return frame.reformat(format=stream.pix_fmt, **matrix)
 
 
 def _frame(image: np.ndarray, captions: list[Cue], time: float, offset: float):

@@ -30,9 +30,10 @@ class Finite:
         count, self.skipped = self.skipped, 0
         return count
 
-    def is_lost(self, batches: int) -> bool:
-        """Whether too many steps in a row were skipped, in an epoch of ``batches`` batches."""
-        return self.in_a_row >= min(PATIENCE, max(2, batches))
+    def is_lost(self, batches: int, is_scaled: bool = False) -> bool:
+        """Whether too many steps in a row were skipped, in an epoch of ``batches`` batches. In 16-mixed (``is_scaled``)
+        each skipped step halves the scale of the gradients, and some may be skipped before they fit."""
+        return self.in_a_row >= (PATIENCE if is_scaled else min(PATIENCE, max(2, batches)))
 
     def error(self, step: int, folder: Path) -> VsrError:
         """The error that ends the run."""

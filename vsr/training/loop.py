@@ -29,7 +29,7 @@ from vsr.training.feed import Feed
 from vsr.training.finite import Finite, Statistics
 from vsr.training.frozen import freeze
 from vsr.training.log import StepLog, add_points
-from vsr.training.machines import errors_on_all_ranks, open_fabric, raised_by_rank_zero, shared_figures
+from vsr.training.machines import check_gradients, errors_on_all_ranks, open_fabric, raised_by_rank_zero, shared_figures
 from vsr.training.optimiser import adamw, learning_rate
 from vsr.training.run_inputs import begin_run
 from vsr.training.sharding import gather_whole
@@ -113,7 +113,9 @@ class Run:
         self.average.cut(self.model)
         self.statistics = Statistics(self.model, self.average.tensors)
         optim = self.config.optim
-        self.optimiser = self.fabric.setup_optimizers(adamw(self.model, optim.lr, optim.weight_decay))
+        self.scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        optimiser = adamw(self.model, optim.lr, optim.weight_decay, scaled=self.scaler is not None)
+        self.optimiser = self.fabric.setup_optimizers(optimiser)
         for name in self.entries:
             self.wrapped.mark_forward_method(name)
 
@@ -121,12 +123,13 @@ class Run:
         """Load the state of the run to resume, and start the log and the clock."""
         with errors_on_all_ranks(self.fabric):
             if resume:
-                self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
+                self.progress = load_state(self.folder, self.model, self.average, self.optimiser, self.scaler)
             if self.fabric.is_global_zero and (notice := begin_run(self.folder, self.config, resume)):
                 print(notice, flush=True)
         self.log: StepLog | None = None
         if self.fabric.is_global_zero:
             self.log = StepLog(self.folder, self.progress.step, self.progress.epoch + 1, self.counted)
+        self.first_step = self.progress.step
         self.started = time.monotonic() - self.progress.seconds
         self.saved = self.progress.seconds
 
@@ -168,7 +171,7 @@ class Run:
             for name, value in losses.items() if not self.finite.in_a_row else ():
                 sums[name] = sums.get(name, 0.0) + value
             self.progress.batch = batches_done
-            if self.finite.is_lost(len(batches)):
+            if self.finite.is_lost(len(batches), self.scaler is not None):
                 with errors_on_all_ranks(self.fabric):
                     raise self.finite.error(self.progress.step, self.folder)
             if trainer.max_minutes and self.finished():
@@ -196,11 +199,13 @@ class Run:
         self.statistics.keep()
         parts = [self._backward(batch, number, len(step)) for number, batch in enumerate(self.feed.step_batches(step))]
         figures = {name: sum(part.get(name, 0.0) for part in parts) for name in dict.fromkeys(chain(*parts))}
+        if self.progress.step == self.first_step:
+            check_gradients(self.fabric, self.wrapped, self.model)
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
         self.norm = float(gather_whole(norm))
         self.finite.note(math.isfinite(self.norm))
         # One bad batch must not spoil weights and average; in fp16 the scaler skips the step and lowers the scale.
-        if not self.finite.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
+        if not self.finite.in_a_row or self.scaler is not None:
             self.optimiser.step()
         if self.finite.in_a_row:
             self.statistics.restore()
@@ -243,7 +248,7 @@ class Run:
     def _save(self) -> None:
         self.average.gather()
         write = self.fabric.is_global_zero
-        save_state(self.folder, self.model, self.average, self.optimiser, self.progress, write)
+        save_state(self.folder, self.model, self.average, self.optimiser, self.progress, write, self.scaler)
         self.saved = self.progress.seconds
         if self.log:
             self.log.pause_over()

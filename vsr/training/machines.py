@@ -23,6 +23,8 @@ from vsr.training.fabric import (
 from vsr.training.slurm import SlurmStep, each_and_machines
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from vsr.training.config import TrainerConfig
 
 
@@ -155,3 +157,23 @@ def shared_figures(fabric: Fabric, seconds: float, figures: dict[str, float]) ->
     values = torch.tensor([seconds * fabric.is_global_zero, *figures.values()], dtype=torch.float64)
     first, *sums = fabric.all_reduce(values.to(fabric.device), reduce_op="sum").tolist()
     return first, {name: total / fabric.world_size for name, total in zip(figures, sums, strict=True)}
+
+
+def check_gradients(fabric: Fabric, wrapped: nn.Module, model: nn.Module) -> None:
+    """After the first step with a whole model on each of several ranks: these wait for the gradients of all trained
+    parameters of ``wrapped``, and the next step would end in a traceback if some had none.
+
+    Raises VsrError bad_config that names their parts of ``model``.
+    """
+    from torch.distributed.tensor import DTensor
+
+    parameters = list(wrapped.parameters())
+    if fabric.world_size == 1 or any(isinstance(parameter, DTensor) for parameter in parameters):
+        return
+    missing = {id(parameter) for parameter in parameters if parameter.requires_grad and parameter.grad is None}
+    parts = dict.fromkeys(name.partition(".")[0] for name, own in model.named_parameters() if id(own) in missing)
+    with errors_on_all_ranks(fabric):
+        if parts:
+            problem = "on several ranks every trained part needs a gradient, and this loss gives none to"
+            advice = "name what it does not train in trainer.freeze"
+            raise VsrError("bad_config", f"{problem} {', '.join(parts)}: {advice}")

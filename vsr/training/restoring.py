@@ -18,6 +18,7 @@ import torch
 from vsr.core.errors import VsrError
 from vsr.decoding.restorer_folder import build, save_restorer
 from vsr.text.normalise import lower
+from vsr.training.finite import Finite
 from vsr.training.language import read_texts
 from vsr.training.loop import step_seed
 from vsr.training.optimiser import adamw, learning_rate
@@ -69,6 +70,7 @@ class RestorerRun:
         self.model, self.codec, self.licence = build(config.llm)
         self.causal = config.llm.architecture == "causal"
         self.optimiser, self.frozen = adamw(self.model, config.optim.lr, config.optim.weight_decay), {}
+        self.finite = Finite()
         if config.llm.backbone and config.llm.lora.rank:
             self.frozen = frozen_of(self.model)
         self.progress = load_progress(self.folder, self.model, self.optimiser, self.frozen) if resume else RunProgress()
@@ -116,8 +118,12 @@ class RestorerRun:
         loss = pair_loss(self.model, batch)
         self.optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.optim.clip)
-        self.optimiser.step()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.optim.clip)
+        self.finite.note(bool(norm.isfinite()))
+        if not self.finite.in_a_row:
+            self.optimiser.step()
+        elif self.finite.is_lost(len(self.train)):
+            raise self.finite.error(self.progress.step + 1, self.folder)
         self.progress.step += 1
         self.progress.batch += 1
         self.progress.seconds = time.monotonic() - self.started

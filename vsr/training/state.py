@@ -6,6 +6,7 @@ import copy
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,11 +80,13 @@ class Progress:
     skipped: int = 0
 
 
-def save_state(folder: Path, model: nn.Module, average: Average, optimiser, progress: Progress, write: bool) -> None:
+def save_state(
+    folder: Path, model: nn.Module, average: Average, optimiser, progress: Progress, write: bool, scaler: Any = None
+) -> None:  # fmt: skip
     """Write ``last.pt`` atomically: after a kill at any moment there is the old file or the new one.
 
     Of frozen parts it holds only the SHA-256 (`vsr.training.frozen`). All ranks call it, one of them with ``write``;
-    ``average`` must be gathered before.
+    ``average`` must be gathered before. ``scaler``: of the gradients, in 16-mixed.
     """
     state = {
         "model": gather_whole(average.changing(model.state_dict())),
@@ -91,6 +94,7 @@ def save_state(folder: Path, model: nn.Module, average: Average, optimiser, prog
         "frozen": average.frozen,
         "optimiser": gather_whole(optimiser.state_dict()),
         "progress": vars(progress),
+        "scaler": scaler.state_dict() if scaler is not None else {},
     }
     if not write:
         return
@@ -98,8 +102,8 @@ def save_state(folder: Path, model: nn.Module, average: Average, optimiser, prog
         torch.save(state, temporary)
 
 
-def load_state(folder: Path, model: nn.Module, average: Average, optimiser) -> Progress:
-    """Load ``last.pt`` into model, average and optimiser, whatever number of ranks wrote it.
+def load_state(folder: Path, model: nn.Module, average: Average, optimiser, scaler: Any = None) -> Progress:
+    """Load ``last.pt`` into model, average, optimiser and ``scaler``, whatever number of ranks wrote it.
 
     Raises VsrError if it is missing, of another model, or if the frozen weights differ.
     """
@@ -112,6 +116,8 @@ def load_state(folder: Path, model: nn.Module, average: Average, optimiser) -> P
             target.load_state_dict(average.changing(weights) | {name: current[name] for name in average.left_alone})
         average.cut(model)
         optimiser.load_state_dict(cut_optimiser(state["optimiser"], optimiser))
+        if scaler is not None and state.get("scaler"):  # a run may go on in another precision
+            scaler.load_state_dict(state["scaler"])
     except VsrError as error:
         raise VsrError(error.reason, f"cannot resume from {path}: {error}") from error
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:
