@@ -16,12 +16,14 @@ def test_a_larger_share_covers_what_a_smaller_one_did_and_the_control_stands_sti
     clip = Clip("a", "a.mp4", "one two", num_frames=12, crop=str(tmp_path / "a.npy"), track="a.npz")
     hidden = {}
     for share in (0.0, 0.25, 0.75, 1.0):
-        (made,) = SCRIPT["corrupted"]([clip], SCRIPT["covered"](share, ("hand",)), str(tmp_path / f"s{share}"), 0)
+        (made,) = SCRIPT["write_corrupted"](
+            [clip], SCRIPT["cover_settings"](share, ("hand",)), str(tmp_path / f"s{share}"), 0
+        )
         hidden[share] = np.load(made.crop) != crop
         assert made.track == ""
     assert not hidden[0.0].any() and hidden[0.25].mean() < hidden[0.75].mean() < hidden[1.0].mean()
     assert (hidden[0.25] & ~hidden[0.75]).mean() < 0.01  # but for gray levels that happen to be the cover's
-    (still,) = SCRIPT["corrupted"]([clip], SCRIPT["STILL"], str(tmp_path / "still"), 0)
+    (still,) = SCRIPT["write_corrupted"]([clip], SCRIPT["STILL"], str(tmp_path / "still"), 0)
     assert (np.load(still.crop) == crop[0]).all()
 
 

@@ -78,14 +78,14 @@ def test_a_bridge_takes_states_and_units():
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_units_are_replaced_as_often_as_asked(share):
     units = torch.full((50, 2), 7)
-    ((seen, known), *rest) = FEW["drawn"]([(units, torch.tensor([1]))], 5, share)(np.random.default_rng(0))
+    ((seen, known), *rest) = FEW["batch_sampler"]([(units, torch.tensor([1]))], 5, share)(np.random.default_rng(0))
     assert bool((seen == 7).all()) is (share == 0) and bool((seen < 5).all()) is (share == 1)
     assert len(rest) == 11 and known.tolist() == [1] and bool((units == 7).all())
 
 
 def test_spoken_sentences_are_of_no_list():
-    first = FEW["spoken"]("es", 3, set(), 0)
-    again = FEW["spoken"]("es", 3, {first[0][0]}, 0)
+    first = FEW["synthesised_sentences"]("es", 3, set(), 0)
+    again = FEW["synthesised_sentences"]("es", 3, {first[0][0]}, 0)
     assert len(first) == len(again) == 3 and first[0][0] not in {text for text, _ in again}
     assert all(len(wave) % 640 == 0 and len(wave) > 16_000 for _, wave in first)
 
