@@ -5,7 +5,7 @@ import shlex
 
 from lip2speech.cli import LIP2SPEECH
 from vsr.cli import VSR
-from vsr.cli.unused import refuse_unused
+from vsr.cli.unused_options import refuse_unused
 
 PROGRAMS = {program.name: program for program in (VSR, LIP2SPEECH)}
 

@@ -1,4 +1,4 @@
-"""Things that several tests need: small videos made on the fly and a tiny model with random weights."""
+"""What several tests need: small videos and a tiny model with random weights."""
 
 import itertools
 import os
@@ -13,7 +13,7 @@ _folder_numbers = itertools.count()
 
 
 def _new_folder(tmp_path_factory, name):
-    """pytest's own numbered folders look through all that are there: with thousands of tests that takes a minute."""
+    """pytest's own numbered folders list all earlier ones, which takes a minute with thousands of tests."""
     folder = tmp_path_factory.getbasetemp() / f"{name}-{next(_folder_numbers)}"
     folder.mkdir()
     return folder
@@ -140,7 +140,7 @@ def make_video():
 
 
 @pytest.fixture(scope="session")
-def film(tmp_path_factory):
+def gapped_clip(tmp_path_factory):
     """A face for 4 s, nobody for 2 s, the face again for 4 s, mirrored and darker."""
     face = talking_face(100, size=128)
     nobody = np.random.default_rng(0).integers(0, 255, (1, 128, 128, 3), np.uint8).repeat(50, 0)

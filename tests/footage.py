@@ -24,14 +24,17 @@ def image(number):
 
 
 def number_of(frame):
-    """What a frame tells."""
+    """The number that is drawn in a frame."""
     return int(((frame[12::24, 8::16, 0].ravel() > 128) << np.arange(8)).sum())
 
 
-def write_recording(path, times, sound=None, sound_start=0.0, codecs=None, stands=0.0, fps=25, options=None):
-    """A recording of numbered frames at ``times`` (seconds), whose last one stands for ``stands`` seconds, if given.
+def write_recording(
+    path, times, sound=None, sound_start=0.0, codecs=None, last_seconds=0.0, fps=25, options=None, timecode=""
+):
+    """A recording of numbered frames at ``times`` (seconds), the last one of `last_seconds`, if given.
 
-    sound: (S,) float at 48 kHz, from ``sound_start`` on; codecs: of frame and sound.
+    sound: (S,) float at 48 kHz, from ``sound_start`` on; codecs: of frame and sound;
+    timecode: of the first frame, in a track of its own (.mov).
     """
     import av
 
@@ -40,18 +43,20 @@ def write_recording(path, times, sound=None, sound_start=0.0, codecs=None, stand
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codecs[0], rate=Fraction(fps), options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        if timecode:
+            stream.metadata["timecode"] = timecode
         # Old codecs know no time base but the frame rate.
         ticks = TICKS if codecs[0] in ("libx264", "libvpx") and path.suffix != ".h264" else fps
         stream.codec_context.time_base = stream.time_base = Fraction(1, ticks)
         track = None if sound is None else container.add_stream(codecs[1], rate=RATE, layout="mono")
-        packets = _images(stream, times, ticks, stands)
+        packets = _images(stream, times, ticks, last_seconds)
         packets += [] if track is None else _sounds(track, sound, sound_start)
-        for packet in sorted(packets, key=lambda own: float(own.dts * own.time_base) if own.dts is not None else 0.0):
+        for packet in sorted(packets, key=lambda p: float(p.dts * p.time_base) if p.dts is not None else 0.0):
             container.mux(packet)
     return path
 
 
-def _images(stream, times, ticks, stands):
+def _images(stream, times, ticks, last_seconds):
     import av
 
     packets = []
@@ -60,9 +65,9 @@ def _images(stream, times, ticks, stands):
         frame.pts, frame.time_base = round(time * ticks), Fraction(1, ticks)
         packets += stream.encode(frame)
     packets += stream.encode()
-    if stands:
+    if last_seconds:
         last = max(packets, key=lambda packet: packet.pts)
-        last.duration = round(stands / last.time_base)
+        last.duration = round(last_seconds / last.time_base)
     return packets
 
 
@@ -70,10 +75,10 @@ def _sounds(track, sound, start, size=960):
     import av
 
     packets = []
-    for at in range(0, len(sound), size):
-        piece = (np.clip(sound[None, at : at + size], -1, 1) * 32767).astype(np.int16)
+    for position in range(0, len(sound), size):
+        piece = (np.clip(sound[None, position : position + size], -1, 1) * 32767).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(piece, format="s16", layout="mono")
-        frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), at + round(start * RATE)
+        frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), position + round(start * RATE)
         packets += track.encode(frame)
     return packets + track.encode()
 
@@ -84,13 +89,13 @@ def tone(seconds):
 
 
 def clicks(seconds):
-    """(S,) float32: in the k-th second a tone of 200 + 50 k Hz, so that a place can be told by its pitch."""
-    whole = np.arange(round(seconds * RATE)) / RATE
-    return (0.3 * np.sin(2 * np.pi * (200 + 50 * np.floor(whole)) * whole)).astype(np.float32)
+    """(S,) float32: in the k-th second a tone of 200 + 50 k Hz, so that the pitch tells the second."""
+    times = np.arange(round(seconds * RATE)) / RATE
+    return (0.3 * np.sin(2 * np.pi * (200 + 50 * np.floor(times)) * times)).astype(np.float32)
 
 
 def second_of(wave, rate=16_000):
-    """Which second of `clicks` a wave (S,) is from."""
+    """Which second of `clicks` a wave (S,) comes from."""
     spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave))))
     return round((np.argmax(spectrum) * rate / len(wave) - 200) / 50)
 

@@ -1,4 +1,4 @@
-"""The import graph of a tree, from its syntax trees, and what is wrong with it: circles, and arrows that go up."""
+"""The import graph of a tree, from its syntax trees, and its faults: cycles, and imports of a higher layer."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-# Lowest first: a room imports itself and what stands before it, also inside functions and for type checkers.
-ROOMS = {
+# Lowest first: a layer imports itself and those before it, also inside functions and for type checkers.
+LAYERS = {
     "vsr": (
         "core", "text", "media", "face", "data", "corpora", "models", "objectives", "modelstore", "decoding",
         "evaluation", "training", "output", "inference", "report", "cli",
@@ -16,16 +16,16 @@ ROOMS = {
         "conditions", "features", "models", "vocoders", "inference", "training", "evaluation", "av_sync", "web", "cli",
     ),
 }  # fmt: skip
-TOP = ("moved",)  # modules that stand on top of a package, beside its rooms
+TOP = ("moved",)  # modules directly in a package, above its layers
 
 
-def modules_of(root: Path, packages=tuple(ROOMS)) -> dict[str, Path]:
+def modules_of(root: Path, packages=tuple(LAYERS)) -> dict[str, Path]:
     """Dotted name -> file of every module of the packages under ``root``."""
-    found = {}
+    modules = {}
     for file in (file for package in packages for file in sorted((root / package).rglob("*.py"))):
         parts = file.relative_to(root).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
-    return found
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return modules
 
 
 def imports_of(tree: ast.AST, lazy: bool = False, typing: bool = False) -> Iterator[tuple[str, str]]:
@@ -41,7 +41,7 @@ def imports_of(tree: ast.AST, lazy: bool = False, typing: bool = False) -> Itera
         yield from imports_of(node, inside, checked)
 
 
-def graph_of(root: Path, packages=tuple(ROOMS)) -> dict[str, dict[str, str]]:
+def graph_of(root: Path, packages=tuple(LAYERS)) -> dict[str, dict[str, str]]:
     """Module -> {module of the tree that it imports: how}."""
     modules = modules_of(root, packages)
     graph: dict[str, dict[str, str]] = {}
@@ -60,7 +60,7 @@ def circles(graph: dict[str, dict[str, str]]) -> list[list[str]]:
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
-    found: list[list[str]] = []
+    groups: list[list[str]] = []
 
     def visit(name: str) -> None:
         index[name] = low[name] = len(index)
@@ -73,31 +73,35 @@ def circles(graph: dict[str, dict[str, str]]) -> list[list[str]]:
         if low[name] == index[name]:
             group = stack[stack.index(name) :]
             del stack[stack.index(name) :]
-            found.extend([sorted(group)] if len(group) > 1 else [])
+            groups.extend([sorted(group)] if len(group) > 1 else [])
 
     for name in graph:
         if name not in index:
             visit(name)
-    return found
+    return groups
 
 
-def faults(graph: dict[str, dict[str, str]], rooms=ROOMS, top=TOP) -> Iterator[str]:
-    """A line for each arrow that goes up, or from vsr to lip2speech, and each module that stands in no room."""
+def faults(graph: dict[str, dict[str, str]], layers=LAYERS, top=TOP) -> Iterator[str]:
+    """A line for each import of a higher layer, or of lip2speech by vsr, and each module that is in no layer."""
     for name, targets in graph.items():
         package, _, rest = name.partition(".")
-        own = rest.partition(".")[0]
-        if own and own not in (*rooms[package], *top):
-            yield f"{name} stands in no room"
+        layer = rest.partition(".")[0]
+        if layer and layer not in (*layers[package], *top):
+            yield f"{name} is in no layer"
             continue
         for target, how in targets.items():
-            other, _, rest = target.partition(".")
-            room = rest.partition(".")[0]
-            if list(rooms).index(other) > list(rooms).index(package):
-                yield f"{name} imports {target} ({how}): {package} never imports {other}"
-            elif other == package and {own, room} <= set(rooms[package]) and is_higher(rooms[package], room, own):
+            target_package, _, rest = target.partition(".")
+            target_layer = rest.partition(".")[0]
+            if list(layers).index(target_package) > list(layers).index(package):
+                yield f"{name} imports {target} ({how}): {package} never imports {target_package}"
+            elif (
+                target_package == package
+                and {layer, target_layer} <= set(layers[package])
+                and is_higher(layers[package], target_layer, layer)
+            ):
                 yield f"{name} imports {target} ({how}), which is higher"
 
 
-def is_higher(rooms, first: str, second: str) -> bool:
-    """Whether the room ``first`` stands above ``second``."""
-    return rooms.index(first) > rooms.index(second)
+def is_higher(layers, first: str, second: str) -> bool:
+    """Whether the layer ``first`` is above ``second``."""
+    return layers.index(first) > layers.index(second)

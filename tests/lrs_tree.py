@@ -31,10 +31,10 @@ def put(root, name, content, video=None):
 
 def even_words(count, pause_after=(), length=0.4, gap=0.1, pause=0.8):
     """(word, start, end) rows, with a longer pause after the given words."""
-    rows, at = [], 0.2
+    rows, time = [], 0.2
     for i in range(count):
-        rows.append((f"W{i}", round(at, 2), round(at + length, 2)))
-        at += length + (pause if i in pause_after else gap)
+        rows.append((f"W{i}", round(time, 2), round(time + length, 2)))
+        time += length + (pause if i in pause_after else gap)
     return rows
 
 

@@ -1,4 +1,4 @@
-"""A web of our own: serves a folder by Range, as the hub and file hosts do, and breaks off where it is told to."""
+"""A local web server: serves a folder with ranges, as file hosts do, and breaks off where a test wants it."""
 
 import threading
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 
 class Web:
-    """``folder`` is what is served; ``break_at`` cuts every answer after so many bytes; ``asked``: (path, Range)."""
+    """``folder`` is served; ``break_at`` cuts every answer after that many bytes; ``asked``: (path, Range)."""
 
     def __init__(self, folder):
         self.folder, self.break_at, self.asked, self.ranges, self.validators = Path(folder), None, [], True, True
@@ -29,14 +29,14 @@ def serving(folder):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             name = unquote(self.path).lstrip("/")
-            wanted = self.headers.get("Range")
-            web.asked.append((name, wanted))
+            byte_range = self.headers.get("Range")
+            web.asked.append((name, byte_range))
             path = web.folder / name
             if not path.is_file():
                 return self.send_error(404)
             content = path.read_bytes()
             version = f'"{hash(content)}"'
-            start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and web.ranges else 0
+            start = int(byte_range.removeprefix("bytes=").rstrip("-")) if byte_range and web.ranges else 0
             if start and self.headers.get("If-Range") not in (None, version):
                 start = 0
             body = content[start:]

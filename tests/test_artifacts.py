@@ -1,26 +1,26 @@
-"""A folder's ledger: what is kept is what was made from just this; everything else is made again, and told."""
+"""A folder's ledger: a file made from the same inputs is kept; any other is made again, and the reason is given."""
 
 import multiprocessing
 import os
 
 import pytest
 
-from vsr.core.artifacts import CHANGED, KEPT, LEDGER, NEW, UNRECORDED, Ledger, counted, identify, record_of
+from vsr.core.artifacts import CHANGED, KEPT, LEDGER, NEW, UNRECORDED, Ledger, identify, record_of, summary_of_states
 from vsr.core.files import atomic_write
 
 
-def make(folder, name, made, text="made"):
+def make(folder, name, inputs, text="made"):
     with atomic_write(folder / name) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        record = record_of(name, temporary, made)
+        record = record_of(name, temporary, inputs)
     Ledger(folder).append([record])
 
 
-def state(folder, name, made):
-    return Ledger(folder).state(name, made)
+def state(folder, name, inputs):
+    return Ledger(folder).state(name, inputs)
 
 
-def test_a_file_is_kept_where_nothing_is_other(tmp_path):
+def test_file_is_kept_until_an_input_an_option_or_the_file_changes(tmp_path):
     source = tmp_path / "source"
     source.write_text("one", encoding="utf-8")
     assert state(tmp_path, "a", {}) == NEW
@@ -37,7 +37,7 @@ def test_a_file_is_kept_where_nothing_is_other(tmp_path):
     assert state(tmp_path, "a", {"source": identify(source), "beam": 4}) == CHANGED
 
 
-def test_a_file_is_read_once_while_its_size_and_times_are_the_same(tmp_path, monkeypatch):
+def test_file_is_hashed_again_only_if_size_or_times_change(tmp_path, monkeypatch):
     source = tmp_path / "source"
     source.write_text("one", encoding="utf-8")
     known = identify(source)
@@ -49,7 +49,7 @@ def test_a_file_is_read_once_while_its_size_and_times_are_the_same(tmp_path, mon
     assert identify(source, known) == known and identify(source) == {"absent": str(source)}
 
 
-def test_a_copied_folder_is_the_same_and_another_file_of_the_same_size_is_not(tmp_path):
+def test_copied_folder_is_kept_but_other_bytes_of_same_size_are_noticed(tmp_path):
     import shutil
 
     (tmp_path / "one").mkdir()
@@ -60,7 +60,7 @@ def test_a_copied_folder_is_the_same_and_another_file_of_the_same_size_is_not(tm
     assert state(tmp_path / "two", "a", {}) == CHANGED
 
 
-def test_torn_lines_cost_their_own_file_only(tmp_path):
+def test_torn_ledger_lines_lose_only_their_own_file(tmp_path):
     for name in "ab":
         make(tmp_path, name, {})
     whole = (tmp_path / LEDGER).read_bytes()
@@ -75,7 +75,7 @@ def add_lines(folder, first):
         make(folder, f"f{number}", {"number": number})
 
 
-def test_two_runs_write_one_ledger(tmp_path):
+def test_two_processes_can_write_one_ledger(tmp_path):
     context = multiprocessing.get_context("spawn")
     runs = [context.Process(target=add_lines, args=(tmp_path, first)) for first in (0, 100)]
     for run in runs:
@@ -85,7 +85,7 @@ def test_two_runs_write_one_ledger(tmp_path):
     assert all(Ledger(tmp_path).state(f"f{n}", {"number": n}) == KEPT for n in range(200))
 
 
-def test_of_two_runs_in_one_folder_the_file_decides_which_line_is_right(tmp_path):
+def test_ledger_line_must_match_the_file(tmp_path):
     """One writes its file last and its line first."""
     make(tmp_path, "a", {"run": 2}, "two")
     second = (tmp_path / LEDGER).read_bytes()
@@ -106,5 +106,5 @@ def test_of_two_runs_in_one_folder_the_file_decides_which_line_is_right(tmp_path
         ([KEPT, *["other video"] * 2, UNRECORDED], "crops: 1 kept, 3 made again (2 other video, 1 without a record)"),
     ],
 )  # fmt: skip
-def test_what_is_kept_is_told(states, sentence):
-    assert counted(states, "crops") == sentence
+def test_summary_of_kept_and_remade_files(states, sentence):
+    assert summary_of_states(states, "crops") == sentence

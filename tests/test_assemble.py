@@ -23,16 +23,16 @@ def reading(start, end, text, face=0, first=None):
     return WindowRecord(face, start, end, (ScoredWords(-1.0, tuple(words)),))
 
 
-def block(*readings, following=None, **known):
-    given = {"tracks": (), "skipped": (), "people": (), "shots": (0.0,)} | known
-    return BlockRecord(25, 1.0, following, True, 0, 1, readings=readings, **given)
+def block(*readings, following=None, **overrides):
+    fields = {"tracks": (), "skipped": (), "people": (), "shots": (0.0,)} | overrides
+    return BlockRecord(25, 1.0, following, True, 0, 1, readings=readings, **fields)
 
 
 def texts(readings):
     return [segment.text for segment in segments_of(readings)]
 
 
-def test_words_at_the_seam_of_two_blocks_are_neither_lost_nor_doubled():
+def test_words_at_seam_of_two_blocks_are_neither_lost_nor_repeated():
     first = reading(0, 3, "a b c d e f")
     second = reading(1, 5, "c d e f g h i j")
     assert " ".join(texts([first, second])) == "a b c d e f g h i j"
@@ -40,18 +40,18 @@ def test_words_at_the_seam_of_two_blocks_are_neither_lost_nor_doubled():
     assert " ".join(texts([first, broken])) == "a b c d e f g h i j"
 
 
-def test_faces_are_merged_apart_and_a_gap_is_no_seam():
-    found = segments_of([reading(0, 2, "a b"), reading(0, 2, "k l", face=1), reading(2, 4, "a b")])
-    assert [(segment.face, segment.text) for segment in found] == [(0, "a b"), (1, "k l"), (0, "a b")]
+def test_faces_are_merged_separately_and_a_gap_is_no_seam():
+    segments = segments_of([reading(0, 2, "a b"), reading(0, 2, "k l", face=1), reading(2, 4, "a b")])
+    assert [(segment.face, segment.text) for segment in segments] == [(0, "a b"), (1, "k l"), (0, "a b")]
 
 
-def test_a_reading_within_another_is_left_out():
+def test_reading_within_another_is_dropped():
     assert texts([reading(0, 4, "a b c d e f"), reading(2, 4, "e f")]) == ["a b c d e f"]
 
 
-def test_tracks_and_rests_of_overlapping_blocks_are_joined():
+def test_overlapping_tracks_and_skipped_stretches_are_joined():
     times = ((0, 60, 1.0, ()), (58, 78, 0.5, ("covered",)), (90, 95, 1.0, ()))
-    first, second = tracks_of(TrackReport(0, start, end, share, 1.0, spoilt) for start, end, share, spoilt in times)
+    first, second = tracks_of(TrackReport(0, start, end, share, 1.0, problems) for start, end, share, problems in times)
     assert (first.start, first.end, first.problems) == (0, 78, ("covered",))
     assert first.cropped == pytest.approx((60 * 1.0 + 20 * 0.5) / 80)
     rests = skipped_of(Skipped(0, start, end, "rest") for start, end, *_ in times)
@@ -61,7 +61,7 @@ def test_tracks_and_rests_of_overlapping_blocks_are_joined():
 HEADING = {"file": "a.mp4", "model": "tiny", "options": {"weights": (0.5, None)}}
 
 
-def test_a_line_that_a_kill_cut_short_is_read_again(tmp_path):
+def test_journal_cut_at_any_byte_resumes_after_last_whole_line(tmp_path):
     path = tmp_path / "a.journal"
     journal = Journal(path, HEADING)
     for number in range(3):
@@ -79,7 +79,7 @@ def test_a_line_that_a_kill_cut_short_is_read_again(tmp_path):
             assert Journal(path, HEADING, resume=True).blocks == resumed.blocks
 
 
-def test_the_journal_of_another_run_is_refused(tmp_path):
+def test_refuses_journal_of_another_run(tmp_path):
     path = tmp_path / "a.journal"
     Journal(path, HEADING).add(block(following=Position(0.0, 1)))
     with pytest.raises(VsrError) as caught:
@@ -88,7 +88,7 @@ def test_the_journal_of_another_run_is_refused(tmp_path):
     assert Journal(path, HEADING | {"model": "other"}).blocks == []
 
 
-def test_a_short_video_leaves_no_journal(tmp_path):
+def test_finished_journal_is_removed(tmp_path):
     journal = Journal(tmp_path / "a.journal", HEADING)
     journal.add(block())
     assert journal.finished and not list(tmp_path.iterdir())
@@ -102,7 +102,7 @@ WHOLE = block(
 )  # fmt: skip
 
 
-def test_lines_of_a_journal_are_as_they_were():
+def test_journal_format_is_stable():
     """The line of an earlier version, which a run of this one goes on from."""
     line = {
         "frames": 25, "end": 1.0, "next": [0.04, 25], "cut": True, "first_shot": 0, "num_shots": 1, "shots": [0.0, 0.4],
@@ -123,8 +123,8 @@ def test_lines_of_a_journal_are_as_they_were():
     assert BlockRecord.from_json(line) == WHOLE
 
 
-def spoilt(path, value):
-    """The record with something else in one place."""
+def with_value(path, value):
+    """The record of WHOLE with one value replaced."""
     record = json.loads(json.dumps(WHOLE.to_json()))
     *parents, last = path
     inner = record
@@ -135,7 +135,7 @@ def spoilt(path, value):
 
 
 @pytest.mark.parametrize(
-    "path, value, printed",
+    "path, value, message",
     [
         (["frames"], "25", "frames: expected a whole number"),
         (["frames"], True, "frames: expected a whole number"),
@@ -151,9 +151,9 @@ def spoilt(path, value):
         (["people", 0, "looks", 0], "", "bytes"),
     ],
 )
-def test_what_is_no_block_is_refused_and_named(tmp_path, path, value, printed):
-    record = spoilt(path, value)
-    with pytest.raises(ValueError, match=printed):
+def test_refuses_invalid_block_and_names_the_field(tmp_path, path, value, message):
+    record = with_value(path, value)
+    with pytest.raises(ValueError, match=message):
         BlockRecord.from_json(record)
     file = tmp_path / "a.journal"
     Journal(file, HEADING).add(WHOLE)
@@ -165,8 +165,8 @@ def test_what_is_no_block_is_refused_and_named(tmp_path, path, value, printed):
     assert caught.value.reason == "bad_journal" and "\n" not in str(caught.value) and file.read_bytes() == before
 
 
-def test_a_block_lacks_nothing():
-    for name in set(WHOLE.to_json()) - {"holes"}:  # which versions before did not look for
+def test_every_field_of_a_block_is_required():
+    for name in set(WHOLE.to_json()) - {"holes"}:  # which earlier versions did not write
         record = WHOLE.to_json()
         del record[name]
         with pytest.raises(ValueError, match=f"{name}: missing"):

@@ -22,21 +22,21 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def read(tiny_model, capsys):
-    """Transcribe one file through the command; returns its JSON record and the lines on stderr."""
+def transcribe(tiny_model, capsys):
+    """Transcribe one file with the command; returns its JSON record and the lines on stderr."""
 
-    def read_one(video):
+    def run(video):
         parser = argparse.ArgumentParser()
         command.add_arguments(parser)
         arguments = [str(video), "--model", str(tiny_model), "--method", "ctc_greedy", "--format", "json"]
-        code = command.run(parser.parse_args(arguments))
-        printed = capsys.readouterr()
-        (line,) = printed.out.splitlines()
+        status = command.run(parser.parse_args(arguments))
+        output = capsys.readouterr()
+        (line,) = output.out.splitlines()
         record = json.loads(line)
-        assert code == (0 if record["error"] is None else 1)
-        return record, printed.err.splitlines()
+        assert status == (0 if record["error"] is None else 1)
+        return record, output.err.splitlines()
 
-    return read_one
+    return run
 
 
 def missing(folder, make):
@@ -109,48 +109,48 @@ def make(make_video, make_face, make_sound):
         (no_face, {"no_face"}),
     ],
 )
-def test_a_file_without_readable_lips_is_refused_in_one_line(case, reasons, read, make, tmp_path):
+def test_unusable_file_gives_published_reason_in_one_line(case, reasons, transcribe, make, tmp_path):
     video = case(tmp_path, make)
-    record, complaints = read(video)
+    record, errors = transcribe(video)
     assert record["error"]["reason"] in reasons & set(CLIP_REASONS)
     assert record["text"] == "" and record["segments"] == []
-    (line,) = complaints
+    (line,) = errors
     assert line.startswith("vsr: ") and str(video) in line and "Traceback" not in line
 
 
-def test_a_name_that_is_no_utf_8_costs_nothing(tiny_model, make, tmp_path, capsys):
+def test_file_name_that_is_not_utf8_is_read(tiny_model, make, tmp_path, capsys):
     video = make.video(tmp_path / "plain.mp4", make.face(25))
-    odd = video.rename(os.fsdecode(os.fsencode(tmp_path) + b"/f\xfclm.mp4"))
-    arguments = ["transcribe", str(odd), "--model", str(tiny_model), "--method", "ctc_greedy", "--format", "json"]
+    path = video.rename(os.fsdecode(os.fsencode(tmp_path) + b"/f\xfclm.mp4"))
+    arguments = ["transcribe", str(path), "--model", str(tiny_model), "--method", "ctc_greedy", "--format", "json"]
     assert main(arguments) == 0 and main([*arguments, "-o", str(tmp_path / "out")]) == 0
     (written,) = (tmp_path / "out").iterdir()
-    assert json.loads(capsys.readouterr().out)["file"] == read_json(written)["file"] == str(odd)
+    assert json.loads(capsys.readouterr().out)["file"] == read_json(written)["file"] == str(path)
 
 
 @pytest.mark.parametrize("fps", [5, 60])
-def test_other_frame_rates_are_reported_and_keep_their_speed(fps, read, make, tmp_path):
-    record, _ = read(make.video(tmp_path / "rate.mp4", make.face(2 * fps), fps=fps))
+def test_any_frame_rate_is_reported_and_keeps_duration(fps, transcribe, make, tmp_path):
+    record, _ = transcribe(make.video(tmp_path / "rate.mp4", make.face(2 * fps), fps=fps))
     assert record["error"] is None
     assert record["fps"] == pytest.approx(fps, rel=0.02)
     assert record["duration"] == pytest.approx(2.0, abs=0.1)
     assert record["segments"][-1]["end"] <= 2.0 + 0.1
 
 
-def test_a_variable_frame_rate_keeps_its_time(read, make, tmp_path):
+def test_variable_frame_rate_keeps_duration(transcribe, make, tmp_path):
     times = np.cumsum(np.r_[0, np.where(np.arange(29) % 2, 0.02, 0.08)])
-    record, _ = read(make.video(tmp_path / "variable.mp4", make.face(30), fps=30, times=times))
+    record, _ = transcribe(make.video(tmp_path / "variable.mp4", make.face(30), fps=30, times=times))
     assert record["error"] is None
     assert record["duration"] == pytest.approx(times[-1], abs=0.15)
 
 
-def test_a_portrait_with_a_rotation_tag_is_set_upright(read, make, tmp_path):
+def test_rotation_tag_is_applied(transcribe, make, tmp_path):
     av = pytest.importorskip("av")
-    plain = make.video(tmp_path / "lying.mp4", np.rot90(make.face(25), axes=(1, 2)))
-    turned = tmp_path / "turned.mp4"
-    turned.write_bytes(_with_rotation(plain.read_bytes()))
-    with av.open(str(turned)) as container:
+    sideways = make.video(tmp_path / "lying.mp4", np.rot90(make.face(25), axes=(1, 2)))
+    tagged = tmp_path / "turned.mp4"
+    tagged.write_bytes(_with_rotation(sideways.read_bytes()))
+    with av.open(str(tagged)) as container:
         assert abs(next(container.decode(video=0)).rotation) == 90
-    record, _ = read(turned)
+    record, _ = transcribe(tagged)
     assert record["error"] is None
 
 
@@ -173,29 +173,29 @@ def _with_rotation(mp4):
         ("motion.avi", "mjpeg", "yuvj420p"),
     ],
 )
-def test_other_codecs_and_pixel_formats_are_read(name, codec, pixel_format, read, make, tmp_path):
+def test_other_codecs_and_pixel_formats_are_read(name, codec, pixel_format, transcribe, make, tmp_path):
     try:
         video = make.video(tmp_path / name, make.face(25), codec=codec, pixel_format=pixel_format)
     except Exception as error:  # the encoder, not the reader, is what may be missing here
         pytest.skip(f"this PyAV cannot write {codec} {pixel_format}: {error}")
-    record, _ = read(video)
+    record, _ = transcribe(video)
     assert record["error"] is None
 
 
-def test_a_4k_video_is_read(read, make, tmp_path):
+def test_4k_video_is_read(transcribe, make, tmp_path):
     face = make.face(1, 540)[0].repeat(4, axis=0).repeat(4, axis=1)
     image = np.pad(face, ((0, 0), (840, 840), (0, 0)), mode="edge")
     images = np.broadcast_to(image, (13, *image.shape))
-    record, _ = read(make.video(tmp_path / "4k.mp4", images, options={"preset": "ultrafast"}))
+    record, _ = transcribe(make.video(tmp_path / "4k.mp4", images, options={"preset": "ultrafast"}))
     assert record["error"] is None
 
 
-def run_vsr(*words, **settings):
-    arguments = [sys.executable, "-m", "vsr.cli", "transcribe", *map(str, words)]
-    return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
+def run_vsr(*arguments, **settings):
+    command = [sys.executable, "-m", "vsr.cli", "transcribe", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
 
 
-def test_a_folder_that_cannot_be_written_is_found_before_any_work(face_clip, tiny_model, tmp_path):
+def test_unwritable_output_folder_is_found_before_work(face_clip, tiny_model, tmp_path):
     (tmp_path / "file").touch()
     started = time.monotonic()
     process = run_vsr(face_clip, "--model", tiny_model, "-o", tmp_path / "file" / "out")
@@ -208,7 +208,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_any_work(face_clip, tin
 DROPPED = "-dac_override,-dac_read_search"  # root's right to pass over permissions
 
 
-def test_what_permissions_forbid_is_told_in_one_line_before_any_work(face_clip, tiny_model, tmp_path):
+def test_missing_permission_is_one_line_before_work(face_clip, tiny_model, tmp_path):
     (tmp_path / "closed").mkdir(mode=0o555)
     (tmp_path / "secret.mp4").write_bytes(Path(face_clip).read_bytes())
     (tmp_path / "secret.mp4").chmod(0)
@@ -219,15 +219,15 @@ def test_what_permissions_forbid_is_told_in_one_line_before_any_work(face_clip, 
     ):
         pytest.skip("root's rights cannot be laid down here")
     vsr = [*user, sys.executable, "-m", "vsr.cli", "transcribe", "--model", tiny_model, "--method", "ctc_greedy"]
-    for words, complaint in (
+    for arguments, message in (
         ([face_clip, "-o", tmp_path / "closed"], f"vsr: cannot write to {tmp_path / 'closed'}: Permission denied"),
         ([tmp_path / "secret.mp4"], f"vsr: {tmp_path / 'secret.mp4'}: you may not read this file"),
     ):
-        done = subprocess.run([*vsr, *words], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout, done.stderr.splitlines()) == (1, "", [complaint])
+        result = subprocess.run([*vsr, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stdout, result.stderr.splitlines()) == (1, "", [message])
 
 
-def test_a_full_disk_is_reported_and_leaves_no_half_file(face_clip, tiny_model, tmp_path):
+def test_full_disk_is_reported_and_leaves_no_half_file(face_clip, tiny_model, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from vsr.cli import VSR, Program, distortion_options, live_reader, main, own_phrases, planned
+from vsr.cli import VSR, Program, distortion_options, enrolled_phrases, live_reader, main, transcribe_plan
 from vsr.cli import search_options as flags
 from vsr.core.errors import VsrError
 
@@ -28,22 +28,22 @@ def test_help_lists_every_verb(capsys):
 
 
 @pytest.mark.parametrize("verb", VSR.verbs)
-def test_every_flag_is_read_and_shown(verb):
+def test_every_option_is_read_and_examples_are_shown(verb):
     command = import_module(f"vsr.cli.commands.{verb}")
     parser = VSR.parser(verb)
     source = inspect.getsource(command)
     if "add_search_arguments" in source or "add_language_arguments" in source:
         source += inspect.getsource(flags)
-    source += inspect.getsource(planned) if "planned" in source else ""
+    source += inspect.getsource(transcribe_plan) if "videos_to_read" in source else ""
     source += inspect.getsource(live_reader) if "open_reader" in source else ""
-    source += inspect.getsource(own_phrases) if "add_own_arguments" in source else ""
+    source += inspect.getsource(enrolled_phrases) if "add_enrolled_arguments" in source else ""
     source += inspect.getsource(distortion_options) if "add_distortion_arguments" in source else ""
     shared = [action for group in parser._action_groups if group.title in SHARED for action in group._group_actions]
     actions = [action for action in parser._actions if action.dest != "help"]
     assert 0 < len(actions) - len(shared) <= 17 and len(shared) <= 15
     for action in actions:
-        read = re.search(rf"args\.{action.dest}\b", source)
-        assert read, f"vsr {verb} declares {action.dest} and never reads it"
+        use = re.search(rf"args\.{action.dest}\b", source)
+        assert use, f"vsr {verb} declares {action.dest} and never reads it"
     assert f"vsr {verb}" in parser.format_help().split("examples:")[1]
 
 
@@ -53,8 +53,8 @@ def test_every_command_file_is_a_verb():
 
 
 @pytest.mark.parametrize("reason, status", [("bad_options", 2), ("bad_config", 1), ("bad_manifest", 1), ("exists", 1)])
-def test_the_reason_decides_the_exit_status(reason, status, monkeypatch, capsys):
-    """2: the command must be given otherwise."""
+def test_reason_decides_exit_status(reason, status, monkeypatch, capsys):
+    """2 is for bad options."""
 
     def run(args):
         raise VsrError(reason, "no\nluck")
@@ -64,7 +64,7 @@ def test_the_reason_decides_the_exit_status(reason, status, monkeypatch, capsys)
     assert capsys.readouterr().err == "vsr: no luck\n"
 
 
-def test_wrong_usage_is_2_and_a_user_error_1(capsys, tmp_path):
+def test_usage_error_is_2_and_other_error_is_1(capsys, tmp_path):
     assert main(["juggle"]) == 2
     assert main([]) == 2
     assert main(["score", "--ref", str(tmp_path / "no.jsonl"), "--hyp", "x"]) == 1
@@ -75,18 +75,18 @@ def test_wrong_usage_is_2_and_a_user_error_1(capsys, tmp_path):
     assert caught.value.code == 2
 
 
-def by_shell(words, streams):
-    """Exit status and stderr of a command whose streams a shell has closed or led somewhere."""
-    command = f"{shlex.quote(sys.executable)} -m vsr.cli {words} {streams}"
-    answer = subprocess.run(["bash", "-c", command], stderr=subprocess.PIPE, text=True)
-    return answer.returncode, answer.stderr
+def run_in_shell(arguments, streams):
+    """Exit status and stderr of a command whose streams the shell closes or redirects."""
+    command = f"{shlex.quote(sys.executable)} -m vsr.cli {arguments} {streams}"
+    result = subprocess.run(["bash", "-c", command], stderr=subprocess.PIPE, text=True)
+    return result.returncode, result.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes streams by a shell")
-def test_closed_streams_are_no_fault_of_their_own():
-    told = "vsr: no.mp4: no such file\n"
-    assert by_shell("phrases nowhere.txt no.mp4", "<&- >&-") == (1, told)
-    assert by_shell("phrases nowhere.txt no.mp4", "<&- >&- 2>&-") == (1, "")
+def test_closed_streams_cause_no_other_error():
+    message = "vsr: no.mp4: no such file\n"
+    assert run_in_shell("phrases nowhere.txt no.mp4", "<&- >&-") == (1, message)
+    assert run_in_shell("phrases nowhere.txt no.mp4", "<&- >&- 2>&-") == (1, "")
 
 
 LOST = {
@@ -98,13 +98,13 @@ LOST = {
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
 @pytest.mark.parametrize("streams", LOST)
-@pytest.mark.parametrize("words", ["--version", "score --help"])
-def test_what_cannot_be_printed_is_told(words, streams):
-    """It was exit status 0 with nothing printed."""
-    assert by_shell(words, streams) == LOST[streams]
+@pytest.mark.parametrize("arguments", ["--version", "score --help"])
+def test_output_that_cannot_be_printed_is_an_error(arguments, streams):
+    """The exit status was 0 once, with nothing printed."""
+    assert run_in_shell(arguments, streams) == LOST[streams]
 
 
-def test_a_screen_without_the_letter_shows_its_number(monkeypatch):
+def test_characters_the_screen_cannot_show_are_escaped(monkeypatch):
     screen = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", screen)
     assert main(["--version"]) == 0
@@ -136,7 +136,7 @@ def test_commands_import_nothing_heavy():
         assert not any(name.split(".")[0] in HEAVY for name in imports_of(path)), path
 
 
-def test_a_screen_that_is_no_file_is_written_to(monkeypatch):
+def test_stdout_need_not_be_a_file(monkeypatch):
     """As in a notebook."""
     screen = io.StringIO()
     monkeypatch.setattr("sys.stdout", screen)
@@ -145,18 +145,18 @@ def test_a_screen_that_is_no_file_is_written_to(monkeypatch):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_full_standard_output_is_one_line(unbuffered):
+def test_full_standard_output_is_one_line(unbuffered):
     """It was "Exception ignored in ..." and exit status 120, or "[Errno 28]"."""
     command = [sys.executable, "-m", "vsr.cli", "--version"]
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
+        result = subprocess.run(
             command, stdout=full, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": unbuffered}
         )
-    assert done.returncode == 1 and done.stderr.startswith("vsr: No space left on device: standard output")
-    assert done.stderr.count("\n") == 1
+    assert result.returncode == 1 and result.stderr.startswith("vsr: No space left on device: standard output")
+    assert result.stderr.count("\n") == 1
 
 
-def test_behind_two_dashes_all_are_files():
+def test_after_two_dashes_everything_is_a_file():
     args = VSR.parser("transcribe").parse_args(["--model", "grid", "--", "-clip.mp4", "--model"])
     assert args.videos == ["-clip.mp4", "--model"] and args.model == "grid"
     assert main(["transcribe", "--model", "grid", "--", "-nowhere.mp4"]) == 1

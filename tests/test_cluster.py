@@ -1,4 +1,4 @@
-"""A Ray cluster of two nodes on this machine: work on both, and nothing lost or doubled when one of them dies."""
+"""A Ray cluster of two nodes on this machine: both work, and nothing is lost or repeated when one of them dies."""
 
 import json
 import os
@@ -39,28 +39,28 @@ def nodes():
     from ray.cluster_utils import Cluster
 
     try:
-        started = Cluster(True, head_node_args=small_node() | {"include_dashboard": False, "no_monitor": True})
-        second = started.add_node(**small_node())
+        ray_cluster = Cluster(True, head_node_args=small_node() | {"include_dashboard": False, "no_monitor": True})
+        second = ray_cluster.add_node(**small_node())
     except Exception as error:  # a machine too busy or too closed for Ray's processes says nothing about our code
         pytest.skip(f"no Ray cluster starts here: {error}")
-    yield started, second
+    yield ray_cluster, second
     ray.shutdown()
-    started.shutdown()
+    ray_cluster.shutdown()
 
 
 def small_node():
-    """A node of one core, its ports known: else it waits for its agents to tell, too briefly on a busy machine."""
+    """A node of one core with free ports given: otherwise it waits for its agents, too briefly on a busy machine."""
     agents = ("dashboard_agent_listen_port", "metrics_agent_port", "metrics_export_port", "runtime_env_agent_port")
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in agents]
-        for free in sockets:
-            free.bind(("127.0.0.1", 0))
-        ports = {name: free.getsockname()[1] for name, free in zip(agents, sockets, strict=True)}
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in agents]
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        ports = {name: sock.getsockname()[1] for name, sock in zip(agents, sockets, strict=True)}
     return ports | {"num_cpus": 1, "object_store_memory": 80 * 1024**2, "include_log_monitor": False}
 
 
 def meeting(folder):
-    """Work that ends when both of two items are in work at once; it says where it was."""
+    """Work that ends when two items are in work at once; it returns the node it ran on."""
     import ray
 
     def meet(item):
@@ -93,28 +93,28 @@ def refusing():
     return work
 
 
-def test_both_nodes_work_and_a_dead_worker_loses_nothing(nodes, tmp_path, monkeypatch):
+def test_both_nodes_work_and_a_dead_worker_loses_only_its_item(nodes, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "RETRIES", 1)
     engine = open_engine("ray", None, nodes[0].address)
     (tmp_path / "met").mkdir()
-    met = list(engine.each(partial(meeting, tmp_path / "met"), ["a", "b"], str))
-    assert [item for item, _ in met] == ["a", "b"] and len({node for _, node in met}) == 2
+    meetings = list(engine.run_all(partial(meeting, tmp_path / "met"), ["a", "b"], str))
+    assert [item for item, _ in meetings] == ["a", "b"] and len({node for _, node in meetings}) == 2
     (tmp_path / "died").mkdir()
-    found = list(engine.each(partial(dying, tmp_path / "died"), range(8), lambda item: ("lost", item)))
-    assert found == [0, 1, 4, 9, 16, ("lost", 5), 36, 49]
+    results = list(engine.run_all(partial(dying, tmp_path / "died"), range(8), lambda item: ("lost", item)))
+    assert results == [0, 1, 4, 9, 16, ("lost", 5), 36, 49]
     with pytest.raises(VsrError, match="no space left to write 1"):
-        list(engine.each(refusing, [1, 2], str))
+        list(engine.run_all(refusing, [1, 2], str))
 
 
-def test_files_are_read_once_and_the_failed_ones_again(nodes, tmp_path, face_clip, tiny_model, capsys):
+def test_files_are_read_once_and_resume_repeats_failed_ones(nodes, tmp_path, face_clip, tiny_model, capsys):
     text = tmp_path / "text.mp4"
     text.write_text("no video", encoding="utf-8")
     out = tmp_path / "out"
     command = ["transcribe", str(face_clip), str(text), "--model", str(tiny_model), "--format", "json", "-o", str(out)]
     command += ["--method", "ctc_greedy", "--engine", "ray", "--address", nodes[0].address]
     assert main(command) == 1
-    read = json.loads((out / "face.json").read_text(encoding="utf-8"))
-    assert read["file"] == str(face_clip) and read["error"] is None
+    transcript = json.loads((out / "face.json").read_text(encoding="utf-8"))
+    assert transcript["file"] == str(face_clip) and transcript["error"] is None
     before = (out / "face.json").stat().st_mtime_ns, (out / "text.json").stat().st_mtime_ns
     assert main([*command, "--resume"]) == 1
     after = (out / "face.json").stat().st_mtime_ns, (out / "text.json").stat().st_mtime_ns
@@ -134,18 +134,18 @@ def noting(out_dir, store):
     return work
 
 
-def test_a_node_that_dies_in_the_middle_loses_and_doubles_nothing(nodes, tmp_path, face_clip, monkeypatch):
-    started, second = nodes
+def test_node_that_dies_midway_neither_loses_nor_repeats_clips(nodes, tmp_path, face_clip, monkeypatch):
+    ray_cluster, second = nodes
     names = [f"c{number}" for number in range(10)]
     write_manifest(tmp_path / "in.jsonl", [Clip(name, str(face_clip), "bin blue") for name in names])
     monkeypatch.setattr("vsr.data.cropping.Cropper", noting)  # what the engine hands to the workers
-    engine = open_engine("ray", None, started.address)
+    engine = open_engine("ray", None, ray_cluster.address)
 
     class Deadly:
         def crop(self, clips, out_dir, store="npy"):
             for number, outcome in enumerate(engine.crop(clips, out_dir)):
                 if number == 1:
-                    started.remove_node(second, allow_graceful=False)
+                    ray_cluster.remove_node(second, allow_graceful=False)
                 yield outcome
 
     out = tmp_path / "out"
@@ -159,7 +159,7 @@ def test_a_node_that_dies_in_the_middle_loses_and_doubles_nothing(nodes, tmp_pat
     assert crop_corpus(tmp_path / "in.jsonl", out, engine=engine) == {"kept": 10}
 
 
-def test_a_cluster_that_is_not_there_is_one_line(tmp_path, capsys, monkeypatch):
+def test_missing_cluster_is_one_line_error(tmp_path, capsys, monkeypatch):
     write_manifest(tmp_path / "in.jsonl", [Clip("a", "a.mp4", "a")])
     command = ["crop", "--manifest", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out")]
     assert main([*command, "--engine", "ray", "--address", "127.0.0.1:9"]) == 1
@@ -175,5 +175,5 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_local_is_what_nobody_asks_for():
+def test_local_engine_is_the_default():
     assert open_engine("local", None, None) == Local(None) and open_engine("local", 3, None) == Local(3)

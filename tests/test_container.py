@@ -1,4 +1,4 @@
-"""The Dockerfile: a pinned base, small layers, nobody runs as root, and commands that README and Makefile have."""
+"""The Dockerfile: a pinned base, small layers, no root user, and commands that README and Makefile have."""
 
 import json
 import re
@@ -31,31 +31,33 @@ def instructions(text):
     return [(line.split()[0], line.split(None, 1)[1]) for line in lines if line.strip()]
 
 
-def of(found, name):
-    return [rest for own, rest in found if own == name]
+def arguments_of(parsed, name):
+    return [rest for keyword, rest in parsed if keyword == name]
 
 
 def faults(text):
     """What is wrong with a Dockerfile, a line each."""
-    found = instructions(text)
-    names = [name for name, _ in found]
+    parsed = instructions(text)
+    names = [name for name, _ in parsed]
     if not set(names) <= KNOWN:
         yield f"unknown: {set(names) - KNOWN}"
-    if len(of(found, "FROM")) != 1 or not re.fullmatch(r"[\w./-]+:\S*\d\S*", of(found, "FROM")[0]):
+    if len(arguments_of(parsed, "FROM")) != 1 or not re.fullmatch(
+        r"[\w./-]+:\S*\d\S*", arguments_of(parsed, "FROM")[0]
+    ):
         yield "the base is not pinned"
     users = [index for index, name in enumerate(names) if name == "USER"]
-    if not users or re.match(r"(root|0)\b", found[users[-1]][1]) or users[-1] > names.index("ENTRYPOINT"):
+    if not users or re.match(r"(root|0)\b", parsed[users[-1]][1]) or users[-1] > names.index("ENTRYPOINT"):
         yield "runs as root"
-    if any(not rest.startswith("/") for rest in of(found, "WORKDIR")):
+    if any(not rest.startswith("/") for rest in arguments_of(parsed, "WORKDIR")):
         yield "a relative folder"
     for rest in (
-        *of(found, "ENTRYPOINT"),
-        *of(found, "CMD"),
-        *(r.partition("CMD ")[2] for r in of(found, "HEALTHCHECK")),
+        *arguments_of(parsed, "ENTRYPOINT"),
+        *arguments_of(parsed, "CMD"),
+        *(r.partition("CMD ")[2] for r in arguments_of(parsed, "HEALTHCHECK")),
     ):
         if not rest.startswith("["):
             yield f"no exec form: {rest}"
-    yield from (fault for rest in of(found, "RUN") for fault in faults_of_shell(rest))
+    yield from (fault for rest in arguments_of(parsed, "RUN") for fault in faults_of_shell(rest))
 
 
 def faults_of_shell(line):
@@ -75,12 +77,12 @@ def faults_of_shell(line):
         yield "lists of packages are old, or stay in the layer"
 
 
-def test_nothing_is_wrong_with_it():
+def test_dockerfile_has_no_faults():
     assert list(faults(TEXT)) == []
 
 
 @pytest.mark.parametrize(
-    "right, wrong, said",
+    "right, wrong, message",
     [
         ("debian:12.11-slim", "debian:latest", "not pinned"),
         ("debian:12.11-slim", "debian", "not pinned"),
@@ -95,12 +97,12 @@ def test_nothing_is_wrong_with_it():
         ('ENTRYPOINT ["lip2speech"]', "ENTRYPOINT lip2speech", "exec form"),
     ],
 )
-def test_what_is_wrong_is_seen(right, wrong, said):
+def test_each_fault_is_found(right, wrong, message):
     assert TEXT.count(right) == 1
-    assert any(said in fault for fault in faults(TEXT.replace(right, wrong)))
+    assert any(message in fault for fault in faults(TEXT.replace(right, wrong)))
 
 
-def test_what_it_installs_and_makes_is_what_the_readme_says():
+def test_installed_packages_and_make_target_are_in_readme():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (packages,) = re.findall(r"apt-get install -y --no-install-recommends (.*?) &&", TEXT)
     assert set(packages.split()) - {"ca-certificates", "python3"} == {"make", "python3-venv"}
@@ -109,18 +111,18 @@ def test_what_it_installs_and_makes_is_what_the_readme_says():
     assert version in (12,)  # its python3 is 3.11, which tools/setup.sh takes
 
 
-def test_what_it_starts_is_a_command_with_a_key_and_a_healthy_port():
-    found = instructions(TEXT)
-    words = json.loads(of(found, "ENTRYPOINT")[0]) + json.loads(of(found, "CMD")[0])
+def test_entrypoint_parses_and_health_check_asks_the_exposed_port():
+    parsed = instructions(TEXT)
+    words = json.loads(arguments_of(parsed, "ENTRYPOINT")[0]) + json.loads(arguments_of(parsed, "CMD")[0])
     check(words)
     args = PROGRAMS["lip2speech"].parser("serve").parse_args(words[2:])
-    assert args.key_file.startswith("/run/secrets/") and [str(args.port)] == of(found, "EXPOSE")
-    python, _, code = json.loads(of(found, "HEALTHCHECK")[0].partition("CMD ")[2])
+    assert args.key_file.startswith("/run/secrets/") and [str(args.port)] == arguments_of(parsed, "EXPOSE")
+    python, _, code = json.loads(arguments_of(parsed, "HEALTHCHECK")[0].partition("CMD ")[2])
     compile(code, "HEALTHCHECK", "exec")
     assert python == "python" and f"127.0.0.1:{args.port}/healthz" in code
 
 
-def test_what_git_leaves_out_stays_out_of_the_image():
+def test_files_ignored_by_git_stay_out_of_image():
     left_out = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
     for line in (ROOT / ".gitignore").read_text(encoding="utf-8").split():
         name = line.strip("/")

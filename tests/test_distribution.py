@@ -1,4 +1,4 @@
-"""The distribution: what it is called, and that no hint sends anybody to another project's package of a like name."""
+"""The name of the distribution; no hint may install another project's package of a similar name."""
 
 import configparser
 import re
@@ -23,18 +23,21 @@ def wrong_hints(text, name, extras):
     """Lines of ``text`` that tell to install something under our import names, or an extra that is not there."""
     wrong = []
     for line in text.splitlines():
-        asked = re.search(r"\b(?:pip3?|uv) (?:install|download|add)\b([^`)]*)", line)
-        printed = list(REQUIREMENT.finditer(asked[1].replace("'", " ").replace('"', " "))) if asked else []
-        bad = any(wanted[1] in IMPORTED or (wanted[1] == name and not _known(wanted[2], extras)) for wanted in printed)
-        # `vsr[lm]` is a mistake wherever it stands: nothing of that name has our extras
-        named = re.search(rf"\b({'|'.join(IMPORTED)})\[({'|'.join(extras)})[\],]", line)
-        if bad or (named and not line[: named.start()].endswith("-")):
+        command = re.search(r"\b(?:pip3?|uv) (?:install|download|add)\b([^`)]*)", line)
+        requirements = list(REQUIREMENT.finditer(command[1].replace("'", " ").replace('"', " "))) if command else []
+        bad = any(
+            requirement[1] in IMPORTED or (requirement[1] == name and not _known(requirement[2], extras))
+            for requirement in requirements
+        )
+        # `vsr[lm]` is a mistake anywhere: no package of that name has our extras
+        extra = re.search(rf"\b({'|'.join(IMPORTED)})\[({'|'.join(extras)})[\],]", line)
+        if bad or (extra and not line[: extra.start()].endswith("-")):
             wrong.append(line.strip())
     return wrong
 
 
-def _known(asked, extras):
-    return set((asked or "").replace(" ", "").split(",")) - {""} <= set(extras)
+def _known(requested, extras):
+    return set((requested or "").replace(" ", "").split(",")) - {""} <= set(extras)
 
 
 def sources():
@@ -46,20 +49,20 @@ def sources():
     return [path for path in paths if path.name.endswith(SCANNED) and path.is_file() and path != Path(__file__)]
 
 
-def test_the_distribution_has_a_name_of_its_own():
+def test_distribution_name_is_no_import_name():
     name = settings()["metadata"]["name"]
     assert name == "vsr-lip2speech"
     assert name not in IMPORTED
 
 
-def test_no_hint_names_a_package_of_somebody_else():
+def test_no_hint_names_a_package_of_another_project():
     name, extras = settings()["metadata"]["name"], settings()["options.extras_require"]
-    found = {
+    wrong_lines = {
         path.relative_to(ROOT).as_posix(): wrong
         for path in sources()
         if (wrong := wrong_hints(path.read_text(encoding="utf-8", errors="replace"), name, extras))
     }
-    assert len(sources()) > 300 and not found
+    assert len(sources()) > 300 and not wrong_lines
 
 
 @pytest.mark.parametrize(
@@ -79,5 +82,5 @@ def test_no_hint_names_a_package_of_somebody_else():
         ("vsr[0] of the list", False),
     ],
 )
-def test_the_scan_sees_wrong_hints_and_no_others(line, wrong):
+def test_scan_finds_wrong_hints_and_no_others(line, wrong):
     assert bool(wrong_hints(line, "vsr-lip2speech", ("lm", "web", "cluster"))) == wrong

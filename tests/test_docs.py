@@ -1,4 +1,4 @@
-"""README and docs/ cannot rot: examples are run, command lines parsed, reasons of errors compared with the code."""
+"""README and docs/ stay correct: examples are run, commands parsed, reasons of errors compared with the code."""
 
 import ast
 import doctest
@@ -20,7 +20,7 @@ from tests.conftest import talking_face, write_video
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "egs").glob("*/*/*.md"))]
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# Words a line may begin with that are not ours.
+# First words of lines that are not ours.
 OTHERS = {"source", "export", "hf", "cd", "ray", "sbatch", "curl", "docker", "openssl"}
 
 
@@ -71,13 +71,13 @@ def check_line(words, folder=ROOT):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_commands_could_be_typed(page):
+def test_commands_parse(page):
     for block in blocks(page, "sh"):
         for words in command_lines(block):
             check_line(words, page.parent)
 
 
-def test_lines_that_are_wrong_are_seen():
+def test_wrong_commands_are_found():
     wrong = "make tea", "vsr transcribe --hue a.mp4", "egs/grid/vsr/run.sh --tea 1", "ffmpeg -i a.mp4", "local/tea.py"
     for line in wrong:
         with pytest.raises((AssertionError, SystemExit, FileNotFoundError)):
@@ -85,8 +85,8 @@ def test_lines_that_are_wrong_are_seen():
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
-    """A folder with the files that examples name, and a hub that needs no network."""
+def example_folder(tmp_path, monkeypatch):
+    """Go to a folder with the files that the examples name, with a hub that needs no network."""
     from vsr.media.audio import write_wave
 
     (tmp_path / "clip.mp4").symlink_to(ROOT / "demo" / "clip.mp4")
@@ -104,53 +104,55 @@ PYTHON = [page for page in PAGES if blocks(page, "python", "pycon")]
 
 
 @pytest.mark.parametrize("page", PYTHON, ids=name_of)
-def test_python_examples_do_what_they_show(page, desk):
-    names = {"__name__": "example"}
+def test_python_examples_print_what_they_show(page, example_folder):
+    namespace = {"__name__": "example"}
     for code in blocks(page, "python", "pycon"):
         if not code.startswith(">>>"):
-            exec(compile(code, name_of(page), "exec"), names)
+            exec(compile(code, name_of(page), "exec"), namespace)
             continue
-        test = doctest.DocTestParser().get_doctest(code, names, name_of(page), str(page), 0)
+        test = doctest.DocTestParser().get_doctest(code, namespace, name_of(page), str(page), 0)
         runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
         assert runner.run(test, clear_globs=False).failed == 0, name_of(page)
-        names |= test.globs
+        namespace |= test.globs
 
 
-def shows(page, real):
-    """Whether what a page shows is there, figures to within a few hundredths: the page may leave out, or say "..."."""
-    if isinstance(page, dict):
-        return page.keys() <= real.keys() and all(shows(own, real[key]) for key, own in page.items())
-    if isinstance(page, list):
-        return len(page) <= len(real) and all(map(shows, page, real))
-    return page == "..." or page == (pytest.approx(real, abs=0.03) if isinstance(page, float) else real)
+def shows(shown, actual):
+    """Whether ``actual`` has what a page shows, figures to a few hundredths; a page may leave out entries, or say
+    "...".
+    """
+    if isinstance(shown, dict):
+        return shown.keys() <= actual.keys() and all(shows(value, actual[key]) for key, value in shown.items())
+    if isinstance(shown, list):
+        return len(shown) <= len(actual) and all(map(shows, shown, actual))
+    return shown == "..." or shown == (pytest.approx(actual, abs=0.03) if isinstance(shown, float) else actual)
 
 
-def test_the_transcript_on_the_page_is_the_one_of_the_demo(desk, capsys):
+def test_transcript_in_docs_is_that_of_the_demo(example_folder, capsys):
     from vsr.cli import main
 
     page = json.loads(blocks(ROOT / "docs" / "formats.md", "json")[0])
     assert main(["transcribe", "clip.mp4", "--format", "json"]) == 0
-    real = json.loads(capsys.readouterr().out)
-    assert shows(page, real) and page.keys() == real.keys()
-    assert not shows(page | {"model": "another"}, real) and not shows(page | {"duration": 9.0}, real)
+    actual = json.loads(capsys.readouterr().out)
+    assert shows(page, actual) and page.keys() == actual.keys()
+    assert not shows(page | {"model": "another"}, actual) and not shows(page | {"duration": 9.0}, actual)
 
 
 def reasons_in_the_code():
-    """Every reason that a VsrError is made with, and the reasons of clips."""
+    """Every reason that a VsrError is raised with, and the reasons of clips."""
     from vsr.core.errors import CLIP_REASONS
 
-    found = set(CLIP_REASONS)
+    reasons = set(CLIP_REASONS)
     for package in ("vsr", "lip2speech"):
         for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("VsrError", "failure"):
-                    at = 0 if node.func.id == "VsrError" else 1
-                    if isinstance(node.args[at], ast.Constant):
-                        found.add(node.args[at].value)
-    return found
+                    position = 0 if node.func.id == "VsrError" else 1
+                    if isinstance(node.args[position], ast.Constant):
+                        reasons.add(node.args[position].value)
+    return reasons
 
 
-def test_every_reason_of_an_error_is_explained_and_no_other():
+def test_errors_page_explains_every_reason_and_no_other():
     page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
     explained = re.findall(r"^### (\w+)\n\n(.+)", page, re.MULTILINE)
     names = [name for name, _ in explained]
@@ -161,14 +163,14 @@ def test_every_reason_of_an_error_is_explained_and_no_other():
 LINK = re.compile(r'\]\(([^)#\s]+)[^)]*\)|src(?:set)?="([^"]+)"')
 
 
-def test_links_between_pages_and_files_are_whole():
+def test_links_lead_to_files():
     for page in PAGES:
         for path in map("".join, LINK.findall(page.read_text(encoding="utf-8"))):
             made_at_build = path.startswith(("http", "commands/", "model-cards/", "changes"))
             assert made_at_build or (page.parent / path).exists(), f"{name_of(page)}: {path}"
 
 
-def test_the_frames_are_what_their_script_draws():
+def test_figures_are_what_their_script_draws():
     script = SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "data_flow.py")))
     for theme in (script.LIGHT, script.DARK):
         assert (script.IMAGES / f"data-flow-{theme.name}.svg").read_text("utf-8") == script.draw(theme)
@@ -176,11 +178,11 @@ def test_the_frames_are_what_their_script_draws():
         assert all((ROOT / made_in).exists() for _, _, made_in in row)
 
 
-def test_the_pages_are_built_without_a_warning(tmp_path):
+def test_pages_build_without_warnings(tmp_path):
     pytest.importorskip("material", reason="make docs installs mkdocs-material")
     pytest.importorskip("mkdocstrings", reason="make docs installs mkdocstrings")
     build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
-    answer = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stderr
+    result = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
     manual = (tmp_path / "site" / "commands" / "vsr.html").read_text("utf-8")
     assert all(f'id="{verb}"' in manual for verb in PROGRAMS["vsr"].verbs)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vsr.core.early import command
+from vsr.core.early_interrupt import command
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = """
@@ -27,25 +27,25 @@ sys.exit(main())
     ("name", "package", "module"),
     [("vsr", "vsr", "vsr.moved"), ("vsr", "vsr", "vsr.cli"), ("lip2speech", "lip2speech", "lip2speech.cli")],
 )
-def test_one_line_tells_it(tmp_path, name, package, module):
+def test_interrupt_is_one_line(tmp_path, name, package, module):
     script = tmp_path / name
     script.write_text(SCRIPT.format(package=package, module=module), encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    ended = subprocess.run([sys.executable, str(script), "--help"], capture_output=True, text=True, env=environment)
-    assert ended.stderr == f"{name}: interrupted\n" and ended.stdout == ""
-    assert ended.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
+    result = subprocess.run([sys.executable, str(script), "--help"], capture_output=True, text=True, env=environment)
+    assert result.stderr == f"{name}: interrupted\n" and result.stdout == ""
+    assert result.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
 
 
-def test_programs_of_others_keep_their_tracebacks(tmp_path):
+def test_other_programs_keep_their_traceback(tmp_path):
     script = tmp_path / "other"
     script.write_text("import vsr\nraise KeyboardInterrupt\n", encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment)
-    assert "Traceback" in ended.stderr
+    result = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment)
+    assert "Traceback" in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("argv", "orig_argv", "found"),
+    ("argv", "orig_argv", "name"),
     [
         (["/usr/bin/vsr", "transcribe"], [], "vsr"),
         (["C:\\bin\\lip2speech.exe"], [], "lip2speech"),
@@ -56,5 +56,5 @@ def test_programs_of_others_keep_their_tracebacks(tmp_path):
         ([], [], ""),
     ],
 )
-def test_which_programs_are_ours(argv, orig_argv, found):
-    assert command(argv, orig_argv) == found
+def test_only_our_programs_are_recognised(argv, orig_argv, name):
+    assert command(argv, orig_argv) == name

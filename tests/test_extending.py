@@ -1,4 +1,4 @@
-"""Parts from outside of the package: what docs/extending.md shows, in the files that it shows."""
+"""Parts from outside of the package: the files that docs/extending.md shows work."""
 
 import json
 import re
@@ -29,25 +29,26 @@ def files_of_page() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def outside(tmp_path_factory):
+def plugin_folder(tmp_path_factory):
+    """The folder with the files of the page."""
     folder = tmp_path_factory.mktemp("outside")
     for name, text in files_of_page().items():
         (folder / name).write_text(text)
     return folder
 
 
-def python(outside, program, plugins):
-    """What a program prints where the files of the page can be imported."""
-    environment = {"PYTHONPATH": f"{outside}:{PAGE.parents[1]}", "VSR_PLUGINS": plugins, "PATH": "/usr/bin:/bin"}
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False, cwd=outside
+def python(plugin_folder, program, plugins):
+    """What a program prints when it can import the files of the page."""
+    environment = {"PYTHONPATH": f"{plugin_folder}:{PAGE.parents[1]}", "VSR_PLUGINS": plugins, "PATH": "/usr/bin:/bin"}
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False, cwd=plugin_folder
     )
-    assert run.returncode == 0, run.stderr
-    return run.stdout
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
-def test_the_page_shows_a_file_for_each_part(outside):
-    assert {path.stem for path in outside.glob("*.py")} == {
+def test_page_shows_a_file_for_each_kind_of_part(plugin_folder):
+    assert {path.stem for path in plugin_folder.glob("*.py")} == {
         "my_frontend", "my_encoder", "my_head", "my_objective", "my_corpus", "my_condition"
     }  # fmt: skip
 
@@ -77,12 +78,12 @@ targets = {
 batch = Batch({"video": torch.randn(2, 12, 1, 88, 88)}, torch.tensor([12, 7]), targets, ["a", "b"])
 losses = objective_of(config)(model, batch)
 assert losses["length"].isfinite(), losses
-own = {name: value for name, value in losses.items() if name in ("ctc", "attention", "alignment")}
-weighed = sum(weights_of(config)[name] * value for name, value in own.items()) + 0.5 * losses["length"]
-assert torch.allclose(losses["loss"], weighed)
-ours = objective_of(config, "ctc_alone")(model, batch)
-assert set(ours) == {"loss", "ctc"}
-ours["loss"].backward()
+standard = {name: value for name, value in losses.items() if name in ("ctc", "attention", "alignment")}
+weighted = sum(weights_of(config)[name] * value for name, value in standard.items()) + 0.5 * losses["length"]
+assert torch.allclose(losses["loss"], weighted)
+ctc_alone = objective_of(config, "ctc_alone")(model, batch)
+assert set(ctc_alone) == {"loss", "ctc"}
+ctc_alone["loss"].backward()
 model.eval()
 with torch.inference_mode():
     both = model.encode(batch.video, batch.lengths)
@@ -92,13 +93,13 @@ save_model("saved", model, tokens)
 again = load_model("saved").model
 with torch.inference_mode():
     assert torch.equal(again.encode(batch.video, batch.lengths), both)
-print([own[0].tokens for own in again.further_heads["length"].search(both, batch.lengths)])
+print([ranked[0].tokens for ranked in again.further_heads["length"].search(both, batch.lengths)])
 """
 
 
-def test_a_front_end_an_encoder_a_head_and_an_objective(outside):
-    printed = python(outside, MODEL, "my_frontend,my_encoder,my_head,my_objective")
-    assert printed.startswith("[(") and json.loads((outside / "saved" / "config.json").read_text())["model"]
+def test_front_end_encoder_head_and_objective_from_outside(plugin_folder):
+    output = python(plugin_folder, MODEL, "my_frontend,my_encoder,my_head,my_objective")
+    assert output.startswith("[(") and json.loads((plugin_folder / "saved" / "config.json").read_text())["model"]
 
 
 DECODE = """
@@ -120,8 +121,8 @@ for clip in clips:
 write_manifest("clips.jsonl", clips)
 loaded = load_model("saved")
 heads = further_heads_of(loaded.model.config)
-taught = CropDataset(clips, loaded.tokenizer, None, heads=heads).batch([0, 1])
-assert taught.targets["length.number"].tolist() == [[2], [3]] and taught.of("length").targets["number"].shape == (2, 1)
+batch = CropDataset(clips, loaded.tokenizer, None, heads=heads).batch([0, 1])
+assert batch.targets["length.number"].tolist() == [[2], [3]] and batch.of("length").targets["number"].shape == (2, 1)
 with torch.no_grad():
     head = loaded.model.further_heads["length"].out
     head.weight.zero_()
@@ -130,38 +131,40 @@ from vsr.modelstore.saving import save_model
 save_model("saved", loaded.model, loaded.tokenizer)
 search = ["--model", "saved", "--manifest", "clips.jsonl", "--device", "cpu"]
 assert not main(["decode", *search, "--out", "all.jsonl", "--beam", "3"])
-assert not main(["decode", *search, "--out", "own.jsonl", "--head", "length", "--nbest", "2"])
+assert not main(["decode", *search, "--out", "length.jsonl", "--head", "length", "--nbest", "2"])
 assert not main(["decode", *search, "--out", "ctc.jsonl", "--head", "ctc"])
 assert main(["decode", *search, "--out", "none.jsonl", "--head", "nothing"]) == 2
-every, own, ctc = ([json.loads(line) for line in open(f"{name}.jsonl")] for name in ("all", "own", "ctc"))
+every, by_length, ctc = ([json.loads(line) for line in open(f"{name}.jsonl")] for name in ("all", "length", "ctc"))
 assert [record["heads"] for record in every] == [{"length": "4"}] * 2, every
-assert [record["text"] for record in own] == ["4", "4"] and len(own[0]["nbest"]) == 2 and own[0]["head"] == "length"
+assert [record["text"] for record in by_length] == ["4", "4"] and len(by_length[0]["nbest"]) == 2
+assert by_length[0]["head"] == "length"
 assert all(set(record["text"]) <= set("abcdef ") for record in ctc)
 print("ok")
 """
 
 
-def test_a_further_head_is_taught_and_decodes_in_its_own_tokens(outside):
+def test_further_head_has_targets_and_decodes_in_its_own_tokens(plugin_folder):
     plugins = "my_frontend,my_encoder,my_head,my_objective"
-    python(outside, MODEL, plugins)
-    assert python(outside, DECODE, plugins).endswith("ok\n")
+    python(plugin_folder, MODEL, plugins)
+    assert python(plugin_folder, DECODE, plugins).endswith("ok\n")
 
 
-def test_without_the_plugin_the_folder_says_what_it_lacks(outside):
+def test_loading_without_the_plugin_names_the_missing_part(plugin_folder):
     program = "from vsr.core.errors import VsrError\nfrom vsr.modelstore.folder import load_model\n"
     program += "try:\n    load_model('saved')\nexcept VsrError as error:\n    print(error)"
-    python(outside, MODEL, "my_frontend,my_encoder,my_head,my_objective")
-    assert "frontend is 'corners'" in python(outside, program, "")
+    python(plugin_folder, MODEL, "my_frontend,my_encoder,my_head,my_objective")
+    message = python(plugin_folder, program, "")
+    assert "frontend is 'corners'" in message and "of a plug-in that is installed or named in VSR_PLUGINS" in message
 
 
-def test_a_corpus(outside):
-    (outside / "corpus").mkdir(exist_ok=True)
-    (outside / "corpus" / "one.mp4").touch()
-    (outside / "corpus" / "one.txt").write_text("hello you\n")
+def test_corpus_from_outside(plugin_folder):
+    (plugin_folder / "corpus").mkdir(exist_ok=True)
+    (plugin_folder / "corpus" / "one.mp4").touch()
+    (plugin_folder / "corpus" / "one.txt").write_text("hello you\n")
     program = "import sys\nfrom vsr.cli import main\n"
     program += "sys.exit(main(['prepare', 'folder', '--corpus', 'corpus', '--out', 'made']))"
-    assert python(outside, program, "my_corpus") == "all 1\n"
-    assert json.loads((outside / "made" / "all.jsonl").read_text())["text"] == "hello you"
+    assert python(plugin_folder, program, "my_corpus") == "all 1\n"
+    assert json.loads((plugin_folder / "made" / "all.jsonl").read_text())["text"] == "hello you"
 
 
 CONDITION = """
@@ -179,7 +182,7 @@ torch.manual_seed(0)
 before = Voice(VoiceConfig(reader=reader, **sizes)).eval()
 torch.nn.init.normal_(before.velocity.output.weight)
 paced = Voice(VoiceConfig(reader=reader, conditions={"pace": {"kind": "pace"}}, **sizes)).eval()
-new = {name: own for name, own in paced.state_dict().items() if name.startswith("conditions.")}
+new = {name: value for name, value in paced.state_dict().items() if name.startswith("conditions.")}
 assert set(new) == {"conditions.pace.null", "conditions.pace.project.weight", "conditions.pace.project.bias"}
 paced.load_state_dict(new | before.state_dict())
 pace = conditions_of(paced.config.conditions)["pace"].load(Clip("a", "a.mp4", "one two"), 50)
@@ -196,11 +199,11 @@ print("ok")
 """
 
 
-def test_a_condition_of_the_flow(outside):
-    assert python(outside, CONDITION, "my_condition") == "ok\n"
+def test_condition_of_the_flow_from_outside(plugin_folder):
+    assert python(plugin_folder, CONDITION, "my_condition") == "ok\n"
 
 
-def test_settings_may_be_nested_for_our_own_kinds():
+def test_settings_of_built_in_kinds_may_be_nested():
     nested = LipReaderConfig(**TINY, frontend="video_transformer", frontend_settings={"width": 32, "heads": 2})
     flat = LipReaderConfig(**TINY, frontend="video_transformer", frontend_width=32, frontend_heads=2)
     torch.manual_seed(0)
@@ -211,7 +214,7 @@ def test_settings_may_be_nested_for_our_own_kinds():
 
 
 @pytest.mark.parametrize(
-    "settings, shown",
+    "settings, message",
     [
         ({"frontend": "resnet"}, "frontend is 'resnet'; it can be resnet3d"),
         ({"frontend_settings": {"depth": 3}}, "depth"),
@@ -221,21 +224,21 @@ def test_settings_may_be_nested_for_our_own_kinds():
     ],
     ids=["frontend", "setting", "encoder", "no kind", "unknown head"],
 )
-def test_what_is_not_known_is_named(settings, shown):
-    with pytest.raises(ValueError, match=shown):
+def test_unknown_kind_or_setting_is_named(settings, message):
+    with pytest.raises(ValueError, match=message):
         LipReaderConfig(**TINY | settings)
 
 
-def test_a_head_that_nothing_would_train_or_weigh_is_refused():
+def test_refuses_head_without_training_or_with_negative_weight():
     HEADS.register("known")(KnownHead)
-    words = {"ctc_weight": 0, "alignment_weight": 0, "decoder_layers": 0, "classes": 6, "mixup": 0.2}
+    settings = {"ctc_weight": 0, "alignment_weight": 0, "decoder_layers": 0, "classes": 6, "mixup": 0.2}
     with pytest.raises(ValueError, match="mixup is for a model that has classes alone"):
-        LipReaderConfig(**TINY | words, further_heads={"x": {"kind": "known"}})
+        LipReaderConfig(**TINY | settings, further_heads={"x": {"kind": "known"}})
     with pytest.raises(ValueError, match="further_heads.x.weight is -1"):
         LipReaderConfig(**TINY, further_heads={"x": {"kind": "known", "weight": -1}})
 
 
-def test_two_kinds_of_one_name_are_refused():
+def test_refuses_two_kinds_of_one_name():
     kinds = Registry("thing", "vsr.things")
     kinds.register("a")(int)
     kinds.register("a")(int)
@@ -243,7 +246,7 @@ def test_two_kinds_of_one_name_are_refused():
         kinds.register("a")(float)
 
 
-def test_a_plugin_that_fails_is_named(monkeypatch):
+def test_plugin_that_cannot_be_imported_is_named(monkeypatch):
     from vsr.core.errors import VsrError
 
     monkeypatch.setenv("VSR_PLUGINS", "no_such_module_at_all")

@@ -1,4 +1,4 @@
-"""A page, a pointer, a folder in the place of weights: what it is, is said in one line."""
+"""A web page, a pointer or a folder instead of weights: one line says what it is."""
 
 import gzip
 import re
@@ -21,26 +21,26 @@ WRONG = [
 ]
 
 
-def refusal(capsys, *words):
-    assert main(list(words)) == 1
+def refusal(capsys, *arguments):
+    assert main(list(arguments)) == 1
     (line,) = capsys.readouterr().err.splitlines()
     return line
 
 
 @pytest.mark.parametrize("content, what", WRONG, ids=[what.split(":")[0][:30] for _, what in WRONG])
-def test_what_a_checkpoint_is_that_is_none(content, what, tmp_path, capsys):
+def test_file_that_is_no_checkpoint_is_named_for_what_it_is(content, what, tmp_path, capsys):
     (tmp_path / "model.pth").write_bytes(content)
     line = refusal(capsys, "import", "auto_avsr", str(tmp_path / "model.pth"), "--out", str(tmp_path / "out"))
     assert str(tmp_path / "model.pth") in line and re.search(what, line)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_is_no_checkpoint(tmp_path, capsys):
+def test_folder_is_no_checkpoint(tmp_path, capsys):
     assert "a folder: name the file in it" in refusal(capsys, "import", "av_hubert", str(tmp_path), "--out", "x")
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
-def test_a_model_that_was_cloned_without_its_files(name, tiny_model, tmp_path):
+def test_model_cloned_without_git_lfs_is_named(name, tiny_model, tmp_path):
     for path in tiny_model.iterdir():
         (tmp_path / path.name).write_bytes(POINTER if path.name == name else path.read_bytes())
     with pytest.raises(VsrError, match=f"{name} cannot be read: it is a pointer of Git LFS"):

@@ -1,4 +1,4 @@
-"""A verb that cannot write for want of space says so in a line, and leaves neither files nor the folders it made."""
+"""A verb on a full disk says so in one line, and leaves neither files nor the folders it made."""
 
 import json
 import subprocess
@@ -27,12 +27,12 @@ VERBS = {
 
 
 @pytest.fixture(scope="module")
-def disk(tmp_path_factory):
+def full_disk(tmp_path_factory):
     """The folder of a disk on which nothing but folders can be made."""
     folder = tmp_path_factory.mktemp("full") / "disk"
     folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]
-    mounted = subprocess.run(words, capture_output=True, text=True, check=False)
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     if mounted.returncode:
         pytest.skip(f"a small tmpfs cannot be mounted here: {mounted.stderr.strip()}")
     (folder / "ballast").write_bytes(b"x" * 2**16)
@@ -41,8 +41,8 @@ def disk(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def work(face_clip, tiny_model, tmp_path_factory):
-    """A folder with lists, and what stands for CLIP, MODEL and OTHER."""
+def inputs(face_clip, tiny_model, tmp_path_factory):
+    """A folder with manifests, and what CLIP, MODEL and OTHER stand for."""
     folder = tmp_path_factory.mktemp("work")
     np.save(folder / "a.npy", np.random.default_rng(0).integers(0, 255, (30, 96, 96), np.uint8))
     sound = write_sound(folder / "s.wav", 2.0)
@@ -57,23 +57,23 @@ def work(face_clip, tiny_model, tmp_path_factory):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb(verb, disk, work, monkeypatch, capsys):
-    folder, names = work
+def test_verb_on_full_disk_leaves_nothing(verb, full_disk, inputs, monkeypatch, capsys):
+    folder, names = inputs
     monkeypatch.chdir(folder)
-    names = names | {"OUT": str(disk / "new" / "out")}
-    words = [names.get(word, word.replace("OUT/", f"{names['OUT']}/")) for word in VERBS[verb].split()]
-    assert main([*verb.split(), *words]) == 1
-    told = capsys.readouterr().err
-    assert "no space left" in told.splitlines()[-1] and "Traceback" not in told
-    assert [path.name for path in disk.iterdir()] == ["ballast"]
+    names = names | {"OUT": str(full_disk / "new" / "out")}
+    arguments = [names.get(word, word.replace("OUT/", f"{names['OUT']}/")) for word in VERBS[verb].split()]
+    assert main([*verb.split(), *arguments]) == 1
+    errors = capsys.readouterr().err
+    assert "no space left" in errors.splitlines()[-1] and "Traceback" not in errors
+    assert [path.name for path in full_disk.iterdir()] == ["ballast"]
 
 
-def test_folders_go_that_were_made_for_nothing(tmp_path):
+def test_folders_made_for_nothing_are_removed(tmp_path):
     (tmp_path / "own").mkdir()
-    for inner in ("new", "own"):
-        for work in (_made, _together):
+    for name in ("new", "own"):
+        for fail in (_fail_in_made_folder, _fail_together):
             with pytest.raises(VsrError, match="refused"):
-                work(tmp_path / inner / "a" / "b")
+                fail(tmp_path / name / "a" / "b")
     assert [path.name for path in tmp_path.rglob("*")] == ["own"]
     with pytest.raises(VsrError, match="refused"), made_folder(tmp_path / "kept"):
         append_line(tmp_path / "kept" / "log", json.dumps({}))
@@ -81,18 +81,18 @@ def test_folders_go_that_were_made_for_nothing(tmp_path):
     assert (tmp_path / "kept" / "log").is_file(), "a folder in which something is stays"
 
 
-def test_a_name_that_is_too_long_costs_its_file_alone(tmp_path):
+def test_too_long_name_is_refused_and_leaves_nothing(tmp_path):
     with pytest.raises(VsrError, match="File name too long") as caught:
         write_text(tmp_path / "new" / ("n" * 260), "a")
     assert caught.value.reason == "not_writable" and not list(tmp_path.iterdir())
 
 
-def _made(folder):
+def _fail_in_made_folder(folder):
     with made_folder(folder):
         raise VsrError("bad_config", "refused")
 
 
-def _together(folder):
+def _fail_together(folder):
     with together():
         write_text(folder / "a.txt", "a")
         raise VsrError("bad_config", "refused")

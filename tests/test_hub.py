@@ -1,4 +1,4 @@
-"""Model folders: what is saved is loaded, and what is wrong is named in one line."""
+"""Model folders: a saved model loads the same, and one line names what is wrong with a folder."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from vsr.modelstore.folder import load_model, save_model
 
 @pytest.fixture
 def folder(tiny_model, tmp_path):
-    """A copy of the tiny model that a test may spoil."""
+    """A copy of the tiny model that a test may damage."""
     loaded = load_model(tiny_model)
     return save_model(tmp_path / "model", loaded.model, loaded.tokenizer, {"name": "tiny"})
 
@@ -40,7 +40,7 @@ def change_weights(folder, change):
     save_file(weights, folder / WEIGHTS_FILE)
 
 
-def test_a_saved_model_is_loaded_the_same(tiny_model, folder):
+def test_saved_model_loads_the_same(tiny_model, folder):
     first, second = load_model(tiny_model), load_model(folder)
     assert second.name == "tiny" and not second.model.training
     assert first.model.config == second.model.config
@@ -60,7 +60,7 @@ def test_half_precision_halves_the_file_and_loads_as_single(tiny_model, tmp_path
         torch.testing.assert_close(weights[name], tensor, atol=1e-3, rtol=1e-3)
 
 
-def test_saving_again_keeps_other_files_and_leaves_no_debris(folder):
+def test_saving_again_keeps_other_files_and_leaves_no_temporary_ones(folder):
     (folder / "MODEL_CARD.md").write_text("card", encoding="utf-8")
     before = {path.name for path in folder.iterdir()}
     loaded = load_model(folder)
@@ -69,7 +69,7 @@ def test_saving_again_keeps_other_files_and_leaves_no_debris(folder):
     assert load_model(folder).name == "second"
 
 
-def test_an_interrupted_save_leaves_the_old_model(folder, monkeypatch):
+def test_interrupted_save_leaves_old_model(folder, monkeypatch):
     loaded = load_model(folder)
 
     def disk_full(*args, **kwargs):
@@ -82,49 +82,49 @@ def test_an_interrupted_save_leaves_the_old_model(folder, monkeypatch):
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
-def test_a_missing_tensor_is_named(folder):
+def test_missing_tensor_is_named(folder):
     change_weights(folder, lambda weights: weights.pop("ctc.bias"))
     assert "lacks 'ctc.bias'" in refusal(folder)
 
 
-def test_a_foreign_tensor_is_named(folder):
+def test_unexpected_tensor_is_named(folder):
     change_weights(folder, lambda weights: weights.update(stranger=torch.zeros(1)))
     assert "has 'stranger'" in refusal(folder)
 
 
-def test_a_wrong_shape_is_named_with_both_shapes(folder):
+def test_wrong_shape_is_named_with_both_shapes(folder):
     change_weights(folder, lambda weights: weights.update({"ctc.bias": torch.zeros(3)}))
     assert "'ctc.bias' has shape (3,)" in refusal(folder)
 
 
-def test_values_that_are_not_finite_are_refused(folder):
+def test_refuses_values_that_are_not_finite(folder):
     change_weights(folder, lambda weights: weights["ctc.bias"].fill_(float("nan")))
     assert "'ctc.bias'" in refusal(folder)
 
 
-def test_a_tokenizer_of_another_size_is_refused(folder):
+def test_refuses_tokenizer_of_another_size(folder):
     change_config(folder, lambda config: config["model"].update(vocab_size=7))
     assert "the model's head 7" in refusal(folder)
 
 
-def test_an_unknown_setting_is_named(folder):
+def test_unknown_setting_is_named(folder):
     change_config(folder, lambda config: config["model"].update(widht=7))
     assert "'widht'" in refusal(folder)
 
 
 @pytest.mark.parametrize("value", ["many", -4, None, 10**12, [1]])
-def test_a_nonsense_setting_is_refused_before_memory_is_spent(folder, value):
+def test_refuses_impossible_size_before_memory_is_allocated(folder, value):
     change_config(folder, lambda config: config["model"].update(dim=value))
     refusal(folder)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 1}', '{"format": 99, "model": {}}'])
-def test_a_broken_config_is_refused(folder, content):
+def test_refuses_broken_config(folder, content):
     (folder / CONFIG_FILE).write_text(content, encoding="utf-8")
     refusal(folder)
 
 
-def test_weights_that_are_a_pickle_are_refused_and_not_run(folder, tmp_path):
+def test_refuses_pickled_weights_without_unpickling(folder, tmp_path):
     class Trap:
         def __reduce__(self):
             return (open, (str(tmp_path / "sprung"), "w"))
@@ -135,7 +135,7 @@ def test_weights_that_are_a_pickle_are_refused_and_not_run(folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", [CONFIG_FILE, WEIGHTS_FILE, "tokenizer.json"])
-def test_a_missing_or_cut_file_is_refused(folder, name):
+def test_refuses_cut_or_missing_file(folder, name):
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) // 2])
     refusal(folder)
@@ -143,12 +143,12 @@ def test_a_missing_or_cut_file_is_refused(folder, name):
     refusal(folder)
 
 
-def test_no_folder_and_a_folder_without_a_model_are_told_apart(tmp_path):
+def test_missing_folder_is_told_from_folder_without_model(tmp_path):
     assert "no such model folder" in refusal(tmp_path / "nowhere")
     assert "not a model folder" in refusal(tmp_path)
 
 
-def test_a_model_and_tokenizer_that_disagree_are_not_saved(tiny_model, tmp_path):
+def test_model_and_tokenizer_that_disagree_are_not_saved(tiny_model, tmp_path):
     from types import SimpleNamespace
 
     with pytest.raises(VsrError, match="the tokenizer has 3 entries"):
@@ -156,7 +156,7 @@ def test_a_model_and_tokenizer_that_disagree_are_not_saved(tiny_model, tmp_path)
     assert not (tmp_path / "bad").exists()
 
 
-def test_loading_is_quick_and_draws_no_random_numbers():
+def test_loading_avoids_torch_compiler_and_random_numbers():
     """Shapes are compared without torch's compiler, whose import takes longer than all else."""
     check = (
         "import sys, torch, vsr; state = torch.random.get_rng_state(); vsr.load_model();"

@@ -1,4 +1,4 @@
-"""The manual of every verb: complete, true about its neighbours, and with examples that parse."""
+"""The manual of every verb is complete, names verbs that exist, and has examples that parse."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ VERBS = [(program.name, verb) for program in PROGRAMS.values() for verb in progr
 
 
 @pytest.mark.parametrize("name, verb", VERBS)
-def test_a_verb_has_a_manual(name, verb):
+def test_verb_has_a_manual(name, verb):
     command = import_module(f"{name}.cli.commands.{verb}")
     missing = {"HELP", "ABOUT", "FILES", "EXAMPLE", "SEE"} - vars(command).keys()
     assert not missing, f"{name} {verb} lacks {missing}: see vsr.cli.Program"
@@ -26,7 +26,7 @@ def test_a_verb_has_a_manual(name, verb):
 
 
 @pytest.mark.parametrize("name, verb", VERBS)
-def test_its_examples_parse_and_one_is_its_own(name, verb):
+def test_examples_parse_and_one_is_of_the_verb(name, verb):
     lines = command_lines(import_module(f"{name}.cli.commands.{verb}").EXAMPLE)
     for words in lines:
         check(words)
@@ -34,7 +34,7 @@ def test_its_examples_parse_and_one_is_its_own(name, verb):
 
 
 @pytest.mark.parametrize("name, verb", VERBS)
-def test_its_page_fits_a_screen_of_100_columns(name, verb, monkeypatch):
+def test_help_fits_100_columns(name, verb, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     page, _, examples = PROGRAMS[name].parser(verb).format_help().partition("examples:")
     assert all(len(line) <= 96 for line in page.splitlines())
@@ -42,7 +42,7 @@ def test_its_page_fits_a_screen_of_100_columns(name, verb, monkeypatch):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_the_overview_names_every_verb_once_and_its_example_parses(name):
+def test_overview_names_every_verb_and_its_example_parses(name):
     program = PROGRAMS[name]
     overview = program.overview()
     assert len(set(program.verbs)) == len(program.verbs)
@@ -51,22 +51,22 @@ def test_the_overview_names_every_verb_once_and_its_example_parses(name):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-@pytest.mark.parametrize("words", [["--version"], ["-V"]])
-def test_version(name, words, capsys):
-    assert PROGRAMS[name].main(words) == 0
+@pytest.mark.parametrize("arguments", [["--version"], ["-V"]])
+def test_version_is_printed(name, arguments, capsys):
+    assert PROGRAMS[name].main(arguments) == 0
     assert capsys.readouterr().out == f"{name} {__version__}\n"
 
 
-def test_help_of_a_verb_has_two_spellings(capsys):
-    for words in (["help", "score"], ["score", "--help"]):
+def test_help_verb_and_help_option_print_the_same(capsys):
+    for arguments in (["help", "score"], ["score", "--help"]):
         with pytest.raises(SystemExit) as caught:
-            PROGRAMS["vsr"].main(words)
+            PROGRAMS["vsr"].main(arguments)
         assert caught.value.code == 0
     first, second = capsys.readouterr().out.split("usage: ")[1:]
     assert first == second
 
 
-def test_a_slip_is_answered_with_what_was_meant(capsys, tmp_path):
+def test_mistyped_verb_suggests_the_nearest(capsys, tmp_path):
     (tmp_path / "clip.mp4").touch()
     vsr = PROGRAMS["vsr"]
     assert [vsr.main([word]) for word in ("transcrib", str(tmp_path / "clip.mp4"), "qqq")] == [2, 2, 2]
@@ -77,16 +77,16 @@ def test_a_slip_is_answered_with_what_was_meant(capsys, tmp_path):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_no_help_imports_what_is_heavy(program):
-    """Of no verb; `urllib.request` brings the network's modules, which take as long as all of ours."""
-    code = f"import sys; from {program}.cli import {program.upper()} as own; print(own.overview()); "
-    code += "print(*map(str.__len__, (own.parser(verb).format_help() for verb in own.verbs))); "
+def test_help_imports_nothing_heavy(program):
+    """Of any verb; `urllib.request` imports the network's modules, which take as long as all of ours."""
+    code = f"import sys; from {program}.cli import {program.upper()} as cli; print(cli.overview()); "
+    code += "print(*map(str.__len__, (cli.parser(verb).format_help() for verb in cli.verbs))); "
     code += f"print({HEAVY} & {{*sys.modules}})"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.splitlines()[-1] == "set()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "set()"
 
 
-def test_the_reader_that_help_names_is_the_one_that_reads():
+def test_default_reader_in_help_is_the_one_that_is_loaded():
     from vsr.cli.options import READER
     from vsr.modelstore.folder import NAMES
 

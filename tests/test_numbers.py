@@ -1,4 +1,4 @@
-"""What is no number, or a number outside its range, is refused by every option in one line."""
+"""Every option refuses in one line what is no number, or a number outside its range."""
 
 import math
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ NONE = [math.nan, math.inf, -math.inf]
 
 @pytest.mark.parametrize("allowed", [ANY, COUNT, POSITIVE, SEED, SHARE, Range(least=-1, below=1)])
 @pytest.mark.parametrize("value", [*NONE, True, None, "1", [1]])
-def test_what_is_no_number_is_in_no_range(allowed, value):
+def test_no_range_contains_a_non_number(allowed, value):
     assert value not in allowed
 
 
-def test_a_range_has_its_edges_and_says_them():
+def test_range_contains_its_edges_and_describes_them():
     assert 0 in SHARE and 1 in SHARE and 1.001 not in SHARE
     assert str(SHARE) == "a finite number not below 0 and not above 1"
     assert 0 not in POSITIVE and 1e-300 in POSITIVE and str(POSITIVE) == "a finite number above 0"
@@ -28,20 +28,20 @@ def test_a_range_has_its_edges_and_says_them():
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         "vsr prepare puppet --seed -1", "vsr prepare puppet --seed 18446744073709551616",
         "vsr prepare puppet --train -1", "vsr prepare lrs3 --max-seconds nan", "vsr prepare lrs2 --max-seconds inf",
         "lip2speech units --seed -1", "lip2speech units --seed 4294967296", "lip2speech sync --features f --seed -1",
     ],
 )  # fmt: skip
-def test_commands_refuse_numbers_out_of_range_in_one_line(words, tmp_path, capsys):
-    program, *words = words.split()
+def test_commands_refuse_numbers_out_of_range_in_one_line(arguments, tmp_path, capsys):
+    program, *arguments = arguments.split()
     main = {"vsr": vsr.cli.main, "lip2speech": lip2speech.cli.main}[program]
-    listed = [] if words[0] == "prepare" else ["--manifest", "m.jsonl"]
-    assert main([*words, *listed, "--out", str(tmp_path / "out")]) == 2
+    manifest = [] if arguments[0] == "prepare" else ["--manifest", "m.jsonl"]
+    assert main([*arguments, *manifest, "--out", str(tmp_path / "out")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    option = next(word for word in words[::-1] if word.startswith("--"))
+    option = next(word for word in arguments[::-1] if word.startswith("--"))
     assert line.startswith(f"{program}: {option} is ") and not (tmp_path / "out").exists()
 
 
@@ -55,7 +55,7 @@ class Options:
 
 @pytest.mark.parametrize("value", NONE)
 @pytest.mark.parametrize("field", ["share", "free"])
-def test_fields_without_a_range_are_finite(field, value):
+def test_fields_without_a_range_must_be_finite(field, value):
     with pytest.raises(VsrError, match=rf"^x\.{field} is {value}: it must be ") as caught:
         check_numbers(Options(**{field: value}), "x.", "bad_options", share=SHARE)
     assert caught.value.reason == "bad_options"

@@ -1,4 +1,4 @@
-"""What a command prints beside its result is its own: one line for a wrong option, and no library's warnings."""
+"""A wrong option is one line, warnings of libraries are hidden, and options without effect are known."""
 
 import subprocess
 import sys
@@ -23,25 +23,27 @@ sys.exit(cli.main(["transcribe"]))
 """
 
 
-def printed_by(*options):
+def stderr_of(*options):
     return subprocess.run([sys.executable, *options, "-c", WARNS], capture_output=True, text=True, check=True).stderr
 
 
-def test_warnings_of_libraries_to_their_developers_are_left_out():
-    assert "something of ours" in printed_by() and "goes away" not in printed_by()
-    assert "pkg_resources" not in printed_by() and "goes away" in printed_by("-W", "always")
+def test_warnings_of_libraries_for_developers_are_hidden():
+    assert "something of ours" in stderr_of() and "goes away" not in stderr_of()
+    assert "pkg_resources" not in stderr_of() and "goes away" in stderr_of("-W", "always")
 
 
-@pytest.mark.parametrize("words", [["transcribe"], ["transcribe", "a.mp4", "--nosuch"], ["sync", "a", "--most", "x"]])
-def test_a_wrong_option_is_one_line(words, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(words)
+@pytest.mark.parametrize(
+    "arguments", [["transcribe"], ["transcribe", "a.mp4", "--nosuch"], ["sync", "a", "--most", "x"]]
+)
+def test_wrong_option_is_one_line(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
     (line,) = capsys.readouterr().err.splitlines()
-    verb = f"vsr {words[0]}"
-    assert ended.value.code == 2 and line.startswith(f"{verb}: ") and line.endswith(f"; see {verb} --help")
+    verb = f"vsr {arguments[0]}"
+    assert caught.value.code == 2 and line.startswith(f"{verb}: ") and line.endswith(f"; see {verb} --help")
 
 
-@pytest.mark.parametrize(("verb", "given", "unheeded"), [
+@pytest.mark.parametrize(("verb", "arguments", "unused"), [
     (speak, ["clip.mp4", "-o", "x.wav", "--text", "none"], {"pull"}),
     (speak, ["clip.mp4", "-o", "x.wav", "--steps", "0"], FLOW),
     (speak, ["clip.mp4", "-o", "x.wav", "--tokens", "t"], {"guidance", "solver", "detail", "pull"}),
@@ -51,15 +53,15 @@ def test_a_wrong_option_is_one_line(words, capsys):
     (revoice, ["a.wav", "-o", "x.wav", "--reference", "own"], {"pull"}),
     (synthesize, ["--manifest", "m", "--features", "f", "--out", "o", "--text", "none"], {"pull"}),
 ])  # fmt: skip
-def test_options_of_the_flow_that_a_call_does_not_heed_are_known(verb, given, unheeded):
+def test_flow_options_without_effect_are_known(verb, arguments, unused):
     from lip2speech.cli import LIP2SPEECH
 
-    args = LIP2SPEECH.parser(verb.__name__.rpartition(".")[2]).parse_args(given)
-    assert set(verb.unused(args)) == unheeded and args.steps in (0, FlowOptions().steps)
+    args = LIP2SPEECH.parser(verb.__name__.rpartition(".")[2]).parse_args(arguments)
+    assert set(verb.unused(args)) == unused and args.steps in (0, FlowOptions().steps)
 
 
-def test_a_copy_draws_nothing():
+def test_options_without_effect_on_copy_synthesis_are_known():
     from lip2speech.cli import LIP2SPEECH
 
-    words = ["--manifest", "m", "--features", "f", "--out", "o", "--copy"]
-    assert {"seed", "detail", "steps"} <= set(synthesize.unused(LIP2SPEECH.parser("synthesize").parse_args(words)))
+    arguments = ["--manifest", "m", "--features", "f", "--out", "o", "--copy"]
+    assert {"seed", "detail", "steps"} <= set(synthesize.unused(LIP2SPEECH.parser("synthesize").parse_args(arguments)))

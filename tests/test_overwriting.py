@@ -1,4 +1,4 @@
-"""No verb replaces what it reads, nor what is there and is somebody else's."""
+"""No verb replaces what it reads, nor foreign files."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from vsr.modelstore.folder import load_model
 
 
 @pytest.fixture
-def desk(tmp_path, tiny_model, monkeypatch):
+def inputs(tmp_path, tiny_model, monkeypatch):
     """A folder with a little of everything that verbs read."""
     monkeypatch.chdir(tmp_path)
     np.save("a.npy", np.zeros((25, 96, 96), np.uint8))
@@ -69,16 +69,16 @@ READ = [
 
 
 @pytest.mark.parametrize("line", READ)
-def test_what_is_read_is_not_replaced(desk, line, capsys):
-    outs = ("out/grammar.arpa", "out/tokenizer.json", "out/train.jsonl")
-    for name in (*outs, "words.txt", "model/model.mp4", "model/tokenizer.model", "clip.srt"):
-        (desk / name).parent.mkdir(exist_ok=True)
-        (desk / name).write_text('{"id": "a", "video": "a.mp4", "text": "bin"}\n', encoding="utf-8")
-    before = contents(desk)
+def test_inputs_are_not_replaced(inputs, line, capsys):
+    outputs = ("out/grammar.arpa", "out/tokenizer.json", "out/train.jsonl")
+    for name in (*outputs, "words.txt", "model/model.mp4", "model/tokenizer.model", "clip.srt"):
+        (inputs / name).parent.mkdir(exist_ok=True)
+        (inputs / name).write_text('{"id": "a", "video": "a.mp4", "text": "bin"}\n', encoding="utf-8")
+    before = contents(inputs)
     assert main(line.split()) == 1
-    (printed,) = capsys.readouterr().err.splitlines()
-    assert "is what is read" in printed or "twice" in printed or "holds a" in printed, printed
-    assert contents(desk) == before
+    (message,) = capsys.readouterr().err.splitlines()
+    assert "is what is read" in message or "twice" in message or "holds a" in message, message
+    assert contents(inputs) == before
 
 
 VOICES = [
@@ -95,38 +95,38 @@ VOICES = [
 
 
 @pytest.mark.parametrize("line", VOICES)
-def test_what_lip2speech_reads_is_not_replaced(desk, line, capsys):
+def test_inputs_of_lip2speech_are_not_replaced(inputs, line, capsys):
     from lip2speech.cli import main
 
-    (desk / "out/pauses/natural").mkdir(parents=True)
+    (inputs / "out/pauses/natural").mkdir(parents=True)
     for name in ("someone.wav", "out/pauses/natural/a.wav"):
-        (desk / name).write_bytes(b"RIFF")
+        (inputs / name).write_bytes(b"RIFF")
     if "out/result.json" in line:
         shutil.copy("manifest.jsonl", "out/result.json")
-    before = contents(desk)
+    before = contents(inputs)
     assert main(line.split()) == (2 if "--row" in line else 1)
-    (printed,) = capsys.readouterr().err.splitlines()
+    (message,) = capsys.readouterr().err.splitlines()
     refusals = ("is what is read", "holds the features", "would replace", "no / in it")
-    assert any(words in printed for words in refusals), printed
-    assert contents(desk) == before
+    assert any(refusal in message for refusal in refusals), message
+    assert contents(inputs) == before
 
 
-def test_a_tokenizer_that_a_model_may_know_stays(desk, capsys):
-    words = ["tokens", "--manifest", "manifest.jsonl", "--out", "tokens"]
-    assert main(words) == 0 and main(words) == 0, "the same again"
-    assert main([*words, "--kind", "word"]) == 1 and "holds another tokenizer" in capsys.readouterr().err
+def test_tokenizer_of_a_model_is_not_replaced(inputs, capsys):
+    arguments = ["tokens", "--manifest", "manifest.jsonl", "--out", "tokens"]
+    assert main(arguments) == 0 and main(arguments) == 0, "the same again"
+    assert main([*arguments, "--kind", "word"]) == 1 and "holds another tokenizer" in capsys.readouterr().err
     assert read_json("tokens/tokenizer.json")["kind"] == "char"
-    assert main([*words, "--kind", "word", "--force"]) == 0 and read_json("tokens/tokenizer.json")["kind"] == "word"
-    assert main([*words[:4], "model", "--force"]) == 1 and "is a model" in capsys.readouterr().err
+    assert main([*arguments, "--kind", "word", "--force"]) == 0 and read_json("tokens/tokenizer.json")["kind"] == "word"
+    assert main([*arguments[:4], "model", "--force"]) == 1 and "is a model" in capsys.readouterr().err
     write_json("tokens/tokenizer.json", {"version": "1.0", "model": {"type": "BPE"}})
-    assert main(words) == 1 and read_json("tokens/tokenizer.json")["version"] == "1.0"
+    assert main(arguments) == 1 and read_json("tokens/tokenizer.json")["version"] == "1.0"
 
 
-def test_an_average_replaces_no_model_but_its_runs_own(desk):
+def test_average_replaces_only_the_average_of_its_run(inputs):
     from vsr.training.averaging import check_place
 
     check_place("new", ["model"], None)
-    check_place("model", None, ".")  # ./model is the run's own
+    check_place("model", None, ".")  # ./model is of this run
     with pytest.raises(VsrError, match="no average"):
         check_place("model", None, "another_run")
     write_json("model/config.json", read_json("model/config.json") | {"averaged": ["0001"]})
@@ -135,59 +135,59 @@ def test_an_average_replaces_no_model_but_its_runs_own(desk):
         check_place("model", ["model", "other"], None)
 
 
-def test_an_import_replaces_no_other_model(desk):
+def test_import_replaces_no_other_model(inputs):
     from vsr.modelstore.importers.importing import check_place
     from vsr.modelstore.importers.published import Published
 
-    given = Published("auto_avsr", "base.pth")
+    published = Published("auto_avsr", "base.pth")
     with pytest.raises(VsrError, match="holds another model, tiny"):
-        check_place(given, "model")
-    write_json("model/config.json", read_json("model/config.json") | given.about)
-    check_place(given, "model")
+        check_place(published, "model")
+    write_json("model/config.json", read_json("model/config.json") | published.about)
+    check_place(published, "model")
 
 
-def test_the_page_of_a_run_tells_its_own_hypotheses(desk, tiny_model, capsys):
+def test_results_page_refuses_scores_of_other_hypotheses_or_weights(inputs, tiny_model, capsys):
     decode = ["decode", "--manifest", "manifest.jsonl", "--model", "model", "--out", "hyp2.jsonl", "--beam"]
     score = ["score", "--ref", "manifest.jsonl", "--hyp", "hyp2.jsonl", "--json", "result/test.json"]
     page = ["results", "--run", ".", "--command", "run.sh --beam 3", "--out", "page/RESULTS.md"]
     assert main([*decode, "2"]) == main(score) == main(page) == 0
-    text = (desk / "page/RESULTS.md").read_text("utf-8")
+    text = (inputs / "page/RESULTS.md").read_text("utf-8")
     assert "Search: method joint, beam 2, ctc_weight 0.1 (test)" in text
     assert "scored_from" in read_json("page/result.json")["scores"]["test"]
     assert main([*decode, "3"]) == 0 and main(page) == 1
     assert "result/test.json scores an earlier hyp2.jsonl: run vsr score again" in capsys.readouterr().err
-    assert main(score) == main(page) == 0 and "beam 3" in (desk / "page/RESULTS.md").read_text("utf-8")
+    assert main(score) == main(page) == 0 and "beam 3" in (inputs / "page/RESULTS.md").read_text("utf-8")
     with open("model/model.safetensors", "r+b") as file:
         file.seek(-2, 2)
         file.write(b"\0\0")
     assert main(page) == 1 and "other weights than model/" in capsys.readouterr().err
-    assert main([*page[:-1], "result/RESULTS.md"]) == 1 and not (desk / "result/result.json").exists()
+    assert main([*page[:-1], "result/RESULTS.md"]) == 1 and not (inputs / "result/result.json").exists()
 
 
-def test_a_search_with_a_language_model_tells_which(desk, tiny_model):
+def test_provenance_names_the_language_model(inputs, tiny_model):
     from vsr.decoding.options import DecodeOptions
-    from vsr.decoding.provenance import searched
+    from vsr.decoding.provenance import search_record
 
-    first = searched(load_model("model").folder, DecodeOptions(ngram="words.arpa"))["languages"]["ngram"]
-    (desk / "words.arpa").write_text("\\DATA\\", encoding="utf-8")
-    assert searched(desk / "model", DecodeOptions(ngram="words.arpa"))["languages"]["ngram"] != first
+    first = search_record(load_model("model").folder, DecodeOptions(ngram="words.arpa"))["languages"]["ngram"]
+    (inputs / "words.arpa").write_text("\\DATA\\", encoding="utf-8")
+    assert search_record(inputs / "model", DecodeOptions(ngram="words.arpa"))["languages"]["ngram"] != first
     shutil.copytree("model", "lm")
-    lm = searched(desk / "model", DecodeOptions(lm="lm"))["languages"]["lm"]
-    assert lm["model.safetensors"]["sha256"] and "languages" not in searched(desk / "model", DecodeOptions())
+    lm = search_record(inputs / "model", DecodeOptions(lm="lm"))["languages"]["lm"]
+    assert lm["model.safetensors"]["sha256"] and "languages" not in search_record(inputs / "model", DecodeOptions())
 
 
-def test_outputs_are_compared_by_file_and_not_by_spelling(tmp_path):
-    one = tmp_path / "one"
-    one.touch()
-    os.link(one, tmp_path / "hard")
-    for path in (one, tmp_path / "hard", tmp_path / "." / "one"):
+def test_outputs_are_compared_as_files_not_by_name(tmp_path):
+    source = tmp_path / "one"
+    source.touch()
+    os.link(source, tmp_path / "hard")
+    for path in (source, tmp_path / "hard", tmp_path / "." / "one"):
         with pytest.raises(VsrError, match="is what is read"):
-            check_output(path, tmp_path / "absent", one)
+            check_output(path, tmp_path / "absent", source)
     with pytest.raises(VsrError, match="is what is read"):
         check_output(tmp_path / "x" / ".." / "new", tmp_path / "new")
-    check_outputs([tmp_path / "a", tmp_path / "b"], one)
+    check_outputs([tmp_path / "a", tmp_path / "b"], source)
     with pytest.raises(VsrError, match="written twice"):
-        check_outputs([tmp_path / "a", tmp_path / "." / "a"], one)
+        check_outputs([tmp_path / "a", tmp_path / "." / "a"], source)
     with pytest.raises(VsrError, match="File name too long"):
-        check_output(tmp_path / ("x" * 300), one)
+        check_output(tmp_path / ("x" * 300), source)
     assert ignores_case(tmp_path) is (tmp_path / "ONE").exists()

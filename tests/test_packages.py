@@ -1,11 +1,11 @@
-"""A package that is not there, or does not load, costs one line that names the true cause."""
+"""A missing or broken package is one line that names the cause and the remedy."""
 
 import pytest
 
 from lip2speech.evaluation import corpus as evaluation
 from lip2speech.evaluation import metrics
 from vsr.core.errors import VsrError
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.modelstore.checkpoint import load_weights
 
 
@@ -16,19 +16,19 @@ def refusal(call, *args):
     return str(caught.value)
 
 
-def test_a_package_that_is_there_is_given():
-    assert needed("json", "a test").dumps([]) == "[]"
+def test_installed_package_is_imported():
+    assert required_package("json", "a test").dumps([]) == "[]"
 
 
-def test_an_absent_package_is_named_with_its_purpose_and_remedy():
-    assert refusal(needed, "nobody_has_this", "a test") == (
+def test_missing_package_is_named_with_purpose_and_remedy():
+    assert refusal(required_package, "nobody_has_this", "a test") == (
         "a test needs the package nobody_has_this: pip install nobody_has_this"
     )
-    assert refusal(needed, "nobody_has_this", "a test", "ask for it").endswith(": ask for it")
+    assert refusal(required_package, "nobody_has_this", "a test", "ask for it").endswith(": ask for it")
 
 
 @pytest.mark.parametrize(
-    ("said", "remedy"),
+    ("message", "remedy"),
     [
         (
             "libGL.so.1: cannot open shared object file: No such file or directory",
@@ -38,13 +38,16 @@ def test_an_absent_package_is_named_with_its_purpose_and_remedy():
         ("numpy.core.multiarray failed to import", "pip install broken_package"),
     ],
 )
-def test_what_a_package_lacks_is_told(tmp_path, monkeypatch, said, remedy):
-    (tmp_path / "broken_package.py").write_text(f"raise ImportError({said!r})")
+def test_import_error_of_a_package_is_shown_with_remedy(tmp_path, monkeypatch, message, remedy):
+    (tmp_path / "broken_package.py").write_text(f"raise ImportError({message!r})")
     monkeypatch.syspath_prepend(tmp_path)
-    assert refusal(needed, "broken_package", "a test") == f"a test needs the package broken_package ({said}): {remedy}"
+    assert (
+        refusal(required_package, "broken_package", "a test")
+        == f"a test needs the package broken_package ({message}): {remedy}"
+    )
 
 
-def test_a_library_that_does_not_load_is_not_blamed_on_the_weights(tiny_model):
+def test_library_that_does_not_load_is_not_blamed_on_the_weights(tiny_model):
     def build():
         raise OSError("libtorchaudio.so: undefined symbol")
 
@@ -52,5 +55,5 @@ def test_a_library_that_does_not_load_is_not_blamed_on_the_weights(tiny_model):
 
 
 def test_evaluation_asks_for_its_packages_before_the_work(monkeypatch):
-    monkeypatch.setattr(metrics, "needed", lambda name, purpose, remedy: needed("nobody_has_" + name, purpose, remedy))
+    monkeypatch.setattr(metrics, "required_package", lambda name, *rest: required_package("nobody_has_" + name, *rest))
     assert "needs the package nobody_has_pesq" in refusal(evaluation.evaluate, [], {})

@@ -1,4 +1,4 @@
-"""Commands end alike by Ctrl-C, SIGTERM and SIGHUP, and no process outlives the one that started it."""
+"""Commands end cleanly by Ctrl-C, SIGTERM and SIGHUP, and no process outlives the one that started it."""
 
 import json
 import os
@@ -21,21 +21,21 @@ ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
 
-def started(*words):
+def start(*arguments):
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, *map(str, words)], text=True, env=env, **pipes)
+    return subprocess.Popen([sys.executable, *map(str, arguments)], text=True, env=env, **pipes)
 
 
-def eventually(true, seconds=240.0):
-    until = time.monotonic() + seconds
-    while not true() and time.monotonic() < until:
+def eventually(condition, seconds=240.0):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)
-    return true()
+    return condition()
 
 
 def alive(pid):
-    """Whether a process runs; one that has ended and waits to be noticed does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -76,30 +76,30 @@ def test_workers_end_with_their_parent_and_leave_nothing_half_written(tmp_path, 
     write_text(tmp_path / "parent.py", PARENT)
     out = tmp_path / "out"
     out.mkdir()
-    parent = started(tmp_path / "parent.py", out, kind)
+    parent = start(tmp_path / "parent.py", out, kind)
     assert eventually(lambda: len([path for path in out.glob("*.pid") if path.read_text()]) == 2)
     workers = [int(path.read_text()) for path in out.glob("*.pid")]
     parent.send_signal(number)
-    parent.communicate(timeout=120)  # which ends only when nobody holds the pipes any more
+    parent.communicate(timeout=120)  # ends only when nobody holds the pipes any more
     assert eventually(lambda: not any(map(alive, workers)))
     assert sorted(path.suffix for path in out.iterdir()) == [".pid", ".pid"]
 
 
-def test_a_worker_whose_parent_is_process_1_lives(monkeypatch):
-    """As in a container, where a process whose parent has died has 1 for a parent, too."""
-    ended, (sentinel, parents) = [], Pipe(duplex=False)
+def test_worker_whose_parent_is_process_1_keeps_running(monkeypatch):
+    """As in a container: there, 1 does not mean that the parent has died."""
+    calls, (sentinel, parents) = [], Pipe(duplex=False)
     monkeypatch.setattr(worker.os, "getppid", lambda: 1)
-    monkeypatch.setattr(worker.os, "kill", lambda pid, number: ended.append(number))
-    monkeypatch.setattr(worker.os, "_exit", lambda status: ended.append(status))
+    monkeypatch.setattr(worker.os, "kill", lambda pid, number: calls.append(number))
+    monkeypatch.setattr(worker.os, "_exit", lambda status: calls.append(status))
     monkeypatch.setattr(worker, "LOOK", 0.05)
     monkeypatch.setattr(worker, "GRACE", 0.0)
     follower = threading.Thread(target=worker._follow, args=(1, [sentinel]))
     follower.start()
     time.sleep(0.3)
-    assert follower.is_alive() and not ended
+    assert follower.is_alive() and not calls
     parents.close()
     follower.join(10)
-    assert ended == [signal.SIGTERM, 128 + signal.SIGTERM]
+    assert calls == [signal.SIGTERM, 128 + signal.SIGTERM]
 
 
 RANKS = """
@@ -116,9 +116,9 @@ time.sleep(600)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
-def test_the_ranks_of_a_training_run_end_with_the_first(tmp_path):
+def test_ranks_of_a_training_run_end_with_the_first(tmp_path):
     write_text(tmp_path / "ranks.py", RANKS)
-    first = started(tmp_path / "ranks.py")
+    first = start(tmp_path / "ranks.py")
     rank = int(first.stdout.readline())
     assert alive(rank)
     first.kill()
@@ -131,22 +131,22 @@ def number_and_process(item):
     return item, os.getpid()
 
 
-def test_a_run_that_ends_early_leaves_the_workers_of_others_alone():
-    one, other = (in_processes(number_and_process, range(8), 1, str) for _ in range(2))
+def test_closing_one_pool_leaves_workers_of_another_alone():
+    closed, other = (in_processes(number_and_process, range(8), 1, str) for _ in range(2))
     first = next(other)
-    next(one)
-    one.close()
+    next(closed)
+    closed.close()
     assert list(other) == [(item, first[1]) for item in range(1, 8)]
 
 
-def test_a_command_with_workers_ends_by_sigterm_with_one_line_and_no_half_file(face_clip, tiny_model, tmp_path):
+def test_sigterm_ends_a_command_with_workers_in_one_line_without_half_files(face_clip, tiny_model, tmp_path):
     clips = [tmp_path / f"{index}.mp4" for index in range(400)]
     for clip in clips:
         clip.symlink_to(face_clip)
     out = tmp_path / "out"
     command = ["-m", "vsr.cli", "transcribe", *clips, "--model", tiny_model, "--format", "json", "--jobs", 2, "-o", out]
-    process = started(*command)
-    assert eventually(lambda: out.is_dir() and list(out.glob("[0-9]*.json")))  # and not one that is being written
+    process = start(*command)
+    assert eventually(lambda: out.is_dir() and list(out.glob("[0-9]*.json")))  # but not a file that is being written
     workers = children(process.pid)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)  # as `timeout` does
@@ -175,23 +175,23 @@ sys.exit(Slow("slow", "", {}, "").main())
 """
 
 
-@pytest.mark.parametrize("number, status, printed", [
+@pytest.mark.parametrize("number, status, message", [
     (signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "ended by SIGTERM"),
     (signal.SIGHUP, 129, "ended by SIGHUP"),
 ])  # fmt: skip
-def test_any_signal_ends_a_command_cleanly_and_two_at_once_are_one(tmp_path, number, status, printed):
+def test_signal_ends_a_command_cleanly_and_two_at_once_count_as_one(tmp_path, number, status, message):
     write_text(tmp_path / "slow.py", COMMAND)
-    process = started(tmp_path / "slow.py", 0.5)
+    process = start(tmp_path / "slow.py", 0.5)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     assert process.stdout.readline() == "cleaning\n"
     process.send_signal(number)
-    assert process.communicate(timeout=60) == ("clean\n", f"slow: {printed}\n") and process.returncode == status
+    assert process.communicate(timeout=60) == ("clean\n", f"slow: {message}\n") and process.returncode == status
 
 
-def test_a_second_signal_ends_a_clean_up_that_lasts(tmp_path):
+def test_second_signal_ends_a_long_clean_up(tmp_path):
     write_text(tmp_path / "slow.py", COMMAND)
-    process = started(tmp_path / "slow.py", 600)
+    process = start(tmp_path / "slow.py", 600)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
     assert process.stdout.readline() == "cleaning\n"
@@ -200,11 +200,11 @@ def test_a_second_signal_ends_a_clean_up_that_lasts(tmp_path):
     assert process.communicate(timeout=60) == ("", "") and process.returncode == 143
 
 
-def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path):
+def test_signal_ignored_by_the_caller_stays_ignored(tmp_path):
     write_text(tmp_path / "slow.py", COMMAND)
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    words = ["nohup", sys.executable, tmp_path / "slow.py", "0"]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    command = ["nohup", sys.executable, tmp_path / "slow.py", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
     assert "ready" in process.stdout.readline()
     process.send_signal(signal.SIGHUP)
     time.sleep(0.3)
@@ -213,7 +213,7 @@ def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path):
     assert process.wait(20) == 143
 
 
-def swallowed():
+def swallows_interrupt():
     """As libraries do while they are loaded."""
     try:
         os.kill(os.getpid(), signal.SIGINT)
@@ -222,33 +222,33 @@ def swallowed():
         return True
 
 
-def test_an_interrupt_that_a_library_swallows_comes_again():
+def test_swallowed_interrupt_is_raised_again():
     with Interrupts() as interrupts:
         with pytest.raises(KeyboardInterrupt):
-            assert swallowed()
+            assert swallows_interrupt()
             time.sleep(10)
         settle()
-        time.sleep(0.6)  # and does not come again once it has arrived
+        time.sleep(0.6)  # and is not raised again once it has arrived
     assert interrupts.status == 130
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_error_made_of_an_interrupt_is_told_as_one(monkeypatch, capsys):
+def test_error_caused_by_an_interrupt_counts_as_interrupt(monkeypatch, capsys):
     from vsr.cli import Program
 
-    def broken(program, argv):
-        assert swallowed()
+    def fail(program, argv):
+        assert swallows_interrupt()
         raise AttributeError("module 'numpy' has no attribute 'ma'")
 
-    monkeypatch.setattr(Program, "dispatch", broken)
+    monkeypatch.setattr(Program, "dispatch", fail)
     assert Program("vsr", "", {}, "").main([]) == 130
     assert capsys.readouterr().err == "vsr: interrupted\n"
 
 
 @pytest.mark.parametrize("when", ["atexit.register(ask)", "ask()", "threading._register_atexit(ask)"])
-def test_a_worker_without_work_goes_without_a_word(when):
-    """As while Python ends, when an exception would be printed."""
+def test_idle_worker_ends_by_signal_without_output(when):
+    """Also while Python ends, when an exception would be printed."""
     lines = "import atexit, os, signal, threading", "from vsr.core.worker import start_worker", "start_worker(1)"
     code = "\n".join((*lines, "def ask(): os.kill(os.getpid(), signal.SIGTERM)", when))
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 128 + signal.SIGTERM and ended.stderr == ""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 128 + signal.SIGTERM and result.stderr == ""

@@ -1,4 +1,4 @@
-"""Programs beside the packages: what they import of each other exists."""
+"""Imports of the programs beside the packages (tools, recipes) exist."""
 
 import ast
 from importlib.util import find_spec
@@ -23,7 +23,7 @@ def names_in(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_program_imports_from_its_folder_what_is_there(program):
+def test_imported_names_of_neighbouring_modules_exist(program):
     for node in ast.walk(ast.parse(program.read_text(encoding="utf-8"))):
         module = program.parent / f"{node.module}.py" if isinstance(node, ast.ImportFrom) and node.module else None
         if module and module.is_file():
@@ -32,7 +32,7 @@ def test_a_program_imports_from_its_folder_what_is_there(program):
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_modules_that_a_program_begins_with_exist(program):
+def test_imported_modules_exist(program):
     for node in ast.parse(program.read_text(encoding="utf-8")).body:
         modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
@@ -40,6 +40,6 @@ def test_the_modules_that_a_program_begins_with_exist(program):
             assert first in STEMS or find_spec(first), f"{program.name} imports {first}"
 
 
-def test_the_programs_are_found():
+def test_programs_are_found():
     assert len(PROGRAMS) > 80 and "recode" in names_in(ROOT / "tools/bench/poor_frames.py")
     assert "POOR" in names_in(ROOT / "tools/bench/poor_frames.py"), "annotated assignments, too"

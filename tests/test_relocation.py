@@ -14,12 +14,12 @@ from vsr.moved import TABLE
 OLD = read_table(TABLE) | read_table(SPEECH)
 
 
-def test_tables_are_read():
+def test_table_of_modules_is_read():
     assert read_table("a.* = b.c.*: x y>z\nd = e f") == {"a.x": ["b.c.x"], "a.y": ["b.c.z"], "d": ["e", "f"]}
 
 
 @pytest.mark.parametrize("old", sorted(OLD))
-def test_an_old_name_is_the_new_module(old):
+def test_old_module_is_the_new_one(old):
     if "lattice" in old:
         pytest.importorskip("k2", reason="k2 has an environment of its own")
     with warnings.catch_warnings(record=True):
@@ -29,16 +29,16 @@ def test_an_old_name_is_the_new_module(old):
         assert module is import_module(OLD[old][0])
 
 
-def test_the_new_name_is_told():
+def test_old_name_warns_with_the_new_one():
     program = "import vsr.hub, vsr.video.reader; from vsr.hub import load_model, save_model; import vsr.video.nothing"
-    answer = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-W", "always", "-c", program], capture_output=True, text=True, check=False
     )
-    assert "vsr.hub is now vsr.inference.reader and vsr.modelstore.folder" in answer.stderr
-    assert "vsr.video.reader is now vsr.media.reader" in answer.stderr
-    assert answer.stderr.rstrip().endswith("ModuleNotFoundError: No module named 'vsr.video.nothing'")
+    assert "vsr.hub is now vsr.inference.reader and vsr.modelstore.folder" in result.stderr
+    assert "vsr.video.reader is now vsr.media.reader" in result.stderr
+    assert result.stderr.rstrip().endswith("ModuleNotFoundError: No module named 'vsr.video.nothing'")
 
 
-def test_what_an_old_module_lacks_is_an_error():
+def test_old_module_has_only_names_that_exist():
     with pytest.raises(ImportError, match="nothing_of_this"):
         exec("from vsr.windows import nothing_of_this")

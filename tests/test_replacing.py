@@ -1,4 +1,4 @@
-"""What is there under the name of an output is replaced only where the verb itself could have written it."""
+"""An existing output is replaced only if the verb could have written it."""
 
 import json
 from dataclasses import replace
@@ -10,14 +10,14 @@ import pytest
 
 from lip2speech.inference.synthetic_marks import SYNTHETIC, VOICE, WORDS
 from vsr.cli import main
-from vsr.core.artifacts import Ledger, recorded
+from vsr.core.artifacts import Ledger, recorded_kind
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import FIGURES, HYPOTHESES, json_kind, json_lines_kind, marked_kind, text_kind
 from vsr.core.files import check_output, check_outputs, write_json
-from vsr.core.kinds import FIGURES, HYPOTHESES, json_of, lines_of, marked, text_of
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.audio import write_wave
 from vsr.output.burning import CAPTIONED, burn
-from vsr.output.ledger import TRANSCRIPT, write_noted
+from vsr.output.ledger import TRANSCRIPT, write_recorded
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript
 
@@ -70,8 +70,8 @@ SUFFIXES = ("mp4", "html", "srt", "py", "wav", "jsonl", "json", "tsv", "txt", "m
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
-    """A folder in which every name that is going to be written is somebody else's."""
+def foreign_files(tmp_path, monkeypatch):
+    """A folder in which every output exists and is foreign."""
     monkeypatch.chdir(tmp_path)
     for name in (*(f"there.{suffix}" for suffix in SUFFIXES), "a.mp4", "b.mp4", "a.wav"):
         Path(name).write_bytes(FOREIGN)
@@ -90,27 +90,27 @@ def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def refused(main, line, desk, capsys):
-    before = contents(desk)
+def check_refused(main, line, folder, capsys):
+    before = contents(folder)
     assert main(line.split()) == 1
-    (printed,) = capsys.readouterr().err.splitlines()
-    assert "is there, and nothing says" in printed or "exists and is not" in printed, printed
-    assert contents(desk) == before
+    (message,) = capsys.readouterr().err.splitlines()
+    assert "is there, and nothing says" in message or "exists and is not" in message, message
+    assert contents(folder) == before
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_file_of_another_kind_stays(desk, line, capsys):
-    refused(main, line, desk, capsys)
+def test_file_of_another_kind_is_not_replaced(foreign_files, line, capsys):
+    check_refused(main, line, foreign_files, capsys)
 
 
 @pytest.mark.parametrize("line", VOICES)
-def test_a_file_of_another_kind_stays_where_a_voice_is_written(desk, line, capsys):
+def test_file_of_another_kind_is_not_replaced_by_a_voice(foreign_files, line, capsys):
     from lip2speech.cli import main
 
-    refused(main, line, desk, capsys)
+    check_refused(main, line, foreign_files, capsys)
 
 
-def film(path, comment=""):
+def write_video(path, comment=""):
     with av.open(str(path), "w") as container:
         container.metadata["comment"] = comment
         stream = container.add_stream("libx264", rate=25)
@@ -122,96 +122,96 @@ def film(path, comment=""):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
-def test_somebodys_film_is_no_voice_and_no_captioned_one(tmp_path, suffix):
-    theirs, ours, captioned = (tmp_path / f"{name}.{suffix}" for name in ("theirs", "ours", "captioned"))
-    film(theirs, "a holiday")
-    film(ours, SYNTHETIC)
-    burn(theirs, Transcript(str(theirs), 25.0, 1.0, "grid", ()), captioned)
-    check_output(ours, kind=VOICE)
+def test_foreign_video_is_neither_a_voice_nor_captioned(tmp_path, suffix):
+    foreign, voice, captioned = (tmp_path / f"{name}.{suffix}" for name in ("theirs", "ours", "captioned"))
+    write_video(foreign, "a holiday")
+    write_video(voice, SYNTHETIC)
+    burn(foreign, Transcript(str(foreign), 25.0, 1.0, "grid", ()), captioned)
+    check_output(voice, kind=VOICE)
     check_output(captioned, kind=CAPTIONED)
-    for path, kind in ((theirs, VOICE), (theirs, CAPTIONED), (ours, CAPTIONED), (captioned, VOICE)):
+    for path, kind in ((foreign, VOICE), (foreign, CAPTIONED), (voice, CAPTIONED), (captioned, VOICE)):
         with pytest.raises(VsrError, match="exists and is not"):
             check_output(path, kind=kind)
 
 
-def test_a_sound_of_ours_is_known_by_its_comment(tmp_path):
-    ours, theirs = tmp_path / "ours.wav", tmp_path / "theirs.wav"
+def test_own_sound_is_recognised_by_its_comment(tmp_path):
+    ours, foreign = tmp_path / "ours.wav", tmp_path / "theirs.wav"
     write_wave(ours, np.zeros(1600, np.float32), SYNTHETIC)
-    write_wave(theirs, np.zeros(1600, np.float32))
+    write_wave(foreign, np.zeros(1600, np.float32))
     check_output(ours, kind=VOICE)
     with pytest.raises(VsrError, match="is not a voice"):
-        check_output(theirs, kind=VOICE)
+        check_output(foreign, kind=VOICE)
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-def test_a_transcript_is_replaced_until_somebody_corrects_it(tmp_path, suffix):
+def test_transcript_is_replaced_until_it_is_corrected(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     transcript = Transcript("a.mp4", 25.0, 1.0, "grid", ())
     text = WRITERS[suffix](transcript) or "\n"
-    write_noted(path, transcript, text)
+    write_recorded(path, transcript, text)
     check_output(path, kind=TRANSCRIPT)
-    write_noted(path, replace(transcript, model="other"), text)
+    write_recorded(path, replace(transcript, model="other"), text)
     check_output(path, kind=TRANSCRIPT)
     path.write_text("corrected by hand", encoding="utf-8")
     with pytest.raises(VsrError, match="is not a transcript as vsr wrote it"):
         check_output(path, kind=TRANSCRIPT)
 
 
-def test_kinds_are_told_by_what_is_in_them(tmp_path):
+def test_kinds_of_files_are_recognised_by_content(tmp_path):
     path = tmp_path / "file"
     written = {
-        json_of("", "a", "b"): ('{"a": 1,\n "b": 2, "c": 3}', '{"a": 1}', "[1]", "{", "text"),
-        lines_of("", "a"): ('{"a": 1}\n{', '{"b": 1}\n{"a": 1}\n', "", "text"),
+        json_kind("", "a", "b"): ('{"a": 1,\n "b": 2, "c": 3}', '{"a": 1}', "[1]", "{", "text"),
+        json_lines_kind("", "a"): ('{"a": 1}\n{', '{"b": 1}\n{"a": 1}\n', "", "text"),
         HYPOTHESES: ('{"id": "a", "text": "b"}', '{"id": "a", "text": "b", "video": "c"}'),
         FIGURES: ('{"file": "a"}', '{"id": "a"}'),
         WORDS: ('{"voice": "v", "words": []}', '{"words": []}'),
-        text_of("", "%WER ", "%ACC "): ("%ACC 1", "WER"),
-        marked("", b"here"): ("x" * (1 << 20) + "here", "her"),
+        text_kind("", "%WER ", "%ACC "): ("%ACC 1", "WER"),
+        marked_kind("", b"here"): ("x" * (1 << 20) + "here", "her"),
     }
-    for kind, (own, *others) in written.items():
-        path.write_text(own, encoding="utf-8")
+    for kind, (right, *wrong_ones) in written.items():
+        path.write_text(right, encoding="utf-8")
         check_outputs([(path, kind), (None, kind)])
-        for other in filter(None, others):
-            path.write_text(other, encoding="utf-8")
+        for wrong in filter(None, wrong_ones):
+            path.write_text(wrong, encoding="utf-8")
             with pytest.raises(VsrError, match="move it away"):
                 check_output(path, kind=kind)
     path.write_text("", encoding="utf-8")
     check_output(path, kind=FIGURES)  # nothing is lost
 
 
-def test_what_convert_wrote_is_written_again_until_somebody_changes_it(desk):
-    line = ["convert", "--from", "manifest", "--to", "kaldi", "--input", "manifest.jsonl", "--out", "kaldi"]
-    assert main(line) == main(line) == 0
+def test_converted_files_are_replaced_until_they_are_changed(foreign_files):
+    command = ["convert", "--from", "manifest", "--to", "kaldi", "--input", "manifest.jsonl", "--out", "kaldi"]
+    assert main(command) == main(command) == 0
     Path("kaldi/text").write_text("a corrected\n", encoding="utf-8")
-    assert main(line) == 1 and Path("kaldi/text").read_text("utf-8") == "a corrected\n"
+    assert main(command) == 1 and Path("kaldi/text").read_text("utf-8") == "a corrected\n"
 
 
-def test_figures_are_written_again(desk):
+def test_figures_are_replaced(foreign_files):
     write_json("there.json", {})
     outputs = ["--json", "f.json", "--tsv", "f.tsv", "--wer", "f.txt"]
-    line = ["score", "--ref", "manifest.jsonl", "--hyp", "hyp.jsonl", *outputs]
-    assert main(line) == main(line) == 0
+    command = ["score", "--ref", "manifest.jsonl", "--hyp", "hyp.jsonl", *outputs]
+    assert main(command) == main(command) == 0
     Path("a.npy").write_bytes(FOREIGN)
     report = ["validate", "--manifest", "manifest.jsonl", "--report", "r.json", "--tolerate", "1"]
     assert main(report) == main(report) == 0
 
 
 @pytest.mark.parametrize("verb", [["train"], ["lm", "train"]])
-def test_the_configuration_of_somebody_else_is_not_replaced_by_that_of_a_run(verb, tmp_path, capsys):
-    own, other = tmp_path / "own.yaml", tmp_path / "run" / "config.yaml"
-    own.write_text("data: {}\n")
-    other.parent.mkdir()
-    other.write_bytes(FOREIGN)
-    assert main([*verb, "--config", str(own), "--out", str(other.parent)]) == 1
-    assert "is not the configuration of a run" in capsys.readouterr().err and other.read_bytes() == FOREIGN
-    other.rename(other.with_name("elsewhere.yaml"))
-    (other.parent / "model").mkdir()
-    assert main([*verb, "--config", str(own), "--out", str(other.parent)]) == 1
-    assert "choose another --out" in capsys.readouterr().err and not other.exists()
-    other.write_bytes(FOREIGN)
-    ours = recorded("")
-    assert not ours.holds(other)
-    Ledger(other.parent).add("config.yaml", {})
-    assert ours.holds(other)
-    other.write_bytes(FOREIGN + b"!")
-    assert not ours.holds(other), "changed since"
+def test_foreign_configuration_is_not_replaced_by_a_run(verb, tmp_path, capsys):
+    config, run_config = tmp_path / "own.yaml", tmp_path / "run" / "config.yaml"
+    config.write_text("data: {}\n")
+    run_config.parent.mkdir()
+    run_config.write_bytes(FOREIGN)
+    assert main([*verb, "--config", str(config), "--out", str(run_config.parent)]) == 1
+    assert "is not the configuration of a run" in capsys.readouterr().err and run_config.read_bytes() == FOREIGN
+    run_config.rename(run_config.with_name("elsewhere.yaml"))
+    (run_config.parent / "model").mkdir()
+    assert main([*verb, "--config", str(config), "--out", str(run_config.parent)]) == 1
+    assert "choose another --out" in capsys.readouterr().err and not run_config.exists()
+    run_config.write_bytes(FOREIGN)
+    record = recorded_kind("")
+    assert not record.holds(run_config)
+    Ledger(run_config.parent).add("config.yaml", {})
+    assert record.holds(run_config)
+    run_config.write_bytes(FOREIGN + b"!")
+    assert not record.holds(run_config), "changed since"

@@ -1,4 +1,4 @@
-"""An option that a call does not heed is refused before anything is read, and files may follow options."""
+"""An option without effect is refused before anything is read, and files may follow options."""
 
 import pytest
 
@@ -49,28 +49,28 @@ SPOKEN = [
 
 
 @pytest.mark.parametrize("line", UNUSED)
-def test_an_option_without_effect_is_refused(line, tmp_path, monkeypatch, capsys):
+def test_option_without_effect_is_refused(line, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    refuses(VSR.main, line, capsys)
+    check_refused(VSR.main, line, capsys)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("line", SPOKEN)
-def test_so_it_is_by_verbs_of_voices(line, tmp_path, monkeypatch, capsys):
+def test_option_without_effect_is_refused_by_lip2speech(line, tmp_path, monkeypatch, capsys):
     from lip2speech.cli import main
 
     monkeypatch.chdir(tmp_path)
-    refuses(main, line, capsys)
+    check_refused(main, line, capsys)
     assert not list(tmp_path.iterdir())
 
 
-def refuses(main, line, capsys):
+def check_refused(main, line, capsys):
     assert main(line.split()) == 2
-    (said,) = capsys.readouterr().err.splitlines()
-    assert " works only with " in said and "leave it out" in said
+    (message,) = capsys.readouterr().err.splitlines()
+    assert " works only with " in message and "leave it out" in message
 
 
-def test_what_the_model_is_searched_by_is_heeded_where_no_method_is_given(tiny_model):
+def test_method_of_the_model_decides_which_options_have_effect(tiny_model):
     from vsr.core.errors import VsrError
     from vsr.decoding.defaults import options_in
 
@@ -91,9 +91,9 @@ def test_what_the_model_is_searched_by_is_heeded_where_no_method_is_given(tiny_m
     ],
 )
 def test_files_may_follow_options(line, monkeypatch):
-    seen = []
+    calls = []
     verb = line.split()[0]
-    monkeypatch.setattr(f"vsr.cli.commands.{verb}.run", lambda args: seen.append(args) or 0)
+    monkeypatch.setattr(f"vsr.cli.commands.{verb}.run", lambda args: calls.append(args) or 0)
     assert VSR.main(line.split()) == 0
-    files = seen[0].hypotheses if verb == "combine" else seen[0].videos
+    files = calls[0].hypotheses if verb == "combine" else calls[0].videos
     assert [file[0] for file in files] == ["a", "b"]

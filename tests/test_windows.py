@@ -1,4 +1,4 @@
-"""What only Windows lacks is asked for before it is used; emulated here by taking it away."""
+"""What Windows lacks is checked for before use; emulated here by removing it."""
 
 import re
 import signal
@@ -14,17 +14,17 @@ POSIX = re.compile(r"/dev/null|os\.(fork|killpg|setsid|mkfifo|uname|gete?uid)\(|
 
 
 @pytest.mark.parametrize("package", ["vsr", "lip2speech"])
-def test_nothing_counts_on_what_windows_has_not(package):
-    found = [
+def test_no_posix_call_without_check(package):
+    uses = [
         f"{file.relative_to(ROOT)}: {line.strip()}"
         for file in sorted((ROOT / package).rglob("*.py"))
         for line in file.read_text(encoding="utf-8").splitlines()
         if POSIX.search(line)
     ]
-    assert found == []
+    assert uses == []
 
 
-def test_workers_of_a_loader_begin_again_where_there_is_no_server_of_forks(monkeypatch):
+def test_loader_workers_are_spawned_where_there_is_no_forkserver(monkeypatch):
     monkeypatch.setattr(sampler, "get_all_start_methods", lambda: ["spawn"])
     assert sampler.worker_context(2).get_start_method() == "spawn"
     assert sampler.worker_context(0) is None
@@ -32,18 +32,18 @@ def test_workers_of_a_loader_begin_again_where_there_is_no_server_of_forks(monke
     assert sampler.worker_context(2).get_start_method() == "forkserver"
 
 
-def test_a_worker_whose_parent_is_gone_cleans_up_before_it_ends(monkeypatch):
-    asked, ended = [], []
+def test_worker_whose_parent_is_gone_cleans_up_before_it_ends(monkeypatch):
+    signals, statuses = [], []
     monkeypatch.delattr(signal, "pthread_kill")
-    monkeypatch.setattr(signal, "raise_signal", asked.append)
+    monkeypatch.setattr(signal, "raise_signal", signals.append)
     monkeypatch.setattr(worker.os, "kill", lambda *_: pytest.fail("that ends a process of Windows at once"))
-    monkeypatch.setattr(worker.os, "_exit", ended.append)
+    monkeypatch.setattr(worker.os, "_exit", statuses.append)
     monkeypatch.setattr(worker, "GRACE", 0)
     worker._follow(parent=-1)
-    assert asked == [signal.SIGTERM] and ended == [128 + signal.SIGTERM]
+    assert signals == [signal.SIGTERM] and statuses == [128 + signal.SIGTERM]
 
 
-def test_a_rank_without_sentinels_sleeps_between_two_looks(monkeypatch):
+def test_rank_without_sentinels_sleeps_between_checks(monkeypatch):
     slept = []
     monkeypatch.setattr(worker.time, "sleep", slept.append)
     monkeypatch.setattr(worker, "wait", lambda *_: pytest.fail("Windows cannot wait for nothing"))

@@ -1,4 +1,4 @@
-"""Isolated words: what the head, the boundary and the loss promise; then a tiny run is trained, decoded and scored."""
+"""Isolated words: the head, the boundary and the loss; then a tiny model is trained, decoded and scored."""
 
 import json
 from dataclasses import replace
@@ -49,7 +49,7 @@ def batch_of(tokens, lengths=(9, 5)):
 
 
 @torch.no_grad()
-def test_a_clip_is_the_same_alone_and_beside_a_longer_one(model):
+def test_clip_gives_the_same_alone_and_beside_a_longer_one(model):
     both = batch_of([[2], [3]])
     together = word_logits(model, both.video, both.lengths, both.inside)
     alone = word_logits(model, both.video[1:, :5], both.lengths[1:], both.inside[1:, :5])
@@ -57,24 +57,24 @@ def test_a_clip_is_the_same_alone_and_beside_a_longer_one(model):
 
 
 @torch.no_grad()
-def test_the_boundary_is_one_more_column_of_the_next_linear_layer(model):
-    """What is added is what a layer over (features, indicator) adds: the published form."""
+def test_boundary_equals_one_more_input_of_the_next_linear_layer(model):
+    """The published form: a linear layer over (features, indicator)."""
     features, inside = torch.randn(2, 4, 16), torch.tensor([[0, 1, 1, 0], [0, 0, 0, 0]])
     weight = torch.randn(7, 16)
-    joined = torch.cat([weight, weight @ model.boundary.vector[:, None]], dim=1)
-    published = torch.cat([features, inside[..., None].float()], dim=2) @ joined.T
+    wider = torch.cat([weight, weight @ model.boundary.vector[:, None]], dim=1)
+    published = torch.cat([features, inside[..., None].float()], dim=2) @ wider.T
     torch.testing.assert_close(model.boundary(features, inside) @ weight.T, published)
     assert torch.equal(model.boundary(features, inside)[1], features[1])
 
 
-def test_the_loss_is_cross_entropy_of_listed_words_alone(model):
+def test_loss_is_cross_entropy_of_listed_words_only(model):
     batch = batch_of([[3], [1]])  # the second is unknown
     logits = word_logits(model, batch.video, batch.lengths, batch.inside)
     expected = F.cross_entropy(logits[:1], torch.tensor([1]), label_smoothing=model.config.label_smoothing)
     torch.testing.assert_close(objective_of(model.config)(model, batch)["loss"], expected)
 
 
-def test_mixup_asks_for_both_words_in_their_proportion(monkeypatch):
+def test_mixup_weights_the_losses_of_both_words(monkeypatch):
     torch.manual_seed(0)
     model = LipReader(LipReaderConfig(vocab_size=6, mixup=0.4, dropout=0.0, label_smoothing=0.0, **TINY)).train()
     batch = batch_of([[2], [4]])
@@ -83,12 +83,12 @@ def test_mixup_asks_for_both_words_in_their_proportion(monkeypatch):
     mixed = 0.75 * batch.video + 0.25 * batch.video[[1, 0]]
     inside = 0.75 * batch.inside.clamp(max=1) + 0.25 * batch.inside[[1, 0]].clamp(max=1)
     state = {k: v.clone() for k, v in model.state_dict().items()}
-    found = objective_of(model.config)(model, batch)["loss"]
+    loss = objective_of(model.config)(model, batch)["loss"]
     model.load_state_dict(state)  # batch statistics move in training
     logits = word_logits(model, mixed, torch.tensor([9, 9]), inside)
-    own, other = (F.cross_entropy(logits, torch.tensor(words)) for words in ([0, 2], [2, 0]))
-    expected = 0.75 * own + 0.25 * other
-    torch.testing.assert_close(found, expected)
+    loss_first, loss_second = (F.cross_entropy(logits, torch.tensor(words)) for words in ([0, 2], [2, 0]))
+    expected = 0.75 * loss_first + 0.25 * loss_second
+    torch.testing.assert_close(loss, expected)
 
 
 @pytest.mark.parametrize(
@@ -100,24 +100,24 @@ def test_mixup_asks_for_both_words_in_their_proportion(monkeypatch):
         ({"mixup": -1.0}, "mixup is -1.0"),
     ],
 )
-def test_settings_that_do_not_go_together(settings, message):
+def test_refuses_settings_that_do_not_go_together(settings, message):
     with pytest.raises(ValueError, match=message):
         LipReaderConfig(vocab_size=6, **TINY | settings)
 
 
-def test_the_list_of_words(tmp_path):
+def test_word_tokenizer_encodes_decodes_and_is_saved(tmp_path):
     words = train_tokenizer("word", ["HERE", "ABOVE", "BELOW", "ABOVE"])
     assert words.words == list(WORDS) and words.encode("Below elsewhere") == [3, 1]
     assert words.decode([2, 1, 0, words.eos_id]) == "above"
     assert words.word_spans([4, 2]) == [("here", 0, 1), ("above", 1, 2)]
     words.save(tmp_path)
     assert load_tokenizer(tmp_path).words == list(WORDS)
-    for odd in (["a", "a"], ["Above"], ["two words"], [], [3]):
+    for wrong in (["a", "a"], ["Above"], ["two words"], [], [3]):
         with pytest.raises(VsrError, match="distinct words in lower case"):
-            WordTokenizer(odd)
+            WordTokenizer(wrong)
 
 
-def test_trimmed_clips_keep_their_word():
+def test_trimmed_clip_keeps_its_word():
     inside = np.zeros(29, bool)
     inside[10:19] = True
     spans = [trim_span(inside, np.random.default_rng(seed)) for seed in range(300)]
@@ -126,7 +126,7 @@ def test_trimmed_clips_keep_their_word():
 
 
 def make_clips(folder, count, seed):
-    """Crops in which a bright bar tells the word, in frames 3 to 6 of 9; elsewhere it tells nothing."""
+    """Crops in which the place of a bright bar is the word, in frames 3 to 6 of 9; the other frames are noise."""
     rng, clips = np.random.default_rng(seed), []
     for index in range(count):
         word = WORDS[index % 3]
@@ -166,20 +166,24 @@ def test_training_decoding_and_scoring(lists, tmp_path, capsys):
     assert main(["decode", "--model", model, "--manifest", lists["test"], "--out", out]) == 0
     record = json.loads((tmp_path / "hyp.jsonl").read_text(encoding="utf-8").splitlines()[0])
     assert record["text"] == "above" and len(record["nbest"]) == 3 and record["words"][0]["end"] == 9 / 25
-    assert sum(np.exp([own["score"] for own in record["nbest"]])) == pytest.approx(1, abs=1e-5)
+    assert sum(np.exp([ranked["score"] for ranked in record["nbest"]])) == pytest.approx(1, abs=1e-5)
     result = str(tmp_path / "run/result/test.json")
     assert main(["score", "--ref", lists["test"], "--hyp", out, "--accuracy", "--json", result]) == 0
     assert "top-1 100.00% [60.97%, 100.00%]  top-3 100.00%  scored 6  skipped 0" in capsys.readouterr().out
     page = tmp_path / "RESULTS.md"
     assert main(["results", "--run", str(tmp_path / "run"), "--command", "here", "--out", str(page)]) == 0
     assert "| test | 6 | 0 | 100.00 | 60.97 - 100.00 | - |" in page.read_text(encoding="utf-8")
-    own = ["--model", model, "--manifest", lists["test"], "--out", str(tmp_path / "p")]
-    for verb in (["transcribe", __file__, "--model", model], ["posteriors", *own], ["rescore", "--nbest", out, *own]):
+    arguments = ["--model", model, "--manifest", lists["test"], "--out", str(tmp_path / "p")]
+    for verb in (
+        ["transcribe", __file__, "--model", model],
+        ["posteriors", *arguments],
+        ["rescore", "--nbest", out, *arguments],
+    ):
         assert main(verb) == 1
         assert "tells 3 isolated words apart, it does not read speech" in capsys.readouterr().err
 
 
-def test_clips_that_do_not_say_a_listed_word_stop_a_run(lists, tmp_path):
+def test_clips_without_a_listed_word_stop_a_run(lists, tmp_path):
     clips = make_clips(tmp_path, 4, 9)
     write_manifest(lists["dev"], [*clips[:3], replace(clips[3], text="NEVER")])
     with pytest.raises(VsrError, match="1 dev clips do not say one word of the tokenizer's list, such as 9_3: 'NEVER'"):
@@ -189,12 +193,12 @@ def test_clips_that_do_not_say_a_listed_word_stop_a_run(lists, tmp_path):
 def test_accuracy_counts_ranks(tmp_path):
     references = {"a": "ABOVE", "b": "BELOW", "c": "HERE", "d": "HERE"}
     listed = ["below", "one", "two", "three", "above"]
-    total, each = accuracy(references, {"a": ["above"], "b": [*listed[1:], "below"], "c": [*listed, "here"]})
+    total, clips = accuracy(references, {"a": ["above"], "b": [*listed[1:], "below"], "c": [*listed, "here"]})
     assert (total.top1, total.top5, total.scored, total.skipped) == (1 / 3, 2 / 3, 3, 1)
-    assert [own.rank for own in each] == [1, 5, 6] and isinstance(total, Accuracy)
+    assert [clip.rank for clip in clips] == [1, 5, 6] and isinstance(total, Accuracy)
     assert "top-5 66.67%" in str(total)
     short, _ = accuracy(references, {"a": ["above", "one", "two"], "b": ["one", "two", "below"], "c": ["two", "one"]})
-    assert short.top5 is None and "top-3 66.67%" in str(short)  # what stands fourth is not known
+    assert short.top5 is None and "top-3 66.67%" in str(short)  # the fourth is not known
     assert row("words", short.as_dict()).endswith("| - |")
     assert "top-" not in str(accuracy(references, {"a": ["above"]})[0])[5:]
     with pytest.raises(VsrError, match="1 hypotheses have no reference, such as e"):
@@ -210,7 +214,7 @@ def test_wilson_interval():
     assert wilson_interval(0, 10)[0] == 0.0 and wilson_interval(10, 10)[1] == 1.0
 
 
-def test_frames_inside_the_word_reach_the_batch(lists, tmp_path):
+def test_frames_inside_the_word_are_in_the_batch(lists, tmp_path):
     clips = make_clips(tmp_path, 3, 5)
     clips += [replace(clips[0], id="no_times", words=())]
     batch = CropDataset(clips, WordTokenizer(WORDS), None).batch(range(4))

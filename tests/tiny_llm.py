@@ -15,14 +15,16 @@ def save_tiny_llm(folder, seed=0):
     import transformers
 
     torch.manual_seed(seed)
-    letters = {letter: place for place, letter in enumerate(LETTERS)}
-    plain = tokenizers.Tokenizer(tokenizers.models.WordLevel(letters, unk_token="?"))
-    plain.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
-    made = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, bos_token="<", eos_token="<", unk_token="?")
+    letters = {letter: index for index, letter in enumerate(LETTERS)}
+    characters = tokenizers.Tokenizer(tokenizers.models.WordLevel(letters, unk_token="?"))
+    characters.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=characters, bos_token="<", eos_token="<", unk_token="?"
+    )
     sizes = {key: value for key, value in SIZES.items() if key != "model_type"}
     config = transformers.LlamaConfig(vocab_size=len(letters), bos_token_id=0, eos_token_id=0, **sizes)
     transformers.LlamaForCausalLM(config).save_pretrained(folder)
-    made.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     (folder / "README.md").write_text("license: mit\n", "utf-8")
     return str(folder)
 
@@ -54,9 +56,9 @@ def save_letters(folder, count=None, prompt=()):
     import tokenizers
     import transformers
 
-    letters = {letter: place for place, letter in enumerate(LETTERS[:count])}
-    plain = tokenizers.Tokenizer(tokenizers.models.WordLevel(letters, unk_token="?"))
-    plain.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
-    made = transformers.PreTrainedTokenizerFast(tokenizer_object=plain, eos_token="<", unk_token="?")
-    made.add_tokens(list(prompt), special_tokens=True)
-    made.save_pretrained(folder)
+    letters = {letter: index for index, letter in enumerate(LETTERS[:count])}
+    characters = tokenizers.Tokenizer(tokenizers.models.WordLevel(letters, unk_token="?"))
+    characters.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=characters, eos_token="<", unk_token="?")
+    tokenizer.add_tokens(list(prompt), special_tokens=True)
+    tokenizer.save_pretrained(folder)

@@ -5,7 +5,7 @@ and `vsr --help` are quick.  OpenMP, unless it is loaded already, is set not to 
 `vsr.core.machine.wait_passively`.
 """
 
-from vsr.core.early import answer_in_one_line
+from vsr.core.early_interrupt import answer_in_one_line
 
 answer_in_one_line()  # first: what follows takes a tenth of a second
 

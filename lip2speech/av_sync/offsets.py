@@ -26,7 +26,7 @@ from lip2speech.features.stored import StoredFeatures
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip
 
@@ -128,7 +128,7 @@ class _Corpus:
         self.ids = [clip.id for clip in clips]
         indices = np.random.default_rng(seed).permutation(num_learned)[:FITTED]
         lips = Eigenlips.fit([crops.crop(clips[i]) for i in indices], seed)
-        self.lips = [lips(crops.crop(clip)) for clip in counted(clips, "lips", len(clips))]
+        self.lips = [lips(crops.crop(clip)) for clip in count_items(clips, "lips", len(clips))]
         self.bands = [bands_of(stored[i].mel) for i in range(len(clips))]
 
 
@@ -140,7 +140,7 @@ def _estimate_lags(data: _Corpus, num_learned: int, offsets: list[float], seed: 
     work = partial(_fold, data, aligned, num_learned, seed)
     results = in_processes(work, folds, jobs, _failed_fold) if jobs > 1 else map(work, folds)
     lags_of_clips: list[list[Lag]] = [[] for _ in data.ids]
-    for measured in counted(results, "networks", FOLDS):
+    for measured in count_items(results, "networks", FOLDS):
         for index, lag in measured.items():
             lags_of_clips[index].append(lag)
     return [Lag(*np.mean([astuple(lag) for lag in lags], 0).tolist()) for lags in lags_of_clips]

@@ -22,7 +22,7 @@ from vsr.core.clock import SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.core.interrupts import check
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.manifest import Clip
 from vsr.data.sound import natural_wave
 from vsr.media.audio import fit_length, read_wave
@@ -108,7 +108,7 @@ def evaluate(
         check_whole_videos(clips)
         SyncNet(syncnet)
     scorers = asr, distillmos, syncnet
-    return list(counted(_outcomes(tasks, scorers, jobs), "evaluate", len(tasks), failed="not scored"))
+    return list(count_items(_outcomes(tasks, scorers, jobs), "evaluate", len(tasks), failed="not scored"))
 
 
 def _outcomes(tasks: list[tuple], scorers: tuple[str, bool, str], jobs: int) -> Iterator[Outcome]:

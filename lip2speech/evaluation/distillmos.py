@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 
 import numpy as np
 
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 
 FROM_SOURCE = "pip install distillmos, whose weights are in the package"
 
@@ -19,7 +19,7 @@ class DistillMos:
     """
 
     def __init__(self):
-        package = needed("distillmos", "DistillMOS", FROM_SOURCE)
+        package = required_package("distillmos", "DistillMOS", FROM_SOURCE)
         with redirect_stdout(sys.stderr):  # it prints the path of its weights
             self._network = package.ConvTransformerSQAModel().eval()
 

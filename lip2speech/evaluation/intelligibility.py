@@ -13,8 +13,8 @@ import numpy as np
 from lip2speech.evaluation.alignment import shifted
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
-from vsr.core.packages import needed
-from vsr.core.present import present
+from vsr.core.packages import required_package
+from vsr.core.required import required
 
 MIN_SECONDS = 0.45  # below it STOI has fewer than 30 frames and returns a constant
 
@@ -38,9 +38,9 @@ def _pystoi() -> ModuleType:
 
 
 def _copy(name: str) -> ModuleType:
-    spec = present(needed(name, "STOI", "pip install pystoi==0.4.1").__spec__, f"the spec of {name}")
+    spec = required(required_package(name, "STOI", "pip install pystoi==0.4.1").__spec__, f"the spec of {name}")
     module = module_from_spec(spec)
-    present(spec.loader, f"the loader of {name}").exec_module(module)
+    required(spec.loader, f"the loader of {name}").exec_module(module)
     return module
 
 

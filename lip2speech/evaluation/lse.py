@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vsr.core.errors import VsrError
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.data.manifest import Clip
 from vsr.media.audio import write_wave
 from vsr.modelstore.importers.reading import read_checkpoint
@@ -48,7 +48,7 @@ class SyncNet:
     def __init__(self, folder: str | Path):
         paths = [Path(folder) / name for name in (DETECTOR, NETWORK)]
         check_weights(paths)
-        package = needed("syncnet_python", "LSE-C and LSE-D", FROM_SOURCE)
+        package = required_package("syncnet_python", "LSE-C and LSE-D", FROM_SOURCE)
         if not shutil.which("ffmpeg"):
             raise VsrError("missing_package", "LSE-C and LSE-D need the program ffmpeg: apt-get install ffmpeg")
         self._pipeline = _pipeline(package, *(read_checkpoint(path) for path in paths))

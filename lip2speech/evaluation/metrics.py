@@ -18,7 +18,7 @@ from lip2speech.features.pitch import FROM_SOURCE, pitch
 from lip2speech.features.speaker import speaker_vector
 from vsr.core.clock import HOP, SAMPLE_RATE
 from vsr.core.errors import VsrError
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.media.filterbank import cosines
 from vsr.media.mel import log_mel
 
@@ -95,8 +95,8 @@ def measure(natural: np.ndarray, voice: np.ndarray, speech_span: tuple[float, fl
 
 def check_packages() -> None:
     """Check that the required packages are installed. Raises VsrError missing_package."""
-    needed("pesq", "PESQ", PESQ_FROM_SOURCE)
-    needed("pyworld", "the pitch of a voice", FROM_SOURCE)
+    required_package("pesq", "PESQ", PESQ_FROM_SOURCE)
+    required_package("pyworld", "the pitch of a voice", FROM_SOURCE)
 
 
 def check(natural: np.ndarray, voice: np.ndarray) -> None:
@@ -116,7 +116,7 @@ def check_sound(wave: np.ndarray, name: str) -> None:
 
 def pesq(natural: np.ndarray, voice: np.ndarray, band: str) -> float:
     """PESQ at 16 kHz; ``band`` is "nb" or "wb". Raises VsrError no_speech, missing_package."""
-    itu = needed("pesq", "PESQ", PESQ_FROM_SOURCE)
+    itu = required_package("pesq", "PESQ", PESQ_FROM_SOURCE)
     try:
         return float(itu.pesq(SAMPLE_RATE, natural, voice, band))
     except itu.NoUtterancesError as error:

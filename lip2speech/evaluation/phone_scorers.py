@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from lip2speech.evaluation.slot_search import best_words
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.corpora.puppet.sentences import GRID_SLOTS
 from vsr.text.phonemes import PHONEMES, arpabet
 from vsr.text.pronounce import CMU, Pronouncer
@@ -28,7 +28,7 @@ class HamaPhones:
     name, unit = PHONES, "phoneme"
 
     def __init__(self):
-        package = needed("hama", "this scorer", "pip install hama, whose weights are in the package")
+        package = required_package("hama", "this scorer", "pip install hama, whose weights are in the package")
         self._model = package.ASRModel()
         self._classes = np.array([class_of(token) for token in self._model.decoder_tokens])
 

@@ -18,8 +18,8 @@ from lip2speech.evaluation.asr_error_rates import NORMALISER, error_rate, format
 from lip2speech.evaluation.asr_scorers import display_name, names_of, package_of
 from lip2speech.evaluation.corpus import Outcome
 from lip2speech.evaluation.metrics import Utterance
+from vsr.core.file_kinds import FileKind, json_kind, text_kind
 from vsr.core.files import write_json, write_lines, write_text
-from vsr.core.kinds import Kind, json_of, text_of
 from vsr.data.manifest import Clip
 from vsr.evaluation.wer import score, word_errors
 from vsr.text.normalise import fold_spaces, normaliser
@@ -132,12 +132,12 @@ def header(protocol: str, asr: str) -> str:
     )
 
 
-def outputs_of(out: str | Path) -> list[tuple[Path, Kind]]:
+def outputs_of(out: str | Path) -> list[tuple[Path, FileKind]]:
     """The files that `write_evaluation` writes, for `vsr.core.files.check_outputs`."""
     kinds = {
-        "result.json": json_of("a result of lip2speech evaluate", "protocol", "rows"),
-        "utterances.tsv": text_of("a table of lip2speech evaluate", "row\tid\t"),
-        "table.md": text_of("a table of lip2speech evaluate", "Reference voice: "),
+        "result.json": json_kind("a result of lip2speech evaluate", "protocol", "rows"),
+        "utterances.tsv": text_kind("a table of lip2speech evaluate", "row\tid\t"),
+        "table.md": text_kind("a table of lip2speech evaluate", "Reference voice: "),
     }
     return [(Path(out) / name, kind) for name, kind in kinds.items()]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vsr.core.clock import SAMPLES_PER_FRAME
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.manifest import Clip
 from vsr.data.recordings import recordings
 from vsr.media.audio import read_wave
@@ -23,7 +23,7 @@ def sound_clips(paths: Sequence[str | Path]) -> list[Clip]:
     (LibriSpeech). Raises VsrError unreadable, no_sound, bad_manifest.
     """
     clips = recordings(paths)
-    measured = [_with_length(clip) for clip in counted(clips, "lengths", len(clips))]
+    measured = [_with_length(clip) for clip in count_items(clips, "lengths", len(clips))]
     return [clip for clip in measured if clip.num_frames >= SHORTEST]
 
 

@@ -20,11 +20,11 @@ from torch import Tensor
 from lip2speech.features.lag import shift_wave
 from lip2speech.features.speaker import speaker_vector
 from lip2speech.features.stored import REFUSED, refused_clips
-from vsr.core.artifacts import KEPT, NEW, Ledger, identify, record_of, tell
+from vsr.core.artifacts import KEPT, NEW, Ledger, identify, print_states, record_of
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, write_json
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.manifest import Clip
 from vsr.data.sound import natural_wave
 from vsr.media.extent import frame_times
@@ -93,13 +93,13 @@ def extract_corpus(
     ledger = Ledger(out_dir)
     tasks = [(clip, round(offsets.get(clip.id, 0.0), 5), common) for clip in clips]
     states = [_state(ledger, task) for task in tasks]
-    tell(states, "features")
+    print_states(states, "features")
     ledger.refresh()
     todo = [task for task, state in zip(tasks, states, strict=True) if state != KEPT]
     earlier_refused = refused_clips(out_dir)
     refused = {name: why for name, why in earlier_refused.items() if name not in {clip.id for clip in clips}}
     counts = Counter(made=0, kept=len(clips) - len(todo))
-    outcomes = counted(_outcomes(todo, str(codebook), out_dir, jobs), "features", len(todo))
+    outcomes = count_items(_outcomes(todo, str(codebook), out_dir, jobs), "features", len(todo))
     counts += _record_outcomes(zip((clip for clip, *_ in todo), outcomes, strict=True), ledger, refused)
     reasons = Counter(entry["reason"] for entry in refused.values())
     write_json(out_dir / REFUSED, {"counts": dict(reasons), "clips": refused})
@@ -123,9 +123,9 @@ def _state(ledger: Ledger, task: tuple[Clip, float, dict]) -> str:
     name = f"{task[0].id}.safetensors"
     if not (ledger.folder / name).is_file():
         return NEW
-    if "way of extracting" not in ledger.made(name):
+    if "way of extracting" not in ledger.inputs(name):
         _check_features(ledger.folder / name)
-    return ledger.state(name, feature_inputs(task, ledger.known(name, "video")))
+    return ledger.state(name, feature_inputs(task, ledger.recorded_identity(name, "video")))
 
 
 def feature_inputs(task: tuple[Clip, float, dict], known: dict | None = None) -> dict:

@@ -15,7 +15,7 @@ from lip2speech.conditions.registry import Condition
 from lip2speech.conditions.traits import is_corrupted, is_heard, is_sequence
 from lip2speech.features.stored import Features, StoredFeatures
 from vsr.core.errors import VsrError
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.batch import Batch, Counted, CropDataset
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
@@ -187,7 +187,7 @@ def cache_views(dataset: SpeechDataset, encode: Callable[[Tensor, Tensor], Tenso
     """Visual features of every clip from ``encode`` (video, lengths), a list of (T, 2D) fp16, one for each view."""
     sampler = FrameBudgetSampler([clip.num_frames for clip in dataset.clips], FRAME_BUDGET, shuffle=False)
     features: list[list[Tensor]] = [[] for _ in dataset.clips]
-    for view in counted(range(views), "views", views):
+    for view in count_items(range(views), "views", views):
         for indices in sampler.batches():
             batch = dataset.crops.batch(indices, view)
             visual = encode(batch.video, batch.lengths).half().cpu()

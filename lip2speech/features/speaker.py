@@ -10,7 +10,7 @@ import numpy as np
 from lip2speech.features.voice_detection import holds_voice
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 
 DIM = 256
 MIN_VOICED = 1.0  # seconds of speech that a reference needs
@@ -20,7 +20,7 @@ SILENCE = 1e-3  # peak below which a recording holds no voice
 
 
 def _resemblyzer():
-    return needed("resemblyzer", "the speaker of a recording", WITHOUT_COMPILER)
+    return required_package("resemblyzer", "the speaker of a recording", WITHOUT_COMPILER)
 
 
 @cache

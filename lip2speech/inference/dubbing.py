@@ -28,13 +28,13 @@ from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS, SAMPLE_RATE
 from vsr.core.errors import Incomplete
 from vsr.core.progress import Watch
+from vsr.face.face_count import checked_face_count
 from vsr.face.mouth_crop import MouthClip
 from vsr.face.mouth_source import MouthSource
 from vsr.face.speaker_selection import Part
-from vsr.face.wanted import wanted_faces
 from vsr.inference.assemble import skipped_of, tracks_of
+from vsr.inference.face_report import FaceReport
 from vsr.inference.listening import waves_at
-from vsr.inference.seen import Seen
 from vsr.media.audio import read_wave
 from vsr.media.container import video_clock
 from vsr.output.transcript import TimedWord
@@ -86,19 +86,19 @@ def speak(
     """
     options, text = options or SpeakOptions(), text or Text()
     _check_sound(loaded, path, options)
-    number, speakers = wanted_faces(options.faces), speakers_of(loaded, reference, path, options.faces)
+    number, speakers = checked_face_count(options.faces), speakers_of(loaded, reference, path, options.faces)
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
     first, mixer = video_clock(path)[1], Mixer()
-    seen, end = Seen(), first
+    seen, end = FaceReport(), first
     for cast_block in source.readable_blocks():
         for part in cast_block.parts:
-            seen.take(part)
+            seen.add(part)
             for at, crop, directions in _utterances(path, part, first, text, options):
                 wave = voice_of(loaded, crop, speakers[part.face], directions)
                 mixer.add(part.face, at, options.shape(wave) if options.shape else wave)
         end = float(cast_block.block.times[-1]) + 1 / FPS
     if not (source.broken and mixer.last):
-        source.check(read=None in source.reasons)
+        source.check(has_speech=None in source.reasons)
     wave = mixer.mixed(voice_samples(path, end - first, source.frames))
     wave = _with_filled_gap(path, wave, (first, end), options.gap) if options.gap else wave
     faces = tuple(sorted(mixer.last))

@@ -13,8 +13,8 @@ from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, evenly_spac
 from lip2speech.models.parts import load_part
 from vsr.core.errors import VsrError
 from vsr.core.progress import Watch
+from vsr.face.face_count import checked_face_count
 from vsr.face.mouth_source import MouthSource
-from vsr.face.wanted import wanted_faces
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 
 FACE = "face"  # its folder in that of an acoustic model
@@ -56,7 +56,7 @@ def face_vectors(
 
     Raises VsrError as `lip2speech.inference.dubbing.speak`.
     """
-    source = MouthSource(path, wanted_faces(faces), watch=watch)
+    source = MouthSource(path, checked_face_count(faces), watch=watch)
     sums: dict[int, np.ndarray] = {}
     for part in (part for block in source for part in block.parts):
         if not part.reason:

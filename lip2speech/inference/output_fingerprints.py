@@ -10,7 +10,7 @@ from pathlib import Path
 from lip2speech.inference.folder import LISTENER, LoadedVoice
 from lip2speech.inference.synthesis_options import NONE, READ, READ_ALL, SynthesisOptions
 from lip2speech.inference.text import text_of
-from vsr.core.artifacts import KEPT, NEW, Ledger, digest_of, identify, identify_folder, tell
+from vsr.core.artifacts import KEPT, NEW, Ledger, digest_of, identify, identify_folder, print_states
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 
@@ -83,7 +83,7 @@ def outdated_clips(
             (state for state in file_states if state not in (KEPT, NEW)), NEW if NEW in file_states else KEPT
         )
         _check_synthesised_here(ledger, clip)
-    tell(states.values(), "voices")
+    print_states(states.values(), "voices")
     ledger.refresh()
     return [clip for clip in clips if states[clip.id] != KEPT], ledger
 
@@ -93,7 +93,7 @@ def _check_synthesised_here(ledger: Ledger, clip: Clip) -> None:
     from safetensors import SafetensorError, safe_open
 
     wave, speech = (ledger.folder / name for name in output_names(clip))
-    if "way of voicing" in ledger.made(speech.name) or not (wave.exists() or speech.exists()):
+    if "way of voicing" in ledger.inputs(speech.name) or not (wave.exists() or speech.exists()):
         return
     try:
         with safe_open(str(speech), framework="pt") as stored:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lip2speech.features.pitch import FROM_SOURCE, pitch
 from vsr.core.clock import HOP, SAMPLE_RATE
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.media.audio import fit_length
 
 PERIOD = 1000 * HOP / SAMPLE_RATE  # ms
@@ -19,7 +19,7 @@ PERIOD = 1000 * HOP / SAMPLE_RATE  # ms
 def shift_pitch(wave: np.ndarray, ratio: float, flat: bool = False) -> np.ndarray:
     """A voice with its pitch times ``ratio``, or ``flat`` at ``ratio`` times its mean; loudness, length and unvoiced
     parts stay. Raises VsrError missing_package."""
-    world = needed("pyworld", "--pitch", FROM_SOURCE)
+    world = required_package("pyworld", "--pitch", FROM_SOURCE)
     samples = np.pad(wave, (0, -len(wave) % HOP)).astype(np.float64)
     f0 = pitch(samples).astype(np.float64)
     if not f0.any():

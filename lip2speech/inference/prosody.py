@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vsr.core.errors import VsrError
 from vsr.core.numbers import Range, check_number
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ class Prosody:
         if self.flat or self.ratio != 1:
             from lip2speech.features.pitch import FROM_SOURCE
 
-            needed("pyworld", "--pitch", FROM_SOURCE)
+            required_package("pyworld", "--pitch", FROM_SOURCE)
 
 
 def pitch_of(text: str | None) -> tuple[float, bool]:

@@ -24,7 +24,7 @@ from vsr.core.tokens import BLANK
 from vsr.decoding.align import align_text, token_spans
 from vsr.decoding.viterbi import Word
 from vsr.inference.alignment import tokens_of
-from vsr.inference.speech import Encoded
+from vsr.inference.speech import EncodedWindow
 
 LIPS, SPREAD, NOWHERE = "lips", "spread", "nowhere"
 FITS = -3.0  # least mean log-probability of a word that fits the lips
@@ -50,12 +50,13 @@ class PlacedWord:
     end: float = 0.0
 
 
-def align_script(reader, parts: Sequence[Encoded], cues: Sequence[ScriptCue]) -> list[PlacedWord]:
+def align_script(reader, parts: Sequence[EncodedWindow], cues: Sequence[ScriptCue]) -> list[PlacedWord]:
     """The words of all cues in their order.
 
     Args:
         reader: a lip reader with a CTC head.
-        parts: the windows in which the lips of a video speak, encoded by that reader (`vsr.inference.speech.encoded`).
+        parts: the windows in which the lips of a video speak, encoded by that reader
+            (`vsr.inference.speech.encoded_windows`).
         cues: in the order of their times.
 
     Raises VsrError bad_model, bad_text for words that the reader cannot write.
@@ -84,7 +85,7 @@ class _Lips:
     ends: np.ndarray
 
     @classmethod
-    def of(cls, parts: Sequence[Encoded]) -> _Lips:
+    def of(cls, parts: Sequence[EncodedWindow]) -> _Lips:
         faces = np.concatenate([[part.face] * len(part.states) for part in parts])
         begins, ends = (np.concatenate([part.edges[side] for part in parts]) for side in (slice(-1), slice(1, None)))
         return cls(torch.cat([part.states for part in parts]), faces, begins, ends)
@@ -136,7 +137,7 @@ def cues_aligned_together(windows: Sequence[tuple[float, float]], cues: Sequence
 
 
 @torch.inference_mode()
-def extend_to_silence(model, parts: Sequence[Encoded], first: int, stop: int) -> tuple[int, int]:
+def extend_to_silence(model, parts: Sequence[EncodedWindow], first: int, stop: int) -> tuple[int, int]:
     """Extend frames ``first`` to ``stop`` to the ends of their windows, on each side where the head for frames finds no
     speech: CTC may have emitted there what was said within."""
     bounds = np.cumsum([0, *(len(part.states) for part in parts)])

@@ -68,14 +68,14 @@ def open_script(loaded: LoadedVoice, cues: Sequence[ScriptCue], options: FlowOpt
     Raises VsrError no_listener, bad_options, bad_text for words that the voice or the reader does not know, and the
     errors of reading a video.
     """
-    from vsr.inference.seen import SILENT
-    from vsr.inference.speech import encoded
+    from vsr.inference.face_report import SILENT
+    from vsr.inference.speech import encoded_windows
 
     resolve_text_source(loaded, SCRIPT, options)
     check_words(loaded, " ".join(word for cue in cues for word in cue.words))
     check_writable(loaded.reader, cues)
     try:
-        parts = list(encoded(loaded.reader, path))
+        parts = list(encoded_windows(loaded.reader, path))
     except VsrError as error:
         if error.reason not in SILENT:
             raise

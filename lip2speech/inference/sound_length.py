@@ -10,7 +10,7 @@ from pathlib import Path
 from vsr.core.clock import FPS, SAMPLE_RATE
 from vsr.core.errors import VsrError
 from vsr.media.audio import MAX_SECONDS
-from vsr.media.mux.listing import listed
+from vsr.media.mux.listing import list_packets
 
 NEAR = 2 / FPS  # seconds by which packets may end before the last frame at 25 fps
 
@@ -30,7 +30,7 @@ def voice_samples(path: str | Path, seconds_read: float, frames: int | None = No
         raise VsrError(
             "unreadable", f"{path}: its time stamps jump by {(seconds_read - frames / FPS) / 3600:.0f} hours"
         )
-    listing = listed(path)  # includes the duration of the last frame
+    listing = list_packets(path)  # includes the duration of the last frame
     longest = max(seconds_read, listing.step * len(listing.pts)) + MAX_SECONDS
     seconds = listing.seconds if seconds_read - NEAR < listing.seconds < longest else seconds_read
     return round(seconds * SAMPLE_RATE)

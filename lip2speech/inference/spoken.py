@@ -12,8 +12,8 @@ from vsr.face.skipped import Skipped
 from vsr.media.audio import write_wave
 from vsr.media.mux.mux import mux
 from vsr.media.mux.rehearsal import Plan
+from vsr.output.mouth_warnings import REST, few_frames_warnings, skipped_warnings
 from vsr.output.transcript import TrackReport, few_frames_of
-from vsr.output.unread import REST, few_frames_warnings, skipped_warnings
 
 
 @dataclass

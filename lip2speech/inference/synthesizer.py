@@ -21,7 +21,7 @@ from lip2speech.models.voice import Speech
 from vsr.core.clock import MELS_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.manifest import Clip
 from vsr.media.audio import write_wave
 
@@ -44,7 +44,7 @@ def synthesize_list(
     sources = ListFingerprints(loaded, clips, features, options).by_clip()
     todo, ledger = outdated_clips(out_dir, clips, sources)
     voiced = ListVoicing(loaded, options).voiced_clips(clips, todo, features) if todo else iter(())
-    for clip, speech, wave in counted(voiced, "synthesis", len(clips), len(clips) - len(todo)):
+    for clip, speech, wave in count_items(voiced, "synthesis", len(clips), len(clips) - len(todo)):
         check_finite(wave, clip.id)
         save_speech(out_dir, clip, speech)
         write_wave(ledger.folder / f"{clip.id}.wav", wave.numpy())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from vsr.core.kinds import json_of
-from vsr.media.tags import commented
+from vsr.core.file_kinds import json_kind
+from vsr.media.tags import commented_kind
 
 SYNTHETIC = "synthetic voice, made from the lips in the video by lip2speech"  # a comment in the metadata of outputs
-VOICE = commented("a voice that lip2speech made", SYNTHETIC)
-WORDS = json_of("a record of --words", "voice", "words")
+VOICE = commented_kind("a voice that lip2speech made", SYNTHETIC)
+WORDS = json_kind("a record of --words", "voice", "words")

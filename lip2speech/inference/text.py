@@ -23,7 +23,7 @@ from vsr.data.manifest import Clip
 from vsr.decoding.defaults import options_for
 from vsr.decoding.guesses import is_guess
 from vsr.output.transcript import Segment, TimedWord, Transcript
-from vsr.output.unsure import LEAST
+from vsr.output.unsure_words import LEAST
 
 
 @dataclass

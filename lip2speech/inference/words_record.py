@@ -8,7 +8,7 @@ from typing import Any
 from lip2speech.inference.synthetic_marks import SYNTHETIC
 from lip2speech.inference.text import ReadText, Text
 from vsr.core.files import write_json
-from vsr.output.unsure import LEAST
+from vsr.output.unsure_words import LEAST
 
 
 def words_record(text: Text, video: str | Path, seconds: float) -> dict[str, Any]:

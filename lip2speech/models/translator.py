@@ -30,7 +30,7 @@ from vsr.core.clock import UNITS_PER_FRAME
 from vsr.core.numbers import COUNT, NOT_NEGATIVE
 from vsr.core.tokens import IGNORE
 from vsr.models.decoder import Decoder, DecoderCache
-from vsr.models.hypotheses import searched
+from vsr.models.hypotheses import beam_search
 from vsr.models.limits import DROPPED, check_sizes
 from vsr.models.targets import shift_tokens
 
@@ -121,7 +121,7 @@ class UnitTranslator(UnitReader):
         states = self.encode(source, lengths)
         first = torch.full_like(lengths, self.config.token_of(language))
         limit = lengths * UNITS_PER_FRAME * (1 if same else LONGEST)
-        hypotheses = searched(self.decoder, states, lengths, self.config.beam, limit, first, power=1.0)
+        hypotheses = beam_search(self.decoder, states, lengths, self.config.beam, limit, first, power=1.0)
         return [
             self._best_units(
                 states[row : row + 1, : int(length)], length[None], first[row : row + 1], hypotheses, row, same

@@ -171,6 +171,6 @@ class VoiceRun(Run):
     def export(self, folder: Path) -> Path:
         """Write the averaged weights as a model folder (only on rank 0)."""
         if self.fabric.is_global_zero:
-            extra = {"name": self.folder.name, "training": self.reached(), "seen": self.config.data.seen}
+            extra = {"name": self.folder.name, "training": self.training_record(), "seen": self.config.data.seen}
             save_voice(folder, self.average.model, self.codebook, extra)
         return folder

@@ -13,7 +13,7 @@ from vsr.models.lipreader import LipReaderConfig
 from vsr.modelstore.checkpoint import read_config, stored_settings
 from vsr.modelstore.folder import load_model, pixel_reader
 from vsr.text.tokenizer import CharTokenizer
-from vsr.training.dry_run import not_made_yet, on_meta, parameters, part_lines, run_lines
+from vsr.training.dry_run import is_future_path, on_meta, parameters, part_lines, run_lines
 
 
 def voice_lines(config: VoiceTrainConfig) -> Iterator[str]:
@@ -33,7 +33,7 @@ def voice_lines(config: VoiceTrainConfig) -> Iterator[str]:
 def token_lines(config: TokenTrainConfig) -> Iterator[str]:
     """Lines of a dry run of `lip2speech train` for a token model. Raises VsrError."""
     name = config.data.voice
-    if not_made_yet(name):
+    if is_future_path(name):
         voice, note = VoiceConfig(), f"{name} is not made yet: the usual sizes are assumed"
     else:
         voice, note = stored_settings(acoustic_of(name), read_config(acoustic_of(name)), VoiceConfig), name or "shipped"
@@ -49,7 +49,7 @@ def token_lines(config: TokenTrainConfig) -> Iterator[str]:
 def reader_of(config: VoiceTrainConfig) -> tuple[LipReaderConfig, str]:
     """The configuration of the lip reader to start from, and its source; default sizes where it does not exist yet."""
     name = config.data.reader
-    if not_made_yet(name):
+    if is_future_path(name):
         return LipReaderConfig(CharTokenizer().vocab_size), f"{name} is not made yet: the usual sizes are assumed"
     return pixel_reader(load_model(name or None).model).config, name or "the one that ships"
 

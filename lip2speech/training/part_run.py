@@ -14,5 +14,5 @@ class PartRun(Run):
     def export(self, folder: Path) -> Path:
         """Write the averaged weights as a model folder (only on rank 0)."""
         if self.fabric.is_global_zero:
-            save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached()})
+            save_part(folder, self.average.model, {"name": self.folder.name, "training": self.training_record()})
         return folder

@@ -155,7 +155,9 @@ class TextRun(Run):
         if self.fabric.is_global_zero:
             calibrate_durations(self.average.model, self.train)
             self.codebook.save(folder / UNITS_FILE)
-            save_part(folder, self.average.model, {"name": self.folder.name, "training": self.reached(), KIND: TEXT})
+            save_part(
+                folder, self.average.model, {"name": self.folder.name, "training": self.training_record(), KIND: TEXT}
+            )
         return folder
 
 

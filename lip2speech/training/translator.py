@@ -115,7 +115,7 @@ class TranslatorRun(Run):
         """Write the averaged weights and the codebook as a model folder (only on rank 0)."""
         if self.fabric.is_global_zero:
             self.codebook.save(folder / UNITS_FILE)
-            about = {"name": self.folder.name, "training": self.reached(), KIND: self.config.kind}
+            about = {"name": self.folder.name, "training": self.training_record(), KIND: self.config.kind}
             save_part(folder, self.average.model, about)
         return folder
 

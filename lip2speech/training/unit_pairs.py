@@ -17,7 +17,7 @@ from lip2speech.models.durations import runs
 from lip2speech.models.translators import FIRST, TranslatorSizes, UnitPairs
 from vsr.core.clock import UNITS_PER_FRAME
 from vsr.core.errors import VsrError
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.core.tokens import IGNORE
 from vsr.data.frame_units import read_frame_units
 from vsr.data.manifest import Clip, translation_of
@@ -95,5 +95,5 @@ def units_of(clips: Sequence[Clip], codebook: Codebook, features: str = "") -> d
         stored = ((c.id, read_frame_units(features, c, "units", c.num_frames, UNITS_PER_FRAME, 1, size)) for c in clips)
         return {name: torch.from_numpy(units).flatten() for name, units in stored}
     extractor = open_extractor(codebook.extractor)
-    progress = counted(clips, "units", len(clips))
+    progress = count_items(clips, "units", len(clips))
     return {clip.id: codebook.units(extractor.frames(torch.from_numpy(clip_wave(clip)))) for clip in progress}

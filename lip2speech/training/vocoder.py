@@ -26,7 +26,7 @@ from vsr.data.splits import read_lists
 from vsr.modelstore.checkpoint import read_config
 from vsr.training.finite import Finite
 from vsr.training.loop import Run
-from vsr.training.machines import agreed
+from vsr.training.machines import errors_on_all_ranks
 
 VALIDATED = 16  # dev clips that are synthesised after each epoch
 
@@ -113,16 +113,16 @@ class VocoderRun(Run):
         norm = self.fabric.clip_gradients(discriminators, self.optimiser, **limits)
         self.gan_finite.note(bool(torch.isfinite(norm)))
         # Only the discriminators have gradients now; in fp16 the scaler skips the step, as in the loop.
-        if not self.gan_finite.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
+        if not self.gan_finite.in_a_row or self.scaler is not None:
             self.optimiser.step()
         self.optimiser.zero_grad()
-        if self.gan_finite.lost(len(self.feed.steps)):
-            with agreed(self.fabric):
+        if self.gan_finite.is_lost(len(self.feed.steps), self.scaler is not None):
+            with errors_on_all_ranks(self.fabric):
                 raise self.gan_finite.error(self.progress.step + 1, self.folder)
         return loss
 
     def _report(self, losses: dict[str, float]) -> None:
-        if skipped := self.gan_finite.take():
+        if skipped := self.gan_finite.pop_skipped():
             warning = f"{skipped} steps of the discriminators skipped: no finite gradient"
             self.say(f"epoch {self.progress.epoch:3d}  {warning}")
         super()._report(losses)
@@ -145,7 +145,9 @@ class VocoderRun(Run):
     def export(self, folder: Path) -> Path:
         """Write the averaged generator as a model folder (only on rank 0)."""
         if self.fabric.is_global_zero:
-            save_part(folder, self.average.model.generator, {"name": self.folder.name, "training": self.reached()})
+            save_part(
+                folder, self.average.model.generator, {"name": self.folder.name, "training": self.training_record()}
+            )
         return folder
 
 

@@ -59,6 +59,10 @@ class VocoderTrainConfig(RunConfig):
     data: VocoderDataConfig
     gan: GanConfig = field(default_factory=GanConfig)
 
+    def __post_init__(self):
+        super().__post_init__()
+        self.optim.one_batch_a_step("a vocoder's discriminators learn in the same step: raise data.clips_per_batch")
+
     def model_config(self) -> GeneratorConfig:
         """The vocoder's configuration. Raises VsrError."""
         return model_settings(GeneratorConfig, self.model)

@@ -15,7 +15,7 @@ from lip2speech.vocoders.vocos import FAMILY, Vocos, VocosConfig
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write, check_outputs, write_json
 from vsr.core.hub import fetch_files, is_hub_id
-from vsr.models.bare import uninitialised
+from vsr.models.uninitialised import uninitialised
 from vsr.modelstore.checkpoint import CONFIG_FILE, FORMAT, WEIGHTS_FILE, read_config, save_weights
 from vsr.modelstore.importers.mapping import convert
 from vsr.modelstore.importers.reading import read_checkpoint, weights_of

@@ -12,9 +12,9 @@ import numpy as np
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
-from vsr.media.container import open_container, opened, video_clock
+from vsr.media.container import open_container, open_video, video_clock
 from vsr.media.extent import recorded_length
-from vsr.media.frame_shape import MAX_SIDE, fitted
+from vsr.media.frame_shape import MAX_SIDE, fit_into
 from vsr.media.reader import VideoInfo, probe, read_frames
 from vsr.media.streams import sound_stream, stream_choice, video_stream
 
@@ -45,7 +45,7 @@ def playable_copy(video: str | Path, out: str | Path) -> None:
 def _is_playable(video: str | Path) -> bool:
     if video_clock(video)[1] > 0:
         return False
-    with opened(video) as (container, stream):
+    with open_video(video) as (container, stream):
         context = stream.codec_context
         if stream_choice(container, stream):
             return False  # browsers may choose another stream
@@ -75,7 +75,7 @@ def _encoded(video: str | Path, size: tuple[int, int], out: Path) -> tuple[int, 
                 return larger
             first = times[0] if first is None else first
             for image, time in zip(frames, times, strict=True):
-                shown = fitted(image, size)[: stream.height, : stream.width]
+                shown = fit_into(image, size)[: stream.height, : stream.width]
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), format="rgb24")
                 frame.pts, frame.time_base = round((time - first) * TICKS), Fraction(1, TICKS)
                 target.mux(stream.encode(frame))

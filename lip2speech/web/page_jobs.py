@@ -63,7 +63,7 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
         if not (job.folder / name).exists():
             watch = Watch(progress=lambda *_: job.enter("faces"))
             face = job.faces[number].number
-            inspection = inspect_video(models.reader, job.source, face=face, watch=watch, broken=[])
+            inspection = inspect_video(models.reader, job.source, face=face, watch=watch, errors=[])
             page = render_voiced(inspection, models.voice, reference_embedding(job.reference))
             with job.result(name) as out:
                 write_text(out, page)
@@ -123,10 +123,10 @@ def _faces(models: Models, job: Job, seconds: float) -> list:
 def _transcribe(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
     """Read a face of a video and write its transcript in all formats."""
     from vsr.decoding.defaults import options_for
+    from vsr.inference.face_report import face_report_of
     from vsr.inference.recognition import read_clip
-    from vsr.inference.seen import seen_in
 
-    segments, seen = read_clip(models.reader, clip, options_for(models.reader, {"nbest": 5})), seen_in(clip)
+    segments, seen = read_clip(models.reader, clip, options_for(models.reader, {"nbest": 5})), face_report_of(clip)
     transcript = Transcript(
         job.name, clip.info.fps, clip.info.end, models.reader.name, tuple(segments), tracks=tracks_of(seen.tracks),
         skipped=skipped_of(seen.skipped),

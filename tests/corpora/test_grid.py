@@ -36,14 +36,14 @@ def test_lists_are_disjoint_seeded_and_complete(tmp_path, layout):
     assert (tmp_path / "a" / "dev.jsonl").read_text() == (tmp_path / "b" / "dev.jsonl").read_text()
 
 
-def test_clips_without_transcript_are_counted(tmp_path):
+def test_clips_without_a_transcript_are_counted(tmp_path):
     make_speaker(tmp_path, "s1", 8)
     (tmp_path / "s1" / "align" / "clip003.align").unlink()
     assert prepare_grid(tmp_path, tmp_path / "out")["skipped"] == 1
     assert read_json(tmp_path / "out" / "report.json")["skipped_clips"] == {"s1_clip003": "no align file"}
 
 
-def test_broken_corpora_are_named(tmp_path):
+def test_broken_corpus_is_named(tmp_path):
     with pytest.raises(VsrError, match="not a folder"):
         prepare_grid(tmp_path / "absent", tmp_path / "out")
     with pytest.raises(VsrError, match="no GRID clips"):
@@ -54,7 +54,7 @@ def test_broken_corpora_are_named(tmp_path):
         prepare_grid(tmp_path, tmp_path / "out")
 
 
-def test_a_shared_clip_is_refused():
+def test_refuses_clip_in_two_lists():
     clip = Clip("a", "a.mp4", "text")
     with pytest.raises(VsrError, match="train and test"):
         check_disjoint([clip], [], [clip])

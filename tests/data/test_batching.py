@@ -1,4 +1,4 @@
-"""Batches of an epoch: every clip once, within the budget, almost without padding."""
+"""Batches of an epoch: every clip once, within the budget, with little padding."""
 
 import importlib.util
 from pathlib import Path
@@ -29,7 +29,7 @@ def bench():
 @given(
     st.lists(st.integers(1, 400), min_size=1, max_size=60), st.integers(400, 3000), st.integers(0, 9), st.integers(0, 9)
 )
-def test_every_clip_once_and_within_the_budget(lengths, budget, seed, epoch):
+def test_every_clip_is_once_in_batches_within_the_budget(lengths, budget, seed, epoch):
     sampler = FrameBudgetSampler(lengths, budget, seed)
     batches = sampler.batches(epoch)
     assert sorted(sum(batches, [])) == list(range(len(lengths)))
@@ -41,7 +41,7 @@ def test_every_clip_once_and_within_the_budget(lengths, budget, seed, epoch):
 LENGTHS = bench().lrs3_lengths(20_000)
 
 
-def test_lengths_are_those_of_lrs3():
+def test_benchmark_lengths_resemble_lrs3():
     assert LENGTHS.max() == 400 and LENGTHS.min() >= 12
     clips = len(LENGTHS) / 20_000 * 150_498  # pieces of the whole corpus
     assert clips * LENGTHS.mean() / 25 / 3600 == pytest.approx(438, rel=0.05)
@@ -49,7 +49,7 @@ def test_lengths_are_those_of_lrs3():
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(200, 20_000), st.sampled_from([600, 1800, 3000, 12_000]), st.integers(0, 99))
-def test_less_than_a_tenth_is_padding(clips, budget, seed):
+def test_padding_is_less_than_a_tenth(clips, budget, seed):
     clips = max(clips, budget // 5)  # a corpus of several batches
     lengths = np.random.default_rng(seed).permutation(LENGTHS)[:clips]
     sampler = FrameBudgetSampler(lengths, budget, seed)
@@ -58,19 +58,19 @@ def test_less_than_a_tenth_is_padding(clips, budget, seed):
     assert sampler.padding_share(seed) < 0.10
 
 
-def cropped(folder, count):
-    """A dataset of clips of 1, 2, ... frames whose crops hold just that number."""
+def numbered_dataset(folder, count):
+    """A dataset of clips of 1, 2, ... frames whose crops hold their number of frames."""
     clips = [Clip(f"c{n}", "v.mp4", "a", num_frames=n, crop=str(folder / f"c{n}.npy")) for n in range(1, count + 1)]
     for clip in clips:
         np.save(clip.crop, np.full((clip.num_frames, 96, 96), clip.num_frames, np.uint8))
     return CropDataset(clips, CharTokenizer("a "), None)
 
 
-def test_workers_bring_the_same_batches_and_their_errors(tmp_path):
-    dataset, plan = cropped(tmp_path, 5), [[0, 1], [2], [], [3, 4]]
+def test_workers_give_the_same_batches_and_their_errors(tmp_path):
+    dataset, plan = numbered_dataset(tmp_path, 5), [[0, 1], [2], [], [3, 4]]
     alone, helped = (list(planned_batches(dataset, plan, 3, workers)) for workers in (0, 2))
     assert [batch.ids for batch in helped] == [["c1", "c2"], ["c3"], ["c1"], ["c4", "c5"]]
-    assert all(torch.equal(one.video, other.video) for one, other in zip(alone, helped, strict=True))
+    assert all(torch.equal(first.video, second.video) for first, second in zip(alone, helped, strict=True))
     (tmp_path / "c3.npy").unlink()
     batches = list(planned_batches(dataset, plan, 3, 1))
     assert isinstance(batches[1], VsrError) and "cannot read the crop of c3" in str(batches[1])

@@ -1,4 +1,4 @@
-"""Corruption of clips: drawn from the seed, as the settings say, by crop and by wave; part of training by its YAML."""
+"""Corruption of clips: drawn from the seed within the settings, of crops and of sound, also in training by YAML."""
 
 from dataclasses import asdict, replace
 
@@ -18,7 +18,7 @@ from vsr.media.audio import write_wave
 from vsr.media.mixing import power, snr
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.config import DataConfig, TrainConfig, dump_config
-from vsr.training.typed import build
+from vsr.training.typed_yaml import build
 
 ALL = Corruption(
     SoundCorruption(
@@ -36,79 +36,79 @@ def crop(frames=20):
     return np.random.default_rng(1).integers(0, 256, (frames, 96, 96)).astype(np.uint8)
 
 
-def test_nothing_is_done_unless_it_is_asked_for():
-    own = Corruption()
-    assert own.nothing and not ALL.nothing and not own.sound.needs_voices
-    assert own.video.draw(20, np.random.default_rng(0)).crop(crop()) is not None
+def test_nothing_is_corrupted_by_default():
+    none = Corruption()
+    assert none.changes_nothing and not ALL.changes_nothing and not none.sound.needs_voices
+    assert none.video.draw(20, np.random.default_rng(0)).crop(crop()) is not None
     frames = crop()
-    assert own.video.draw(20, np.random.default_rng(0)).crop(frames) is frames
-    assert corrupted_crop(frames, own.video, (0, 0, 0)) is frames
+    assert none.video.draw(20, np.random.default_rng(0)).crop(frames) is frames
+    assert corrupted_crop(frames, none.video, (0, 0, 0)) is frames
     wave = np.ones(50, np.float32) / 2
-    np.testing.assert_array_equal(own.sound.draw((), np.random.default_rng(0)).wave(wave, None), wave)
+    np.testing.assert_array_equal(none.sound.draw((), np.random.default_rng(0)).wave(wave, None), wave)
 
 
-def test_a_clip_is_drawn_the_same_everywhere_and_another_is_not():
+def test_draw_depends_on_seed_and_clip():
     def draws(name, seed=0):
         video = ALL.video.draw(20, generator_of(seed, name, VIDEO))
         return ALL.sound.draw(["a", "b", "c"], generator_of(seed, name, SOUND)), video
 
     assert draws("s1_x") == draws("s1_x")
     assert draws("s1_x") != draws("s1_y") and draws("s1_x") != draws("s1_x", seed=1)
-    # fixed: stored sets are made again by any later version
+    # fixed: stored sets must be reproducible by later versions
     assert [int(generator_of(7, "s1_x", stream).integers(1000)) for stream in (SOUND, VIDEO)] == GOLDEN
 
 
 GOLDEN = [635, 996]
 
 
-def test_what_was_drawn_survives_json():
+def test_draw_survives_json():
     sound = ALL.sound.draw(["a", "b"], generator_of(0, "x", SOUND))
     video = ALL.video.draw(20, generator_of(0, "x", VIDEO))
     assert from_plain(DrawnSound, to_plain(sound)) == sound
     assert from_plain(DrawnVideo, to_plain(video)) == video
 
 
-def test_each_kind_is_done_when_it_is_drawn_and_none_else():
+def test_each_kind_is_applied_alone():
     frames = crop()
     for name in ("occlusion", "blur", "noise", "resolution", "compression", "dropped"):
-        own = VideoCorruption(**{name: getattr(ALL.video, name)})
-        drawn = own.draw(len(frames), np.random.default_rng(5))
+        corruption = VideoCorruption(**{name: getattr(ALL.video, name)})
+        drawn = corruption.draw(len(frames), np.random.default_rng(5))
         changed = drawn.crop(frames)
         assert changed.shape == frames.shape and np.any(changed != frames), name
-        made = {key for key, value in asdict(drawn).items() if value and key != "seed"}
-        assert made == {{"occlusion": "covers"}.get(name, name)}
+        applied = {key for key, value in asdict(drawn).items() if value and key != "seed"}
+        assert applied == {{"occlusion": "covers"}.get(name, name)}
 
 
-def test_a_cover_hides_its_share_of_the_mouth_in_its_share_of_the_frames():
+def test_cover_hides_its_share_of_the_mouth_in_its_share_of_the_frames():
     frames = crop(40)
-    own = VideoCorruption(Occlusion(kinds=("patch",), share=(0.5,), frames=(0.25,)))
-    changed = own.draw(40, np.random.default_rng(3)).crop(frames) != frames
+    corruption = VideoCorruption(Occlusion(kinds=("patch",), share=(0.5,), frames=(0.25,)))
+    changed = corruption.draw(40, np.random.default_rng(3)).crop(frames) != frames
     left, top, right, bottom = CROP_BOX.astype(int)
     hidden = changed[:, top:bottom, left:right].mean((1, 2))
     assert np.count_nonzero(hidden) == 10
     assert hidden[hidden > 0] == pytest.approx(0.5, abs=0.03)
-    assert np.ptp(np.flatnonzero(hidden)) == 9  # in one piece
+    assert np.ptp(np.flatnonzero(hidden)) == 9  # in one stretch
 
 
-def test_dropped_frames_are_so_many_and_show_the_one_before():
+def test_dropped_frames_have_their_share_and_repeat_the_previous_one():
     frames = crop(50)
     changed = VideoCorruption(dropped=Amount(values=(0.3,))).draw(50, np.random.default_rng(0)).crop(frames)
-    moved = [index for index in range(50) if not np.array_equal(changed[index], frames[index])]
-    assert 14 <= len(moved) <= 15
-    assert all(np.array_equal(changed[index], changed[index - 1]) for index in moved)
+    dropped = [index for index in range(50) if not np.array_equal(changed[index], frames[index])]
+    assert 14 <= len(dropped) <= 15
+    assert all(np.array_equal(changed[index], changed[index - 1]) for index in dropped)
 
 
-def test_sound_is_corrupted_in_the_order_of_the_world():
+def test_sound_is_corrupted_in_physical_order():
     speech = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
     voices = {"a": speech[::-1].copy(), "b": np.roll(speech, 500)}
     drawn = replace(DrawnSound(), noise="babble", snr=5.0, voices=("a", "b"), seed=3)
     mixture = drawn.wave(speech, voices.__getitem__)
-    left = mixture.astype(np.float64) - speech
-    assert snr(speech, left) == pytest.approx(5, abs=0.01)
+    noise = mixture.astype(np.float64) - speech
+    assert snr(speech, noise) == pytest.approx(5, abs=0.01)
     silent = replace(drawn, gaps=((0.25, 0.5),)).wave(speech, voices.__getitem__)
     assert not silent[4000:8000].any() and power(silent[:4000]) > 0
-    whole = ALL.sound.draw(["a", "b"], np.random.default_rng(2)).wave(speech, voices.__getitem__)
-    assert whole.shape == speech.shape and np.abs(whole).max() <= 1 and np.isfinite(whole).all()
+    everything = ALL.sound.draw(["a", "b"], np.random.default_rng(2)).wave(speech, voices.__getitem__)
+    assert everything.shape == speech.shape and np.abs(everything).max() <= 1 and np.isfinite(everything).all()
 
 
 def test_short_clips_are_no_error():
@@ -118,7 +118,7 @@ def test_short_clips_are_no_error():
     assert wave.shape == (3,)
 
 
-def test_babble_needs_somebody_else():
+def test_babble_needs_other_clips():
     with pytest.raises(VsrError, match="other clips"):
         SoundCorruption(Noise()).draw((), np.random.default_rng(0))
 
@@ -130,14 +130,14 @@ def dataset(tmp_path, corruption, augmentation=None):
     return CropDataset([clip], tokenizer, augmentation, seed=3, corruption=corruption)
 
 
-def test_training_clips_are_corrupted_by_their_seed_and_epoch(tmp_path):
-    own = dataset(tmp_path, ALL.video, Augmentation())
-    first, again, later = (own.item(0, epoch).inputs["video"] for epoch in (0, 0, 1))
+def test_training_clips_are_corrupted_by_seed_and_epoch(tmp_path):
+    corrupted = dataset(tmp_path, ALL.video, Augmentation())
+    first, again, later = (corrupted.item(0, epoch).inputs["video"] for epoch in (0, 0, 1))
     assert first.equal(again) and not first[:10].equal(later[:10])
     assert not first.equal(dataset(tmp_path, None, Augmentation()).item(0).inputs["video"])
 
 
-def test_it_leaves_the_draws_of_augmentation_alone(tmp_path):
+def test_corruption_does_not_change_the_draws_of_augmentation(tmp_path):
     never = VideoCorruption(blur=Amount(p=1e-12, values=(1.0,)))
     plain = dataset(tmp_path, None, Augmentation()).item(0).inputs["video"]
     assert plain.equal(dataset(tmp_path, never, Augmentation()).item(0).inputs["video"])
@@ -147,10 +147,11 @@ def data(corruption):
     return {"data": {"train": "a", "dev": "b", "tokenizer": "t", "corruption": corruption}}
 
 
-def test_yaml_says_it_and_gets_it_back(tmp_path):
-    given = {"video": {"occlusion": {"p": 0.8, "share": [0.3], "count": [1, 2]}, "blur": {"p": 0.3, "values": [1, 2]}},
-             "sound": {"noise": {"kinds": ["white"], "snr": [-5, 0]}}}  # fmt: skip
-    config = build(TrainConfig, data(given))
+def test_yaml_is_read_and_written_back(tmp_path):
+    settings = {"video": {"occlusion": {"p": 0.8, "share": [0.3], "count": [1, 2]},
+                          "blur": {"p": 0.3, "values": [1, 2]}},
+                "sound": {"noise": {"kinds": ["white"], "snr": [-5, 0]}}}  # fmt: skip
+    config = build(TrainConfig, data(settings))
     assert config.data.corruption.video.blur == Amount(0.3, (1.0, 2.0))
     assert config.data.corruption.sound.noise == Noise(1.0, ("white",), (-5.0, 0.0))
     path = tmp_path / "again.yaml"
@@ -160,7 +161,7 @@ def test_yaml_says_it_and_gets_it_back(tmp_path):
     assert load_config(path) == config
 
 
-@pytest.mark.parametrize("given, printed", [
+@pytest.mark.parametrize("settings, message", [
     ({"video": {"blur": {"values": []}}}, "empty"),
     ({"video": {"blur": {"p": 2, "values": [1]}}}, "corruption.video.blur.p is 2"),
     ({"video": {"blur": {"values": [-1]}}}, "above 0"),
@@ -173,36 +174,38 @@ def test_yaml_says_it_and_gets_it_back(tmp_path):
     ({"sound": {"reverberation": {"values": [0]}}}, "above 0"),
     ({"smell": {}}, "smell"),
 ])  # fmt: skip
-def test_bad_settings_are_one_line(given, printed):
-    with pytest.raises(VsrError, match=printed) as caught:
-        build(TrainConfig, data(given))
+def test_bad_settings_are_one_line(settings, message):
+    with pytest.raises(VsrError, match=message) as caught:
+        build(TrainConfig, data(settings))
     assert "\n" not in str(caught.value)
 
 
-def test_ratios_come_from_the_list_or_evenly_from_its_range():
+def test_ratios_are_drawn_from_the_list_or_evenly_from_its_range():
     rng, ratios = np.random.default_rng(0), (-5.0, 0.0, 15.0)
     listed = {Noise(snr=ratios).ratio(rng) for _ in range(50)}
     even = [Noise(snr=ratios, evenly=True).ratio(rng) for _ in range(400)]
     assert listed == set(ratios) and -5 <= min(even) < -4 and 14 < max(even) <= 15 and 4 < np.mean(even) < 6
 
 
-def test_a_stream_that_is_not_read_is_refused():
-    own = build(DataConfig, data({"sound": {"noise": {}}})["data"]).corruption
-    own.check_streams(video=True, sound=True)
+def test_refuses_corruption_of_a_stream_that_is_not_read():
+    corruption = build(DataConfig, data({"sound": {"noise": {}}})["data"]).corruption
+    corruption.check_streams(video=True, sound=True)
     with pytest.raises(VsrError, match="reads no sound"):
-        own.check_streams(video=True, sound=False)
+        corruption.check_streams(video=True, sound=False)
 
 
 def test_noise_is_a_kind_or_a_file(tmp_path):
     (tmp_path / "fan.wav").touch()
-    own = [Corruption(SoundCorruption(Noise(kinds=(kind,)))) for kind in ("pink", str(tmp_path / "fan.wav"), "brown")]
-    assert [one.check_streams(video=True, sound=True) for one in own[:2]] == [None, None]
+    corruptions = [
+        Corruption(SoundCorruption(Noise(kinds=(kind,)))) for kind in ("pink", str(tmp_path / "fan.wav"), "brown")
+    ]
+    assert [corruption.check_streams(video=True, sound=True) for corruption in corruptions[:2]] == [None, None]
     with pytest.raises(VsrError, match="no 'brown'; give babble, white, pink or a sound file"):
-        own[2].check_streams(video=True, sound=True)
+        corruptions[2].check_streams(video=True, sound=True)
 
 
-def heard(tmp_path, corruption):
-    """Two clips with crops and sound, one silent, as a model of both sees them."""
+def audio_visual_dataset(tmp_path, corruption):
+    """A dataset of two clips with crops and sound, and a silent one."""
     rng, clips = np.random.default_rng(1), []
     for name, level in (("a", 0.1), ("b", 0.2), ("c", 0.0)):
         np.save(tmp_path / f"{name}.npy", crop(20))
@@ -212,36 +215,36 @@ def heard(tmp_path, corruption):
     return AudioVisualDataset(clips, CharTokenizer(), None, seed=3, corruption=corruption)
 
 
-def test_a_model_of_both_is_trained_on_both_corrupted(tmp_path):
-    plain, own = heard(tmp_path, None), heard(tmp_path, ALL)
+def test_audio_visual_clips_are_corrupted_in_both_streams(tmp_path):
+    plain, corrupted = audio_visual_dataset(tmp_path, None), audio_visual_dataset(tmp_path, ALL)
     for index in (0, 1):
         for name in ("video", "sound"):
-            first, again = own.item(index).inputs[name], own.item(index).inputs[name]
+            first, again = corrupted.item(index).inputs[name], corrupted.item(index).inputs[name]
             assert first.equal(again) and not first.equal(plain.item(index).inputs[name])
-            assert not first.equal(own.item(index, 1).inputs[name])
-    sound = heard(tmp_path, replace(ALL, video=VideoCorruption()))
+            assert not first.equal(corrupted.item(index, 1).inputs[name])
+    sound = audio_visual_dataset(tmp_path, replace(ALL, video=VideoCorruption()))
     assert sound.item(0).inputs["video"].equal(plain.item(0).inputs["video"])
-    assert sound.item(2).inputs["sound"].equal(plain.item(2).inputs["sound"])  # silence stays
+    assert sound.item(2).inputs["sound"].equal(plain.item(2).inputs["sound"])  # silence stays silence
 
 
-@pytest.mark.parametrize("frontend, given, printed", [
+@pytest.mark.parametrize("frontend, corruption, message", [
     ("video_transformer", {"sound": {"noise": {}}}, "reads no sound"),
     ("mel", {"video": {"blur": {"values": [1]}}}, "reads no frames"),
 ])  # fmt: skip
-def test_a_run_refuses_to_corrupt_what_its_model_does_not_read(tmp_path, frontend, given, printed):
+def test_run_refuses_corruption_of_what_its_model_does_not_read(tmp_path, frontend, corruption, message):
     from vsr.training.audio_visual import AudioVisualRun
     from vsr.training.lipreader import LipReaderRun
 
-    heard(tmp_path, None)
+    audio_visual_dataset(tmp_path, None)
     places = {"crop": str(tmp_path / "a.npy"), "sound": str(tmp_path / "a.wav")}
     for name in ("train", "dev"):
         write_manifest(tmp_path / f"{name}.jsonl", [Clip(name, f"{name}.mp4", "one two", num_frames=20, **places)])
     CharTokenizer().save(tmp_path / "tokens")
-    settings = {"train": str(tmp_path / "train.jsonl"), "dev": str(tmp_path / "dev.jsonl"), "corruption": given}
+    settings = {"train": str(tmp_path / "train.jsonl"), "dev": str(tmp_path / "dev.jsonl"), "corruption": corruption}
     config = build(
         TrainConfig, {"data": settings | {"tokenizer": str(tmp_path / "tokens")}, "model": {"frontend": frontend}}
     )
     run = object.__new__(AudioVisualRun if frontend == "mel" else LipReaderRun)
     run.config, run.say = config, print
-    with pytest.raises(VsrError, match=printed):
+    with pytest.raises(VsrError, match=message):
         run._open_data()

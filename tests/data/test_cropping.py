@@ -1,4 +1,4 @@
-"""Cropping a corpus: every clip ends as a crop or as a refusal with its reason, and a second run only fills in."""
+"""Cropping a corpus: every clip becomes a crop or a refusal with its reason, and a second run only fills in."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def corpus(tmp_path, face_clip, landscape_clip):
     return tmp_path
 
 
-def test_crops_and_refusals(corpus, capfd):
+def test_crops_and_refusals_are_written(corpus, capfd):
     counts = crop_corpus(corpus / "in.jsonl", corpus / "out", jobs=1)
     assert counts == {"cropped": 2, "no_face": 1, "unreadable": 1}
     clips = read_manifest(corpus / "out" / "manifest.jsonl")
@@ -35,14 +35,14 @@ def test_crops_and_refusals(corpus, capfd):
     refused = json.loads((corpus / "out" / "refused.json").read_text(encoding="utf-8"))
     assert refused["counts"] == {"no_face": 1, "unreadable": 1}
     assert refused["clips"]["empty_land"]["reason"] == "no_face"
-    assert "feedback" not in capfd.readouterr().err.lower()  # the models' own logs stay quiet
+    assert "feedback" not in capfd.readouterr().err.lower()  # the networks' own logs are silenced
 
 
 def test_second_run_keeps_whole_crops_and_replaces_broken_ones(corpus, face_clip, monkeypatch):
     write_manifest(corpus / "in.jsonl", [Clip(name, str(face_clip), "bin") for name in ("kept", "broken")])
     out = corpus / "out"
     out.mkdir()
-    np.save(out / "kept.npy", np.zeros((7, 96, 96), np.uint8))  # of nobody knows what
+    np.save(out / "kept.npy", np.zeros((7, 96, 96), np.uint8))  # of unknown origin
     (out / "broken.npy").write_bytes(b"\x93NUMPY half a file")
     assert crop_corpus(corpus / "in.jsonl", out) == {"cropped": 2}
     (out / "broken.npy").write_bytes((out / "broken.npy").read_bytes()[:99_000])
@@ -53,7 +53,7 @@ def test_second_run_keeps_whole_crops_and_replaces_broken_ones(corpus, face_clip
     assert crop_corpus(corpus / "in.jsonl", out) == {"kept": 2}
 
 
-def test_a_clip_that_kills_its_process_costs_that_clip_only(corpus, monkeypatch):
+def test_clip_that_kills_its_process_fails_alone(corpus, monkeypatch):
     monkeypatch.setattr(cropping, "_crop_clip", _crop_or_die)
     clips = read_manifest(corpus / "in.jsonl")
     outcomes = {o.id: o for o in cropping.crop_in_processes(clips, corpus / "out", 2)}
@@ -71,31 +71,31 @@ def _crop_or_die(out_dir, clip, store):
 
 
 def crop_as(corpus, clip, capfd):
-    """Frames of the crop, counts and what was told, of a list of that one clip."""
+    """Crop a list of one clip: frames of the crop, counts, stderr."""
     write_manifest(corpus / "one.jsonl", [clip])
     counts = crop_corpus(corpus / "one.jsonl", corpus / "out")
     return read_manifest(corpus / "out" / "manifest.jsonl")[0].num_frames, counts, capfd.readouterr().err
 
 
-def test_another_video_or_part_under_the_same_id_is_another_crop(corpus, face_clip, make_video, make_face, capfd):
+def test_other_video_or_part_under_the_same_id_is_cropped_again(corpus, face_clip, make_video, make_face, capfd):
     video, longer = corpus / "c.mp4", make_video(corpus / "longer.mp4", make_face(50))
     shutil.copy(face_clip, video)
     clip = Clip("c", str(video), "bin")
     assert crop_as(corpus, clip, capfd)[:2] == (25, {"cropped": 1})
     assert crop_as(corpus, clip, capfd)[:2] == (25, {"kept": 1})
     shutil.copy(longer, video)
-    frames, counts, printed = crop_as(corpus, clip, capfd)
-    assert (frames, counts) == (50, {"cropped": 1}) and "crops: 1 made again (1 other video)" in printed
+    frames, counts, errors = crop_as(corpus, clip, capfd)
+    assert (frames, counts) == (50, {"cropped": 1}) and "crops: 1 made again (1 other video)" in errors
     part = replace(clip, start=0.4, end=1.4)
-    frames, counts, printed = crop_as(corpus, part, capfd)
-    assert (frames, counts) == (25, {"cropped": 1}) and "1 other part" in printed
+    frames, counts, errors = crop_as(corpus, part, capfd)
+    assert (frames, counts) == (25, {"cropped": 1}) and "1 other part" in errors
     moved = video.rename(corpus / "moved.mp4")
     assert crop_as(corpus, replace(part, video=str(moved)), capfd)[1] == {"kept": 1}, "the same bytes elsewhere"
     moved.unlink()
     assert crop_as(corpus, replace(part, video=str(moved)), capfd)[1] == {"kept": 1}, "it is gone, not replaced"
 
 
-def test_a_video_of_the_same_size_and_time_is_another_video(corpus, face_clip, capfd):
+def test_video_of_same_size_and_time_but_other_bytes_is_cropped_again(corpus, face_clip, capfd):
     video = shutil.copy(face_clip, corpus / "c.mp4")
     clip = Clip("c", str(video), "bin")
     crop_as(corpus, clip, capfd)
@@ -107,7 +107,7 @@ def test_a_video_of_the_same_size_and_time_is_another_video(corpus, face_clip, c
     assert crop_as(corpus, clip, capfd)[1] == {"cropped": 1}
 
 
-def test_another_way_of_cropping_and_a_crop_that_somebody_changed_are_made_again(corpus, face_clip, capfd, monkeypatch):
+def test_other_method_and_changed_crops_are_cropped_again(corpus, face_clip, capfd, monkeypatch):
     clip = Clip("c", str(face_clip), "bin")
     crop_as(corpus, clip, capfd)
     np.save(corpus / "out" / "c.npy", np.ones((25, 96, 96), np.uint8))
@@ -116,7 +116,7 @@ def test_another_way_of_cropping_and_a_crop_that_somebody_changed_are_made_again
     assert "1 other way of cropping" in crop_as(corpus, clip, capfd)[2]
 
 
-def test_a_killed_run_keeps_what_it_finished(corpus, face_clip, capfd):
+def test_killed_run_keeps_what_it_finished(corpus, face_clip, capfd):
     names = ["a", "b", "c"]
     write_manifest(corpus / "in.jsonl", [Clip(name, str(face_clip), "bin") for name in names])
 
@@ -133,15 +133,15 @@ def test_a_killed_run_keeps_what_it_finished(corpus, face_clip, capfd):
     assert crop_corpus(corpus / "in.jsonl", corpus / "out") == {"kept": 3}
 
 
-def test_other_peoples_files_stay(corpus, face_clip):
+def test_foreign_files_are_not_replaced(corpus, face_clip):
     out = corpus / "data"
     clip = Clip("c", str(face_clip), "bin")
     write_manifest(out / "manifest.jsonl", [clip])
     write_manifest(corpus / "in.jsonl", [clip])
     before = (out / "manifest.jsonl").read_bytes()
     cases = {out / "manifest.jsonl": "is what is read", corpus / "in.jsonl": "no crops of its folder"}
-    for manifest, printed in cases.items():
-        with pytest.raises(VsrError, match=printed):
+    for manifest, message in cases.items():
+        with pytest.raises(VsrError, match=message):
             crop_corpus(manifest, out)
     assert (out / "manifest.jsonl").read_bytes() == before and not (out / "c.npy").exists()
     (corpus / "arrays").mkdir()
@@ -151,11 +151,13 @@ def test_other_peoples_files_stay(corpus, face_clip):
     assert np.load(corpus / "arrays" / "c.npy").shape == (3, 512)
 
 
-def test_a_refusal_is_told_with_its_reason(tmp_path, capsys):
-    """It was "1 unreadable", and nothing of which file and why."""
+def test_refusal_is_printed_with_its_reason(tmp_path, capsys):
+    """Once, "1 unreadable" was all that was printed."""
     write_manifest(tmp_path / "in.jsonl", [Clip("a", "C:\\data\\a.mp4", "bin")])
     assert main(["crop", "--manifest", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out"), "--jobs", "1"]) == 1
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     assert (
-        said.out == "1 unreadable\n" and "vsr: 1 refused, such as C:" in said.err and "a.mp4: no such file" in said.err
+        output.out == "1 unreadable\n"
+        and "vsr: 1 refused, such as C:" in output.err
+        and "a.mp4: no such file" in output.err
     )

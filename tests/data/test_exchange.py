@@ -1,4 +1,4 @@
-"""Other toolkits' formats: their files are read, ours are what they expect, and round trips hold."""
+"""Other toolkits' formats: their files are read, ours are as they expect, and round trips are lossless."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def corpus(tmp_path_factory, face_clip):
     return folder
 
 
-def test_auto_avsr_labels_and_mouth_videos(corpus, tmp_path):
+def test_auto_avsr_labels_and_mouth_videos_are_written_and_read(corpus, tmp_path):
     settings = Settings("lrs3", "test", str(corpus / "tokens"))
     clips = convert("manifest", "auto_avsr", corpus / "in.jsonl", tmp_path, settings)
     labels = tmp_path / "labels" / "lrs3_test_transcript_lengths_seg16s.csv"
@@ -54,7 +54,7 @@ def test_auto_avsr_labels_and_mouth_videos(corpus, tmp_path):
         convert("auto_avsr", "kaldi", labels, tmp_path / "kaldi", Settings())
 
 
-def test_a_label_file_as_the_peer_writes_it(tmp_path):
+def test_label_file_of_auto_avsr_itself_is_read(tmp_path):
     (tmp_path / "labels").mkdir()
     row = "lrs3,lrs3_video_seg16s/pretrain/-0aBcDeFgHi/00001_00.mp4,87,19 4 5"
     (tmp_path / "labels/a.csv").write_text(f"{row}\n", encoding="utf-8")
@@ -69,7 +69,7 @@ def test_a_label_file_as_the_peer_writes_it(tmp_path):
         convert("auto_avsr", "kaldi", tmp_path / "labels/a.csv", tmp_path / "out", Settings())
 
 
-def test_av_hubert_tables(corpus, tmp_path):
+def test_av_hubert_tables_are_written_and_read(corpus, tmp_path):
     settings = Settings(subset="test", tokens=str(corpus / "tokens"))
     convert("manifest", "av_hubert", corpus / "in.jsonl", tmp_path, settings)
     root, first, _ = (tmp_path / "test.tsv").read_text(encoding="utf-8").splitlines()
@@ -87,7 +87,7 @@ def test_av_hubert_tables(corpus, tmp_path):
         convert("av_hubert", "manifest", tmp_path / "test.tsv", tmp_path / "again", Settings())
 
 
-def test_kaldi_folder(corpus, tmp_path):
+def test_kaldi_folder_is_written_and_read(corpus, tmp_path):
     clips = convert("manifest", "kaldi", corpus / "in.jsonl", tmp_path, Settings())
     lines = {path.name: path.read_text(encoding="utf-8").splitlines() for path in tmp_path.iterdir()}
     assert lines["text"] == ["abc-test_abc_00001 BIN BLUE", "abc-test_abc_00002 LAY RED"]
@@ -100,8 +100,8 @@ def test_kaldi_folder(corpus, tmp_path):
         convert("kaldi", "manifest", tmp_path, tmp_path / "back", Settings())
 
 
-def test_times_of_a_kaldi_folder_find_the_same_frames_again(tmp_path):
-    """1.6199 s, written as 1.62, would be the frame after."""
+def test_times_of_a_kaldi_folder_give_the_same_frames(tmp_path):
+    """1.6199 s, rounded to 1.62, would be the next frame."""
     times = [(0.0, 1.6199), (1.6199, 3.38), (3.38, 0.0), (1 / 3, 2 / 3)]
     clips = [Clip(f"s_{k}", "film.mp4", "a", "s", start=start, end=end) for k, (start, end) in enumerate(times)]
     write_manifest(tmp_path / "in.jsonl", clips)
@@ -120,7 +120,7 @@ def test_kaldi_order_by_utterance_is_order_by_speaker(tmp_path):
     assert {name for name, _ in rows} == {utterance_id(clip) for clip in clips}
 
 
-def test_lhotse_cuts(corpus, tmp_path):
+def test_lhotse_cuts_are_written_and_read(corpus, tmp_path):
     lhotse = pytest.importorskip("lhotse", reason="lhotse is not installed")
     clips = convert("manifest", "lhotse", corpus / "in.jsonl", tmp_path, Settings())
     cuts = lhotse.CutSet.from_file(tmp_path / "cuts.jsonl.gz").to_eager()
@@ -134,9 +134,9 @@ def test_lhotse_cuts(corpus, tmp_path):
         convert("lhotse", "manifest", tmp_path, tmp_path / "back", Settings())
 
 
-def test_the_command(corpus, tmp_path, capsys):
-    words = ["--input", str(corpus / "in.jsonl"), "--out", str(tmp_path / "out")]
-    assert main(["convert", "--from", "manifest", "--to", "kaldi", *words]) == 0
+def test_convert_command_and_unknown_format(corpus, tmp_path, capsys):
+    arguments = ["--input", str(corpus / "in.jsonl"), "--out", str(tmp_path / "out")]
+    assert main(["convert", "--from", "manifest", "--to", "kaldi", *arguments]) == 0
     assert "2 clips" in capsys.readouterr().out
-    assert main(["convert", "--from", "manifest", "--to", "htk", *words]) == 2
+    assert main(["convert", "--from", "manifest", "--to", "htk", *arguments]) == 2
     assert "unknown format 'htk'" in capsys.readouterr().err

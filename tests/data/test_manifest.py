@@ -1,4 +1,4 @@
-"""A manifest says in one line what is wrong with it, and reads back what was written."""
+"""A manifest is read back as written, and errors in it are one line."""
 
 import json
 
@@ -10,14 +10,14 @@ from vsr.data.manifest import Clip, read_manifest, write_manifest
 CLIP = {"id": "a", "video": "a.mp4", "text": "hello"}
 
 
-def test_texts_and_names_come_back_whatever_is_in_them(tmp_path):
+def test_any_text_and_file_name_is_read_back(tmp_path):
     name = b"f\xfclm.mp4".decode("utf-8", "surrogateescape")
     clips = [Clip("a", name, "one\u2028two\x85"), Clip("b", "b.mp4", "née \\ud800", words=(("née", 0.1, 0.5),))]
     write_manifest(tmp_path / "m.jsonl", clips)
     assert read_manifest(tmp_path / "m.jsonl") == clips
 
 
-def test_a_manifest_made_on_windows_is_read(tmp_path):
+def test_manifest_made_on_windows_is_read(tmp_path):
     (tmp_path / "m.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps(CLIP).encode() + b"\r\n\r\n")
     assert read_manifest(tmp_path / "m.jsonl") == [Clip(**CLIP)]
 
@@ -36,7 +36,7 @@ def test_a_manifest_made_on_windows_is_read(tmp_path):
         ({"txt": "hello"}, "unknown field 'txt'"),
     ],
 )
-def test_fields_of_another_kind_are_told(tmp_path, changed, problem):
+def test_field_of_wrong_type_is_named(tmp_path, changed, problem):
     (tmp_path / "m.jsonl").write_text(json.dumps(CLIP | changed), encoding="utf-8")
     with pytest.raises(VsrError, match=f"m.jsonl, line 1: .*{problem}") as caught:
         read_manifest(tmp_path / "m.jsonl")
@@ -44,7 +44,7 @@ def test_fields_of_another_kind_are_told(tmp_path, changed, problem):
 
 
 @pytest.mark.parametrize("line, problem", [('"x"', "no JSON object"), ('{"id": "a", "video": "v"}', "has no 'text'")])
-def test_lines_that_are_no_clips_are_told(tmp_path, line, problem):
+def test_line_that_is_no_clip_is_named(tmp_path, line, problem):
     (tmp_path / "m.jsonl").write_text(line, encoding="utf-8")
     with pytest.raises(VsrError, match=problem):
         read_manifest(tmp_path / "m.jsonl")

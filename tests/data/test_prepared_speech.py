@@ -1,4 +1,4 @@
-"""Units, mels and vectors that others prepared become features: right clip, right clock; what does not fit is named."""
+"""Units, mels and vectors prepared elsewhere become features on our clock; what does not fit is named."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from lip2speech.features.stored import load_features
 from lip2speech.training.vocoder_segments import Segments
 from lip2speech.vocoders.config import VocoderDataConfig
 from vsr.cli import main
-from vsr.data.exchange.prepared_speech import at_unit_rate, fitted
+from vsr.data.exchange.prepared_speech import at_unit_rate, fit_steps
 from vsr.data.exchange.roi import write_roi
 from vsr.data.manifest import Clip, read_manifest
 from vsr.media.audio import write_wave
@@ -17,12 +17,12 @@ from vsr.media.mel import log_mel
 from vsr.media.units import Codebook
 
 FRAMES = {"00001": 30, "00002": 26}
-UNITS = ["7", "3", "11", "0"]  # the dictionary's order is not that of the numbers
+UNITS = ["7", "3", "11", "0"]  # the dictionary's order is not numeric
 
 
 @pytest.fixture
 def tree(tmp_path):
-    """Two clips as lip2speech-unit keeps them, whose root is that of another machine; the sound is 256 samples long."""
+    """Two clips as lip2speech-unit stores them, with the root of another machine; the sound is 256 samples longer."""
     root, rng, lines, units = tmp_path / "lrs3", np.random.default_rng(0), ["../elsewhere"], []
     for name, frames in FRAMES.items():
         crop = rng.integers(0, 255, (frames, 96, 96), dtype=np.uint8)
@@ -37,8 +37,8 @@ def tree(tmp_path):
         vector = np.zeros(256, np.float32)
         vector[int(name)] = 1
         np.save(root / "spk_emb" / "test" / "abc" / f"{name}.npy", vector)
-        own = f"test/abc/{name}"
-        lines.append(f"{own}\tvideo/{own}.mp4\taudio/{own}.wav\t{frames}\t{len(wave)}")
+        name_in_list = f"test/abc/{name}"
+        lines.append(f"{name_in_list}\tvideo/{name_in_list}.mp4\taudio/{name_in_list}.wav\t{frames}\t{len(wave)}")
         units.append(" ".join(UNITS[k % 4] for k in range(2 * frames - 1)))
     (root / "label").mkdir()
     (root / "label" / "test.tsv").write_text("\n".join(lines) + "\n")
@@ -48,34 +48,34 @@ def tree(tmp_path):
 
 
 def convert(tree, out):
-    words = ["--input", str(tree / "label" / "test.tsv"), "--out", str(out)]
-    return main(["convert", "--from", "av_hubert", "--to", "manifest", *words])
+    arguments = ["--input", str(tree / "label" / "test.tsv"), "--out", str(out)]
+    return main(["convert", "--from", "av_hubert", "--to", "manifest", *arguments])
 
 
-def test_a_tree_without_texts_becomes_a_manifest_with_features(tree, tmp_path):
+def test_tree_without_texts_becomes_a_manifest_with_features(tree, tmp_path):
     assert convert(tree, tmp_path / "out") == 0
     clips = read_manifest(tmp_path / "out" / "manifest.jsonl")
     assert [(clip.id, clip.text, clip.num_frames) for clip in clips] == [
         ("test_abc_00001", "", 30), ("test_abc_00002", "", 26)
     ]  # fmt: skip
     for number, clip in enumerate(clips, 1):
-        own = load_features(tmp_path / "out" / "features", clip)
-        assert (own.mel == number).all() and own.speaker.argmax() == number
+        features = load_features(tmp_path / "out" / "features", clip)
+        assert (features.mel == number).all() and features.speaker.argmax() == number
         expected = [k % 4 for k in range(2 * clip.num_frames - 1)]
-        assert own.units.tolist() == [*expected, expected[-1]], "numbers are places in the dictionary"
+        assert features.units.tolist() == [*expected, expected[-1]], "units are indices of the dictionary"
     assert len(Codebook.load(tmp_path / "out" / "features" / "units.safetensors")) == 4
     data = VocoderDataConfig(("a",), ("b",), str(tmp_path / "out" / "features"), segment=10)
     assert Segments(clips, data, 0).batch([0, 1]).mel.shape == (2, 40, 80)
 
 
-def test_without_mels_they_are_made_of_the_sound(tree, tmp_path):
+def test_missing_mels_are_computed_from_the_sound(tree, tmp_path):
     (tree / "mel" / "test" / "abc" / "00001.npy").unlink()
     assert convert(tree, tmp_path / "out") == 0
-    own = load_features(tmp_path / "out" / "features", read_manifest(tmp_path / "out" / "manifest.jsonl")[0])
-    assert np.allclose(own.mel, log_mel(own.wave), atol=0.05)  # of the wave before it was rounded to 16 bits
+    features = load_features(tmp_path / "out" / "features", read_manifest(tmp_path / "out" / "manifest.jsonl")[0])
+    assert np.allclose(features.mel, log_mel(features.wave), atol=0.05)  # of the wave before it was rounded to 16 bits
 
 
-def test_texts_are_taken_where_they_are(tree, tmp_path):
+def test_texts_are_used_if_present(tree, tmp_path):
     (tree / "label" / "test.wrd").write_text("so it goes\nand on\n")
     assert convert(tree, tmp_path / "out") == 0
     assert [clip.text for clip in read_manifest(tmp_path / "out" / "manifest.jsonl")] == ["so it goes", "and on"]
@@ -83,7 +83,7 @@ def test_texts_are_taken_where_they_are(tree, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("label/test.unt", "7 3\n", "has 2 clips, test.unt 1 rows of units"),
         ("label/test.unt", "7 3\n7 99\n", "line 2: '99' is no unit of the dictionary"),
@@ -95,46 +95,46 @@ def test_texts_are_taken_where_they_are(tree, tmp_path):
         ("audio/test/abc/00001.wav", None, "00001.wav is not there"),
     ],
 )
-def test_what_does_not_fit_is_named(tree, tmp_path, capsys, name, text, told):
+def test_files_that_do_not_fit_are_named(tree, tmp_path, capsys, name, text, message):
     if text is None:
         (tree / name).unlink()
     else:
         (tree / name).write_text(text)
     assert convert(tree, tmp_path / "out") == 1
-    said = capsys.readouterr().err
-    assert told in said and said.count("\n") == 1
+    errors = capsys.readouterr().err
+    assert message in errors and errors.count("\n") == 1
 
 
 @given(frames=st.integers(5, 200), rate=st.sampled_from([1, 2, 4]), off=st.integers(-1, 1))
-def test_units_of_any_rate_come_to_50_hz(frames, rate, off):
-    made = at_unit_rate(np.arange(frames * rate + off), frames)
-    assert abs(len(made) - 2 * frames) <= 2
-    assert np.abs(made[: 2 * frames : 2] - rate * np.arange(len(made[: 2 * frames : 2]))).max() == 0
+def test_units_of_any_rate_are_brought_to_50_hz(frames, rate, off):
+    resampled = at_unit_rate(np.arange(frames * rate + off), frames)
+    assert abs(len(resampled) - 2 * frames) <= 2
+    assert np.abs(resampled[: 2 * frames : 2] - rate * np.arange(len(resampled[: 2 * frames : 2]))).max() == 0
 
 
-def test_too_long_is_cut_and_too_short_repeats_its_end():
-    assert fitted(np.arange(9), 8, 4, "a").tolist() == list(range(8))
-    assert fitted(np.arange(7), 8, 4, "a").tolist() == [*range(7), 6]
+def test_longer_rows_are_cut_and_shorter_ones_repeat_the_end():
+    assert fit_steps(np.arange(9), 8, 4, "a").tolist() == list(range(8))
+    assert fit_steps(np.arange(7), 8, 4, "a").tolist() == [*range(7), 6]
 
 
 def files_in(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_conversion_that_fails_leaves_what_was_there(tree, tmp_path, capsys):
+def test_failed_conversion_leaves_what_was_there(tree, tmp_path, capsys):
     vector = tree / "spk_emb" / "test" / "abc" / "00002.npy"
-    kept = vector.read_bytes()
+    content = vector.read_bytes()
     np.save(vector, np.ones(3, np.float32))
     assert convert(tree, tmp_path / "sub" / "out") == 1 and "00002.npy" in capsys.readouterr().err
     assert not (tmp_path / "sub").exists(), "neither crops nor folders"
-    vector.write_bytes(kept)
+    vector.write_bytes(content)
     assert convert(tree, tmp_path / "out") == 0
     before = files_in(tmp_path / "out")
     np.save(vector, np.ones(3, np.float32))
-    for path in (tree / "video").rglob("*.mp4"):  # other crops, which would lie under the first run's manifest
+    for path in (tree / "video").rglob("*.mp4"):  # other crops, which would not fit the first run's manifest
         clip = Clip("c", "c.mp4", "", "abc", FRAMES[path.stem], str(tmp_path / "other.npy"))
         np.save(tmp_path / "other.npy", np.full((FRAMES[path.stem], 96, 96), 9, np.uint8))
         write_roi(clip, path)
     assert convert(tree, tmp_path / "out") == 1 and files_in(tmp_path / "out") == before
-    vector.write_bytes(kept)
+    vector.write_bytes(content)
     assert convert(tree, tmp_path / "out") == 0 and files_in(tmp_path / "out").keys() == before.keys()

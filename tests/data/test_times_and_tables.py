@@ -1,4 +1,4 @@
-"""Word times that are none, Kaldi's tables as people write them, and what goes out comes back."""
+"""Impossible word times, Kaldi's tables as people write them, and round trips of manifests and journals."""
 
 import re
 
@@ -21,7 +21,7 @@ from vsr.output.transcript import TimedWord, TrackReport
 
 
 @pytest.mark.parametrize("times", ["NaN, 1", "0, NaN", "2, 1", "-1, 1", "0, Infinity", "0, 1e400", "-Infinity, 0"])
-def test_times_of_words_that_are_none_are_told_with_their_line(times, tmp_path, capsys):
+def test_impossible_word_times_are_reported_with_their_line(times, tmp_path, capsys):
     row = '"video": "a.mp4", "text": "x"'
     lines = f'{{"id": "a", {row}}}\n{{"id": "b", {row}, "words": [["x", {times}]]}}'
     (tmp_path / "m.jsonl").write_text(lines, encoding="utf-8")
@@ -30,15 +30,17 @@ def test_times_of_words_that_are_none_are_told_with_their_line(times, tmp_path, 
     assert "line 2: b: the word 'x' lasts from" in line
 
 
-def test_words_that_go_back_in_time_do_not_pass(make_video, make_face, tmp_path):
+def test_word_times_out_of_order_or_range_are_refused(make_video, make_face, tmp_path):
     video = str(make_video(tmp_path / "v.mp4", make_face(50)))
     words = {
         "right": (("a", 0.0, 0.5), ("b", 0.5, 1.0)), "back": (("a", 1.0, 1.2), ("b", 0.2, 0.4)),
         "out": (("a", 0.0, 9.0), ("b", 0.5, 1.0)),
     }  # fmt: skip
-    write_manifest(tmp_path / "m.jsonl", [Clip(name, video, "a b", words=own) for name, own in words.items()])
-    (found,) = validate([tmp_path / "m.jsonl"]).values()
-    reasons = {name: reason for name, (reason, _) in found.refused.items()}
+    write_manifest(
+        tmp_path / "m.jsonl", [Clip(name, video, "a b", words=word_times) for name, word_times in words.items()]
+    )
+    (report,) = validate([tmp_path / "m.jsonl"]).values()
+    reasons = {name: reason for name, (reason, _) in report.refused.items()}
     assert reasons == {"back": "words_backward", "out": "words_outside"}
 
 
@@ -49,7 +51,7 @@ def kaldi(folder, **files):
     return folder
 
 
-def test_paths_of_kaldi_keep_their_spaces(tmp_path):
+def test_kaldi_paths_keep_their_spaces(tmp_path):
     table = "u1  /a/two  spaces/x.mp4\r\nu2 /a/b c.mp4  \n"
     source = kaldi(tmp_path / "in", text="u1  HELLO   YOU\r\nu2\tOH\n", wav_scp=table)
     clips = convert("kaldi", "manifest", source, tmp_path / "out", Settings())
@@ -60,7 +62,7 @@ def test_paths_of_kaldi_keep_their_spaces(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "row, what",
+    "row, message",
     [
         ("u1 sph2pipe -f wav /a/b.sph |", "u1: 'sph2pipe -f wav /a/b.sph |' is a command: give the path"),
         ("u1 ffmpeg -i /a/b.mp4 -f wav - |", "is a command"),
@@ -71,22 +73,22 @@ def test_paths_of_kaldi_keep_their_spaces(tmp_path):
         ("u1 /a.mp4\nu1 /b.mp4", "line 2: u1 is there twice"),
     ],
 )
-def test_what_only_kaldi_can_open_is_refused(row, what, tmp_path):
+def test_refuses_what_only_kaldi_can_open(row, message, tmp_path):
     source = kaldi(tmp_path / "in", text="u1 HELLO\n", wav_scp=f"{row}\n")
-    with pytest.raises(VsrError, match=re.escape(what)) as caught:
+    with pytest.raises(VsrError, match=re.escape(message)) as caught:
         convert("kaldi", "manifest", source, tmp_path / "out", Settings())
     assert caught.value.reason == "bad_manifest" and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("times", ["nan 1", "0 nan", "0 inf", "2 1", "a b"])
-def test_segments_that_are_none_are_refused(times, tmp_path):
+def test_refuses_impossible_segments(times, tmp_path):
     source = kaldi(tmp_path / "in", text="u1 HELLO\n", wav_scp="r /a.mp4\n", segments=f"u1 r {times}\n")
     with pytest.raises(VsrError, match="segments"):
         convert("kaldi", "manifest", source, tmp_path / "out", Settings())
 
 
 @pytest.mark.parametrize("video", ["/a\n/b.mp4", "/a.mp4 ", "cat /a |"])
-def test_a_path_that_a_table_cannot_hold_is_refused(video, tmp_path):
+def test_refuses_path_that_a_table_cannot_hold(video, tmp_path):
     write_manifest(tmp_path / "in.jsonl", [Clip("a", video, "x")])
     with pytest.raises(VsrError, match="Kaldi's files cannot hold such a path"):
         convert("manifest", "kaldi", tmp_path / "in.jsonl", tmp_path / "out", Settings())
@@ -94,7 +96,7 @@ def test_a_path_that_a_table_cannot_hold_is_refused(video, tmp_path):
 
 seconds = st.floats(0, 1e6, allow_nan=False)
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
-word = st.tuples(texts, seconds, seconds).map(lambda own: (own[0], min(own[1:]), max(own[1:])))
+word = st.tuples(texts, seconds, seconds).map(lambda drawn: (drawn[0], min(drawn[1:]), max(drawn[1:])))
 words = st.lists(word, max_size=3)
 
 
@@ -109,10 +111,10 @@ def clips(draw):
 
 @settings(deadline=None)
 @given(st.lists(clips(), min_size=1, max_size=4, unique_by=lambda clip: clip.id))
-def test_a_manifest_comes_back_as_it_was_written(tmp_path_factory, own):
+def test_manifest_is_read_back_as_written(tmp_path_factory, written):
     path = tmp_path_factory.mktemp("manifest") / "m.jsonl"
-    write_manifest(path, own)
-    assert read_manifest(path) == own
+    write_manifest(path, written)
+    assert read_manifest(path) == written
 
 
 values = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | texts
@@ -139,8 +141,8 @@ blocks = st.builds(
 
 @settings(deadline=None)
 @given(records, st.lists(blocks, max_size=4), st.integers(0, 40))
-def test_a_journal_comes_back_as_far_as_it_was_written(tmp_path_factory, heading, blocks, cut):
-    """Whatever of the last line is missing; never with another heading."""
+def test_journal_is_read_back_as_far_as_it_was_written(tmp_path_factory, heading, blocks, cut):
+    """Whatever is missing of the last line; never with another heading."""
     path = tmp_path_factory.mktemp("journal") / "a.journal"
     journal = Journal(path, heading)
     for block in blocks:
@@ -149,15 +151,15 @@ def test_a_journal_comes_back_as_far_as_it_was_written(tmp_path_factory, heading
     if blocks:
         last = len(path.read_bytes().splitlines(keepends=True)[-1])
         path.write_bytes(path.read_bytes()[: -min(cut, last)] if cut else path.read_bytes())
-        kept = Journal(path, heading, resume=True).blocks
-        assert kept == journal.blocks[: len(blocks) - (cut > 0)]
+        read_back = Journal(path, heading, resume=True).blocks
+        assert read_back == journal.blocks[: len(blocks) - (cut > 0)]
         with pytest.raises(VsrError) as caught:
             Journal(path, heading | {"another": 1}, resume=True)
         assert caught.value.reason == "bad_journal"
 
 
 @pytest.mark.parametrize("score", ["NaN", "Infinity", '"nan"'])
-def test_scores_that_are_none_are_not_reordered(score, tmp_path):
+def test_refuses_to_rescore_impossible_scores(score, tmp_path):
     from vsr.decoding.rescore import read_nbest
 
     (tmp_path / "n.jsonl").write_text(f'{{"id": "a", "nbest": [{{"text": "x", "score": {score}}}]}}', encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`vsr crop --tracks`: the points of the mouth beside each crop, kept while they are as new as it."""
+"""`vsr crop --tracks`: mouth tracks beside the crops, made again if older than the crop."""
 
 import os
 
@@ -9,7 +9,7 @@ from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.face.mouth_features import read_track
 
 
-def test_tracks_lie_beside_the_crops(face_clip, tmp_path, capsys):
+def test_tracks_are_written_beside_the_crops_and_renewed(face_clip, tmp_path, capsys):
     write_manifest(tmp_path / "clips.jsonl", [Clip("a", str(face_clip), "bin blue")])
     command = ["crop", "--manifest", str(tmp_path / "clips.jsonl"), "--out", str(tmp_path / "out"), "--jobs", "1"]
     assert main(command) == 0

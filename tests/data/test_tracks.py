@@ -1,4 +1,4 @@
-"""Tracks of mouth points as training sees them: silence, new sentences, other faces, the same in every run."""
+"""Mouth tracks in training: silence, recombined sentences, other speakers, the same in every run."""
 
 from dataclasses import replace
 
@@ -21,13 +21,13 @@ PLAIN = TrackAugmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def sentence(folder, name, words, before=0, after=0, speaker="s1"):
-    """A clip whose chin is low while it speaks, and which word it says is where the lower lip is."""
+    """A clip whose chin is low while it speaks; the lower lip's position is its word."""
     frames = before + 6 * len(words) + after
     rng = np.random.default_rng(len(name))
     points = rng.normal(0, 1, (1, 9, 2)).repeat(frames, 0)
     points[:, 0], points[:, 1] = (-15, 0), (15, 0)
-    for place, word in enumerate(words):
-        points[before + 6 * place : before + 6 * place + 6, 3, 1] = ord(word[0]) - 90
+    for index, word in enumerate(words):
+        points[before + 6 * index : before + 6 * index + 6, 3, 1] = ord(word[0]) - 90
     write_track(folder / f"{name}.npz", points, np.full((frames, 8), 0.05))
     timed = tuple((word, (before + 6 * k) / FPS, (before + 6 * k + 6) / FPS) for k, word in enumerate(words))
     return Clip(name, "v", " ".join(words), speaker, frames, words=timed, track=str(folder / f"{name}.npz"))
@@ -42,9 +42,9 @@ def clips(tmp_path):
     ]
 
 
-def test_silence_comes_from_clips_that_have_it(clips):
+def test_silence_is_taken_from_clips_that_have_it(clips):
     data = TrackDataset(clips, TOKENIZER, replace(PLAIN, silence=1.0))
-    assert [len(own.before) for own in (data.silences,)] == [1]
+    assert [len(silences.before) for silences in (data.silences,)] == [1]
     lengths = {len(data.item(0, epoch).inputs["tracks"]) for epoch in range(30)}
     assert max(lengths) == 18 + 7 + 9 and min(lengths) >= 18 and len(lengths) > 3
     item = data.item(0, 1)
@@ -60,17 +60,19 @@ def test_clips_with_silence_of_their_own_stay_whole(clips):
     assert (targets[:7] == BLANK).all() and (targets[19:] == BLANK).all()
 
 
-def test_sentences_go_on_where_the_same_word_is_said(clips):
+def test_sentences_continue_where_the_same_word_is_said(clips):
     data = TrackDataset(clips, TOKENIZER, replace(PLAIN, recombine=1.0))
-    found = {TOKENIZER.decode(data.item(0, epoch).targets["tokens"].tolist()) for epoch in range(40)}
-    assert found == {"bin blue at", "bin blue now"}  # "bin" is followed by nobody else, "blue" by "at" and "now"
+    texts = {TOKENIZER.decode(data.item(0, epoch).targets["tokens"].tolist()) for epoch in range(40)}
+    assert texts == {"bin blue at", "bin blue now"}  # "bin" has one continuation, "blue" has two: "at" and "now"
 
 
-def test_the_same_seed_gives_the_same_track(clips):
+def test_same_seed_gives_the_same_track(clips):
     first, second = (TrackDataset(clips, TOKENIZER, TrackAugmentation(), seed=4) for _ in range(2))
-    one, same, other = (own.item(1, epoch).inputs["tracks"] for own, epoch in ((first, 3), (second, 3), (first, 4)))
-    np.testing.assert_array_equal(one, same)
-    assert one.shape != other.shape or (one != other).any()
+    track, same, other = (
+        dataset.item(1, epoch).inputs["tracks"] for dataset, epoch in ((first, 3), (second, 3), (first, 4))
+    )
+    np.testing.assert_array_equal(track, same)
+    assert track.shape != other.shape or (track != other).any()
 
 
 def test_batches_are_padded(clips):
@@ -79,7 +81,7 @@ def test_batches_are_padded(clips):
     assert batch.inputs["tracks"].shape == (3, longest, FEATURES) and batch.frame_tokens.shape == (3, longest)
 
 
-def test_clips_without_a_track_are_refused(clips, tmp_path):
+def test_refuses_clips_without_a_track(clips, tmp_path):
     with pytest.raises(VsrError, match="no track"):
         TrackDataset([replace(clips[0], track="")], TOKENIZER)
     (tmp_path / "a.npz").write_bytes(b"nothing")

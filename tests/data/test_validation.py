@@ -1,4 +1,4 @@
-"""Validation finds, without decoding videos, what would stop or spoil a run."""
+"""Validation finds, without decoding videos, what would stop or degrade a run."""
 
 import numpy as np
 import pytest
@@ -32,44 +32,44 @@ def manifest(tmp_path, face_clip, make_sound):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_every_fault_is_named(manifest, jobs):
-    found = validate([manifest / "all.jsonl"], jobs)[str(manifest / "all.jsonl")]
-    assert {name: reason for name, (reason, _) in found.refused.items()} == {
+def test_every_problem_is_named(manifest, jobs):
+    report = validate([manifest / "all.jsonl"], jobs)[str(manifest / "all.jsonl")]
+    assert {name: reason for name, (reason, _) in report.refused.items()} == {
         "outside": "part_outside", "words": "words_outside", "silent": "no_words", "absent": "unreadable",
         "text": "unreadable", "sound": "no_video",
     }  # fmt: skip
-    assert found.hours * 3600 == pytest.approx(1.0 + 0.4, abs=0.05)
-    assert found.sizes == {"256x256": 2} and found.rates == {"25": 2}
+    assert report.hours * 3600 == pytest.approx(1.0 + 0.4, abs=0.05)
+    assert report.sizes == {"256x256": 2} and report.rates == {"25": 2}
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_damage_is_found_by_decoding(tmp_path, capsys, jobs):
-    """Headers say nothing of it: a list of films was found fine of which the next step refused each."""
+    """Headers do not show it: without decoding, the list passes and the next step refuses the clip."""
     whole = write_recording(tmp_path / "whole.mkv", np.arange(100) / 25, tone(4), options={"g": "25"})
-    spoilt = damaged(whole, tmp_path / "spoilt.mkv")
-    write_manifest(tmp_path / "films.jsonl", [Clip("whole", str(whole), "bin"), Clip("spoilt", str(spoilt), "bin")])
-    films = ["validate", "--manifest", str(tmp_path / "films.jsonl"), "--jobs", jobs, "--tolerate", "1"]
-    assert main(films) == 0 and "refused: none" in capsys.readouterr().out
-    assert main([*films, "--decode", "--report", str(tmp_path / "r.json")]) == 0
+    broken = damaged(whole, tmp_path / "spoilt.mkv")
+    write_manifest(tmp_path / "films.jsonl", [Clip("whole", str(whole), "bin"), Clip("spoilt", str(broken), "bin")])
+    command = ["validate", "--manifest", str(tmp_path / "films.jsonl"), "--jobs", jobs, "--tolerate", "1"]
+    assert main(command) == 0 and "refused: none" in capsys.readouterr().out
+    assert main([*command, "--decode", "--report", str(tmp_path / "r.json")]) == 0
     assert "refused: 1 unreadable" in capsys.readouterr().out
-    (found,) = read_json(tmp_path / "r.json").values()
-    assert list(found["refused"]) == ["spoilt"] and "is damaged from" in found["refused"]["spoilt"][1]
+    (report,) = read_json(tmp_path / "r.json").values()
+    assert list(report["refused"]) == ["spoilt"] and "is damaged from" in report["refused"]["spoilt"][1]
 
 
-def test_options_that_cannot_be_are_refused(manifest, capsys):
+def test_refuses_impossible_options(manifest, capsys):
     assert main(["validate", "--manifest", str(manifest / "good.jsonl"), "--tolerate", "-1"]) == 2
     assert "give a share from 0 to 1" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["validate", "--manifest", str(manifest / "good.jsonl"), "--jobs", "0"])
 
 
-@pytest.mark.parametrize("words", [["units", "--out", "x"], ["features", "--units", "x", "--out", "y"]])
-def test_sound_of_clips_without_crops_is_not_learned_from(manifest, capsys, words):
-    assert speech([words[0], "--manifest", str(manifest / "good.jsonl"), *words[1:]]) == 1
+@pytest.mark.parametrize("arguments", [["units", "--out", "x"], ["features", "--units", "x", "--out", "y"]])
+def test_speech_training_needs_crops(manifest, capsys, arguments):
+    assert speech([arguments[0], "--manifest", str(manifest / "good.jsonl"), *arguments[1:]]) == 1
     assert "2 clips have no mouth crop, such as good: run vsr crop first" in capsys.readouterr().err
 
 
-def test_the_command_stops_a_run(manifest, capsys):
+def test_validate_stops_a_run(manifest, capsys):
     assert main(["validate", "--manifest", str(manifest / "good.jsonl")]) == 0
     assert "2 clips, 0.00 h, 256x256, 25 fps, refused: none" in capsys.readouterr().out
     both = [str(manifest / "good.jsonl"), str(manifest / "all.jsonl")]
@@ -80,8 +80,8 @@ def test_the_command_stops_a_run(manifest, capsys):
     assert main(["validate", "--manifest", both[1], "--tolerate", "0.8"]) == 0
 
 
-def test_parts_are_held_against_the_time_of_the_frames(tmp_path):
-    """Not against a longer sound, nor against their length where the first of them comes late."""
+def test_parts_are_compared_with_the_times_of_the_frames(tmp_path):
+    """Not with a longer sound, nor with their number if the first frame is late."""
     even = np.arange(75) / 25
     late = str(write_recording(tmp_path / "late.mp4", 15 + even, tone(30)))
     long = str(write_recording(tmp_path / "long.mkv", even, tone(30)))
@@ -91,9 +91,9 @@ def test_parts_are_held_against_the_time_of_the_frames(tmp_path):
     }  # fmt: skip
     clips = [Clip(name, video, "bin", start=start, end=end) for name, (video, start, end) in parts.items()]
     write_manifest(tmp_path / "m.jsonl", clips)
-    (found,) = validate([tmp_path / "m.jsonl"]).values()
-    assert {name: reason for name, (reason, _) in found.refused.items()} == dict.fromkeys(
+    (checked,) = validate([tmp_path / "m.jsonl"]).values()
+    assert {name: reason for name, (reason, _) in checked.refused.items()} == dict.fromkeys(
         ("before", "behind", "sound", "over"), "part_outside"
     )
-    assert found.hours * 3600 == pytest.approx(2 + 1 + 2, abs=0.1)
-    assert "shows nothing before 15.00 s" in found.refused["before"][1]
+    assert checked.hours * 3600 == pytest.approx(2 + 1 + 2, abs=0.1)
+    assert "shows nothing before 15.00 s" in checked.refused["before"][1]

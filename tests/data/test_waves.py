@@ -32,7 +32,7 @@ def run(folder):
     return main(["waves", "--manifest", str(folder / "crops.jsonl"), "--out", str(folder / "out"), "--jobs", "1"])
 
 
-def test_each_clip_gets_its_sound_and_the_silent_one_stays_without(corpus, capsys):
+def test_clips_get_their_sound_and_a_silent_one_none(corpus, capsys):
     assert run(corpus) == 0
     assert capsys.readouterr().out == "1 no_sound, 2 written\n"
     clips = {clip.id: clip for clip in read_manifest(corpus / "out" / "manifest.jsonl")}
@@ -42,7 +42,7 @@ def test_each_clip_gets_its_sound_and_the_silent_one_stays_without(corpus, capsy
         assert len(wave) == 25 * 640 and abs(int(np.abs(wave).argmax()) - 6440) < 80
 
 
-def test_a_list_of_which_nothing_comes_through_has_failed(corpus, capsys):
+def test_list_without_any_sound_fails(corpus, capsys):
     write_manifest(corpus / "crops.jsonl", read_manifest(corpus / "crops.jsonl")[:1])
     assert run(corpus) == 1 and capsys.readouterr().out == "1 no_sound\n"
 
@@ -60,7 +60,7 @@ def test_sound_is_kept_until_the_video_changes(corpus, capsys):
     assert abs(float(stored_wave(corpus / "out" / "one.wav").std()) - tone.std()) < 0.02
 
 
-def test_somebody_elses_file_and_a_list_without_crops_are_refused(corpus, capsys):
+def test_refuses_foreign_file_and_list_without_crops(corpus, capsys):
     (corpus / "out").mkdir()
     (corpus / "out" / "one.wav").write_bytes(b"a song")
     assert run(corpus) == 1
@@ -71,7 +71,7 @@ def test_somebody_elses_file_and_a_list_without_crops_are_refused(corpus, capsys
     assert "run vsr crop first" in capsys.readouterr().err
 
 
-def test_a_recording_in_the_folder_is_never_overwritten(tmp_path, capsys):
+def test_recording_in_the_output_folder_is_never_overwritten(tmp_path, capsys):
     (tmp_path / "out").mkdir()
     write_wave(tmp_path / "out" / "a.wav", np.zeros(RATE, np.float32))
     write_manifest(tmp_path / "crops.jsonl", [Clip("a", str(tmp_path / "out" / "a.wav"), "a", num_frames=25, crop="c")])

@@ -60,12 +60,12 @@ def greedy_agrees(draws):
 
 def bigram(grams, words):
     """Natural log probability of a sentence by the best of matching and backing off, as the acceptor has it."""
-    total, before = 0.0, "<s>"
+    log_prob, previous = 0.0, "<s>"
     for word in [*words, "</s>"]:
-        backed = grams.get((before,), (0, 0))[1] + grams[(word,)][0]
-        total += max(backed, grams.get((before, word), (-math.inf, 0))[0])
-        before = word
-    return total * math.log(10)
+        backoff = grams.get((previous,), (0, 0))[1] + grams[(word,)][0]
+        log_prob += max(backoff, grams.get((previous, word), (-math.inf, 0))[0])
+        previous = word
+    return log_prob * math.log(10)
 
 
 def viterbi(log_probs, tokens):
@@ -98,8 +98,8 @@ def spelled(words):
 
 
 def brute_force(log_probs, grams):
-    found = [(viterbi(log_probs.tolist(), spelled(w)) + bigram(grams, w), w) for w in sentences()]
-    return sorted(found, reverse=True)
+    scored = [(viterbi(log_probs.tolist(), spelled(w)) + bigram(grams, w), w) for w in sentences()]
+    return sorted(scored, reverse=True)
 
 
 def compared(draws):
@@ -110,16 +110,16 @@ def compared(draws):
     rows = []
     for _ in range(draws):
         log_probs = (2 * torch.randn(9, 4)).log_softmax(-1)  # at most three words fit into nine frames
-        found = k2_search.lattice_of(log_probs, graph, WIDE)
-        labels, score = k2_search.one_best(found)
-        again, again_score = k2_search.rescore_lattice(found, other, words)
-        nbest = k2_search.n_best(found, 3, paths=2000)
+        lattice = k2_search.lattice_of(log_probs, graph, WIDE)
+        labels, score = k2_search.one_best(lattice)
+        again, again_score = k2_search.rescore_lattice(lattice, other, words)
+        nbest = k2_search.n_best(lattice, 3, paths=2000)
         expected, expected_other = brute_force(log_probs, grams), brute_force(log_probs, other)
         rows.append({
             "hlg": [[words[i] for i in labels], score], "hlg_expected": [expected[0][1], expected[0][0]],
             "rescored": [[words[i] for i in again], again_score],
             "rescored_expected": [expected_other[0][1], expected_other[0][0]],
-            "nbest": [[[words[i] for i in own], s] for own, s in nbest],
+            "nbest": [[[words[i] for i in ids], s] for ids, s in nbest],
             "nbest_expected": [[w, s] for s, w in expected[:3]],
         })  # fmt: skip
     return rows

@@ -1,4 +1,4 @@
-"""The joint search written plainly: one utterance, Python loops, no cache, CTC prefix scores by their definition."""
+"""The joint search in plain Python: one utterance, loops, no cache, CTC prefix scores by their definition."""
 
 import math
 
@@ -38,21 +38,21 @@ def plain_language(model, eos, tokens, c):
     return float(model(torch.tensor([[eos, *tokens]]))[0, -1].log_softmax(-1)[c])
 
 
-def plain_ngram(grams, words, ended):
+def plain_ngram(grams, words, with_end):
     """Log-probability of words, and of the text's end if ``ended``, by n-grams with back-off (Katz 1987).
 
     ``grams``: n-gram -> (log10 probability, log10 back-off).
     """
-    order, total = max(map(len, grams)), 0.0
-    text = ["<s>", *words, *(["</s>"] if ended else [])]
+    order, log10_prob = max(map(len, grams)), 0.0
+    text = ["<s>", *words, *(["</s>"] if with_end else [])]
     for k in range(1, len(text)):
         history = tuple(text[max(0, k - order + 1) : k])
         word = text[k] if (text[k],) in grams else "<unk>"
         while (*history, word) not in grams:
-            total += grams.get(history, (0.0, 0.0))[1]
+            log10_prob += grams.get(history, (0.0, 0.0))[1]
             history = history[1:]
-        total += grams[(*history, word)][0]
-    return total * math.log(10)
+        log10_prob += grams[(*history, word)][0]
+    return log10_prob * math.log(10)
 
 
 def plain_joint_search(model, states, options, eos, language=lambda tokens, c: 0.0):
@@ -61,36 +61,48 @@ def plain_joint_search(model, states, options, eos, language=lambda tokens, c: 0
     ``language`` gives the weighted log-probability of a token after others, of language models that join.
     """
     log_probs = model.ctc_log_probs(states[None])[0].double().tolist()
-    scored = prefix_tables if options.ctc_weight else lambda log_probs, prefix: (0.0, 0.0)
+    ctc_scores = prefix_tables if options.ctc_weight else lambda log_probs, prefix: (0.0, 0.0)
     length = torch.tensor([len(states)])
     limit = max(1, int(len(states) * options.max_length_ratio))
     weight, bonus = options.ctc_weight, options.length_bonus
-    live, done = [((), 0.0, 0.0)], []
+    open_texts, finished = [((), 0.0, 0.0)], []
     for step in range(limit + 1):
         extended = []
-        for tokens, attention, spoken in live:
+        for tokens, attention, language_score in open_texts:
             logits = model.decoder(torch.tensor([[eos, *tokens]]), states[None], length)[0, -1]
             decoder = logits.log_softmax(-1)
-            whole, _ = scored(log_probs, tokens)
-            said = spoken + language(tokens, eos)
-            total = (1 - weight) * (attention + float(decoder[eos])) + (weight * whole if weight else 0) + said
-            if whole > MINUS:
-                extended.append((total + bonus * step, tokens, attention + float(decoder[eos]), said, True))
+            full_ctc, _ = ctc_scores(log_probs, tokens)
+            new_language_score = language_score + language(tokens, eos)
+            total = (
+                (1 - weight) * (attention + float(decoder[eos]))
+                + (weight * full_ctc if weight else 0)
+                + new_language_score
+            )
+            if full_ctc > MINUS:
+                extended.append(
+                    (total + bonus * step, tokens, attention + float(decoder[eos]), new_language_score, True)
+                )
             if step == limit:
                 continue
             decoder[[0, 1, eos]] = MINUS  # blank, unknown, end
             count = min(math.ceil(1.5 * options.beam), len(decoder) - 3)
             for c in decoder.topk(count).indices.tolist():
-                _, prefix = scored(log_probs, (*tokens, c))
-                own = attention + float(decoder[c])
-                said = spoken + language(tokens, c)
-                total = (1 - weight) * own + (weight * prefix if weight else 0) + said
+                _, prefix = ctc_scores(log_probs, (*tokens, c))
+                new_attention = attention + float(decoder[c])
+                new_language_score = language_score + language(tokens, c)
+                total = (1 - weight) * new_attention + (weight * prefix if weight else 0) + new_language_score
                 if prefix > -1e29:
-                    extended.append((total + bonus * (step + 1), (*tokens, c), own, said, False))
+                    extended.append(
+                        (total + bonus * (step + 1), (*tokens, c), new_attention, new_language_score, False)
+                    )
         extended.sort(key=lambda e: -e[0])
         best = extended[: options.beam]
-        done += [Hypothesis(tokens, total) for total, tokens, _, _, ended in best if ended]
-        live = [(tokens, own, said) for _, tokens, own, said, ended in best if not ended]
-        if not live:
+        finished += [Hypothesis(tokens, total) for total, tokens, _, _, ended in best if ended]
+        open_texts = [
+            (tokens, new_attention, new_language_score)
+            for _, tokens, new_attention, new_language_score, ended in best
+            if not ended
+        ]
+        if not open_texts:
             break
-    return sorted(done, key=lambda h: -h.score)[: options.nbest]
+    return sorted(finished, key=lambda h: -h.score)[: options.nbest]

@@ -1,4 +1,4 @@
-"""The fast search against the plain one, and the properties that hold whatever the weights are."""
+"""The fast search agrees with the plain one, and properties that hold for any weights."""
 
 import importlib.util
 from pathlib import Path
@@ -27,7 +27,7 @@ def model():
     )
     model = LipReader(config).eval()
     for parameter in model.parameters():
-        parameter.data.mul_(2)  # else every step is a near tie
+        parameter.data.mul_(2)  # otherwise every step is nearly a tie
     return model
 
 
@@ -47,27 +47,27 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-def test_batched_cached_search_equals_the_plain_one(model, states, options):
-    found = decode(model, states, LENGTHS, options, EOS)
-    for own, own_states, length in zip(found, states, LENGTHS.tolist(), strict=True):
+def test_batched_cached_search_equals_the_plain_search(model, states, options):
+    batch = decode(model, states, LENGTHS, options, EOS)
+    for hypotheses, utterance_states, length in zip(batch, states, LENGTHS.tolist(), strict=True):
         with torch.inference_mode():
-            expected = oracle.plain_joint_search(model, own_states[:length], options, EOS)
-        assert [h.tokens for h in own] == [h.tokens for h in expected]
-        assert [h.score for h in own] == pytest.approx([h.score for h in expected], abs=1e-4)
+            expected = oracle.plain_joint_search(model, utterance_states[:length], options, EOS)
+        assert [h.tokens for h in hypotheses] == [h.tokens for h in expected]
+        assert [h.score for h in hypotheses] == pytest.approx([h.score for h in expected], abs=1e-4)
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-def test_the_parts_of_a_score_make_it_up(model, states, options):
-    for found in decode(model, states, LENGTHS, options, EOS):
-        for own in found:
-            ctc, attention = own.parts.get("ctc", 0.0), own.parts.get("attention", 0.0)
+def test_parts_of_a_score_add_up_to_it(model, states, options):
+    for hypotheses in decode(model, states, LENGTHS, options, EOS):
+        for hypothesis in hypotheses:
+            ctc, attention = hypothesis.parts.get("ctc", 0.0), hypothesis.parts.get("attention", 0.0)
             weighted = options.ctc_weight * ctc + (1 - options.ctc_weight) * attention
-            assert own.score == pytest.approx(weighted + options.length_bonus * len(own.tokens), abs=1e-4)
-            assert own.parts.keys() <= {"ctc", "attention"}, "no language model was asked"
+            assert hypothesis.score == pytest.approx(weighted + options.length_bonus * len(hypothesis.tokens), abs=1e-4)
+            assert hypothesis.parts.keys() <= {"ctc", "attention"}, "no language model was asked"
 
 
 @pytest.mark.parametrize("method", ["joint", "attention", "ctc_beam", "ctc_greedy"])
-def test_an_utterance_is_read_the_same_alone_and_in_a_batch(model, states, method):
+def test_utterance_gives_the_same_alone_and_in_a_batch(model, states, method):
     options = DecodeOptions(method=method, beam=3)
     together = decode(model, states, LENGTHS, options, EOS)
     for index, length in enumerate(LENGTHS.tolist()):
@@ -76,7 +76,7 @@ def test_an_utterance_is_read_the_same_alone_and_in_a_batch(model, states, metho
 
 
 def test_beam_of_one_without_ctc_is_greedy_attention(model, states):
-    found = decode(model, states, LENGTHS, DecodeOptions(beam=1, ctc_weight=0.0), EOS)
+    hypotheses = decode(model, states, LENGTHS, DecodeOptions(beam=1, ctc_weight=0.0), EOS)
     tokens = [EOS]
     with torch.inference_mode():
         while len(tokens) <= LENGTHS[0]:
@@ -85,10 +85,10 @@ def test_beam_of_one_without_ctc_is_greedy_attention(model, states):
             if int(logits.argmax()) == EOS:
                 break
             tokens.append(int(logits.argmax()))
-    assert found[0][0].tokens == tuple(tokens[1:])
+    assert hypotheses[0][0].tokens == tuple(tokens[1:])
 
 
 @pytest.mark.parametrize("wrong", [{"method": "viterbi"}, {"beam": 0}, {"ctc_weight": 2.0}, {"nbest": 11}])
-def test_nonsense_options_are_refused(wrong):
+def test_refuses_impossible_options(wrong):
     with pytest.raises(VsrError):
         DecodeOptions(**wrong)

@@ -1,4 +1,4 @@
-"""A grammar's words are the only ones that are made, at any weight; no search says the unknown token."""
+"""A closed grammar yields only its own words, at any weight; no search yields the unknown token."""
 
 import bz2
 import gzip
@@ -43,7 +43,7 @@ def model(tokenizer):
     for parameter in model.parameters():
         parameter.data.mul_(2)
     for head in (model.ctc, model.decoder.out):
-        head.bias.data[UNK] += 6  # it would say the unknown token all the time
+        head.bias.data[UNK] += 6  # otherwise it would say the unknown token all the time
     return model
 
 
@@ -64,16 +64,18 @@ def grammar(tmp_path_factory):
 
 @pytest.mark.parametrize("weight", [0.3, 5.0, 10.0, 300.0])
 @pytest.mark.parametrize("ctc_weight", [0.0, 0.3, 1.0])
-def test_a_closed_grammar_makes_its_own_words_alone(model, states, tokenizer, grammar, weight, ctc_weight):
+def test_closed_grammar_yields_only_its_words(model, states, tokenizer, grammar, weight, ctc_weight):
     grams = ngram.NGram(grammar, tokenizer)
     options = DecodeOptions(beam=8, nbest=3, ctc_weight=ctc_weight)
-    for own in decode(model, states, LENGTHS, options, tokenizer.eos_id, [(weight, grams)]):
-        assert own and set(tokenizer.decode(own[0].tokens).split()) <= WORDS
-        for found in own:  # what is charged on the way adds up to what the n-grams say of the text
-            assert found.language_score == pytest.approx(weight * grams.sentence(found.tokens), rel=1e-6, abs=1e-6)
+    for hypotheses in decode(model, states, LENGTHS, options, tokenizer.eos_id, [(weight, grams)]):
+        assert hypotheses and set(tokenizer.decode(hypotheses[0].tokens).split()) <= WORDS
+        for hypothesis in hypotheses:  # the scores added during the search make up the n-grams' score of the text
+            assert hypothesis.language_score == pytest.approx(
+                weight * grams.sentence(hypothesis.tokens), rel=1e-6, abs=1e-6
+            )
 
 
-def test_an_open_vocabulary_is_no_grammar(tokenizer, grammar, tmp_path):
+def test_grammar_with_unknown_word_is_open(tokenizer, grammar, tmp_path):
     assert ngram.NGram(grammar, tokenizer).closed is not None
     text = Path(grammar).read_text(encoding="utf-8").replace("ngram 1=10", "ngram 1=11")
     path = tmp_path / "open.arpa"
@@ -81,7 +83,7 @@ def test_an_open_vocabulary_is_no_grammar(tokenizer, grammar, tmp_path):
     assert ngram.NGram(str(path), tokenizer).closed is None
 
 
-def test_a_grammar_of_another_script_is_refused(tmp_path):
+def test_refuses_grammar_of_another_script(tmp_path):
     pytest.importorskip("kenlm", reason=ngram.INSTALL)
     path = tmp_path / "g.arpa"
     path.write_text(slots_as_arpa((("यह", "मेरी"),)), encoding="utf-8")
@@ -92,15 +94,15 @@ def test_a_grammar_of_another_script_is_refused(tmp_path):
 def test_words_are_spelled_by_the_tokenizer():
     assert spellings(["Ab", "a-b", "bé", "cab"], CharTokenizer("abc ")) == {"ab": "Ab", "cab": "cab"}
     words = Vocabulary(["ab", "abba", "b"], CharTokenizer("ab ").pieces(range(6)))
-    possible = {begun: words.possible(begun).nonzero()[:, 0].tolist() for begun in ("", "ab", "abb", "b")}
-    written = {begun: [words.pieces[i] for i in ids if words.pieces[i]] for begun, ids in possible.items()}
-    assert written == {"": ["a", "b", " "], "ab": ["b", " "], "abb": ["a"], "b": [" "]}
+    possible = {prefix: words.possible(prefix).nonzero()[:, 0].tolist() for prefix in ("", "ab", "abb", "b")}
+    next_pieces = {prefix: [words.pieces[i] for i in ids if words.pieces[i]] for prefix, ids in possible.items()}
+    assert next_pieces == {"": ["a", "b", " "], "ab": ["b", " "], "abb": ["a"], "b": [" "]}
 
 
-@pytest.mark.parametrize("packed", [gzip, bz2, lzma])
-def test_words_of_packed_and_of_binary_files(packed, tmp_path):
+@pytest.mark.parametrize("compression", [gzip, bz2, lzma])
+def test_words_of_compressed_and_binary_files_are_read(compression, tmp_path):
     arpa = slots_as_arpa(SLOTS)
-    with packed.open(tmp_path / "g.arpa", "wt", encoding="utf-8") as stream:
+    with compression.open(tmp_path / "g.arpa", "wt", encoding="utf-8") as stream:
         stream.write(arpa)
     (tmp_path / "g.bin").write_bytes(
         b"mmap lm http://kheafield.com/code format version 5\n\0" + bytes(99) + b"<unk>\0<s>\0</s>\0ab\0cab\0"
@@ -113,19 +115,21 @@ def test_words_of_packed_and_of_binary_files(packed, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["joint", "ctc_beam", "ctc_greedy"])
-def test_no_search_says_the_unknown_token(model, states, tokenizer, method):
+def test_no_search_yields_the_unknown_token(model, states, tokenizer, method):
     options = DecodeOptions(method=method, beam=6, nbest=3)
-    for own in decode(model, states, LENGTHS, options, tokenizer.eos_id):
-        assert all(UNK not in found.tokens and torch.isfinite(torch.tensor(found.score)) for found in own)
+    for hypotheses in decode(model, states, LENGTHS, options, tokenizer.eos_id):
+        assert all(
+            UNK not in hypothesis.tokens and torch.isfinite(torch.tensor(hypothesis.score)) for hypothesis in hypotheses
+        )
 
 
-def test_a_ctc_weight_of_0_is_the_decoder_alone(model, states, tokenizer, monkeypatch):
-    """A text that is too long for CTC is a text like any other."""
+def test_ctc_weight_of_0_leaves_only_the_decoder(model, states, tokenizer, monkeypatch):
+    """Also for a text that is too long for CTC."""
     options = DecodeOptions(beam=3, ctc_weight=0.0, max_length_ratio=2.0)
-    found = decode(model, states[:1, :4], torch.tensor([4]), options, tokenizer.eos_id)[0][0]
+    hypothesis = decode(model, states[:1, :4], torch.tensor([4]), options, tokenizer.eos_id)[0][0]
     monkeypatch.setattr(model, "ctc", None)
-    alone = decode(model, states[:1, :4], torch.tensor([4]), options, tokenizer.eos_id)[0][0]
-    assert (found.tokens, found.score, found.ctc_score) == (alone.tokens, alone.score, 0.0)
+    without_ctc = decode(model, states[:1, :4], torch.tensor([4]), options, tokenizer.eos_id)[0][0]
+    assert (hypothesis.tokens, hypothesis.score, hypothesis.ctc_score) == (without_ctc.tokens, without_ctc.score, 0.0)
 
 
 def test_posteriors_for_graphs_are_finite_and_without_the_unknown_token(tmp_path, tiny_model):

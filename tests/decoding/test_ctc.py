@@ -1,4 +1,4 @@
-"""CTC searches and scores against the sum over all paths, on a clip so short that they can be listed."""
+"""CTC searches and scores agree with the sum over all paths, for a clip so short that they can be listed."""
 
 import importlib.util
 import itertools
@@ -28,35 +28,35 @@ def log_probs():
 @pytest.fixture(scope="module")
 def texts(log_probs):
     """Every text with its log-probability."""
-    total = {}
+    scores = {}
     for path in itertools.product(range(TOKENS), repeat=FRAMES):
         score = sum(float(log_probs[t, c]) for t, c in enumerate(path))
         text = tuple(collapse(path))
-        total[text] = log_add(total.get(text, -math.inf), score)
-    return total
+        scores[text] = log_add(scores.get(text, -math.inf), score)
+    return scores
 
 
 def prefix_score(texts, prefix):
     return math.log(sum(math.exp(s) for text, s in texts.items() if text[: len(prefix)] == prefix))
 
 
-def test_wide_prefix_beam_finds_the_likeliest_texts(log_probs, texts):
+def test_wide_prefix_beam_finds_the_most_probable_texts(log_probs, texts):
     best = sorted(texts, key=lambda text: -texts[text])[:5]
-    found = prefix_beam(log_probs, beam=1000, nbest=5)
-    assert [h.tokens for h in found] == best
-    assert [h.score for h in found] == pytest.approx([texts[text] for text in best], abs=1e-5)
+    hypotheses = prefix_beam(log_probs, beam=1000, nbest=5)
+    assert [h.tokens for h in hypotheses] == best
+    assert [h.score for h in hypotheses] == pytest.approx([texts[text] for text in best], abs=1e-5)
 
 
 def test_greedy_is_the_best_path(log_probs):
-    found = greedy(log_probs)
-    assert found.tokens == tuple(collapse(log_probs.argmax(-1).tolist()))
-    assert found.score == pytest.approx(float(log_probs.max(-1).values.sum()))
+    hypothesis = greedy(log_probs)
+    assert hypothesis.tokens == tuple(collapse(log_probs.argmax(-1).tolist()))
+    assert hypothesis.score == pytest.approx(float(log_probs.max(-1).values.sum()))
 
 
 def test_prefix_scores_equal_the_sum_over_paths(log_probs, texts):
     padded = torch.cat([log_probs, torch.zeros(3, TOKENS)])[None]  # frames after the end must not count
     scorer = PrefixScorer(padded, torch.tensor([FRAMES]))
-    end = 0  # stands in the place of the end, whose own posterior is never asked for
+    end = 0  # in place of the end, whose own posterior is never used
     first = scorer.extend(torch.tensor([[end]]), torch.tensor([[[end, 1, 2, 3]]]))
     expected = [texts[()], *(prefix_score(texts, (c,)) for c in (1, 2, 3))]
     assert first[0, 0].tolist() == pytest.approx(expected, abs=1e-6)
@@ -73,7 +73,7 @@ def test_prefix_scores_equal_the_sum_over_paths(log_probs, texts):
 
 
 def test_scores_of_a_long_clip_keep_their_precision():
-    """Log-probabilities down to -100 a frame and -1000 a prefix, against the recursion written plainly."""
+    """Log-probabilities down to -100 a frame and -1000 a prefix, compared with the plain recursion."""
     generator = torch.Generator().manual_seed(1)
     text = torch.randint(1, 12, (20,), generator=generator).tolist() + [3, 3, 7]
     logits = 25 * torch.randn(160, 12, generator=generator)
@@ -83,15 +83,15 @@ def test_scores_of_a_long_clip_keep_their_precision():
     plain, scorer, end = log_probs.double().tolist(), PrefixScorer(log_probs[None], torch.tensor([160])), 11
     last = torch.tensor([[end]])
     for k, token in enumerate(text):
-        found = scorer.extend(last, torch.tensor([[[end, *range(1, 11)]]]))[0, 0].tolist()
+        scores = scorer.extend(last, torch.tensor([[[end, *range(1, 11)]]]))[0, 0].tolist()
         tables = [oracle.prefix_tables(plain, (*text[:k], c))[1] for c in range(1, 11)]
-        assert found == pytest.approx([oracle.prefix_tables(plain, text[:k])[0], *tables], rel=1e-9)
+        assert scores == pytest.approx([oracle.prefix_tables(plain, text[:k])[0], *tables], rel=1e-9)
         last = torch.tensor([[token]])
         scorer.follow(torch.tensor([[0]]), last)
-    assert found[0] < -1000
+    assert scores[0] < -1000
 
 
-def test_a_text_longer_than_the_clip_is_impossible(log_probs):
+def test_text_longer_than_the_clip_is_impossible(log_probs):
     scorer = PrefixScorer(log_probs[None, :2], torch.tensor([2]))
     for last, token in ((0, 1), (1, 2)):
         scorer.extend(torch.tensor([[last]]), torch.tensor([[[0, token]]]))
@@ -114,12 +114,12 @@ def test_alignment_finds_a_planted_path():
     assert words[0].start <= 1 / 25 and words[0].end <= words[1].start and words[1].end >= 10 / 25
 
 
-def test_a_text_that_cannot_fit_is_spread_with_no_confidence():
+def test_text_that_cannot_fit_is_spread_without_confidence():
     aligned = align_tokens(torch.zeros(2, 5).log_softmax(-1), [1, 2, 3])
     assert len(aligned) == 3 and all(c == 0 for _, _, c in aligned)
 
 
-def test_a_path_of_hundreds_of_states_is_followed_to_its_beginning():
+def test_alignment_of_hundreds_of_states_is_complete():
     tokens = [1 + index % 3 for index in range(200)]
     spans = align_tokens(torch.zeros(500, 5).log_softmax(-1), tokens)
     assert len(spans) == len(tokens)

@@ -1,4 +1,4 @@
-"""Language models in the search: the fast one against the plain one, n-grams against their definition."""
+"""Language models in the search: the fast search agrees with the plain one, n-grams with their definition."""
 
 import importlib.util
 import sys
@@ -59,7 +59,7 @@ def model():
     )
     model = LipReader(config).eval()
     for parameter in model.parameters():
-        parameter.data.mul_(2)  # else every step is a near tie
+        parameter.data.mul_(2)  # otherwise every step is nearly a tie
     return model
 
 
@@ -80,19 +80,21 @@ def language():
 
 
 def compare(model, states, options, languages, plain):
-    """The fast search, batched, equals the plain one of each utterance."""
+    """Check that the fast search of the batch equals the plain search of each utterance."""
     with torch.inference_mode():
-        found = decode(model, states, LENGTHS, options, EOS, languages)
+        with_language = decode(model, states, LENGTHS, options, EOS, languages)
         without = decode(model, states, LENGTHS, options, EOS)
-        for own, own_states, length in zip(found, states, LENGTHS.tolist(), strict=True):
-            expected = oracle.plain_joint_search(model, own_states[:length], options, EOS, plain)
-            assert [h.tokens for h in own] == [h.tokens for h in expected]
-            assert [h.score for h in own] == pytest.approx([h.score for h in expected], abs=1e-4)
-    assert [h.tokens for own in found for h in own] != [h.tokens for own in without for h in own]
+        for hypotheses, utterance_states, length in zip(with_language, states, LENGTHS.tolist(), strict=True):
+            expected = oracle.plain_joint_search(model, utterance_states[:length], options, EOS, plain)
+            assert [h.tokens for h in hypotheses] == [h.tokens for h in expected]
+            assert [h.score for h in hypotheses] == pytest.approx([h.score for h in expected], abs=1e-4)
+    assert [h.tokens for hypotheses in with_language for h in hypotheses] != [
+        h.tokens for hypotheses in without for h in hypotheses
+    ]
 
 
 def plain_words(grams, weight):
-    """What n-grams of words add for a token: a word counts once a space closes it, the last one with the end."""
+    """What n-grams of words add for a token: a word counts once a space ends it, the last one with the end."""
 
     def finished(tokens):
         return "".join(TOKENIZER.pieces(tokens)).rpartition(" ")[0].split()
@@ -145,19 +147,19 @@ def test_piece_fusion_equals_the_plain_search(model, states, language, kenlm, tm
 
 
 @pytest.mark.parametrize("text", ["", "a", "a ab", "ab ab a", "b c  a"])
-def test_a_sentence_by_its_tokens_is_the_sentence_by_its_words(kenlm, tmp_path, text):
+def test_sentence_score_by_tokens_equals_that_by_words(kenlm, tmp_path, text):
     words = ngram.NGram(write_arpa(tmp_path / "words.arpa", WORDS), TOKENIZER)
     expected = oracle.plain_ngram(WORDS, text.split(), True)
     assert words.sentence(TOKENIZER.encode(text)) == pytest.approx(expected, abs=1e-4)
     assert words.model.score(text) * ngram.LN10 == pytest.approx(expected, abs=1e-4)
 
 
-def test_words_of_capital_pieces_are_found_in_a_file_of_small_ones(kenlm, tmp_path):
+def test_upper_case_pieces_match_lower_case_ngrams(kenlm, tmp_path):
     words = ngram.NGram(write_arpa(tmp_path / "words.arpa", WORDS), CharTokenizer("AB "))
     assert words.sentence([2, 4, 2, 3]) == pytest.approx(oracle.plain_ngram(WORDS, ["a", "ab"], True), abs=1e-4)
 
 
-def test_a_missing_library_and_a_broken_file_give_one_line(tmp_path, monkeypatch):
+def test_missing_library_and_broken_file_are_one_line(tmp_path, monkeypatch):
     (tmp_path / "bad.arpa").write_text("hello", encoding="utf-8")
     if importlib.util.find_spec("kenlm"):
         with pytest.raises(VsrError, match="bad.arpa: is no file of n-grams") as caught:
@@ -170,9 +172,9 @@ def test_a_missing_library_and_a_broken_file_give_one_line(tmp_path, monkeypatch
 
 
 @torch.no_grad()
-def test_neural_scores_of_sentences_are_sums_of_its_steps(language):
+def test_neural_sentence_scores_are_sums_of_steps(language):
     texts = [[2, 4, 3], [], [5, 5, 2, 2, 3]]
-    plain = [
+    expected = [
         sum(oracle.plain_language(language, EOS, text[:k], c) for k, c in enumerate([*text, EOS])) for text in texts
     ]
-    assert NeuralLanguage(language).sentences(texts) == pytest.approx(plain, abs=1e-4)
+    assert NeuralLanguage(language).sentences(texts) == pytest.approx(expected, abs=1e-4)

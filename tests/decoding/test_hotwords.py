@@ -1,4 +1,4 @@
-"""Hotwords: what a whole text is credited, however it is cut; the search, the command, and lists that are wrong."""
+"""Hotwords: the score of a whole text, however it is tokenised; the search, the command, and wrong lists."""
 
 import json
 
@@ -30,14 +30,14 @@ class Pieces:
         return [self.units[i] for i in ids]
 
 
-def listed(folder, phrases):
+def hotword_file(folder, phrases):
     path = folder / "hot.txt"
     path.write_text("\n".join(phrases) + "\n\n", encoding="utf-8")
     return path
 
 
 def expected(text, phrases):
-    """Letters of every phrase at every place of a text, by definition."""
+    """Letters of each phrase at each of its places in a text, by definition."""
     words = text.split()
     places = [words[i:j] for i in range(len(words)) for j in range(i + 1, len(words) + 1)]
     return sum(len(phrase.replace(" ", "")) * places.count(phrase.split()) for phrase in phrases)
@@ -45,19 +45,19 @@ def expected(text, phrases):
 
 @given(PHRASES, st.lists(st.sampled_from(range(2, 10)), max_size=9))
 @settings(max_examples=200, deadline=None)
-def test_a_text_is_credited_the_letters_of_its_phrases_however_it_is_cut(tmp_path_factory, phrases, tokens):
+def test_score_is_the_letters_of_phrases_however_tokenised(tmp_path_factory, phrases, tokens):
     tokens = [token for token, before in zip(tokens, [4, *tokens], strict=False) if not token == before == 4]
-    path = listed(tmp_path_factory.mktemp("hot"), phrases)
+    path = hotword_file(tmp_path_factory.mktemp("hot"), phrases)
     text = "".join(Pieces().pieces(tokens)).replace("\u2581", " ").lower()
-    if "  " not in text:  # two spaces part a phrase
+    if "  " not in text:  # two spaces separate a phrase
         assert Hotwords(path, Pieces()).sentences([tokens]) == [expected(text, phrases)]
 
 
 @given(PHRASES, st.lists(WORD, max_size=6).map(" ".join))
 @settings(max_examples=100, deadline=None)
-def test_steps_of_a_search_add_up_to_what_the_text_is_credited(tmp_path_factory, phrases, text):
+def test_scores_of_search_steps_add_up_to_the_text(tmp_path_factory, phrases, text):
     tokenizer = CharTokenizer("abc ")
-    hotwords = Hotwords(listed(tmp_path_factory.mktemp("hot"), phrases), tokenizer)
+    hotwords = Hotwords(hotword_file(tmp_path_factory.mktemp("hot"), phrases), tokenizer)
     search, total = hotwords.start(1, torch.device("cpu")), 0.0
     for token in tokenizer.encode(text):
         step = search.extend(torch.zeros(1, 1).long(), torch.tensor([[[tokenizer.eos_id, token]]]))
@@ -68,33 +68,37 @@ def test_steps_of_a_search_add_up_to_what_the_text_is_credited(tmp_path_factory,
     assert total == expected(text, phrases) == hotwords.sentences([tokenizer.encode(text)])[0]
 
 
-def test_a_weight_of_nothing_changes_nothing_and_a_great_one_brings_the_phrase(tiny_model, tmp_path):
+def test_zero_weight_changes_nothing_and_large_weight_brings_the_phrases(tiny_model, tmp_path):
     loaded = load_model(tiny_model)
     torch.manual_seed(1)
     states, lengths = torch.randn(2, 20, 32), torch.tensor([20, 14])
 
-    def read(**more):
-        options = DecodeOptions(beam=20, **more)
-        found = decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, languages_of(loaded, options))
-        return [own[0] for own in found]
+    def search(**settings):
+        options = DecodeOptions(beam=20, **settings)
+        batch = decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, languages_of(loaded, options))
+        return [hypothesis[0] for hypothesis in batch]
 
-    path = str(listed(tmp_path, ["a", "b"]))
-    plain = read()
-    assert [own.tokens for own in read(hotwords=path, hotwords_weight=0.0)] == [own.tokens for own in plain]
-    biased = read(hotwords=path, hotwords_weight=30.0)
+    path = str(hotword_file(tmp_path, ["a", "b"]))
+    unbiased = search()
+    assert [hypothesis.tokens for hypothesis in search(hotwords=path, hotwords_weight=0.0)] == [
+        hypothesis.tokens for hypothesis in unbiased
+    ]
+    biased = search(hotwords=path, hotwords_weight=30.0)
     count = loaded.languages[path].sentences
-    assert sum(count([own.tokens for own in biased])) > sum(count([own.tokens for own in plain]))
-    for own in biased:
-        assert own.language_score == pytest.approx(30 * count([own.tokens])[0])
+    assert sum(count([hypothesis.tokens for hypothesis in biased])) > sum(
+        count([hypothesis.tokens for hypothesis in unbiased])
+    )
+    for hypothesis in biased:
+        assert hypothesis.language_score == pytest.approx(30 * count([hypothesis.tokens])[0])
 
 
-def test_the_commands_take_a_list_and_tell_of_it(tiny_model, face_clip, tmp_path, capsys):
-    path = listed(tmp_path, ["good morning", "It's you"])
-    words = ["transcribe", str(face_clip), "--model", str(tiny_model), "--format", "json", "--hotwords", str(path)]
-    assert main(words) == 0
-    made = json.loads(capsys.readouterr().out)["provenance"]
-    assert made["languages"]["hotwords"]["sha256"] and made["search"]["hotwords_weight"] == 0.5
-    assert main([*words[:-2], "--hotwords-weight", "1"]) == 2
+def test_commands_take_a_list_and_record_it(tiny_model, face_clip, tmp_path, capsys):
+    path = hotword_file(tmp_path, ["good morning", "It's you"])
+    command = ["transcribe", str(face_clip), "--model", str(tiny_model), "--format", "json", "--hotwords", str(path)]
+    assert main(command) == 0
+    provenance = json.loads(capsys.readouterr().out)["provenance"]
+    assert provenance["languages"]["hotwords"]["sha256"] and provenance["search"]["hotwords_weight"] == 0.5
+    assert main([*command[:-2], "--hotwords-weight", "1"]) == 2
     assert "--hotwords-weight needs --hotwords" in capsys.readouterr().err
 
 
@@ -106,8 +110,8 @@ def test_the_commands_take_a_list_and_tell_of_it(tiny_model, face_clip, tmp_path
         (["gr\u00fcn"], "lip reader's tokens: they lack \u00fc"),
     ],
 )
-def test_a_list_that_is_wrong_is_one_line(tmp_path, lines, message):
+def test_wrong_list_is_refused_in_one_line(tmp_path, lines, message):
     with pytest.raises(VsrError, match=message):
-        Hotwords(listed(tmp_path, lines), CharTokenizer())
+        Hotwords(hotword_file(tmp_path, lines), CharTokenizer())
     with pytest.raises(VsrError, match="method"):
         DecodeOptions("ctc_beam", hotwords="x")

@@ -1,4 +1,4 @@
-"""A language model from text to the search: training, its folder, the commands that use it."""
+"""A language model from text to the search: training, its folder, and the commands that use it."""
 
 import json
 
@@ -45,16 +45,16 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder(trained):
     """The folder of that model, trained by the command."""
-    words = ["lm", "train", "--config", str(trained / "lm.yaml"), "--out", str(trained / "run"), "--set", *FAST]
-    assert main(words) == 0
+    command = ["lm", "train", "--config", str(trained / "lm.yaml"), "--out", str(trained / "run"), "--set", *FAST]
+    assert main(command) == 0
     return trained / "run" / "model"
 
 
-def test_training_learns_what_follows_what_and_leaves_the_tests_out(trained, folder, capsys):
+def test_training_learns_the_order_of_letters_and_leaves_test_texts_out(trained, folder, capsys):
     loaded = load_language_model(folder)
     encode = loaded.tokenizer.encode
-    likely, odd = NeuralLanguage(loaded.model).sentences([encode("ab ab"), encode("ba ba")])
-    assert likely > -6 and odd < likely - 6
+    likely, unlikely = NeuralLanguage(loaded.model).sentences([encode("ab ab"), encode("ba ba")])
+    assert likely > -6 and unlikely < likely - 6
     run = LanguageRun(load_config(trained / "lm.yaml", FAST, kind=LanguageTrainConfig), trained / "other")
     assert len(run.train.sentences) == 200 and run.validate()["dev_perplexity"] > 20
     assert "left out: 1 of the tests, 1 empty or long" in capsys.readouterr().out
@@ -78,9 +78,9 @@ def test_two_ranks_do_what_one_does_with_the_whole_batch(trained, tmp_path):
     load_language_model(tmp_path / "0" / "model")
 
 
-def test_commands_refuse_what_makes_no_sense(folder, tiny_model, tmp_path, capsys):
-    def refusal(*words):
-        assert main(list(words)) == (1 if words[0] == "transcribe" else 2)
+def test_refuses_options_and_models_that_do_not_fit(folder, tiny_model, tmp_path, capsys):
+    def refusal(*arguments):
+        assert main(list(arguments)) == (1 if arguments[0] == "transcribe" else 2)
         return capsys.readouterr().err.splitlines()[-1]
 
     write_manifest(tmp_path / "m.jsonl", [])
@@ -92,7 +92,7 @@ def test_commands_refuse_what_makes_no_sense(folder, tiny_model, tmp_path, capsy
     assert "a language model where a lip reader is needed" in refusal("transcribe", __file__, "--model", str(folder))
 
 
-def test_a_language_model_of_other_tokens_is_refused(folder, tiny_model):
+def test_refuses_language_model_of_other_tokens(folder, tiny_model):
     loaded = load_model(tiny_model)
     assert len(languages_of(loaded, DecodeOptions(lm=str(folder)))) == 1
     loaded.tokenizer = CharTokenizer(loaded.tokenizer.characters[::-1])
@@ -107,26 +107,28 @@ def test_decoding_and_rescoring_a_corpus_with_a_language_model(folder, tiny_mode
     write_manifest(tmp_path / "m.jsonl", [Clip("c", "c.mp4", "ab", "s", 12, str(tmp_path / "c.npy"))])
     paths = ["--model", str(tiny_model), "--manifest", str(tmp_path / "m.jsonl")]
 
-    def best(*words):
-        assert main([*words[:1], *paths, *words[1:], "--out", str(tmp_path / "out.jsonl")]) == 0
+    def best(*arguments):
+        assert main([*arguments[:1], *paths, *arguments[1:], "--out", str(tmp_path / "out.jsonl")]) == 0
         return json.loads((tmp_path / "out.jsonl").read_text())
 
     alone = best("decode", "--nbest", "5", "--beam", "5")
-    joined = best("decode", "--nbest", "5", "--beam", "5", "--lm", str(folder), "--lm-weight", "3")
-    assert alone["text"] != joined["text"]
+    fused = best("decode", "--nbest", "5", "--beam", "5", "--lm", str(folder), "--lm-weight", "3")
+    assert alone["text"] != fused["text"]
     (tmp_path / "nbest.jsonl").write_text(json.dumps(alone), encoding="utf-8")
     lists = ["--nbest", str(tmp_path / "nbest.jsonl"), "--weight", "1"]
-    again = best("rescore", *lists, "--lm", str(folder), "--lm-weight", "2")
+    rescored = best("rescore", *lists, "--lm", str(folder), "--lm-weight", "2")
     loaded = load_language_model(folder)
-    spoken = NeuralLanguage(loaded.model).sentences([loaded.tokenizer.encode(h["text"]) for h in alone["nbest"]])
-    expected = {h["text"]: h["score"] + 2 * own for h, own in zip(alone["nbest"], spoken, strict=True)}
-    assert {h["text"]: h["score"] for h in again["nbest"]} == pytest.approx(expected, abs=1e-4)
-    assert again["text"] == max(expected, key=expected.get)
+    language_scores = NeuralLanguage(loaded.model).sentences(
+        [loaded.tokenizer.encode(h["text"]) for h in alone["nbest"]]
+    )
+    expected = {h["text"]: h["score"] + 2 * score for h, score in zip(alone["nbest"], language_scores, strict=True)}
+    assert {h["text"]: h["score"] for h in rescored["nbest"]} == pytest.approx(expected, abs=1e-4)
+    assert rescored["text"] == max(expected, key=expected.get)
 
 
 def test_transcribing_with_a_language_model(folder, tiny_model, face_clip, capsys):
-    def text(*words):
-        assert main(["transcribe", str(face_clip), "--model", str(tiny_model), *words]) == 0
+    def text(*options):
+        assert main(["transcribe", str(face_clip), "--model", str(tiny_model), *options]) == 0
         return capsys.readouterr().out
 
     assert text() != text("--lm", str(folder), "--lm-weight", "3")

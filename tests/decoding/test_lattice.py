@@ -1,4 +1,4 @@
-"""k2 graphs against counting everything, in the environment of tools/k2.sh; and the folder that leads there."""
+"""k2 graphs agree with enumeration, in the environment of tools/k2.sh; and the folder of their input."""
 
 import json
 import os
@@ -34,24 +34,24 @@ def k2_python():
 @pytest.fixture(scope="module")
 def checks(k2_python):
     command = [k2_python, Path(__file__).with_name("lattice_checks.py"), PROGRAM.parent]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stderr
-    return json.loads(answer.stdout)
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
 
 
 def test_best_path_through_the_topology_is_the_collapsed_greedy_path(checks):
     assert checks["greedy"] is True
 
 
-@pytest.mark.parametrize("what", ["hlg", "rescored"])
-def test_graphs_find_what_counting_every_sentence_finds(checks, what):
+@pytest.mark.parametrize("kind", ["hlg", "rescored"])
+def test_graphs_agree_with_enumeration_of_sentences(checks, kind):
     assert len(checks["rows"]) == 5
     for row in checks["rows"]:
-        assert row[what][0] == row[f"{what}_expected"][0]
-        assert row[what][1] == pytest.approx(row[f"{what}_expected"][1], abs=1e-3)
+        assert row[kind][0] == row[f"{kind}_expected"][0]
+        assert row[kind][1] == pytest.approx(row[f"{kind}_expected"][1], abs=1e-3)
 
 
-def test_n_best_are_the_best_sentences_with_their_best_scores(checks):
+def test_n_best_are_the_best_sentences_with_their_scores(checks):
     for row in checks["rows"]:
         for (words, score), (expected, expected_score) in zip(row["nbest"], row["nbest_expected"], strict=True):
             assert words == expected
@@ -70,7 +70,7 @@ def crops(tmp_path_factory):
     return folder / "manifest.jsonl"
 
 
-def test_posteriors_to_hypotheses_that_score_reads(tiny_model, crops, k2_python, tmp_path, capsys):
+def test_posteriors_become_hypotheses_that_score_reads(tiny_model, crops, k2_python, tmp_path, capsys):
     from vsr.cli import main
     from vsr.evaluation.wer import read_hypotheses
 
@@ -95,26 +95,26 @@ def test_attention_scores_of_a_batch_equal_each_alone(tiny_model):
     texts = [loaded.tokenizer.encode(text) for text in ("bin blue", "a", "")]
     together = attention_scores(loaded.model, states, texts, loaded.tokenizer.eos_id)
     for text, score in zip(texts, together, strict=True):
-        path, own = [loaded.tokenizer.eos_id, *text], 0.0
+        path, expected = [loaded.tokenizer.eos_id, *text], 0.0
         with torch.inference_mode():
             logits = loaded.model.decoder(torch.tensor([path]), states[None], torch.tensor([12]))[0].log_softmax(-1)
-        for place, target in enumerate([*text, loaded.tokenizer.eos_id]):
-            own += float(logits[place, target])
-        assert score == pytest.approx(own, abs=1e-4)
+        for position, target in enumerate([*text, loaded.tokenizer.eos_id]):
+            expected += float(logits[position, target])
+        assert score == pytest.approx(expected, abs=1e-4)
 
 
-def test_rescoring_keeps_the_lists_order_at_weight_one(tiny_model, crops, tmp_path):
-    listed = [{"text": "b", "score": -1.0}, {"text": "a", "score": -2.0}]
-    (tmp_path / "n").write_text(json.dumps({"id": "a", "nbest": listed}) + "\n")
+def test_rescoring_keeps_the_order_at_weight_one(tiny_model, crops, tmp_path):
+    nbest = [{"text": "b", "score": -1.0}, {"text": "a", "score": -2.0}]
+    (tmp_path / "n").write_text(json.dumps({"id": "a", "nbest": nbest}) + "\n")
     loaded = load_model(tiny_model)
     assert rescore_manifest(loaded, crops, tmp_path / "n", tmp_path / "o", 1.0) == 0
-    assert json.loads((tmp_path / "o").read_text())["nbest"] == listed
+    assert json.loads((tmp_path / "o").read_text())["nbest"] == nbest
     (tmp_path / "n").write_text('{"id": "a"}\n')
     with pytest.raises(VsrError, match="line 1"):
         rescore_manifest(loaded, crops, tmp_path / "n", tmp_path / "o", 1.0)
 
 
-def test_a_grammar_of_slots_and_its_lexicon():
+def test_grammar_of_slots_and_its_lexicon():
     arpa = slots_as_arpa([["bin", "lay"], ["now", "soon", "again"]])
     assert arpa_words(arpa) == ["bin", "lay", "now", "soon", "again"]
     assert f"{-np.log10(3):.6f}\tbin soon" in arpa and "bin lay" not in arpa
@@ -130,11 +130,11 @@ def test_a_grammar_of_slots_and_its_lexicon():
 
 
 @pytest.mark.parametrize("name", ["lattice", "k2_graphs", "k2_search"])
-def test_its_files_keep_to_python_39_and_import_only_torch_and_k2(name):
+def test_k2_programs_keep_to_python_39_and_import_only_torch_and_k2(name):
     import ast
 
     tree = ast.parse(PROGRAM.with_name(f"{name}.py").read_text(encoding="utf-8"), feature_version=(3, 9))
     names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     names |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     allowed = {"torch", "k2", "k2_graphs", "k2_search"} | set(sys.stdlib_module_names)
-    assert {own.split(".")[0] for own in names} <= allowed
+    assert {module.split(".")[0] for module in names} <= allowed

@@ -1,4 +1,4 @@
-"""The search over the words of a lexicon, against all texts that are possible."""
+"""The search over words of a lexicon agrees with the enumeration of all texts."""
 
 import itertools
 import math
@@ -19,13 +19,13 @@ from vsr.text.tokenizer import CharTokenizer, WordTokenizer
 from vsr.text.unit_tokenizers import UnitSettings, units_tokenizer
 
 MARK = 6
-# Words that begin as others, a homophone, two pronunciations, the same token twice
+# Words that begin like others, a homophone, two pronunciations, the same token twice
 WORDS = {"a": [(2,), (3,)], "ab": [(2, 4)], "be": [(4, 4)], "bee": [(4, 4)], "cab": [(5, 2, 4), (5, 3, 4)]}
 
 
 def posteriors(frames, seed=0, size=7):
     logits = torch.randn(frames, size, generator=torch.Generator().manual_seed(seed)) * 2
-    logits[:, 1] = -math.inf  # the unknown
+    logits[:, 1] = -math.inf  # the unknown token
     return logits.log_softmax(-1)
 
 
@@ -34,42 +34,51 @@ def ctc(log_probs, tokens):
     if not tokens:
         return float(log_probs[:, 0].sum())
     length, count = torch.tensor([len(log_probs)]), torch.tensor([len(tokens)])
-    found = torch.nn.functional.ctc_loss(log_probs[:, None], torch.tensor([tokens]), length, count, reduction="sum")
-    return -float(found)
+    loss = torch.nn.functional.ctc_loss(log_probs[:, None], torch.tensor([tokens]), length, count, reduction="sum")
+    return -float(loss)
 
 
 def exhaustive(log_probs, language, weight, bonus, mark):
     """Score of every text that fits, by enumeration."""
-    found = {}
+    scores = {}
     for count in range(len(log_probs) + 1):
         for words in itertools.product(WORDS, repeat=count):
-            total = -math.inf
-            for each in itertools.product(*(WORDS[word] for word in words)):
+            log_prob = -math.inf
+            for pronunciations in itertools.product(*(WORDS[word] for word in words)):
                 between = () if mark is None else (mark,)
-                tokens = [t for n, own in enumerate(each) for t in (*(between if n else ()), *own)]
+                tokens = [
+                    t
+                    for n, pronunciation in enumerate(pronunciations)
+                    for t in (*(between if n else ()), *pronunciation)
+                ]
                 if len(tokens) + sum(a == b for a, b in itertools.pairwise(tokens)) <= len(log_probs):
-                    total = np.logaddexp(total, ctc(log_probs, tokens))
-            if total > -math.inf:
-                found[words] = total + weight * language.texts([list(words)])[0] + bonus * count
-    return found
+                    log_prob = np.logaddexp(log_prob, ctc(log_probs, tokens))
+            if log_prob > -math.inf:
+                scores[words] = log_prob + weight * language.texts([list(words)])[0] + bonus * count
+    return scores
 
 
 @pytest.mark.parametrize("mark", [MARK, None])
 @pytest.mark.parametrize("weight, bonus", [(0.0, 0.0), (0.7, 0.0), (0.4, 1.5)])
-def test_it_is_the_exhaustive_search(mark, weight, bonus):
+def test_wide_beam_equals_the_exhaustive_search(mark, weight, bonus):
     counted = CountedWords([line.split() for line in ("a cab", "be a bee", "cab ab a", "ab ab")], 2)
     for seed in range(3):
         log_probs = posteriors(5 if mark else 4, seed)
-        every = exhaustive(log_probs, counted, weight, bonus, mark)
+        scores = exhaustive(log_probs, counted, weight, bonus, mark)
         search = LexiconSearch(Lexicon(WORDS, mark), CountedWordStates(counted), weight, bonus)
-        found = search.run(log_probs, 100_000, len(every))
-        assert {own.words for own in found} == set(every)
-        assert [own.score for own in found] == pytest.approx([every[own.words] for own in found], abs=1e-4)
-        assert found[0].score == pytest.approx(max(every.values()), abs=1e-4)
-        assert all(own.score == pytest.approx(own.ctc_score + own.language_score) for own in found)
+        hypotheses = search.run(log_probs, 100_000, len(scores))
+        assert {hypothesis.words for hypothesis in hypotheses} == set(scores)
+        assert [hypothesis.score for hypothesis in hypotheses] == pytest.approx(
+            [scores[hypothesis.words] for hypothesis in hypotheses], abs=1e-4
+        )
+        assert hypotheses[0].score == pytest.approx(max(scores.values()), abs=1e-4)
+        assert all(
+            hypothesis.score == pytest.approx(hypothesis.ctc_score + hypothesis.language_score)
+            for hypothesis in hypotheses
+        )
 
 
-def test_a_narrow_beam_finds_what_is_plain():
+def test_narrow_beam_finds_the_obvious_text():
     path = [5, 5, 0, 2, 4, 6, 2, 0, 0]
     log_probs = torch.full((len(path), 7), -8.0)
     log_probs[torch.arange(len(path)), path] = 0.0
@@ -77,14 +86,14 @@ def test_a_narrow_beam_finds_what_is_plain():
     assert best.words == ("cab", "a") and best.tokens == (5, 2, 4, 6, 2) and best.spans == ((0, 3), (4, 5))
 
 
-def test_words_that_no_frame_has_room_for_give_nothing():
+def test_words_too_long_for_the_frames_are_not_found():
     assert LexiconSearch(Lexicon({"cab": [(5, 2, 4)]}, MARK)).run(posteriors(2), 10, 3)[0].words == ()
-    sure = torch.full((2, 7), -math.inf)
-    sure[:, 5] = 0.0
-    assert LexiconSearch(Lexicon({"cab": [(5, 2, 4)]}, MARK)).run(sure, 10, 3) == []
+    certain = torch.full((2, 7), -math.inf)
+    certain[:, 5] = 0.0
+    assert LexiconSearch(Lexicon({"cab": [(5, 2, 4)]}, MARK)).run(certain, 10, 3) == []
 
 
-def test_the_language_model_tells_homophones_apart():
+def test_language_model_tells_homophones_apart():
     counted = CountedWordStates(CountedWords([["a", "bee"]] * 5 + [["be", "a"]] * 5, 2))
     path = [2, 6, 4, 0, 4]
     log_probs = torch.full((5, 7), -8.0)
@@ -94,22 +103,22 @@ def test_the_language_model_tells_homophones_apart():
 
 
 @pytest.mark.parametrize("mark", [MARK, None])
-def test_the_pronunciations_chosen_are_on_the_best_path(mark):
+def test_best_pronunciations_are_on_the_best_path(mark):
     words = [WORDS["a"], WORDS["cab"], WORDS["a"]]
     for seed in range(8):
         log_probs = posteriors(9, seed)
         scores = {}
-        for each in itertools.product(*(range(len(own)) for own in words)):
+        for choices in itertools.product(*(range(len(pronunciation)) for pronunciation in words)):
             between = () if mark is None else (mark,)
-            own = [words[n][choice] for n, choice in enumerate(each)]
-            tokens = [t for n, one in enumerate(own) for t in (*(between if n else ()), *one)]
-            scores[each] = best_score(log_probs, tokens)
+            pronunciation = [words[n][choice] for n, choice in enumerate(choices)]
+            tokens = [t for n, part in enumerate(pronunciation) for t in (*(between if n else ()), *part)]
+            scores[choices] = best_score(log_probs, tokens)
         best = best_pronunciations(log_probs.numpy(), words, mark)
         assert scores[tuple(best)] == pytest.approx(max(scores.values()))
 
 
 def best_score(log_probs, tokens):
-    """Of the best path, by trying all."""
+    """Log-probability of the best path through the tokens."""
     best = -math.inf
     spans = align_tokens(log_probs, tokens)
     labels = torch.zeros(len(log_probs), dtype=torch.long)
@@ -119,7 +128,7 @@ def best_score(log_probs, tokens):
     return best
 
 
-def test_too_few_frames_choose_nothing():
+def test_too_few_frames_give_no_pronunciations():
     assert best_pronunciations(posteriors(3).numpy(), [WORDS["cab"], WORDS["cab"]], MARK) is None
 
 
@@ -130,24 +139,24 @@ def phonemes(tmp_path):
     return units_tokenizer(UnitSettings(dictionary=(str(words),)), ["bin blue"])
 
 
-def test_a_lexicon_is_the_models_words_or_those_of_a_file(phonemes, tmp_path):
+def test_lexicon_has_the_models_words_or_those_of_a_file(phonemes, tmp_path):
     assert set(lexicon_for(phonemes).variants) == {"bin", "blue"}
     file = tmp_path / "lexicon.txt"
     file.write_text("red\nblue B L UW\nblue B L IY\n")
-    found = lexicon_for(phonemes, str(file))
-    assert set(found.variants) == {"red", "blue"} and len(found.variants["blue"]) == 2
-    assert found.mark == phonemes.mark
+    lexicon = lexicon_for(phonemes, str(file))
+    assert set(lexicon.variants) == {"red", "blue"} and len(lexicon.variants["blue"]) == 2
+    assert lexicon.mark == phonemes.mark
 
 
-def test_a_reader_of_characters_takes_words_without_pronunciation(tmp_path):
+def test_model_of_characters_takes_words_without_pronunciation(tmp_path):
     file, tokenizer = tmp_path / "words.txt", CharTokenizer()
     file.write_text("bin\nblue\n")
-    found = lexicon_for(tokenizer, str(file))
-    assert found.variants["bin"] == [tuple(tokenizer.encode("bin"))] and tokenizer.pieces([found.mark]) == [" "]
+    lexicon = lexicon_for(tokenizer, str(file))
+    assert lexicon.variants["bin"] == [tuple(tokenizer.encode("bin"))] and tokenizer.pieces([lexicon.mark]) == [" "]
 
 
 @pytest.mark.parametrize(
-    "tokenizer, text, printed",
+    "tokenizer, text, message",
     [
         (WordTokenizer(["bin"]), "bin\n", "reads into words"),
         (CharTokenizer(), "", "holds no words"),
@@ -156,33 +165,33 @@ def test_a_reader_of_characters_takes_words_without_pronunciation(tmp_path):
         (CharTokenizer(), "bin blue at f\n", "a line is a word"),
     ],
 )
-def test_a_lexicon_that_does_not_fit_is_refused_in_one_line(tokenizer, text, printed, tmp_path):
+def test_refuses_lexicon_that_does_not_fit(tokenizer, text, message, tmp_path):
     file = tmp_path / "words.txt"
     file.write_text(text or "")
-    with pytest.raises(VsrError, match=printed) as error:
+    with pytest.raises(VsrError, match=message) as error:
         lexicon_for(tokenizer, "" if text is None else str(file))
     assert "\n" not in str(error.value)
 
 
-def test_a_word_without_pronunciation_is_refused(phonemes, tmp_path):
+def test_refuses_word_without_pronunciation(phonemes, tmp_path):
     file = tmp_path / "words.txt"
     file.write_text("zebra\n")
     with pytest.raises(VsrError, match="cannot write 'zebra'"):
         lexicon_for(phonemes, str(file))
 
 
-@pytest.mark.parametrize("given", [{"lm": "x"}, {"hotwords": "x"}])
-def test_what_cannot_join_is_refused(given):
+@pytest.mark.parametrize("options", [{"lm": "x"}, {"hotwords": "x"}])
+def test_refuses_language_models_that_cannot_join(options):
     with pytest.raises(VsrError, match="n-grams alone"):
-        DecodeOptions(method="lexicon", **given)
+        DecodeOptions(method="lexicon", **options)
 
 
-def test_a_lexicon_is_of_its_own_method():
+def test_lexicon_needs_its_method():
     with pytest.raises(VsrError, match="method 'lexicon'"):
         DecodeOptions(method="ctc_beam", lexicon="words.txt")
 
 
-def test_counted_states_add_up_to_the_text(tmp_path):
+def test_word_states_of_counted_text_add_up_to_the_text(tmp_path):
     lines = ["bin blue at f two now", "lay red by a one soon", "bin red at z two soon"]
     file = tmp_path / "texts.txt"
     file.write_text("\n".join(lines))
@@ -190,12 +199,12 @@ def test_counted_states_add_up_to_the_text(tmp_path):
     for text in (lines[0], "bin red by f", "unknown words"):
         state, total = states.begin(), 0.0
         for word in text.split():
-            state, own = states.after(state, word)
-            total += own
+            state, score = states.after(state, word)
+            total += score
         assert total + states.end(state) == pytest.approx(states.counted.texts([text.split()])[0])
 
 
-def test_a_files_states_add_up_to_the_text(tmp_path):
+def test_word_states_of_a_file_add_up_to_the_text(tmp_path):
     pytest.importorskip("kenlm")
     arpa = tmp_path / "words.arpa"
     arpa.write_text(
@@ -205,7 +214,7 @@ def test_a_files_states_add_up_to_the_text(tmp_path):
     states = word_states(str(arpa))
     state, total = states.begin(), 0.0
     for word in ("bin", "blue"):
-        state, own = states.after(state, word)
-        total += own
+        state, score = states.after(state, word)
+        total += score
     total += states.end(state)
     assert total == pytest.approx(states.model.score("bin blue", bos=True, eos=True) * math.log(10))

@@ -1,4 +1,4 @@
-"""A language model that writes text from phonemes: exact losses, codecs and what it writes."""
+"""A language model that writes text from phonemes: exact losses, codecs and its texts."""
 
 import math
 
@@ -17,8 +17,8 @@ from vsr.training.restoring_pairs import batch_of, pair_loss
 
 
 @pytest.mark.parametrize("architecture", KINDS)
-def test_the_loss_of_a_batch_is_that_of_its_pairs_alone(architecture):
-    """Padding, the mask and the labels change nothing, and prompts teach nothing."""
+def test_loss_of_a_batch_is_that_of_its_pairs_alone(architecture):
+    """Padding, the mask and the labels change nothing, and prompts are not learnt."""
     restorer = tiny(architecture)
     batch = batch_of(restorer.codec, architecture == "causal", PROMPTS, TEXTS)
     alone = [restorer.log_probs(lines, [words])[0] for lines, words in zip(PROMPTS, TEXTS, strict=True)]
@@ -27,18 +27,17 @@ def test_the_loss_of_a_batch_is_that_of_its_pairs_alone(architecture):
 
 
 class Largest(TorchDispatchMode):
-    """The most elements that a tensor has which an operation takes."""
+    """Records the size of the largest tensor that an operation takes."""
 
     taken = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        self.taken = max([self.taken, *(own.numel() for own in args if isinstance(own, torch.Tensor))])
+        self.taken = max([self.taken, *(tensor.numel() for tensor in args if isinstance(tensor, torch.Tensor))])
         return function(*args, **(kwargs or {}))
 
 
-def test_a_frozen_head_is_not_copied_for_each_pair(backbone):
-    """The states of the texts' places come as a slice or as a copy; of a slice the head would be multiplied in a batch
-    of its own copies, which is most of the time of a step."""
+def test_frozen_head_is_not_copied_for_each_pair(backbone):
+    """Of a slice, the states of the texts would be multiplied by copies of the head, most of the time of a step."""
     model, codec, _ = build(RestorerSettings(str(backbone), lora=LoraSettings(rank=2)))
     head = model.get_output_embeddings().weight
     batch = batch_of(codec, True, [["B L UW"]] * 8, [["a"]] * 8)
@@ -48,34 +47,34 @@ def test_a_frozen_head_is_not_copied_for_each_pair(backbone):
 
 
 @pytest.mark.parametrize("architecture", KINDS)
-def test_texts_are_scored_together_as_alone_and_sum_to_at_most_one(architecture):
+def test_texts_are_scored_alike_together_and_alone_and_sum_to_at_most_one(architecture):
     restorer = tiny(architecture)
-    texts = [list(own) for own in ("a", "b", "ab")] + [[]]
+    texts = [list(text) for text in ("a", "b", "ab")] + [[]]
     together = restorer.log_probs(["B IY"], texts)
-    assert together == pytest.approx([restorer.log_probs(["B IY"], [own])[0] for own in texts], abs=1e-4)
+    assert together == pytest.approx([restorer.log_probs(["B IY"], [text])[0] for text in texts], abs=1e-4)
     assert sum(map(math.exp, together)) < 1 and restorer.log_probs(["B IY"], []) == []
     assert together != pytest.approx(restorer.log_probs(["R EH D | N AW"], texts), abs=1e-6)
 
 
 @pytest.mark.parametrize("architecture", KINDS)
-def test_what_is_written_ends_and_is_no_text_twice(architecture):
-    found = tiny(architecture).write(["B L UW"], 3)
-    assert 1 <= len(found) <= 3 and len({tuple(own) for own in found}) == len(found)
+def test_written_texts_end_and_are_distinct(architecture):
+    texts = tiny(architecture).write(["B L UW"], 3)
+    assert 1 <= len(texts) <= 3 and len({tuple(text) for text in texts}) == len(texts)
 
 
 @pytest.mark.parametrize("architecture", KINDS)
-def test_what_is_too_long_for_the_model_is_no_text_or_refused(architecture):
+def test_text_too_long_for_the_model_scores_nothing_and_such_a_prompt_is_refused(architecture):
     restorer = tiny(architecture)
     restorer.model.config.max_position_embeddings = 20
-    found = restorer.log_probs(["B IY"], [["a"], ["a" * 30]])
-    assert math.isfinite(found[0]) and found[1] == -math.inf
+    scores = restorer.log_probs(["B IY"], [["a"], ["a" * 30]])
+    assert math.isfinite(scores[0]) and scores[1] == -math.inf
     assert len("".join(restorer.write(["B IY"], 1)[0])) <= 20
     with pytest.raises(VsrError, match="read shorter clips"):
         restorer.log_probs(["B IY " * 30], [["a"]])
 
 
-def test_a_learnt_pair_is_written():
-    """A few steps on two pairs: each prompt is answered by its own text."""
+def test_learnt_pair_is_written():
+    """After a few steps on two pairs, each prompt gives its own text."""
     restorer = tiny("encoder_decoder")
     pairs = batch_of(restorer.codec, False, PROMPTS[:2], TEXTS[:2])
     optimiser = torch.optim.Adam(restorer.model.parameters(), 1e-2)
@@ -86,7 +85,7 @@ def test_a_learnt_pair_is_written():
     assert [restorer.write(lines, 1)[0] for lines in PROMPTS[:2]] == TEXTS[:2]
 
 
-def test_codecs_give_back_the_words():
+def test_codec_gives_back_the_words():
     codec = OwnCodec("phoneme")
     ids = codec.text(["don't", "stop"])
     assert ids[-1] == codec.eos and codec.words(ids[:-1]) == ["don't", "stop"]
@@ -94,7 +93,7 @@ def test_codecs_give_back_the_words():
     assert codec.prompt(["B"])[0] != codec.text(["b"])[0]
 
 
-def test_phonemes_become_visemes_and_marks_stand_between_words_alone():
+def test_phonemes_become_visemes_and_marks_stand_only_between_words():
     assert units_of("B L | | UW |", "phoneme") == ["B", "L", "|", "UW"]
     assert units_of("B AE T | M", "viseme") == [*units_of("P AE D | B", "viseme")]
     assert units_of("", "viseme") == []

@@ -1,4 +1,4 @@
-"""Folders of restorers: adapters, weights of one's own, and what is refused."""
+"""Folders of restorers: adapters, own weights, and what is refused."""
 
 import json
 import sys
@@ -16,39 +16,41 @@ from vsr.decoding.restorer_folder import build, load_restorer, save_restorer
 from vsr.models.text_backbone import LoraSettings
 
 
-def adapted(backbone, **lora):
-    return RestorerSettings(backbone, lora=LoraSettings(rank=2, modules=("q_proj", "v_proj"), **lora))
+def adapter_settings(backbone, **settings):
+    return RestorerSettings(backbone, lora=LoraSettings(rank=2, modules=("q_proj", "v_proj"), **settings))
 
 
-def test_adapters_begin_by_changing_nothing(backbone):
+def test_new_adapters_change_nothing(backbone):
     pytest.importorskip("peft")
-    plain = build(replace(adapted(backbone), lora=LoraSettings(rank=0)))[0].eval().to(torch.bfloat16)
-    model = build(adapted(backbone))[0].eval().to(torch.bfloat16)
+    without_adapters = (
+        build(replace(adapter_settings(backbone), lora=LoraSettings(rank=0)))[0].eval().to(torch.bfloat16)
+    )
+    model = build(adapter_settings(backbone))[0].eval().to(torch.bfloat16)
     ids = torch.tensor([[0, 5, 9, 11]])
     with torch.no_grad():
-        assert torch.equal(model(input_ids=ids).logits, plain(input_ids=ids).logits)
-    trained = [name for name, own in model.named_parameters() if own.requires_grad]
+        assert torch.equal(model(input_ids=ids).logits, without_adapters(input_ids=ids).logits)
+    trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     assert trained and all("lora_" in name for name in trained)
 
 
 def saved(backbone, folder):
-    """A folder whose adapters do something."""
-    settings = adapted(backbone)
+    """Save a folder whose adapters have an effect."""
+    settings = adapter_settings(backbone)
     model, codec, licence = build(settings)
     with torch.no_grad():
-        for name, own in model.named_parameters():
+        for name, parameter in model.named_parameters():
             if "lora_B" in name:
-                own.normal_()
+                parameter.normal_()
     save_restorer(folder, model, settings, {"licence": licence})
     return Restorer(model.eval(), codec, settings, licence)
 
 
-def test_a_folder_gives_back_its_model(backbone, tmp_path):
+def test_saved_adapters_load_the_same(backbone, tmp_path):
     pytest.importorskip("peft")
-    made = saved(backbone, tmp_path)
-    found = load_restorer(tmp_path)
-    assert found.settings == made.settings and found.licence == "mit"
-    values = [own.log_probs(["B L UW"], [["blue"], ["red"]]) for own in (made, found)]
+    original = saved(backbone, tmp_path)
+    reloaded = load_restorer(tmp_path)
+    assert reloaded.settings == original.settings and reloaded.licence == "mit"
+    values = [restorer.log_probs(["B L UW"], [["blue"], ["red"]]) for restorer in (original, reloaded)]
     assert values[0] == pytest.approx(values[1], rel=0.03)  # bfloat16
     assert not (tmp_path / "weights").exists()
     (tmp_path / "plain").write_text("")
@@ -57,14 +59,14 @@ def test_a_folder_gives_back_its_model(backbone, tmp_path):
 
 
 @pytest.mark.parametrize("architecture", KINDS)
-def test_own_weights_are_saved_whole(architecture, tmp_path):
-    made = tiny(architecture)
-    save_restorer(tmp_path, made.model, made.settings, {})
-    values = [own.log_probs(["B L UW"], [["blue"], ["red"]]) for own in (made, load_restorer(tmp_path))]
+def test_own_weights_are_saved_and_load_the_same(architecture, tmp_path):
+    original = tiny(architecture)
+    save_restorer(tmp_path, original.model, original.settings, {})
+    values = [restorer.log_probs(["B L UW"], [["blue"], ["red"]]) for restorer in (original, load_restorer(tmp_path))]
     assert values[0] == pytest.approx(values[1], abs=1e-5)
 
 
-def test_another_backbone_and_pickles_are_refused(backbone, tmp_path):
+def test_refuses_another_backbone_and_pickles(backbone, tmp_path):
     pytest.importorskip("peft")
     saved(backbone, tmp_path)
     table = json.loads((tmp_path / "restorer.json").read_text())
@@ -82,7 +84,7 @@ def test_another_backbone_and_pickles_are_refused(backbone, tmp_path):
 
 
 @pytest.mark.parametrize("package", ["peft", "transformers"])
-def test_a_missing_package_is_one_line(backbone, monkeypatch, package):
+def test_missing_package_is_one_line(backbone, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(VsrError, match=f"needs the package {package}: pip install 'vsr-lip2speech"):
-        build(adapted(backbone))
+        build(adapter_settings(backbone))

@@ -1,4 +1,4 @@
-"""Word times: the head for frames gives back the times that it was taught; CTC alone would not."""
+"""Word times: the frame alignment head gives back the times that it learnt; CTC alone would not."""
 
 from types import SimpleNamespace
 
@@ -20,7 +20,7 @@ words_with_times = st.lists(
 
 def timed_clip(parts):
     """Words (text, frames of silence before, frames) as a clip, and its number of frames."""
-    words, frame = [], 1  # a clip begins in silence
+    words, frame = [], 1  # a clip begins with silence
     for word, silence, length in parts:
         words.append((word, (frame + silence) / 25, (frame + silence + length) / 25))
         frame += silence + length
@@ -28,7 +28,7 @@ def timed_clip(parts):
 
 
 def sure_of(targets, size):
-    """Log-probabilities (T, V) of a head that has learned its targets."""
+    """Log-probabilities (T, V) of a head that has learnt its targets."""
     scores = np.full((len(targets), size), np.log(0.01 / size))
     scores[np.arange(len(targets)), targets] = np.log(0.99)
     return scores
@@ -36,7 +36,7 @@ def sure_of(targets, size):
 
 @given(words_with_times)
 @settings(max_examples=60, deadline=None)
-def test_taught_times_come_back(parts):
+def test_learnt_times_are_restored(parts):
     parts = [(word, silence, len(word) + more) for word, silence, more in parts]
     clip, frames = timed_clip(parts)
     targets = frame_targets(clip, frames, TOKENIZER)
@@ -44,12 +44,12 @@ def test_taught_times_come_back(parts):
     assert len(spans) == len(parts)
     for (first, last), (_, start, end) in zip(spans, clip.words, strict=True):
         assert first < last
-        # Words that say the same letter with no silence between have no border of their own.
+        # Words that meet in the same letter without silence have no border.
         if all(parts[i + 1][1] or parts[i][0][-1] != parts[i + 1][0][0] for i in range(len(parts) - 1)):
             assert (first, last) == (round(start * 25), round(end * 25))
 
 
-def test_pieces_of_words_are_timed_too():
+def test_words_of_several_pieces_have_times():
     tokenizer = train_tokenizer("unigram", ["bin blue at f two now", "place red by g nine soon"] * 20, 40)
     clip, frames = timed_clip([("bin", 5, 8), ("blue", 0, 7), ("at", 3, 4)])
     targets = frame_targets(clip, frames, tokenizer)
@@ -62,11 +62,11 @@ def test_more_words_than_frames_have_no_times():
     assert frame_spans(np.zeros((4, TOKENIZER.vocab_size)), TOKENIZER, tokens) is None
 
 
-def test_times_are_the_frames_and_confidence_is_that_of_ctc():
+def test_times_are_of_the_alignment_head_and_confidence_of_ctc():
     clip, frames = timed_clip([("ab", 10, 6), ("ca", 4, 5)])
     tokens = TOKENIZER.encode(clip.text)
     spikes = np.zeros(frames, int)
-    spikes[: len(tokens)] = tokens  # all written on the first frames
+    spikes[: len(tokens)] = tokens  # all on the first frames
     ctc, frame = (sure_of(t, TOKENIZER.vocab_size) for t in (spikes, frame_targets(clip, frames, TOKENIZER)))
     model = SimpleNamespace(
         ctc=True, ctc_log_probs=lambda states: torch.tensor(ctc)[None], alignment=lambda states: torch.tensor(frame)

@@ -1,5 +1,6 @@
-"""A film that breaks off is read up to there, one that is damaged but for the damage, and the line says where; the exit
-status is that of a failure."""
+"""A truncated video is read up to its end, a damaged one except for the damage; the message says where, and the exit
+status is that of a failure.
+"""
 
 import json
 import pickle
@@ -23,68 +24,70 @@ from vsr.modelstore.folder import load_model
 FRAMES = 75
 
 
-def broken_off(path, images, **how):
-    """The first 80 % of a film's bytes."""
-    write_video(path, images, **how)
+def truncated(path, images, **options):
+    """The first 80 % of a video's bytes."""
+    write_video(path, images, **options)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 8 // 10])
     return path
 
 
 @pytest.fixture(scope="module")
-def cut(tmp_path_factory):
-    return broken_off(tmp_path_factory.mktemp("cut") / "cut.mkv", talking_face(FRAMES), options={"g": "10"})
+def cut_clip(tmp_path_factory):
+    return truncated(tmp_path_factory.mktemp("cut") / "cut.mkv", talking_face(FRAMES), options={"g": "10"})
 
 
 @pytest.fixture
-def read(tiny_model, capsys):
-    def run(*words):
-        status = main([*map(str, ["transcribe", *words, "--model", tiny_model, "--method", "ctc_greedy"])])
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err.splitlines()
+def run_transcribe(tiny_model, capsys):
+    def run(*arguments):
+        status = main([*map(str, ["transcribe", *arguments, "--model", tiny_model, "--method", "ctc_greedy"])])
+        output = capsys.readouterr()
+        return status, output.out, output.err.splitlines()
 
     return run
 
 
-def test_its_text_comes_out_and_the_line_says_where_it_ends(cut, read, tmp_path):
-    status, text, (line,) = read(cut)
+def test_truncated_video_is_read_to_its_end_and_the_message_says_where(cut_clip, run_transcribe, tmp_path):
+    status, text, (line,) = run_transcribe(cut_clip)
     assert status == 1 and "breaks off after" in line and line.endswith("what was read of it is kept")
     assert text.strip()
-    assert read(cut, "-o", tmp_path, "--format", "txt,json,srt")[::2] == (1, [line])
+    assert run_transcribe(cut_clip, "-o", tmp_path, "--format", "txt,json,srt")[::2] == (1, [line])
     record = json.loads((tmp_path / "cut.json").read_text("utf-8"))
     assert record["text"] + "\n" == text == (tmp_path / "cut.txt").read_text("utf-8")
     assert record["error"]["reason"] == "unreadable" and not record["complete"]
     assert (tmp_path / "cut.srt").stat().st_size and not (tmp_path / "cut.journal").exists()
-    assert read(cut, "-o", tmp_path, "--format", "txt,json,srt", "--resume")[0] == 1, "it is no whole transcript"
+    assert run_transcribe(cut_clip, "-o", tmp_path, "--format", "txt,json,srt", "--resume")[0] == 1, (
+        "it is no whole transcript"
+    )
 
 
-def test_a_mouth_alone_is_read_to_there_too(read, tmp_path):
+def test_truncated_video_of_the_mouth_is_read_to_its_end(run_transcribe, tmp_path):
     images = np.random.default_rng(0).integers(0, 255, (FRAMES, 96, 96, 3), np.uint8)
-    status, text, (line,) = read(broken_off(tmp_path / "mouth.mkv", images), "--cropped")
+    status, text, (line,) = run_transcribe(truncated(tmp_path / "mouth.mkv", images), "--cropped")
     assert status == 1 and "breaks off after" in line and text.strip()
 
 
-def test_the_block_before_the_break_is_given_before_the_error(cut):
-    source, seen = MouthSource(cut), []
+def test_frames_before_the_end_come_before_the_error(cut_clip):
+    source, times = MouthSource(cut_clip), []
     with pytest.raises(VsrError, match="breaks off"):
-        for own in source:
-            seen.extend(own.block.times)
+        for part in source:
+            times.extend(part.block.times)
     images = 0
     with pytest.raises(VsrError, match="breaks off"):
-        for _ in frames_from(cut):
+        for _ in frames_from(cut_clip):
             images += 1
-    assert len(seen) == images > FRAMES / 2
+    assert len(times) == images > FRAMES / 2
 
 
-def test_what_needs_all_of_it_refuses_it(cut, tiny_model):
+def test_refuses_truncated_video_where_all_of_it_is_needed(cut_clip, tiny_model):
     with pytest.raises(VsrError, match="breaks off"):
-        crop_video(cut)
+        crop_video(cut_clip)
     with pytest.raises(VsrError, match="breaks off"):
-        transcribe(load_model(tiny_model), cut)
+        transcribe(load_model(tiny_model), cut_clip)
 
 
 @pytest.fixture(scope="module")
-def holed(tmp_path_factory):
+def damaged_clip(tmp_path_factory):
     """Six seconds, the third of which is damaged; a key frame every second."""
     path = write_video(tmp_path_factory.mktemp("holed") / "holed.mp4", talking_face(150), options={"g": "25"})
     data = path.read_bytes()
@@ -94,8 +97,8 @@ def holed(tmp_path_factory):
     return path
 
 
-def test_what_is_damaged_is_not_read_and_the_line_says_from_when_to_when(holed, read, tmp_path):
-    status, text, (line,) = read(holed, "-o", tmp_path, "--format", "json,txt")
+def test_damage_is_skipped_and_the_message_has_its_times(damaged_clip, run_transcribe, tmp_path):
+    status, text, (line,) = run_transcribe(damaged_clip, "-o", tmp_path, "--format", "json,txt")
     assert status == 1 and not text
     start, end = (float(word) for word in line.split() if word.replace(".", "").isdigit())
     assert "is damaged from" in line and 1 < start < end < 5
@@ -106,9 +109,9 @@ def test_what_is_damaged_is_not_read_and_the_line_says_from_when_to_when(holed, 
     assert not record["complete"] and record["error"]["reason"] == "unreadable"
 
 
-def test_programs_are_given_what_was_read_with_the_error(cut, holed, tiny_model):
+def test_transcript_so_far_comes_with_the_error(cut_clip, damaged_clip, tiny_model):
     reader = load_reader(tiny_model)
-    for path, problem in ((cut, "breaks off after"), (holed, "is damaged from")):
+    for path, problem in ((cut_clip, "breaks off after"), (damaged_clip, "is damaged from")):
         with pytest.raises(VsrError, match=problem) as caught:
             reader.transcribe(path)
         assert isinstance(caught.value, Incomplete)
@@ -118,7 +121,7 @@ def test_programs_are_given_what_was_read_with_the_error(cut, holed, tiny_model)
         assert FileReader(Settings(str(tiny_model))).read(str(path)).to_json() == record.to_json()
 
 
-def test_a_run_that_goes_on_behind_the_damage_remembers_it(holed, tiny_model, tmp_path, monkeypatch):
+def test_resumed_run_remembers_the_damage(damaged_clip, tiny_model, tmp_path, monkeypatch):
     monkeypatch.setattr("vsr.face.pipeline.SHORTEST", 25)
     monkeypatch.setattr("vsr.face.mouth_source.LONGEST", 75)
     loaded, journal = load_model(tiny_model), tmp_path / "holed.journal"
@@ -126,12 +129,27 @@ def test_a_run_that_goes_on_behind_the_damage_remembers_it(holed, tiny_model, tm
     class Killed(Exception):
         pass
 
-    def killed(transcript):
+    def kill(transcript):
         if transcript.segments and transcript.segments[-1].end > 3.4:
             raise Killed
 
-    given = (loaded, holed, options_for(loaded), "largest", journal)
+    arguments = (loaded, damaged_clip, options_for(loaded), "largest", journal)
     with pytest.raises(Killed):
-        Reading(*given).run(Watch(block=killed))
+        Reading(*arguments).run(Watch(block=kill))
     with pytest.raises(VsrError, match="is damaged from"):
-        Reading(*given, True).run(Watch())
+        Reading(*arguments, True).run(Watch())
+
+
+def test_video_that_is_still_being_written_is_incomplete(tiny_model, tmp_path):
+    """A transport stream announces no length: its end, and the SHA-256 of the transcript, would be those of a part."""
+    path = write_video(tmp_path / "v.ts", talking_face(FRAMES))
+    loaded = load_model(tiny_model)
+
+    def grow(*_):
+        with path.open("ab") as file:
+            file.write(bytes(188))
+
+    with pytest.raises(Incomplete, match=r"changed from [\d,]+ to [\d,]+ bytes while it was read") as caught:
+        transcribe(loaded, path, options_for(loaded), watch=Watch(progress=grow))
+    assert not caught.value.record.complete and caught.value.record.segments
+    assert transcribe(loaded, path, options_for(loaded)).complete

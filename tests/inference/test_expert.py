@@ -1,4 +1,4 @@
-"""A reader as an expert: its crop is that of vsr crop, its losses reach the pixels, the real video loses nothing."""
+"""The expert loss: its crop is that of vsr crop, its gradient reaches the pixels, the real video has no loss."""
 
 import json
 
@@ -26,11 +26,11 @@ def matrix(scale, angle, shift):
     [(1.0, 0.0, (-80.0, -100.0)), (0.9, 0.2, (-60.3, -110.7)), (1.3, -0.1, (-150.2, -90.9)), (0.41, 0.15, (-8.6, 3.3)),
      (0.23, 0.0, (20.0, 10.0)), (0.8, 0.3, (60.0, -150.0))],
 )  # fmt: skip
-def test_the_soft_crop_is_the_crop_to_a_gray_level(scale, angle, shift):
+def test_soft_crop_equals_the_crop_within_a_gray_level(scale, angle, shift):
     frame = talking_face(1)[0]
-    own = matrix(scale, angle, shift)
-    hard = cut_mouth(frame, own).astype(float)
-    soft = soft_crop(torch.from_numpy(frame).permute(2, 0, 1)[None].float(), own[None])[0].numpy()
+    transform = matrix(scale, angle, shift)
+    hard = cut_mouth(frame, transform).astype(float)
+    soft = soft_crop(torch.from_numpy(frame).permute(2, 0, 1)[None].float(), transform[None])[0].numpy()
     assert np.abs(soft - hard).max() <= 1.25 and np.abs(soft - hard).mean() < 0.3
 
 
@@ -51,17 +51,17 @@ def lips():
     return np.random.default_rng(0).integers(0, 255, (20, 96, 96), np.uint8)
 
 
-def test_the_real_video_loses_nothing_and_faults_lose(expert, lips):
+def test_real_video_has_no_loss_and_degraded_ones_have(expert, lips):
     other = np.random.default_rng(1).integers(0, 255, (15, 96, 96), np.uint8)
-    found = {name: expert.scores(own, lips) for name, own in ladder(lips, other).items()}
-    assert list(found) == ["real", "two frames late", "blurred", "another sentence", "still"]
-    assert found["real"]["features"] == pytest.approx(0, abs=1e-5) and found["real"]["states"] == pytest.approx(
+    scores = {name: expert.scores(video, lips) for name, video in ladder(lips, other).items()}
+    assert list(scores) == ["real", "two frames late", "blurred", "another sentence", "still"]
+    assert scores["real"]["features"] == pytest.approx(0, abs=1e-5) and scores["real"]["states"] == pytest.approx(
         0, abs=1e-5
     )
-    assert all(own["features"] > 1e-4 for name, own in found.items() if name != "real")
+    assert all(score["features"] > 1e-4 for name, score in scores.items() if name != "real")
 
 
-def test_the_loss_of_a_text_is_its_ctc(expert, lips):
+def test_loss_of_a_text_is_its_ctc_loss(expert, lips):
     crop = torch.from_numpy(lips).float()
     states = expert.steps(crop)[1]
     log_probs = expert.loaded.model.ctc_log_probs(states[None]).float().transpose(0, 1)
@@ -70,27 +70,27 @@ def test_the_loss_of_a_text_is_its_ctc(expert, lips):
     assert float(expert.loss(crop, text="bin")["text"]) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_the_gradient_of_every_level_reaches_the_pixels(expert):
-    """Beside finite differences, in double precision, through crop, front end, encoder and head; no weight has any."""
+def test_gradient_of_every_level_reaches_the_pixels(expert):
+    """Compared with finite differences, through crop, front end, encoder and head; no weight has a gradient."""
     expert.loaded.model.double()
     frames = torch.rand(8, 3, 40, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 255
-    ways = np.stack([matrix(2.0, 0.05 * number, (4.0, 6.0)) for number in range(8)])
+    transforms = np.stack([matrix(2.0, 0.05 * number, (4.0, 6.0)) for number in range(8)])
     real = torch.rand(8, 96, 96, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 255
     direction = torch.randn(frames.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     for level in ("features", "states", "text"):
-        value = lambda own: expert.loss(expert.mouths(own, ways), real, "b")[level]  # noqa: E731, B023
-        own = frames.clone().requires_grad_()
-        value(own).backward()
+        value = lambda pixels: expert.loss(expert.mouths(pixels, transforms), real, "b")[level]  # noqa: E731, B023
+        pixels = frames.clone().requires_grad_()
+        value(pixels).backward()
         step = 1e-3 if level != "text" else 1e-1
         numeric = (float(value(frames + step * direction)) - float(value(frames - step * direction))) / (2 * step)
-        assert float((own.grad * direction).sum()) == pytest.approx(numeric, rel=1e-3, abs=1e-9)
-        assert float(own.grad.abs().sum()) > 0
+        assert float((pixels.grad * direction).sum()) == pytest.approx(numeric, rel=1e-3, abs=1e-9)
+        assert float(pixels.grad.abs().sum()) > 0
     assert all(weight.grad is None for weight in expert.loaded.model.parameters())
     expert.loaded.model.float()
 
 
-def test_descending_the_loss_brings_lips_nearer(expert, lips):
-    """Pixels of a still face, moved by the gradient alone, are read more like the real one."""
+def test_descending_the_loss_approaches_the_real_lips(expert, lips):
+    """Pixels of a still face are moved by the gradient alone."""
     real = torch.from_numpy(lips).float()
     fake = real[:1].repeat(len(real), 1, 1).requires_grad_()
     optimiser, values = torch.optim.Adam([fake], 5.0), []
@@ -103,25 +103,25 @@ def test_descending_the_loss_brings_lips_nearer(expert, lips):
     assert values[-1] < 0.8 * values[0]
 
 
-def test_what_cannot_be_compared_is_refused(expert, lips):
+def test_refuses_crops_and_models_that_cannot_be_compared(expert, lips):
     crop = torch.from_numpy(lips).float()
-    for given in ((crop[:5], crop), (crop[: 2 * EDGE], None)):
+    for arguments in ((crop[:5], crop), (crop[: 2 * EDGE], None)):
         with pytest.raises(ValueError, match="frames"):
-            expert.loss(*given)
+            expert.loss(*arguments)
     with pytest.raises(VsrError, match="is no reader of pixels with CTC"):
         Expert(load_model("grid-tracks"))
 
 
-def test_the_verb_scores_beside_the_scale(tiny_model, tmp_path, capsys):
+def test_expert_command_prints_scores_beside_references(tiny_model, tmp_path, capsys):
     real, still = talking_face(20), talking_face(1).repeat(20, 0)
     for name, frames in (("real", real), ("still", still)):
         write_video(tmp_path / f"{name}.mp4", frames)
-    given = [str(tmp_path / f"{name}.mp4") for name in ("real", "still")]
+    videos = [str(tmp_path / f"{name}.mp4") for name in ("real", "still")]
     out = tmp_path / "o.jsonl"
-    assert main(["expert", *given, "--model", str(tiny_model), "--text", "bin", "--out", str(out)]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("real: features 0.000, states 0.000, text ") and said[-1].startswith(given[1])
-    rows = {own["file"]: own for own in map(json.loads, out.read_text().splitlines())}
-    assert list(rows) == ["real", "two frames late", "blurred", "still", given[1]] and "wer" in rows["real"]
-    assert main(["expert", given[0], str(tmp_path / "none.mp4"), "--model", str(tiny_model)]) == 1
+    assert main(["expert", *videos, "--model", str(tiny_model), "--text", "bin", "--out", str(out)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("real: features 0.000, states 0.000, text ") and lines[-1].startswith(videos[1])
+    rows = {row["file"]: row for row in map(json.loads, out.read_text().splitlines())}
+    assert list(rows) == ["real", "two frames late", "blurred", "still", videos[1]] and "wer" in rows["real"]
+    assert main(["expert", videos[0], str(tmp_path / "none.mp4"), "--model", str(tiny_model)]) == 1
     assert "none.mp4" in capsys.readouterr().err

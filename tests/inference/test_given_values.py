@@ -1,4 +1,4 @@
-"""Values that programs give: NumPy's numbers and paths count, what could mean two things is refused before any work."""
+"""Argument values in Python: NumPy numbers and paths are accepted, ambiguous values are refused before any work."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ import pytest
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.errors import VsrError
 from vsr.decoding.options import DecodeOptions
+from vsr.face.face_count import checked_face_count
 from vsr.face.mouth_crop import crop_video
-from vsr.face.wanted import wanted_faces
 from vsr.inference.phrases import choose
 from vsr.inference.spotting import find_phrases
 from vsr.inference.states import encode_video
@@ -18,42 +18,48 @@ from vsr.modelstore.folder import find_model, load_model
 
 
 @pytest.mark.parametrize("faces, number", [("all", None), ("largest", 1), (2, 2), (np.int64(3), 3), (np.uint8(1), 1)])
-def test_numbers_of_faces(faces, number):
-    assert wanted_faces(faces) == number
+def test_number_of_faces_is_accepted(faces, number):
+    assert checked_face_count(faces) == number
 
 
 @pytest.mark.parametrize(
     "faces", [True, False, np.True_, 0, -1, 1.0, np.float64(2), float("nan"), None, "2", "ALL", [1]]
 )
-def test_what_is_no_number_of_faces(faces, tiny_model, face_clip):
-    """True was read as one face."""
+def test_refuses_wrong_number_of_faces(faces, tiny_model, face_clip):
+    """True was read as one face once."""
     with pytest.raises(VsrError, match="it can be 'largest', 'all' or a number from 1 on"):
         transcribe(load_model(tiny_model), face_clip, faces=faces)
 
 
-def test_options_of_numpy_and_paths_become_plain(tmp_path):
-    own = DecodeOptions(beam=np.int64(5), nbest=np.int32(2), ctc_weight=np.float32(0.5), lm=tmp_path)
-    assert [type(value) for value in (own.beam, own.nbest, own.ctc_weight, own.lm)] == [int, int, float, str]
+def test_numpy_options_and_paths_become_plain(tmp_path):
+    options = DecodeOptions(beam=np.int64(5), nbest=np.int32(2), ctc_weight=np.float32(0.5), lm=tmp_path)
+    assert [type(value) for value in (options.beam, options.nbest, options.ctc_weight, options.lm)] == [
+        int,
+        int,
+        float,
+        str,
+    ]
     flow = FlowOptions(steps=np.int64(2), seed=np.uint32(7), temperature=np.float32(0.5))
     assert [type(value) for value in (flow.steps, flow.seed, flow.temperature)] == [int, int, float]
 
 
 @pytest.mark.parametrize(
-    "given", [{"beam": True}, {"beam": 5.0}, {"beam": "5"}, {"nbest": None}, {"nbest": 2.5}, {"lm": None}, {"ngram": 3}]
+    "settings",
+    [{"beam": True}, {"beam": 5.0}, {"beam": "5"}, {"nbest": None}, {"nbest": 2.5}, {"lm": None}, {"ngram": 3}],
 )
-def test_options_that_are_none_are_refused_when_they_are_made(given):
-    with pytest.raises(VsrError, match=next(iter(given))) as caught:
-        DecodeOptions(**given)
+def test_refuses_options_of_wrong_type(settings):
+    with pytest.raises(VsrError, match=next(iter(settings))) as caught:
+        DecodeOptions(**settings)
     assert caught.value.reason == "bad_options"
 
 
-@pytest.mark.parametrize("given", [{"steps": 2.5}, {"steps": True}, {"seed": float("nan")}])
-def test_a_flow_of_half_a_step_is_refused(given):
-    with pytest.raises(VsrError, match=next(iter(given))):
-        FlowOptions(**given)
+@pytest.mark.parametrize("settings", [{"steps": 2.5}, {"steps": True}, {"seed": float("nan")}])
+def test_refuses_flow_options_of_wrong_type(settings):
+    with pytest.raises(VsrError, match=next(iter(settings))):
+        FlowOptions(**settings)
 
 
-def test_one_phrase_is_no_list_of_letters(tiny_model, face_clip):
+def test_refuses_one_phrase_where_a_list_is_needed(tiny_model, face_clip):
     loaded = load_model(tiny_model)
     assert list(find_phrases(loaded, face_clip, "a b", 0.0)) == list(find_phrases(loaded, face_clip, ["a b"], 0.0))
     for phrases in ("a b", []):
@@ -63,18 +69,18 @@ def test_one_phrase_is_no_list_of_letters(tiny_model, face_clip):
         list(find_phrases(loaded, face_clip, ["a b"], float("nan")))
 
 
-def test_layers_by_number_and_one_alone(tiny_model, face_clip):
+def test_layers_may_be_numbers_or_a_single_one(tiny_model, face_clip):
     loaded = load_model(tiny_model)
     assert "last" in encode_video(loaded, face_clip, "last") and "1" in encode_video(loaded, face_clip, (np.int64(1),))
 
 
 @pytest.mark.parametrize("part", [{"start": float("nan")}, {"end": float("inf")}, {"start": -1.0}, {"end": "1"}])
-def test_parts_of_a_video(part, face_clip):
+def test_refuses_impossible_part_of_a_video(part, face_clip):
     with pytest.raises(VsrError, match=f"{next(iter(part))} is"):
         crop_video(face_clip, **part)
 
 
-def test_a_name_is_one_as_a_path_and_a_device_is_told(tiny_model):
+def test_model_name_may_be_a_path_and_device_is_checked(tiny_model):
     assert find_model(Path("grid")) == find_model("grid")
     for device in (None, True, "CPU"):
         with pytest.raises(VsrError, match="cannot be used") as caught:

@@ -1,4 +1,4 @@
-"""A closed list: scores are those of the search, the phrase that is said is chosen, what is not listed rejected."""
+"""A closed list of phrases: scores are those of the search, the spoken phrase is chosen, unlisted ones rejected."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from vsr.decoding.options import DecodeOptions
 from vsr.decoding.search import decode
 from vsr.inference.live import recording
 from vsr.inference.phrases import choose, read_phrases, score_phrases
-from vsr.inference.speech import encoded
+from vsr.inference.speech import encoded_windows
 from vsr.modelstore.folder import load_model
 
 CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
@@ -27,66 +27,66 @@ def loaded():
 
 @pytest.fixture(scope="module")
 def states(loaded):
-    return torch.cat([own.states for own in encoded(loaded, CLIP)])
+    return torch.cat([window.states for window in encoded_windows(loaded, CLIP)])
 
 
 def test_scores_are_those_of_the_joint_search(loaded, states):
     options = DecodeOptions(nbest=5)
     (ranked,) = decode(loaded.model, states[None], torch.tensor([len(states)]), options, loaded.tokenizer.eos_id)
-    found = score_phrases(loaded.model, states, [h.tokens for h in ranked], options.ctc_weight)
-    assert found == pytest.approx([h.score for h in ranked], abs=1e-3)
+    scores = score_phrases(loaded.model, states, [h.tokens for h in ranked], options.ctc_weight)
+    assert scores == pytest.approx([h.score for h in ranked], abs=1e-3)
     for weight, name in ((1.0, "ctc_score"), (0.0, "attention_score")):
-        own = score_phrases(loaded.model, states, [h.tokens for h in ranked], weight)
-        assert own == pytest.approx([getattr(h, name) for h in ranked], abs=1e-3)
+        weighted = score_phrases(loaded.model, states, [h.tokens for h in ranked], weight)
+        assert weighted == pytest.approx([getattr(h, name) for h in ranked], abs=1e-3)
 
 
-def test_many_phrases_at_once_score_as_each_alone(loaded, states):
+def test_many_phrases_score_as_each_alone(loaded, states):
     phrases = [loaded.tokenizer.encode(text) for text in [SAID, *OTHERS, "now"]] * 15
     together = score_phrases(loaded.model, states, phrases, 0.3)
-    alone = [score_phrases(loaded.model, states, [own], 0.3)[0] for own in phrases[:6]]
+    alone = [score_phrases(loaded.model, states, [phrase], 0.3)[0] for phrase in phrases[:6]]
     assert together == pytest.approx(alone * 15, rel=1e-4)
 
 
-def test_the_phrase_that_is_said_is_chosen_and_others_are_rejected(loaded):
-    found = choose(loaded, CLIP, [*OTHERS, SAID])
-    assert found[0].phrase == SAID and found[0].fit == pytest.approx(1, abs=1e-6)
+def test_spoken_phrase_is_chosen_and_others_rejected(loaded):
+    choices = choose(loaded, CLIP, [*OTHERS, SAID])
+    assert choices[0].phrase == SAID and choices[0].fit == pytest.approx(1, abs=1e-6)
     assert choose(loaded, CLIP, OTHERS)[0].fit < 0.5
-    assert [c.fit for c in found] == sorted((c.fit for c in found), reverse=True)
-    assert found[0].in_domain > 0.9
+    assert [c.fit for c in choices] == sorted((c.fit for c in choices), reverse=True)
+    assert choices[0].in_domain > 0.9
 
 
-def test_a_phrase_that_has_no_room_fits_nothing(loaded):
+def test_phrase_too_long_for_the_clip_fits_nothing(loaded):
     long = choose(loaded, CLIP, [SAID, "place blue " * 40])[-1]
     assert long.score == -math.inf and long.fit == 0
 
 
-def test_the_command_tells_three_or_none(tmp_path, capsys):
+def test_phrases_command_prints_three_choices_or_none(tmp_path, capsys):
     (tmp_path / "list.txt").write_text("# what is asked for\n\n" + "\n".join([*OTHERS, SAID]) + "\n")
     assert main(["phrases", str(tmp_path / "list.txt"), str(CLIP)]) == 0
     rows = [row.split("\t") for row in capsys.readouterr().out.splitlines()]
     assert [row[1] for row in rows] == ["1", "2", "3"] and rows[0][3] == SAID
     (tmp_path / "list.txt").write_text("\n".join([*OTHERS, "place blue " * 40]))
     assert main(["phrases", str(tmp_path / "list.txt"), str(CLIP), "--json"]) == 0
-    said = capsys.readouterr()
-    record = json.loads(said.out)
-    assert record["phrase"] is None and len(record["phrases"]) == 5 and "too short for" in said.err
+    output = capsys.readouterr()
+    record = json.loads(output.out)
+    assert record["phrase"] is None and len(record["phrases"]) == 5 and "too short for" in output.err
     assert main(["phrases", str(tmp_path / "list.txt"), str(CLIP), "--json", "--nbest", "2"]) == 0
     assert json.loads(capsys.readouterr().out)["phrases"] == record["phrases"][:2], "it took no heed of --nbest"
 
 
-def test_a_camera_is_filmed_and_asked(tmp_path, capsys, monkeypatch):
+def test_camera_is_recorded_and_read(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "list.txt").write_text("\n".join([*OTHERS, SAID]) + "\n")
 
-    def filmed(source, path, seconds, begun):
+    def record_clip(source, path, seconds, begun):
         begun()
         return CLIP
 
-    monkeypatch.setattr(recording, "record", filmed)
+    monkeypatch.setattr(recording, "record", record_clip)
     assert main(["phrases", "list.txt", "0", "--seconds", "2"]) == 0
-    said = capsys.readouterr()
-    assert said.out.splitlines()[0].startswith("0\t1\t") and said.out.splitlines()[0].endswith(SAID)
-    assert "camera 0: say it now, for 2 s" in said.err
+    output = capsys.readouterr()
+    assert output.out.splitlines()[0].startswith("0\t1\t") and output.out.splitlines()[0].endswith(SAID)
+    assert "camera 0: say it now, for 2 s" in output.err
     monkeypatch.undo()
     assert main(["phrases", str(tmp_path / "list.txt"), "63"]) == 1
     err = capsys.readouterr().err
@@ -94,7 +94,7 @@ def test_a_camera_is_filmed_and_asked(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text, more, printed",
+    "text, options, message",
     [
         (None, [], "No such file"),
         ("", [], "there is no phrase"),
@@ -106,14 +106,14 @@ def test_a_camera_is_filmed_and_asked(tmp_path, capsys, monkeypatch):
         ("bin\n", ["--faces", "all"], "what one face says"),
     ],
 )
-def test_bad_input_is_one_line(text, more, printed, tmp_path, capsys):
+def test_bad_input_is_one_line(text, options, message, tmp_path, capsys):
     if text is not None:
         (tmp_path / "list.txt").write_text(text, encoding="utf-8")
-    assert main(["phrases", str(tmp_path / "list.txt"), str(CLIP), *more]) == (2 if more else 1)
-    (line,) = [own for own in capsys.readouterr().err.splitlines() if own.startswith("vsr: ")]
-    assert printed in line
+    assert main(["phrases", str(tmp_path / "list.txt"), str(CLIP), *options]) == (2 if options else 1)
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("vsr: ")]
+    assert message in error
 
 
-def test_a_list_is_read_as_people_write_it(tmp_path):
+def test_list_is_read_as_people_write_it(tmp_path):
     (tmp_path / "list.txt").write_bytes("\ufeff I am  cold \r\n\r\n# water\r\nWater, please\r\n".encode())
     assert read_phrases(tmp_path / "list.txt") == ["I am cold", "Water, please"]

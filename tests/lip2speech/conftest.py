@@ -12,7 +12,7 @@ from vsr.media.units import Codebook
 
 @pytest.fixture
 def voice_like():
-    """A wave (48 000,) that swells and rests like speech."""
+    """A wave (48 000,) with the rhythm of speech."""
     rng = np.random.default_rng(0)
     time = np.arange(48_000) / 16_000
     voiced = sum(np.sin(2 * np.pi * 120 * k * time + k) / k for k in range(1, 30))

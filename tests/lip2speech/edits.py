@@ -1,4 +1,4 @@
-"""MP4 files whose edit list shows parts of what they hold, as phones and LosslessCut trim: ISO 14496-12, 8.6.6."""
+"""MP4 files whose edit list shows parts of their content, as phones and LosslessCut trim: ISO 14496-12, 8.6.6."""
 
 import struct
 
@@ -11,12 +11,12 @@ CONTAINERS = {b"moov", b"trak", b"mdia"}
 
 
 def numbered(count=FRAMES, size=64):
-    """Frames (count, size, size, 3) whose brightness tells their number: 4 for each."""
+    """Frames (count, size, size, 3) whose brightness is 4 times their number."""
     return np.broadcast_to((4 * np.arange(count, dtype=np.uint8))[:, None, None, None], (count, size, size, 3))
 
 
 def numbers(path):
-    """What a player shows of such a video: the frames' numbers."""
+    """The numbers of the frames that a player shows."""
     import av
 
     with av.open(str(path)) as container:
@@ -34,9 +34,9 @@ def write_trimmed(path, spans, gop=250, bframes=3, flags=""):
 
 
 def _media_time(mp4):
-    """Where the first frame lies in the media: later than 0 where frames are decoded in another order."""
-    at = mp4.index(b"elst") + 4
-    return struct.unpack(">i", mp4[at + 12 : at + 16])[0]
+    """Time of the first frame in the media: later than 0 if frames are decoded in another order."""
+    position = mp4.index(b"elst") + 4
+    return struct.unpack(">i", mp4[position + 12 : position + 16])[0]
 
 
 def with_edits(mp4, spans):
@@ -55,15 +55,15 @@ def with_edits(mp4, spans):
 
 def _replaced(box, edits):
     """A box in which every track has ``edits``."""
-    name, content, at = box[4:8], b"", 8
+    name, content, position = box[4:8], b"", 8
     if name == b"edts":
         return edits
     if name not in CONTAINERS:
         return box
-    while at < len(box):
-        size = struct.unpack(">I", box[at : at + 4])[0]
-        content += _replaced(box[at : at + size], edits)
-        at += size
+    while position < len(box):
+        size = struct.unpack(">I", box[position : position + 4])[0]
+        content += _replaced(box[position : position + size], edits)
+        position += size
     return _box(name, content)
 
 

@@ -1,4 +1,4 @@
-"""Whatever the channels of a recording are, its voice is heard as loud as it was; forged stamps and noise are told."""
+"""A voice is read at its level whatever the channels of a recording; forged time stamps and noise are refused."""
 
 import tracemalloc
 from fractions import Fraction
@@ -18,7 +18,7 @@ RNG = np.random.default_rng(0)
 
 
 def voice(seconds=3.0):
-    """Something that swells like speech (S,)."""
+    """A wave (S,) with the rhythm of speech."""
     count = round(RATE * seconds)
     time = np.arange(count) / RATE
     tones = sum(np.sin(2 * np.pi * 120 * k * time + k) / k for k in range(1, 30))
@@ -33,11 +33,11 @@ def write_planes(path, planes, layout, codec="pcm_s16le"):
         samples = planes if planar else planes.T.reshape(1, -1)
         samples = samples.astype(np.float32) if planar else np.round(samples * 32767).astype(np.int16)
         step = 1024 if planar else 1024 * len(planes)
-        for at in range(0, samples.shape[1], step):
-            piece = np.ascontiguousarray(samples[:, at : at + step])
+        for position in range(0, samples.shape[1], step):
+            piece = np.ascontiguousarray(samples[:, position : position + step])
             frame = av.AudioFrame.from_ndarray(piece, format=stream.codec_context.format.name, layout=layout)
             frame.sample_rate, frame.time_base = RATE, Fraction(1, RATE)
-            frame.pts = at if planar else at // len(planes)
+            frame.pts = position if planar else position // len(planes)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
@@ -64,17 +64,17 @@ CASES = {
 
 @pytest.mark.parametrize(("codec", "suffix"), [("pcm_s16le", "wav"), ("aac", "mp4")])
 @pytest.mark.parametrize("case", CASES)
-def test_the_voice_is_heard_whatever_the_channels(tmp_path, case, codec, suffix):
+def test_voice_is_read_at_its_level_whatever_the_channels(tmp_path, case, codec, suffix):
     layout, planes = CASES[case]
     if codec == "aac" and layout == "7.1":
         pytest.skip("this encoder knows another 7.1")
-    heard = read_wave(write_planes(tmp_path / f"x.{suffix}", np.stack(planes), layout, codec))[: VOICE.size]
-    wanted = VOICE[: heard.size]
-    assert np.sqrt((heard**2).mean() / (wanted**2).mean()) == pytest.approx(1, abs=0.12)
-    assert np.corrcoef(heard, wanted)[0, 1] > 0.98
+    wave = read_wave(write_planes(tmp_path / f"x.{suffix}", np.stack(planes), layout, codec))[: VOICE.size]
+    expected = VOICE[: wave.size]
+    assert np.sqrt((wave**2).mean() / (expected**2).mean()) == pytest.approx(1, abs=0.12)
+    assert np.corrcoef(wave, expected)[0, 1] > 0.98
 
 
-def test_ordinary_stereo_is_the_mean_of_its_channels_to_the_last_bit(tmp_path):
+def test_ordinary_stereo_is_exactly_the_mean_of_its_channels(tmp_path):
     left, right = VOICE + 10 * HISS, VOICE + 10 * HISS[::-1]
     path = write_planes(tmp_path / "x.wav", np.stack([left, right]), "stereo")
     planes = np.round(np.stack([left, right]) * 32767).astype(np.int16).astype(np.float32) / 32768
@@ -85,7 +85,7 @@ def test_silence_in_all_channels_is_silence(tmp_path):
     assert not read_wave(write_planes(tmp_path / "x.wav", np.zeros((2, RATE)), "stereo")).any()
 
 
-def test_a_channel_is_judged_in_stretches_of_the_recording():
+def test_channels_are_chosen_by_stretches_of_the_recording():
     class Frame:
         sample_rate = RATE
 
@@ -128,28 +128,28 @@ def write_stamps(path, stamps, images=25, seconds=0.3):
 
 @pytest.mark.parametrize("images", [25, 0])
 @pytest.mark.parametrize("stamps", [(0, 2000), (0, 12_000), (0, *range(9, 3000, 9))])
-def test_forged_stamps_cost_no_memory(tmp_path, stamps, images):
+def test_forged_time_stamps_cost_no_memory(tmp_path, stamps, images):
     path = write_stamps(tmp_path / "forged.mkv", stamps, images)
-    held = len(stamps) * 0.3
+    content_seconds = len(stamps) * 0.3
     tracemalloc.start()
     try:
         seconds = len(read_wave(path)) / RATE
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert seconds <= max(held, 12) and peak < 30e6 + 6 * held * RATE
+    assert seconds <= max(content_seconds, 12) and peak < 30e6 + 6 * content_seconds * RATE
 
 
-def test_sound_that_is_all_far_behind_its_frames_is_told(tmp_path):
+def test_refuses_sound_far_behind_its_frames(tmp_path):
     with pytest.raises(VsrError) as caught:
         read_wave(write_stamps(tmp_path / "forged.mkv", (2000,)))
     assert caught.value.reason == "no_sound"
 
 
-def test_a_microphone_that_is_switched_on_late_keeps_its_place(tmp_path):
+def test_microphone_switched_on_late_keeps_its_place(tmp_path):
     wave = read_wave(write_stamps(tmp_path / "late.mkv", (0.0, 15.0, 30.0), images=1000))
     loud = np.flatnonzero(np.abs(wave) > 0.1) / RATE
-    assert [round(float(loud[np.searchsorted(loud, at)]), 2) for at in (0.0, 14.0, 29.0)] == [0, 15, 30]
+    assert [round(float(loud[np.searchsorted(loud, second)]), 2) for second in (0.0, 14.0, 29.0)] == [0, 15, 30]
 
 
 TIME = np.arange(4 * RATE) / RATE
@@ -168,7 +168,7 @@ NOISES = {
 
 
 @pytest.mark.parametrize("noise", NOISES)
-def test_noise_and_tones_are_no_reference(tmp_path, noise):
+def test_refuses_noise_and_tones_as_reference(tmp_path, noise):
     wave = NOISES[noise]
     write_wave(tmp_path / "x.wav", (0.3 * wave / np.abs(wave).max()).astype(np.float32))
     with pytest.raises(VsrError) as caught:
@@ -176,13 +176,13 @@ def test_noise_and_tones_are_no_reference(tmp_path, noise):
     assert caught.value.reason in ("no_voice", "short_reference") and "\n" not in str(caught.value)
 
 
-def test_a_voice_is_one_also_in_noise(voice_like):
+def test_voice_is_recognised_with_noise_around(voice_like):
     hiss = RNG.normal(size=voice_like.size).astype(np.float32)
     assert holds_voice(voice_like)
     assert not holds_voice(0.05 * hiss) and not holds_voice(voice_like[: RATE // 4])
 
 
-def test_a_reference_in_opposite_phases_is_heard(tmp_path, voice_like):
+def test_reference_in_opposite_phases_is_read(tmp_path, voice_like):
     path = write_planes(tmp_path / "anti.wav", np.stack([voice_like, -voice_like]), "stereo")
     write_wave(tmp_path / "mono.wav", voice_like)
     assert float(reference_vector(path) @ reference_vector(tmp_path / "mono.wav")) > 0.99

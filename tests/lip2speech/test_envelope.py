@@ -1,4 +1,4 @@
-"""The envelope loss orders waves as STOI does, sees no padding and no loudness, and never gives a NaN."""
+"""The envelope correlation ranks waves like STOI, ignores padding and loudness, and is never NaN."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,12 @@ from vsr.media.mel import log_mel
 
 
 def syllables(seed=0, seconds=2):
-    """Something like speech: harmonics under a formant that moves, three syllables a second."""
+    """Like speech: harmonics under a moving formant, with the rhythm of syllables."""
     rng, time = np.random.default_rng(seed), np.arange(16000 * seconds) / 16000
-    loud = np.clip(np.sin(2 * np.pi * 1.7 * time + rng.uniform(0, 6)), 0, 1)
+    loudness = np.clip(np.sin(2 * np.pi * 1.7 * time + rng.uniform(0, 6)), 0, 1)
     formant = 900 + 700 * np.sin(2 * np.pi * 2.3 * time + rng.uniform(0, 6))
     parts = [np.exp(-(((120 * k - formant) / 300) ** 2)) * np.sin(2 * np.pi * 120 * k * time) for k in range(1, 35)]
-    return torch.tensor(loud * sum(parts) * 0.2 + 1e-4 * rng.standard_normal(len(time)), dtype=torch.float32)
+    return torch.tensor(loudness * sum(parts) * 0.2 + 1e-4 * rng.standard_normal(len(time)), dtype=torch.float32)
 
 
 def score(wave, real, frames=None):
@@ -31,13 +31,13 @@ def test_bands_are_third_octaves():
     assert third_octaves().shape == (15, 80) and (third_octaves().sum(1) > 0).all()
 
 
-def test_speech_is_like_itself_at_any_loudness():
+def test_wave_correlates_with_itself_at_any_loudness():
     real = syllables()
     assert score(real, real) == pytest.approx(1, abs=1e-4)
     assert score(real * 0.2, real) == pytest.approx(1, abs=1e-2)
 
 
-def test_it_falls_as_stoi_falls():
+def test_correlation_falls_like_stoi():
     stoi = pytest.importorskip("pystoi").stoi
     real = syllables(1)
     noise = 0.2 * torch.randn(len(real), generator=torch.Generator().manual_seed(0))
@@ -51,9 +51,9 @@ def test_it_falls_as_stoi_falls():
 
 def test_padding_does_not_count_and_silence_is_safe():
     real, other = syllables(2), syllables(3)
-    spoiled = other.clone()
-    spoiled[24000:] = torch.randn(8000)
-    assert score(spoiled, real, 140) == pytest.approx(score(other, real, 140), abs=0.02)
+    with_noise = other.clone()
+    with_noise[24000:] = torch.randn(8000)
+    assert score(with_noise, real, 140) == pytest.approx(score(other, real, 140), abs=0.02)
     silence = torch.full((1, 100, 80), -11.5, requires_grad=True)
     loss = 1 - envelope_correlation(silence, silence.detach(), torch.ones(1, 100, dtype=torch.bool))
     loss.backward()

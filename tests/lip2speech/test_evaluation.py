@@ -1,4 +1,4 @@
-"""Figures of voices: known answers, failures counted and never averaged, recognisers, tables."""
+"""Measures of voices: known answers, failures counted and never averaged, recognisers, tables."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -24,25 +24,25 @@ def noisy(wave, level, seed=0):
     return wave + level * np.random.default_rng(seed).normal(size=len(wave)).astype(np.float32)
 
 
-def test_a_voice_is_itself(voice_like):
+def test_wave_compared_with_itself_is_perfect(voice_like):
     figures = metrics.measure(voice_like, voice_like)
     assert figures.stoi == pytest.approx(1, abs=1e-6) and figures.estoi == pytest.approx(1, abs=1e-6)
     assert figures.mcd == 0 and figures.f0 == 0 and figures.voicing == 0 and figures.offset_ms == 0
     assert figures.speaker == pytest.approx(1, abs=1e-4)
 
 
-def test_stoi_draws_its_noise_from_nobody_else(voice_like, monkeypatch):
+def test_stoi_does_not_touch_the_global_random_state(voice_like, monkeypatch):
     other = noisy(voice_like, 0.02)
     other[30_000:] = 0
     with ThreadPoolExecutor(4) as threads:
-        found = set(threads.map(lambda _: stoi(voice_like, other, extended=True), range(8)))
+        scores = set(threads.map(lambda _: stoi(voice_like, other, extended=True), range(8)))
     monkeypatch.setattr(np.random, "seed", lambda seed: pytest.fail("the state of numpy is every thread's"))
     before = np.random.get_state()[1].tolist()
-    assert found == {stoi(voice_like, other, extended=True)}
+    assert scores == {stoi(voice_like, other, extended=True)}
     assert np.random.get_state()[1].tolist() == before
 
 
-def test_worse_is_worse(voice_like):
+def test_more_noise_scores_worse(voice_like):
     good, bad = (metrics.measure(voice_like, noisy(voice_like, level)) for level in (0.003, 0.05))
     for name in ("stoi", "estoi", "pesq_nb", "pesq_wb"):
         assert getattr(good, name) > getattr(bad, name), name
@@ -50,7 +50,7 @@ def test_worse_is_worse(voice_like):
 
 
 @pytest.mark.parametrize("lag", [-1600, -160, 0, 80, 320, 3000])
-def test_a_shift_is_found_and_undone(voice_like, lag):
+def test_shift_is_found_and_undone(voice_like, lag):
     late = np.roll(noisy(voice_like, 0.001), lag)
     assert abs(offset(voice_like, late) - lag) <= 16
     natural, voice = shifted(voice_like, late, lag)
@@ -58,9 +58,9 @@ def test_a_shift_is_found_and_undone(voice_like, lag):
     assert stoi(natural, voice) > 0.99
 
 
-def test_narrow_and_wide_band_are_told_apart(voice_like):
-    rough = noisy(voice_like, 0.01)
-    assert metrics.pesq(voice_like, rough, "nb") != metrics.pesq(voice_like, rough, "wb")
+def test_narrow_and_wide_band_pesq_differ(voice_like):
+    noisy_wave = noisy(voice_like, 0.01)
+    assert metrics.pesq(voice_like, noisy_wave, "nb") != metrics.pesq(voice_like, noisy_wave, "wb")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_narrow_and_wide_band_are_told_apart(voice_like):
         (np.ones(16_000), np.full(16_000, np.nan), "not_finite"),
     ],
 )
-def test_what_cannot_be_scored_is_refused(natural, voice, reason):
+def test_refuses_voices_that_cannot_be_scored(natural, voice, reason):
     with pytest.raises(VsrError) as caught:
         metrics.measure(natural.astype(np.float32), voice.astype(np.float32))
     assert caught.value.reason == reason
@@ -116,11 +116,11 @@ def test_failures_are_counted_and_not_averaged(corpus, tmp_path, monkeypatch):
     assert "another recording of the same speaker" in page and table(rows) in page
 
 
-def test_a_clip_without_sound_is_listed(tmp_path):
+def test_clip_without_sound_is_a_failure(tmp_path):
     from tests.conftest import talking_face, write_video
 
-    film = write_video(tmp_path / "silent.mp4", talking_face(25, 64))
-    outcome = evaluate_clip(Clip("x", str(film), "a", "s", 25), "natural", None, None)
+    video = write_video(tmp_path / "silent.mp4", talking_face(25, 64))
+    outcome = evaluate_clip(Clip("x", str(video), "a", "s", 25), "natural", None, None)
     assert outcome.reason == "no_sound" and outcome.figures is None
 
 
@@ -136,7 +136,7 @@ def test_grammar_of_grid():
     assert grammar.startswith("#JSGF") and "| x |" in grammar and " w " not in grammar
 
 
-def test_pocketsphinx_hears_sentences_of_the_grammar():
+def test_pocketsphinx_recognises_sentences_of_the_grammar():
     from scipy.signal import resample_poly
 
     from vsr.corpora.puppet.speech import Voice, synthesiser
@@ -151,17 +151,17 @@ def test_pocketsphinx_hears_sentences_of_the_grammar():
 
 
 @pytest.mark.parametrize("name", ["pocketsphinx", "whisper", "whisper:", "google:x", ""])
-def test_unknown_recognisers_are_refused(name):
+def test_refuses_unknown_recogniser(name):
     with pytest.raises(VsrError, match="recogniser"):
         asr_scorers.open_scorer(name)
 
 
-def test_a_recogniser_that_is_not_there_is_refused_before_any_work(tmp_path):
+def test_missing_recogniser_is_refused_before_any_work(tmp_path):
     with pytest.raises(VsrError, match="no recogniser"):
         evaluate([], {"natural": None}, f"whisper:{tmp_path}")
 
 
-def test_wav2vec2_from_a_folder(tmp_path, voice_like):
+def test_wav2vec2_from_a_folder_transcribes(tmp_path, voice_like):
     import json
 
     from transformers import (
@@ -182,19 +182,19 @@ def test_wav2vec2_from_a_folder(tmp_path, voice_like):
         conv_dim=(8,) * 7, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2,
     )  # fmt: skip
     Wav2Vec2ForCTC(config).save_pretrained(tmp_path)
-    heard = asr_scorers.open_scorer(f"wav2vec2:{tmp_path}").transcribe(voice_like)
-    assert isinstance(heard, str) and heard == heard.lower()
+    transcript = asr_scorers.open_scorer(f"wav2vec2:{tmp_path}").transcribe(voice_like)
+    assert isinstance(transcript, str) and transcript == transcript.lower()
 
 
-def test_results_of_the_version_before_are_read():
-    """What is now "asr" was called "judge", in a result and in each of its rows."""
+def test_results_with_earlier_keys_are_read():
+    """The key "asr" was "judge" before, in a result and in each of its rows."""
     from pathlib import Path
 
     from lip2speech.evaluation.results import page
     from lip2speech.evaluation.summary import with_new_keys
 
     stored = Path(__file__).parents[2] / "egs/grid/lip2speech/result.json"
-    now = json.loads(stored.read_text("utf-8"))
-    before = json.loads(stored.read_text("utf-8").replace('"asr"', '"judge"'))
-    assert before != now and with_new_keys(before) == now == with_new_keys(now)
-    assert page([with_new_keys(before)]) == page([now]) and "16.7" in page([now])
+    current = json.loads(stored.read_text("utf-8"))
+    earlier = json.loads(stored.read_text("utf-8").replace('"asr"', '"judge"'))
+    assert earlier != current and with_new_keys(earlier) == current == with_new_keys(current)
+    assert page([with_new_keys(earlier)]) == page([current]) and "16.7" in page([current])

@@ -1,4 +1,4 @@
-"""Mel, units and pitch keep the clock; the mel is the published one."""
+"""Mel, units and pitch are on the clock; the mel agrees with librosa."""
 
 import numpy as np
 import pytest
@@ -13,25 +13,25 @@ from vsr.media.units import Cepstra, Codebook, Hubert, Mfcc, fit_codebook, open_
 
 
 def sweep(frames):
-    """A tone whose pitch rises from 100 Hz: (640 frames,)."""
+    """A tone that rises from 100 Hz: (640 frames,)."""
     time = torch.arange(640 * frames) / 16_000
     return 0.3 * torch.sin(2 * torch.pi * (100 * time + 200 * time**2))
 
 
 @given(frames=st.integers(1, 90))
 @settings(max_examples=20, deadline=None)
-def test_one_frame_is_four_mels_and_two_units(frames):
+def test_video_frame_is_four_mels_and_two_units(frames):
     wave = sweep(frames)
     assert log_mel(wave).shape == (4 * frames, 80)
     assert Mfcc().frames(wave).shape == (2 * frames, 39)
 
 
-def test_batches_of_waves_are_waves():
+def test_mel_of_a_batch_is_that_of_each_wave():
     waves = torch.stack([sweep(5), sweep(5).flip(0)])
     assert torch.equal(log_mel(waves)[1], log_mel(waves[1]))
 
 
-def test_mel_is_that_of_librosa_with_the_published_settings():
+def test_mel_agrees_with_librosa():
     import librosa
 
     wave = sweep(7).numpy()
@@ -47,8 +47,8 @@ def test_mel_in_double_precision_is_exact_in_quiet_bands():
     wave = sweep(4).double()  # hardly anything above 500 Hz
     spectrum = np.abs(librosa.stft(wave.numpy(), n_fft=640, hop_length=160, pad_mode="reflect", dtype=np.complex128))
     expected = np.log(np.maximum(mel_filters().double().numpy() @ spectrum, 1e-5)).T[:-1]
-    found = log_mel(wave)
-    assert found.dtype == torch.float64 and np.abs(found.numpy() - expected).max() < 1e-9
+    mel = log_mel(wave)
+    assert mel.dtype == torch.float64 and np.abs(mel.numpy() - expected).max() < 1e-9
 
 
 def test_mel_golden():
@@ -57,7 +57,7 @@ def test_mel_golden():
     assert np.allclose(log_mel(sweep(4))[8, :32:4], golden, atol=2e-3)
 
 
-def test_filters_are_real_whatever_the_default_device():
+def test_filters_do_not_depend_on_the_default_device():
     mel_filters.cache_clear()
     with torch.device("meta"):
         assert mel_filters().device.type == "cpu"
@@ -79,36 +79,36 @@ def test_pitch_follows_a_voice():
     assert np.median(np.abs(hz[hz > 0] - 150)) < 2 and (hz > 0).mean() > 0.8
 
 
-def test_codebook_round_trip_and_damage(tmp_path):
+def test_codebook_is_read_back_and_damage_refused(tmp_path):
     waves = [sweep(20).numpy(), np.random.default_rng(0).normal(0, 0.1, 12_800).astype(np.float32)]
     codebook = fit_codebook(Mfcc(), waves, 8)
     codebook.save(tmp_path / "units.safetensors")
-    again = Codebook.load(tmp_path / "units.safetensors")
+    reloaded = Codebook.load(tmp_path / "units.safetensors")
     frames = Mfcc().frames(sweep(9))
-    assert again.extractor == "mfcc" and torch.equal(again.units(frames), codebook.units(frames))
+    assert reloaded.extractor == "mfcc" and torch.equal(reloaded.units(frames), codebook.units(frames))
     assert len(set(codebook.units(frames).tolist())) > 1
     (tmp_path / "units.safetensors").write_bytes(b"not a codebook")
     with pytest.raises(VsrError, match="codebook"):
         Codebook.load(tmp_path / "units.safetensors")
 
 
-def test_cepstra_are_those_of_mfccs_scaled_in_each_clip():
+def test_cepstra_are_mfccs_scaled_in_each_clip():
     noise = np.random.default_rng(0).normal(0, 0.1, 12_800) * np.linspace(0, 1, 12_800)
     wave = torch.from_numpy(noise.astype(np.float32))
-    found, plain = open_extractor("cepstra").frames(wave), Mfcc().frames(wave)[:, :13]
-    assert found.shape == (40, 13) and torch.allclose(found.std(0, correction=0), torch.ones(13), atol=0.01)
-    assert torch.allclose(found * plain.std(0, correction=0), plain, atol=0.01)
-    assert torch.allclose(found, Cepstra().frames(3 * wave), atol=0.2)  # the floor of the log-mel is not scaled
+    scaled, mfccs = open_extractor("cepstra").frames(wave), Mfcc().frames(wave)[:, :13]
+    assert scaled.shape == (40, 13) and torch.allclose(scaled.std(0, correction=0), torch.ones(13), atol=0.01)
+    assert torch.allclose(scaled * mfccs.std(0, correction=0), mfccs, atol=0.01)
+    assert torch.allclose(scaled, Cepstra().frames(3 * wave), atol=0.2)  # the floor of the log-mel is not scaled
     assert not Cepstra().frames(torch.zeros(6400)).any()
 
 
-def test_too_few_frames_for_the_units():
+def test_refuses_more_units_than_frames():
     with pytest.raises(VsrError, match="cannot make"):
         fit_codebook(Mfcc(), [sweep(2).numpy()], 100)
 
 
 @pytest.mark.parametrize("name", ["mfccs", "hubert", "hubert:x", "hubert:x:six", ""])
-def test_unknown_extractors_are_refused(name):
+def test_refuses_unknown_extractor(name):
     with pytest.raises(VsrError, match="extractor"):
         open_extractor(name)
 
@@ -129,12 +129,12 @@ def tiny_hubert(tmp_path_factory):
 
 
 @pytest.mark.parametrize("frames", [2, 3, 25, 62])
-def test_hubert_gives_two_units_a_frame(tiny_hubert, frames):
+def test_hubert_gives_two_units_per_frame(tiny_hubert, frames):
     extractor = open_extractor(f"hubert:{tiny_hubert}:1")
     assert extractor.frames(sweep(frames)).shape == (2 * frames, 16)
 
 
-def test_hubert_layers_and_missing_models(tiny_hubert, tmp_path):
+def test_refuses_missing_hubert_layer_or_model(tiny_hubert, tmp_path):
     with pytest.raises(VsrError, match="layers 0 to 2"):
         Hubert(str(tiny_hubert), 3)
     with pytest.raises(VsrError, match="no HuBERT"):

@@ -1,4 +1,4 @@
-"""The flow: exact on a straight path, one convention of guidance, noise of its own for every utterance."""
+"""The flow: exact on a straight path, one convention of guidance, own noise for every clip."""
 
 import pytest
 import torch
@@ -48,7 +48,7 @@ def test_times_rise_from_zero_to_one(sway):
     assert (times[1] < 1 / 7) == (sway < 0) or sway == 0
 
 
-def test_noise_of_an_utterance_depends_on_nothing_else():
+def test_noise_of_a_clip_does_not_depend_on_the_batch():
     together = noise([5, 9], 160, [1, 2])
     assert torch.equal(together[0, :5], noise([5], 160, [1])[0])
     assert torch.equal(together[1], noise([9], 160, [2])[0])
@@ -60,8 +60,8 @@ def test_path_and_training_times():
     start, end = torch.zeros(2, 3, 4), torch.ones(2, 3, 4)
     assert torch.allclose(on_path(start, end, torch.tensor([0.0, 0.25]))[:, 0, 0], torch.tensor([0.0, 0.25]))
     torch.manual_seed(0)
-    for how in ("uniform", "logit_normal"):
-        times = draw_times(4000, how, torch.device("cpu"))
+    for distribution in ("uniform", "logit_normal"):
+        times = draw_times(4000, distribution, torch.device("cpu"))
         assert times.min() >= 0 and times.max() <= 1 and abs(times.mean() - 0.5) < 0.03
     assert draw_times(4000, "logit_normal", torch.device("cpu")).std() < 0.25
 
@@ -77,12 +77,12 @@ NAN, INFINITE = float("nan"), float("inf")
         {"sway": NAN},
     ],
 )  # fmt: skip
-def test_wrong_options_are_refused_by_name(wrong):
+def test_refuses_wrong_options_by_name(wrong):
     with pytest.raises(VsrError, match=next(iter(wrong))) as caught:
         FlowOptions(**wrong)
     assert caught.value.reason == "bad_options"
 
 
-def test_the_bounds_of_options_are_among_them():
+def test_bounds_of_options_are_allowed():
     for bounds in ({"seed": 2**63 - 1}, {"steps": 1000}, {"guidance": 0.0, "temperature": 0.0}, {"sway": -1.0}):
         assert FlowOptions(**bounds)

@@ -1,4 +1,4 @@
-"""A gap in the sound: what is known stays, what is made is the gap alone, and knows what is around it."""
+"""Filling a gap in the sound: known sound stays, only the gap is synthesised, and it depends on its surroundings."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ CONTEXT = {"around": {"kind": "context"}}
 
 @pytest.fixture(scope="module")
 def filling(tmp_path_factory):
-    """A voice with the condition, all of whose weights are other than zero."""
+    """A voice with the context condition, all of whose weights are non-zero."""
     folder = tmp_path_factory.mktemp("filling")
     save_voice(folder / "acoustic", tiny_voice(conditions=CONTEXT), Codebook(torch.randn(UNITS, 39), "mfcc"))
     save_part(folder / "vocoder", tiny_vocoder())
@@ -49,49 +49,51 @@ def video(tmp_path_factory):
     return folder / "face.mp4"
 
 
-def test_a_span_of_each_training_clip_is_hidden_and_the_rest_is_its_sound():
+def test_span_of_each_training_clip_is_hidden():
     condition = conditions_of(CONTEXT | {"c": {"kind": "context", "span": [0.25, 0.5]}})["c"]
-    own, hidden = features(sound(0)), []
+    clip_features, hidden = features(sound(0)), []
     for seed in range(30):
-        value = condition.corrupted(own, "a", ["a"], None, np.random.default_rng(seed))
+        value = condition.corrupted(clip_features, "a", ["a"], None, np.random.default_rng(seed))
         mel, known = pairs_and_mask(torch.from_numpy(value))
         unknown = (~known).nonzero()[:, 0]
         assert len(unknown) == unknown[-1] - unknown[0] + 1 and 5 <= len(unknown) <= 10
-        assert torch.allclose(mel[known], own.mel.reshape(20, 160)[known], atol=1e-5)
+        assert torch.allclose(mel[known], clip_features.mel.reshape(20, 160)[known], atol=1e-5)
         assert not value[unknown].any()
         hidden.append(int(unknown[0]))
     assert len(set(hidden)) > 5
     known = np.arange(20) < 12
-    assert np.array_equal(condition.of_wave(own.wave.numpy(), known)[:, 160], known)
+    assert np.array_equal(condition.of_wave(clip_features.wave.numpy(), known)[:, 160], known)
 
 
 @pytest.mark.parametrize("wrong", [{"span": [0.5]}, {"span": [0, 0.5]}, {"span": [0.9, 0.5]}, {"drop": 2}])
-def test_settings_that_cannot_be_are_refused(wrong):
+def test_refuses_impossible_settings(wrong):
     with pytest.raises((ValueError, VsrError), match=next(iter(wrong))):
         conditions_of({"c": {"kind": "context"} | wrong})
 
 
-def test_the_steps_of_a_gap_are_those_whose_mel_it_is_heard_in():
-    known = Gap(0.05, 0.12).known_steps(np.arange(5) / 25)
-    assert known.tolist() == [True, True] + [False] * 5 + [True] * 3
+def test_steps_of_a_gap_are_those_whose_mel_overlaps_it():
+    known_steps = Gap(0.05, 0.12).known_steps(np.arange(5) / 25)
+    assert known_steps.tolist() == [True, True] + [False] * 5 + [True] * 3
 
 
-def test_outside_of_the_gap_the_recording_stays_to_the_sample():
-    recording, made = sound(0, 16_000), sound(1, 16_400)
-    whole = fill_gap(recording, made, Gap(0.25, 0.5))
-    assert len(whole) == len(made)
-    assert np.array_equal(whole[: 4000 - 160], recording[: 4000 - 160])
-    assert np.array_equal(whole[8000 + 160 : 16_000], recording[8000 + 160 :])
-    assert np.array_equal(whole[4000:8000], made[4000:8000])
+def test_recording_outside_of_the_gap_is_unchanged():
+    recording, voice = sound(0, 16_000), sound(1, 16_400)
+    filled = fill_gap(recording, voice, Gap(0.25, 0.5))
+    assert len(filled) == len(voice)
+    assert np.array_equal(filled[: 4000 - 160], recording[: 4000 - 160])
+    assert np.array_equal(filled[8000 + 160 : 16_000], recording[8000 + 160 :])
+    assert np.array_equal(filled[4000:8000], voice[4000:8000])
 
 
-def test_what_is_made_depends_on_what_is_around_and_not_on_what_was_in_the_gap(filling):
+def test_voice_depends_on_the_surroundings_and_not_on_the_sound_in_the_gap(filling):
     loaded, options = load_model(filling), FlowOptions(steps=1, temperature=0.0)
     crop, wave = np.random.default_rng(0).integers(0, 255, (30, 96, 96), np.uint8), sound(2, 30 * 640)
-    known = Gap(0.4, 0.8).known_steps(np.arange(30) / 25)
+    known_steps = Gap(0.4, 0.8).known_steps(np.arange(30) / 25)
 
-    def mel(heard):
-        return voice_crop(loaded, crop, speakers(1), VoicingInputs(options, sound=heard, known_steps=known)).mel
+    def mel(sound_given):
+        return voice_crop(
+            loaded, crop, speakers(1), VoicingInputs(options, sound=sound_given, known_steps=known_steps)
+        ).mel
 
     inside, outside = wave.copy(), wave.copy()
     inside[6400:12_800] = 0
@@ -99,18 +101,18 @@ def test_what_is_made_depends_on_what_is_around_and_not_on_what_was_in_the_gap(f
     assert torch.equal(mel(wave), mel(inside)) and not torch.allclose(mel(wave), mel(outside))
 
 
-def test_a_video_has_its_own_sound_but_for_the_gap(filling, video, tmp_path):
+def test_video_keeps_its_own_sound_except_in_the_gap(filling, video, tmp_path):
     spoken = speak(load_model(filling), video, options=SpeakOptions(gap=Gap(0.6, 1.0)))
-    own = read_wave(video, 40)
-    assert len(spoken.wave) == len(own)
-    assert np.allclose(spoken.wave[:9400], own[:9400], atol=1e-3) and np.allclose(
-        spoken.wave[16_200:], own[16_200:], atol=1e-3
+    recorded = read_wave(video, 40)
+    assert len(spoken.wave) == len(recorded)
+    assert np.allclose(spoken.wave[:9400], recorded[:9400], atol=1e-3) and np.allclose(
+        spoken.wave[16_200:], recorded[16_200:], atol=1e-3
     )
-    assert np.abs(spoken.wave[10_000:15_600] - own[10_000:15_600]).max() > 0.01
+    assert np.abs(spoken.wave[10_000:15_600] - recorded[10_000:15_600]).max() > 0.01
 
 
 @pytest.mark.parametrize(
-    "given, printed",
+    "options, message",
     [
         (["--fill", "0.5"], "give START-END"),
         (["--fill", "1-0.5"], "give START-END"),
@@ -119,19 +121,19 @@ def test_a_video_has_its_own_sound_but_for_the_gap(filling, video, tmp_path):
         (["--fill", "0.4-0.8"], "fills no gaps"),
     ],
 )
-def test_a_gap_that_cannot_be_filled_is_refused(given, printed, tiny_voice_folder, video, tmp_path, capsys):
-    start = ["speak", str(video), "-o", str(tmp_path / "o.wav"), "--model", str(tiny_voice_folder), "--consent"]
-    assert main([*start, *given]) == (1 if "fills no" in printed else 2)
-    said = capsys.readouterr().err
-    assert printed in said and said.strip().count("\n") == 0 and not (tmp_path / "o.wav").exists()
+def test_refuses_gap_that_cannot_be_filled(options, message, tiny_voice_folder, video, tmp_path, capsys):
+    command = ["speak", str(video), "-o", str(tmp_path / "o.wav"), "--model", str(tiny_voice_folder), "--consent"]
+    assert main([*command, *options]) == (1 if "fills no" in message else 2)
+    errors = capsys.readouterr().err
+    assert message in errors and errors.strip().count("\n") == 0 and not (tmp_path / "o.wav").exists()
 
 
-def test_a_gap_after_the_end_is_refused(filling, video):
+def test_refuses_gap_after_the_end(filling, video):
     with pytest.raises(VsrError, match="ends at 1.60 s"):
         speak(load_model(filling), video, options=SpeakOptions(gap=Gap(2.0, 2.4)))
 
 
-def test_a_language_model_keeps_the_codes_around_a_gap(tiny_voice_folder, tmp_path):
+def test_token_model_keeps_the_codes_around_a_gap(tiny_voice_folder, tmp_path):
     width = condition_width(load_model(tiny_voice_folder).voice.config)
     lm = {"kind": "lm", "dim": 16, "layers": 1, "heads": 2, "hidden": 32, "infill": 1.0}
     torch.manual_seed(0)
@@ -143,12 +145,12 @@ def test_a_language_model_keeps_the_codes_around_a_gap(tiny_voice_folder, tmp_pa
     known = Gap(0.3, 0.5).known_steps(np.arange(20) / 25)
     speech = voice_crop(loaded, crop, speakers(1), VoicingInputs(sound=wave, known_steps=known))
     voice, codec = loaded.voice, loaded.voice.model.codec
-    own = codec.encode(voice.normalise(log_mel(torch.from_numpy(wave))[None]))
-    expected = voice.to_mel(codec.decode(own))[0].unflatten(0, (-1, 2))
-    made = speech.mel[0].unflatten(0, (-1, 2))
-    assert torch.allclose(made[known], expected[known], atol=1e-3)
-    assert not torch.allclose(made[~known], expected[~known], atol=1e-3)
+    codes = codec.encode(voice.normalise(log_mel(torch.from_numpy(wave))[None]))
+    expected = voice.to_mel(codec.decode(codes))[0].unflatten(0, (-1, 2))
+    pairs_spoken = speech.mel[0].unflatten(0, (-1, 2))
+    assert torch.allclose(pairs_spoken[known], expected[known], atol=1e-3)
+    assert not torch.allclose(pairs_spoken[~known], expected[~known], atol=1e-3)
 
 
-def test_a_gap_is_read_as_it_is_written():
+def test_gap_is_parsed():
     assert parse_gap("1.2-1.8") == Gap(1.2, 1.8)

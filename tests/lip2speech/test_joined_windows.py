@@ -1,4 +1,4 @@
-"""What a voice says of overlapping windows becomes one speech, without a step where two of them meet."""
+"""Speech of overlapping windows is joined without a step."""
 
 import torch
 
@@ -9,7 +9,7 @@ from vsr.core.windows import WINDOW, window_spans
 
 
 def numbered(spans):
-    """A voice that says the number of the window."""
+    """A voice whose mel and units are the number of the window."""
 
     def speak(start, stop):
         number, frames = spans.index((start, stop)), stop - start
@@ -18,17 +18,17 @@ def numbered(spans):
     return speak
 
 
-def test_one_window_is_what_was_said():
-    said = Speech(torch.rand(1, 4 * WINDOW, 80), torch.randint(0, 9, (1, 2 * WINDOW)))
-    found = speak_in_windows(tiny_voice(), WINDOW, lambda start, stop: said)
-    assert torch.equal(found.mel, said.mel) and torch.equal(found.units, said.units)
+def test_single_window_is_unchanged():
+    speech = Speech(torch.rand(1, 4 * WINDOW, 80), torch.randint(0, 9, (1, 2 * WINDOW)))
+    joined = speak_in_windows(tiny_voice(), WINDOW, lambda start, stop: speech)
+    assert torch.equal(joined.mel, speech.mel) and torch.equal(joined.units, speech.units)
 
 
-def test_mels_fade_over_and_units_change_in_the_middle_of_the_fade():
+def test_mels_are_cross_faded_and_units_change_in_the_middle():
     frames = 2 * WINDOW
     spans = window_spans(frames)
-    found = speak_in_windows(tiny_voice(), frames, numbered(spans))
-    mel, units = found.mel[0, :, 0], found.units[0]
+    joined = speak_in_windows(tiny_voice(), frames, numbered(spans))
+    mel, units = joined.mel[0, :, 0], joined.units[0]
     assert (mel.diff() >= 0).all() and mel.diff().max() < 0.02 and mel[-1] == len(spans) - 1
     expected = torch.zeros_like(units)
     for (_, before), (start, _) in zip(spans, spans[1:], strict=False):

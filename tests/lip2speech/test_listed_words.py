@@ -1,4 +1,4 @@
-"""What a list is read as: with the tracks that its manifest names, and nothing outside of the reader's domain."""
+"""Words of a manifest's clips as read: with the manifest's tracks, and none outside the model's domain."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -20,54 +20,56 @@ TIMES = [("red", 0.2, 0.4)]
 
 
 @pytest.fixture
-def listed(tmp_path, monkeypatch):
-    """Two clips, one of them with a track, and what the reader is shown of them."""
-    rng, shown = np.random.default_rng(0), {}
+def clips_and_inputs(tmp_path, monkeypatch):
+    """Two clips, one of them with a track, their crops, and the inputs that the reader gets."""
+    rng, inputs = np.random.default_rng(0), {}
     points = rng.normal(0, 1, (20, 9, 2)).cumsum(0) + np.arange(18).reshape(9, 2)
     write_track(tmp_path / "b.npz", points, rng.normal(1, 0.1, (20, 8)))
     clips = [Clip(name, f"{name}.mp4", "red", "s", 20, words=TIMES) for name in "ab"]
     clips[1] = replace(clips[1], track=str(tmp_path / "b.npz"))
 
     def read(loaded, crops, edges, options, mouths=None, waves=None):
-        shown.update(crops=crops, mouths=mouths)
-        chances = (0.9, 0.0)
+        inputs.update(crops=crops, mouths=mouths)
+        domains = (0.9, 0.0)
         words = (TimedWord("bin", 0.1, 0.3, 0.7),)
-        return [recognition.WindowReading((ScoredWords(-1.0, words),), chance) for chance in chances]
+        return [recognition.WindowReading((ScoredWords(-1.0, words),), chance) for chance in domains]
 
     monkeypatch.setattr(recognition, "read_windows", read)
     monkeypatch.setattr(text, "options_for", lambda reader: None)
-    return clips, [np.zeros((20, 96, 96), np.uint8)] * 2, shown
+    return clips, [np.zeros((20, 96, 96), np.uint8)] * 2, inputs
 
 
 def loaded(kind):
     return SimpleNamespace(reader=SimpleNamespace(config={"kind": kind}))
 
 
-def test_tracks_are_read_by_a_reader_of_tracks_where_there_are_some(listed):
-    clips, crops, shown = listed
+def test_tracks_are_read_by_a_model_of_tracks(clips_and_inputs):
+    clips, crops, inputs = clips_and_inputs
     text.words_of_clips(loaded(FUSED_READER), clips, crops, "read")
-    assert shown["mouths"][0] is None and shown["mouths"][1].shape == (20, 32)
+    assert inputs["mouths"][0] is None and inputs["mouths"][1].shape == (20, 32)
     text.words_of_clips(loaded(""), clips, crops, "read")
-    assert shown["mouths"] is None
+    assert inputs["mouths"] is None
 
 
-def test_guesses_are_left_out_unless_they_are_let(listed):
-    clips, crops, _ = listed
+def test_words_outside_the_domain_are_left_out_by_default(clips_and_inputs):
+    clips, crops, _ = clips_and_inputs
     words = {
         name: text.words_of_clips(loaded(""), clips, crops, name) for name in ("read", "read!", "manifest", "none")
     }
-    assert [len(own) for own in words["read"]] == [1, 0] and [len(own) for own in words["read!"]] == [1, 1]
+    assert [len(clip_words) for clip_words in words["read"]] == [1, 0] and [
+        len(clip_words) for clip_words in words["read!"]
+    ] == [1, 1]
     assert words["manifest"][0][0].word == "red" and words["none"] == [[], []]
 
 
-def test_the_control_lends_every_clip_the_words_of_one_that_says_something_else():
+def test_control_gives_every_clip_the_words_of_another_text():
     texts = ["bin", "bin", "lay", "set", "bin", "lay", "set", "bin", "bin"]
-    clips = [Clip(str(n), "v.mp4", own, "s", 20, words=[(own, 0.1 * n, 0.2 + n)]) for n, own in enumerate(texts)]
-    lent = with_other_words(clips)
-    assert [own.id for own in lent] == [own.id for own in clips] and [own.text for own in lent] == texts
-    assert all(own.words[0][0] != own.text for own in lent)
-    assert lent[2].words == clips[(2 + PLACES) % 9].words, "with its times"
+    clips = [Clip(str(n), "v.mp4", word, "s", 20, words=[(word, 0.1 * n, 0.2 + n)]) for n, word in enumerate(texts)]
+    exchanged = with_other_words(clips)
+    assert [clip.id for clip in exchanged] == [clip.id for clip in clips] and [clip.text for clip in exchanged] == texts
+    assert all(clip.words[0][0] != clip.text for clip in exchanged)
+    assert exchanged[2].words == clips[(2 + PLACES) % 9].words, "with its times"
     alone, wordless = [clips[0]], [replace(clips[0], words=[])]
-    for wrong, why in ((clips[:2], "say the same"), (alone, "say the same"), (wordless, "no times of words")):
-        with pytest.raises(VsrError, match=why):
+    for wrong, message in ((clips[:2], "say the same"), (alone, "say the same"), (wordless, "no times of words")):
+        with pytest.raises(VsrError, match=message):
             with_other_words(wrong)

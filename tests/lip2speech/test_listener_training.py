@@ -1,4 +1,4 @@
-"""A listener is trained for a voice and becomes a part of it; the voice is given whole or as its acoustic model."""
+"""A listener is trained for a voice, given whole or as its acoustic model, and becomes part of it."""
 
 import shutil
 
@@ -17,7 +17,7 @@ FRAMES, WORDS = 25, (("bin", 0.1, 0.4), ("now", 0.5, 0.9))
 
 @pytest.fixture
 def lists(tmp_path):
-    """Clips whose words are loud in bands of their own, and their features."""
+    """Clips whose words are loud in different bands, and their features."""
     features = tmp_path / "features"
     features.mkdir()
     for name, count in (("train", 4), ("dev", 2)):
@@ -34,7 +34,7 @@ def lists(tmp_path):
 
 
 @pytest.mark.parametrize("part", ["", "acoustic"])
-def test_a_listener_learns_its_words_and_belongs_to_its_voice(lists, tiny_voice_folder, part, capsys):
+def test_listener_learns_its_words_and_joins_its_voice(lists, tiny_voice_folder, part, capsys):
     config = {
         "data": {
             "train": [str(lists / "train.jsonl")], "dev": [str(lists / "dev.jsonl")],
@@ -55,5 +55,5 @@ def test_a_listener_learns_its_words_and_belongs_to_its_voice(lists, tiny_voice_
     mel = torch.zeros(1, 40, 80)
     mel[:, :20, :40], mel[:, 20:, 40:] = 3.0, 3.0
     pairs = load_model(voice).voice.normalise(mel)
-    found = listener(pairs, torch.ones(1, 20, dtype=torch.bool)).argmax(-1)[0]
-    assert (found[1:9] == listener.class_of("bin")).all() and (found[11:19] == listener.class_of("now")).all()
+    classes = listener(pairs, torch.ones(1, 20, dtype=torch.bool)).argmax(-1)[0]
+    assert (classes[1:9] == listener.class_of("bin")).all() and (classes[11:19] == listener.class_of("now")).all()

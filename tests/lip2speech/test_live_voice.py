@@ -1,4 +1,4 @@
-"""A voice while somebody mouths: that of a file comes out as one sound, at its time, said to be synthetic."""
+"""A live voice: that of a file is one sound, on its clock, marked as synthetic."""
 
 import io
 from pathlib import Path
@@ -23,10 +23,10 @@ def utterance(start, value, samples=1600, delay=0.5):
     return Utterance(start, np.full(samples, value, np.float32), "", None, delay)
 
 
-def test_voices_lie_at_their_times_in_a_file(tmp_path):
+def test_voices_are_at_their_times_in_a_file(tmp_path):
     sound = LiveOutput(str(tmp_path / "said.wav"))
-    for own in (utterance(0.5, 0.25), utterance(1.0, 0.5, delay=1.5)):
-        sound.add(own)
+    for voiced in (utterance(0.5, 0.25), utterance(1.0, 0.5, delay=1.5)):
+        sound.add(voiced)
     assert not list(tmp_path.iterdir())
     sound.close()
     wave = read_wave(tmp_path / "said.wav")
@@ -35,11 +35,11 @@ def test_voices_lie_at_their_times_in_a_file(tmp_path):
     assert "2 utterances, voiced 1.0 s behind the lips (longest: 1.5 s)" in sound.summary()
 
 
-def test_a_player_gets_them_one_behind_the_other(tmp_path):
+def test_player_gets_voices_one_after_the_other(tmp_path):
     stream = io.BytesIO()
     sound = LiveOutput("-", stream)
-    for own in (utterance(0.5, 0.25), utterance(9.0, 0.5)):
-        sound.add(own)
+    for voiced in (utterance(0.5, 0.25), utterance(9.0, 0.5)):
+        sound.add(voiced)
     (tmp_path / "stream.wav").write_bytes(stream.getvalue())
     wave = read_wave(tmp_path / "stream.wav")
     assert len(wave) == 3200 and wave[:1600] == pytest.approx(0.25, abs=1e-3)
@@ -47,31 +47,31 @@ def test_a_player_gets_them_one_behind_the_other(tmp_path):
         assert container.metadata["comment"] == SYNTHETIC
 
 
-def test_nothing_said_is_no_file(tmp_path):
+def test_nothing_voiced_is_no_file(tmp_path):
     sound = LiveOutput(str(tmp_path / "said.wav"))
     sound.close()
     assert not list(tmp_path.iterdir()) and sound.summary() == "nothing was said"
 
 
-def test_a_caption_is_a_segment_of_its_mouths():
+def test_caption_becomes_a_segment_of_its_mouths():
     mouths = tuple(Mouth(np.zeros((96, 96), np.uint8), np.zeros((37, 2)), second, 0.0) for second in (1.0, 1.04))
     words = (TimedWord("bin", 1.0, 1.02, 0.5), TimedWord("red", 1.02, 1.04, 0.7))
-    found = segment_of(Caption(words, (), True, 2, (), mouths, 0.2))
-    assert (found.start, found.end, found.face, found.text) == (1.0, 1.04, 2, "bin red")
-    assert found.confidence == pytest.approx(0.6) and found.outside_domain
+    segment = segment_of(Caption(words, (), True, 2, (), mouths, 0.2))
+    assert (segment.start, segment.end, segment.face, segment.text) == (1.0, 1.04, 2, "bin red")
+    assert segment.confidence == pytest.approx(0.6) and segment.outside_domain
     assert not segment_of(Caption((), (), True, 0, (), mouths, 0.2)).outside_domain
 
 
-def test_a_file_is_voiced_as_it_is_played(tmp_path, capsys):
-    film = write_video(tmp_path / "face.mp4", talking_face(40))
-    assert main(["live", str(film), "-o", str(tmp_path / "said.wav"), "--text", "read"]) == 0
-    printed = capsys.readouterr().err
-    assert "behind the lips" in printed and "do not shape the voice" in printed
+def test_file_is_voiced_like_a_camera(tmp_path, capsys):
+    video = write_video(tmp_path / "face.mp4", talking_face(40))
+    assert main(["live", str(video), "-o", str(tmp_path / "said.wav"), "--text", "read"]) == 0
+    errors = capsys.readouterr().err
+    assert "behind the lips" in errors and "do not shape the voice" in errors
     assert 0.5 < len(read_wave(tmp_path / "said.wav")) / 16_000 < 1.7
 
 
 @pytest.mark.parametrize(
-    ("given", "what"),
+    ("options", "message"),
     [
         (["-o", "said.mp3"], "must end in .wav"),
         (["-o", "said.wav", "--text", "bin blue"], "read, read! or none"),
@@ -81,7 +81,7 @@ def test_a_file_is_voiced_as_it_is_played(tmp_path, capsys):
         (["-o", "said.wav", "--reference", "nobody"], "no saved voice has that name"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(tmp_path, monkeypatch, capsys, given, what):
+def test_refuses_impossible_options_in_one_line(tmp_path, monkeypatch, capsys, options, message):
     monkeypatch.chdir(tmp_path)
-    assert main(["live", str(CLIP), *given]) == (1 if what == "nowhere.wav" else 2)
-    assert what in capsys.readouterr().err and not list(tmp_path.iterdir())
+    assert main(["live", str(CLIP), *options]) == (1 if message == "nowhere.wav" else 2)
+    assert message in capsys.readouterr().err and not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Translation by masked diffusion: as long as the source, filled in rounds, told the language and the pace."""
+"""Translation by masked diffusion: as long as the source, filled in rounds, conditioned on language and pace."""
 
 import shutil
 
@@ -29,13 +29,13 @@ def pairs():
     torch.manual_seed(1)
     tokens = torch.tensor([[2, 5, 3], [4, 2, IGNORE]])
     steps = torch.tensor([[2, 1, 3], [4, 1, 0]])
-    first = torch.tensor([TranslatorConfig(**SIZES).token_of(own) for own in ("es", "de")])
+    first = torch.tensor([TranslatorConfig(**SIZES).token_of(language) for language in ("es", "de")])
     return UnitPairs(torch.randint(UNITS, (2, 6, 2)), torch.tensor([6, 4]), tokens, steps, first)
 
 
 @pytest.fixture(scope="module")
 def trained():
-    """It has learnt two sentences by heart."""
+    """A model that has learnt two sentences by heart."""
     model, batch = translator(), pairs()
     return by_heart(model, batch), batch
 
@@ -50,7 +50,7 @@ def test_targets_fill_the_time_of_their_sources_exactly():
     codes, paces = stretched_targets(batch)
     assert codes.shape == (2, 12) and codes[1, 8:].tolist() == [IGNORE] * 4 and (codes[0] >= 0).all()
     for row, steps in ((0, 12), (1, 8)):
-        units = [own - FIRST for own in batch.tokens[row].tolist() if own != IGNORE]
+        units = [token - FIRST for token in batch.tokens[row].tolist() if token != IGNORE]
         assert runs(codes[row, :steps].tolist())[0] == units and float(paces[row]) == pytest.approx(len(units) / steps)
     assert runs(codes[0].tolist())[1] == [4, 1, 7]  # 2, 1, 3 of 6 become 12: what is above one each is shared
     short = UnitPairs(batch.source[:, :1], torch.tensor([1, 1]), batch.tokens, batch.steps, batch.first)
@@ -58,7 +58,7 @@ def test_targets_fill_the_time_of_their_sources_exactly():
     assert torch.isfinite(translator().loss(short)["loss"])
 
 
-def test_the_language_says_what_is_said_at_the_length_of_the_source(trained):
+def test_language_decides_the_translation_at_the_length_of_the_source(trained):
     model, batch = trained
     codes, _ = stretched_targets(batch)
     for row, language in enumerate(("es", "de")):
@@ -66,22 +66,26 @@ def test_the_language_says_what_is_said_at_the_length_of_the_source(trained):
         source, lengths = alone(batch, row)
         first = torch.tensor([model.config.token_of(language)])
         with torch.no_grad():
-            found = model._translate_clip(model.encode(source, lengths), lengths, first, pace)
-        assert list(found.units) == codes[row, : 2 * int(lengths)].tolist() and found.pace == 1 and found.score < 0
+            translation = model._translate_clip(model.encode(source, lengths), lengths, first, pace)
+        assert (
+            list(translation.units) == codes[row, : 2 * int(lengths)].tolist()
+            and translation.pace == 1
+            and translation.score < 0
+        )
     assert model.missed(batch)[1] == 20
 
 
 @pytest.mark.parametrize("rounds", [1, 3, 8])
-def test_a_clip_alone_and_beside_a_longer_one_is_the_same(rounds):
+def test_clip_is_translated_alike_alone_and_beside_a_longer_one(rounds):
     model, batch = translator(rounds=rounds), pairs()
     both = model.translate(batch.source, batch.lengths, "es")
     for row in range(2):
-        (own,) = model.translate(*alone(batch, row), "es")
-        assert own == both[row] and len(own.units) == 2 * int(batch.lengths[row])
-        assert all(0 <= unit < UNITS for unit in own.units)
+        (single,) = model.translate(*alone(batch, row), "es")
+        assert single == both[row] and len(single.units) == 2 * int(batch.lengths[row])
+        assert all(0 <= unit < UNITS for unit in single.units)
 
 
-def test_one_round_is_plain_classification():
+def test_single_round_is_plain_classification():
     model, batch = translator(rounds=1), pairs()
     source, lengths = alone(batch, 0)
     pace = torch.tensor([pace_of(source.flatten())])
@@ -91,11 +95,11 @@ def test_one_round_is_plain_classification():
     assert model.translate(source, lengths, "de")[0].units == tuple(logits[0].argmax(-1).tolist())
 
 
-def test_probabilities_that_are_sure_are_units_and_the_pace_is_the_sources():
+def test_certain_probabilities_equal_units_and_the_pace_is_the_sources():
     model, batch = translator(), pairs()
     shares = torch.nn.functional.one_hot(batch.source, UNITS).float()
-    given, sure = (model.translate(own, batch.lengths, "es") for own in (batch.source, shares))
-    assert [own.units for own in given] == [own.units for own in sure]
+    of_units, of_probabilities = (model.translate(source, batch.lengths, "es") for source in (batch.source, shares))
+    assert [one.units for one in of_units] == [one.units for one in of_probabilities]
     assert pace_of(torch.tensor([1, 1, 2, 2])) == 0.5 and pace_of(torch.tensor([1, 2, 1, 2])) == 1.0
     states, first = model.encode(*alone(batch, 0)), torch.tensor([model.config.token_of("es")])
     masked = torch.full((1, 12), UNITS)
@@ -103,23 +107,26 @@ def test_probabilities_that_are_sure_are_units_and_the_pace_is_the_sources():
     assert not torch.allclose(slow, fast)
 
 
-def test_another_length_than_the_sources_is_refused():
+def test_refuses_another_length_than_the_sources():
     with pytest.raises(VsrError, match="give --duration same"):
         translator().translate(pairs().source, pairs().lengths, "es", same=False)
 
 
 @pytest.mark.parametrize("wrong", [{"rounds": 0}, {"temperature": -1}, {"languages": ()}, {"dim": 15}])
-def test_sizes_that_make_none_are_refused(wrong):
+def test_refuses_impossible_sizes(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         MaskedTranslatorConfig(**SIZES | wrong)
 
 
-def test_a_folder_says_its_kind(tmp_path):
+def test_folder_records_its_kind(tmp_path):
     model, batch = translator(), pairs()
     save_part(tmp_path / "masked", model, {"kind": "masked"})
-    read = load_translator(tmp_path / "masked")
-    same = [own.translate(batch.source, batch.lengths, "de")[0].units for own in (model.half().float(), read)]
-    assert isinstance(read, MaskedTranslator) and np.array_equal(*same)
+    reloaded = load_translator(tmp_path / "masked")
+    same = [
+        translator_model.translate(batch.source, batch.lengths, "de")[0].units
+        for translator_model in (model.half().float(), reloaded)
+    ]
+    assert isinstance(reloaded, MaskedTranslator) and np.array_equal(*same)
     shutil.copytree(tmp_path / "masked", tmp_path / "odd")
     write_json(tmp_path / "odd/config.json", read_json(tmp_path / "odd/config.json") | {"kind": "mask"})
     with pytest.raises(VsrError, match="'mask'; it can be masked"):

@@ -1,4 +1,4 @@
-"""Noisy sound beside the lips: noise as it was asked for, nothing at first, refused where it cannot be used."""
+"""Noisy sound as a condition: noise has its ratio, no effect untrained, refused where it cannot be used."""
 
 from dataclasses import replace
 
@@ -40,21 +40,25 @@ def sound(seed, samples=6400):
 
 
 def features(wave):
-    own = torch.from_numpy(wave)
-    return Features(own, log_mel(own), torch.zeros(len(wave) // 320, dtype=torch.long), speakers(1)[0])
+    samples = torch.from_numpy(wave)
+    return Features(samples, log_mel(samples), torch.zeros(len(wave) // 320, dtype=torch.long), speakers(1)[0])
 
 
-def store(folder, name, wave):
-    own = features(wave)
-    stored = {"wave": (own.wave * 32767).to(torch.int16), "mel": own.mel.contiguous(), "speaker": own.speaker.clone()}
-    save_file(stored | {"units": own.units.to(torch.int16)}, str(folder / f"{name}.safetensors"))
+def store_clip(folder, name, wave):
+    extracted = features(wave)
+    stored = {
+        "wave": (extracted.wave * 32767).to(torch.int16),
+        "mel": extracted.mel.contiguous(),
+        "speaker": extracted.speaker.clone(),
+    }
+    save_file(stored | {"units": extracted.units.to(torch.int16)}, str(folder / f"{name}.safetensors"))
     np.save(folder / f"{name}.npy", np.zeros((len(wave) // 640, 96, 96), np.uint8))
     return Clip(name, f"{name}.mp4", "", "s", len(wave) // 640, str(folder / f"{name}.npy"))
 
 
 @pytest.fixture(scope="module")
-def hearing(tmp_path_factory):
-    """A voice with the condition, all of whose weights are other than zero."""
+def noisy_voice_folder(tmp_path_factory):
+    """A voice with the condition, all of whose weights are non-zero."""
     folder = tmp_path_factory.mktemp("hearing")
     save_voice(folder / "acoustic", tiny_voice(conditions=NOISY), Codebook(torch.randn(UNITS, 39), "mfcc"))
     save_part(folder / "vocoder", tiny_vocoder())
@@ -63,30 +67,30 @@ def hearing(tmp_path_factory):
 
 @pytest.mark.parametrize("decibels", [-10.0, 0.0, 15.0])
 @pytest.mark.parametrize("kind", ["white", "babble"])
-def test_the_noise_has_the_ratio_that_was_drawn(kind, decibels):
+def test_noise_has_the_drawn_ratio(kind, decibels):
     condition = conditions_of({"n": {"kind": "noisy", "kinds": [kind], "snr": [decibels, decibels], "clean": 0.0}})["n"]
     clean, others = sound(0), {"b": sound(1), "c": sound(2)}
     drawn = condition.corruption.draw(["a", "b", "c"], np.random.default_rng(4), "a")
     assert drawn.noise == kind and (drawn.voices == () or set(drawn.voices) == {"b", "c"})
     wave = drawn.wave(clean, others.__getitem__)
     assert snr(clean, wave - clean) == pytest.approx(decibels, abs=0.01)
-    given = condition.corrupted(features(clean), "a", ["a", "b", "c"], others.__getitem__, np.random.default_rng(4))
-    assert np.allclose(given, condition.of_wave(wave)) and given.shape == (20, 160)
+    value = condition.corrupted(features(clean), "a", ["a", "b", "c"], others.__getitem__, np.random.default_rng(4))
+    assert np.allclose(value, condition.of_wave(wave)) and value.shape == (20, 160)
 
 
-def test_clean_sound_is_given_as_it_is_and_silence_too():
+def test_clean_sound_and_silence_are_given_unchanged():
     condition = conditions_of({"n": {"kind": "noisy", "clean": 1.0}})["n"]
     for wave in (sound(0), np.zeros(6400, np.float32)):
-        given = condition.corrupted(features(wave), "a", ["a"], None, np.random.default_rng(0))
-        assert np.array_equal(given, condition.of_wave(wave))
+        value = condition.corrupted(features(wave), "a", ["a"], None, np.random.default_rng(0))
+        assert np.array_equal(value, condition.of_wave(wave))
     silent = conditions_of({"n": {"kind": "noisy", "clean": 0.0, "kinds": ["white"]}})["n"]
     nothing = np.zeros(6400, np.float32)
-    given = silent.corrupted(features(nothing), "a", ["a"], None, np.random.default_rng(0))
-    assert np.array_equal(given, silent.of_wave(nothing))
+    value = silent.corrupted(features(nothing), "a", ["a"], None, np.random.default_rng(0))
+    assert np.array_equal(value, silent.of_wave(nothing))
 
 
-def test_each_epoch_draws_other_noise_and_each_clip_its_own_whatever_the_batch(tmp_path):
-    clips = [store(tmp_path, name, sound(seed)) for seed, name in enumerate("abc")]
+def test_noise_depends_on_epoch_and_clip_but_not_on_the_batch(tmp_path):
+    clips = [store_clip(tmp_path, name, sound(seed)) for seed, name in enumerate("abc")]
     dataset = SpeechDataset(clips, tmp_path, NoText(), None, conditions=conditions_of(NOISY))
     first, again, later = (dataset.batch([0, 1], epoch).conditions["noisy"] for epoch in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, later)
@@ -96,29 +100,29 @@ def test_each_epoch_draws_other_noise_and_each_clip_its_own_whatever_the_batch(t
 @pytest.mark.parametrize(
     "wrong", [{"snr": [0]}, {"snr": [0, "x"]}, {"drop": 2}, {"kinds": ["none.wav"]}, {"clean": -1}]
 )
-def test_settings_that_cannot_be_are_refused(wrong):
+def test_refuses_impossible_settings(wrong):
     with pytest.raises((ValueError, VsrError), match=next(iter(wrong))):
         conditions_of({"noisy": {"kind": "noisy"} | wrong})
 
 
-def test_to_begin_with_it_changes_nothing_and_learnt_it_is_heard():
+def test_new_condition_has_no_effect_and_a_learnt_one_does():
     before, after = tiny_voice(), tiny_voice(conditions=NOISY)
-    begun = type(after)(after.config)
-    new = {key: own for key, own in begun.state_dict().items() if "conditions." in key}
-    seen, lengths = torch.randn(1, 10, 32, generator=torch.Generator().manual_seed(0)), torch.tensor([10])
+    initial = type(after)(after.config)
+    new = {key: tensor for key, tensor in initial.state_dict().items() if "conditions." in key}
+    visual, lengths = torch.randn(1, 10, 32, generator=torch.Generator().manual_seed(0)), torch.tensor([10])
 
     def mel(voice, wave=None):
-        given = {} if wave is None else conditions_of_sound(voice.condition_settings, [wave], torch.device("cpu"))
-        return voice.speak_features(seen, lengths, speakers(1), FlowOptions(2), conditions=given).mel
+        conditions = {} if wave is None else conditions_of_sound(voice.condition_settings, [wave], torch.device("cpu"))
+        return voice.speak_features(visual, lengths, speakers(1), FlowOptions(2), conditions=conditions).mel
 
-    heard, quiet = mel(after, sound(0)), mel(after)
-    assert not torch.allclose(heard, quiet) and not torch.allclose(heard, mel(after, sound(1)))
+    with_sound, without_sound = mel(after, sound(0)), mel(after)
+    assert not torch.allclose(with_sound, without_sound) and not torch.allclose(with_sound, mel(after, sound(1)))
     after.load_state_dict(new | before.state_dict())
     assert torch.equal(mel(after, sound(0)), mel(before))
 
 
-def test_a_long_clip_is_given_the_sound_of_each_window(hearing):
-    loaded = load_model(hearing)
+def test_each_window_of_a_long_clip_gets_its_sound(noisy_voice_folder):
+    loaded = load_model(noisy_voice_folder)
     crop, wave = np.random.default_rng(0).integers(0, 255, (520, 96, 96), np.uint8), sound(3, 520 * 640)
     options = FlowOptions(steps=1, temperature=0.0)
     whole = voice_crop(loaded, crop, speakers(1), VoicingInputs(options, sound=wave))
@@ -128,7 +132,7 @@ def test_a_long_clip_is_given_the_sound_of_each_window(hearing):
     assert torch.equal(whole.mel[:, :800], other.mel[:, :800]) and not torch.allclose(whole.mel, other.mel)
 
 
-def test_a_mask_never_makes_louder_and_keeps_what_is_clean():
+def test_mask_never_amplifies_and_keeps_clean_sound():
     wave = sound(0)
     mel = log_mel(torch.from_numpy(wave))
     assert np.allclose(masked(wave, mel)[640:-640], wave[640:-640], atol=1e-5)
@@ -138,7 +142,7 @@ def test_a_mask_never_makes_louder_and_keeps_what_is_clean():
     assert gains.min() >= 0 and gains.max() <= 1 + 1e-6 and gains.shape == (40, 321)
 
 
-def test_the_ratio_is_that_of_the_powers():
+def test_ratio_is_that_of_the_powers():
     noisy = torch.zeros(4, 80)
     assert snr_of_mels(noisy, noisy + 0.5 * np.log(0.5)) == pytest.approx(0, abs=1e-4)
     assert snr_of_mels(noisy, noisy + 0.5 * np.log(1 / 11)) == pytest.approx(-10, abs=1e-3)
@@ -153,7 +157,7 @@ def resting(frames=40):
 
 
 @pytest.mark.parametrize("ratio", [-10, 0, 15])
-def test_the_ratio_is_found_by_what_is_heard_while_lips_rest(ratio):
+def test_ratio_is_estimated_from_the_sound_while_lips_rest(ratio):
     lips, spoken = resting()
     rng = np.random.default_rng(0)
     speech, noise = (rng.standard_normal(len(spoken)) for _ in range(2))
@@ -162,7 +166,7 @@ def test_the_ratio_is_found_by_what_is_heard_while_lips_rest(ratio):
     assert choose_output(wave, lips) == ("made" if ratio < 1 else "mask")
 
 
-def test_where_lips_do_not_rest_or_nothing_is_heard_a_mask_is_the_choice():
+def test_without_rest_or_sound_a_mask_is_chosen():
     lips, spoken = resting()
     wave = sound(0, len(spoken))
     assert snr_from_lips(wave, torch.zeros(160, 80)) is None and choose_output(wave, torch.zeros(160, 80)) == "mask"
@@ -170,70 +174,81 @@ def test_where_lips_do_not_rest_or_nothing_is_heard_a_mask_is_the_choice():
     assert snr_from_lips(wave * spoken, lips) == 30 and snr_from_lips(wave * ~spoken, lips) == -30
 
 
-def test_what_fits_the_noise_is_one_of_the_two(hearing, tmp_path, monkeypatch):
+def test_auto_is_the_better_of_the_two(noisy_voice_folder, tmp_path, monkeypatch):
     silent, wave = write_video(tmp_path / "silent.mp4", talking_face(36)), sound(3, 36 * 640)
     mux(silent, wave, tmp_path / "noisy.mp4")
-    loaded = load_model(hearing)
-    masks, made = (
-        speak(loaded, tmp_path / "noisy.mp4", options=SpeakOptions(noisy=how)).wave for how in ("mask", "made")
+    loaded = load_model(noisy_voice_folder)
+    masks, voiced = (
+        speak(loaded, tmp_path / "noisy.mp4", options=SpeakOptions(noisy=mode)).wave for mode in ("mask", "made")
     )
-    for chosen, expected in (("mask", masks), ("made", made)):
-        monkeypatch.setattr("lip2speech.inference.voicing.choose_output", lambda *given, own=chosen: own)
+    for chosen, expected in (("mask", masks), ("made", voiced)):
+        monkeypatch.setattr("lip2speech.inference.voicing.choose_output", lambda *arguments, choice=chosen: choice)
         assert np.array_equal(speak(loaded, tmp_path / "noisy.mp4", options=SpeakOptions(noisy="auto")).wave, expected)
 
 
-def test_a_voice_of_lips_alone_is_refused_and_so_is_a_video_without_sound(tiny_voice_folder, hearing, tmp_path, capsys):
+def test_refuses_voice_without_the_condition_and_video_without_sound(
+    tiny_voice_folder, noisy_voice_folder, tmp_path, capsys
+):
     video = write_video(tmp_path / "silent.mp4", talking_face(36))
-    for model, printed in ((tiny_voice_folder, "condition of kind noisy"), (hearing, "has no sound")):
+    for model, message in ((tiny_voice_folder, "condition of kind noisy"), (noisy_voice_folder, "has no sound")):
         options = ["--noisy", "--model", str(model), "--text", "none"]
         assert main(["speak", str(video), "-o", str(tmp_path / "out.wav"), *options]) == 1
-        shown = capsys.readouterr().err
-        assert printed in shown and shown.strip().count("\n") == 0 and not (tmp_path / "out.wav").exists()
+        errors = capsys.readouterr().err
+        assert message in errors and errors.strip().count("\n") == 0 and not (tmp_path / "out.wav").exists()
 
 
-def test_a_mask_keeps_the_recording_and_made_does_not(hearing, tmp_path):
-    """What is heard of a masked recording is never louder than it in any band, beyond what its windows smear."""
+def test_mask_filters_the_recording_and_made_replaces_it(noisy_voice_folder, tmp_path):
+    """A masked recording is never louder than the original, except for the smear of its windows."""
     silent, wave = write_video(tmp_path / "silent.mp4", talking_face(36)), sound(3, 36 * 640)
     mux(silent, wave, tmp_path / "noisy.mp4")
-    loaded, heard = load_model(hearing), read_wave(tmp_path / "noisy.mp4", 36)
-    masks, made = (
-        speak(loaded, tmp_path / "noisy.mp4", options=SpeakOptions(noisy=how)).wave for how in ("mask", "made")
+    loaded, recorded = load_model(noisy_voice_folder), read_wave(tmp_path / "noisy.mp4", 36)
+    masks, voiced = (
+        speak(loaded, tmp_path / "noisy.mp4", options=SpeakOptions(noisy=mode)).wave for mode in ("mask", "made")
     )
-    for out, given, expected in (("a.wav", ["--noisy", "mask"], masks), ("b.wav", ["--noisy", "made"], made)):
-        options = ["-o", str(tmp_path / out), "--model", str(hearing), *given]
+    for out, mode_options, expected in (("a.wav", ["--noisy", "mask"], masks), ("b.wav", ["--noisy", "made"], voiced)):
+        options = ["-o", str(tmp_path / out), "--model", str(noisy_voice_folder), *mode_options]
         assert main(["speak", str(tmp_path / "noisy.mp4"), *options]) == 0
         assert np.allclose(read_wave(tmp_path / out), np.clip(expected, -1, 1), atol=1e-3)
-    assert len(masks) == len(made) == len(heard) and not np.allclose(masks, made)
-    assert np.square(masks).sum() <= np.square(heard).sum() * 1.01
+    assert len(masks) == len(voiced) == len(recorded) and not np.allclose(masks, voiced)
+    assert np.square(masks).sum() <= np.square(recorded).sum() * 1.01
 
     with pytest.raises(VsrError, match="auto, mask, made"):
         SynthesisOptions(noisy="both")
 
 
-def test_a_list_is_cleaned_clip_by_clip(hearing, tmp_path):
+def test_manifest_is_cleaned_clip_by_clip(noisy_voice_folder, tmp_path):
     lengths = {"a": 12, "b": 20}
-    clips = [store(tmp_path, name, sound(seed, 640 * lengths[name])) for seed, name in enumerate(lengths)]
+    clips = [store_clip(tmp_path, name, sound(seed, 640 * lengths[name])) for seed, name in enumerate(lengths)]
     for clip in clips:
         write_wave(tmp_path / f"{clip.id}_noisy.wav", sound(9, 640 * clip.num_frames))
     clips = [replace(clip, video=str(tmp_path / f"{clip.id}_noisy.wav")) for clip in clips]
     write_manifest(tmp_path / "list.jsonl", clips)
-    given = {"acoustic": hearing / "acoustic", "vocoder": hearing / "vocoder", "features": tmp_path}
-    given |= {"manifest": tmp_path / "list.jsonl", "text": "none"}
-    folders = [str(own) for name, value in given.items() for own in (f"--{name}", value)]
-    for out, how in (("mask", ["--noisy", "mask"]), ("made", ["--noisy", "made"]), ("auto", ["--noisy"]), ("lips", [])):
-        assert main(["synthesize", *folders, "--out", str(tmp_path / out), *how]) == 0
+    values_of_options = {
+        "acoustic": noisy_voice_folder / "acoustic",
+        "vocoder": noisy_voice_folder / "vocoder",
+        "features": tmp_path,
+    }
+    values_of_options |= {"manifest": tmp_path / "list.jsonl", "text": "none"}
+    folders = [str(argument) for name, value in values_of_options.items() for argument in (f"--{name}", value)]
+    for out, mode_options in (
+        ("mask", ["--noisy", "mask"]),
+        ("made", ["--noisy", "made"]),
+        ("auto", ["--noisy"]),
+        ("lips", []),
+    ):
+        assert main(["synthesize", *folders, "--out", str(tmp_path / out), *mode_options]) == 0
     assert main(["synthesize", *folders, "--out", str(tmp_path / "lips0"), "--steps", "0"]) == 0
     for clip in clips:
-        wave, made, lips = (read_wave(tmp_path / out / f"{clip.id}.wav") for out in ("mask", "made", "lips"))
+        wave, voiced, lips = (read_wave(tmp_path / out / f"{clip.id}.wav") for out in ("mask", "made", "lips"))
         mel = load_speech(tmp_path / "mask", clip).mel[0]
         expected = masked(read_wave(clip.video), mel)
         assert len(wave) == 640 * clip.num_frames and np.allclose(wave, expected, atol=1e-3)
-        assert not np.allclose(made, lips, atol=1e-3)
+        assert not np.allclose(voiced, lips, atol=1e-3)
         chosen = choose_output(read_wave(clip.video), load_speech(tmp_path / "lips0", clip).mel[0])
-        auto, own = read_wave(tmp_path / "auto" / f"{clip.id}.wav"), made if chosen == "made" else wave
-        assert np.allclose(auto, own, atol=1e-3)
+        auto, better = read_wave(tmp_path / "auto" / f"{clip.id}.wav"), voiced if chosen == "made" else wave
+        assert np.allclose(auto, better, atol=1e-3)
 
 
-def test_a_copy_voices_nothing():
+def test_copy_synthesis_refuses_noisy():
     with pytest.raises(VsrError, match="--noisy"):
         SynthesisOptions(copy=True, noisy="mask")

@@ -1,4 +1,4 @@
-"""Whose voice `--reference` names: a recording, the sound itself, a saved voice, or nobody."""
+"""Whose voice `--reference` names: that of a recording, the video's own, a saved one, or nobody's."""
 
 from pathlib import Path
 
@@ -31,14 +31,14 @@ def someone(tmp_path, voice_like):
 
 
 @pytest.fixture
-def film(tmp_path):
+def video(tmp_path):
     return write_video(tmp_path / "clip.mp4", talking_face(50))
 
 
-def test_words_files_and_names_are_told_apart(someone, monkeypatch):
+def test_keywords_files_and_names_are_told_apart(someone, monkeypatch):
     assert read_reference("own") == Reference("own") and read_reference("anonymous:4") == Reference("anonymous", seed=4)
     assert read_reference(str(someone)) == read_reference(someone) == Reference("file", str(someone))
-    assert read_reference("nowhere.wav").kind == "file"  # which is refused when it is read
+    assert read_reference("nowhere.wav").kind == "file"  # refused when it is read
     assert read_reference(Path("own")).kind == "file"
     with pytest.raises(VsrError, match=r"anna: no such file, and no saved voice.*lip2speech voices add"):
         read_reference("anna")
@@ -49,7 +49,7 @@ def test_words_files_and_names_are_told_apart(someone, monkeypatch):
     assert read_reference("anna").kind == "file"
 
 
-def test_a_saved_voice_is_the_recordings(someone, capsys):
+def test_saved_voice_is_that_of_its_recording(someone, capsys):
     assert main(["voices"]) == 0 and capsys.readouterr().out == ""
     assert main(["voices", "add", "anna", str(someone), "--consent"]) == 0
     assert np.allclose(saved_vector("anna"), reference_vector(someone), atol=1e-5)
@@ -60,7 +60,7 @@ def test_a_saved_voice_is_the_recordings(someone, capsys):
     assert main(["voices", "remove", "anna"]) == 2 and main(["voices", "add", "own", str(someone)]) == 2
 
 
-def test_a_voice_for_what_is_to_come_is_chosen_before(someone):
+def test_voice_for_a_live_session_is_known_beforehand(someone):
     assert main(["voices", "add", "anna", str(someone), "--consent"]) == 0
     assert np.array_equal(fixed_embedding(read_reference("anna")), saved_vector("anna"))
     assert np.allclose(fixed_embedding(read_reference(someone)), saved_vector("anna"), atol=1e-5)
@@ -71,12 +71,12 @@ def test_a_voice_for_what_is_to_come_is_chosen_before(someone):
             fixed_embedding(read_reference(unheard))
 
 
-@pytest.mark.parametrize("words", [["add", "anna"], ["list", "anna"], ["remove"], ["add", "../a", "b.wav"]])
-def test_wrong_arguments_are_refused(words, capsys):
-    assert main(["voices", *words]) == 2 and capsys.readouterr().err.count("\n") == 1
+@pytest.mark.parametrize("arguments", [["add", "anna"], ["list", "anna"], ["remove"], ["add", "../a", "b.wav"]])
+def test_wrong_arguments_are_usage_errors(arguments, capsys):
+    assert main(["voices", *arguments]) == 2 and capsys.readouterr().err.count("\n") == 1
 
 
-def test_nothing_is_saved_without_consent(someone, capsys):
+def test_voice_is_not_saved_without_consent(someone, capsys):
     assert main(["voices", "add", "anna", str(someone)]) == 1 and "--consent" in capsys.readouterr().err
     assert not (user_folder() / "voices").exists()
 
@@ -84,53 +84,62 @@ def test_nothing_is_saved_without_consent(someone, capsys):
 ZEROS = '{"vector": [' + "0," * 255 + "0]}"
 
 
-@pytest.mark.parametrize("held", ["", "[]", '{"vector": [1, 2]}', '{"vector": "x"}', ZEROS])
-def test_a_damaged_voice_is_refused(held, capsys):
+@pytest.mark.parametrize("content", ["", "[]", '{"vector": [1, 2]}', '{"vector": "x"}', ZEROS])
+def test_damaged_saved_voice_is_refused(content, capsys):
     (user_folder() / "voices").mkdir(parents=True)
-    (user_folder() / "voices/anna.json").write_text(held, "utf-8")
+    (user_folder() / "voices/anna.json").write_text(content, "utf-8")
     with pytest.raises(VsrError, match="holds no voice"):
         saved_vector("anna")
 
 
-def test_own_and_anonymous_listen_to_the_video(tiny_voice_folder, film, someone, tmp_path, voice_like):
-    heard = tmp_path / "heard.mp4"
-    mux(film, read_wave(someone)[:32_000], heard)
-    own = reference_voice(Reference("own"), heard).vector
-    nobody = reference_voice(Reference("anonymous", seed=3), heard)
-    assert own @ reference_vector(someone) > 0.9 and nobody.vector @ own < FAR and not nobody.note
+def test_own_and_anonymous_use_the_sound_of_the_video(tiny_voice_folder, video, someone, tmp_path, voice_like):
+    with_sound = tmp_path / "heard.mp4"
+    mux(video, read_wave(someone)[:32_000], with_sound)
+    own_vector = reference_voice(Reference("own"), with_sound).vector
+    nobody = reference_voice(Reference("anonymous", seed=3), with_sound)
+    assert own_vector @ reference_vector(someone) > 0.9 and nobody.vector @ own_vector < FAR and not nobody.note
     loaded = load_model(tiny_voice_folder)
-    waves = [speak(loaded, heard, kind).wave for kind in ("own", "anonymous:3", "anonymous:4", None)]
-    assert np.array_equal(waves[0], speak(loaded, heard, own).wave)
-    assert all(not np.array_equal(one, other) for one, other in zip(waves, waves[1:], strict=False))
+    waves = [speak(loaded, with_sound, kind).wave for kind in ("own", "anonymous:3", "anonymous:4", None)]
+    assert np.array_equal(waves[0], speak(loaded, with_sound, own_vector).wave)
+    assert all(not np.array_equal(first, second) for first, second in zip(waves, waves[1:], strict=False))
 
 
 @pytest.mark.parametrize("whom", [5, "anonymous:x", "", np.zeros(3), np.zeros(256), np.full(256, np.nan), [1.0] * 256])
-def test_what_is_nobody_is_refused_in_python_too(tiny_voice_folder, film, whom):
+def test_wrong_reference_is_refused_in_python(tiny_voice_folder, video, whom):
     with pytest.raises(VsrError) as caught:
-        speak(load_model(tiny_voice_folder), film, whom)
+        speak(load_model(tiny_voice_folder), video, whom)
     assert caught.value.reason == "bad_options" and "\n" not in str(caught.value)
 
 
-def test_a_silent_video_has_no_voice_of_its_own(film):
+def test_silent_video_has_no_voice_of_its_own(video):
     with pytest.raises(VsrError) as caught:
-        reference_voice(Reference("own"), film)
+        reference_voice(Reference("own"), video)
     assert caught.value.reason == "no_sound"
-    made = reference_voice(Reference("anonymous"), film)
-    assert "holds no voice" in made.note and made.vector.shape == (256,)
+    vector = reference_voice(Reference("anonymous"), video)
+    assert "holds no voice" in vector.note and vector.vector.shape == (256,)
     with pytest.raises(VsrError):
         reference_voice(Reference("anonymous"), "nowhere.mp4")
 
 
-def test_through_the_command(tiny_voice_folder, film, someone, tmp_path, capsys):
-    given = ["speak", str(film), "--model", str(tiny_voice_folder), "--text", "none", "-o", str(tmp_path / "out.wav")]
-    assert main([*given, "--reference", "anonymous:2", "--reference", "5=anonymous"]) == 0
-    said = capsys.readouterr().err
-    assert "not chosen to be far" in said and "face 5 is not voiced" in said and "agreed" not in said
-    for wrong, why, status in (
+def test_speak_takes_references_and_refuses_wrong_ones(tiny_voice_folder, video, someone, tmp_path, capsys):
+    command = [
+        "speak",
+        str(video),
+        "--model",
+        str(tiny_voice_folder),
+        "--text",
+        "none",
+        "-o",
+        str(tmp_path / "out.wav"),
+    ]
+    assert main([*command, "--reference", "anonymous:2", "--reference", "5=anonymous"]) == 0
+    errors = capsys.readouterr().err
+    assert "not chosen to be far" in errors and "face 5 is not voiced" in errors and "agreed" not in errors
+    for wrong, message, status in (
         ("own", "no sound", 1),
         ("anna", "no saved voice", 2),
         ("anonymous:x", "whole number", 2),
     ):
         out = tmp_path / "no.wav"
-        assert main([*given[:-1], str(out), "--reference", wrong]) == status
-        assert why in capsys.readouterr().err and not out.exists()
+        assert main([*command[:-1], str(out), "--reference", wrong]) == status
+        assert message in capsys.readouterr().err and not out.exists()

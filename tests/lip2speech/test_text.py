@@ -1,4 +1,4 @@
-"""What is said: guesses shape no voice unless they are let, and whatever is spoken says that it is synthetic."""
+"""Text of a voice: words outside the domain do not shape it by default, and every output is marked as synthetic."""
 
 import json
 from types import SimpleNamespace
@@ -27,7 +27,7 @@ from vsr.output.transcript import Segment, TimedWord
 
 
 def segment(in_domain, *words):
-    timed = tuple(TimedWord(word, number, number + 0.5, sure) for number, (word, sure) in enumerate(words))
+    timed = tuple(TimedWord(word, number, number + 0.5, confidence) for number, (word, confidence) in enumerate(words))
     return Segment(0.0, float(len(words)), 0, 0.5, timed, (), in_domain)
 
 
@@ -35,17 +35,17 @@ INSIDE, UNKNOWN = segment(0.9, ("bin", 0.9), ("red", 0.3)), segment(None, ("at",
 OUTSIDE, EMPTY = segment(0.1, ("now", 0.99), ("again", 0.2)), segment(0.1)
 
 
-def test_words_outside_of_the_domain_shape_no_voice_unless_they_are_let():
+def test_words_outside_the_domain_shape_no_voice_by_default():
     segments = [INSIDE, OUTSIDE, UNKNOWN, EMPTY]
     assert [word.word for word in trusted_words(segments)] == ["bin", "red", "at"]
     assert [word.word for word in trusted_words(segments, everything=True)] == ["bin", "red", "now", "again", "at"]
 
 
-def test_what_is_shown_marks_guesses_and_unsure_words():
+def test_uncertain_words_are_marked_in_the_text():
     assert read_line([INSIDE, OUTSIDE, UNKNOWN]) == "bin red(?) now(?) again(?) at"
 
 
-def test_guesses_are_warned_of_and_nothing_else_is():
+def test_only_words_outside_the_domain_are_warned_of():
     assert guess_warning([INSIDE, UNKNOWN, EMPTY], "grid") is None
     assert "do not shape" in guess_warning([INSIDE, OUTSIDE], "grid") and "--text read!" in guess_warning(
         [OUTSIDE], "grid"
@@ -53,71 +53,75 @@ def test_guesses_are_warned_of_and_nothing_else_is():
     assert "and shape the voice" in guess_warning([OUTSIDE], "grid", everything=True)
 
 
-def test_lips_of_another_kind_are_spoken_without_their_words_and_that_is_printed(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("vsr.modelstore.folder.NAMES", {"grid": SHIPPED})  # believes a word of these lips a little
-    film, waves, printed = write_video(tmp_path / "face.mp4", talking_face(36)), {}, {}
+def test_speak_leaves_out_words_outside_the_domain_and_says_so(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("vsr.modelstore.folder.NAMES", {"grid": SHIPPED})  # slightly believes a word of these lips
+    video, waves, outputs = write_video(tmp_path / "face.mp4", talking_face(36)), {}, {}
     for text in ("none", "read", "read!"):
-        assert main(["speak", str(film), "-o", str(tmp_path / "voice.wav"), "--text", text]) == 0
-        waves[text], printed[text] = read_wave(tmp_path / "voice.wav"), capsys.readouterr()
+        assert main(["speak", str(video), "-o", str(tmp_path / "voice.wav"), "--text", text]) == 0
+        waves[text], outputs[text] = read_wave(tmp_path / "voice.wav"), capsys.readouterr()
     assert np.array_equal(waves["none"], waves["read"]) and not np.array_equal(waves["read"], waves["read!"])
-    assert "guesses" not in printed["none"].err and "do not shape the voice" in printed["read"].err
-    assert "and shape the voice" in printed["read!"].err and printed["read"].out.count("(?)") > 0
+    assert "guesses" not in outputs["none"].err and "do not shape the voice" in outputs["read"].err
+    assert "and shape the voice" in outputs["read!"].err and outputs["read"].out.count("(?)") > 0
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".mp4", ".mkv", ".mov"])
-def test_outputs_say_that_the_voice_is_synthetic(tiny_voice_folder, tmp_path, suffix):
-    film, out = write_video(tmp_path / "face.mp4", talking_face(25)), tmp_path / f"voiced{suffix}"
-    assert main(["speak", str(film), "-o", str(out), "--model", str(tiny_voice_folder)]) == 0
+def test_outputs_are_marked_as_synthetic(tiny_voice_folder, tmp_path, suffix):
+    video, out = write_video(tmp_path / "face.mp4", talking_face(25)), tmp_path / f"voiced{suffix}"
+    assert main(["speak", str(video), "-o", str(out), "--model", str(tiny_voice_folder)]) == 0
     with av.open(str(out)) as container:
-        shown = {name.lower(): value for name, value in container.metadata.items()}
-    assert shown["comment"] == SYNTHETIC
-    with av.open(str(film)) as container:
+        metadata = {name.lower(): value for name, value in container.metadata.items()}
+    assert metadata["comment"] == SYNTHETIC
+    with av.open(str(video)) as container:
         assert "comment" not in container.metadata
 
 
 @pytest.mark.parametrize("comment", ["odd", "even", "ünïcode"])
-def test_a_comment_changes_no_sample(tmp_path, comment):
+def test_comment_changes_no_sample(tmp_path, comment):
     wave = np.linspace(-1, 1, 1001, dtype=np.float32)
-    for name, given in (("plain", ""), ("tagged", comment)):
-        (tmp_path / f"{name}.wav").write_bytes(riff_bytes(wave, given))
+    for name, text in (("plain", ""), ("tagged", comment)):
+        (tmp_path / f"{name}.wav").write_bytes(riff_bytes(wave, text))
     plain, tagged = (read_wave(tmp_path / f"{name}.wav") for name in ("plain", "tagged"))
     assert np.array_equal(plain, tagged)
     with av.open(str(tmp_path / "tagged.wav")) as container:
         assert container.metadata["comment"] == comment
 
 
-def test_a_record_says_which_words_are_unsure_and_which_shape_the_voice():
+def test_record_has_uncertain_words_and_those_that_shape_the_voice():
     reader = SimpleNamespace(name="grid")
     text = ReadText.__new__(ReadText)
     text.reader, text.everything, text.segments = reader, False, [OUTSIDE, INSIDE]
     words = words_record(text, "clip.mp4", 2.0)["words"]
-    told = {own["word"]: (own["unsure"], own["shapes_voice"]) for own in words}
-    assert told == {"now": (True, False), "again": (True, False), "bin": (False, True), "red": (True, True)}
+    flags = {entry["word"]: (entry["unsure"], entry["shapes_voice"]) for entry in words}
+    assert flags == {"now": (True, False), "again": (True, False), "bin": (False, True), "red": (True, True)}
     text.everything = True
     record = words_record(text, "clip.mp4", 2.0)
-    assert all(own["shapes_voice"] for own in record["words"]) and "shape the voice" in record["warning"]
-    given = words_record(Text({1: [TimedWord("bin", 0.1, 0.25, 1.0)]}), "clip.mp4", 2.0)
-    assert given["words"] == [
+    assert all(entry["shapes_voice"] for entry in record["words"]) and "shape the voice" in record["warning"]
+    of_given_text = words_record(Text({1: [TimedWord("bin", 0.1, 0.25, 1.0)]}), "clip.mp4", 2.0)
+    assert of_given_text["words"] == [
         {"face": 1, "word": "bin", "start": 0.1, "end": 0.25, "confidence": 1.0, "unsure": False, "shapes_voice": True}
     ]
-    assert given["voice"] == SYNTHETIC and given["reader"] == given["warning"] == ""
+    assert of_given_text["voice"] == SYNTHETIC and of_given_text["reader"] == of_given_text["warning"] == ""
 
 
-def test_the_record_is_written_beside_the_voice_and_replaces_nothing(tiny_voice_folder, tmp_path, capsys):
-    film, out, words = write_video(tmp_path / "face.mp4", talking_face(25)), tmp_path / "v.wav", tmp_path / "w.json"
-    given = ["speak", str(film), "-o", str(out), "--model", str(tiny_voice_folder), "--words"]
-    for taken in (film, out):
-        assert main([*given, str(taken)]) == 1 and not out.exists()
-    assert main([*given, str(words)]) == 0
-    assert json.loads(words.read_text("utf-8"))["words"] == [] and out.exists()
+def test_record_is_written_beside_the_voice_and_replaces_nothing(tiny_voice_folder, tmp_path, capsys):
+    video, out, words_file = (
+        write_video(tmp_path / "face.mp4", talking_face(25)),
+        tmp_path / "v.wav",
+        tmp_path / "w.json",
+    )
+    command = ["speak", str(video), "-o", str(out), "--model", str(tiny_voice_folder), "--words"]
+    for taken in (video, out):
+        assert main([*command, str(taken)]) == 1 and not out.exists()
+    assert main([*command, str(words_file)]) == 0
+    assert json.loads(words_file.read_text("utf-8"))["words"] == [] and out.exists()
 
 
 WAYS = [(True, 4, "read"), (True, 0, "none"), (False, 4, "none")]
 
 
 @pytest.mark.parametrize(("has_listener", "steps", "expected"), WAYS)
-def test_a_voice_reads_by_default_where_it_can_be_pulled(has_listener, steps, expected):
-    """And what is asked for goes before."""
+def test_text_is_read_by_default_if_the_voice_can_be_pulled(has_listener, steps, expected):
+    """An explicit choice comes first."""
     loaded = SimpleNamespace(has_listener=has_listener, listener=None, reader=None)
     flow = FlowOptions(steps=steps)
     assert default_text_source(loaded, flow) == expected

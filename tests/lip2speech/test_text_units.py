@@ -1,4 +1,4 @@
-"""Text -> units: durations, batches, what is learnt by heart, phones and their times."""
+"""Text to units: durations, batches, learning by heart, phones and their times."""
 
 import numpy as np
 import pytest
@@ -24,16 +24,16 @@ def batch_of():
     return PhoneBatch(phones, torch.tensor([4, 2]), steps, torch.tensor([0, 1]), units)
 
 
-def alone(batch, row):
+def single(batch, row):
     count, steps = int(batch.lengths[row]), int(batch.steps[row].sum())
-    own = slice(row, row + 1)
+    rows = slice(row, row + 1)
     return PhoneBatch(
-        batch.phones[own, :count], batch.lengths[own], batch.steps[own, :count], batch.language[own],
-        batch.units[own, :steps],
+        batch.phones[rows, :count], batch.lengths[rows], batch.steps[rows, :count], batch.language[rows],
+        batch.units[rows, :steps],
     )  # fmt: skip
 
 
-def test_each_state_is_repeated_as_often_as_its_phone_lasts():
+def test_each_state_is_repeated_for_the_duration_of_its_phone():
     batch, states = batch_of(), torch.randn(2, 4, 16)
     x, mask = regulate_length(states, batch.steps)
     assert x.shape == (2, 9, 17) and mask.sum(1).tolist() == batch.steps.sum(1).tolist() == [9, 5]
@@ -42,54 +42,56 @@ def test_each_state_is_repeated_as_often_as_its_phone_lasts():
     assert torch.allclose(x[0, :, 16], torch.tensor([1, 3, 2 / 3, 2, 10 / 3, 2, 2 / 3, 2, 10 / 3]) / 4)
 
 
-def test_a_clip_alone_and_beside_a_longer_one_is_the_same():
+def test_text_gives_the_same_alone_and_beside_a_longer_one():
     model, batch = tiny_text_units(), batch_of()
-    logits, logs = model(batch)
+    logits, log_durations = model(batch)
     for row, (phones, steps) in enumerate(((4, 9), (2, 5))):
-        own_logits, own_logs = model(alone(batch, row))
+        own_logits, own_log_durations = model(single(batch, row))
         assert torch.allclose(logits[row, :steps], own_logits[0], atol=1e-5)
-        assert torch.allclose(logs[row, :phones], own_logs[0], atol=1e-5)
+        assert torch.allclose(log_durations[row, :phones], own_log_durations[0], atol=1e-5)
 
 
-def test_the_loss_sees_no_padding_and_is_the_mean_of_what_there_is():
+def test_loss_ignores_padding_and_is_the_mean():
     model, batch = tiny_text_units(duration_weight=2.0), batch_of()
     with torch.no_grad():
-        found, counts = model.loss(batch), batch.counts()
-        each = [model.loss(alone(batch, row)) for row in range(2)]
-    units = (9 * each[0]["units"] + 5 * each[1]["units"]) / 14
-    durations = (4 * each[0]["durations"] + 2 * each[1]["durations"]) / 6
-    assert float(found["units"]) == pytest.approx(float(units), rel=1e-5)
-    assert float(found["durations"]) == pytest.approx(float(durations), rel=1e-5)
-    assert float(found["loss"]) == pytest.approx(float(units + 2 * durations), rel=1e-5)
-    assert {name: float(own) for name, own in counts.items()} == {"units": 14, "phones": 6}
+        losses, counts = model.loss(batch), batch.counts()
+        single_losses = [model.loss(single(batch, row)) for row in range(2)]
+    units = (9 * single_losses[0]["units"] + 5 * single_losses[1]["units"]) / 14
+    durations = (4 * single_losses[0]["durations"] + 2 * single_losses[1]["durations"]) / 6
+    assert float(losses["units"]) == pytest.approx(float(units), rel=1e-5)
+    assert float(losses["durations"]) == pytest.approx(float(durations), rel=1e-5)
+    assert float(losses["loss"]) == pytest.approx(float(units + 2 * durations), rel=1e-5)
+    assert {name: float(count) for name, count in counts.items()} == {"units": 14, "phones": 6}
 
 
 @pytest.mark.parametrize("part", ["units", "durations"])
-def test_the_gradient_of_either_loss_reaches_the_embedding(part):
+def test_gradients_of_both_losses_reach_the_embedding(part):
     model, batch = tiny_text_units(), batch_of()
-    logits, logs = model(batch)
-    (logits.square().sum() if part == "units" else logs[:, :2].square().sum()).backward()
+    logits, log_durations = model(batch)
+    (logits.square().sum() if part == "units" else log_durations[:, :2].square().sum()).backward()
     used = model.phone.weight.grad.abs().sum(1) > 0
-    # a phone that is only padding, 7, learns nothing
+    # phone 7, only in the padding, has no gradient
     assert used.nonzero().flatten().tolist() == [0, 2, 3, 4, 5] and model.language.weight.grad.any(1).all()
 
 
-def test_what_is_learnt_by_heart_is_said_with_its_durations():
+def test_learnt_text_is_said_with_its_durations():
     batch = batch_of()
     model = by_heart(tiny_text_units(), batch)
     for row in range(2):
-        own = alone(batch, row)
-        phones, steps, place = own.phones[0].tolist(), own.steps[0].tolist(), int(own.language)
-        assert model.predicted_durations(phones, place) == pytest.approx(steps, rel=0.15)
-        assert model.say(phones, place, steps) == own.units[0].tolist()
+        clip = single(batch, row)
+        phones, steps, language = clip.phones[0].tolist(), clip.steps[0].tolist(), int(clip.language)
+        assert model.predicted_durations(phones, language) == pytest.approx(steps, rel=0.15)
+        assert model.say(phones, language, steps) == clip.units[0].tolist()
 
 
-def test_a_saved_model_is_the_same_and_others_are_none(tmp_path, tiny_voice_folder):
+def test_saved_model_is_reloaded_and_others_are_refused(tmp_path, tiny_voice_folder):
     model = tiny_text_units().half().float()
     save_part(tmp_path / "said", model, {"kind": "text"})
-    read = open_text_units(tmp_path / "said")
-    assert read.config == model.config
-    assert all(torch.equal(own, other) for own, other in zip(model(batch_of()), read(batch_of()), strict=True))
+    reloaded = open_text_units(tmp_path / "said")
+    assert reloaded.config == model.config
+    assert all(
+        torch.equal(expected, actual) for expected, actual in zip(model(batch_of()), reloaded(batch_of()), strict=True)
+    )
     save_part(tmp_path / "odd", model)
     for folder in (tmp_path / "odd", tiny_voice_folder / "acoustic"):
         with pytest.raises(VsrError, match=r"says no text: .* model.kind: text"):
@@ -97,12 +99,12 @@ def test_a_saved_model_is_the_same_and_others_are_none(tmp_path, tiny_voice_fold
 
 
 @pytest.mark.parametrize("wrong", [{"phones": ()}, {"phones": ("a", "a")}, {"duration_weight": -1}, {"dim": 15}])
-def test_sizes_that_make_none_are_refused(wrong):
+def test_refuses_impossible_sizes(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         TextUnitsConfig(**TEXT_UNITS | wrong)
 
 
-def test_phones_fill_the_steps_with_pauses_where_nothing_is_said():
+def test_phones_fill_the_steps_with_pauses_between():
     spans = [("a", 0.1, 0.2), ("b", 0.2, 0.22), ("c", 0.4, 0.5)]
     assert steps_of(spans, 30) == (["", "a", "b", "", "c", ""], [5, 5, 1, 9, 5, 5])
     assert steps_of([("a", 0.0, 0.2), ("b", 0.2, 0.6)], 30) == (["a", "b"], [10, 20])
@@ -115,34 +117,34 @@ def test_phones_fill_the_steps_with_pauses_where_nothing_is_said():
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_whatever_the_times_each_phone_has_a_step_and_all_steps_are_taken(seed):
+def test_each_phone_has_a_step_and_all_steps_are_used(seed):
     rng = np.random.default_rng(seed)
     edges = np.sort(rng.uniform(0, 0.7, 20))
     spans = [("a", start, end) for start, end in zip(edges[:-1], edges[1:], strict=True)]
     labels, steps = steps_of(spans, 40)
-    assert sum(steps) == 40 and min(steps) >= 1 and [own for own in labels if own] == ["a"] * 19
+    assert sum(steps) == 40 and min(steps) >= 1 and [label for label in labels if label] == ["a"] * 19
 
 
-def test_words_share_their_time_among_their_phones_where_those_have_none():
+def test_words_share_their_time_among_their_phones():
     clip = Clip("x", "x.wav", "the red", words=(("the", 0.0, 0.2), ("red", 0.2, 0.5)))
-    found = phones_of(clip, "en")
-    assert [label for label, *_ in found] == ["ð", "ə", "ɹ", "ɛ", "d"]
-    assert np.allclose([end - start for _, start, end in found], 0.1)
+    phones = phones_of(clip, "en")
+    assert [label for label, *_ in phones] == ["ð", "ə", "ɹ", "ɛ", "d"]
+    assert np.allclose([end - start for _, start, end in phones], 0.1)
     assert phones_of(Clip("x", "x.wav", "the", phones=(("ð", 0, 1),)), "en") == (("ð", 0, 1),)
     with pytest.raises(VsrError, match="x has no times of phones or words"):
         phones_of(Clip("x", "x.wav", "the red"), "en")
 
 
-def test_sentences_end_at_points_and_lines(tmp_path):
+def test_sentences_end_at_stops_and_lines(tmp_path):
     assert sentences_of("The red bull. Sleeps,\nhere! 3.5") == ["the red bull", "sleeps", "here", "3 5"]
-    (tmp_path / "said.txt").write_text("The bull\nsleeps", encoding="utf-8")
-    assert sentences_of(str(tmp_path / "said.txt")) == ["the bull", "sleeps"]
-    for given, reason in (("none.txt", "no such file"), (" ... ", "no words to say")):
+    (tmp_path / "speech.txt").write_text("The bull\nsleeps", encoding="utf-8")
+    assert sentences_of(str(tmp_path / "speech.txt")) == ["the bull", "sleeps"]
+    for text, reason in (("none.txt", "no such file"), (" ... ", "no words to say")):
         with pytest.raises(VsrError, match=reason):
-            sentences_of(given)
+            sentences_of(text)
 
 
-def test_words_that_nobody_has_taught_are_named():
+def test_words_with_unknown_sounds_are_named():
     config = TextUnitsConfig(**TEXT_UNITS)
     assert phones_of_sentences([TEXT], "en", config) == [phones_in(TEXT, "en")]
     with pytest.raises(VsrError, match=r"has learned: dog \(ɒ ɡ\), 牛$"):
@@ -156,24 +158,24 @@ def test_words_that_nobody_has_taught_are_named():
     assert scripts_in(["the 5", "牛"]) == {"LATIN", "CJK"}
 
 
-def test_the_language_is_one_that_is_known():
+def test_language_must_be_known():
     config = TextUnitsConfig(**TEXT_UNITS)
     assert chosen_language("es", config) == "es"
     assert chosen_language(None, TextUnitsConfig(**TEXT_UNITS | {"languages": ("en",)})) == "en"
-    for given, said in ((None, "--language is needed: this model says en, es"), ("fr", "this model says en, es")):
-        with pytest.raises(VsrError, match=said):
-            chosen_language(given, config)
+    for language, message in ((None, "--language is needed: this model says en, es"), ("fr", "this model says en, es")):
+        with pytest.raises(VsrError, match=message):
+            chosen_language(language, config)
 
 
 @pytest.mark.parametrize("seconds", [None, 0.73, 2.0])
-def test_a_text_is_said_in_whole_frames_as_long_as_is_asked(seconds):
+def test_text_has_whole_frames_and_the_given_duration(seconds):
     model, phones = tiny_text_units(), [phones_in(TEXT, "en"), phones_in("the bull", "en")]
-    found = say_text(model, phones, "en", seconds)
-    assert len(found.units) % 2 == 0 and all(0 <= own < UNITS for own in found.units)
-    ids = [[PAUSE, *model.config.ids(own), PAUSE] for own in phones]
-    wanted = [own for each in ids for own in model.predicted_durations(each, 0)]
-    steps = sum(max(1, round(own)) for own in wanted) if seconds is None else 2 * -(-seconds // 0.04)
-    assert len(found.units) == steps + steps % 2 and found.pace == pytest.approx(sum(wanted) / len(found.units))
+    speech = say_text(model, phones, "en", seconds)
+    assert len(speech.units) % 2 == 0 and all(0 <= unit < UNITS for unit in speech.units)
+    ids = [[PAUSE, *model.config.ids(sentence), PAUSE] for sentence in phones]
+    durations = [steps for ids_of_sentence in ids for steps in model.predicted_durations(ids_of_sentence, 0)]
+    steps = sum(max(1, round(duration)) for duration in durations) if seconds is None else 2 * -(-seconds // 0.04)
+    assert len(speech.units) == steps + steps % 2 and speech.pace == pytest.approx(sum(durations) / len(speech.units))
     single = say_text(model, phones[:1], "en")
-    if seconds is None:  # a sentence beside another is as it is by itself
-        assert found.units[: len(single.units) - 1] == single.units[:-1]
+    if seconds is None:  # a sentence beside another is as by itself
+        assert speech.units[: len(single.units) - 1] == single.units[:-1]

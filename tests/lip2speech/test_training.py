@@ -1,4 +1,4 @@
-"""Figures of the dev list of an acoustic model: those of all its frames, however they fall into batches."""
+"""Dev figures of an acoustic model are those of all its frames, however they are batched."""
 
 from types import SimpleNamespace
 
@@ -31,12 +31,12 @@ class Dev:
 
 
 class Wrong:
-    """Makes mels that are off by 1 for the long clip and right for the others, units that are right for the long."""
+    """Gives mels that are off by 1 and right units for the long clip, right mels and wrong units for the others."""
 
     def speak_features(self, visual, lengths, speaker, options):
-        long = (lengths == LENGTHS[0])[:, None]
-        off = long.float().expand(-1, 4 * int(lengths.max()))[..., None].expand(-1, -1, 80)
-        return Speech(off, long.long().expand(-1, 2 * int(lengths.max())))
+        is_long = (lengths == LENGTHS[0])[:, None]
+        error = is_long.float().expand(-1, 4 * int(lengths.max()))[..., None].expand(-1, -1, 80)
+        return Speech(error, is_long.long().expand(-1, 2 * int(lengths.max())))
 
 
 def test_batches_count_by_their_frames():

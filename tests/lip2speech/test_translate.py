@@ -40,36 +40,36 @@ def voice(tmp_path_factory, codebook):
 
 
 @pytest.fixture
-def said(tmp_path, voice_like):
+def recording(tmp_path, voice_like):
     write_wave(tmp_path / "said.wav", voice_like[:20_001])
     return tmp_path / "said.wav"
 
 
 @pytest.mark.parametrize("samples", [640, 641, 16_000, 40_001])
-def test_same_is_as_long_as_the_source_to_the_sample(voice, voice_like, samples):
+def test_same_duration_is_exactly_that_of_the_source(voice, voice_like, samples):
     loaded = load_model(voice)
-    found = translate_wave(open_translator(loaded), voice_like[:samples], "de")
-    assert len(found.units) == 2 * -(-samples // 640)
-    assert say(loaded, found.units, speakers(1), samples=samples).shape == (samples,)
+    translation = translate_wave(open_translator(loaded), voice_like[:samples], "de")
+    assert len(translation.units) == 2 * -(-samples // 640)
+    assert say(loaded, translation.units, speakers(1), samples=samples).shape == (samples,)
 
 
-def test_a_recording_speaks_another_language(voice, said, tmp_path, capsys):
-    given = ["translate", str(said), "--to", "es", "--model", str(voice), "--consent", "--steps", "1"]
-    assert main([*given, "-o", str(tmp_path / "es.wav")]) == 0
+def test_recording_speaks_another_language(voice, recording, tmp_path, capsys):
+    command = ["translate", str(recording), "--to", "es", "--model", str(voice), "--consent", "--steps", "1"]
+    assert main([*command, "-o", str(tmp_path / "es.wav")]) == 0
     assert "s of speech in es" in capsys.readouterr().out
     assert len(read_wave(tmp_path / "es.wav")) == 20_001
-    assert main([*given, "-o", str(tmp_path / "free.wav"), "--duration", "free"]) == 0
+    assert main([*command, "-o", str(tmp_path / "free.wav"), "--duration", "free"]) == 0
     assert len(read_wave(tmp_path / "free.wav")) % 640 == 0
 
 
-def test_the_lips_of_a_video_are_voiced_first(voice, tiny_voice_folder, face_clip, tmp_path):
-    given = ["translate", str(face_clip), "--to", "de", "--model", str(voice), "--lips", str(tiny_voice_folder)]
+def test_lips_of_a_video_are_voiced_and_translated(voice, tiny_voice_folder, face_clip, tmp_path):
+    command = ["translate", str(face_clip), "--to", "de", "--model", str(voice), "--lips", str(tiny_voice_folder)]
     out = tmp_path / "de.mp4"
-    assert main([*given, "-o", str(out), "--consent", "--steps", "1"]) == 0
+    assert main([*command, "-o", str(out), "--consent", "--steps", "1"]) == 0
     assert len(read_wave(out)) == pytest.approx(16_000, abs=640) and b"synthetic" in out.read_bytes()
 
 
-@pytest.mark.parametrize("options, said_of", [
+@pytest.mark.parametrize("options, message", [
     (["--to", "fr"], "speaks en, es, de"),
     (["--to", "Spanish"], "the code of a language, such as es"),
     (["--to", "es", "--reference", "none.wav"], "none.wav: no such file"),
@@ -78,40 +78,44 @@ def test_the_lips_of_a_video_are_voiced_first(voice, tiny_voice_folder, face_cli
     (["--to", "es", "--modality", "video", "--reference", "own"], "does not use"),
     (["--to", "es", "-o", "x"], "the suffix says"),
 ])  # fmt: skip
-def test_what_does_not_go_together_is_refused_early(voice, said, tmp_path, monkeypatch, capsys, options, said_of):
+def test_refuses_options_that_do_not_go_together_early(
+    voice, recording, tmp_path, monkeypatch, capsys, options, message
+):
     monkeypatch.chdir(tmp_path)
-    base = ["translate", str(said), "--model", str(voice)]
-    assert main([*base, *([] if "-o" in options else ["-o", "x.wav"]), *options]) == (1 if "none.wav" in options else 2)
-    assert said_of in capsys.readouterr().err and not (tmp_path / "x.wav").exists()
+    command = ["translate", str(recording), "--model", str(voice)]
+    assert main([*command, *([] if "-o" in options else ["-o", "x.wav"]), *options]) == (
+        1 if "none.wav" in options else 2
+    )
+    assert message in capsys.readouterr().err and not (tmp_path / "x.wav").exists()
 
 
-def test_voices_that_do_not_translate_say_what_to_give(voice, said, tiny_voice_folder, tmp_path, capsys, codebook):
-    base = ["translate", str(said), "--to", "es", "-o", str(tmp_path / "x.wav"), "--consent"]
+def test_voice_without_translator_says_what_to_give(voice, recording, tiny_voice_folder, tmp_path, capsys, codebook):
+    command = ["translate", str(recording), "--to", "es", "-o", str(tmp_path / "x.wav"), "--consent"]
     for model in ([], ["--model", str(tiny_voice_folder)]):
-        assert main([*base, *model]) == 1 and "give a voice that has it as --model" in capsys.readouterr().err
+        assert main([*command, *model]) == 1 and "give a voice that has it as --model" in capsys.readouterr().err
     other = tmp_path / "other"
     save_voice(other / "acoustic", tiny_voice(), Codebook(codebook.centres + 1, "mfcc"), {"seen": "units"})
     save_part(other / "vocoder", tiny_vocoder())
     save_part(other / "translator", tiny_translator())
     codebook.save(other / "translator/units.safetensors")
-    assert main([*base, "--model", str(other)]) == 1 and "other units" in capsys.readouterr().err
+    assert main([*command, "--model", str(other)]) == 1 and "other units" in capsys.readouterr().err
     assert languages_of(voice) == list(LANGUAGES)
     with pytest.raises(VsrError, match="en, es, de"):
         check_language(voice, "xx")
 
 
-def test_an_absent_file_is_named_before_a_translator_is_missed(tmp_path, capsys):
+def test_missing_file_is_named_before_a_missing_translator(tmp_path, capsys):
     assert main(["translate", "none.wav", "--to", "es", "-o", str(tmp_path / "x.wav")]) == 1
     assert "none.wav: no such file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", ["translator", "listener", "face", "train"])
-def test_a_configuration_that_is_absent_is_refused_before_anything_is_made(verb, tmp_path, capsys):
+def test_missing_configuration_is_refused_before_anything_is_written(verb, tmp_path, capsys):
     assert main([verb, "--config", "none.yaml", "--out", str(tmp_path / "run")]) == 1
     assert "--config none.yaml: no such file" in capsys.readouterr().err and not (tmp_path / "run").exists()
 
 
-def test_what_is_too_long_or_nothing_is_refused(voice):
+def test_refuses_too_long_or_empty_sound(voice):
     loaded = open_translator(load_model(voice))
     with pytest.raises(VsrError, match="longer than the 20 s"):
         translate_wave(loaded, np.zeros(640 * 501, np.float32), "es")
@@ -119,31 +123,31 @@ def test_what_is_too_long_or_nothing_is_refused(voice):
         translate_wave(loaded, np.zeros(0, np.float32), "es")
 
 
-def test_a_recording_that_is_too_long_is_refused_before_a_model_is_loaded(voice, tmp_path, capsys, monkeypatch):
+def test_too_long_recording_is_refused_before_a_model_is_loaded(voice, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("lip2speech.inference.folder.load_model", lambda *_: pytest.fail("a model was loaded"))
     write_wave(tmp_path / "long.wav", np.zeros(640 * 501, np.float32))
-    given = ["translate", str(tmp_path / "long.wav"), "-o", str(tmp_path / "no.wav"), "--to", "es", "--consent"]
-    assert main([*given, "--model", str(voice)]) == 1
+    command = ["translate", str(tmp_path / "long.wav"), "-o", str(tmp_path / "no.wav"), "--to", "es", "--consent"]
+    assert main([*command, "--model", str(voice)]) == 1
     assert "long.wav is longer than the 20 s" in capsys.readouterr().err and not (tmp_path / "no.wav").exists()
 
 
 @pytest.fixture
 def lists(tmp_path, codebook, monkeypatch, voice_like):
-    """Three languages that say the same, each a little otherwise; the config of a run."""
+    """Clips of three languages that say the same, and the configuration of a run."""
     monkeypatch.chdir(tmp_path)
     codebook.save("units.safetensors")
     for name in ("train", "dev"):
-        made = []
+        clips = []
         for number, clip in enumerate(parallel_clips()):
             path = tmp_path / f"{name}_{clip.id}.wav"
             write_wave(path, voice_like[640 * number : 640 * (number + 8)])
-            made.append(Clip(f"{name}_{clip.id}", str(path), clip.text, "s", 8, language=clip.language, sound=str(path),
-                             translations=clip.translations))  # fmt: skip
-        write_manifest(f"{name}.jsonl", made)
+            taken = {"language": clip.language, "translations": clip.translations}
+            clips.append(Clip(f"{name}_{clip.id}", str(path), clip.text, "s", 8, sound=str(path), **taken))
+        write_manifest(f"{name}.jsonl", clips)
     config = {
         "data": {"train": "train.jsonl", "targets": "train.jsonl", "dev": "dev.jsonl", "dev_targets": "dev.jsonl",
                  "units": "units.safetensors", "replaced": 0.0},
-        "model": {name: own for name, own in TRANSLATOR.items() if name != "units"} | {"languages": list(LANGUAGES)},
+        "model": {name: size for name, size in TRANSLATOR.items() if name != "units"} | {"languages": list(LANGUAGES)},
         "optim": {"lr": 0.01, "warmup_steps": 1, "ema": 0.5},
         "trainer": {"max_epochs": 60, "precision": "32-true", "threads": 1},
     }  # fmt: skip
@@ -152,23 +156,23 @@ def lists(tmp_path, codebook, monkeypatch, voice_like):
 
 
 @pytest.mark.parametrize("kind", ["autoregressive", "masked"])
-def test_a_translator_is_trained_and_belongs_to_its_voice(lists, voice, said, capsys, kind):
+def test_translator_is_trained_and_joins_its_voice(lists, voice, recording, capsys, kind):
     settings = ["--set", f"model.kind={kind}"]
     assert main(["translator", "--config", "t.yaml", "--dry-run", *settings]) == 0
     assert "en, es, de" in capsys.readouterr().out
     assert main(["translator", "--config", "t.yaml", "--out", "run", *settings]) == 0
-    shown = [line for line in capsys.readouterr().out.splitlines() if "dev_units" in line]
-    assert len(shown) >= 2
+    lines = [line for line in capsys.readouterr().out.splitlines() if "dev_units" in line]
+    assert len(lines) >= 2
     shutil.copytree(voice, lists / "own", ignore=shutil.ignore_patterns("translator"))
     shutil.copytree(lists / "run/model", lists / "own/translator")
     assert open_translator(load_model(lists / "own")).languages == LANGUAGES
-    given = ["translate", str(said), "--to", "es", "--model", str(lists / "own"), "--consent", "--steps", "1"]
-    assert main([*given, "-o", "es.wav"]) == 0 and len(read_wave("es.wav")) == 20_001
+    command = ["translate", str(recording), "--to", "es", "--model", str(lists / "own"), "--consent", "--steps", "1"]
+    assert main([*command, "-o", "es.wav"]) == 0 and len(read_wave("es.wav")) == 20_001
     with pytest.raises(VsrError, match="model.kind is 'mask'; it can be masked"):
         load_config("t.yaml", ["model.kind=mask"], TranslatorTrainConfig).model_config(UNITS)
 
 
-def test_lists_that_say_nothing_in_another_language_are_refused(lists, capsys):
+def test_refuses_clips_without_a_translation(lists, capsys):
     assert main(["translator", "--config", "t.yaml", "--out", "m", "--set", "model.languages=[fr]"]) == 1
     assert "no training clip is said in another language by the targets: fr" in capsys.readouterr().err
     assert load_config("t.yaml", [], TranslatorTrainConfig).data.replaced == 0.0

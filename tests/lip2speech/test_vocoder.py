@@ -1,4 +1,4 @@
-"""The vocoder: exact lengths, padding changes nothing, the same as Vocos with its weights; discriminators learn."""
+"""The vocoder: exact lengths, no effect of padding, equal to Vocos with its weights; discriminators learn."""
 
 import pytest
 import torch
@@ -24,47 +24,47 @@ def speech_of(frames, batch=1):
 
 @given(frames=st.integers(1, 80))
 @settings(max_examples=15, deadline=None)
-def test_one_frame_is_640_samples(frames):
+def test_video_frame_is_640_samples(frames):
     assert tiny_vocoder()(*speech_of(frames)).shape == (1, 640 * frames)
 
 
 @pytest.mark.parametrize("rounds", [0, 2])
-def test_a_clip_alone_and_beside_a_longer_one_sounds_the_same(rounds):
-    vocoder, (mel, units, who) = tiny_vocoder(rounds=rounds), speech_of(20, batch=2)
-    together = vocoder(mel, units, who, torch.tensor([7, 20]))
-    alone = vocoder(mel[:1, :28], units[:1, :14], who[:1])
+def test_clip_sounds_the_same_alone_and_beside_a_longer_one(rounds):
+    vocoder, (mel, units, vectors) = tiny_vocoder(rounds=rounds), speech_of(20, batch=2)
+    together = vocoder(mel, units, vectors, torch.tensor([7, 20]))
+    alone = vocoder(mel[:1, :28], units[:1, :14], vectors[:1])
     assert torch.allclose(together[0, : 7 * 640], alone[0], atol=1e-5)
     assert not together[0, 7 * 640 :].any()
 
 
 @pytest.mark.parametrize("rounds", [0, 16])
-def test_chunks_of_a_long_clip_are_the_whole(rounds, monkeypatch):
+def test_chunks_of_a_long_clip_equal_the_whole(rounds, monkeypatch):
     monkeypatch.setattr("lip2speech.inference.vocoding.CHUNK", 100)
-    vocoder, (mel, units, who) = tiny_vocoder(rounds=rounds), speech_of(210)
+    vocoder, (mel, units, vectors) = tiny_vocoder(rounds=rounds), speech_of(210)
     with torch.inference_mode():
-        whole = vocoder(mel, units, who)
+        whole = vocoder(mel, units, vectors)
     loudest = float(whole.abs().max().clamp(min=1))
-    assert torch.allclose(vocode(vocoder, Speech(mel, units), who), whole, atol=1e-5 * loudest)
+    assert torch.allclose(vocode(vocoder, Speech(mel, units), vectors), whole, atol=1e-5 * loudest)
 
 
 def test_each_round_of_consistency_brings_the_mel_nearer():
     time = torch.arange(16000) / 16000
-    spoken = sum(torch.sin(2 * torch.pi * 110 * k * time) / k for k in range(1, 30)) * (1 + torch.sin(20 * time)) / 8
-    mel = log_mel(spoken)
-    wave = spoken * 0.3 + 0.01 * torch.randn(16000, generator=torch.Generator().manual_seed(0))
+    voiced = sum(torch.sin(2 * torch.pi * 110 * k * time) / k for k in range(1, 30)) * (1 + torch.sin(20 * time)) / 8
+    mel = log_mel(voiced)
+    wave = voiced * 0.3 + 0.01 * torch.randn(16000, generator=torch.Generator().manual_seed(0))
     errors = [(log_mel(mel_consistent(wave, mel, band_to_bin(), n)) - mel).abs().mean() for n in (0, 1, 4, 16)]
     assert errors == sorted(errors, reverse=True) and errors[-1] < 0.4 * errors[0]
-    assert torch.allclose(mel_consistent(spoken, mel, band_to_bin(), 4), spoken, atol=1e-3)
+    assert torch.allclose(mel_consistent(voiced, mel, band_to_bin(), 4), voiced, atol=1e-3)
 
 
-def test_inverse_of_a_short_time_spectrum():
+def test_overlap_add_inverts_the_spectrogram():
     wave, window = torch.randn(1, 160 * 12), torch.hann_window(640)
     padded = torch.nn.functional.pad(wave, (240, 240))
     spectrum = torch.stft(padded, 640, 160, 640, window, center=False, return_complex=True).transpose(1, 2)
     assert torch.allclose(overlap_add(spectrum, window, torch.ones(1, 12, dtype=torch.bool)), wave, atol=1e-4)
 
 
-def test_it_is_vocos():
+def test_vocoder_with_the_weights_of_vocos_equals_it():
     heads = pytest.importorskip("vocos.heads")
     models = pytest.importorskip("vocos.models")
     ours = Generator(GeneratorConfig(UNITS, 4, 4, 16, 32, 2, mel_skip=False)).eval()
@@ -72,28 +72,32 @@ def test_it_is_vocos():
     head = heads.ISTFTHead(dim=16, n_fft=640, hop_length=160, padding="same").eval()
     weights = ours.state_dict()
     names = {"embed": "embed", "norm_in": "norm", "norm_out": "final_layer_norm"}
-    peers = {f"{theirs}.{end}": weights[f"{own}.{end}"] for own, theirs in names.items() for end in ("weight", "bias")}
-    inside = {"depthwise": "dwconv", "norm": "norm", "feed_forward.0": "pwconv1", "feed_forward.2": "pwconv2"}
+    vocos_weights = {
+        f"{their_name}.{end}": weights[f"{our_name}.{end}"]
+        for our_name, their_name in names.items()
+        for end in ("weight", "bias")
+    }
+    block_names = {"depthwise": "dwconv", "norm": "norm", "feed_forward.0": "pwconv1", "feed_forward.2": "pwconv2"}
     for n in range(2):
-        for own, theirs in inside.items():
+        for our_name, their_name in block_names.items():
             for end in ("weight", "bias"):
-                peers[f"convnext.{n}.{theirs}.{end}"] = weights[f"blocks.{n}.{own}.{end}"]
-        peers[f"convnext.{n}.gamma"] = weights[f"blocks.{n}.scale"]
-    backbone.load_state_dict(peers)
+                vocos_weights[f"convnext.{n}.{their_name}.{end}"] = weights[f"blocks.{n}.{our_name}.{end}"]
+        vocos_weights[f"convnext.{n}.gamma"] = weights[f"blocks.{n}.scale"]
+    backbone.load_state_dict(vocos_weights)
     head.load_state_dict({"out.weight": weights["head.weight"], "out.bias": weights["head.bias"]}, strict=False)
-    mel, units, who = speech_of(9)
+    mel, units, vectors = speech_of(9)
     with torch.inference_mode():
-        expected = head(backbone(ours.inputs(mel, units, who).transpose(1, 2)))
-        assert torch.allclose(ours(mel, units, who), expected, atol=1e-5)
+        expected = head(backbone(ours.inputs(mel, units, vectors).transpose(1, 2)))
+        assert torch.allclose(ours(mel, units, vectors), expected, atol=1e-5)
 
 
-def test_units_and_speaker_are_heard():
-    vocoder, (mel, units, who) = tiny_vocoder(), speech_of(5)
-    wave = vocoder(mel, units, who)
-    assert not torch.allclose(wave, vocoder(mel, (units + 1) % UNITS, who))
-    assert not torch.allclose(wave, vocoder(mel, units, who.flip(1)))
-    plain = tiny_vocoder(units=0)
-    assert torch.equal(plain(mel, units, who), plain(mel, (units + 1) % UNITS, who))
+def test_units_and_speaker_change_the_wave():
+    vocoder, (mel, units, vectors) = tiny_vocoder(), speech_of(5)
+    wave = vocoder(mel, units, vectors)
+    assert not torch.allclose(wave, vocoder(mel, (units + 1) % UNITS, vectors))
+    assert not torch.allclose(wave, vocoder(mel, units, vectors.flip(1)))
+    without_units = tiny_vocoder(units=0)
+    assert torch.equal(without_units(mel, units, vectors), without_units(mel, (units + 1) % UNITS, vectors))
 
 
 def test_golden():
@@ -124,18 +128,18 @@ def test_discriminators_learn_to_tell_noise_from_a_tone():
     assert feature_loss(of_real, of_real) == 0 < feature_loss(of_real, of_fake)
 
 
-def test_spectral_losses_are_zero_for_the_same_and_grow():
+def test_spectral_losses_are_zero_for_equal_waves_and_grow():
     wave = torch.randn(1, 6400) * 0.1
     for loss in (mel_loss, spectral_loss):
         near, far = loss(wave, wave + 1e-3 * torch.randn_like(wave)), loss(wave, torch.randn_like(wave))
         assert loss(wave, wave) == 0 < near < far
 
 
-def test_corrupted_mels():
+def test_mel_corruption_keeps_shape_and_mean():
     mel, generator = torch.randn(3, 20, 80), torch.Generator().manual_seed(0)
     assert torch.equal(corrupt_mel(mel, 0.0, 1.0, generator), mel)
-    rough = corrupt_mel(mel, 1.0, 0.5, generator)
-    assert rough.shape == mel.shape and not torch.equal(rough, mel)
+    corrupted = corrupt_mel(mel, 1.0, 0.5, generator)
+    assert corrupted.shape == mel.shape and not torch.equal(corrupted, mel)
     flat = torch.full((20, 80), 3.0)
     assert torch.allclose(blur(flat, 0.8), flat, atol=1e-5), "a blur keeps the mean, at the edges too"
     assert blur(mel[0], 1.0).std() < 0.6 * mel[0].std()

@@ -1,4 +1,4 @@
-"""Two processes train a vocoder and its discriminators as one does with the whole batch."""
+"""Two processes train a vocoder and its discriminators like one with the whole batch."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from vsr.core.files import write_json
 from vsr.data.manifest import Clip, read_manifests, write_manifest
 from vsr.media.mel import log_mel
 from vsr.media.mux.sound import to_pcm16
-from vsr.training.typed import build
+from vsr.training.typed_yaml import build
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ class Whole(Paired, VocoderRun):
 
 @pytest.fixture
 def config(tmp_path, voice_like):
-    """Five clips in batches of two: two ranks do two steps an epoch; the discriminators join in the second epoch."""
+    """Five clips in batches of two: two ranks do two steps an epoch; the discriminators start in the second epoch."""
     (tmp_path / "features").mkdir()
     clips = [Clip(f"c{i}", f"c{i}.mp4", "a", "s", FRAMES) for i in range(6)]
     for i, clip in enumerate(clips):
@@ -44,8 +44,8 @@ def config(tmp_path, voice_like):
             "units": (torch.arange(2 * FRAMES) // (i + 1) % UNITS).to(torch.int16), "speaker": speakers(6)[i].clone(),
         }  # fmt: skip
         save_file(stored, str(tmp_path / "features" / f"{clip.id}.safetensors"))
-    for name, own in (("train", clips[:5]), ("dev", clips[5:])):
-        write_manifest(tmp_path / f"{name}.jsonl", own)
+    for name, list_clips in (("train", clips[:5]), ("dev", clips[5:])):
+        write_manifest(tmp_path / f"{name}.jsonl", list_clips)
     settings = {
         "data": {
             "train": [str(tmp_path / "train.jsonl")], "dev": [str(tmp_path / "dev.jsonl")],
@@ -59,19 +59,19 @@ def config(tmp_path, voice_like):
     return build(VocoderTrainConfig, settings)
 
 
-def assert_same_gradients(one, other):
-    """Their running means, generator's and discriminators': weights show less, for Adam makes steps of rounding."""
-    states = [saved["optimiser"]["state"] for saved in (one, other)]
+def assert_same_gradients(first, second):
+    """Check their running means, of generator and discriminators: in the weights, Adam amplifies rounding."""
+    states = [saved["optimiser"]["state"] for saved in (first, second)]
     assert states[0].keys() == states[1].keys() and len(states[0]) > 100
-    for index, own in states[0].items():
-        largest = float(own["exp_avg"].abs().max())
+    for index, state in states[0].items():
+        largest = float(state["exp_avg"].abs().max())
         torch.testing.assert_close(
-            states[1][index]["exp_avg"], own["exp_avg"], rtol=1e-2, atol=1e-2 * largest + 1e-8, msg=f"{index}"
+            states[1][index]["exp_avg"], state["exp_avg"], rtol=1e-2, atol=1e-2 * largest + 1e-8, msg=f"{index}"
         )
 
 
 def test_two_ranks_do_what_one_does_with_the_whole_batch(config, tmp_path):
-    """Where all losses are means over clips; the spectral and the feature loss have ratios of each rank's sums."""
+    """Without the spectral and the feature loss, which are ratios of each rank's sums and not means over clips."""
     config = replace(config, gan=replace(config.gan, spectral=0.0, features=0.0))
     alone = Whole(config, tmp_path / "alone")
     alone.fit()
@@ -80,16 +80,20 @@ def test_two_ranks_do_what_one_does_with_the_whole_batch(config, tmp_path):
     assert first[3] == second[3] == pytest.approx(alone.losses_seen, rel=1e-4) and len(first[3]) == 4
     for epoch in range(2):
         assert sorted(i for rank in (first, second) for e, step in rank[2] for i in step if e == epoch) == [*range(5)]
-    assert_same_gradients(*(torch.load(tmp_path / who / "last.pt", weights_only=True) for who in ("alone", "0")))
+    assert_same_gradients(
+        *(torch.load(tmp_path / run_name / "last.pt", weights_only=True) for run_name in ("alone", "0"))
+    )
     assert not (tmp_path / "1").exists()
 
 
-def test_a_killed_run_of_two_ranks_goes_on(config, tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    expected = ranks(config, [whole, whole], kind=Watched)[0][3]
-    started = ranks(config, [killed, killed], kind=Watched, kill_at=3)[0][3]  # the discriminators have had one step
-    finished = ranks(config, [killed, killed], kind=Watched, resume=True)[0][3]
-    assert len(expected) == 4 and started + finished == pytest.approx(expected, rel=1e-5)
+def test_killed_run_of_two_ranks_resumes(config, tmp_path):
+    uninterrupted, killed = tmp_path / "whole", tmp_path / "killed"
+    expected = ranks(config, [uninterrupted, uninterrupted], kind=Watched)[0][3]
+    killed_losses = ranks(config, [killed, killed], kind=Watched, kill_at=3)[0][
+        3
+    ]  # the discriminators have had one step
+    resumed_losses = ranks(config, [killed, killed], kind=Watched, resume=True)[0][3]
+    assert len(expected) == 4 and killed_losses + resumed_losses == pytest.approx(expected, rel=1e-5)
     assert load_vocoder(killed / "model")
 
 
@@ -110,15 +114,15 @@ def adversarial(config):
     return replace(config, gan=replace(config.gan, after=0.0))
 
 
-def test_a_sample_that_is_not_finite_does_not_reach_the_weights(adversarial, tmp_path, capsys):
+def test_sample_that_is_not_finite_does_not_reach_the_weights(adversarial, tmp_path, capsys):
     run = Damaged(adversarial, tmp_path / "run")
     losses = run._epoch()
     assert run.gan_finite.skipped == 2 and torch.isfinite(torch.tensor(losses["discriminators"]))
     for part in (run.model, run.average.model):
-        assert all(own.isfinite().all() for own in part.state_dict().values())
+        assert all(tensor.isfinite().all() for tensor in part.state_dict().values())
     run._report({})
-    printed = capsys.readouterr().out
-    assert "2 steps of the discriminators skipped" in printed and "2 of 3 steps skipped" in printed
+    output = capsys.readouterr().out
+    assert "2 steps of the discriminators skipped" in output and "2 of 3 steps skipped" in output
 
 
 def test_skipped_steps_change_no_discriminator(adversarial, tmp_path):
@@ -128,50 +132,50 @@ def test_skipped_steps_change_no_discriminator(adversarial, tmp_path):
     with pytest.raises(VsrError, match="the training is lost: 3 steps up to step 3 had no finite gradient") as caught:
         run._epoch()
     assert caught.value.reason == "not_finite"
-    assert all(torch.equal(own, before[name]) for name, own in run.model.discriminators.state_dict().items())
+    assert all(torch.equal(weight, before[name]) for name, weight in run.model.discriminators.state_dict().items())
 
 
-def test_the_gradients_of_the_discriminators_are_clipped(adversarial, tmp_path, monkeypatch):
+def test_gradients_of_the_discriminators_are_clipped(adversarial, tmp_path, monkeypatch):
     config = replace(adversarial, optim=replace(adversarial.optim, clip=1e-3))
     run, norms = VocoderRun(config, tmp_path / "run"), []
     step = run.optimiser.step
 
-    def watched():
-        own = [p.grad.norm() for p in run.model.discriminators.parameters() if p.grad is not None]
-        if own:
-            norms.append(float(torch.stack(own).norm()))
+    def step_and_note():
+        norms_of_step = [p.grad.norm() for p in run.model.discriminators.parameters() if p.grad is not None]
+        if norms_of_step:
+            norms.append(float(torch.stack(norms_of_step).norm()))
         step()
 
-    monkeypatch.setattr(run.optimiser, "step", watched)
+    monkeypatch.setattr(run.optimiser, "step", step_and_note)
     run._epoch()
     assert len(norms) == 3 and max(norms) < 1.01e-3
 
 
-def test_a_dev_list_without_features_is_refused_at_the_start(config, tmp_path):
+def test_refuses_dev_list_without_features_at_the_start(config, tmp_path):
     write_json(tmp_path / "features" / "refused.json", {"clips": {"c5": {"reason": "silent", "message": "x"}}})
     with pytest.raises(VsrError, match="dev: not one clip has features"):
         VocoderRun(config, tmp_path / "run")
 
 
-def test_shards_are_refused_once(config, tmp_path):
+def test_refusal_of_sharding_is_printed_once(config, tmp_path):
     config = replace(config, trainer=replace(config.trainer, strategy="fsdp"))
-    (_, printed, *_), (_, status, *_) = ranks(config, [tmp_path / "out"] * 2, kind=Watched)
-    assert "trainer.strategy is fsdp" in printed and status == 1 and not (tmp_path / "out").exists()
+    (_, message, *_), (_, status, *_) = ranks(config, [tmp_path / "out"] * 2, kind=Watched)
+    assert "trainer.strategy is fsdp" in message and status == 1 and not (tmp_path / "out").exists()
 
 
-def test_what_is_heard_of_a_clip_does_not_hang_on_its_batch(config):
+def test_segment_of_a_clip_does_not_depend_on_its_batch(config):
     segments = Segments(read_manifests(config.data.train), config.data, seed=0)
     together, alone = segments.batch([3, 1], epoch=2), segments.batch([1], epoch=2)
     assert torch.equal(together.mel[1], alone.mel[0]) and torch.equal(together.wave[1], alone.wave[0])
     assert not torch.equal(segments.batch([1], epoch=3).wave, alone.wave)
 
 
-def test_what_is_heard_of_a_clip_does_not_hang_on_python(config, monkeypatch):
-    """Its hash of a tuple may change with its version, and is the same for some different tuples."""
+def test_segment_of_a_clip_does_not_depend_on_pythons_hash(config, monkeypatch):
+    """The hash of a tuple may change between versions, and is the same for some different tuples."""
 
-    def changed(value):
+    def fail(value):
         raise AssertionError("Python's hash is asked")
 
-    monkeypatch.setattr("lip2speech.training.vocoder_segments.hash", changed, raising=False)
+    monkeypatch.setattr("lip2speech.training.vocoder_segments.hash", fail, raising=False)
     segments = Segments(read_manifests(config.data.train), config.data, seed=0)
     assert segments.batch([0], epoch=1).wave.shape == (1, 6400)

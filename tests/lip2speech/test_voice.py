@@ -1,4 +1,4 @@
-"""The acoustic model: padding and batching change nothing; a frozen encoder stays frozen; one golden number."""
+"""The acoustic model: no effect of padding and batching; a frozen encoder stays frozen; one golden number."""
 
 import pytest
 import torch
@@ -11,40 +11,42 @@ from tests.lip2speech.tiny import READER, UNITS, ramp_weights, speakers, speech_
 
 @pytest.mark.parametrize("start", ["coarse", "noise"])
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
-def test_a_clip_alone_and_beside_a_longer_one_speaks_the_same(start, guidance):
-    voice, (video, lengths), who = tiny_voice(start=start), videos([6, 11]), speakers(2)
+def test_clip_speaks_alike_alone_and_beside_a_longer_one(start, guidance):
+    voice, (video, lengths), vectors = tiny_voice(start=start), videos([6, 11]), speakers(2)
     options = FlowOptions(steps=3, guidance=guidance)
-    together = voice.speak(video, lengths, who, options, seeds=[7, 8])
-    alone = voice.speak(video[:1, :6], lengths[:1], who[:1], options, seeds=[7])
+    together = voice.speak(video, lengths, vectors, options, seeds=[7, 8])
+    alone = voice.speak(video[:1, :6], lengths[:1], vectors[:1], options, seeds=[7])
     assert torch.allclose(together.mel[0, :24], alone.mel[0], atol=1e-4)
     assert torch.equal(together.units[0, :12], alone.units[0])
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7, 30])
-def test_one_frame_is_four_mels_and_two_units(frames):
+def test_video_frame_is_four_mels_and_two_units(frames):
     video, lengths = videos([frames])
     speech = tiny_voice().speak(video, lengths, speakers(1), FlowOptions(steps=1))
     assert speech.mel.shape == (1, 4 * frames, 80) and speech.units.shape == (1, 2 * frames)
 
 
 def test_no_steps_give_the_coarse_mel_whatever_the_seed():
-    voice, (video, lengths), who = tiny_voice(), videos([5]), speakers(1)
-    mels = [voice.speak(video, lengths, who, FlowOptions(steps=0, seed=seed)).mel for seed in (0, 1)]
+    voice, (video, lengths), vectors = tiny_voice(), videos([5]), speakers(1)
+    mels = [voice.speak(video, lengths, vectors, FlowOptions(steps=0, seed=seed)).mel for seed in (0, 1)]
     assert torch.equal(*mels)
-    drawn = [voice.speak(video, lengths, who, FlowOptions(steps=2, seed=seed)).mel for seed in (0, 1)]
-    assert not torch.equal(*drawn)
-    calm = [voice.speak(video, lengths, who, FlowOptions(steps=2, seed=s, temperature=0.0)).mel for s in (0, 1)]
-    assert torch.equal(*calm)
+    with_steps = [voice.speak(video, lengths, vectors, FlowOptions(steps=2, seed=seed)).mel for seed in (0, 1)]
+    assert not torch.equal(*with_steps)
+    without_noise = [
+        voice.speak(video, lengths, vectors, FlowOptions(steps=2, seed=s, temperature=0.0)).mel for s in (0, 1)
+    ]
+    assert torch.equal(*without_noise)
 
 
 @pytest.mark.parametrize("start", ["coarse", "noise"])
-def test_detail_is_the_share_of_what_the_flow_adds(start):
-    voice, (video, lengths), who = tiny_voice(start=start), videos([5]), speakers(1)
-    coarse = voice.to_mel(voice.content(voice.encode(video, lengths), lengths, who).coarse)
-    none, some, whole = (voice.speak(video, lengths, who, FlowOptions(2, detail=m)) for m in (0.0, 0.25, 1.0))
-    assert torch.allclose(none.mel, coarse, atol=1e-5) and not torch.allclose(whole.mel, coarse, atol=1e-2)
-    assert torch.allclose(some.mel, coarse + 0.25 * (whole.mel - coarse), atol=1e-4)
-    assert torch.equal(none.units, whole.units), "units are the flow's"
+def test_detail_scales_what_the_flow_adds(start):
+    voice, (video, lengths), vectors = tiny_voice(start=start), videos([5]), speakers(1)
+    coarse = voice.to_mel(voice.content(voice.encode(video, lengths), lengths, vectors).coarse)
+    none, quarter, full = (voice.speak(video, lengths, vectors, FlowOptions(2, detail=m)) for m in (0.0, 0.25, 1.0))
+    assert torch.allclose(none.mel, coarse, atol=1e-5) and not torch.allclose(full.mel, coarse, atol=1e-2)
+    assert torch.allclose(quarter.mel, coarse + 0.25 * (full.mel - coarse), atol=1e-4)
+    assert torch.equal(none.units, full.units), "units are the flow's"
 
 
 def test_padding_adds_nothing_to_the_losses():
@@ -58,14 +60,14 @@ def test_padding_adds_nothing_to_the_losses():
         assert torch.allclose(first[name], again[name], atol=1e-4), name
 
 
-def test_the_flow_does_not_pull_at_the_content():
+def test_flow_has_no_gradient_in_the_content_model():
     voice, batch = tiny_voice(mel_weight=0.0, unit_weight=0.0, text_weight=0.0).train(), speech_batch([5])
     voice.loss(batch)["loss"].backward()
     assert all(p.grad is None or not p.grad.any() for p in voice.content.parameters())
     assert any(p.grad.any() for p in voice.velocity.parameters() if p.grad is not None)
 
 
-def test_a_frozen_encoder_is_not_trained_and_its_statistics_stay():
+def test_frozen_encoder_is_not_trained_and_keeps_its_statistics():
     voice = tiny_voice(encoder="frozen").train()
     before = {name: tensor.clone() for name, tensor in voice.reader.state_dict().items()}
     voice.loss(speech_batch([5, 6]))["loss"].backward()
@@ -76,7 +78,7 @@ def test_a_frozen_encoder_is_not_trained_and_its_statistics_stay():
     assert any(p.grad is not None and p.grad.any() for p in tuned.reader.frontend.parameters())
 
 
-def test_what_a_frozen_encoder_saw_before_gives_the_same_losses():
+def test_stored_states_of_a_frozen_encoder_give_the_same_losses():
     voice, batch = tiny_voice(encoder="frozen"), speech_batch([5, 8])
     torch.manual_seed(0)
     from_video = voice.loss(batch)
@@ -86,7 +88,7 @@ def test_what_a_frozen_encoder_saw_before_gives_the_same_losses():
     assert torch.allclose(from_video["loss"], from_features["loss"], atol=1e-5)
 
 
-def test_without_units_no_unit_loss():
+def test_without_units_there_is_no_unit_loss():
     assert "units" not in tiny_voice(units=0).loss(speech_batch([5]))
 
 
@@ -99,7 +101,7 @@ def test_normalisation_is_undone():
 
 
 @pytest.mark.parametrize("wrong", [{"target": "x0"}, {"encoder": "thawed"}, {"time": "cosine"}, {"start": "zero"}])
-def test_wrong_settings_are_refused(wrong):
+def test_refuses_wrong_settings(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         VoiceConfig(**wrong)
 

@@ -1,4 +1,4 @@
-"""The recogniser Whisper: a tiny model of the real class, random weights, multilingual as the published ones are."""
+"""The recogniser Whisper: a tiny model of the real class, random weights, multilingual like the published ones."""
 
 import json
 
@@ -15,7 +15,7 @@ LANGUAGES = ("<|en|>", "<|cy|>", "<|nn|>")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A Whisper model on disk, its tokens laid out as the published ones: bytes, tasks, languages, time stamps."""
+    """A Whisper model on disk with tokens laid out like the published ones: bytes, tasks, languages, time stamps."""
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import WhisperFeatureExtractor, WhisperProcessor, WhisperTokenizer
 
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 
 
 def tiny_whisper(size, number):
-    """The model; ``number`` tells the id of a token."""
+    """The model; ``number`` gives the id of a token."""
     from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
 
     torch.manual_seed(0)
@@ -54,42 +54,42 @@ def tiny_whisper(size, number):
 
 
 def prompts(recogniser, monkeypatch):
-    """The list that the ids of the decoder's first call go to, for each transcription."""
-    decoder, seen = recogniser._recognise.model.model.decoder, []
-    real = decoder.forward
+    """The list that gets the ids of the decoder's first call, for each transcription."""
+    decoder, prompts_seen = recogniser._recognise.model.model.decoder, []
+    original = decoder.forward
 
     def forward(input_ids=None, **others):
-        seen.append(input_ids[0].tolist())
-        return real(input_ids=input_ids, **others)
+        prompts_seen.append(input_ids[0].tolist())
+        return original(input_ids=input_ids, **others)
 
     monkeypatch.setattr(decoder, "forward", forward)
-    return seen
+    return prompts_seen
 
 
 def test_whisper_is_told_the_language(folder, voice_like, monkeypatch):
     recogniser = open_scorer(f"whisper:{folder}")
     number = recogniser._recognise.tokenizer.convert_tokens_to_ids
-    seen = prompts(recogniser, monkeypatch)
-    heard = recogniser.transcribe(voice_like)
+    prompt_ids = prompts(recogniser, monkeypatch)
+    transcript = recogniser.transcribe(voice_like)
     start = ["<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>"]
-    assert seen[0] == [number(token) for token in start], "no guess of the language comes first"
-    assert heard == heard.strip().lower() and recogniser.transcribe(voice_like) == heard
+    assert prompt_ids[0] == [number(token) for token in start], "no guess of the language comes first"
+    assert transcript == transcript.strip().lower() and recogniser.transcribe(voice_like) == transcript
 
 
 def test_whisper_hears_more_than_its_window(folder, voice_like, monkeypatch):
     recogniser = open_scorer(f"whisper:{folder}")
-    encoder, heard = recogniser._recognise.model.model.encoder, []
-    real = encoder.forward
+    encoder, inputs_seen = recogniser._recognise.model.model.encoder, []
+    original = encoder.forward
 
     def forward(input_features, **others):
-        heard.append(tuple(input_features.flatten()[::97].tolist()))
-        return real(input_features, **others)
+        inputs_seen.append(tuple(input_features.flatten()[::97].tolist()))
+        return original(input_features, **others)
 
     monkeypatch.setattr(encoder, "forward", forward)
     recogniser.transcribe(np.tile(voice_like, 11))
-    assert len(set(heard)) > 1, "what comes after 30 s is encoded too"
+    assert len(set(inputs_seen)) > 1, "what comes after 30 s is encoded too"
 
 
-def test_a_recogniser_is_named_as_what_it_is(folder):
+def test_wrong_kind_of_recogniser_is_named(folder):
     with pytest.raises(VsrError, match="holds a whisper model, not wav2vec2"):
         open_scorer(f"wav2vec2:{folder}")

@@ -41,8 +41,8 @@ def by_heart(translator, batch):
 def tiny_voice(**settings):
     """An acoustic model with random weights, none of them zero."""
     torch.manual_seed(0)
-    given = {"reader": READER, "units": UNITS, "dim": 16, "layers": 1, "velocity_layers": 1, "heads": 2, "hidden": 32}
-    voice = Voice(VoiceConfig(**given | settings))
+    sizes = {"reader": READER, "units": UNITS, "dim": 16, "layers": 1, "velocity_layers": 1, "heads": 2, "hidden": 32}
+    voice = Voice(VoiceConfig(**sizes | settings))
     for parameter in voice.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)
@@ -53,18 +53,18 @@ def tiny_voice(**settings):
 def tiny_vocoder(**settings):
     """A vocoder with random weights."""
     torch.manual_seed(1)
-    given = {"units": UNITS, "unit_dim": 4, "speaker_dim": 4, "dim": 16, "hidden": 32, "layers": 2}
-    return Generator(GeneratorConfig(**given | settings)).eval()
+    sizes = {"units": UNITS, "unit_dim": 4, "speaker_dim": 4, "dim": 16, "hidden": 32, "layers": 2}
+    return Generator(GeneratorConfig(**sizes | settings)).eval()
 
 
 def tiny_codebook():
-    """Units by chance, as MFCCs have them."""
+    """Random units of MFCCs."""
     torch.manual_seed(4)
     return Codebook(torch.randn(UNITS, 39), "mfcc")
 
 
 def save_units_voice(folder, codebook):
-    """A tiny voice that speaks units, in a folder, which is returned."""
+    """Save a tiny voice that speaks units; returns the folder."""
     save_voice(folder / "acoustic", tiny_voice(), codebook, {"seen": "units"})
     save_part(folder / "vocoder", tiny_vocoder())
     return folder
@@ -83,7 +83,7 @@ def videos(lengths):
 
 
 def speech_batch(lengths):
-    """A training batch whose padding holds garbage where a loss could look by mistake."""
+    """A training batch whose padding holds garbage where a loss could read it by mistake."""
     video, sizes = videos(lengths)
     longest = max(lengths)
     tokens = torch.ones(len(lengths), 2, dtype=torch.long)

@@ -1,4 +1,4 @@
-"""A tiny translator of units and a tiny model that says text in units, and clips that are parallel."""
+"""A tiny translator of units, a tiny text-to-units model, and parallel clips."""
 
 import torch
 
@@ -27,16 +27,16 @@ def tiny_translator(**settings):
 
 
 def tiny_text_units(**settings):
-    """What says text, with random weights, without dropout."""
+    """A text-to-units model with random weights, without dropout."""
     torch.manual_seed(3)
     return TextUnits(TextUnitsConfig(**TEXT_UNITS | {"dropout": 0.0} | settings)).eval()
 
 
 def parallel_clips():
     """A clip that says the same in each language."""
-    said = {"en": "the dog", "es": "el perro", "de": "der hund"}
-    found = []
-    for language, text in said.items():
-        others = {own: other for own, other in said.items() if own != language}
-        found.append(Clip(f"{language}_1", f"{language}.wav", text, "s", 8, language=language, translations=others))
-    return found
+    texts = {"en": "the dog", "es": "el perro", "de": "der hund"}
+    clips = []
+    for language, text in texts.items():
+        others = {code: translation for code, translation in texts.items() if code != language}
+        clips.append(Clip(f"{language}_1", f"{language}.wav", text, "s", 8, language=language, translations=others))
+    return clips

@@ -1,4 +1,4 @@
-"""Noise at its ratio, echo of its time, cut-offs, levels and gaps: each is measured back from what comes out."""
+"""Noise, echo, low-pass, clipping, companding and gaps: each property is measured in the output."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
 from vsr.media.bandwidth import clipped, companded, low_passed, with_gaps
-from vsr.media.levels import inside, mixed, stretch
+from vsr.media.levels import mix_at_snr, stretch, within_full_scale
 from vsr.media.mixing import babble, pink, power, speech_power, white
 from vsr.media.reverberation import GAP, response, reverberated
 
@@ -32,26 +32,26 @@ def noises(samples, rng):
 @pytest.mark.parametrize("kind", ["white", "pink", "babble", "file"])
 @pytest.mark.parametrize("snr", [-10.0, -5.0, 0.0, 7.5, 20.0])
 @pytest.mark.parametrize("level", [0.05, 0.9])  # quiet, and so loud that the sum leaves [-1, 1]
-def test_the_ratio_is_met_to_a_hundredth_of_a_decibel(kind, snr, level):
+def test_ratio_is_exact(kind, snr, level):
     speech = voice(level=level)
     noise = noises(len(speech), np.random.default_rng(3))[kind]
-    mixture = mixed(speech, noise, snr).astype(np.float64)
+    mixture = mix_at_snr(speech, noise, snr).astype(np.float64)
     # mixture = a * speech + b * noise: a and b by least squares
     (a, b), *_ = np.linalg.lstsq(np.stack([speech, noise], 1).astype(np.float64), mixture, rcond=None)
     assert 10 * np.log10(a**2 * speech_power(speech) / (b**2 * power(noise))) == pytest.approx(snr, abs=0.01)
     assert np.abs(mixture).max() <= 1 and mixture.shape == speech.shape
-    assert (a < 0.999) == (np.abs(speech + b / a * noise).max() > 1.001)  # lowered only where it has to be
+    assert (a < 0.999) == (np.abs(speech + b / a * noise).max() > 1.001)  # lowered only where it would leave the range
 
 
 @pytest.mark.parametrize("speech, noise", [(np.zeros(100), np.ones(100)), (np.ones(100), np.zeros(100))])
-def test_silence_has_no_ratio(speech, noise):
+def test_refuses_ratio_with_silence(speech, noise):
     with pytest.raises(VsrError, match="silence") as caught:
-        mixed(speech, noise, 0)
+        mix_at_snr(speech, noise, 0)
     assert caught.value.reason == "no_sound"
 
 
 @pytest.mark.parametrize("samples", [1, 40, 12_345])
-def test_noise_is_as_long_as_is_asked_and_follows_the_seed(samples):
+def test_noise_has_its_length_and_follows_the_seed(samples):
     first, again, other = (noises(samples, np.random.default_rng(seed)) for seed in (4, 4, 5))
     for kind in first:
         assert first[kind].shape == (samples,) and np.isfinite(first[kind]).all()
@@ -60,18 +60,19 @@ def test_noise_is_as_long_as_is_asked_and_follows_the_seed(samples):
 
 
 def decay_time(room: np.ndarray) -> float:
-    """T60 in seconds of a response (N,), or of the sound that a room makes of a click, by a line through its decay
-    (Schroeder's integral, 1965) between -5 and -25 dB."""
+    """T60 in seconds of a room response (N,), or of a click's sound in the room: a line fitted to its decay
+    (Schroeder's integral, 1965) between -5 and -25 dB.
+    """
     tail = np.asarray(room, np.float64)[round(GAP * SAMPLE_RATE) :]
-    left = np.cumsum(tail[::-1] ** 2)[::-1]
-    decibels = 10 * np.log10(np.maximum(left / left[0], 1e-20))
+    remaining = np.cumsum(tail[::-1] ** 2)[::-1]
+    decibels = 10 * np.log10(np.maximum(remaining / remaining[0], 1e-20))
     first, last = (int(np.argmax(decibels <= level)) for level in (-5.0, -25.0))
     slope = np.polyfit(np.arange(first, last) / SAMPLE_RATE, decibels[first:last], 1)[0]
     return float(-60 / slope)
 
 
 @pytest.mark.parametrize("t60", [0.15, 0.3, 0.6, 1.2, 3.0])
-def test_a_click_in_the_room_dies_away_in_t60(t60):
+def test_click_decays_in_t60(t60):
     room = response(t60, np.random.default_rng(2))
     assert decay_time(room) == pytest.approx(t60, rel=0.02)
     click = np.zeros(len(room), np.float32)
@@ -85,37 +86,37 @@ def test_direct_path_and_tail_have_their_ratio(ratio):
     assert 10 * np.log10(room[0] ** 2 / np.sum(room[1:] ** 2)) == pytest.approx(ratio, abs=1e-6)
 
 
-def test_an_echo_delays_nothing_and_keeps_length_and_level():
+def test_echo_adds_no_delay_and_keeps_length_and_level():
     wave = 0.1 * white(2 * RATE, np.random.default_rng(1))
-    heard = reverberated(wave, response(0.5, np.random.default_rng(0)))
-    assert heard.shape == wave.shape and power(heard) == pytest.approx(power(wave), rel=1e-3)
-    lags = np.correlate(heard, wave[1000:-1000], "valid")
-    assert np.argmax(np.abs(lags)) == 1000
+    echoed = reverberated(wave, response(0.5, np.random.default_rng(0)))
+    assert echoed.shape == wave.shape and power(echoed) == pytest.approx(power(wave), rel=1e-3)
+    correlation = np.correlate(echoed, wave[1000:-1000], "valid")
+    assert np.argmax(np.abs(correlation)) == 1000
     assert not np.any(reverberated(np.zeros(100, np.float32), response(0.5, np.random.default_rng(0))))
 
 
 @pytest.mark.parametrize("hertz", [500, 1000, 2000, 3400, 6000])
-def test_the_cut_off_is_where_a_half_is_left(hertz):
+def test_cut_off_is_where_half_the_amplitude_is_left(hertz):
     click = np.zeros(8001, np.float32)
     click[4000] = 1
-    kept = np.abs(np.fft.rfft(low_passed(click, hertz)))
-    at = np.fft.rfftfreq(8001, 1 / RATE)
-    assert at[np.argmax(kept < 0.5)] == pytest.approx(hertz, rel=0.01, abs=5)
-    assert np.all(np.abs(20 * np.log10(kept[at < hertz - 100])) < 0.1)
-    assert np.all(20 * np.log10(kept[at > hertz + 120] + 1e-12) < -55)
-    assert np.argmax(low_passed(click, hertz)) == 4000  # nothing is delayed
+    gains = np.abs(np.fft.rfft(low_passed(click, hertz)))
+    frequencies = np.fft.rfftfreq(8001, 1 / RATE)
+    assert frequencies[np.argmax(gains < 0.5)] == pytest.approx(hertz, rel=0.01, abs=5)
+    assert np.all(np.abs(20 * np.log10(gains[frequencies < hertz - 100])) < 0.1)
+    assert np.all(20 * np.log10(gains[frequencies > hertz + 120] + 1e-12) < -55)
+    assert np.argmax(low_passed(click, hertz)) == 4000  # there is no delay
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
-def test_the_loudest_share_is_clipped_and_the_rest_is_not(share):
+def test_loudest_share_is_clipped_and_the_rest_unchanged(share):
     wave = voice(seconds=1.0)
-    held = clipped(wave, share)
-    assert np.mean(held != wave) == pytest.approx(share, abs=2 / len(wave))
-    assert np.abs(held).max() <= np.abs(wave[held == wave]).max()
+    limited = clipped(wave, share)
+    assert np.mean(limited != wave) == pytest.approx(share, abs=2 / len(wave))
+    assert np.abs(limited).max() <= np.abs(wave[limited == wave]).max()
     assert not len(clipped(wave[:0], share))
 
 
-def test_a_codec_has_so_many_levels_and_eight_bits_are_a_telephone():
+def test_companding_has_2_to_the_bits_levels_and_eight_bits_match_g711():
     wave = np.linspace(-1, 1, 100_001, dtype=np.float32)
     for bits in (2, 4, 8):
         assert len(np.unique(companded(wave, bits))) == 2**bits - 1
@@ -130,10 +131,10 @@ def test_gaps_are_silent_and_nothing_else_changes():
     silent = with_gaps(wave, [(10, 20), (15, 40)])
     assert not silent[10:40].any()
     np.testing.assert_array_equal(np.delete(silent, range(10, 40)), np.delete(wave, range(10, 40)))
-    assert wave[12] != 0  # the wave itself is left alone
+    assert wave[12] != 0  # the input is unchanged
 
 
-def test_what_leaves_the_range_is_lowered_as_a_whole():
+def test_samples_out_of_range_lower_the_whole_wave():
     wave = np.array([0.5, -2.0, 1.0])
-    np.testing.assert_allclose(inside(wave), wave / 2)
-    np.testing.assert_array_equal(inside(wave / 4), (wave / 4).astype(np.float32))
+    np.testing.assert_allclose(within_full_scale(wave), wave / 2)
+    np.testing.assert_array_equal(within_full_scale(wave / 4), (wave / 4).astype(np.float32))

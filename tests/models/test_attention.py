@@ -1,4 +1,4 @@
-"""Relative positions against the plain definition."""
+"""Relative positions agree with their definition; tubelets cut where they should."""
 
 import torch
 
@@ -27,15 +27,15 @@ def test_relative_attention_equals_its_definition():
         for i in range(6):
             code = attention.position(sinusoid(torch.tensor([i - j for j in range(6)]), 8))[:, 4 * h : 4 * h + 4]
             content = (query[0, h, i] + attention.content_bias[h, 0]) @ key[0, h].T
-            place = (query[0, h, i] + attention.position_bias[h, 0]) @ code.T
-            expected[0, h, i] = ((content + place) / 2).softmax(-1) @ value[0, h]
+            position_score = (query[0, h, i] + attention.position_bias[h, 0]) @ code.T
+            expected[0, h, i] = ((content + position_score) / 2).softmax(-1) @ value[0, h]
     expected = attention.out(expected.transpose(1, 2).flatten(2))
     actual = attention(x, torch.ones(1, 1, 1, 6, dtype=torch.bool))
     torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()
-def test_tubelets_cut_the_frame_where_they_say():
+def test_tubelets_cut_the_right_patches():
     tubelets = Tubelets(width=4, frames=3, patch=11, downscale=2)
     clip = torch.zeros(1, 5, 1, 88, 88)
     clip[0, 2, 0, 22:44, 44:66] = 1.0  # second row, third column of the 4 x 4 patches

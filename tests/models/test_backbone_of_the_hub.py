@@ -25,24 +25,24 @@ def folder(tmp_path_factory):
     return save_tiny_llm(tmp_path_factory.mktemp("llm"))
 
 
-def refusal(call, *given):
+def refusal(call, *arguments):
     with pytest.raises(VsrError) as caught:
-        call(*given)
+        call(*arguments)
     assert "\n" not in str(caught.value)
     return caught.value.reason, str(caught.value)
 
 
-def test_a_name_of_the_hub_is_the_model_of_its_folder(hub, folder):
+def test_model_of_the_hub_equals_that_of_its_folder(hub, folder):
     (hub.add("org/tiny", folder) / "pytorch_model.bin").write_bytes(b"a pickle")
     (hub.folder / "org/tiny/main/onnx.py").write_text("raise SystemExit", "utf-8")
     texts = [["blue"], ["blew", "at"]]
     assert load_text_model("org/tiny").texts(texts) == load_text_model(folder).texts(texts)
     assert load_backbone("org/tiny")[2] == "mit"
     assert not {"pytorch_model.bin", "onnx.py"} & set(hub.fetched) and "model.safetensors" in hub.fetched
-    assert [own.name for own in weight_files("org/tiny")] == ["model.safetensors"]
+    assert [path.name for path in weight_files("org/tiny")] == ["model.safetensors"]
 
 
-def test_the_verb_takes_it(hub, folder, tmp_path):
+def test_combine_takes_a_model_of_the_hub(hub, folder, tmp_path):
     hub.add("org/tiny", folder)
     for name, text in (("a", "at blue"), ("b", "at blew")):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": "x", "text": text}) + "\n", "utf-8")
@@ -52,14 +52,14 @@ def test_the_verb_takes_it(hub, folder, tmp_path):
     assert (tmp_path / "hub.jsonl").read_bytes() == (tmp_path / "here.jsonl").read_bytes()
 
 
-def test_a_folder_here_goes_before_the_hub(hub, folder, tmp_path, monkeypatch):
+def test_local_folder_comes_before_the_hub(hub, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("org").mkdir()
     Path("org/tiny").symlink_to(folder)
     assert located_backbone("org/tiny") == Path("org/tiny") and not hub.fetched
 
 
-def test_one_gguf_file_of_many_is_fetched(hub, tmp_path):
+def test_only_the_named_gguf_file_is_fetched(hub, tmp_path):
     (tmp_path / "made").mkdir()
     for name in ("a.Q4.gguf", "a.Q8.gguf", "README.md"):
         (tmp_path / "made" / name).write_bytes(b"license: mit\n")
@@ -69,7 +69,7 @@ def test_one_gguf_file_of_many_is_fetched(hub, tmp_path):
     assert refusal(located_backbone, "org/small/b.gguf") == ("bad_model", "org/small: the hub has no b.gguf there")
 
 
-def test_pickled_weights_alone_are_refused_and_stay_there(hub, tmp_path):
+def test_pickled_weights_are_refused_and_not_fetched(hub, tmp_path):
     (tmp_path / "made").mkdir()
     (tmp_path / "made/config.json").write_text("{}", "utf-8")
     (tmp_path / "made/pytorch_model.bin").write_bytes(b"a pickle")
@@ -78,14 +78,14 @@ def test_pickled_weights_alone_are_refused_and_stay_there(hub, tmp_path):
     assert "pytorch_model.bin" not in hub.fetched
 
 
-def test_no_such_name_and_no_network_are_one_line_each(hub):
-    reason, said = refusal(load_backbone, "org/none")
-    assert reason == "hub_missing" and said.startswith("org/none: no such folder here, and no such model on the hub")
+def test_unknown_name_and_missing_network_are_one_line(hub):
+    reason, message = refusal(load_backbone, "org/none")
+    assert reason == "hub_missing" and message.startswith("org/none: no such folder here, and no such model on the hub")
     hub.fails = errors.OfflineModeIsEnabled("offline")
     assert refusal(located_backbone, "org/none")[0] == "hub_offline"
 
 
-def test_whisper_by_its_name_and_what_is_no_whisper_of_ctranslate2(hub, tmp_path):
+def test_whisper_of_the_hub_is_fetched_and_other_models_refused(hub, tmp_path):
     names = ("config.json", "tokenizer.json", "vocabulary.txt", "model.bin", "optimizer.pt")
     (tmp_path / "made").mkdir()
     for name in names:

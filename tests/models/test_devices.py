@@ -1,4 +1,4 @@
-"""Every tensor that a model makes lies where the model is, which no machine without a GPU would notice otherwise.
+"""Every tensor that a model makes is on the model's device, which a machine without a GPU would not notice otherwise.
 
 New tensors are made on "meta", where nothing can be computed, while the models are on the CPU: one that was made
 without asking where cannot meet the others.
@@ -30,14 +30,14 @@ SMALL = {
 }  # fmt: skip
 
 
-def same_where_nothing_is_at_hand(compute):
-    """What ``compute`` gives, which must be the same when new tensors lie elsewhere."""
+def results_here_and_elsewhere(compute):
+    """What ``compute`` gives normally, and when new tensors are made on another device."""
     torch.manual_seed(0)
-    plain = compute()
+    expected = compute()
     torch.manual_seed(0)
     with torch.device("meta"):
-        found = compute()
-    return plain, found
+        elsewhere = compute()
+    return expected, elsewhere
 
 
 def lip_batch():
@@ -49,13 +49,13 @@ def lip_batch():
 
 
 @pytest.mark.parametrize("method", ["joint", "ctc_beam", "ctc_greedy"])
-def test_reading(tiny_model, method):
-    loaded, dice = load_model(tiny_model), np.random.default_rng(0)
-    crops = [dice.integers(0, 255, (length, 96, 96), dtype=np.uint8) for length in (20, 15)]
+def test_reading_windows(tiny_model, method):
+    loaded, rng = load_model(tiny_model), np.random.default_rng(0)
+    crops = [rng.integers(0, 255, (length, 96, 96), dtype=np.uint8) for length in (20, 15)]
     edges = [frame_edges(np.arange(len(crop)) / 25) for crop in crops]
     options = DecodeOptions(method, beam=3)
-    plain, found = same_where_nothing_is_at_hand(lambda: read_windows(loaded, crops, edges, options))
-    assert plain == found and len(plain) == 2
+    expected, elsewhere = results_here_and_elsewhere(lambda: read_windows(loaded, crops, edges, options))
+    assert expected == elsewhere and len(expected) == 2
 
 
 @pytest.mark.parametrize("frontend", ["video_transformer", "resnet3d"])
@@ -63,26 +63,26 @@ def test_reading(tiny_model, method):
 def test_losses_of_a_lip_reader(frontend, encoder):
     config = LipReaderConfig(**SMALL, frontend=frontend, encoder=encoder, alignment_weight=0.5, dropout=0.0)
     model, batch = LipReader(config), lip_batch()
-    plain, found = same_where_nothing_is_at_hand(lambda: objective_of(model.config)(model, batch)["loss"])
-    assert plain.isfinite() and torch.equal(plain, found)
+    expected, elsewhere = results_here_and_elsewhere(lambda: objective_of(model.config)(model, batch)["loss"])
+    assert expected.isfinite() and torch.equal(expected, elsewhere)
 
 
 def test_loss_of_a_language_model():
     model = LanguageModel(LanguageModelConfig(vocab_size=7, dim=16, heads=2, hidden=32, layers=1)).eval()
     tokens = torch.tensor([[3, 4, 5], [4, 6, -1]])
-    plain, found = same_where_nothing_is_at_hand(lambda: model.token_losses(tokens))
-    assert torch.equal(plain, found)
+    expected, elsewhere = results_here_and_elsewhere(lambda: model.token_losses(tokens))
+    assert torch.equal(expected, elsewhere)
 
 
 def test_losses_of_a_voice():
     voice = tiny_voice(envelope_weight=1.0, drop_condition=0.5).train()
     batch = speech_batch([12, 9])
     voice.reader.eval()
-    plain, found = (own["loss"] for own in same_where_nothing_is_at_hand(lambda: voice.loss(batch)))
-    assert plain.isfinite() and torch.equal(plain, found)
+    expected, elsewhere = (losses["loss"] for losses in results_here_and_elsewhere(lambda: voice.loss(batch)))
+    assert expected.isfinite() and torch.equal(expected, elsewhere)
 
 
-def test_speaking():
+def test_speaking_and_vocoding():
     voice, vocoder, speaker = tiny_voice(), tiny_vocoder(), speakers(2)
     video, lengths = videos([12, 9])
 
@@ -90,8 +90,8 @@ def test_speaking():
         speech = voice.speak(video, lengths, speaker, FlowOptions(steps=2, guidance=1.5))
         return vocode(vocoder, speech, speaker, lengths)
 
-    plain, found = same_where_nothing_is_at_hand(spoken)
-    assert torch.equal(plain, found)
+    expected, elsewhere = results_here_and_elsewhere(spoken)
+    assert torch.equal(expected, elsewhere)
 
 
 def test_losses_of_a_vocoder():
@@ -99,15 +99,15 @@ def test_losses_of_a_vocoder():
     real, fake = torch.randn(2, 2, 6400)
 
     def losses():
-        heard, made = discriminators(real), discriminators(fake)
-        parts = discriminator_loss(heard, made), adversarial_loss(made), feature_loss(heard, made)
+        of_real, of_fake = discriminators(real), discriminators(fake)
+        parts = discriminator_loss(of_real, of_fake), adversarial_loss(of_fake), feature_loss(of_real, of_fake)
         return torch.stack([*parts, mel_loss(real, fake), spectral_loss(real, fake)])
 
-    plain, found = same_where_nothing_is_at_hand(losses)
-    assert plain.isfinite().all() and torch.equal(plain, found)
+    expected, elsewhere = results_here_and_elsewhere(losses)
+    assert expected.isfinite().all() and torch.equal(expected, elsewhere)
 
 
-def test_a_device_that_is_not_there_is_told_in_one_line(tiny_model):
+def test_missing_device_is_one_line(tiny_model):
     for name in ("nonsense", "cuda:77"):
         with pytest.raises(VsrError, match=f"device {name} cannot be used") as caught:
             load_model(tiny_model, name)

@@ -1,4 +1,4 @@
-"""Whisper with lips behind gates: bit for bit Whisper at first, its search, what is stored, and training."""
+"""Whisper with gated lips: identical to Whisper at first, its search, what is stored, and training."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def backbone(tmp_path_factory):
     return save_tiny_whisper(tmp_path_factory.mktemp("whisper"))
 
 
-def made(backbone, opened=0.0, **settings):
+def make_head(backbone, opened=0.0, **settings):
     torch.manual_seed(1)
     head = FlamingoSettings(backbone, prefix=("\n", ">"), **settings).build(DIM, 5)
     head.borrow()
@@ -46,21 +46,21 @@ def states_of():
 
 def batch_of():
     longest = max(map(len, TEXTS))
-    tokens = torch.tensor([own + [IGNORE] * (longest - len(own)) for own in TEXTS])
+    tokens = torch.tensor([text + [IGNORE] * (longest - len(text)) for text in TEXTS])
     return Batch({}, LENGTHS, {"tokens": tokens}, ["a", "b"])
 
 
 @torch.no_grad()
-def test_with_closed_gates_it_is_whisper_bit_for_bit(backbone):
-    head, states = made(backbone), states_of()
+def test_closed_gates_give_exactly_whisper(backbone):
+    head, states = make_head(backbone), states_of()
     whisper = transformers.WhisperForConditionalGeneration.from_pretrained(backbone).eval()
     begin = head.begin()
     for row, (length, text) in enumerate(zip(LENGTHS.tolist(), TEXTS, strict=True)):
-        heard = states[row, :length, LIPS:].reshape(1, 2 * length, 16)
-        given = torch.tensor([[*begin, *text]])
-        wanted = whisper(encoder_outputs=(heard,), decoder_input_ids=given, use_cache=False).logits[0, 1:]
-        assert torch.equal(head.logits(states[row], length, text), wanted)
-    opened = made(backbone, 0.5)
+        encoded = states[row, :length, LIPS:].reshape(1, 2 * length, 16)
+        token_ids = torch.tensor([[*begin, *text]])
+        expected = whisper(encoder_outputs=(encoded,), decoder_input_ids=token_ids, use_cache=False).logits[0, 1:]
+        assert torch.equal(head.logits(states[row], length, text), expected)
+    opened = make_head(backbone, 0.5)
     assert not torch.allclose(opened.logits(states[0], 9, TEXTS[0]), head.logits(states[0], 9, TEXTS[0]))
     other = states.clone()
     other[0, :, :LIPS] += 1
@@ -69,7 +69,7 @@ def test_with_closed_gates_it_is_whisper_bit_for_bit(backbone):
 
 
 @torch.no_grad()
-def test_the_front_end_hears_as_whisper_does_and_puts_lips_beside(backbone):
+def test_front_end_hears_like_whisper_and_adds_lips(backbone):
     settings = LipsAndWhisperSettings(backbone, dim=LIPS, video={"kind": "video_transformer", "width": 8, "heads": 2},
                                       encoder={"kind": "conformer", "layers": 1, "heads": 2, "hidden": 8})  # fmt: skip
     torch.manual_seed(2)
@@ -83,17 +83,17 @@ def test_the_front_end_hears_as_whisper_does_and_puts_lips_beside(backbone):
     whisper = transformers.WhisperForConditionalGeneration.from_pretrained(backbone).eval()
     extract = transformers.WhisperFeatureExtractor(feature_size=80)
     for row, length in enumerate(LENGTHS.tolist()):
-        given = extract(sound[row, :length].flatten().numpy(), sampling_rate=16_000, return_tensors="pt")
-        heard = whisper.model.encoder(given.input_features).last_hidden_state[0, : 2 * length]
-        assert torch.equal(both[row, :length, LIPS:].reshape(-1, 16), heard)
+        features = extract(sound[row, :length].flatten().numpy(), sampling_rate=16_000, return_tensors="pt")
+        of_sound = whisper.model.encoder(features.input_features).last_hidden_state[0, : 2 * length]
+        assert torch.equal(both[row, :length, LIPS:].reshape(-1, 16), of_sound)
     assert not both[1, 5:].any() and both.shape == (2, 9, DIM)
-    lips, heard = front(video, mask), front(Streams({"sound": sound}), mask)
-    assert torch.equal(lips[..., :LIPS], both[..., :LIPS]) and not lips[..., LIPS:].any()
-    assert torch.equal(heard[..., LIPS:], both[..., LIPS:]) and not heard[..., :LIPS].any()
+    of_lips, of_sound = front(video, mask), front(Streams({"sound": sound}), mask)
+    assert torch.equal(of_lips[..., :LIPS], both[..., :LIPS]) and not of_lips[..., LIPS:].any()
+    assert torch.equal(of_sound[..., LIPS:], both[..., LIPS:]) and not of_sound[..., :LIPS].any()
 
 
-def test_the_loss_is_that_of_the_clips_alone_and_gates_alone_learn(backbone):
-    head, states = made(backbone, 0.3).train(), states_of()
+def test_loss_is_that_of_each_clip_and_trains_only_the_gates(backbone):
+    head, states = make_head(backbone, 0.3).train(), states_of()
     loss = head.loss(states, batch_of())["loss"]
     total = 0.0
     for row, (length, text) in enumerate(zip(LENGTHS.tolist(), TEXTS, strict=True)):
@@ -101,39 +101,41 @@ def test_the_loss_is_that_of_the_clips_alone_and_gates_alone_learn(backbone):
         total -= float(logs[range(len(text) + 1), [*text, head.tokenizer.eos_id]].sum().detach())
     assert float(loss.detach()) == pytest.approx(total / 6, rel=1e-5)
     loss.backward()
-    learnt = {name for name, own in head.named_parameters() if own.grad is not None and own.grad.any()}
+    learnt = {
+        name for name, parameter in head.named_parameters() if parameter.grad is not None and parameter.grad.any()
+    }
     assert learnt and all(name.startswith("gates.") for name in learnt)
-    closed = made(backbone).train()
+    closed = make_head(backbone).train()
     closed.loss(states, batch_of())["loss"].backward()
     assert all(gate.attended.grad.abs() > 0 for gate in closed.gates), "closed gates open"
 
 
 @torch.no_grad()
 def test_scores_of_the_search_are_log_probabilities(backbone):
-    head = made(backbone, 0.3, beams=3)
-    found = head.search(states_of(), LENGTHS, 3)
+    head = make_head(backbone, 0.3, beams=3)
+    ranked = head.search(states_of(), LENGTHS, 3)
     for row, length in enumerate(LENGTHS.tolist()):
-        assert len(found[row]) == 3
-        for own in found[row]:
-            logs = head.logits(states_of()[row], length, own.tokens).log_softmax(-1)
-            each = logs[range(len(own.tokens) + 1), [*own.tokens, head.tokenizer.eos_id]]
-            ended = len(own.tokens) < 12 + length
-            assert own.score == pytest.approx(float(each.sum() if ended else each[:-1].sum()), abs=1e-3)
+        assert len(ranked[row]) == 3
+        for hypothesis in ranked[row]:
+            logs = head.logits(states_of()[row], length, hypothesis.tokens).log_softmax(-1)
+            each = logs[range(len(hypothesis.tokens) + 1), [*hypothesis.tokens, head.tokenizer.eos_id]]
+            ended = len(hypothesis.tokens) < 12 + length
+            assert hypothesis.score == pytest.approx(float(each.sum() if ended else each[:-1].sum()), abs=1e-3)
 
 
-def test_it_learns_to_write_what_each_clip_says(backbone):
-    head = made(backbone).train()
-    optimiser = torch.optim.Adam([own for own in head.parameters() if own.requires_grad], 0.03)
+def test_head_learns_to_write_each_clips_text(backbone):
+    head = make_head(backbone).train()
+    optimiser = torch.optim.Adam([parameter for parameter in head.parameters() if parameter.requires_grad], 0.03)
     for _ in range(150):
         optimiser.zero_grad()
         head.loss(states_of(), batch_of())["loss"].backward()
         optimiser.step()
     with torch.no_grad():
-        found = head.eval().search(states_of(), LENGTHS)
-    assert [list(own[0].tokens) for own in found] == TEXTS
+        ranked = head.eval().search(states_of(), LENGTHS)
+    assert [list(hypotheses[0].tokens) for hypotheses in ranked] == TEXTS
 
 
-def test_what_cannot_be_is_refused(backbone):
+def test_refuses_impossible_settings(backbone):
     with pytest.raises(ValueError, match="needs a backbone"):
         FlamingoSettings()
     with pytest.raises(ValueError, match="dim is 41: it must be 40"):
@@ -146,7 +148,7 @@ def test_what_cannot_be_is_refused(backbone):
 
 
 @pytest.mark.slow
-def test_it_is_trained_stored_without_whisper_and_decodes(corpus, backbone, capsys):
+def test_model_is_trained_stored_without_whisper_and_decodes(corpus, backbone, capsys):
     front = f"{{kind: lips_and_whisper, backbone: {backbone}, dim: 8, encoder: {{kind: none}}, video: {READER}}}"
     text = f'{{kind: flamingo, backbone: {backbone}, prefix: ["\\n", ">"], beams: 2}}'
     (corpus / "flamingo.yaml").write_text(

@@ -1,4 +1,4 @@
-"""Foundation models from a local folder: two states a frame, no say of padding, frozen, and refused in a line."""
+"""Foundation models from a local folder: two states per frame, padding without effect, frozen, refused in one line."""
 
 import json
 from dataclasses import asdict
@@ -15,7 +15,7 @@ from vsr.data.modalities import SOUND
 from vsr.models.foundation import Foundation, FoundationSettings, load_pretrained
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.folder import load_model
-from vsr.modelstore.nested import nested, unnested
+from vsr.modelstore.nested_settings import from_nested, to_nested
 from vsr.text.tokenizer import CharTokenizer
 
 transformers = pytest.importorskip("transformers")
@@ -23,7 +23,7 @@ TINY = {"vocab_size": 11, "dim": 16, "heads": 2, "hidden": 24, "layers": 1, "ker
 
 
 def save_foundation(folder, kind):
-    """A small one with random weights, as the transformers library writes it."""
+    """A small model with random weights, as the transformers library saves it."""
     torch.manual_seed(0)
     small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16,
              "conv_dim": [8] * 7, "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2}  # fmt: skip
@@ -32,8 +32,8 @@ def save_foundation(folder, kind):
                "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}  # fmt: skip
     config = transformers.AutoConfig.for_model(kind, **(whisper if kind == "whisper" else small))
     transformers.AutoModel.from_config(config).save_pretrained(folder)
-    printed = {"sampling_rate": 16_000, "do_normalize": True}
-    (folder / "preprocessor_config.json").write_text(json.dumps(printed), encoding="utf-8")
+    preprocessing = {"sampling_rate": 16_000, "do_normalize": True}
+    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessing), encoding="utf-8")
     return folder
 
 
@@ -42,16 +42,16 @@ def folder(request, tmp_path_factory):
     return save_foundation(tmp_path_factory.mktemp("foundation") / request.param, request.param)
 
 
-def built(folder, **more):
+def build_front_end(folder, **settings):
     torch.manual_seed(1)
-    front = FoundationSettings(str(folder), **more).build(16)
+    front = FoundationSettings(str(folder), **settings).build(16)
     load_pretrained(front, folder)
     return front.eval()
 
 
 @torch.no_grad()
-def test_two_states_a_frame_whatever_is_beside_it(folder):
-    front, waves = built(folder), torch.randn(2, 12, 640, generator=torch.Generator().manual_seed(0)) * 0.1
+def test_states_of_a_clip_do_not_depend_on_padding_and_batch(folder):
+    front, waves = build_front_end(folder), torch.randn(2, 12, 640, generator=torch.Generator().manual_seed(0)) * 0.1
     assert front.states(waves[0].flatten()).shape == (24, 16)
     mask = torch.arange(12)[None] < torch.tensor([[12], [5]])
     together, dirty = front(waves, mask), waves.clone()
@@ -62,31 +62,31 @@ def test_two_states_a_frame_whatever_is_beside_it(folder):
     assert together.shape == (2, 12, 16) and not together[1, 5:].any()
 
 
-def test_weights_are_those_of_the_folder_and_stay_so(folder):
-    front = built(folder).train()
+def test_weights_are_those_of_the_folder_and_stay_frozen(folder):
+    front = build_front_end(folder).train()
     stored = transformers.AutoModel.from_pretrained(folder)
     stored = (stored.encoder if front.kind == "whisper" else stored).state_dict()
-    for name, own in front.pretrained.state_dict().items():
-        torch.testing.assert_close(own, stored[name], rtol=0, atol=0)
+    for name, tensor in front.pretrained.state_dict().items():
+        torch.testing.assert_close(tensor, stored[name], rtol=0, atol=0)
     front(torch.randn(1, 6, 640) * 0.1, torch.ones(1, 6, dtype=torch.bool)).sum().backward()
-    assert all(own.grad is None for own in front.pretrained.parameters()) and front.out.weight.grad is not None
+    assert all(tensor.grad is None for tensor in front.pretrained.parameters()) and front.out.weight.grad is not None
     assert not front.pretrained.training
-    tuned = built(folder, frozen=False).train()
+    tuned = build_front_end(folder, frozen=False).train()
     tuned(torch.randn(1, 6, 640) * 0.1, torch.ones(1, 6, dtype=torch.bool)).sum().backward()
-    assert any(own.grad is not None for own in tuned.pretrained.parameters())
+    assert any(tensor.grad is not None for tensor in tuned.pretrained.parameters())
 
 
-def test_settings_need_the_folder_once(folder):
+def test_folder_is_needed_only_once(folder):
     config = LipReaderConfig(frontend="foundation", frontend_settings={"path": str(folder)}, **TINY)
-    again = unnested(json.loads(json.dumps(nested(config))))
-    assert "gone" not in again.frontend_settings["path"]
-    moved = again.frontend_settings | {"path": "gone"}
+    reloaded = from_nested(json.loads(json.dumps(to_nested(config))))
+    assert "gone" not in reloaded.frontend_settings["path"]
+    moved = reloaded.frontend_settings | {"path": "gone"}
     assert asdict(FoundationSettings(**moved))["settings"] == asdict(FoundationSettings(str(folder)))["settings"]
     model = LipReader(LipReaderConfig(frontend="foundation", frontend_settings=moved, **TINY))
     assert model.modality == SOUND and model.sound_form == "wave" and isinstance(model.frontend, Foundation)
 
 
-def test_what_does_not_fit_is_refused_in_a_line(tmp_path):
+def test_impossible_foundations_are_refused_in_one_line(tmp_path):
     folder = save_foundation(tmp_path / "w", "wav2vec2")
     with pytest.raises(ValueError, match="layer is 9; that model has 0 to 2"):
         FoundationSettings(str(folder), layer=9)
@@ -110,7 +110,7 @@ def test_only_safetensors_are_read(tmp_path):
         load_pretrained(front, folder)
 
 
-def test_a_reader_with_a_foundation_is_trained_and_decodes_without_the_folder(tmp_path, monkeypatch, capsys):
+def test_model_with_a_foundation_is_trained_and_decodes_without_the_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     folder = save_foundation(tmp_path / "w", "wav2vec2")
     clips = make_clips(tmp_path, 6)
@@ -129,8 +129,8 @@ trainer: {{max_epochs: 1, precision: 32-true, threads: 1, accelerator: cpu}}
     state = torch.load("ssl/last.pt", weights_only=True)["model"]
     assert not any("pretrained" in name for name in state)  # frozen: not stored with the run
     (folder / "config.json").rename(folder / "was.json")
-    kept = load_model("ssl/model").model.frontend.streams[SOUND].pretrained.state_dict()
-    assert all(np.isfinite(own.numpy()).all() for own in kept.values())
+    tensors = load_model("ssl/model").model.frontend.streams[SOUND].pretrained.state_dict()
+    assert all(np.isfinite(tensor.numpy()).all() for tensor in tensors.values())
     assert decode("ssl", "out.jsonl") == 0
     capsys.readouterr()
     assert main(["train", "--config", "ssl.yaml", "--out", "again"]) == 1

@@ -1,4 +1,4 @@
-"""Two readers in one search: either may see nothing, and neighbours in a batch change nothing."""
+"""Two models in one search: either may be without input, and neighbours in a batch change nothing."""
 
 from dataclasses import replace
 
@@ -42,11 +42,11 @@ def reader(tokenizer, **settings):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    where = tmp_path_factory.mktemp("models")
-    for name, settings, own in (("pixels", PIXELS, CharTokenizer()), ("tracks", TRACKS, WordTokenizer(WORDS))):
-        save_model(where / name, reader(own, **settings), own, {"name": name, "window": 3.0}, half=True)
-    fuse_models(where / "pixels", where / "tracks", where / "fused" / "model")
-    return where
+    folder = tmp_path_factory.mktemp("models")
+    for name, settings, tokenizer in (("pixels", PIXELS, CharTokenizer()), ("tracks", TRACKS, WordTokenizer(WORDS))):
+        save_model(folder / name, reader(tokenizer, **settings), tokenizer, {"name": name, "window": 3.0}, half=True)
+    fuse_models(folder / "pixels", folder / "tracks", folder / "fused" / "model")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def fused(folders):
 
 
 @pytest.fixture(scope="module")
-def seen():
+def inputs():
     torch.manual_seed(1)
     return torch.randn(2, 30, 1, 88, 88), torch.tensor([30, 21]), torch.randn(2, 30, FEATURES)
 
@@ -73,10 +73,10 @@ def search(loaded, states, lengths):
 
 
 def texts(loaded, states, lengths):
-    return [(own[0].tokens, round(own[0].score, 2)) for own in search(loaded, states, lengths)]
+    return [(hypotheses[0].tokens, round(hypotheses[0].score, 2)) for hypotheses in search(loaded, states, lengths)]
 
 
-def test_the_folder_tells_what_was_joined(fused):
+def test_folder_records_what_was_fused(fused):
     assert isinstance(fused.model, FusedReader)
     assert fused.config["window"] == 3.0 and fused.config["fused"]["tracks"]["name"] == "tracks"
     assert fused.model.config.words == WORDS and fused.model.config.vocab_size == CharTokenizer().vocab_size
@@ -84,8 +84,8 @@ def test_the_folder_tells_what_was_joined(fused):
 
 
 @torch.inference_mode()
-def test_pixels_alone_are_read_as_by_their_own_reader(folders, fused, seen):
-    video, lengths, _ = seen
+def test_pixels_alone_are_read_as_by_their_own_model(folders, fused, inputs):
+    video, lengths, _ = inputs
     alone = load_model(folders / "pixels")
     assert texts(fused, fused.model.encode(video, lengths), lengths) == texts(
         alone, alone.model.encode(video, lengths), lengths
@@ -94,8 +94,8 @@ def test_pixels_alone_are_read_as_by_their_own_reader(folders, fused, seen):
 
 @torch.inference_mode()
 @pytest.mark.parametrize("head", ["ctc", "alignment"])
-def test_tracks_count_for_more_where_pixels_are_unsure(folders, tmp_path, seen, head):
-    video, lengths, tracks = seen
+def test_tracks_have_more_weight_where_pixels_are_uncertain(folders, tmp_path, inputs, head):
+    video, lengths, tracks = inputs
     loaded = load_model(fuse_models(folders / "pixels", folders / "tracks", tmp_path / "a", (1.0, 3.0), (0.0, 20.0)))
     assert loaded.model.config.known_by == "ctc"
     loaded.model.config = replace(loaded.model.config, known_by=head)
@@ -103,22 +103,25 @@ def test_tracks_count_for_more_where_pixels_are_unsure(folders, tmp_path, seen, 
     tracks[1] = 0
     states = loaded.model.encode(video, lengths, tracks=tracks)
     known, unknown = loaded.model.track_log_probs(states, lengths)[1].tolist()
-    logs = getattr(loaded.model, head)(states[0]).log_softmax(-1)
-    assert known == pytest.approx(1 + 2 * float(-(logs.exp() * logs).sum(-1).mean()) / 20, rel=1e-3) and unknown == 0
+    log_probs = getattr(loaded.model, head)(states[0]).log_softmax(-1)
+    assert (
+        known == pytest.approx(1 + 2 * float(-(log_probs.exp() * log_probs).sum(-1).mean()) / 20, rel=1e-3)
+        and unknown == 0
+    )
 
 
-def said_of(text, log_probs, lengths):
-    """What the evidence adds up to, token after token."""
+def evidence_of(text, log_probs, lengths):
+    """The sum of the evidence, token by token."""
     tokenizer = CharTokenizer()
-    own = WordEvidence(log_probs, torch.ones(1), lengths, WordTree.of(WORDS, tokenizer)).start(1, "cpu")
-    total, last = 0.0, torch.tensor([[tokenizer.eos_id]])
+    search = WordEvidence(log_probs, torch.ones(1), lengths, WordTree.of(WORDS, tokenizer)).start(1, "cpu")
+    score, last = 0.0, torch.tensor([[tokenizer.eos_id]])
     for token in [*tokenizer.encode(text), tokenizer.eos_id]:
         candidates = torch.tensor([[[tokenizer.eos_id, token]]])
-        total += float(own.extend(last, candidates)[0, 0, int(token != tokenizer.eos_id)])
+        score += float(search.extend(last, candidates)[0, 0, int(token != tokenizer.eos_id)])
         last = torch.tensor([[token]])
         if token != tokenizer.eos_id:
-            own.follow(torch.tensor([[0]]), last)
-    return total
+            search.follow(torch.tensor([[0]]), last)
+    return score
 
 
 @pytest.mark.parametrize("text", ["a", "an", "and a", "a a b", "b an and an"])
@@ -127,18 +130,18 @@ def test_words_are_scored_as_whole_texts(text):
     log_probs, lengths = torch.randn(1, 20, len(WORDS) + 3).log_softmax(-1), torch.tensor([20])
     targets = torch.tensor([WordTokenizer(WORDS).encode(text)])
     loss = F.ctc_loss(log_probs.transpose(0, 1), targets, (20,), (targets.shape[1],), reduction="sum")
-    assert said_of(text, log_probs, lengths) == pytest.approx(-float(loss), rel=1e-4)
+    assert evidence_of(text, log_probs, lengths) == pytest.approx(-float(loss), rel=1e-4)
 
 
-def test_words_that_the_reader_does_not_know_cost_once():
+def test_unknown_words_cost_once():
     log_probs, lengths = torch.randn(1, 20, len(WORDS) + 3).log_softmax(-1), torch.tensor([20])
-    assert said_of("a qqq zzz", log_probs, lengths) < UNLISTED
-    assert np.isfinite(said_of("qqq", log_probs, lengths)) and np.isfinite(said_of("", log_probs, lengths))
+    assert evidence_of("a qqq zzz", log_probs, lengths) < UNLISTED
+    assert np.isfinite(evidence_of("qqq", log_probs, lengths)) and np.isfinite(evidence_of("", log_probs, lengths))
 
 
 @torch.inference_mode()
-def test_clips_with_and_without_a_track_share_a_batch(fused, seen):
-    video, lengths, tracks = seen
+def test_clips_with_and_without_a_track_share_a_batch(fused, inputs):
+    video, lengths, tracks = inputs
     tracks = tracks.clone()
     tracks[1] = 0  # the second clip has none
     together = fused.model.encode(video, lengths, tracks=tracks)
@@ -149,7 +152,7 @@ def test_clips_with_and_without_a_track_share_a_batch(fused, seen):
     np.testing.assert_allclose(together[1, :21], second[0], atol=2e-5)
 
 
-def test_readers_that_do_not_fit_are_refused(folders, tmp_path):
+def test_refuses_models_that_do_not_fit(folders, tmp_path):
     with pytest.raises(VsrError, match="joined already"):
         fuse_models(folders / "fused" / "model", folders / "tracks", tmp_path / "a")
     with pytest.raises(VsrError, match="must write characters"):
@@ -158,39 +161,41 @@ def test_readers_that_do_not_fit_are_refused(folders, tmp_path):
         fuse_models(folders / "pixels", folders / "tracks", tmp_path / "a", (-1.0, 1.0))
 
 
-def test_a_reader_of_either_kind_begins_from_the_joined_one(fused):
+def test_training_of_either_kind_starts_from_its_part(fused):
     from vsr.training.lipreader import fitting_reader
 
-    found, tokenizer = fitting_reader(fused, reader(WordTokenizer(WORDS), **TRACKS))
-    assert found is fused.model.tracks and tuple(tokenizer.words) == WORDS
+    model, tokenizer = fitting_reader(fused, reader(WordTokenizer(WORDS), **TRACKS))
+    assert model is fused.model.tracks and tuple(tokenizer.words) == WORDS
     assert fitting_reader(fused, reader(CharTokenizer(), **PIXELS)) == (fused.model.pixels, fused.tokenizer)
 
 
-def test_the_words_are_as_many_as_the_reader_of_tracks_knows():
+def test_number_of_words_must_be_that_of_the_track_model():
     with pytest.raises(ValueError, match="2 words"):
         FusedConfig(LipReaderConfig(20, **PIXELS), LipReaderConfig(21, **TRACKS), ("a", "b"))
 
 
 @torch.inference_mode()
-def test_confidence_is_of_both_readers(fused, seen):
-    video, lengths, tracks = seen
+def test_confidence_is_the_mean_of_both_models(fused, inputs):
+    video, lengths, tracks = inputs
     text = CharTokenizer().encode("an a")
-    alone, both = (align_text(fused.model, fused.model.encode(video, lengths, tracks=own)[0], CharTokenizer(), text)
-                   for own in (None, tracks))  # fmt: skip
-    said = fused.model.track_log_probs(fused.model.encode(video, lengths, tracks=tracks), lengths)[0][0]
-    spans = align_tokens(said, WordTokenizer(WORDS).encode("an a"))
-    for first, second, (_, _, own) in zip(alone, both, spans, strict=True):
-        assert second.confidence == pytest.approx((first.confidence + own) / 2, abs=1e-5)
+    alone, both = (
+        align_text(fused.model, fused.model.encode(video, lengths, tracks=given)[0], CharTokenizer(), text)
+        for given in (None, tracks)
+    )
+    word_log_probs = fused.model.track_log_probs(fused.model.encode(video, lengths, tracks=tracks), lengths)[0][0]
+    spans = align_tokens(word_log_probs, WordTokenizer(WORDS).encode("an a"))
+    for first, second, (_, _, of_tracks) in zip(alone, both, spans, strict=True):
+        assert second.confidence == pytest.approx((first.confidence + of_tracks) / 2, abs=1e-5)
         assert (second.start, second.end) == (first.start, first.end)
 
 
 @torch.inference_mode()
-def test_heads_of_either_reader_are_searched_by_themselves(tmp_path, seen):
-    """Each as in its own reader, in its own tokens; one of tracks says nothing of a clip that has none."""
-    video, lengths, tracks = seen
+def test_heads_of_either_model_are_searched_alone(tmp_path, inputs):
+    """As in their own models and tokens; heads of tracks give nothing for a clip without a track."""
+    video, lengths, tracks = inputs
     further = {"which": {"kind": "word_classes", "words": ["an", "b"]}}
-    for name, settings, own in (("pixels", PIXELS, CharTokenizer()), ("tracks", TRACKS, WordTokenizer(WORDS))):
-        save_model(tmp_path / name, reader(own, **settings, further_heads=further), own, {"name": name})
+    for name, settings, tokenizer in (("pixels", PIXELS, CharTokenizer()), ("tracks", TRACKS, WordTokenizer(WORDS))):
+        save_model(tmp_path / name, reader(tokenizer, **settings, further_heads=further), tokenizer, {"name": name})
     fuse_models(tmp_path / "pixels", tmp_path / "tracks", tmp_path / "fused" / "model")
     loaded = load_model(tmp_path / "fused" / "model")
     tracks = tracks.clone()
@@ -200,43 +205,43 @@ def test_heads_of_either_reader_are_searched_by_themselves(tmp_path, seen):
     for part, before in (("pixels", ""), ("tracks", "tracks.")):
         alone = getattr(loaded.model, part)
         for name, head in alone.heads.items():
-            found = loaded.model.heads[before + name].search(states, lengths)
+            ranked = loaded.model.heads[before + name].search(states, lengths)
             expected = head.search(parts[part], lengths)
-            assert found == (expected if part == "pixels" else [expected[0], []])
-    said = further_readings(loaded, states, lengths)
-    assert [own.keys() for own in said] == [{"which", "tracks.which"}, {"which"}]
-    assert {text for own in said for text in own.values()} <= {"an", "b"}
+            assert ranked == (expected if part == "pixels" else [expected[0], []])
+    texts_of_heads = further_readings(loaded, states, lengths)
+    assert [heads.keys() for heads in texts_of_heads] == [{"which", "tracks.which"}, {"which"}]
+    assert {text for heads in texts_of_heads for text in heads.values()} <= {"an", "b"}
     assert read_by(loaded, "tracks.ctc", states, lengths)[0][0]["text"].split(" ")[0] in ("", *WORDS)
     with pytest.raises(VsrError, match="no head 'nothing'; it has ctc or attention or alignment or which or tracks"):
         chosen_head(loaded, "nothing")
 
 
 @torch.inference_mode()
-def test_points_are_looked_at_only_of_people_whom_the_pixels_do_not_know(folders, tmp_path, seen):
-    """Those in between have the states and the reading of a model that was shown every point."""
-    video, lengths, _ = seen
+def test_points_are_computed_only_for_people_unknown_to_the_pixels(folders, tmp_path, inputs):
+    """Their states and transcript are those with every point given."""
+    video, lengths, _ = inputs
     entropies = entropies_of(load_model(folders / "pixels").model, video, lengths)
     unknown = int(np.argmax(entropies))
     rule = (0.0, 3.0), (min(entropies), max(entropies))
     loaded = load_model(fuse_models(folders / "pixels", folders / "tracks", tmp_path / "a", *rule))
-    asked, points = [], [mouth(int(length)) for length in lengths]
+    requests, points = [], [mouth(int(length)) for length in lengths]
 
     def requested(clip):
-        return RequestedPoints(lambda: asked.append(clip) or points[clip], np.arange(len(points[clip])))
+        return RequestedPoints(lambda: requests.append(clip) or points[clip], np.arange(len(points[clip])))
 
     states = encode_clips(loaded, video, lengths, [requested(0), requested(1)])
-    assert asked == [unknown]
+    assert requests == [unknown]
     tracks = torch.zeros(*video.shape[:2], FEATURES)
-    for row, own in zip(tracks, points, strict=True):
-        row[: len(own)] = torch.from_numpy(mouth_features(own))
-    shown = loaded.model.encode(video, lengths, tracks=tracks)
-    torch.testing.assert_close(states[unknown], shown[unknown])
-    assert texts(loaded, states, lengths) == texts(loaded, shown, lengths)
+    for row, clip_points in zip(tracks, points, strict=True):
+        row[: len(clip_points)] = torch.from_numpy(mouth_features(clip_points))
+    all_states = loaded.model.encode(video, lengths, tracks=tracks)
+    torch.testing.assert_close(states[unknown], all_states[unknown])
+    assert texts(loaded, states, lengths) == texts(loaded, all_states, lengths)
 
 
 @torch.inference_mode()
-def test_a_stored_track_is_read_as_its_points_are(fused, seen):
-    video, lengths, _ = seen
+def test_stored_track_is_read_like_its_points(fused, inputs):
+    video, lengths, _ = inputs
     points = [mouth(int(length)) for length in lengths]
     stored = encode_clips(fused, video, lengths, [mouth_features(points[0]), None])
     torch.testing.assert_close(stored, encode_clips(fused, video, lengths, [points[0], None]))
@@ -244,26 +249,28 @@ def test_a_stored_track_is_read_as_its_points_are(fused, seen):
 
 
 @torch.inference_mode()
-def test_what_the_pixels_know_has_the_confidence_of_their_own_reader(folders, tmp_path, seen):
-    video, lengths, tracks = seen
+def test_clips_known_to_the_pixels_have_their_models_confidence(folders, tmp_path, inputs):
+    video, lengths, tracks = inputs
     alone = load_model(folders / "pixels")
     alone.config["confidence"] = {"scale": 0.5, "offset": 1.0}
     loaded = load_model(fuse_models(folders / "pixels", folders / "tracks", tmp_path / "a", (0.0, 3.0), (90.0, 99.0)))
     loaded.config |= {KNOWN: {"confidence": alone.config["confidence"]}, "confidence": {"scale": 9.0, "offset": -5.0}}
     states = loaded.model.encode(video, lengths, tracks=tracks)
     for clip, length in enumerate(lengths.tolist()):
-        own = search(loaded, states, lengths)[clip]
+        hypotheses = search(loaded, states, lengths)[clip]
         assert not by_both(loaded, states[clip, :length])
-        words, chance = assess(loaded, states[clip, :length], own)
-        assert words == assess(alone, alone.model.encode(video, lengths)[clip, :length], own)[0] and chance is None
+        words, domain = assess(loaded, states[clip, :length], hypotheses)
+        assert (
+            words == assess(alone, alone.model.encode(video, lengths)[clip, :length], hypotheses)[0] and domain is None
+        )
     assert fitted_for(loaded, states[0]) is loaded.config[KNOWN]
     loaded.model.config = replace(loaded.model.config, entropies=(0.0, 1e-3))
     assert fitted_for(loaded, states[0]) is loaded.config
-    assert by_both(loaded, states[0]) and assess(loaded, states[0], own)[0] != words
+    assert by_both(loaded, states[0]) and assess(loaded, states[0], hypotheses)[0] != words
 
 
 def entropies_of(reader, video, lengths):
     """Mean entropy of the CTC of each clip, in nats."""
     logs = reader.ctc_log_probs(reader.encode(video, lengths))
-    each = -(logs.exp() * logs).sum(-1)
-    return [float(own[:length].mean()) for own, length in zip(each, lengths, strict=True)]
+    entropies = -(logs.exp() * logs).sum(-1)
+    return [float(clip_entropies[:length].mean()) for clip_entropies, length in zip(entropies, lengths, strict=True)]

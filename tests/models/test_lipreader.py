@@ -1,4 +1,4 @@
-"""The lip reader's properties: padding, batching, caching; then one golden loss for each front end."""
+"""Properties of the lip reader: padding, batching, caching; then one golden loss for each front end."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ FRONTENDS = {
 
 
 def ramp(model: LipReader) -> LipReader:
-    """Weights that need no seed: a slow cosine over each parameter, so that a golden number needs no file."""
+    """Set weights that need no seed: a slow cosine over each parameter, so that a golden number needs no file."""
     with torch.no_grad():
         for parameter in model.parameters():
             steps = torch.arange(parameter.numel(), dtype=torch.float64)
@@ -38,7 +38,7 @@ def video(batch: int, length: int) -> torch.Tensor:
 
 @torch.no_grad()
 @pytest.mark.parametrize("length", [1, 2, 7, 12])
-def test_an_utterance_encodes_the_same_alone_and_beside_a_longer_one(model, length):
+def test_clip_encodes_the_same_alone_and_beside_a_longer_one(model, length):
     both = video(2, 12)
     lengths = torch.tensor([12, length])
     together = model.encode(both, lengths)
@@ -48,7 +48,7 @@ def test_an_utterance_encodes_the_same_alone_and_beside_a_longer_one(model, leng
 
 
 @torch.no_grad()
-def test_padding_content_is_never_read(model):
+def test_padding_is_never_read(model):
     clip = video(1, 9)
     dirty = clip.clone()
     dirty[:, 6:] = 100.0
@@ -77,7 +77,7 @@ def test_cached_steps_equal_the_whole_pass(model):
 
 
 @torch.no_grad()
-def test_cache_follows_its_parents_and_selected_utterances(model):
+def test_cache_follows_reordering_and_selection(model):
     lengths = torch.tensor([8, 6])
     states = model.encode(video(2, 8), lengths)
     cache = model.decoder.start(states, lengths)
@@ -120,7 +120,7 @@ def test_golden_loss(model):
 
 
 @pytest.mark.parametrize("setting", [{"ctc_weight": 0.3}, {"alignment_weight": 0.5}, {"decoder_layers": 1}])
-def test_an_encoder_alone_has_no_head(setting):
+def test_encoder_alone_has_no_head(setting):
     alone = {"ctc_weight": 0.0, "alignment_weight": 0.0, "decoder_layers": 0}
     model = LipReader(LipReaderConfig(vocab_size=0, layers=1, **alone))
     assert (model.ctc, model.alignment, model.decoder) == (None, None, None)

@@ -1,4 +1,4 @@
-"""States -> vectors of a language model: shapes, padding, and what each kind does with its frames."""
+"""Projectors from states to vectors of a language model: shapes, padding, and what each kind does with its frames."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ KINDS = {
 LENGTHS = torch.tensor([14, 9, 1])
 
 
-def made(name, dim=16, width=12):
+def make_projector(name, dim=16, width=12):
     torch.manual_seed(0)
     projector = projector_of({"kind": name, **KINDS[name]}).build(dim, width).eval()
     if name == "dedup":
@@ -27,13 +27,13 @@ def states_of(lengths=LENGTHS, seed=0):
     return zero_padding(states, length_mask(lengths, states.shape[1]))
 
 
-def test_these_are_all():
+def test_every_projector_is_tested():
     assert set(PROJECTORS) == set(KINDS)
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_clip_alone_is_what_it_is_beside_a_longer_one(name):
-    projector, states = made(name), states_of()
+def test_clip_gives_the_same_alone_and_beside_a_longer_one(name):
+    projector, states = make_projector(name), states_of()
     vectors, counts = projector(states, LENGTHS)
     assert vectors.shape == (3, int(counts.max()), 12) and int(counts.min()) >= 1
     for row, length in enumerate(LENGTHS.tolist()):
@@ -44,22 +44,26 @@ def test_a_clip_alone_is_what_it_is_beside_a_longer_one(name):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_gradient_reaches_every_weight_and_the_real_frames_alone(name):
-    projector, states = made(name), states_of().requires_grad_()
+def test_gradients_reach_every_weight_but_no_padding(name):
+    projector, states = make_projector(name), states_of().requires_grad_()
     projector(states, LENGTHS)[0].square().sum().backward()
-    lacking = {own for own, value in projector.named_parameters() if value.grad is None or not value.grad.any()}
-    assert all(own.startswith("pace.") for own in lacking)
-    assert states.grad[0].any() and not states.grad[1, 11:].any()  # a kernel may see two frames beyond
+    without_gradient = {
+        name_of_parameter
+        for name_of_parameter, value in projector.named_parameters()
+        if value.grad is None or not value.grad.any()
+    }
+    assert all(name_of_parameter.startswith("pace.") for name_of_parameter in without_gradient)
+    assert states.grad[0].any() and not states.grad[1, 11:].any()  # a kernel may see two frames of padding
 
 
-def test_one_frame_side_by_side_is_one_layer():
+def test_stack_of_one_frame_is_a_linear_layer():
     stack = Stack(16, 12, 1, 0)
     vectors, counts = stack(states_of(), LENGTHS)
     assert counts.tolist() == LENGTHS.tolist()
     assert torch.equal(vectors[0], torch.nn.functional.linear(states_of()[0], stack.out.weight, stack.out.bias))
 
 
-def test_frames_stand_side_by_side_and_the_last_ones_have_zeros_after_them():
+def test_frames_are_stacked_and_the_last_ones_padded_with_zeros():
     stack = Stack(2, 6, 3, 0)
     with torch.no_grad():
         stack.out.weight.copy_(torch.eye(6))
@@ -69,7 +73,7 @@ def test_frames_stand_side_by_side_and_the_last_ones_have_zeros_after_them():
     assert vectors[0].tolist() == [[1, 2, 3, 4, 5, 6], [7, 8, 0, 0, 0, 0]]
 
 
-def test_a_run_of_one_unit_becomes_its_mean():
+def test_run_of_one_unit_becomes_its_mean():
     states = torch.tensor([[[1.0], [3.0], [5.0], [7.0], [9.0]], [[2.0], [4.0], [8.0], [0.0], [0.0]]])
     units = torch.tensor([[4, 4, 1, 4, 4], [0, 0, 0, 0, 0]])
     mask = length_mask(torch.tensor([5, 2]), 5)
@@ -79,41 +83,41 @@ def test_a_run_of_one_unit_becomes_its_mean():
 
 
 def test_units_are_the_nearest_centroids():
-    projector, states = made("dedup"), states_of()
-    wanted = torch.cdist(states, projector.centroids[None].expand(3, -1, -1)).argmin(-1)
-    assert torch.equal(projector.units(states), wanted)
+    projector, states = make_projector("dedup"), states_of()
+    expected = torch.cdist(states, projector.centroids[None].expand(3, -1, -1)).argmin(-1)
+    assert torch.equal(projector.units(states), expected)
 
 
-@pytest.mark.parametrize("pace, wanted", [(-9.0, [30, 5]), (1.0, [40, 7]), (9.0, [60, 10])])
-def test_faster_speech_has_more_queries_within_bounds(pace, wanted):
-    """5 a second of 6 s and of 1 s, times the rate over the usual one, from 1 to 2."""
-    projector = made("query")
+@pytest.mark.parametrize("pace, expected", [(-9.0, [30, 5]), (1.0, [40, 7]), (9.0, [60, 10])])
+def test_faster_speech_has_more_queries_within_bounds(pace, expected):
+    """5 a second for 6 s and 1 s, times the rate relative to the usual one, from 1 to 2."""
+    projector = make_projector("query")
     with torch.no_grad():
         projector.pace[2].weight.zero_()
         projector.pace[2].bias.fill_(pace)
     lengths = torch.tensor([150, 25])
-    found = projector.counts(states_of(lengths), lengths).tolist()
+    counts = projector.counts(states_of(lengths), lengths).tolist()
     factor = float(torch.nn.functional.softplus(torch.tensor(pace)).clamp(1, 2))
-    assert found == [int(-(-150 * 5 * factor // 25)), int(-(-25 * 5 * factor // 25))]
-    assert found == wanted
+    assert counts == [int(-(-150 * 5 * factor // 25)), int(-(-25 * 5 * factor // 25))]
+    assert counts == expected
 
 
-def test_the_speech_rate_is_learned_from_the_words_and_not_by_the_states():
-    projector, states = made("query").train(), states_of(LENGTHS[:2]).requires_grad_()
+def test_speech_rate_is_learnt_without_a_gradient_of_the_states():
+    projector, states = make_projector("query").train(), states_of(LENGTHS[:2]).requires_grad_()
     tokens = torch.tensor([[1, 2, 3], [4, IGNORE, IGNORE]])
     batch = Batch({}, LENGTHS[:2], {"tokens": tokens, "words": torch.tensor([[2], [1]])}, ["a", "b"])
-    found = projector.losses(states, batch)["speech_rate"]
+    loss = projector.losses(states, batch)["speech_rate"]
     rates = (projector.speech_rate(states, LENGTHS[:2]) + 1e-4).log()
     errors = (rates - (torch.tensor([2, 1]) * 25 / LENGTHS[:2]).log()) ** 2
-    assert float(found) == pytest.approx(float((4 * errors[0] + 2 * errors[1]) / 6), rel=1e-5)
-    found.backward()
+    assert float(loss) == pytest.approx(float((4 * errors[0] + 2 * errors[1]) / 6), rel=1e-5)
+    loss.backward()
     assert states.grad is None and projector.pace[0].weight.grad.any()
 
 
 @pytest.mark.parametrize(
-    "given, printed",
+    "settings, message",
     [({"kind": "stack", "frames": 0}, "frames"), ({"kind": "heap"}, "heap"), ({"kind": "query", "pace": 1}, "pace")],
 )
-def test_what_cannot_be_is_refused(given, printed):
-    with pytest.raises(ValueError, match=printed):
-        projector_of(given)
+def test_refuses_impossible_settings(settings, message):
+    with pytest.raises(ValueError, match=message):
+        projector_of(settings)

@@ -1,4 +1,4 @@
-"""torchvision's video networks as front ends: one state a frame, padding never heard, published weights taken."""
+"""torchvision's video networks as front ends: one state per frame, no effect of padding, published weights load."""
 
 import threading
 
@@ -34,7 +34,7 @@ def video(*lengths):
 
 @torch.no_grad()
 @pytest.mark.parametrize("length", [1, 18])
-def test_a_clip_alone_and_beside_a_longer_one(frontend, length):
+def test_clip_gives_the_same_alone_and_beside_a_longer_one(frontend, length):
     both, mask = video(length, 20)
     together = frontend(both, mask)
     alone = frontend(both[:1, :length], mask[:1, :length])
@@ -53,16 +53,16 @@ def test_each_frame_has_a_state_of_its_own(frontend):
 
 
 @pytest.mark.parametrize("length", [1, 15, 16, 17, 32, 40])
-def test_chunks_hold_every_frame_once_and_of_one_clip_alone(length):
+def test_chunks_contain_every_frame_once_and_one_clip_each(length):
     lengths = [7, length, 20]
-    seen, chunk, place = backbones.chunk_places(lengths)
-    assert all(len(frames) == backbones.CHUNK for frames in seen)
-    assert [seen[c][p] for c, p in zip(chunk, place, strict=True)] == list(range(sum(lengths)))
+    chunks, chunk, position = backbones.chunk_places(lengths)
+    assert all(len(frames) == backbones.CHUNK for frames in chunks)
+    assert [chunks[c][p] for c, p in zip(chunk, position, strict=True)] == list(range(sum(lengths)))
     owner = [clip for clip, size in enumerate(lengths) for _ in range(size)]
-    assert all(len({owner[frame] for frame in frames}) == 1 for frames in seen)
+    assert all(len({owner[frame] for frame in frames}) == 1 for frames in chunks)
 
 
-def test_statistics_of_training_are_those_of_real_frames():
+def test_training_statistics_are_those_of_real_frames():
     norm = torch.nn.BatchNorm3d(3)
     backbones.keep_padding_out(torch.nn.Sequential(norm))
     x = torch.randn(2, 3, 6, 4, 4)
@@ -73,12 +73,12 @@ def test_statistics_of_training_are_those_of_real_frames():
     real = torch.cat([x[0].transpose(0, 1), x[1, :, :2].transpose(0, 1)])
     torch.testing.assert_close(norm.running_mean, 0.1 * real.mean((0, 2, 3)))
     mean, deviation = real.mean((0, 2, 3)), (real.var((0, 2, 3), correction=0) + 1e-5).sqrt()
-    own = (real - mean[:, None, None]) / deviation[:, None, None]
-    torch.testing.assert_close(out[0].transpose(0, 1), own[:6], atol=1e-4, rtol=1e-4)
+    expected = (real - mean[:, None, None]) / deviation[:, None, None]
+    torch.testing.assert_close(out[0].transpose(0, 1), expected[:6], atol=1e-4, rtol=1e-4)
     assert not out[1, :, 2:].any()
 
 
-def test_they_stay_so_where_several_ranks_train():
+def test_padding_is_kept_out_with_several_ranks():
     norm = torch.nn.BatchNorm3d(3)
     backbones.keep_padding_out(torch.nn.Sequential(norm))
     for model in (on_gpus(torch.nn.Sequential(norm)), torch.nn.Sequential(WorldBatchNorm.of(norm))):
@@ -87,72 +87,74 @@ def test_they_stay_so_where_several_ranks_train():
 
 
 @torch.no_grad()
-def test_grey_is_three_like_channels():
+def test_gray_equals_three_equal_channels():
     from torchvision.models.video import r3d_18
 
     torch.manual_seed(1)
     colour = r3d_18()
     weights = colour.state_dict()
-    grey = torch.randn(1, 1, 3, SIDE, SIDE)
+    gray = torch.randn(1, 1, 3, SIDE, SIDE)
     ours = backbones.VideoBackbone("r3d_18", DIM)
     backbones.load_video_weights(ours, "file", lambda _: weights)
     token = backbones.PADDED.set((torch.ones(1, 3, dtype=torch.bool), False))
-    made = ours.network.stem[0](grey)
+    stem_output = ours.network.stem[0](gray)
     backbones.PADDED.reset(token)
-    torch.testing.assert_close(made, colour.stem[0](grey.repeat(1, 3, 1, 1, 1)), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(stem_output, colour.stem[0](gray.repeat(1, 3, 1, 1, 1)), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["swin3d_t", "mvit_v2_s", "s3d"])
-def test_a_published_checkpoint_is_taken_whole(kind, tmp_path):
+def test_published_checkpoint_loads(kind, tmp_path):
     from torchvision.models import video as published
 
     torch.manual_seed(2)
     weights = getattr(published, kind)().state_dict()
     torch.save(weights, tmp_path / "published.pth")
     ours = backbones.VideoBackbone(kind, DIM)
-    said = backbones.load_video_weights(
+    message = backbones.load_video_weights(
         ours, tmp_path / "published.pth", lambda path: weights_of(read_checkpoint(path), path)
     )
-    own = ours.network.state_dict()
-    assert "tensors taken" in said
-    assert all(torch.equal(own[name], weights[name]) for name in own if own[name].shape == weights[name].shape)
-    assert sum(own[name].shape != weights[name].shape for name in own) == 1  # the first convolution
+    tensors = ours.network.state_dict()
+    assert "tensors taken" in message
+    assert all(
+        torch.equal(tensors[name], weights[name]) for name in tensors if tensors[name].shape == weights[name].shape
+    )
+    assert sum(tensors[name].shape != weights[name].shape for name in tensors) == 1  # the first convolution
 
 
-def test_another_networks_checkpoint_is_refused():
+def test_refuses_checkpoint_of_another_network():
     ours = backbones.VideoBackbone("r3d_18", DIM)
-    own = ours.network.state_dict()
-    name = next(iter(own))
-    for spoil in ({name: torch.zeros(2)}, {"stranger": torch.zeros(2)}):
+    tensors = ours.network.state_dict()
+    name = next(iter(tensors))
+    for changes in ({name: torch.zeros(2)}, {"stranger": torch.zeros(2)}):
         with pytest.raises(VsrError, match="no checkpoint of r3d_18"):
-            backbones.load_video_weights(ours, "file", lambda _, spoil=spoil: own | spoil)
+            backbones.load_video_weights(ours, "file", lambda _, changes=changes: tensors | changes)
     with pytest.raises(VsrError, match="lacks"):
         backbones.load_video_weights(ours, "file", lambda _: {})
     with pytest.raises(VsrError, match="frontend_weights is for"):
-        backbones.load_video_weights(torch.nn.Linear(1, 1), "file", lambda _: own)
+        backbones.load_video_weights(torch.nn.Linear(1, 1), "file", lambda _: tensors)
 
 
 @torch.no_grad()
-def test_threads_do_not_hear_each_others_padding():
+def test_threads_do_not_share_padding():
     torch.manual_seed(4)
     shared = backbones.VideoBackbone("r3d_18", DIM).eval()
     inputs = [video(3, 9), video(9, 4), video(2, 6)]
-    expected = [shared(*given) for given in inputs]
-    found = [None] * len(inputs)
+    expected = [shared(*arguments) for arguments in inputs]
+    results = [None] * len(inputs)
 
     def work(n):
         with torch.no_grad():
-            found[n] = shared(*inputs[n])
+            results[n] = shared(*inputs[n])
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(len(inputs))]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
-    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(expected, found, strict=True))
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(expected, results, strict=True))
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("kind", ["swin3d_t"])
-def test_a_lip_reader_is_built_with_it_by_configuration_and_stored(kind, tmp_path):
+def test_lip_reader_is_built_with_it_and_stored(kind, tmp_path):
     from vsr.modelstore.folder import load_model, save_model
     from vsr.text.tokenizer import CharTokenizer
 
@@ -162,10 +164,10 @@ def test_a_lip_reader_is_built_with_it_by_configuration_and_stored(kind, tmp_pat
     states = model.encode(clip, torch.tensor([4]))
     assert states.shape == (1, 4, 12)
     save_model(tmp_path / "model", model, tokenizer)
-    again = load_model(tmp_path / "model").model
-    torch.testing.assert_close(again.encode(clip, torch.tensor([4])), states)
+    reloaded = load_model(tmp_path / "model").model
+    torch.testing.assert_close(reloaded.encode(clip, torch.tensor([4])), states)
 
 
-def test_an_unknown_network_is_named():
+def test_unknown_network_is_named():
     with pytest.raises(ValueError, match="swin3d_t"):
         LipReaderConfig(vocab_size=5, frontend="swin9d")

@@ -1,4 +1,4 @@
-"""Front ends of the wave, encoded streams, and their fusion: padding counts for nothing, settings are checked."""
+"""Front ends of the waveform, encoded streams and their fusion: padding has no effect, settings are checked."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from vsr.models.lengths import length_mask
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.registry import FRONTENDS, settings_of
 from vsr.models.resnet1d import ResNet1DSettings
-from vsr.modelstore.nested import nested, unnested
+from vsr.modelstore.nested_settings import from_nested, to_nested
 
 LENGTHS = torch.tensor([7, 3, 1])
 SMALL = {"width": 4, "blocks": [1, 2, 1, 1]}
@@ -45,7 +45,7 @@ def waves(padding):
 
 
 @torch.no_grad()
-def test_a_clip_beside_longer_ones_gives_what_it_gives_alone(front):
+def test_clip_gives_the_same_alone_and_beside_longer_ones(front):
     front.eval()
     mask = length_mask(LENGTHS, 7)
     batch = front(waves(0.0), mask)
@@ -55,7 +55,7 @@ def test_a_clip_beside_longer_ones_gives_what_it_gives_alone(front):
         torch.testing.assert_close(batch[row, :length], alone[0], atol=1e-5, rtol=1e-4)
 
 
-def test_in_training_more_padding_changes_no_statistics_and_every_parameter_learns(front):
+def test_padding_changes_no_statistics_and_every_parameter_has_a_gradient(front):
     front.train()
     mask = length_mask(LENGTHS, 7)
     first = front(waves(0.0), mask)
@@ -63,28 +63,28 @@ def test_in_training_more_padding_changes_no_statistics_and_every_parameter_lear
     torch.testing.assert_close(first, longer[:, :7], atol=1e-4, rtol=1e-3)
     (first * torch.randn_like(first)).sum().backward()
     # a shift before a batch normalisation, or of all keys before a softmax, changes nothing
-    idle = [name for name, own in front.named_parameters() if own.grad is None]
+    idle = [name for name, parameter in front.named_parameters() if parameter.grad is None]
     assert not idle
 
 
-def test_it_says_what_it_reads(front):
+def test_settings_name_the_stream_and_form_that_is_read(front):
     for name, settings in KINDS.items():
-        made = settings_of(FRONTENDS, name.split(" ")[0], settings)
-        assert (made.reads, made.form) == (SOUND, WAVE)
+        kind_settings = settings_of(FRONTENDS, name.split(" ")[0], settings)
+        assert (kind_settings.reads, kind_settings.form) == (SOUND, WAVE)
     assert EncodedSettings("resnet3d", "conformer").reads == VIDEO
 
 
 @torch.no_grad()
-def test_a_louder_wave_is_the_same_to_those_that_normalise():
-    mask, found = length_mask(LENGTHS, 7), {}
-    for even in (True, False):
+def test_louder_waveform_is_the_same_only_with_normalisation():
+    mask, differences = length_mask(LENGTHS, 7), {}
+    for normalise in (True, False):
         torch.manual_seed(0)
-        module = ResNet1DSettings(**SMALL, normalise=even).build(8).eval()
-        found[even] = (module(3 * waves(0.0), mask) - module(waves(0.0), mask)).abs().max().item()
-    assert found[True] < 1e-5 and found[False] > 1e-4
+        module = ResNet1DSettings(**SMALL, normalise=normalise).build(8).eval()
+        differences[normalise] = (module(3 * waves(0.0), mask) - module(waves(0.0), mask)).abs().max().item()
+    assert differences[True] < 1e-5 and differences[False] > 1e-4
 
 
-def test_a_config_of_both_streams_encoded_is_stored_and_built_again():
+def test_config_of_encoded_streams_is_stored_and_built_again():
     streams = {
         "video": {"kind": "encoded", "frontend": {"kind": "resnet3d", "width": 2, "blocks": [1, 1, 1, 1]},
                   "encoder": CONFORMER},
@@ -94,26 +94,26 @@ def test_a_config_of_both_streams_encoded_is_stored_and_built_again():
         9, frontend="audio_visual", encoder="identity", dim=8, heads=2, decoder_layers=1, decoder_hidden=8,
         frontend_settings={**streams, "fusion": {"kind": "mlp", "hidden": 5, "norm": "layer"}, "whole": True},
     )  # fmt: skip
-    again = unnested(json.loads(json.dumps(nested(config))))
-    first, second = LipReader(config), LipReader(again)
+    reloaded = from_nested(json.loads(json.dumps(to_nested(config))))
+    first, second = LipReader(config), LipReader(reloaded)
     assert {n: t.shape for n, t in first.state_dict().items()} == {n: t.shape for n, t in second.state_dict().items()}
     assert second.whole and second.sound_form == WAVE and second.modality == (VIDEO, SOUND)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("norm", ["none", "batch", "layer"])
-def test_the_fusion_sees_no_padding(norm):
+def test_fusion_ignores_padding(norm):
     torch.manual_seed(0)
     fusion, mask = MLPFusionSettings(6, norm).build(4), length_mask(LENGTHS, 7)
     video, sound = torch.randn(3, 7, 4), torch.randn(3, 7, 4)
     first = fusion(video, sound, mask)[0]
-    spoilt = torch.where(mask[..., None], video, torch.full_like(video, 9.0))
-    torch.testing.assert_close(fusion(spoilt, sound, mask)[0], first)
+    with_other_padding = torch.where(mask[..., None], video, torch.full_like(video, 9.0))
+    torch.testing.assert_close(fusion(with_other_padding, sound, mask)[0], first)
     assert not first[~mask].any() and (fusion(video, sound.flip(0), mask)[0] - first)[mask].abs().max() > 1e-3
 
 
 @pytest.mark.parametrize(
-    "kind, settings, printed",
+    "kind, settings, message",
     [
         ("resnet1d", {"blocks": [2, 2]}, "each of 4 stages"),
         ("resnet1d", {"width": 0}, "width"),
@@ -123,17 +123,17 @@ def test_the_fusion_sees_no_padding(norm):
         ("filter_bank", {"bands": 3}, "bands"),
     ],
 )
-def test_settings_that_make_no_front_end_are_named(kind, settings, printed):
-    with pytest.raises(ValueError, match=printed):
+def test_refuses_impossible_front_end(kind, settings, message):
+    with pytest.raises(ValueError, match=message):
         settings_of(FRONTENDS, kind, settings)
 
 
-@pytest.mark.parametrize("own", [{"norm": "group"}, {"hidden": 0}])
-def test_settings_of_the_fusion_are_checked(own):
-    with pytest.raises(ValueError, match=next(iter(own))):
-        MLPFusionSettings(**own)
+@pytest.mark.parametrize("settings", [{"norm": "group"}, {"hidden": 0}])
+def test_refuses_impossible_fusion(settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        MLPFusionSettings(**settings)
 
 
-def test_settings_are_plain_and_whole():
-    made = EncodedSettings("resnet1d", "conformer")
-    assert EncodedSettings(**dataclasses.asdict(made)) == made and made.frontend["width"] == 64
+def test_settings_become_plain_with_defaults():
+    encoded = EncodedSettings("resnet1d", "conformer")
+    assert EncodedSettings(**dataclasses.asdict(encoded)) == encoded and encoded.frontend["width"] == 64

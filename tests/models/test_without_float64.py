@@ -1,8 +1,7 @@
-"""Devices without float64, such as Apple's GPU, which no machine of ours has: one is made up, and the search on it says
-what it says on the CPU.
+"""Devices without float64, such as Apple's GPU: one is emulated, and the search on it equals that on the CPU.
 
-`Elsewhere` is a tensor that says it lies on "meta" and keeps its numbers on the CPU. What is computed there meets only
-its own kind, as on a real device, and a float64 tensor there is an error.
+`Elsewhere` is a tensor whose device is "meta" and whose numbers are on the CPU. It can be computed only with its own
+kind, as on a real device, and a float64 tensor of it is an error.
 """
 
 from contextlib import contextmanager
@@ -28,17 +27,22 @@ PLACE = torch.device("meta")
 
 
 class Elsewhere(torch.Tensor):
-    """A tensor on the device that was made up."""
+    """A tensor on the emulated device."""
 
     @staticmethod
-    def __new__(cls, own):
-        if own.dtype == torch.float64:
+    def __new__(cls, values):
+        if values.dtype == torch.float64:
             raise TypeError("this device has no float64")
-        made = torch.Tensor._make_wrapper_subclass(
-            cls, own.shape, strides=own.stride(), storage_offset=own.storage_offset(), dtype=own.dtype, device=PLACE
+        wrapper = torch.Tensor._make_wrapper_subclass(
+            cls,
+            values.shape,
+            strides=values.stride(),
+            storage_offset=values.storage_offset(),
+            dtype=values.dtype,
+            device=PLACE,
         )
-        made.own = own
-        return made
+        wrapper.own = values
+        return wrapper
 
     @classmethod
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
@@ -61,32 +65,32 @@ class Literals(TorchFunctionMode):
 
 
 @contextmanager
-def device_at_hand():
+def emulated_device():
     """New tensors that are asked for on that device are made there."""
     with Factory(), Literals():
         yield
 
 
 class Factory(TorchDispatchMode):
-    """Of all other ways to make one."""
+    """For all other ways to make a tensor."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         return _run(func, args, dict(kwargs or {}))
 
 
 def _run(func, args, kwargs):
-    flat = [own for own in tree_flatten((args, kwargs))[0] if isinstance(own, torch.Tensor)]
-    there = any(isinstance(own, Elsewhere) for own in flat)
-    if there and func is not torch.ops.aten.copy_.default:
-        assert all(isinstance(own, Elsewhere) or own.dim() == 0 for own in flat), f"{func} mixes two devices"
+    flat = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, torch.Tensor)]
+    elsewhere = any(isinstance(value, Elsewhere) for value in flat)
+    if elsewhere and func is not torch.ops.aten.copy_.default:
+        assert all(isinstance(value, Elsewhere) or value.dim() == 0 for value in flat), f"{func} mixes two devices"
     target = kwargs.get("device")
     if target is not None:
         kwargs["device"] = torch.device("cpu")
-        there = target == PLACE
-    found = func(*tree_map(_own, args), **tree_map(_own, kwargs))
+        elsewhere = target == PLACE
+    result = func(*tree_map(_own, args), **tree_map(_own, kwargs))
     if func is torch.ops.aten._local_scalar_dense.default:
-        return found
-    return tree_map(lambda own: Elsewhere(own) if there and type(own) is torch.Tensor else own, found)
+        return result
+    return tree_map(lambda value: Elsewhere(value) if elsewhere and type(value) is torch.Tensor else value, result)
 
 
 def _own(value):
@@ -94,24 +98,24 @@ def _own(value):
 
 
 def moved(module: nn.Module) -> nn.Module:
-    """The same module with all that it holds there."""
-    for own in module.modules():
-        for name, value in list(own._parameters.items()):
+    """The same module with all its parameters on the emulated device."""
+    for part in module.modules():
+        for name, value in list(part._parameters.items()):
             if value is not None:
-                own._parameters[name] = nn.Parameter(Elsewhere(value.detach().clone()), requires_grad=False)
+                part._parameters[name] = nn.Parameter(Elsewhere(value.detach().clone()), requires_grad=False)
     return module
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_kept():
-    """Position codes of that device are not for other tests."""
+def clear_caches():
+    """Position codes of that device must not reach other tests."""
     yield
     _rates.cache_clear()
 
 
 @pytest.fixture
 def no_float64(monkeypatch):
-    """The made-up device is known to have none."""
+    """The emulated device is known to lack float64."""
     monkeypatch.setattr(machine, "WITHOUT_FLOAT64", (PLACE.type,))
 
 
@@ -133,43 +137,50 @@ def states():
 
 @torch.inference_mode(False)
 @torch.no_grad()
-def searched(options, there):
-    own, lm, (given, lengths) = reader(), language(), states()
-    if there:
-        own, lm, given, lengths = moved(own), moved(lm), Elsewhere(given), Elsewhere(lengths)
+def searched(options, elsewhere):
+    model, lm, (inputs, lengths) = reader(), language(), states()
+    if elsewhere:
+        model, lm, inputs, lengths = moved(model), moved(lm), Elsewhere(inputs), Elsewhere(lengths)
     with sdpa_kernel(SDPBackend.MATH):
-        return decode.__wrapped__(own, given, lengths, options, 10, [(0.3, NeuralLanguage(lm))])
+        return decode.__wrapped__(model, inputs, lengths, options, 10, [(0.3, NeuralLanguage(lm))])
 
 
 @pytest.mark.parametrize("method", ["joint", "attention", "ctc_beam", "ctc_greedy"])
-def test_the_search_says_what_it_says_on_the_cpu(no_float64, method):
+def test_search_equals_that_on_the_cpu(no_float64, method):
     options = DecodeOptions(method, beam=4, nbest=3)
-    plain = searched(options, there=False)
-    with device_at_hand():
-        found = searched(options, there=True)
-    assert [[h.tokens for h in own] for own in found] == [[h.tokens for h in own] for own in plain]
-    assert [h.score for own in found for h in own] == pytest.approx([h.score for own in plain for h in own], abs=1e-5)
+    expected = searched(options, elsewhere=False)
+    with emulated_device():
+        elsewhere = searched(options, elsewhere=True)
+    assert [[h.tokens for h in hypotheses] for hypotheses in elsewhere] == [
+        [h.tokens for h in hypotheses] for hypotheses in expected
+    ]
+    assert [h.score for hypotheses in elsewhere for h in hypotheses] == pytest.approx(
+        [h.score for hypotheses in expected for h in hypotheses], abs=1e-5
+    )
 
 
-def test_a_float64_there_is_an_error():
-    """The made-up device can find what it is for."""
-    with device_at_hand(), pytest.raises(TypeError, match="has no float64"):
+def test_float64_on_the_emulated_device_is_an_error():
+    """The emulation notices what it is for."""
+    with emulated_device(), pytest.raises(TypeError, match="has no float64"):
         Elsewhere(torch.zeros(2)).double()
-    with device_at_hand(), pytest.raises(TypeError, match="has no float64"):
+    with emulated_device(), pytest.raises(TypeError, match="has no float64"):
         torch.zeros(2, dtype=torch.float64, device=PLACE)
-    with pytest.raises(TypeError, match="has no float64"), device_at_hand():  # as the search was before it asked
-        searched(DecodeOptions(beam=2), there=True)
+    with (
+        pytest.raises(TypeError, match="has no float64"),
+        emulated_device(),
+    ):  # as when the search did not ask for the device's types
+        searched(DecodeOptions(beam=2), elsewhere=True)
 
 
 @torch.no_grad()
-def test_phrases_are_scored_there(no_float64):
-    given, phrases = states()[0][0], [[3, 4], [5, 6, 7]]
-    plain = score_phrases.__wrapped__(reader(), given, phrases, 0.3)
-    with device_at_hand(), sdpa_kernel(SDPBackend.MATH):
-        found = score_phrases.__wrapped__(moved(reader()), Elsewhere(given), phrases, 0.3)
-    assert found == pytest.approx(plain, abs=1e-5)
+def test_phrase_scores_equal_those_on_the_cpu(no_float64):
+    inputs, phrases = states()[0][0], [[3, 4], [5, 6, 7]]
+    expected = score_phrases.__wrapped__(reader(), inputs, phrases, 0.3)
+    with emulated_device(), sdpa_kernel(SDPBackend.MATH):
+        elsewhere = score_phrases.__wrapped__(moved(reader()), Elsewhere(inputs), phrases, 0.3)
+    assert elsewhere == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_real_list_names_apples_gpu():
+def test_apples_gpu_is_listed():
     assert machine.exact_device(torch.device("mps")) == torch.device("cpu")
     assert machine.exact_device(torch.device("cuda:1")) == torch.device("cuda:1")

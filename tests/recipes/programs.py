@@ -33,7 +33,7 @@ class Programs:
 
 
 def how_to_begin(package: str) -> str:
-    """Python's arguments."""
+    """Arguments of Python."""
     if os.environ.get("VSR_TESTS_COLD") or not hasattr(os, "pidfd_open"):
         return f"-m {package}.cli"
     return f"-I -S {TOP / 'tests/recipes/warm_client.py'} {server()} {package}"

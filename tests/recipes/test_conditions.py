@@ -1,4 +1,4 @@
-"""Worsened copies of a video: as many seconds as before, of the size and rate that the condition says."""
+"""Degraded copies of a video keep its duration and have the size and rate of their condition."""
 
 import runpy
 from pathlib import Path
@@ -16,14 +16,14 @@ CLIP = Clip("clip", str(ROOT / "demo" / "clip.mp4"), "place blue by m five pleas
 @pytest.mark.parametrize("name, share, every", [
     ("as filmed", 1, 1), ("resolution 1/4", 1 / 4, 1), ("12.5 frames a second", 1, 2), ("roll 30 degrees", 1, 1),
 ])  # fmt: skip
-def test_a_copy_is_what_its_condition_says(tmp_path, name, share, every):
+def test_copy_has_the_size_and_rate_of_its_condition(tmp_path, name, share, every):
     SCRIPT["write_copy"](tmp_path / "copy.mp4", CLIP, name)
     first, copy = probe(CLIP.video), probe(tmp_path / "copy.mp4")
     assert copy.width == pytest.approx(first.width * share, abs=2) and copy.fps == pytest.approx(25 / every, rel=1e-3)
     assert copy.duration == pytest.approx(first.duration, abs=0.15)
 
 
-def test_conditions_change_the_frames_and_the_first_does_not(tmp_path):
+def test_conditions_change_the_frames_except_as_filmed(tmp_path):
     means = {}
     for name in ("as filmed", "light 0.4"):
         SCRIPT["write_copy"](tmp_path / "copy.mp4", CLIP, name)
@@ -32,7 +32,7 @@ def test_conditions_change_the_frames_and_the_first_does_not(tmp_path):
     assert means["as filmed"] == pytest.approx(next(read_frames(CLIP.video))[0].mean(), rel=0.05)
 
 
-def test_a_refused_clip_counts_with_all_of_its_words(tmp_path):
+def test_refused_clip_counts_all_words_as_errors(tmp_path):
     from vsr.core.errors import VsrError
 
     class Refusing:

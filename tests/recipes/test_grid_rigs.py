@@ -1,4 +1,4 @@
-"""Rigs of GRID that tell what ships: words wrong by slot and speaker, and the ways of reading a fused reader."""
+"""GRID rigs that describe shipped models: errors by slot and speaker, and parts of a fused model."""
 
 import json
 import runpy
@@ -18,12 +18,12 @@ SLOTS = runpy.run_path(str(LOCAL / "slots.py"))
 ABLATION = runpy.run_path(str(LOCAL / "ablation.py"))
 
 
-def test_slots_and_speakers_are_counted(tmp_path):
-    said = ["bin blue at f two now", "set red in m nine soon"]
-    clips = [Clip(f"c{k}", f"c{k}.mp4", text, speaker=f"s{k}") for k, text in enumerate(said)]
+def test_errors_are_counted_by_slot_and_speaker(tmp_path):
+    references = ["bin blue at f two now", "set red in m nine soon"]
+    clips = [Clip(f"c{k}", f"c{k}.mp4", text, speaker=f"s{k}") for k, text in enumerate(references)]
     write_manifest(tmp_path / "ref.jsonl", clips)
-    read = ["Bin blue by s two now", "set red in m"]
-    lines = [json.dumps({"id": f"c{k}", "text": text}) for k, text in enumerate(read)]
+    hypotheses = ["Bin blue by s two now", "set red in m"]
+    lines = [json.dumps({"id": f"c{k}", "text": text}) for k, text in enumerate(hypotheses)]
     (tmp_path / "hyp.jsonl").write_text("\n".join(lines) + "\n")
     line = SLOTS["summary"](tmp_path / "ref.jsonl", tmp_path / "hyp.jsonl")
     assert "preposition 2, letter 2" in line and "command 1, colour 1" in line and line.endswith("s0 2 of 6, s1 6 of 6")
@@ -32,17 +32,17 @@ def test_slots_and_speakers_are_counted(tmp_path):
         SLOTS["summary"](tmp_path / "ref.jsonl", tmp_path / "hyp.jsonl")
 
 
-def test_each_way_reads_and_leaves_the_model_as_it_was():
+def test_each_part_reads_and_leaves_the_model_unchanged():
     loaded = load_model("grid-tracks")
-    own, dice = loaded.model.config, np.random.default_rng(0)
-    crop = dice.integers(0, 255, (20, 96, 96)).astype(np.uint8)
-    mouth = (dice.normal(size=(14, 2)) * 20 + 100 + dice.normal(size=(20, 14, 2))).astype(np.float32)
+    config, rng = loaded.model.config, np.random.default_rng(0)
+    crop = rng.integers(0, 255, (20, 96, 96)).astype(np.uint8)
+    mouth = (rng.normal(size=(14, 2)) * 20 + 100 + rng.normal(size=(20, 14, 2))).astype(np.float32)
     texts = {}
     for name in ("pixels alone", "tracks alone", "both, always 3"):
         way = ABLATION["WAYS"][name]
         texts[name] = ABLATION["text_of"](loaded, [(crop, mouth)], way, options_for(loaded, dict(way.search)))
-        assert loaded.model.config == own
-    assert set(" ".join(texts["tracks alone"].split()).split()) <= set(own.words)
-    loaded.model.config = replace(own, track_weights=(0.0, 0.0))
+        assert loaded.model.config == config
+    assert set(" ".join(texts["tracks alone"].split()).split()) <= set(config.words)
+    loaded.model.config = replace(config, track_weights=(0.0, 0.0))
     way = ABLATION["WAYS"]["as it ships"]
     assert ABLATION["text_of"](loaded, [(crop, mouth)], way, options_for(loaded)) == texts["pixels alone"]

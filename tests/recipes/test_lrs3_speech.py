@@ -36,7 +36,7 @@ trainer: {{max_epochs: 2, precision: 32-true, threads: 1}}
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory, make_video, make_face):
-    """2.28 s of a face, with a sound that the metrics take for speech: four of them are one window of DNSMOS's."""
+    """2.28 s of a face, with a sound that the metrics take for speech: four of them are one window of DNSMOS."""
     folder, rng = tmp_path_factory.mktemp("spoken"), np.random.default_rng(0)
     time = np.arange(36_480) / 16_000
     voiced = sum(np.sin(2 * np.pi * 120 * k * time + k) / k for k in range(1, 30))
@@ -61,7 +61,7 @@ def hubert(tmp_path_factory):
 
 
 def make_corpus(folder, video):
-    """The tree, with lists whose speakers differ, and one silent clip."""
+    """The tree, and lists of different speakers."""
     root = lrs_tree.make_lrs3(folder / "lrs3", video, talks=3, clips=1, long_words=3)
     lists = folder / "lists"
     lists.mkdir()
@@ -75,23 +75,23 @@ def make_corpus(folder, video):
 
 
 @pytest.mark.slow
-def test_unseen_speakers_from_the_tree_to_results(tmp_path, video, hubert, tiny_model, make_video, make_face):
+def test_unseen_speakers_from_the_corpus_to_results(tmp_path, video, hubert, tiny_model, make_video, make_face):
     root, lists = make_corpus(tmp_path, video)
     silent = make_video(tmp_path / "silent.mp4", make_face(57, 224))
     shutil.copy(silent, root / "trainval/tv00_-aBcDe/00001.mp4")
     (tmp_path / "flow.yaml").write_text(FLOW, encoding="utf-8")
     (tmp_path / "vocoder.yaml").write_text(VOCODER, encoding="utf-8")
-    given = {
+    options = {
         "corpus": root, "lists": lists, "reader": tiny_model, "extractor": f"hubert:{hubert}:1", "num-units": 7,
         "config": tmp_path / "flow.yaml", "vocoder-config": tmp_path / "vocoder.yaml",
         "tune-config": tmp_path / "vocoder.yaml", "tune-minutes": 0.01,
         "tune-clips": 1, "steps": 1, "protocol": "vision", "nj": 1, "gpus": 0,
     }  # fmt: skip
-    words = [str(word) for name, value in given.items() for word in (f"--{name}", value)]
-    done = run_recipe("lrs3/lip2speech", tmp_path, *words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "DIFFERS: names in lrs3_unseen_test.txt: 2, published 1,308" in done.stdout
-    assert "train: 1 of 3 clips have no features: 1 no_sound" in done.stdout
+    arguments = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    result = run_recipe("lrs3/lip2speech", tmp_path, *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "DIFFERS: names in lrs3_unseen_test.txt: 2, published 1,308" in result.stdout
+    assert "train: 1 of 3 clips have no features: 1 no_sound" in result.stdout
     page = (tmp_path / "work" / "RESULTS.md").read_text(encoding="utf-8")
     assert "Reference voice: vision (none: the model's own voice)" in page
     assert "Command: `egs/lrs3/lip2speech/run.sh --" in page
@@ -109,9 +109,9 @@ def test_unseen_speakers_from_the_tree_to_results(tmp_path, video, hubert, tiny_
         ({"config": "/nowhere.yaml"}, "no configuration /nowhere.yaml"),
     ],
 )
-def test_what_is_missing_stops_at_once(tmp_path, change, message):
+def test_missing_inputs_stop_at_once(tmp_path, change, message):
     root, lists = make_corpus(tmp_path, None)
-    given = {"corpus": root, "lists": lists} | change
-    words = [str(word) for name, value in given.items() for word in (f"--{name}", value)]
-    done = run_recipe("lrs3/lip2speech", tmp_path, *words)
-    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
+    options = {"corpus": root, "lists": lists} | change
+    arguments = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    result = run_recipe("lrs3/lip2speech", tmp_path, *arguments)
+    assert result.returncode == 2 and message in result.stderr and len(result.stderr.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""The recipe of LRW on a small tree of its layout in which a puppet says two words, all stages, and what stops it."""
+"""The LRW recipe on a small tree in which a puppet says two words: all stages, and what stops it."""
 
 import re
 
@@ -33,38 +33,38 @@ def options(folder, root):
 
 
 @pytest.mark.slow
-def test_lrw_from_the_tree_to_results(tmp_path, make_video):
+def test_lrw_from_the_corpus_to_results(tmp_path, make_video):
     try:
         lrs_tree.make_spoken_lrw(tmp_path / "lrw" / "lipread_mp4", tmp_path, make_video)
     except VsrError as error:
         pytest.skip(str(error))
-    done = run_recipe("lrw/vsr", tmp_path, *options(tmp_path, tmp_path / "lrw"), "--average", "2")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "NOT THE PUBLISHED CORPUS" in done.stdout and "DIFFERS: words: 2, published 500" in done.stdout
-    assert "test.jsonl: 4 clips, 0.00 h, 256x256, 25 fps, refused: none" in done.stdout
+    result = run_recipe("lrw/vsr", tmp_path, *options(tmp_path, tmp_path / "lrw"), "--average", "2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "NOT THE PUBLISHED CORPUS" in result.stdout and "DIFFERS: words: 2, published 500" in result.stdout
+    assert "test.jsonl: 4 clips, 0.00 h, 256x256, 25 fps, refused: none" in result.stdout
     run = tmp_path / "work/exp/tiny_boundary"
     page = (tmp_path / "work" / "RESULTS.md").read_text(encoding="utf-8")
-    assert re.search(r"\| test \| 4 \| 0 \| 100.00 \| 51.01 - 100.00 \| - \|", page), page  # no top-5 of two words
+    assert re.search(r"\| test \| 4 \| 0 \| 100.00 \| 51.01 - 100.00 \| - \|", page), page  # two words have no top-5
     assert load_model(run / "model").tokenizer.words == ["about", "people"]
     assert read_json(run / "decode_dev_words/score.json")["top1"] == 1.0
     assert (run / "decode_test_words/score.tsv").read_text(encoding="utf-8").count("\t1\tpeople\tpeople\n") == 2
 
 
 @pytest.mark.parametrize(
-    "words, message", [(["--boundary", "maybe"], "one of true, false"), (["--corpus", "/no"], "no folder")]
+    "more_options, message", [(["--boundary", "maybe"], "one of true, false"), (["--corpus", "/no"], "no folder")]
 )
-def test_wrong_options_stop_at_once(tmp_path, words, message):
-    done = run_recipe("lrw/vsr", tmp_path, *options(tmp_path, tmp_path), *words)
-    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
+def test_wrong_options_stop_at_once(tmp_path, more_options, message):
+    result = run_recipe("lrw/vsr", tmp_path, *options(tmp_path, tmp_path), *more_options)
+    assert result.returncode == 2 and message in result.stderr and len(result.stderr.splitlines()) == 1
 
 
-def test_a_folder_that_is_not_lrw_stops_with_one_line(tmp_path):
-    done = run_recipe("lrw/vsr", tmp_path, *options(tmp_path, tmp_path))
-    assert done.returncode == 1 and "is not LRW: it holds no WORD/train" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+def test_folder_that_is_not_lrw_stops_with_one_line(tmp_path):
+    result = run_recipe("lrw/vsr", tmp_path, *options(tmp_path, tmp_path))
+    assert result.returncode == 1 and "is not LRW: it holds no WORD/train" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
-def test_the_published_configuration_tells_500_words_apart():
+def test_published_configuration_has_500_words():
     config = load_config(TOP / "egs/lrw/vsr/conf/published.yaml")
     model = config.model_config(503)
     assert (model.classes, model.boundary, model.mixup, config.trainer.max_epochs) == (500, True, 0.4, 80)

@@ -1,4 +1,4 @@
-"""Marks of stages, on stub recipes: an option does again what it reaches and all that follows, and no page lies."""
+"""Completed stages, on a stub recipe: a changed option repeats the stages that use it and all later ones."""
 
 import subprocess
 from pathlib import Path
@@ -48,18 +48,18 @@ ALL = ["prepare", "crop", "crop", "tokens5", "train", "average", "decode", "scor
 def recipe(tmp_path):
     (tmp_path / "run.sh").write_text(STUB, encoding="utf-8")
 
-    def run(*words, status=0):
+    def run(*options, status=0):
         (tmp_path / "did").write_text("", encoding="utf-8")
-        done = subprocess.run(["bash", "run.sh", *words], cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == status, done.stdout + done.stderr
-        run.log = done.stdout + done.stderr
+        result = subprocess.run(["bash", "run.sh", *options], cwd=tmp_path, capture_output=True, text=True)
+        assert result.returncode == status, result.stdout + result.stderr
+        run.log = result.stdout + result.stderr
         return (tmp_path / "did").read_text(encoding="utf-8").split()
 
     run.folder = tmp_path
     return run
 
 
-def test_an_option_does_again_what_it_reaches_and_all_that_follows(recipe):
+def test_changed_option_repeats_its_stage_and_all_later_ones(recipe):
     assert recipe("--beam", "40") == ALL
     assert recipe("--beam", "40") == [] and recipe.log.count("done before") == 7
     assert recipe("--beam", "5") == ["decode", "score"]
@@ -69,7 +69,7 @@ def test_an_option_does_again_what_it_reaches_and_all_that_follows(recipe):
     assert recipe("--size", "6", "--gpus", "2") == ["tokens6", "train", "average", "decode", "score"]
 
 
-def test_a_stage_done_again_makes_the_later_ones_be_done_again(recipe):
+def test_repeated_stage_repeats_the_later_ones(recipe):
     recipe()
     assert recipe("--stage", "4", "--stop-stage", "4") == ["train"]
     assert recipe() == ["average", "decode", "score"]
@@ -79,7 +79,7 @@ def test_a_stage_done_again_makes_the_later_ones_be_done_again(recipe):
     assert recipe("--stage", "3") == ALL[3:]
 
 
-def test_a_page_never_tells_one_command_over_anothers_hypotheses(recipe):
+def test_page_never_shows_a_command_over_other_hypotheses(recipe):
     recipe("--beam", "40")
     assert recipe("--beam", "5", "--stage", "7", status=2) == [] and "begin with --stage 6" in recipe.log
     assert (recipe.folder / "RESULTS.md").read_text("utf-8") == "--beam 40, beam 40\n"
@@ -90,26 +90,26 @@ def test_a_page_never_tells_one_command_over_anothers_hypotheses(recipe):
     assert recipe("--beam", "40") == ["decode", "score"], "what was begun with 5 may have left anything"
 
 
-def test_what_a_file_or_folder_holds_counts_not_its_name(recipe):
+def test_content_of_files_and_folders_counts_and_not_their_names(recipe):
     config, corpus = recipe.folder / "a.yaml", recipe.folder / "corpus"
     corpus.mkdir()
     config.write_text("lr: 1", encoding="utf-8")
-    words = ["--config", "a.yaml", "--corpus", "corpus"]
-    assert recipe(*words) == ALL and recipe(*words) == []
+    options = ["--config", "a.yaml", "--corpus", "corpus"]
+    assert recipe(*options) == ALL and recipe(*options) == []
     config.write_text("lr: 2", encoding="utf-8")
-    assert recipe(*words) == ALL[4:]
+    assert recipe(*options) == ALL[4:]
     (corpus / "new.mp4").touch()
-    assert recipe(*words) == ALL
+    assert recipe(*options) == ALL
 
 
-def test_a_recipe_that_was_changed_does_its_stage_again(recipe):
+def test_changed_recipe_repeats_its_stage(recipe):
     recipe()
     text = (recipe.folder / "run.sh").read_text("utf-8")
     (recipe.folder / "run.sh").write_text(text.replace('echo "$beam" >', 'echo  "$beam" 2>&1 >'), encoding="utf-8")
     assert recipe() == ["decode", "score"]
 
 
-def test_marks_of_older_versions_are_of_nobody_knows_what(recipe):
+def test_marks_of_earlier_versions_do_not_count(recipe):
     marks = recipe.folder / "work" / ".done"
     marks.mkdir(parents=True)
     for name in ("1-4294967295", "1", "6"):
@@ -117,11 +117,11 @@ def test_marks_of_older_versions_are_of_nobody_knows_what(recipe):
     assert recipe() == ALL
 
 
-def test_data_made_by_hand_may_be_gone_on_with(recipe):
+def test_recipe_may_continue_from_data_made_by_hand(recipe):
     assert recipe("--stage", "4") == ALL[4:] and "stage 3: tokens (nothing says whether it was done" in recipe.log
 
 
-def test_what_was_decoded_under_other_tags_stays_done(recipe):
+def test_results_under_other_tags_are_kept(recipe):
     assert recipe("--tag", "a") == ALL
     assert recipe("--tag", "b", "--beam", "5") == ["decode", "score"]
     assert recipe("--tag", "a") == recipe("--tag", "b", "--beam", "5") == []
@@ -130,13 +130,13 @@ def test_what_was_decoded_under_other_tags_stays_done(recipe):
     assert recipe("--tag", "b", "--beam", "5") == ["decode", "score"], "the model is another"
 
 
-def test_a_language_model_hangs_on_the_data_alone(recipe):
+def test_language_model_depends_only_on_the_data(recipe):
     assert recipe("--lm", "yes") == [*ALL, "language", "again40"]
     assert recipe("--lm", "yes", "--beam", "5") == ["decode", "score", "again5"]
     assert recipe("--lm", "yes", "--size", "6") == ["tokens6", *ALL[4:], "language", "again40"]
 
 
-def test_a_stage_that_options_leave_out_is_one_clear_line(recipe):
+def test_stage_left_out_by_options_is_one_line(recipe):
     recipe()
     assert recipe("--stage", "8", status=2) == []
     assert recipe.log == "run.sh: there is no stage 8 with these options; see --help\n"
@@ -146,25 +146,25 @@ WITH_STAGES = [path for path in sorted(ROOT.glob("egs/*/*/run.sh")) if "\nrun_st
 
 
 @pytest.mark.parametrize("path", WITH_STAGES, ids=lambda path: path.parent.as_posix()[-14:])
-def test_every_option_of_a_recipe_reaches_its_stage(path):
-    """What `text_of` and `variables_in` find in the recipe itself."""
+def test_every_option_of_a_recipe_affects_its_stage(path):
+    """By what `text_of` and `variables_in` find in the recipe itself."""
     text = path.read_text(encoding="utf-8")
     head, stages = text.split("parse_options", 1)
     functions = stages[stages.index("page=") : stages.index("\nrun_stage ")]
     stage = {line.split()[1]: line.split()[-1] for line in text.splitlines() if line.startswith("run_stage")}
-    # Sourced as run.sh does it, without options; the recipe's local/data.sh needs none to be given.
+    # Sourced like in run.sh, without options; the recipe's local/data.sh needs none.
     script = head.replace('$(dirname "$0")', str(path.parent)) + 'exp=x tag=y configs="" hours=30 settings=""\n'
     script += f'made_crops=""; . "{path.parent}/local/data.sh"\n{functions}\n'
 
     def variables_of(command):
-        words = f'{script}variables_in "$(text_of {command})"'
-        done = subprocess.run(["bash", "-c", words], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return set(done.stdout.split())
+        script_line = f'{script}variables_in "$(text_of {command})"'
+        result = subprocess.run(["bash", "-c", script_line], capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        return set(result.stdout.split())
 
     names = {line.split()[0].replace("-", "_") for line in text.split("'TABLE'\n")[1].split("\nTABLE")[0].splitlines()}
-    found = variables_of(stage["6"])
-    assert {"beam", "ctc_weight", "steps", "guidance", "temperature", "protocol", "tag"} & names <= found
-    assert not {"config", "vocoder_config", "minutes", "average"} & found
+    variables = variables_of(stage["6"])
+    assert {"beam", "ctc_weight", "steps", "guidance", "temperature", "protocol", "tag"} & names <= variables
+    assert not {"config", "vocoder_config", "minutes", "average"} & variables
     assert {"config", "first", "settings", "reader"} & names <= variables_of(stage["4"]), "what they hold is hashed"
     assert {"average", "vocoder_config", "tune_config", "tune_minutes"} & names <= variables_of(stage["5"])

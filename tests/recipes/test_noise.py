@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.data.test_audio_visual import make_clips
+from vsr.data.crop_files import read_crop
 from vsr.data.sound_input import clip_wave
-from vsr.data.stored import read_crop
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "noise.py"))
@@ -20,38 +20,38 @@ def clips(tmp_path):
     return make_clips(tmp_path, 8, 24)
 
 
-def test_noise_is_the_same_at_every_ratio_and_as_loud_as_it_says(clips, tmp_path):
+def test_noise_is_the_same_at_every_ratio_and_has_its_level(clips, tmp_path):
     tested, voices = clips[:2], clips[2:]
-    found = {}
+    noises = {}
     for snr in (30.0, 10.0):
-        made = changed(tested, Cell("both", "babble", snr), voices, tmp_path / f"{snr}", 0)
-        added = clip_wave(made[0]) - clip_wave(tested[0])
-        found[snr] = added
-        own = SCRIPT["noisy"](tested[0], Cell("both", "babble", snr), voices, 0)
-        assert np.abs(own - clip_wave(made[0])).max() < 1e-4
-    ratio = np.sqrt(np.mean(found[10.0] ** 2) / np.mean(found[30.0] ** 2))
+        changed_clips = changed(tested, Cell("both", "babble", snr), voices, tmp_path / f"{snr}", 0)
+        added = clip_wave(changed_clips[0]) - clip_wave(tested[0])
+        noises[snr] = added
+        expected = SCRIPT["noisy"](tested[0], Cell("both", "babble", snr), voices, 0)
+        assert np.abs(expected - clip_wave(changed_clips[0])).max() < 1e-4
+    ratio = np.sqrt(np.mean(noises[10.0] ** 2) / np.mean(noises[30.0] ** 2))
     assert 20 * np.log10(ratio) == pytest.approx(20, abs=0.5)
-    assert np.corrcoef(*found.values())[0, 1] > 0.98
+    assert np.corrcoef(*noises.values())[0, 1] > 0.98
     assert np.abs(SCRIPT["noisy"](tested[0], Cell("both", "white", -20.0), voices, 0)).max() <= 1.0
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
-def test_so_many_frames_are_covered_and_no_others(clips, tmp_path, share):
-    (made,) = changed(clips[:1], Cell("video", covered=share), clips[2:], tmp_path / "c", 0)
-    before, after = read_crop(clips[0].crop), read_crop(made.crop)
+def test_share_of_frames_is_covered_and_no_others(clips, tmp_path, share):
+    (covered_clip,) = changed(clips[:1], Cell("video", covered=share), clips[2:], tmp_path / "c", 0)
+    before, after = read_crop(clips[0].crop), read_crop(covered_clip.crop)
     different = (before != after).any((1, 2))
     assert different.sum() == round(share * 24) and np.ptp(np.flatnonzero(different)) == different.sum() - 1
     assert (before[:, :20] == after[:, :20]).all()
-    assert made.sound == clips[0].sound
+    assert covered_clip.sound == clips[0].sound
 
 
-def test_the_control_has_the_sound_of_another_clip(clips, tmp_path):
-    made = changed(clips[:3], Cell("both", shuffled=True), clips[3:], tmp_path / "s", 0)
-    for own, other in zip(made, [clips[1], clips[2], clips[0]], strict=True):
-        assert np.abs(clip_wave(own) - clip_wave(other)).max() < 1e-4
+def test_control_has_the_sound_of_another_clip(clips, tmp_path):
+    shuffled = changed(clips[:3], Cell("both", shuffled=True), clips[3:], tmp_path / "s", 0)
+    for clip, other in zip(shuffled, [clips[1], clips[2], clips[0]], strict=True):
+        assert np.abs(clip_wave(clip) - clip_wave(other)).max() < 1e-4
 
 
-def test_the_gain_is_the_distance_of_the_curves():
+def test_gain_is_the_distance_of_the_curves():
     sound = {10.0: 5.0, 0.0: 40.0, -10.0: 90.0}
     assert gain(sound, sound) == pytest.approx(0.0)
     assert gain(sound, {10.0: 2.0, 0.0: 20.0, -10.0: 60.0}) == pytest.approx(5.0)
@@ -59,11 +59,11 @@ def test_the_gain_is_the_distance_of_the_curves():
     assert gain(sound, {10.0: 50.0, 0.0: 60.0, -10.0: 95.0}) is None
 
 
-def test_the_table_has_a_row_for_each_noise():
+def test_table_has_a_row_for_each_noise():
     cells = list(SCRIPT["cells_of"](["white"], [10.0, 0.0], [0.5]))
     assert len(cells) == len(set(cells)) == len({cell.name for cell in cells}) == 1 + 2 * 3 + 1 + 2
-    found = {cell: {"errors": 6 if cell.modality == "both" else 12, "words": 120} for cell in cells}
-    text = SCRIPT["table"](found, ["white"], [10.0, 0.0], [0.5])
+    results = {cell: {"errors": 6 if cell.modality == "both" else 12, "words": 120} for cell in cells}
+    text = SCRIPT["table"](results, ["white"], [10.0, 0.0], [0.5])
     assert "| white | 0 | 10.0 (12) | 10.0 (12) | 5.0 (6) | -5.0 |" in text
     assert "more than 0 dB" in text and "| 50 % | 10.0 (12) | 5.0 (6) |" in text
 
@@ -80,35 +80,37 @@ def test_scores_that_follow_the_noise_correlate_with_it(clips, monkeypatch):
     assert low < 0 < high and abs(rho) < 0.3
 
 
-def test_the_scores_of_a_fusion_are_read_from_its_front_end(clips, monkeypatch):
+def test_scores_of_a_fusion_are_read_from_its_front_end(clips, monkeypatch):
     from tests.models.test_audio_visual import reader
 
     monkeypatch.syspath_prepend(str(ROOT / "egs" / "grid" / "vsr" / "local"))
     script = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "reliability.py"))
     model = reader("relscore")
-    heard = script["over_noise"](model, clips[0], clips[2:], "white", 0)
-    assert [snr for snr, _ in heard] == list(SCRIPT["SNRS"]) and len({own["sound"] for _, own in heard}) == 6
-    seen = script["over_cover"](model, clips[0], 0)
-    assert [round(place, 2) for place, _ in seen] == [1.0, 0.75, 0.5, 0.25, 0.0]
-    assert all(0 < own["video"] < 1 for _, own in seen)
+    over_noise = script["over_noise"](model, clips[0], clips[2:], "white", 0)
+    assert [snr for snr, _ in over_noise] == list(SCRIPT["SNRS"]) and len(
+        {scores["sound"] for _, scores in over_noise}
+    ) == 6
+    over_cover = script["over_cover"](model, clips[0], 0)
+    assert [round(share, 2) for share, _ in over_cover] == [1.0, 0.75, 0.5, 0.25, 0.0]
+    assert all(0 < scores["video"] < 1 for _, scores in over_cover)
 
 
-def test_the_limit_leaves_out_the_sound_that_misleads(monkeypatch):
+def test_limit_leaves_out_sound_that_misleads(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "egs" / "grid" / "vsr" / "local"))
     script = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "hearing.py"))
     reading, best = script["Reading"], script["best_limit"]
-    found = [reading(0.1, 2, 0), reading(0.2, 2, 1), reading(0.5, 1, 3), reading(0.9, 0, 6)]
-    assert best(found) == (0.2, 2)
+    readings = [reading(0.1, 2, 0), reading(0.2, 2, 1), reading(0.5, 1, 3), reading(0.9, 0, 6)]
+    assert best(readings) == (0.2, 2)
     assert best([reading(0.1, 2, 0), reading(0.9, 2, 2)]) == (float("inf"), 2)
-    assert script["errors_at"](-1.0, found) == 5 and script["errors_at"](float("inf"), found) == 10
+    assert script["errors_at"](-1.0, readings) == 5 and script["errors_at"](float("inf"), readings) == 10
 
 
-def test_a_model_between_two_has_a_share_of_each():
+def test_interpolated_model_has_a_share_of_both():
     import torch
 
     between = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "interpolate_weights.py"))["interpolated"]
     first = {"a": torch.tensor([0.0, 10.0]), "steps": torch.tensor(3)}
     second = {"a": torch.tensor([1.0, 20.0]), "steps": torch.tensor(7)}
-    found = between(first, second, 0.3)
-    torch.testing.assert_close(found["a"], torch.tensor([0.7, 17.0]))
-    assert found["steps"] == 7 and torch.equal(between(first, second, 1.0)["a"], first["a"])
+    mixed = between(first, second, 0.3)
+    torch.testing.assert_close(mixed["a"], torch.tensor([0.7, 17.0]))
+    assert mixed["steps"] == 7 and torch.equal(between(first, second, 1.0)["a"], first["a"])

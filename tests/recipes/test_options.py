@@ -1,4 +1,4 @@
-"""Options of the recipes: each stands once, in a table, from which defaults, parsing and --help come."""
+"""Options of the recipes are declared once, in a table; defaults, parsing and --help come from it."""
 
 import re
 import subprocess
@@ -23,30 +23,30 @@ def value_of(name, kind):
     return VALUES.get(name) or VALUES.get(kind) or kind.split("|")[-1]
 
 
-def bash(script, *words, folder=None):
-    return subprocess.run(["bash", "-euc", script, "run.sh", *words], cwd=folder, capture_output=True, text=True)
+def bash(script, *arguments, folder=None):
+    return subprocess.run(["bash", "-euc", script, "run.sh", *arguments], cwd=folder, capture_output=True, text=True)
 
 
-def parsed(table, then, *words, folder=None):
+def parsed(table, continuation, *arguments, folder=None):
     script = f'here={ROOT}/egs; . "{ROOT}/tools/recipe.sh"; declare_options <<"TABLE"\n{table}\nTABLE\n'
-    return bash(f'{script}parse_options "$@"; {then}', *words, folder=folder)
+    return bash(f'{script}parse_options "$@"; {continuation}', *arguments, folder=folder)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.relative_to(ROOT).as_posix())
 def test_every_option_sets_its_variable(recipe):
     options = table_of(recipe)
-    given = {name: value_of(name, kind) for name, kind, _ in options}
-    words = [word for name, value in given.items() for word in (f"--{name}", value)]
-    shown = "; ".join(f'echo "${name.replace("-", "_")}"' for name in given)
-    done = parsed(TABLE.search(recipe.read_text(encoding="utf-8"))[1], shown, *words)
-    assert done.stdout.split() == list(given.values()), done.stderr
+    values = {name: value_of(name, kind) for name, kind, _ in options}
+    arguments = [word for name, value in values.items() for word in (f"--{name}", value)]
+    echo_all = "; ".join(f'echo "${name.replace("-", "_")}"' for name in values)
+    result = parsed(TABLE.search(recipe.read_text(encoding="utf-8"))[1], echo_all, *arguments)
+    assert result.stdout.split() == list(values.values()), result.stderr
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.relative_to(ROOT).as_posix())
-def test_help_lists_every_option_and_defaults_are_there(recipe):
-    printed = subprocess.run(["bash", recipe, "--help"], capture_output=True, text=True, check=True).stdout
+def test_help_lists_every_option_and_defaults_exist(recipe):
+    output = subprocess.run(["bash", recipe, "--help"], capture_output=True, text=True, check=True).stdout
     for name, kind, default in table_of(recipe):
-        assert re.search(rf"^  --{name} ", printed, re.MULTILINE)
+        assert re.search(rf"^  --{name} ", output, re.MULTILINE)
         if kind in ("YAML", "DIR", "FILE") and default != "-":
             assert (recipe.parent / default).exists(), f"--{name}"
         elif "|" in kind:
@@ -55,7 +55,7 @@ def test_help_lists_every_option_and_defaults_are_there(recipe):
 
 
 @pytest.mark.parametrize(
-    "words, message",
+    "arguments, message",
     [
         ("--beam x", "whole number"),
         ("--weight one", "a number"),
@@ -70,18 +70,18 @@ def test_help_lists_every_option_and_defaults_are_there(recipe):
         ("--stage 5 --stop-stage 2", "--stage is after --stop-stage"),
     ],
 )
-def test_wrong_usage_is_one_clear_line(words, message):
-    done = parsed("beam N 4 width\nweight X 1 of it\nkind red|blue red which", "true", *words.split())
-    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
+def test_wrong_usage_is_one_line(arguments, message):
+    result = parsed("beam N 4 width\nweight X 1 of it\nkind red|blue red which", "true", *arguments.split())
+    assert result.returncode == 2 and message in result.stderr and len(result.stderr.splitlines()) == 1
 
 
 def test_paths_are_the_users_and_defaults_the_recipes(tmp_path):
     table = "config YAML grid/vsr/conf/refine.yaml c\nother YAML - o\nlists DIR a l\nfree DIR - f\nmodel MODEL - m"
-    shown = 'echo "$config|$other|$lists|$free|$model"'
-    words = ["--other", "grid/vsr/conf/general.yaml", "--lists=none", "--model", "org/x"]
-    done = parsed(table, shown, *words, folder=tmp_path)
+    echo_all = 'echo "$config|$other|$lists|$free|$model"'
+    arguments = ["--other", "grid/vsr/conf/general.yaml", "--lists=none", "--model", "org/x"]
+    result = parsed(table, echo_all, *arguments, folder=tmp_path)
     conf = ROOT / "egs/grid/vsr/conf"
-    assert done.stdout.strip() == f"{conf}/refine.yaml|{conf}/general.yaml|||org/x", done.stderr
+    assert result.stdout.strip() == f"{conf}/refine.yaml|{conf}/general.yaml|||org/x", result.stderr
     (tmp_path / "mine.yaml").touch()
-    done = parsed(table, shown, "--config", "mine.yaml", "--free", "here", folder=tmp_path)
-    assert done.stdout.strip() == f"{tmp_path}/mine.yaml||{ROOT}/egs/a|{tmp_path}/here|"
+    result = parsed(table, echo_all, "--config", "mine.yaml", "--free", "here", folder=tmp_path)
+    assert result.stdout.strip() == f"{tmp_path}/mine.yaml||{ROOT}/egs/a|{tmp_path}/here|"

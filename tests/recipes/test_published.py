@@ -1,4 +1,4 @@
-"""A reader that exists reads the test split of LRS3 or LRS2, which alone is on disk; nothing is trained."""
+"""A published model reads the test split of LRS3 or LRS2; only that split is on disk, and nothing is trained."""
 
 import json
 import re
@@ -15,12 +15,12 @@ from vsr.core.files import read_json
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory, make_video, make_face):
-    """Two seconds of a face, as large as LRS3's."""
+    """Two seconds of a face of the size in LRS3."""
     return make_video(tmp_path_factory.mktemp("lrs") / "face.mp4", make_face(50, 224))
 
 
-def options(root, model, *more):
-    return ["--corpus", str(root), "--model", str(model), "--nj", "1", "--gpus", "0", *more]
+def options(root, model, *extra):
+    return ["--corpus", str(root), "--model", str(model), "--nj", "1", "--gpus", "0", *extra]
 
 
 def page_of(folder):
@@ -28,19 +28,19 @@ def page_of(folder):
 
 
 @pytest.mark.slow
-def test_lrs3_by_a_published_name_stands_beside_its_published_figure(web, tmp_path, video, monkeypatch):  # noqa: F811
+def test_lrs3_by_a_published_model_has_the_published_figure_beside(web, tmp_path, video, monkeypatch):  # noqa: F811
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 0
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     root = lrs_tree.make_lrs3(tmp_path / "lrs3", video, talks=1, clips=1)
     for absent in ("pretrain", "trainval"):
         shutil.rmtree(root / absent)
-    done = run_recipe("lrs3/vsr", tmp_path, *options(root, "lrs3"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.findall(r"stage (\d+):", done.stdout) == ["0", "1", "2", "6", "7"]
-    assert "DIFFERS: test utterances: 2, published 1,321" in done.stdout
-    assert "DIFFERS: test words: 5, published 9,890" in done.stdout
+    result = run_recipe("lrs3/vsr", tmp_path, *options(root, "lrs3"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert re.findall(r"stage (\d+):", result.stdout) == ["0", "1", "2", "6", "7"]
+    assert "DIFFERS: test utterances: 2, published 1,321" in result.stdout
+    assert "DIFFERS: test words: 5, published 9,890" in result.stdout
     page = page_of(tmp_path)
-    for normaliser, words in (("lower", 5), ("13a", 5), ("whisper", 6)):  # Whisper's writes "it is"
+    for normaliser, words in (("lower", 5), ("13a", 5), ("whisper", 6)):  # Whisper's normaliser writes "it is"
         assert re.search(rf"\| lrs3 \| own \| test_{normaliser} \| 2 \| 0 \| {words} \|", page), page
     published = "| lrs3 | published | LRS3 test, with its language model | - | - | - | - | - | - | 19.1 |"
     assert page.count(published) == 1 and "counted by the normaliser lower" in page
@@ -48,12 +48,12 @@ def test_lrs3_by_a_published_name_stands_beside_its_published_figure(web, tmp_pa
     assert "nothing was trained here" in page and "Training:" not in page
     search = read_json(tmp_path / "work/exp/lrs3/decode_test_own/score_lower.json")["scored_from"]["made"]["search"]
     assert (search["beam"], search["ctc_weight"], search["lm_weight"]) == (40, 0.1, 0.3) and search["lm"]
-    again = run_recipe("lrs3/vsr", tmp_path, *options(root, "lrs3", "--beam", "3"))
-    assert again.returncode == 0 and again.stdout.count("done before") == 3, again.stdout + again.stderr
+    second = run_recipe("lrs3/vsr", tmp_path, *options(root, "lrs3", "--beam", "3"))
+    assert second.returncode == 0 and second.stdout.count("done before") == 3, second.stdout + second.stderr
     page = page_of(tmp_path)
     assert "| lrs3 | own_beam3 | test_lower |" in page and page.count(published) == 1
-    spoilt = run_recipe("lrs3/vsr", tmp_path, *options(root, "lsr3"))
-    assert spoilt.returncode == 1 and "near: lrs3" in spoilt.stderr and "stage 1" not in spoilt.stdout
+    misspelled = run_recipe("lrs3/vsr", tmp_path, *options(root, "lsr3"))
+    assert misspelled.returncode == 1 and "near: lrs3" in misspelled.stderr and "stage 1" not in misspelled.stdout
 
 
 @pytest.mark.slow
@@ -61,40 +61,40 @@ def test_lrs2_by_a_folder_has_no_published_figure(tmp_path, video, tiny_model):
     root = lrs_tree.make_lrs2(tmp_path / "lrs2" / "mvlrs_v1", video)
     shutil.rmtree(root / "pretrain")
     (root.parent / "train.txt").unlink()
-    done = run_recipe("lrs2/vsr", tmp_path, *options(root, tiny_model, "--beam", "2", "--name", "mine"))
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = run_recipe("lrs2/vsr", tmp_path, *options(root, tiny_model, "--beam", "2", "--name", "mine"))
+    assert result.returncode == 0, result.stdout + result.stderr
     page = page_of(tmp_path)
     assert re.search(r"\| mine \| own_beam2 \| test_lower \| 1 \| 0 \| 3 \|", page), page
     assert "| published |" not in page
 
 
-def test_what_does_not_go_together_stops_at_once(tmp_path, tiny_model):
+def test_options_that_do_not_go_together_stop_at_once(tmp_path, tiny_model):
     root = lrs_tree.make_lrs3(tmp_path / "lrs3", talks=1, clips=1)
-    for words, message in (
+    for arguments, message in (
         (options(root, tiny_model, "--lm-config", "conf/lm.yaml"), "leave it out"),
         (options(root / "trainval", tiny_model), "has no folder test: it is not LRS3"),
     ):
-        done = run_recipe("lrs3/vsr", tmp_path, *words)
-        assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
+        result = run_recipe("lrs3/vsr", tmp_path, *arguments)
+        assert result.returncode == 2 and message in result.stderr and len(result.stderr.splitlines()) == 1
 
 
-def test_the_test_list_alone_is_that_of_the_whole_corpus(tmp_path, capsys):
+def test_test_list_alone_equals_that_of_the_whole_corpus(tmp_path, capsys):
     lrs3 = lrs_tree.make_lrs3(tmp_path / "lrs3", talks=2, clips=1)
     lrs2 = lrs_tree.make_lrs2(tmp_path / "lrs2" / "mvlrs_v1")
     for name, root in (("lrs3", lrs3), ("lrs2", lrs2)):
-        for own in ([], ["--test-only"]):
-            out = tmp_path / f"{name}{len(own)}"
-            assert main(["prepare", name, "--corpus", str(root), "--out", str(out), *own]) == 0
+        for flags in ([], ["--test-only"]):
+            out = tmp_path / f"{name}{len(flags)}"
+            assert main(["prepare", name, "--corpus", str(root), "--out", str(out), *flags]) == 0
         assert (tmp_path / f"{name}0/test.jsonl").read_bytes() == (tmp_path / f"{name}1/test.jsonl").read_bytes()
         assert [path.name for path in (tmp_path / f"{name}1").glob("[!.]*.jsonl")] == ["test.jsonl"]
         counts = json.loads((tmp_path / f"{name}1/report.json").read_text(encoding="utf-8"))["counts"]
-        assert [own["what"] for own in counts] == ["test utterances", "test words"]
+        assert [count["what"] for count in counts] == ["test utterances", "test words"]
     capsys.readouterr()
     assert main(["prepare", "grid", "--corpus", str(lrs3), "--out", str(tmp_path / "no"), "--test-only"]) == 2
     assert "--test-only works only with lrs3 and lrs2" in capsys.readouterr().err and not (tmp_path / "no").exists()
 
 
-def test_where_a_model_is(tiny_model, capsys):
+def test_models_where_prints_folders(tiny_model, capsys):
     assert main(["models", "where", str(tiny_model), "grid"]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first == str(tiny_model) and second.endswith("weights")

@@ -1,4 +1,4 @@
-"""What the rigs of egs/grid/vsr share, and how they spoil clips and deal scores."""
+"""What the rigs of egs/grid/vsr share: training plans, stored states, degraded clips, and controls."""
 
 import runpy
 import sys
@@ -32,84 +32,84 @@ RIG, FUSIONS, SPOILT, FRONTS, LEANING, STATES = (
 )
 
 
-def test_a_run_reports_as_often_as_asked_and_ends_with_averaged_weights():
+def test_training_reports_as_often_as_asked_and_ends_with_averaged_weights():
     model = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
     frozen = nn.Linear(1, 1)
     frozen.requires_grad_(False)
-    whole, taught_by = nn.Sequential(model, frozen), []
+    whole, averages = nn.Sequential(model, frozen), []
 
     def objective_for(average):
-        taught_by.append(average)
-        return lambda own, batch: {"loss": (own[0].weight - batch).square().sum()}
+        averages.append(average)
+        return lambda trained_model, batch: {"loss": (trained_model[0].weight - batch).square().sum()}
 
     plan = RIG["Plan"](steps=40, lr=0.1, warmup=1, ema=0.5, checks=4)
     reports = list(RIG["training"](whole, objective_for, repeat(1.0), plan))
-    assert [own.step for own in reports] == [10, 20, 30, 40]
+    assert [report.step for report in reports] == [10, 20, 30, 40]
     last = reports[-1].model
-    assert last is taught_by[0] and last is not whole
+    assert last is averages[0] and last is not whole
     assert 0.8 < float(last[0].weight) < 1.2 and torch.equal(last[1].weight, frozen.weight)
     assert str(reports[0]).startswith("step 10  0.0 min  loss ")
 
 
-def test_states_are_stored_by_what_a_clip_shows_not_by_its_name(tmp_path):
-    dice, loaded, asked = np.random.default_rng(0), load_model("grid"), []
-    loaded.model.frontend.register_forward_pre_hook(lambda *given: asked.append(given))
+def test_states_are_stored_by_the_crop_and_not_by_the_clips_name(tmp_path):
+    rng, loaded, calls = np.random.default_rng(0), load_model("grid"), []
+    loaded.model.frontend.register_forward_pre_hook(lambda *arguments: calls.append(arguments))
     clips = []
     for name in ("a", "b", "copy_of_a"):
-        crop = dice.integers(0, 255, (8, 96, 96)).astype(np.uint8) if len(clips) < 2 else np.load(clips[0].crop)
+        crop = rng.integers(0, 255, (8, 96, 96)).astype(np.uint8) if len(clips) < 2 else np.load(clips[0].crop)
         np.save(tmp_path / f"{name}.npy", crop)
         clips.append(Clip("same", f"{name}.mp4", "bin", num_frames=8, crop=str(tmp_path / f"{name}.npy")))
 
     def states(clip: Clip):
         return STATES["stored"](loaded, [clip], 1, tmp_path / "states")[0]
 
-    first, other, copied = (states(clip) for clip in clips)
-    assert len(asked) == 2 and torch.equal(first, copied) and not torch.allclose(first, other)
-    assert torch.equal(states(clips[0]), first) and len(asked) == 2
+    first, other, copy = (states(clip) for clip in clips)
+    assert len(calls) == 2 and torch.equal(first, copy) and not torch.allclose(first, other)
+    assert torch.equal(states(clips[0]), first) and len(calls) == 2
     np.save(clips[0].crop, np.load(clips[1].crop))  # cropped again
-    assert torch.equal(states(clips[0]), other) and len(asked) == 2
+    assert torch.equal(states(clips[0]), other) and len(calls) == 2
 
 
 @pytest.mark.parametrize("fusion", [RelScoreFusion(8, 8, 3), VCafeFusion(8, 2)])
-def test_dealt_scores_are_of_other_clips_until_that_ends(fusion):
+def test_shuffled_scores_are_of_other_clips_until_ended(fusion):
     video, sound, mask = torch.randn(3, 5, 8), torch.randn(3, 5, 8), torch.ones(3, 5, dtype=torch.bool)
     before, scores = fusion.eval()(video, sound, mask)
     end = FUSIONS["deal_scores"](fusion, FUSIONS["DEALT"]["other clips"])
-    dealt, others = fusion(video, sound, mask)
-    assert torch.allclose(others[SOUND], scores[SOUND].roll(1, 0), atol=1e-6) and not torch.allclose(dealt, before)
+    shuffled, others = fusion(video, sound, mask)
+    assert torch.allclose(others[SOUND], scores[SOUND].roll(1, 0), atol=1e-6) and not torch.allclose(shuffled, before)
     end()
     assert torch.equal(fusion(video, sound, mask)[0], before)
 
 
 def test_copies_of_a_clip_are_counted_together():
-    one, two = score_utterance("a", "bin blue", "bin"), score_utterance("a", "bin blue", "bin blue now")
-    (found,) = SPOILT["summed"]([[one], [two]])
-    assert (found.words, found.errors, found.characters) == (4, 2, 16)
+    first, second = score_utterance("a", "bin blue", "bin"), score_utterance("a", "bin blue", "bin blue now")
+    (total,) = SPOILT["summed"]([[first], [second]])
+    assert (total.words, total.errors, total.characters) == (4, 2, 16)
 
 
-def test_streams_are_left_out_as_often_as_asked_and_never_both():
-    found = SPOILT["draw_present"](20_000, (0.35, 0.25), np.random.default_rng(0))
-    assert bool((found[VIDEO] | found[SOUND]).all())
-    assert abs(float((~found[VIDEO]).float().mean()) - 0.35) < 0.02
-    assert abs(float((~found[SOUND]).float().mean()) - 0.25) < 0.02
+def test_streams_are_dropped_as_often_as_asked_and_never_both():
+    kept = SPOILT["draw_present"](20_000, (0.35, 0.25), np.random.default_rng(0))
+    assert bool((kept[VIDEO] | kept[SOUND]).all())
+    assert abs(float((~kept[VIDEO]).float().mean()) - 0.35) < 0.02
+    assert abs(float((~kept[SOUND]).float().mean()) - 0.25) < 0.02
 
 
-def test_the_control_gives_every_clip_the_sound_of_another_at_its_own_length():
+def test_control_has_the_sound_of_another_clip_at_its_own_length():
     examples = [(name, None, {VIDEO: torch.zeros(frames, 2), SOUND: torch.full((frames, 3), float(frames))})
                 for name, frames in (("a", 4), ("b", 6), ("c", 5))]  # fmt: skip
-    dealt = FRONTS["with_sound_of_others"](examples)
-    assert [(name, own[SOUND].shape, float(own[SOUND][-1, 0])) for name, _, own in dealt] == [
+    exchanged = FRONTS["with_sound_of_others"](examples)
+    assert [(name, inputs[SOUND].shape, float(inputs[SOUND][-1, 0])) for name, _, inputs in exchanged] == [
         ("a", (4, 3), 5.0), ("b", (6, 3), 4.0), ("c", (5, 3), 6.0)
     ]  # fmt: skip
 
 
-def test_the_bench_of_the_search_finds_the_plain_one():
+def test_search_benchmark_finds_the_plain_search():
     bench = runpy.run_path(str(ROOT / "tools/bench/decode.py"))
     assert bench["ORACLE"].is_file()
 
 
-def test_leaning_on_sound_pays_only_where_it_reads_better_than_the_rule():
+def test_sound_is_preferred_only_where_it_reads_better():
     reading, errors_at = LEANING["Reading"], LEANING["errors_at"]
     worse, better = reading(0.01, 2, 3, 1, 1), reading(0.05, 2, 0, 1, 1)
     assert [errors_at([worse, better], margin) for margin in (0.0, 0.05, 0.1)] == [3, 1, 2]

@@ -24,7 +24,7 @@ TAUGHT = runpy.run_path(str(EGS / "grid/vsr/local/taught.py"))
 FEW = runpy.run_path(str(EGS / "puppet/vsr/local/few_videos.py"))
 
 
-def test_rewards_of_the_control_are_by_the_text_of_another_clip(monkeypatch):
+def test_rewards_of_the_control_use_the_text_of_another_clip(monkeypatch):
     monkeypatch.setattr(policy_gradient, "references", policy_gradient.references)
     monkeypatch.setattr(minimum_risk, "references", minimum_risk.references)
     batch = Batch({}, torch.tensor([3, 3]), {"tokens": torch.tensor([[2, 3], [4, -1]])}, ["a", "b"])
@@ -33,44 +33,44 @@ def test_rewards_of_the_control_are_by_the_text_of_another_clip(monkeypatch):
     assert minimum_risk.references(batch) == policy_gradient.references(batch) == [[4], [2, 3]]
 
 
-def test_characters_are_counted_in_place_of_words():
-    own = score_utterance("a", "bin blue", "bin glue now")
-    (found,) = DECODERS["by_characters"]([own])
-    assert (found.errors, found.words) == (own.character_errors, 8) and own.errors == 2
-    assert DECODERS["rates"]([own]).startswith("WER 100.00 CER")
+def test_characters_are_counted_instead_of_words():
+    score = score_utterance("a", "bin blue", "bin glue now")
+    (by_character,) = DECODERS["by_characters"]([score])
+    assert (by_character.errors, by_character.words) == (score.character_errors, 8) and score.errors == 2
+    assert DECODERS["rates"]([score]).startswith("WER 100.00 CER")
 
 
-def test_the_control_gives_every_clip_the_sounds_of_one():
+def test_control_gives_every_clip_the_phones_of_another():
     clips = [Clip(f"c{i}", "a.mp4", f"w{i}", phones=((f"{i}", 0.0, 0.1),), language="esfr"[i % 2 * 2 :][:2])
              for i in range(20)]  # fmt: skip
-    dealt = SOUNDS["shuffled"](clips, 0)
-    assert [own.id for own in dealt] == [own.id for own in clips] and dealt != clips
-    assert sorted(own.text for own in dealt) == sorted(own.text for own in clips)
-    assert all(own.text[1:] == own.phones[0][0] for own in dealt)
-    assert replace(dealt[0], text="", phones=(), language="").id == "c0"
+    shuffled = SOUNDS["shuffled"](clips, 0)
+    assert [clip.id for clip in shuffled] == [clip.id for clip in clips] and shuffled != clips
+    assert sorted(clip.text for clip in shuffled) == sorted(clip.text for clip in clips)
+    assert all(clip.text[1:] == clip.phones[0][0] for clip in shuffled)
+    assert replace(shuffled[0], text="", phones=(), language="").id == "c0"
 
 
-def test_the_control_of_teachers_takes_targets_of_other_lengths():
+def test_control_of_teachers_takes_targets_of_other_lengths():
     clips = [Clip(f"c{i}", "a.mp4", f"w{i}", num_frames=3 + i) for i in range(3)]
 
     def teacher(clip, frames, rng):
-        assert frames == clip.num_frames  # what is stored of a clip is refused at another length
+        assert frames == clip.num_frames  # targets of another length are refused
         return {"tokens": Target(np.arange(2)), "frame.states": Target(np.full((frames, 1), frames))}
 
-    given = TAUGHT["Others"](teacher, clips, 0)
+    others = TAUGHT["Others"](teacher, clips, 0)
     for clip in clips:
-        made, other = given(clip, clip.num_frames), given.other[clip.id]
-        states = made["frame.states"].values[:, 0].tolist()
-        kept = min(clip.num_frames, other.num_frames)
-        assert other is not clip and states == [other.num_frames] * kept + [-1] * (clip.num_frames - kept)
-        assert made["tokens"].values.tolist() == [0, 1]
+        targets, other = others(clip, clip.num_frames), others.other[clip.id]
+        states = targets["frame.states"].values[:, 0].tolist()
+        shared = min(clip.num_frames, other.num_frames)
+        assert other is not clip and states == [other.num_frames] * shared + [-1] * (clip.num_frames - shared)
+        assert targets["tokens"].values.tolist() == [0, 1]
 
 
-def test_a_bridge_takes_states_and_units():
+def test_bridge_takes_states_and_units():
     reader = FEW["reader"](CharTokenizer(), 8, 5, 0).eval()
     units, states = torch.randint(0, 5, (1, 6, 2)), torch.randn(1, 6, 8)
-    sure = torch.nn.functional.one_hot(units, 5).float() * 1e4
-    reader.frontend.units.forward = lambda seen: sure[:, :, :, None]
+    certain = torch.nn.functional.one_hot(units, 5).float() * 1e4
+    reader.frontend.units.forward = lambda seen: certain[:, :, :, None]
     mask = torch.ones(1, 6, dtype=torch.bool)
     assert torch.equal(reader.frontend(states, mask), reader.frontend(units, mask))
 
@@ -78,24 +78,26 @@ def test_a_bridge_takes_states_and_units():
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_units_are_replaced_as_often_as_asked(share):
     units = torch.full((50, 2), 7)
-    ((seen, known), *rest) = FEW["batch_sampler"]([(units, torch.tensor([1]))], 5, share)(np.random.default_rng(0))
-    assert bool((seen == 7).all()) is (share == 0) and bool((seen < 5).all()) is (share == 1)
-    assert len(rest) == 11 and known.tolist() == [1] and bool((units == 7).all())
+    ((shown_units, tokens), *rest) = FEW["batch_sampler"]([(units, torch.tensor([1]))], 5, share)(
+        np.random.default_rng(0)
+    )
+    assert bool((shown_units == 7).all()) is (share == 0) and bool((shown_units < 5).all()) is (share == 1)
+    assert len(rest) == 11 and tokens.tolist() == [1] and bool((units == 7).all())
 
 
-def test_spoken_sentences_are_of_no_list():
+def test_synthesised_sentences_are_in_no_list():
     first = FEW["synthesised_sentences"]("es", 3, set(), 0)
-    again = FEW["synthesised_sentences"]("es", 3, {first[0][0]}, 0)
-    assert len(first) == len(again) == 3 and first[0][0] not in {text for text, _ in again}
+    second = FEW["synthesised_sentences"]("es", 3, {first[0][0]}, 0)
+    assert len(first) == len(second) == 3 and first[0][0] not in {text for text, _ in second}
     assert all(len(wave) % 640 == 0 and len(wave) > 16_000 for _, wave in first)
 
 
-def test_the_control_of_translation_gives_every_clip_the_texts_of_another():
+def test_control_of_translation_gives_every_clip_the_texts_of_another():
     clips = [Clip(f"c{i}", "a.mp4", f"w{i}", translations={"es": f"p{i}"}) for i in range(7)]
-    dealt = TRANSLATION["shuffled"](clips, 0)
-    assert [own.id for own in dealt] == [own.id for own in clips]
-    assert all(own.text != f"w{i}" and own.translations["es"][1:] == own.text[1:] for i, own in enumerate(dealt))
-    assert sorted(own.text for own in dealt) == [f"w{i}" for i in range(7)]
+    shuffled = TRANSLATION["shuffled"](clips, 0)
+    assert [clip.id for clip in shuffled] == [clip.id for clip in clips]
+    assert all(clip.text != f"w{i}" and clip.translations["es"][1:] == clip.text[1:] for i, clip in enumerate(shuffled))
+    assert sorted(clip.text for clip in shuffled) == [f"w{i}" for i in range(7)]
 
 
 def test_units_are_compared_without_repetitions_and_with_phones():

@@ -1,4 +1,4 @@
-"""A command that is forked from the server does what its own process would: pipes, folder, status, signals."""
+"""A command forked from the server behaves like a process of its own: pipes, folder, status, signals."""
 
 import os
 import signal
@@ -29,12 +29,12 @@ def commands(tmp_path, monkeypatch):
     return tmp_path / "bin"
 
 
-def test_status_and_messages_are_those_of_a_command_of_its_own(commands, tmp_path, monkeypatch):
+def test_status_and_messages_equal_those_of_an_own_process(commands, tmp_path, monkeypatch):
     monkeypatch.setenv("VSR_TESTS_COLD", "1")
     programs().put(tmp_path / "cold")
-    words = ["score", "--ref", "absent.jsonl", "--hyp", "x"]
+    arguments = ["score", "--ref", "absent.jsonl", "--hyp", "x"]
     warm, cold = (
-        subprocess.run([folder / "vsr", *words], cwd=tmp_path, capture_output=True, text=True)
+        subprocess.run([folder / "vsr", *arguments], cwd=tmp_path, capture_output=True, text=True)
         for folder in (commands, tmp_path / "cold")
     )
     assert (warm.returncode, warm.stdout, warm.stderr) == (cold.returncode, cold.stdout, cold.stderr)
@@ -43,7 +43,7 @@ def test_status_and_messages_are_those_of_a_command_of_its_own(commands, tmp_pat
 
 
 def waiting(tmp_path):
-    """A command that waits, and the number of its process."""
+    """A command that waits, and its process id."""
     (tmp_path / "mine" / "cli").mkdir(parents=True)
     (tmp_path / "mine" / "cli" / "__main__.py").write_text(WAITS + "\nmain()\n", encoding="utf-8")
     command = subprocess.Popen(["sh", "-c", f"exec python3 {how_to_begin('mine')} number"], cwd=tmp_path)
@@ -54,7 +54,7 @@ def waiting(tmp_path):
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
-def test_a_signal_to_the_caller_ends_the_command(commands, tmp_path, sign):
+def test_signal_to_the_caller_ends_the_command(commands, tmp_path, sign):
     command, number = waiting(tmp_path)
     command.send_signal(sign)
     assert command.wait() == -sign

@@ -1,4 +1,4 @@
-"""Lips that move as another speaker's: the points go where they are sent, the rest of the face stays."""
+"""Crops with another speaker's lip movement: points are moved, the rest of the face stays."""
 
 import runpy
 from pathlib import Path
@@ -26,7 +26,7 @@ def mouth(frames, opening, scale=1.0):
 
 
 @pytest.fixture
-def said(tmp_path):
+def clips_of_two_speakers(tmp_path):
     """A clip of s1 and one of s7, who opens the mouth wider, both of the same two words."""
     clips = []
     for speaker, most, scale in (("s1", 2.0, 1.0), ("s7", 8.0, 0.5)):
@@ -39,48 +39,48 @@ def said(tmp_path):
     return clips
 
 
-def test_points_go_where_they_are_sent_and_nose_and_border_stay():
+def test_points_are_moved_and_nose_and_border_stay():
     image = np.full((96, 96), 40, np.uint8)
     cv2.circle(image, (48, 54), 2, 255, -1)
     cv2.circle(image, (48, 22), 2, 255, -1)
     moved = LIPS.copy()
     moved[[3, 7, 8], 1] += 6
-    found = SCRIPT["warp_image"](image, LIPS, moved)
-    rows = np.flatnonzero(found[30:80, 48] > 150) + 30
+    warped_image = SCRIPT["warp_image"](image, LIPS, moved)
+    rows = np.flatnonzero(warped_image[30:80, 48] > 150) + 30
     assert abs(rows.mean() - 60) < 1.5
-    assert np.abs(found[18:26, 44:52].astype(int) - image[18:26, 44:52]).max() < 60
-    assert (found[[0, -1]] == 40).all()
+    assert np.abs(warped_image[18:26, 44:52].astype(int) - image[18:26, 44:52]).max() < 60
+    assert (warped_image[[0, -1]] == 40).all()
     assert np.abs(SCRIPT["warp_image"](image, LIPS, LIPS).astype(int) - image).max() <= 1
 
 
-def test_a_way_is_stretched_from_its_first_frame_to_its_last():
-    way = np.arange(4.0)[:, None, None] * np.ones((1, 9, 2))
-    found = SCRIPT["stretch"](way, 7)
-    assert found[:, 0, 0].tolist() == [0, 0.5, 1, 1.5, 2, 2.5, 3]
+def test_movement_is_stretched_from_first_to_last_frame():
+    movement = np.arange(4.0)[:, None, None] * np.ones((1, 9, 2))
+    stretch = SCRIPT["stretch"](movement, 7)
+    assert stretch[:, 0, 0].tolist() == [0, 0.5, 1, 1.5, 2, 2.5, 3]
 
 
-def test_lips_open_as_wide_as_the_others_do(said):
-    own, other = said
-    others = SCRIPT["OtherSpeakers"]([own, other], without=["s1"])
+def test_lips_open_as_wide_as_the_other_speakers(clips_of_two_speakers):
+    clip, other_clip = clips_of_two_speakers
+    others = SCRIPT["OtherSpeakers"]([clip, other_clip], without=["s1"])
     assert others.speakers == ["s7"]
-    track = Track(*(np.asarray(part) for part in np.load(own.track).values()))
-    moved = SCRIPT["movement"](own, track, others, np.random.default_rng(0))
+    track = Track(*(np.asarray(part) for part in np.load(clip.track).values()))
+    moved = SCRIPT["movement"](clip, track, others, np.random.default_rng(0))
     lower, upper = moved[:, 3, 1], moved[:, 2, 1]
     assert lower[12] - lower[0] > 0.05 and abs(upper[12] - upper[0]) < 0.05  # in mouth widths
-    nobody = SCRIPT["OtherSpeakers"]([other], without=["s7"])
+    nobody = SCRIPT["OtherSpeakers"]([other_clip], without=["s7"])
     nobody.speakers = ["s8"]
-    assert not SCRIPT["movement"](own, track, nobody, np.random.default_rng(0)).any()
+    assert not SCRIPT["movement"](clip, track, nobody, np.random.default_rng(0)).any()
 
 
-def test_the_scale_of_the_crop_follows_from_the_eyes(said):
-    """Faces of half the size in the frame have mouths as wide in the crop."""
-    first, second = (Track(*np.load(clip.track).values()) for clip in said)
+def test_scale_of_the_crop_follows_from_the_eyes(clips_of_two_speakers):
+    """Faces of half the size in the frame have mouths of equal width in the crop."""
+    first, second = (Track(*np.load(clip.track).values()) for clip in clips_of_two_speakers)
     assert SCRIPT["on_crop"](first)[1] == pytest.approx(SCRIPT["on_crop"](second)[1], rel=0.05)
 
 
-def test_crops_keep_their_length_and_are_the_same_for_the_same_seed(said):
-    own, other = said
-    others = SCRIPT["OtherSpeakers"]([other], without=[])
-    first, again, third = (SCRIPT["warp_to_speaker"](own, others, np.random.default_rng(seed)) for seed in (0, 0, 1))
+def test_crops_keep_their_length_and_follow_the_seed(clips_of_two_speakers):
+    clip, other_clip = clips_of_two_speakers
+    others = SCRIPT["OtherSpeakers"]([other_clip], without=[])
+    first, second, third = (SCRIPT["warp_to_speaker"](clip, others, np.random.default_rng(seed)) for seed in (0, 0, 1))
     assert first.shape == (25, 96, 96) and first.dtype == np.uint8
-    assert (first == again).all() and (first != third).any() and (first != np.load(own.crop)).any()
+    assert (first == second).all() and (first != third).any() and (first != np.load(clip.crop)).any()

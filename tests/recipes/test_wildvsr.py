@@ -1,4 +1,4 @@
-"""WildVSR's recipe: a test list alone, read by a reader that exists, up to a row of RESULTS.md."""
+"""The WildVSR recipe: a test list alone, read by an existing model, up to a row of RESULTS.md."""
 
 import json
 import re
@@ -20,18 +20,20 @@ def tree(root, video=None):
 
 
 @pytest.mark.slow
-def test_a_reader_gets_its_row(tmp_path, make_face, make_video, tiny_model):
+def test_model_gets_its_row(tmp_path, make_face, make_video, tiny_model):
     root = tree(tmp_path / "WildVSR", make_video(tmp_path / "face.mp4", make_face(50, 224)))
-    done = run_recipe("wildvsr/vsr", tmp_path, *options(root, tiny_model, "--beam", "2", "--name", "mine"))
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = run_recipe("wildvsr/vsr", tmp_path, *options(root, tiny_model, "--beam", "2", "--name", "mine"))
+    assert result.returncode == 0, result.stdout + result.stderr
     assert re.search(r"\| mine \| own_beam2 \| test_lower \| 2 \| 0 \| 4 \|", page_of(tmp_path)), page_of(tmp_path)
 
 
-def test_what_is_missing_stops_it_at_once(tmp_path, tiny_model):
+def test_missing_inputs_stop_at_once(tmp_path, tiny_model):
     root = tree(tmp_path / "WildVSR")
-    for words, message in (
+    for arguments, message in (
         (["--corpus", str(root)], "give the reader with --model"),
         (options(root / "videos", tiny_model), "has no labels.json: it is not WildVSR"),
     ):
-        done = run_recipe("wildvsr/vsr", tmp_path, *words)
-        assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+        result = run_recipe("wildvsr/vsr", tmp_path, *arguments)
+        assert result.returncode == 2 and message in result.stderr and len(result.stderr.splitlines()) == 1, (
+            result.stderr
+        )

@@ -40,8 +40,8 @@ def start_server() -> str:
     workers_of = os.environ.get("PYTEST_XDIST_TESTRUNUID")
     name, keeper = (f"vsr-{workers_of}", os.getppid()) if workers_of else (f"vsr-{os.getpid()}", os.getpid())
     environment = os.environ | {"PYTHONPATH": str(TOP), "OMP_NUM_THREADS": "1"}
-    words = [sys.executable, "-m", "tests.recipes.warm", name, str(keeper)]
-    subprocess.Popen(words, cwd=TOP, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+    command = [sys.executable, "-m", "tests.recipes.warm", name, str(keeper)]
+    subprocess.Popen(command, cwd=TOP, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
     return name
 
 
@@ -86,11 +86,11 @@ def attend(caller: socket.socket) -> None:
     for pipe in pipes:
         os.close(pipe)
     os.setpgid(command, command)
-    ended = os.pidfd_open(command)
-    while ended not in select.select([caller, ended], [], [])[0]:
-        asked = caller.recv(1)
-        os.killpg(command, asked[0] if asked else signal.SIGKILL)
-        if not asked:
+    end_of_command = os.pidfd_open(command)
+    while end_of_command not in select.select([caller, end_of_command], [], [])[0]:
+        signal_byte = caller.recv(1)
+        os.killpg(command, signal_byte[0] if signal_byte else signal.SIGKILL)
+        if not signal_byte:
             os._exit(1)
     status = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
     caller.sendall(str(status).encode())

@@ -1,4 +1,4 @@
-"""A reader of lips and sound is trained by the same command, begins as the reader of lips it came from, and decodes."""
+"""An audio-visual model is trained by the same command, begins as the lip reader it started from, and decodes."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.models.streams import Streams
 from vsr.modelstore.folder import load_model
 from vsr.text.tokenizer import CharTokenizer
-from vsr.training.starting import copy_weights
+from vsr.training.initialisation import copy_weights
 
 PART = {"width": 8, "layers": 1, "heads": 2}
 LIPS = "{kind: video_transformer, width: 8, layers: 1, heads: 2}"
@@ -46,33 +46,33 @@ def corpus(tmp_path, monkeypatch):
     return tmp_path
 
 
-def train(name, *more):
-    return main(["train", "--config", f"{name}.yaml", "--out", name, *more])
+def train(name, *options):
+    return main(["train", "--config", f"{name}.yaml", "--out", name, *options])
 
 
-def decode(name, out, *more):
-    return main(["decode", "--model", f"{name}/model", "--manifest", "dev.jsonl", "--out", out, *more])
+def decode(name, out, *options):
+    return main(["decode", "--model", f"{name}/model", "--manifest", "dev.jsonl", "--out", out, *options])
 
 
 def texts(path):
     return [json.loads(line)["text"] for line in open(path, encoding="utf-8")]
 
 
-def test_lips_then_both(corpus, capsys):
+def test_training_of_lips_then_of_both_streams(corpus, capsys):
     assert train("lips") == 0
     assert train("av", "--set", "trainer.init_from=lips/model") == 0
-    printed = capsys.readouterr().out
-    assert all(name in printed for name in ("dev_wer_video", "dev_wer_sound", "dev_wer "))
+    output = capsys.readouterr().out
+    assert all(name in output for name in ("dev_wer_video", "dev_wer_sound", "dev_wer "))
     lips, both = load_model("lips/model").model, load_model("av/model").model
-    for name, own in lips.frontend.state_dict().items():  # frozen: the same to the bit
-        torch.testing.assert_close(both.frontend.streams[VIDEO].state_dict()[name], own, rtol=0, atol=0)
+    for name, tensor in lips.frontend.state_dict().items():  # frozen: equal to the bit
+        torch.testing.assert_close(both.frontend.streams[VIDEO].state_dict()[name], tensor, rtol=0, atol=0)
     for name in ("video", "sound", "both"):
         assert decode("av", f"{name}.jsonl", "--modality", name) == 0
     assert decode("av", "all.jsonl") == 0 and texts("all.jsonl") == texts("both.jsonl")
     assert "modality" in (corpus / ".made.jsonl").read_text(encoding="utf-8")
 
 
-def test_a_model_that_is_begun_from_lips_first_reads_as_they_do():
+def test_model_begun_from_a_lip_reader_gives_the_same_states():
     torch.manual_seed(0)
     common = yaml.safe_load(f"{{{COMMON}, vocab_size: 6}}")
     lips = LipReader(LipReaderConfig(frontend="video_transformer", frontend_settings=PART, **common)).eval()
@@ -81,37 +81,37 @@ def test_a_model_that_is_begun_from_lips_first_reads_as_they_do():
     assert "new in frontend" in copy_weights(lips, both)
     video, lengths = torch.randn(2, 9, 1, 88, 88), torch.tensor([9, 6])
     with torch.no_grad():
-        heard = Streams({VIDEO: video, SOUND: torch.randn(2, 9, 4, 80)})
+        both_streams = Streams({VIDEO: video, SOUND: torch.randn(2, 9, 4, 80)})
         torch.testing.assert_close(both.encode(video, lengths), lips.encode(video, lengths), rtol=0, atol=0)
-        assert not torch.allclose(both.encode(heard, lengths), lips.encode(video, lengths), atol=1e-3)
+        assert not torch.allclose(both.encode(both_streams, lengths), lips.encode(video, lengths), atol=1e-3)
 
 
-def test_a_run_goes_on_with_the_frozen_part_that_it_was_begun_with_and_no_other(corpus, capsys):
-    given = ["--set", "trainer.init_from=lips/model"]
-    assert train("lips") == 0 and train("av", *given) == 0
+def test_resume_needs_the_frozen_weights_of_the_start(corpus, capsys):
+    options = ["--set", "trainer.init_from=lips/model"]
+    assert train("lips") == 0 and train("av", *options) == 0
     assert not any("streams.video" in name for name in torch.load("av/last.pt", weights_only=True)["model"])
-    assert train("av", "--resume", *given) == 0
+    assert train("av", "--resume", *options) == 0
     assert main(["train", "--config", "lips.yaml", "--out", "other", "--set", "seed=1"]) == 0
     shutil.rmtree("lips/model")
     shutil.copytree("other/model", "lips/model")
     capsys.readouterr()
-    assert train("av", "--resume", *given) == 1
+    assert train("av", "--resume", *options) == 1
     assert "frozen" in capsys.readouterr().err
 
 
-def test_sound_alone(corpus, capsys):
+def test_model_of_sound_alone_is_trained_and_decodes(corpus, capsys):
     assert train("sound") == 0
     assert decode("sound", "out.jsonl") == 0 and decode("sound", "out.jsonl", "--modality", "sound") == 0
     assert decode("sound", "out.jsonl", "--modality", "video") == 2
     assert "does not see" in capsys.readouterr().err
 
 
-def test_lips_alone_refuse_sound_and_lists_without_it_are_refused(corpus, capsys):
+def test_lip_reader_refuses_sound_and_clips_without_sound_are_refused(corpus, capsys):
     assert train("lips") == 0
     capsys.readouterr()
     assert decode("lips", "out.jsonl", "--modality", "sound") == 2
-    printed = capsys.readouterr().err
-    assert "does not hear" in printed and len(printed.splitlines()) == 1
+    errors = capsys.readouterr().err
+    assert "does not hear" in errors and len(errors.splitlines()) == 1
     write_manifest("train.jsonl", make_clips(corpus, 5, silent=range(5)))
     assert train("av") == 1
     assert "run vsr waves first" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Runs that learn from stored targets of a teacher: every loss is reported, and reading needs none of them."""
+"""Training with stored targets of a teacher: every loss is reported, and decoding needs no targets."""
 
 import numpy as np
 import pytest
@@ -25,8 +25,8 @@ LIBS = {
 }
 
 
-def taught(config, folder, heads):
-    """The heads, with targets of all clips of a run that are drawn by chance."""
+def with_targets(config, folder, heads):
+    """The heads, with random targets for all clips of a run."""
     folder.mkdir(exist_ok=True)
     rng, tokenizer = np.random.default_rng(0), load_tokenizer(config.data.tokenizer)
     vocabulary, about = tokenizer.vocab_size, {"units": units_of(tokenizer), "teacher": "chance"}
@@ -37,15 +37,15 @@ def taught(config, folder, heads):
             "ctc": np.log(rng.dirichlet(np.ones(vocabulary), frames)),
             "attention": np.log(rng.dirichlet(np.ones(vocabulary), steps)),
         }  # fmt: skip
-        stored = {name: own.astype(np.float16) for name, own in arrays.items()}
+        stored = {name: array.astype(np.float16) for name, array in arrays.items()}
         common = np.where(np.arange(steps) % 2, 1, -1).astype(np.int8)
         save_file(stored | {"common": common}, folder / f"{clip.id}.safetensors", about | {"text": clip.text})
     write_codebook(folder / "codebook.safetensors", rng.standard_normal((5, WIDTH)).astype(np.float32), {})
-    return {name: own | {"folder": str(folder)} for name, own in heads.items()}
+    return {name: head | {"folder": str(folder)} for name, head in heads.items()}
 
 
-def test_all_levels_are_trained_and_reading_needs_no_teacher(config, tmp_path):
-    heads = taught(config, tmp_path / "taught", LIBS)
+def test_all_levels_are_trained_and_decoding_needs_no_teacher(config, tmp_path):
+    heads = with_targets(config, tmp_path / "taught", LIBS)
     one = changed(config, "trainer", max_epochs=1)
     settings = {"ctc_weight": 0.3, "alignment_weight": 0.0, "further_heads": heads}
     figures, loaded = trained(changed_model(one, settings), tmp_path / "run")
@@ -54,40 +54,40 @@ def test_all_levels_are_trained_and_reading_needs_no_teacher(config, tmp_path):
     assert float(figures["loss"]) == pytest.approx(parts, abs=0.02)
     (tmp_path / "taught").rename(tmp_path / "elsewhere")
     records = decode_manifest(loaded, config.data.tests[0], tmp_path / "hyp.jsonl", options_for(loaded))
-    assert records and all("heads" not in own for own in records)
-    assert all({"ctc", "attention"} <= one.keys() for own in records for one in own["nbest"])
+    assert records and all("heads" not in record for record in records)
+    assert all({"ctc", "attention"} <= one.keys() for record in records for one in record["nbest"])
 
 
-def test_states_alone_are_enough_and_a_reader_begins_with_them(config, tmp_path):
-    heads = taught(config, tmp_path / "taught", {"states": LIBS["frame"] | {"align": "frames"}})
+def test_states_alone_can_be_learnt_and_a_reader_starts_from_them(config, tmp_path):
+    heads = with_targets(config, tmp_path / "taught", {"states": LIBS["frame"] | {"align": "frames"}})
     one = changed(config, "trainer", max_epochs=1)
     figures, _ = trained(changed_model(one, NONE | {"further_heads": heads}), tmp_path / "first")
     assert 0 < float(figures["dev_states"]) < 2 and "dev_wer" not in figures
-    begun = changed(one, "trainer", init_from=str(tmp_path / "first/model"))
-    assert "dev_wer" in trained(changed_model(begun, NONE | {"ctc_weight": 1.0}), tmp_path / "second")[0]
+    starting = changed(one, "trainer", init_from=str(tmp_path / "first/model"))
+    assert "dev_wer" in trained(changed_model(starting, NONE | {"ctc_weight": 1.0}), tmp_path / "second")[0]
 
 
 @pytest.mark.parametrize("kind", ["memory_address", "memory_recall"])
-def test_a_reader_that_is_trained_gets_a_memory(config, tmp_path, kind):
+def test_memory_is_added_to_a_trained_reader(config, tmp_path, kind):
     one = changed(config, "trainer", max_epochs=1)
     trained(changed_model(one, NONE | {"ctc_weight": 1.0}), tmp_path / "plain")
     codebook = str(tmp_path / "taught/codebook.safetensors")
-    given = {"kind": kind, "width": WIDTH, "per_frame": 2} | ({"codebook": codebook} if "address" in kind else {})
-    heads = taught(config, tmp_path / "taught", {"taught": given})
-    inside = {"kind": "conformer", "layers": 1, "heads": 2, "hidden": 24, "kernel": 5}
-    encoder = {"kind": "memory", "encoder": inside, "slots": 5, "width": WIDTH, "heads": 2, "key_dim": 4}
+    head = {"kind": kind, "width": WIDTH, "per_frame": 2} | ({"codebook": codebook} if "address" in kind else {})
+    heads = with_targets(config, tmp_path / "taught", {"taught": head})
+    conformer = {"kind": "conformer", "layers": 1, "heads": 2, "hidden": 24, "kernel": 5}
+    encoder = {"kind": "memory", "encoder": conformer, "slots": 5, "width": WIDTH, "heads": 2, "key_dim": 4}
     encoder |= {"codebook": codebook} if "address" in kind else {}
-    begun = changed(one, "trainer", init_from=str(tmp_path / "plain/model"))
+    starting = changed(one, "trainer", init_from=str(tmp_path / "plain/model"))
     settings = NONE | {"ctc_weight": 1.0, "encoder": encoder, "further_heads": heads}
-    figures, loaded = trained(changed_model(begun, settings), tmp_path / "run")
+    figures, loaded = trained(changed_model(starting, settings), tmp_path / "run")
     assert {"taught", "dev_wer"} <= figures.keys()
     (tmp_path / "taught").rename(tmp_path / "elsewhere")  # the values are in the model's folder
     records = decode_manifest(loaded, config.data.tests[0], tmp_path / "hyp.jsonl", options_for(loaded))
     assert records
 
 
-def test_a_clip_that_was_not_taught_is_named(config, tmp_path):
-    heads = taught(config, tmp_path / "taught", {"frame": LIBS["frame"]})
+def test_clip_without_targets_is_named(config, tmp_path):
+    heads = with_targets(config, tmp_path / "taught", {"frame": LIBS["frame"]})
     missing = tmp_path / "taught" / f"{read_manifest(config.data.train[0])[0].id}.safetensors"
     missing.unlink()
     with pytest.raises(VsrError, match=f"{missing.name} is not there: run vsr teach"):

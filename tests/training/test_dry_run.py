@@ -1,4 +1,4 @@
-"""`train --dry-run`: every recipe's configuration is built without data; what cannot go together is refused."""
+"""`train --dry-run`: every recipe's configuration is built without data; impossible combinations are refused."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from vsr.training.config import TrainConfig, load_config
 from vsr.training.dry_run import lip_reader_lines, parameters, tokenizer_for
 
 ROOT = Path(__file__).parents[2]
-READERS = [own for own in sorted(ROOT.glob("egs/*/vsr/conf/*.yaml")) if own.stem != "lm"]
+READERS = [path for path in sorted(ROOT.glob("egs/*/vsr/conf/*.yaml")) if path.stem != "lm"]
 OTHERS = ("vocoder", "listener", "translator", "face")
-VOICES = [own for own in sorted(ROOT.glob("egs/*/lip2speech/conf/*.yaml")) if not own.stem.startswith(OTHERS)]
+VOICES = [path for path in sorted(ROOT.glob("egs/*/lip2speech/conf/*.yaml")) if not path.stem.startswith(OTHERS)]
 FACES = sorted(ROOT.glob("egs/*/lip2speech/conf/face*.yaml"))
 
 
@@ -25,8 +25,8 @@ def name_of(path):
 def test_every_reader_is_built_without_data(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--config", str(path), "--dry-run"]) == 0
-    shown = capsys.readouterr().out
-    assert "parameters; reads" in shown and "weight" in shown and "AdamW" in shown
+    output = capsys.readouterr().out
+    assert "parameters; reads" in output and "weight" in output and "AdamW" in output
     assert not list(tmp_path.iterdir())
 
 
@@ -58,7 +58,7 @@ def test_every_listener_is_built_without_data(path, tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.parametrize("path", FACES, ids=name_of)
-def test_a_voice_from_a_face_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+def test_face_voice_is_built_without_data(path, tmp_path, monkeypatch, capsys):
     from lip2speech.cli import main as voice
 
     monkeypatch.chdir(tmp_path)
@@ -66,33 +66,41 @@ def test_a_voice_from_a_face_is_built_without_data(path, tmp_path, monkeypatch, 
     assert "clips a batch" in capsys.readouterr().out and not list(tmp_path.iterdir())
 
 
-def test_the_parameters_are_those_of_the_model(tmp_path, monkeypatch):
+def test_number_of_parameters_is_that_of_the_model(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = load_config(ROOT / "egs/puppet/vsr/conf/tiny.yaml", kind=TrainConfig)
     model = LipReader(config.model_config(tokenizer_for(config)[0].vocab_size))
-    assert not any(own.is_meta for own in model.parameters())
+    assert not any(parameter.is_meta for parameter in model.parameters())
     assert next(lip_reader_lines(config)).startswith(f"model: {parameters(model):,} parameters")
     assert torch.get_default_dtype() == torch.float32
 
 
+def test_accumulated_batches_are_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    config = str(ROOT / "egs/lrs3/vsr/conf/published.yaml")
+    assert main(["train", "--config", config, "--dry-run", "--set", "optim.accumulate=32"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1800 frames a batch, 32 batches a step"
+
+
 @pytest.mark.parametrize(
-    "setting, printed",
+    "setting, message",
     [
         ("model.decoder_layers=0 model.ctc_weight=0 model.alignment_weight=0", "no head to train"),
         ("model.frontend=mirror", "mirror"),
         ("objective=luck", "luck"),
         ("data.unit=syllable", "syllable"),
         ("model.dimm=3", "dimm"),
+        ("objective=mwer trainer.strategy=fsdp", "the objective mwer needs ddp"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(setting, printed, capsys):
+def test_refuses_impossible_settings_in_one_line(setting, message, capsys):
     path = str(ROOT / "egs/puppet/vsr/conf/tiny.yaml")
     assert main(["train", "--config", path, "--dry-run", "--set", *setting.split()]) == 1
-    said = capsys.readouterr()
-    assert printed in said.err and "\n" not in said.err.strip() and not said.out
+    output = capsys.readouterr()
+    assert message in output.err and "\n" not in output.err.strip() and not output.out
 
 
-def test_a_tokenizer_of_other_units_is_refused(tmp_path, capsys, monkeypatch):
+def test_refuses_tokenizer_of_other_units(tmp_path, capsys, monkeypatch):
     from vsr.text.tokenizer import CharTokenizer
 
     monkeypatch.chdir(tmp_path)
@@ -105,23 +113,23 @@ def test_a_tokenizer_of_other_units_is_refused(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     "name, head, folder", [("llm_stack", "llm", "SmolLM2-135M-Instruct"), ("flamingo", "text", "whisper-base")]
 )
-def test_a_backbone_that_is_not_there_is_named(name, head, folder, tmp_path, monkeypatch, capsys, recwarn):
+def test_missing_backbone_is_named(name, head, folder, tmp_path, monkeypatch, capsys, recwarn):
     monkeypatch.chdir(tmp_path)
     command = ["train", "--config", str(ROOT / f"egs/grid/vsr/conf/{name}.yaml"), "--dry-run"]
     line = f"not found here: backbone models/{folder}; training looks for it on the hub"
     assert main(command) == 0 and capsys.readouterr().out.count(line) == 1
-    place = tmp_path / "models" / folder
-    place.mkdir(parents=True)
+    backbone = tmp_path / "models" / folder
+    backbone.mkdir(parents=True)
     line = f"not found: backbone models/{folder} holds no GGUF files and no safetensors"
     assert main(command) == 0 and capsys.readouterr().out.count(line) == 1
-    (place / "model.safetensors").touch()
+    (backbone / "model.safetensors").touch()
     assert main(command) == 0 and "not found" not in capsys.readouterr().out
     assert main([*command, "--set", f"model.further_heads.{head}.backbone={tmp_path}/nowhere"]) == 0
     assert f"not found: backbone {tmp_path}/nowhere is no folder and no GGUF file" in capsys.readouterr().out
-    assert not [own for own in recwarn if "is_gradient_checkpointing" in str(own.message)]
+    assert not [warning for warning in recwarn if "is_gradient_checkpointing" in str(warning.message)]
 
 
-def test_an_objective_is_printed_with_its_settings_in_words(tmp_path, monkeypatch, capsys):
+def test_objective_is_printed_with_its_settings(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--config", str(ROOT / "egs/grid/vsr/conf/usr.yaml"), "--dry-run"]) == 0
     assert "learns by usr (weight 1.0, above 0.8, masked 0.4, span 10):" in capsys.readouterr().out

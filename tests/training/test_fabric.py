@@ -1,4 +1,4 @@
-"""Fabric comes without the packages that nothing of a training run uses."""
+"""Fabric is imported without packages that training does not use."""
 
 import subprocess
 import sys
@@ -6,25 +6,25 @@ from importlib import import_module
 
 import pytest
 
-from vsr.training.fabric import Fabric, out_of_sight
+from vsr.training.fabric import Fabric, hide_module
 
 UNUSED = ("torchmetrics", "lightning.pytorch", "pytorch_lightning", "transformers", "torchvision", "scipy.signal")
 
 
-def test_training_imports_nothing_that_it_does_not_use():
+def test_training_imports_nothing_unused():
     code = f"import sys, vsr.training.loop; print([name for name in {UNUSED} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
 
 
-def test_a_hidden_module_is_there_again_afterwards(monkeypatch):
+def test_hidden_module_is_restored(monkeypatch):
     monkeypatch.delitem(sys.modules, "this", raising=False)
-    with out_of_sight("this"), pytest.raises(ImportError):
+    with hide_module("this"), pytest.raises(ImportError):
         import_module("this")
     assert "this" not in sys.modules
-    with out_of_sight("sys"):
+    with hide_module("sys"):
         assert import_module("sys") is sys, "what is imported stays"
 
 
-def test_it_is_lightnings_fabric():
+def test_fabric_is_that_of_lightning():
     assert Fabric.__module__ == "lightning_fabric.fabric"

@@ -1,4 +1,4 @@
-"""Units of the sound as targets of every frame, and heads on lower layers."""
+"""Speech units as targets of every frame, and heads on lower layers."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from vsr.data.manifest import Clip, read_manifest
 from vsr.data.transforms import Augmentation
 from vsr.decoding.corpus import decode_manifest
 from vsr.decoding.defaults import options_for
-from vsr.models.layers import kept
+from vsr.models.layers import record_layers
 from vsr.models.target_heads import FrameUnitHead, FrameUnitSettings
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.text.tokenizer import CharTokenizer
@@ -27,7 +27,7 @@ AUDIO = {"audio": {"kind": "frame_units", "size": 5, "per_frame": 2, "weight": 1
 
 
 def with_units(config, folder, per_frame=2, groups=1, size=5):
-    """Units of all clips of a run."""
+    """Write random units of all clips of a run; returns their folder."""
     folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
     for path in (*config.data.train, *config.data.dev):
@@ -38,45 +38,45 @@ def with_units(config, folder, per_frame=2, groups=1, size=5):
 
 
 @pytest.mark.parametrize("per_frame, groups, size", [(1, 1, 7), (2, 1, 200), (4, 2, 320)])
-def test_the_head_has_a_row_for_each_unit(per_frame, groups, size):
+def test_head_has_a_row_for_each_unit(per_frame, groups, size):
     head = FrameUnitSettings(size=size, per_frame=per_frame, groups=groups).build(16, 41)
     assert head.weight.shape == (per_frame * groups * size, 16)
     assert head(torch.zeros(2, 9, 16)).shape == (2, 9, per_frame, groups, size)
 
 
-def test_the_loss_is_a_mean_over_known_units_alone():
+def test_loss_is_the_mean_over_known_units():
     head, rng = FrameUnitHead(16, 2, 2, 5), torch.Generator().manual_seed(0)
-    states, known = torch.randn(2, 14, 16, generator=rng), torch.randint(0, 5, (2, 14, 2, 2), generator=rng)
-    known[1, 9:], known[0, 3, 1, 0] = IGNORE, IGNORE
-    found = head.loss(states, batch_of(units=known))
+    states, units = torch.randn(2, 14, 16, generator=rng), torch.randint(0, 5, (2, 14, 2, 2), generator=rng)
+    units[1, 9:], units[0, 3, 1, 0] = IGNORE, IGNORE
+    figures = head.loss(states, batch_of(units=units))
     logits = head(states)
-    each = [
-        F.cross_entropy(logits[b, t, n, g], known[b, t, n, g])
-        for b in range(2) for t in range(14) for n in range(2) for g in range(2) if known[b, t, n, g] != IGNORE
+    losses = [
+        F.cross_entropy(logits[b, t, n, g], units[b, t, n, g])
+        for b in range(2) for t in range(14) for n in range(2) for g in range(2) if units[b, t, n, g] != IGNORE
     ]  # fmt: skip
-    assert len(each) == (14 + 9) * 4 - 1
-    assert found["loss"].item() == pytest.approx(torch.stack(each).mean().item(), rel=1e-5)
+    assert len(losses) == (14 + 9) * 4 - 1
+    assert figures["loss"].item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
     other = states.clone()
     other[1, 9:] = 1e3
-    assert head.loss(other, batch_of(units=known))["loss"].item() == pytest.approx(found["loss"].item())
-    wrong, count = head.measured(states, batch_of(units=known))
-    assert count == len(each) and found["accuracy"].item() == pytest.approx(1 - wrong / count)
+    assert head.loss(other, batch_of(units=units))["loss"].item() == pytest.approx(figures["loss"].item())
+    num_wrong, count = head.measured(states, batch_of(units=units))
+    assert count == len(losses) and figures["accuracy"].item() == pytest.approx(1 - num_wrong / count)
 
 
 def test_units_follow_the_frames(config, tmp_path):
     folder = with_units(config, tmp_path / "units")
     heads = {"audio": FrameUnitSettings(folder=folder, size=5)}
     clips = read_manifest(config.data.train[0])
-    how = (Augmentation(speed=speed, trim=False) for speed in (0.0, 0.4))
-    plain, played = (CropDataset(clips, CharTokenizer("ab "), own, 3, heads) for own in how)
+    augmentations = (Augmentation(speed=speed, trim=False) for speed in (0.0, 0.4))
+    plain, played = (CropDataset(clips, CharTokenizer("ab "), augmentation, 3, heads) for augmentation in augmentations)
     units = [data.item(0, 1).targets["audio.units"] for data in (plain, played)]
     assert units[0].shape == (clips[0].num_frames, 2, 1)
     assert len(units[1]) == len(played.item(0, 1).inputs["video"])
-    assert {tuple(own.flatten().tolist()) for own in units[1]} <= {tuple(own.flatten().tolist()) for own in units[0]}
+    assert {tuple(u.flatten().tolist()) for u in units[1]} <= {tuple(u.flatten().tolist()) for u in units[0]}
 
 
 @pytest.mark.parametrize(
-    "values, printed",
+    "values, message",
     [
         (np.zeros(9, np.int16), "not 2 x 1 for each of 5 frames"),
         (np.zeros((10, 2), np.int16), "not 2 x 1"),
@@ -85,15 +85,15 @@ def test_units_follow_the_frames(config, tmp_path):
         (None, "is not there"),
     ],
 )
-def test_units_that_do_not_fit_are_refused(tmp_path, values, printed):
+def test_refuses_units_that_do_not_fit(tmp_path, values, message):
     if values is not None:
         save_file({"units": values}, tmp_path / "a.safetensors")
-    with pytest.raises(VsrError, match=printed) as error:
+    with pytest.raises(VsrError, match=message) as error:
         read_frame_units(tmp_path, Clip("a", "a.mp4", "x"), "units", 5, 2, 1, 5)
     assert "\n" not in str(error.value)
 
 
-def test_another_name_is_refused(tmp_path):
+def test_refuses_file_without_the_named_units(tmp_path):
     save_file({"units": np.zeros(10, np.int16)}, tmp_path / "a.safetensors")
     with pytest.raises(VsrError, match="'tokens'"):
         read_frame_units(tmp_path, Clip("a", "a.mp4", "x"), "tokens", 5, 2, 1, 5)
@@ -106,42 +106,42 @@ def test_units_beside_ctc_are_trained_and_not_decoded(config, tmp_path):
     assert {"audio", "accuracy", "ctc", "dev_wer"} <= figures.keys()
     assert float(figures["loss"]) == pytest.approx(10 * float(figures["audio"]) + 0.1 * float(figures["ctc"]), abs=0.02)
     records = decode_manifest(loaded, config.data.tests[0], tmp_path / "hyp.jsonl", options_for(loaded))
-    assert records and all("heads" not in own for own in records)
+    assert records and all("heads" not in record for record in records)
     with pytest.raises(VsrError, match="writes no text"):
         decode_manifest(loaded, config.data.tests[0], tmp_path / "no.jsonl", options_for(loaded), head="audio")
 
 
-def test_units_alone_are_enough_and_a_reader_begins_with_them(config, tmp_path):
+def test_units_alone_can_be_learnt_and_a_reader_starts_from_them(config, tmp_path):
     heads = {"audio": AUDIO["audio"] | {"folder": with_units(config, tmp_path / "units")}}
-    one = changed(config, "trainer", max_epochs=1)
-    figures, loaded = trained(changed_model(one, NONE | {"further_heads": heads}), tmp_path / "first")
+    short = changed(config, "trainer", max_epochs=1)
+    figures, loaded = trained(changed_model(short, NONE | {"further_heads": heads}), tmp_path / "first")
     assert 0.5 < float(figures["dev_audio"]) <= 1 and "dev_wer" not in figures
-    begun = changed(one, "trainer", init_from=str(tmp_path / "first/model"))
-    figures, _ = trained(changed_model(begun, NONE | {"ctc_weight": 1.0}), tmp_path / "second")
+    starting = changed(short, "trainer", init_from=str(tmp_path / "first/model"))
+    figures, _ = trained(changed_model(starting, NONE | {"ctc_weight": 1.0}), tmp_path / "second")
     assert "dev_wer" in figures
     assert loaded.model.ctc is None
 
 
-def test_a_head_reads_the_layer_that_it_is_given():
+def test_head_reads_its_layer():
     low = {"kind": "ctc", "characters": "abc ", "weight": 0.3}
     model = reader(layers=2, further_heads={"low": low | {"layer": 1}})
     batch = batch_of(**{"low.tokens": torch.tensor([[2, 3], [3, IGNORE]])})
-    with kept(model.encoder, [1]) as seen:
+    with record_layers(model.encoder, [1]) as layers:
         states = model.encode_batch(batch)
     head = model.further_heads["low"]
     losses = ctc_attention(model, batch)
-    assert losses["low"].item() == pytest.approx(head.loss(seen[1], batch.of("low")).item())
+    assert losses["low"].item() == pytest.approx(head.loss(layers[1], batch.of("low")).item())
     assert losses["low"].item() != pytest.approx(head.loss(states, batch.of("low")).item())
     assert not model.encoder.layers[0]._forward_hooks
 
 
-def test_a_layer_that_is_not_there_is_refused():
-    for layer, printed in ((3, "1 to 2"), (-1, "give 0"), (0.5, "give 0")):
-        with pytest.raises(ValueError, match=printed):
+def test_refuses_layer_that_does_not_exist():
+    for layer, message in ((3, "1 to 2"), (-1, "give 0"), (0.5, "give 0")):
+        with pytest.raises(ValueError, match=message):
             reader(layers=2, further_heads={"low": {"kind": "ctc", "characters": "abc ", "layer": layer}})
 
 
-def test_without_such_heads_nothing_changes():
+def test_head_of_weight_0_changes_nothing():
     model, batch = reader(), batch_of()
     before = ctc_attention(model, batch)
     with_zero = reader(further_heads={"low": {"kind": "ctc", "characters": "abc ", "weight": 0.0, "layer": 1}})

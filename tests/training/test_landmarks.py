@@ -1,4 +1,4 @@
-"""A reader of tracks is trained by the same command as one of pixels."""
+"""A model of mouth tracks is trained by the same command as one of pixels."""
 
 import numpy as np
 import pytest
@@ -37,13 +37,13 @@ def corpus(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_reader_of_tracks_is_trained(corpus, capsys):
+def test_model_of_tracks_is_trained(corpus, capsys):
     assert main(["train", "--config", "conf.yaml", "--out", "exp"]) == 0
     assert "ctc" in capsys.readouterr().out
     loaded = load_model(corpus / "exp" / "model")
     assert loaded.model.decoder is None and loaded.model.config.frontend == "landmarks"
 
 
-def test_lists_that_share_a_clip_are_refused(corpus, capsys):
+def test_refuses_lists_that_share_a_clip(corpus, capsys):
     assert main(["train", "--config", "conf.yaml", "--out", "exp", "--set", "data.dev=[train.jsonl]"]) == 1
     assert "share" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A tiny run on synthetic crops: it learns, it resumes exactly, it refuses what would make its figures worthless."""
+"""A tiny run on synthetic crops: it learns, resumes exactly, and refuses what would make its figures meaningless."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from vsr.text.tokenizer import CharTokenizer
 from vsr.training.averaging import average_epochs
 from vsr.training.config import dump_config, load_config
 from vsr.training.lipreader import LipReaderRun as Run
-from vsr.training.typed import build
+from vsr.training.typed_yaml import build
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ TINY = {
 
 
 def make_clip(folder, name, text, seed):
-    """A crop whose brightness tells the letter."""
+    """A crop whose brightness shows the letters."""
     rng = np.random.default_rng(seed)
     words = [(word, 0.2 * k, 0.2 * (k + 1)) for k, word in enumerate(text.split())]
     crop = rng.integers(0, 40, (5 * len(words) + int(rng.integers(1, 4)), 96, 96)).astype(np.uint8)
@@ -71,31 +71,31 @@ def build_config(settings):
 
 
 class Killed(BaseException):
-    """Stands for kill -9: nothing of the run goes on after it."""
+    """Stands for kill -9: nothing of the run continues."""
 
 
 def losses_of(config, folder, resume=False, kill_at=None):
-    """Losses of each step; with ``kill_at`` the run has saved after that step, makes one more and dies."""
-    run, seen = Run(config, folder, resume), []
+    """Losses of each step; with ``kill_at`` the run saves after that step, makes one more and dies."""
+    run, losses_seen = Run(config, folder, resume), []
     step = run._step
 
-    def watched(indices):
-        if len(seen) == kill_at:
+    def step_or_die(indices):
+        if len(losses_seen) == kill_at:
             run._save()
-        if kill_at is not None and len(seen) == kill_at + 1:
+        if kill_at is not None and len(losses_seen) == kill_at + 1:
             raise Killed
         losses = step(indices)
-        seen.append(losses["loss"])
+        losses_seen.append(losses["loss"])
         return losses
 
-    run._step = watched
+    run._step = step_or_die
     with suppress(Killed):
         run.fit()
-    return seen
+    return losses_seen
 
 
 @pytest.mark.parametrize("kill_at", [1, 5])
-def test_a_killed_run_goes_on_with_the_same_losses(config, tmp_path, kill_at):
+def test_killed_run_resumes_with_the_same_losses(config, tmp_path, kill_at):
     whole = losses_of(config, tmp_path / "whole")
     losses_of(config, tmp_path / "killed", kill_at=kill_at)
     rest = losses_of(config, tmp_path / "killed", resume=True)
@@ -103,7 +103,7 @@ def test_a_killed_run_goes_on_with_the_same_losses(config, tmp_path, kill_at):
 
 
 def train_in_a_process(tmp_path, out, *options, kill=False):
-    """`vsr train`; with ``kill`` it is killed by signal 9 as soon as its first checkpoint is on disk."""
+    """`vsr train`; with ``kill`` it is killed by signal 9 once its first checkpoint is written."""
     command = [sys.executable, "-m", "vsr.cli", "train", "--config", str(tmp_path / "config.yaml"), "--out", str(out)]
     process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while kill and process.poll() is None:
@@ -113,12 +113,12 @@ def train_in_a_process(tmp_path, out, *options, kill=False):
     return process.wait()
 
 
-def test_a_run_that_is_killed_by_signal_9_ends_with_the_same_weights(config, tmp_path):
-    often = ("--set", "trainer.checkpoint_minutes=0.0")
-    assert main(["train", "--config", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "whole"), *often]) == 0
-    assert train_in_a_process(tmp_path, tmp_path / "killed", *often, kill=True) == -9
+def test_run_killed_by_signal_9_ends_with_the_same_weights(config, tmp_path):
+    options = ("--set", "trainer.checkpoint_minutes=0.0")
+    assert main(["train", "--config", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "whole"), *options]) == 0
+    assert train_in_a_process(tmp_path, tmp_path / "killed", *options, kill=True) == -9
     assert not (tmp_path / "killed" / "model").exists()
-    assert train_in_a_process(tmp_path, tmp_path / "killed", *often, "--resume") == 0
+    assert train_in_a_process(tmp_path, tmp_path / "killed", *options, "--resume") == 0
     weights = [load_file(tmp_path / name / "model" / "model.safetensors") for name in ("whole", "killed")]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
@@ -132,29 +132,29 @@ def test_training_lowers_the_loss_and_exports_a_model(config, tmp_path):
     assert load_model(tmp_path / "average").config["averaged"] == ["0002", "0003"]
 
 
-def test_dev_that_meets_test_is_refused(config, tmp_path):
+def test_refuses_dev_clips_among_test_clips(config, tmp_path):
     from dataclasses import replace
 
-    bad = replace(config, data=replace(config.data, tests=config.data.dev))
+    overlapping = replace(config, data=replace(config.data, tests=config.data.dev))
     with pytest.raises(VsrError, match="dev and test lists share"):
-        Run(bad, tmp_path / "run")
+        Run(overlapping, tmp_path / "run")
 
 
-def test_a_finished_folder_is_not_overwritten(config, tmp_path):
+def test_refuses_to_overwrite_a_finished_run(config, tmp_path):
     losses_of(config, tmp_path / "run")
     with pytest.raises(VsrError, match="--resume"):
         Run(config, tmp_path / "run")
 
 
-def test_unknown_keys_name_the_near_ones(config, tmp_path):
+def test_unknown_or_useless_settings_are_named(config, tmp_path):
     with pytest.raises(VsrError, match="optim.learning_rate|lr"):
         data = {"train": ["a"], "dev": ["b"], "tokenizer": "c"}
         build_config({"data": data, "optim": {"learning_rate": 1.0}})
     with pytest.raises(VsrError, match="frontend_width"):
         load_config(tmp_path / "config.yaml", ["model.frontend_wdith=3"]).model_config(5)
     with pytest.raises(VsrError, match="no head to train"):
-        none = [f"model.{name}=0" for name in ("ctc_weight", "alignment_weight", "decoder_layers")]
-        load_config(tmp_path / "config.yaml", none).model_config(5)
+        settings = [f"model.{name}=0" for name in ("ctc_weight", "alignment_weight", "decoder_layers")]
+        load_config(tmp_path / "config.yaml", settings).model_config(5)
     with pytest.raises(VsrError, match="the decoder would learn nothing"):
         load_config(tmp_path / "config.yaml", ["model.ctc_weight=1.0"]).model_config(5)
     with pytest.raises(VsrError, match="expected int"):
@@ -162,13 +162,13 @@ def test_unknown_keys_name_the_near_ones(config, tmp_path):
 
 
 @pytest.mark.parametrize("number", ["5e-4", "5E-4", ".5e-3", "0.0005", "5.0e-4"])
-def test_numbers_are_read_as_people_write_them(config, tmp_path, number):
+def test_numbers_are_read_in_any_notation(config, tmp_path, number):
     settings = [f"optim.lr={number}", f"model.dropout={number}"]
-    found = load_config(tmp_path / "config.yaml", settings)
-    assert found.optim.lr == found.model_config(5).dropout == 5e-4
+    loaded = load_config(tmp_path / "config.yaml", settings)
+    assert loaded.optim.lr == loaded.model_config(5).dropout == 5e-4
 
 
-def test_what_is_no_configuration_is_told(tmp_path):
+def test_refuses_impossible_configuration(tmp_path):
     path = tmp_path / "config.yaml"
     for text, problem in (("", "lacks 'data'"), ("[1, 2]", "expected settings"), ("data: {train: a}", "'data.dev'")):
         path.write_text(text, encoding="utf-8")
@@ -176,21 +176,21 @@ def test_what_is_no_configuration_is_told(tmp_path):
             load_config(path, ["data.tokenizer=c"] if text.startswith("[") else [])
 
 
-def test_settings_that_would_divide_by_zero_are_refused(config, tmp_path):
+def test_refuses_settings_that_would_divide_by_zero(config, tmp_path):
     path = tmp_path / "config.yaml"
     for override in ("trainer.max_epochs=0", "data.augmentation.speed=1.0", "data.dev=[]"):
         with pytest.raises(VsrError):
             load_config(path, [override])
 
 
-def test_a_broken_checkpoint_is_named(config, tmp_path):
+def test_broken_checkpoint_is_named(config, tmp_path):
     losses_of(config, tmp_path / "run")
     (tmp_path / "run" / "last.pt").write_bytes(b"")
     with pytest.raises(VsrError, match="cannot resume"):
         Run(config, tmp_path / "run", resume=True)
 
 
-def test_a_run_starts_from_trained_weights_and_tells_what_is_new(config, tmp_path, capsys):
+def test_run_starts_from_trained_weights_and_reports_new_tensors(config, tmp_path, capsys):
     losses_of(config, tmp_path / "run")
     source = load_model(tmp_path / "run" / "model").model.state_dict()
     starting = changed(config, "trainer", init_from=str(tmp_path / "run" / "model"))
@@ -228,7 +228,7 @@ def test_checkpoints_that_do_not_fit_are_named_and_leave_nothing(config, tmp_pat
     assert not (tmp_path / "wider").exists() and not (tmp_path / "unknown").exists()
 
 
-def test_clips_beyond_max_frames_are_left_out_and_told(config, tmp_path, capsys):
+def test_clips_longer_than_max_frames_are_left_out_and_reported(config, tmp_path, capsys):
     from dataclasses import replace
 
     frames = sorted(clip.num_frames for clip in read_manifests(config.data.train))
@@ -242,12 +242,36 @@ def test_clips_beyond_max_frames_are_left_out_and_told(config, tmp_path, capsys)
         Run(replace(config, data=replace(config.data, max_frames=3)), tmp_path / "none")
 
 
+@pytest.fixture
+def scaled(monkeypatch):
+    """16-mixed as on a GPU, where the loss is scaled, with a scale that is too large at first."""
+    from lightning_fabric.plugins.precision.amp import MixedPrecision
+
+    from vsr.training.fabric import Fabric
+
+    def opened(trainer, entries=()):
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0**20)
+        return Fabric(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+
+    monkeypatch.setattr("vsr.training.loop.open_fabric", opened)
+
+
+def test_scaled_gradients_lower_the_loss_and_the_scale_is_resumed(config, scaled, tmp_path, capsys):
+    whole = losses_of(config, tmp_path / "whole")
+    printed = capsys.readouterr().out
+    assert "4 of 4 steps skipped: no finite gradient" in printed and whole[-1] < whole[0]
+    losses_of(config, tmp_path / "killed", kill_at=5)
+    stored = torch.load(tmp_path / "killed" / "last.pt", weights_only=True)["scaler"]["scale"]
+    assert 1 < stored < 2.0**17
+    assert losses_of(config, tmp_path / "killed", resume=True) == pytest.approx(whole[5:], rel=1e-6)
+
+
 def test_mixed_precision_is_applied_in_one_process(config, tmp_path):
     from dataclasses import replace
 
     for precision, expected in (("bf16-mixed", "bfloat16"), ("auto", "float32")):
         run = Run(replace(config, trainer=replace(config.trainer, precision=precision)), tmp_path / precision)
-        found = []
-        run.model.ctc.register_forward_hook(lambda module, given, out, found=found: found.append(str(out.dtype)))
+        types = []
+        run.model.ctc.register_forward_hook(lambda module, given, out, types=types: types.append(str(out.dtype)))
         losses = run._epoch()
-        assert set(found) == {f"torch.{expected}"} and np.isfinite(losses["loss"])
+        assert set(types) == {f"torch.{expected}"} and np.isfinite(losses["loss"])

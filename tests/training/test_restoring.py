@@ -1,4 +1,4 @@
-"""Training a restorer: the verb, runs that are killed, hypotheses of several readers, and errors in prompts."""
+"""Training a restorer: the command, killed runs, hypotheses of several readers, and errors in prompts."""
 
 import json
 import shutil
@@ -20,29 +20,29 @@ from vsr.training.restoring_config import RestorerTrainConfig, RestorerTrainerCo
 
 
 def config_of(tmp_path, backbone, text="", **noise):
-    """A YAML of a short run."""
+    """The path of a configuration of a short run."""
     lines = ["blue bin", "red bin", "read blue", "bin"]
     (tmp_path / "texts.txt").write_text("\n".join(lines) + "\n")
     (tmp_path / "dev.txt").write_text("blue red\n")
     (tmp_path / "words.txt").write_text("bin B IH N\nblue B L UW\nred R EH D\nread R EH D\n")
-    shown = f"input: text\n  lines: {text}" if text else "input: viseme"
+    input_settings = f"input: text\n  lines: {text}" if text else "input: viseme"
     path = tmp_path / "llm.yaml"
     path.write_text(
-        f"llm:\n  backbone: {backbone}\n  {shown}\n  lora: {{rank: 2, modules: [q_proj]}}\n"
+        f"llm:\n  backbone: {backbone}\n  {input_settings}\n  lora: {{rank: 2, modules: [q_proj]}}\n"
         f"data:\n  train: [{tmp_path}/texts.txt]\n  dev: [{tmp_path}/dev.txt]\n  dictionary: [{tmp_path}/words.txt]\n"
         f"  batch: 2\n  noise: {json.dumps(noise)}\ntrainer: {{max_epochs: 2, threads: 1}}\n"
     )
     return str(path)
 
 
-def test_the_verb_trains_and_refuses(backbone, tmp_path, capsys):
+def test_train_trains_a_restorer_and_refuses_wrong_settings(backbone, tmp_path, capsys):
     pytest.importorskip("peft")
     path, out = config_of(tmp_path, backbone), str(tmp_path / "exp")
     assert main(["train", "--config", path, "--out", out]) == 0
-    said = capsys.readouterr().out
-    assert "4 sentences; 0 left out" in said and "licence mit" in said and "prompts without errors" in said
+    output = capsys.readouterr().out
+    assert "4 sentences; 0 left out" in output and "licence mit" in output and "prompts without errors" in output
     assert load_restorer(f"{out}/model").settings.input == "viseme"
-    for given, told in (
+    for options, message in (
         ((path, "--out", out), "holds a run already"),
         ((path, "--out", f"{out}2", "--resume"), "cannot resume from"),
         ((path, "--out", out, "--resume", "--set", "data.batch=3"), "begun with other data.batch (2, not 3)"),
@@ -50,12 +50,12 @@ def test_the_verb_trains_and_refuses(backbone, tmp_path, capsys):
         ((path, "--dry-run"), "give llm.sizes"),
         ((path, "--out", f"{out}2", "--set", "llm.backbone=nowhere"), "nowhere is no folder"),
     ):
-        assert main(["train", "--config", *given]) == 1
-        assert told in capsys.readouterr().err and not (tmp_path / "exp2").exists()
+        assert main(["train", "--config", *options]) == 1
+        assert message in capsys.readouterr().err and not (tmp_path / "exp2").exists()
 
 
-def test_a_run_of_so_many_steps_is_as_long_whatever_an_epoch_is(backbone, tmp_path):
-    settings = [f"llm.sizes={json.dumps(LLAMA)}", "llm.backbone=''", "trainer.max_steps=5"]  # an epoch has two
+def test_max_steps_sets_the_length_whatever_an_epoch_is(backbone, tmp_path):
+    settings = [f"llm.sizes={json.dumps(LLAMA)}", "llm.backbone=''", "trainer.max_steps=5"]  # an epoch has two steps
     config = load_config(config_of(tmp_path, backbone), settings, RestorerTrainConfig)
     run = restoring.RestorerRun(config, tmp_path / "run")
     folder = run.fit()
@@ -65,64 +65,80 @@ def test_a_run_of_so_many_steps_is_as_long_whatever_an_epoch_is(backbone, tmp_pa
         RestorerTrainerConfig(max_minutes=1, max_steps=5)
 
 
-@pytest.mark.parametrize("own", [True, False])
-def test_a_killed_run_goes_on_to_the_bit(own, backbone, tmp_path, monkeypatch):
-    """With weights of its own, and with adapters, of which the backbone is not stored."""
-    path, settings = config_of(tmp_path, backbone), ["trainer.max_epochs=3", "llm.lora.dropout=0.5"]
-    settings += [f"llm.sizes={json.dumps(LLAMA)}", "llm.backbone=''"] if own else []
-    config = load_config(path, settings, RestorerTrainConfig)
-    seen, run_step = [], restoring.RestorerRun._step
+def test_steps_without_a_finite_gradient_change_nothing_and_a_lost_run_ends(backbone, tmp_path, monkeypatch):
+    settings = [f"llm.sizes={json.dumps(LLAMA)}", "llm.backbone=''", "trainer.max_steps=60"]
+    run = restoring.RestorerRun(
+        load_config(config_of(tmp_path, backbone), settings, RestorerTrainConfig), tmp_path / "run"
+    )
+    before = {name: weight.clone() for name, weight in run.model.state_dict().items()}
+    pair_loss = restoring.pair_loss
+    monkeypatch.setattr(restoring, "pair_loss", lambda *given: pair_loss(*given) * float("nan"))
+    with pytest.raises(VsrError, match="the training is lost") as caught:
+        run.fit()
+    assert caught.value.reason == "not_finite" and not (tmp_path / "run" / "model").exists()
+    assert all(torch.equal(before[name], weight) for name, weight in run.model.state_dict().items())
 
-    def killed(run, batch, share):
-        if run.reached.step == 3:
+
+@pytest.mark.parametrize("own_weights", [True, False])
+def test_killed_run_resumes_to_the_bit(own_weights, backbone, tmp_path, monkeypatch):
+    """With own weights, and with adapters, whose backbone is not stored."""
+    path, settings = config_of(tmp_path, backbone), ["trainer.max_epochs=3", "llm.lora.dropout=0.5"]
+    settings += [f"llm.sizes={json.dumps(LLAMA)}", "llm.backbone=''"] if own_weights else []
+    config = load_config(path, settings, RestorerTrainConfig)
+    losses, run_step = [], restoring.RestorerRun._step
+
+    def killed_step(run, batch, share):
+        if run.progress.step == 3:
             run._save()
             raise KeyboardInterrupt
         return run_step(run, batch, share)
 
-    def noted(run, batch, share):
-        seen.append(run_step(run, batch, share))
-        return seen[-1]
+    def noted_step(run, batch, share):
+        losses.append(run_step(run, batch, share))
+        return losses[-1]
 
-    monkeypatch.setattr(restoring.RestorerRun, "_step", noted)
+    monkeypatch.setattr(restoring.RestorerRun, "_step", noted_step)
     whole = restoring.RestorerRun(config, tmp_path / "whole")
     whole.fit()
-    monkeypatch.setattr(restoring.RestorerRun, "_step", killed)
+    monkeypatch.setattr(restoring.RestorerRun, "_step", killed_step)
     with pytest.raises(KeyboardInterrupt):
         restoring.RestorerRun(config, tmp_path / "killed").fit()
     stored = torch.load(tmp_path / "killed/last.pt", weights_only=True)
-    assert stored["reached"]["step"] == 3 and (own or all("lora_" in name for name in stored["model"]))
-    before, seen[:] = list(seen), []
-    monkeypatch.setattr(restoring.RestorerRun, "_step", noted)
+    assert stored["reached"]["step"] == 3 and (own_weights or all("lora_" in name for name in stored["model"]))
+    before, losses[:] = list(losses), []
+    monkeypatch.setattr(restoring.RestorerRun, "_step", noted_step)
     rest = restoring.RestorerRun(config, tmp_path / "killed", resume=True)
     rest.fit()
-    assert seen == before[3:] and len(before) == 6
-    for (name, one), two in zip(whole.model.state_dict().items(), rest.model.state_dict().values(), strict=True):
-        assert torch.equal(one, two), name
-    seen.clear()
-    again = restoring.RestorerRun(config, tmp_path / "killed", resume=True)
-    assert again.fit() == tmp_path / "killed/model" and not seen, "what is at its end is written again"
+    assert losses == before[3:] and len(before) == 6
+    for (name, expected), actual in zip(
+        whole.model.state_dict().items(), rest.model.state_dict().values(), strict=True
+    ):
+        assert torch.equal(expected, actual), name
+    losses.clear()
+    finished = restoring.RestorerRun(config, tmp_path / "killed", resume=True)
+    assert finished.fit() == tmp_path / "killed/model" and not losses, "what is at its end is written again"
 
 
-def test_hypotheses_of_all_members_are_shown(backbone, tmp_path, capsys):
-    """Trained on patterns of two members, used by vsr combine beside and without other models."""
+def test_hypotheses_of_all_members_are_in_the_prompts(backbone, tmp_path, capsys):
+    """Trained on patterns of two members, then used by vsr combine."""
     pytest.importorskip("peft")
     files = []
     for name, texts in (("a", ("blue bin", "red")), ("b", ("blue been", "red bin"))):
         files.append(str(tmp_path / f"{name}.jsonl"))
         (tmp_path / f"{name}.jsonl").write_text(
-            "".join(json.dumps({"id": str(n), "text": own}) + "\n" for n, own in enumerate(texts))
+            "".join(json.dumps({"id": str(n), "text": text}) + "\n" for n, text in enumerate(texts))
         )
     ref = tmp_path / "ref.jsonl"
     ref.write_text(
         "".join(
-            json.dumps({"id": str(n), "video": "", "text": own, "speaker": ""}) + "\n"
-            for n, own in enumerate(("blue bin", "red bin"))
+            json.dumps({"id": str(n), "video": "", "text": text, "speaker": ""}) + "\n"
+            for n, text in enumerate(("blue bin", "red bin"))
         )
     )
     path = config_of(tmp_path, backbone, "2", hypotheses=files, references=str(ref))
     assert main(["train", "--config", path, "--out", str(tmp_path / "exp")]) == 0
     assert "errors of 2 readers by the patterns of 2 clips" in capsys.readouterr().out
-    given = [
+    command = [
         "combine",
         *files,
         "--method",
@@ -132,16 +148,16 @@ def test_hypotheses_of_all_members_are_shown(backbone, tmp_path, capsys):
         "--out",
         str(tmp_path / "c.jsonl"),
     ]
-    assert main([*given, "--fit", str(ref), "--save-weights", str(tmp_path / "w.json")]) == 0
+    assert main([*command, "--fit", str(ref), "--save-weights", str(tmp_path / "w.json")]) == 0
     assert "restorer" in json.loads((tmp_path / "w.json").read_text())["weights"]
     assert len((tmp_path / "c.jsonl").read_text().splitlines()) == 2
     capsys.readouterr()
     third = str(shutil.copy(files[0], tmp_path / "third.jsonl"))
-    assert main([given[0], third, *given[1:]]) == 2
+    assert main([command[0], third, *command[1:]]) == 2
     assert "reads 2 lines of text, and there are 3 files" in capsys.readouterr().err
 
 
-def test_units_are_shown_with_the_readers_errors(backbone, tmp_path):
+def test_units_in_prompts_have_the_readers_errors(backbone, tmp_path):
     from collections import Counter
 
     from vsr.training.prompts import NoiseConfig, Prompts

@@ -1,4 +1,4 @@
-"""Settings: what no run could use is refused in one line, every recipe's builds a model, and each head learns."""
+"""Impossible settings are refused in one line, every recipe's configuration builds a model, and every head learns."""
 
 import math
 from pathlib import Path
@@ -22,31 +22,33 @@ from lip2speech.vocoders.config import VocoderTrainConfig
 from lip2speech.vocoders.generator import Generator
 from vsr.core.errors import VsrError
 from vsr.data.batch import Batch
-from vsr.models.bare import uninitialised
 from vsr.models.language import LanguageModel
 from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.models.uninitialised import uninitialised
 from vsr.objectives.registry import objective_of
 from vsr.text.ipa import SOUNDS
 from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig, load_config
 from vsr.training.language import LanguageTrainConfig
 from vsr.training.restoring_config import RestorerTrainConfig
-from vsr.training.typed import build
+from vsr.training.typed_yaml import build
 
 ROOT = Path(__file__).parents[2]
 READER = {"data": {"train": ["a"], "dev": ["b"], "tokenizer": "t"}}
 SPEECH = {"data": {"train": ["a"], "dev": ["b"], "features": "f", "units": "u"}}
 VOCODER = {"data": {"train": ["a"], "dev": ["b"], "features": "f"}}
 
-OPTIM = [f"optim.{own}" for own in (
+OPTIM = [f"optim.{value}" for value in (
     "lr=-1", "lr=0", "lr=.inf", "lr=.nan", "lr=1e999", "weight_decay=-1", "weight_decay=.nan", "warmup_steps=-3",
     "clip=0", "clip=-1", "clip=.nan", "ema=2", "ema=1", "ema=-0.1", "ema=.nan",
+    "accumulate=0", "accumulate=1.5",
 )]  # fmt: skip
-TRAINER = [f"trainer.{own}" for own in (
+TRAINER = [f"trainer.{value}" for value in (
     "threads=-1", "threads=0", "threads=1000000", "keep_epochs=-1", "keep_epochs=0", "max_epochs=0", "max_minutes=-1",
     "max_minutes=.nan", "checkpoint_minutes=-1", "devices=0", "num_nodes=-1", "workers=-1", "strategy=fast",
+    "precision=bf16-true", "precision=64-true", "precision=half",
 )]  # fmt: skip
 SEEDS = ["seed=-1", "seed=18446744073709551616", "seed=1.5", "seed=.nan"]
-MODEL = [f"model.{own}" for own in (
+MODEL = [f"model.{value}" for value in (
     "dim=63", "dim=0", "dim=-64", "heads=0", "heads=5", "heads=-4", "layers=0", "layers=-1", "hidden=0", "kernel=0",
     "kernel=4", "dropout=1", "dropout=-0.1", "dropout=.nan", "decoder_layers=-1", "decoder_heads=7", "decoder_hidden=0",
     "frontend_heads=0", "frontend_heads=3", "frontend_width=0", "frontend_layers=-1", "tubelet_frames=0",
@@ -55,13 +57,13 @@ MODEL = [f"model.{own}" for own in (
     "label_smoothing=1", "label_smoothing=.inf", "norm_eps=0", "classes=-1", "mixup=-1", "frontend_width=1000",
 )]  # fmt: skip
 DATA = ["data.frames_per_batch=0", "data.frames_per_batch=-5", "data.max_frames=-1", "data.augmentation.turn=.nan"]
-DATA += [f"data.augmentation.{own}" for own in ("flip=2", "speed=1", "mask_frames=-1", "turn=-1", "zoom=.inf")]
+DATA += [f"data.augmentation.{value}" for value in ("flip=2", "speed=1", "mask_frames=-1", "turn=-1", "zoom=.inf")]
 
 
-def refused(tmp_path, settings, kind, setting, make):
+def check_refused(tmp_path, settings, kind, setting, build_model):
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     with pytest.raises(VsrError) as caught:
-        make(load_config(tmp_path / "c.yaml", [setting], kind))
+        build_model(load_config(tmp_path / "c.yaml", [setting], kind))
     assert caught.value.reason == "bad_config" and "\n" not in str(caught.value)
     name = setting.partition("=")[0].rpartition(".")[2]
     assert name in str(caught.value) or "model." in setting
@@ -75,13 +77,13 @@ def reader_of(config):
 
 
 @pytest.mark.parametrize("setting", [*OPTIM, *TRAINER, *SEEDS, *MODEL, *DATA])
-def test_a_setting_out_of_its_range_is_refused_in_one_line(tmp_path, setting):
-    refused(tmp_path, READER, TrainConfig, setting, reader_of)
+def test_setting_out_of_range_is_refused_in_one_line(tmp_path, setting):
+    check_refused(tmp_path, READER, TrainConfig, setting, reader_of)
 
 
 @pytest.mark.parametrize("setting", ["seed=-1", "optim.ema=1", "data.views=-1", "data.protocol=own", "model.heads=3"])
-def test_settings_of_the_voice(tmp_path, setting):
-    refused(tmp_path, SPEECH, VoiceTrainConfig, setting, lambda config: config.model_config({}, 200))
+def test_setting_of_the_voice_is_refused(tmp_path, setting):
+    check_refused(tmp_path, SPEECH, VoiceTrainConfig, setting, lambda config: config.model_config({}, 200))
 
 
 @pytest.mark.parametrize(
@@ -94,21 +96,22 @@ def test_settings_of_the_voice(tmp_path, setting):
         "gan.width=0",
         "gan.mel=-1",
         "model.kernel=4",
+        "optim.accumulate=2",
     ],  # fmt: skip
 )
-def test_settings_of_the_vocoder(tmp_path, setting):
-    refused(tmp_path, VOCODER, VocoderTrainConfig, setting, lambda config: config.model_config())
+def test_setting_of_the_vocoder_is_refused(tmp_path, setting):
+    check_refused(tmp_path, VOCODER, VocoderTrainConfig, setting, lambda config: config.model_config())
 
 
 @pytest.mark.parametrize(
     "setting", ["seed=-1", "data.max_tokens=0", "data.tokens_per_batch=-1", "model.heads=0", "model.layers=0"]
 )
-def test_settings_of_the_language_model(tmp_path, setting):
-    refused(tmp_path, READER, LanguageTrainConfig, setting, lambda config: config.model_config(40))
+def test_setting_of_the_language_model_is_refused(tmp_path, setting):
+    check_refused(tmp_path, READER, LanguageTrainConfig, setting, lambda config: config.model_config(40))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
-def test_settings_made_in_python_are_checked_too(value):
+def test_settings_made_in_python_are_checked(value):
     for kind, name in ((OptimConfig, "lr"), (OptimConfig, "clip"), (TrainerConfig, "max_minutes")):
         with pytest.raises(VsrError, match=f"{name} is "):
             kind(**{name: value})
@@ -119,11 +122,11 @@ def vocabulary_of(settings):
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/*/conf/*.yaml")), ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_configuration_of_every_recipe_builds_its_model(path):
+def test_configuration_of_every_recipe_builds_its_model(path):
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     if "llm" in settings:
         load_config(path, (), RestorerTrainConfig)
-        return  # of a language model that is somebody else's: nothing is built of the configuration alone
+        return  # of somebody else's language model: nothing is built of the configuration alone
     with uninitialised(memory=False):
         if path.stem == "lm":
             model = LanguageModel(load_config(path, (), LanguageTrainConfig).model_config(40))
@@ -169,8 +172,8 @@ def batch_of(frames=12):
 
 
 @pytest.mark.parametrize("frontend", FRONTENDS)
-def test_the_gradient_of_every_head_reaches_the_lips(frontend):
-    """Each loss alone moves its head, the encoder and the front end, and no other head."""
+def test_gradient_of_every_head_reaches_the_front_end(frontend):
+    """Each output alone has gradients in its head, the encoder and the front end, and in no other head."""
     torch.manual_seed(0)
     model = LipReader(LipReaderConfig(frontend=frontend, dropout=0.0, **TINY, **FRONTENDS[frontend])).train()
     states = model.encode(batch_of().video, batch_of().lengths)
@@ -181,11 +184,11 @@ def test_the_gradient_of_every_head_reaches_the_lips(frontend):
     for head, output in outputs.items():
         model.zero_grad()
         output.square().sum().backward(retain_graph=True)
-        moved = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
-        assert moved == {"frontend", "encoder", head}
+        parts = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+        assert parts == {"frontend", "encoder", head}
 
 
-def test_every_parameter_learns_from_the_whole_loss():
+def test_every_parameter_has_a_gradient_of_the_loss():
     torch.manual_seed(0)
     model = LipReader(LipReaderConfig(dropout=0.0, **TINY, **FRONTENDS["video_transformer"])).train()
     objective_of(model.config)(model, batch_of())["loss"].backward()
@@ -193,7 +196,7 @@ def test_every_parameter_learns_from_the_whole_loss():
     assert idle == []
 
 
-def test_bf16_finds_about_the_losses_of_fp32():
+def test_losses_in_bf16_are_near_those_in_fp32():
     torch.manual_seed(0)
     model = LipReader(LipReaderConfig(dropout=0.0, **TINY, **FRONTENDS["video_transformer"])).eval()
     exact = objective_of(model.config)(model, batch_of())
@@ -205,7 +208,7 @@ def test_bf16_finds_about_the_losses_of_fp32():
         assert rounded[name].item() == pytest.approx(exact[name].item(), rel=0.05)
 
 
-def test_a_clip_without_tokens_has_a_finite_loss():
+def test_clip_without_tokens_has_a_finite_loss():
     torch.manual_seed(0)
     model = LipReader(LipReaderConfig(dropout=0.0, **TINY, **FRONTENDS["video_transformer"])).train()
     batch = batch_of()
@@ -215,7 +218,7 @@ def test_a_clip_without_tokens_has_a_finite_loss():
     assert loss.isfinite()
 
 
-def test_numbers_of_yaml_are_finite():
+def test_numbers_in_yaml_must_be_finite():
     for text in (".nan", ".inf", "-.inf"):
         with pytest.raises(VsrError, match="optim.lr: expected a finite number, got"):
             build(TrainConfig, yaml.safe_load(f"optim: {{lr: {text}}}") | READER)

@@ -1,4 +1,4 @@
-"""`vsr teach`: a teacher's targets are what it gives by itself, are kept while nothing changes, and fit one student."""
+"""`vsr teach`: targets are the teacher's own outputs, are kept while nothing changes, and fit one student."""
 
 import json
 import wave
@@ -39,9 +39,9 @@ def corpus(tmp_path_factory):
     return folder
 
 
-def teach(corpus, out, *more):
+def teach(corpus, out, *options):
     return main(
-        ["teach", "--manifest", str(corpus / "manifest.jsonl"), "--teacher", "grid-av", "--out", str(out), *more]
+        ["teach", "--manifest", str(corpus / "manifest.jsonl"), "--teacher", "grid-av", "--out", str(out), *options]
     )
 
 
@@ -52,29 +52,29 @@ def stored(corpus, tmp_path_factory):
     return out
 
 
-def test_targets_are_what_the_teacher_gives(corpus, stored):
+def test_targets_are_the_teachers_outputs(corpus, stored):
     loaded = load_model("grid-av")
     for clip in read_manifest(corpus / "manifest.jsonl"):
         with torch.inference_mode():
             states = encode(loaded, {"sound": sound_of(loaded, [clip_wave(clip)])}, torch.tensor([clip.num_frames]))[0]
             ctc = loaded.model.ctc_log_probs(states)
-        found = read_taught(stored, clip, "states", clip.num_frames, (1, 192))
-        assert np.abs(found[:, 0] - states.numpy()).max() < 0.01
-        own = read_taught(stored, clip, "ctc", clip.num_frames, (41,), loaded.tokenizer)
-        assert np.abs(np.exp(own) - ctc.exp().numpy()).max() < 0.01
-        assert np.allclose(np.exp(own).sum(-1), 1, atol=0.01)
+        stored_states = read_taught(stored, clip, "states", clip.num_frames, (1, 192))
+        assert np.abs(stored_states[:, 0] - states.numpy()).max() < 0.01
+        stored_ctc = read_taught(stored, clip, "ctc", clip.num_frames, (41,), loaded.tokenizer)
+        assert np.abs(np.exp(stored_ctc) - ctc.exp().numpy()).max() < 0.01
+        assert np.allclose(np.exp(stored_ctc).sum(-1), 1, atol=0.01)
         targets = ContextDistillationSettings(str(stored)).targets(clip, clip.num_frames, loaded.tokenizer)
         assert len(targets["context"].values) == len(targets["known"].values) == len(clip.text) + 1
         assert targets["known"].values[-1] == -1
 
 
-def test_what_is_there_is_kept(corpus, stored, capsys):
+def test_existing_targets_are_kept(corpus, stored, capsys):
     assert teach(corpus, stored) == 0
     assert "2 kept" in capsys.readouterr().out
 
 
-def test_a_killed_run_goes_on_and_a_file_of_others_stays(corpus, tmp_path, capsys):
-    """A file whose line in the ledger is lost is made again; one that is no target is not touched."""
+def test_killed_run_resumes_and_foreign_files_stay(corpus, tmp_path, capsys):
+    """A file without its line in the ledger is made again; one that is no target is not touched."""
     assert teach(corpus, tmp_path / "out") == 0
     ledger = tmp_path / "out/.made.jsonl"
     ledger.write_text("\n".join(line for line in ledger.read_text().splitlines() if '"b.safe' not in line))
@@ -87,7 +87,7 @@ def test_a_killed_run_goes_on_and_a_file_of_others_stays(corpus, tmp_path, capsy
     assert (tmp_path / "theirs/a.safetensors").read_bytes() == b"theirs"
 
 
-def test_another_text_is_taught_again(corpus, tmp_path, capsys):
+def test_targets_of_a_changed_text_are_made_again(corpus, tmp_path, capsys):
     clips = read_manifest(corpus / "manifest.jsonl")
     write_manifest(tmp_path / "manifest.jsonl", clips)
     assert teach(tmp_path, tmp_path / "out") == 0
@@ -96,45 +96,45 @@ def test_another_text_is_taught_again(corpus, tmp_path, capsys):
     with pytest.raises(VsrError, match="text of a was another one"):
         ContextDistillationSettings(str(tmp_path / "out")).targets(other, 10, load_model("grid-av").tokenizer)
     assert teach(tmp_path, tmp_path / "out") == 0
-    said = capsys.readouterr()
-    assert "1 kept, 1 written" in said.out and "other text" in said.err
+    output = capsys.readouterr()
+    assert "1 kept, 1 written" in output.out and "other text" in output.err
 
 
-def test_a_teacher_of_other_tokens_is_refused(corpus, stored):
+def test_refuses_targets_of_other_tokens(corpus, stored):
     clip = read_manifest(corpus / "manifest.jsonl")[0]
     with pytest.raises(VsrError, match="other tokens"):
         PosteriorDistillationSettings(str(stored)).targets(clip, 10, CharTokenizer("abc "))
 
 
-@pytest.mark.parametrize("settings, frames, told", [
+@pytest.mark.parametrize("settings, frames, message", [
     (FrameDistillationSettings("nowhere"), 10, "run vsr teach"),
     (FrameDistillationSettings("", width=7), 10, "and not"),
     (FrameDistillationSettings(""), 11, "and not"),
 ])  # fmt: skip
-def test_targets_that_do_not_fit_are_refused(corpus, stored, settings, frames, told):
+def test_refuses_targets_that_do_not_fit(corpus, stored, settings, frames, message):
     clip = read_manifest(corpus / "manifest.jsonl")[0]
     settings = settings if settings.folder else type(settings)(str(stored), settings.width)
-    with pytest.raises(VsrError, match=told):
+    with pytest.raises(VsrError, match=message):
         settings.targets(clip, frames, None)
 
 
-@pytest.mark.parametrize("given, told", [
+@pytest.mark.parametrize("options, message", [
     (["--teacher", "grid"], "does not hear"), (["--layer", "3"], "--layer"),
 ])  # fmt: skip
-def test_what_cannot_teach_is_refused_in_one_line(corpus, tmp_path, capsys, given, told):
-    assert teach(corpus, tmp_path / "out", *given) == (2 if told == "does not hear" else 1)
-    said = capsys.readouterr()
-    assert told in said.err and "\n" not in said.err.strip() and not (tmp_path / "out").exists()
+def test_refuses_impossible_teachers_in_one_line(corpus, tmp_path, capsys, options, message):
+    assert teach(corpus, tmp_path / "out", *options) == (2 if message == "does not hear" else 1)
+    output = capsys.readouterr()
+    assert message in output.err and "\n" not in output.err.strip() and not (tmp_path / "out").exists()
 
 
-def test_clips_without_sound_are_refused(corpus, tmp_path, capsys):
-    clips = [Clip(**{**own.__dict__, "sound": ""}) for own in read_manifest(corpus / "manifest.jsonl")]
+def test_refuses_clips_without_sound(corpus, tmp_path, capsys):
+    clips = [Clip(**{**clip.__dict__, "sound": ""}) for clip in read_manifest(corpus / "manifest.jsonl")]
     write_manifest(tmp_path / "manifest.jsonl", clips)
     assert teach(tmp_path, tmp_path / "out") == 1
     assert "run vsr waves" in capsys.readouterr().err
 
 
-def test_a_foundation_model_gives_two_states_a_frame(corpus, tmp_path):
+def test_foundation_model_gives_two_states_per_frame(corpus, tmp_path):
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     convolutions = {"conv_dim": (8,) * 7, "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2}
@@ -149,7 +149,7 @@ def test_a_foundation_model_gives_two_states_a_frame(corpus, tmp_path):
     assert np.isfinite(last).all() and np.abs(lower - last).max() > 0.01
 
 
-def test_a_whisper_that_is_none_is_refused(corpus, tmp_path, capsys):
+def test_refuses_folder_that_is_no_whisper(corpus, tmp_path, capsys):
     pytest.importorskip("faster_whisper", reason="pip install faster-whisper to hear with Whisper of CTranslate2")
     (tmp_path / "whisper").mkdir()
     (tmp_path / "whisper/model.bin").write_bytes(b"nothing")
@@ -157,7 +157,7 @@ def test_a_whisper_that_is_none_is_refused(corpus, tmp_path, capsys):
     assert "no Whisper of CTranslate2" in capsys.readouterr().err
 
 
-def test_a_codebook_is_of_the_states(corpus, tmp_path, capsys):
+def test_codebook_is_made_of_the_states(corpus, tmp_path, capsys):
     assert teach(corpus, tmp_path / "out", "--codebook", "3") == 0
     assert "3 centroids of 2 clips" in capsys.readouterr().out
     assert read_codebook(tmp_path / "out/codebook.safetensors").shape == (3, 192)

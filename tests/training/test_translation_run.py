@@ -1,4 +1,4 @@
-"""A head that translates, by `vsr train`: its pieces become part of the model, the clips must have translations."""
+"""A translation head by `vsr train`: its pieces become part of the model, and clips need translations."""
 
 import json
 from dataclasses import replace
@@ -15,11 +15,11 @@ from vsr.modelstore.folder import load_model
 
 
 @pytest.fixture()
-def bilingual(corpus):
-    """The clips with translations that one of their words decides, and a config with a head for them."""
+def bilingual_corpus(corpus):
+    """Clips whose translation depends on one of their words, and a configuration with a head for it."""
     for name in ("train", "dev"):
-        clips = [replace(own, translations={"es": "el perro" if "a" in own.text else "gato"})
-                 for own in read_manifest(f"{name}.jsonl")]  # fmt: skip
+        clips = [replace(clip, translations={"es": "el perro" if "a" in clip.text else "gato"})
+                 for clip in read_manifest(f"{name}.jsonl")]  # fmt: skip
         write_manifest(f"{name}.jsonl", clips)
     assert main(["tokens", "--manifest", "train.jsonl", "--translation", "es", "--kind", "unigram", "--size", "20",
                  "--out", "tokens_es"]) == 0  # fmt: skip
@@ -35,31 +35,31 @@ def records(path):
     return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
 
 
-def test_a_head_is_trained_exported_and_decodes_without_its_folder(bilingual, tmp_path):
+def test_head_is_trained_exported_and_decodes_without_its_folder(bilingual_corpus, tmp_path):
     assert train("es") == 0
-    (bilingual / "tokens_es").rename(bilingual / "elsewhere")
+    (bilingual_corpus / "tokens_es").rename(bilingual_corpus / "elsewhere")
     loaded = load_model("es/model")
     assert loaded.model.config.further_heads["es"]["pieces"]
-    given = ["--model", "es/model", "--manifest", "dev.jsonl", "--device", "cpu"]
-    assert main(["decode", *given, "--head", "es", "--out", "es.jsonl"]) == 0
-    assert main(["decode", *given, "--out", "all.jsonl"]) == 0
-    own, others = (records(path) for path in ("es.jsonl", "all.jsonl"))
-    assert [one["heads"].get("es", "") for one in others] == [one["text"] for one in own]
+    options = ["--model", "es/model", "--manifest", "dev.jsonl", "--device", "cpu"]
+    assert main(["decode", *options, "--head", "es", "--out", "es.jsonl"]) == 0
+    assert main(["decode", *options, "--out", "all.jsonl"]) == 0
+    of_head, of_all = (records(path) for path in ("es.jsonl", "all.jsonl"))
+    assert [record["heads"].get("es", "") for record in of_all] == [record["text"] for record in of_head]
     assert main(["score", "--ref", "dev.jsonl", "--hyp", "es.jsonl", "--translation", "es"]) == 0
 
 
-@pytest.mark.parametrize("change, said", [
+@pytest.mark.parametrize("change, message", [
     ("translations", "has no translation into es"), ("folder", "vsr tokens --translation es"),
 ])  # fmt: skip
-def test_what_cannot_be_taught_is_refused(bilingual, capsys, change, said):
+def test_refuses_missing_translations_or_pieces(bilingual_corpus, capsys, change, message):
     if change == "translations":
-        write_manifest("train.jsonl", [replace(own, translations={}) for own in read_manifest("train.jsonl")])
+        write_manifest("train.jsonl", [replace(clip, translations={}) for clip in read_manifest("train.jsonl")])
     else:
-        (bilingual / "tokens_es").rename(bilingual / "elsewhere")
+        (bilingual_corpus / "tokens_es").rename(bilingual_corpus / "elsewhere")
     assert train("es") == 1
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_alone_it_is_validated_by_its_own_tokens(bilingual, capsys):
+def test_translation_head_alone_is_validated_by_its_tokens(bilingual_corpus, capsys):
     assert train("es", "--set", "model.ctc_weight=0.0") == 0
     assert "dev_es" in capsys.readouterr().out

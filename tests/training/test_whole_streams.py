@@ -1,4 +1,4 @@
-"""A reader of lips and sound together alone is trained, reads, and never sees a clip without one of them."""
+"""A model that needs lips and sound together is trained, decodes, and never gets a clip without one of them."""
 
 import dataclasses
 
@@ -16,15 +16,15 @@ KEPT = "data.modality_dropout={video: 0, sound: 0}"
 
 
 @pytest.fixture
-def whole(corpus):  # noqa: F811
+def whole_config(corpus):  # noqa: F811
     write(corpus / "whole.yaml", FRONT)
     return corpus
 
 
-def test_it_is_trained_read_and_goes_on(whole, capsys):
+def test_model_of_both_streams_is_trained_decodes_and_resumes(whole_config, capsys):
     assert train("whole", "--set", KEPT) == 0
-    printed = capsys.readouterr().out
-    assert "dev_wer" in printed and "dev_wer_video" not in printed
+    output = capsys.readouterr().out
+    assert "dev_wer" in output and "dev_wer_video" not in output
     assert decode("whole", "all.jsonl") == 0 and decode("whole", "both.jsonl", "--modality", "both") == 0
     assert texts("all.jsonl") == texts("both.jsonl")
     assert train("whole", "--resume", "--set", KEPT, "trainer.max_epochs=2") == 0
@@ -33,7 +33,7 @@ def test_it_is_trained_read_and_goes_on(whole, capsys):
     assert "lips and sound together, and neither alone" in capsys.readouterr().err
 
 
-def test_settings_and_lists_that_leave_a_stream_out_are_refused(whole, capsys):
+def test_refuses_settings_and_clips_that_lack_a_stream(whole_config, capsys):
     assert train("whole") == 1
     assert "set data.modality_dropout to" in capsys.readouterr().err
     clips = read_manifest("train.jsonl")
@@ -44,7 +44,7 @@ def test_settings_and_lists_that_leave_a_stream_out_are_refused(whole, capsys):
 
 
 @pytest.mark.parametrize("kind", ["filter_bank", "{kind: resnet1d, width: 4, blocks: [1, 1, 1, 1], normalise: false}"])
-def test_front_ends_of_the_wave_alone_are_trained(corpus, capsys, kind):  # noqa: F811
+def test_front_ends_of_the_waveform_are_trained(corpus, capsys, kind):  # noqa: F811
     write(corpus / "wave.yaml", kind)
     assert main(["train", "--config", "wave.yaml", "--out", "wave"]) == 0
     assert decode("wave", "out.jsonl", "--modality", "sound") == 0

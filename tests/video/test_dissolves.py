@@ -1,4 +1,4 @@
-"""A track that passes from one person to another becomes two pieces without what lies between; one person stays one."""
+"""A track that passes from one person to another becomes two pieces without the dissolve; one person stays one."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from vsr.face.piece import Piece
 
 
 def network(chips):
-    """Two people, told by the brightness of their chips: vectors (B, 128) in between are in between."""
+    """Vectors (B, 128) of two people whose chips differ in brightness; levels in between give vectors in between."""
     share = chips[:, 0, 0, 0].float()[:, None] / 200
     return share * torch.eye(128)[0] + (1 - share) * torch.eye(128)[1]
 
@@ -46,23 +46,23 @@ def piece(shades):
     ],
     ids=["one", "turning", "cut", "dissolve", "back", "short"],
 )
-def test_each_person_is_a_piece(shades, spans):
+def test_each_person_is_one_piece(shades, spans):
     parts = list(split(piece(shades)))
     assert [(part.start, part.start + len(part.crop)) for part in parts] == spans
     for part in parts:
         assert len(part.times) == len(part.points) == len(part.sizes) == len(part.inside) == len(part.crop)
         assert len(part.images) == len(part.image_frames) > 0
-        assert [int(part.crop[at, 0, 0]) for at in part.image_frames] == [
-            part.start - 100 + at for at in part.image_frames
+        assert [int(part.crop[index, 0, 0]) for index in part.image_frames] == [
+            part.start - 100 + index for index in part.image_frames
         ]
 
 
-def test_gradients_leave_tracks_as_they_are(monkeypatch):
+def test_gradients_leave_tracks_unchanged(monkeypatch):
     monkeypatch.setattr(likeness, "measure", Gradients)
     assert len(list(split(piece([0, 0, 0, 200, 200, 200])))) == 1
 
 
-def test_vectors_are_computed_only_where_the_gradients_differ(monkeypatch):
+def test_vectors_are_computed_only_where_gradients_differ(monkeypatch):
     def fail():
         raise AssertionError("computed")
 

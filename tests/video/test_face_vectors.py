@@ -1,4 +1,4 @@
-"""The network gives what dlib gives, a person is the same after any cut, and a wrong file of weights is refused."""
+"""Face vectors agree with dlib, a person is recognised across cuts, and a wrong file of weights is refused."""
 
 import importlib.util
 
@@ -28,17 +28,17 @@ CUTS = {
 
 
 @NEEDED
-def test_vectors_are_those_of_dlib():
+def test_vectors_agree_with_dlib():
     y, x = np.mgrid[:150, :150]
     chip = np.stack([128 + 100 * np.sin(x / 9 + y / 20), 128 + 90 * np.cos(x * y / 700), 40 + y], -1)
     (mark,) = FaceVectors().marks(chip.astype(np.uint8)[None])
-    found = np.frombuffer(mark, np.float16).astype(float)
-    np.testing.assert_allclose(found[:8], GOLDEN, atol=1e-3)
-    assert np.linalg.norm(found) == pytest.approx(1.2718, abs=2e-3)
+    vector = np.frombuffer(mark, np.float16).astype(float)
+    np.testing.assert_allclose(vector[:8], GOLDEN, atol=1e-3)
+    assert np.linalg.norm(vector) == pytest.approx(1.2718, abs=2e-3)
 
 
 def faces_of(frames):
-    """The face number of each shot."""
+    """The face of each of two shots."""
     positions = (Position(index / 25, index) for index in range(len(frames)))
     (block,) = blocks(zip(frames, positions, strict=True), default_detector(), longest=None)
     assert len(block.shots) == 2
@@ -47,23 +47,23 @@ def faces_of(frames):
 
 @NEEDED
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
-def test_a_face_is_the_same_after_a_cut(make_face, cut):
+def test_face_is_recognised_after_a_cut(make_face, cut):
     frames = list(make_face(20, size=128))
     assert faces_of(frames + [np.ascontiguousarray(cut(frame)[:128, :128]) for frame in frames]) == [0, 0]
 
 
 def test_without_the_package_gradients_compare_faces(make_face, monkeypatch):
     monkeypatch.setattr(dlib_weights, "weights_file", lambda: None)
-    found = likeness.measure.__wrapped__()
-    assert isinstance(found, Gradients)
-    monkeypatch.setattr(likeness, "measure", lambda: found)
+    gradients = likeness.measure.__wrapped__()
+    assert isinstance(gradients, Gradients)
+    monkeypatch.setattr(likeness, "measure", lambda: gradients)
     frames = list(make_face(20, size=128))
     assert faces_of(frames + [CUTS["dark"](frame) for frame in frames]) == [0, 0]
     assert faces_of(frames + [np.ascontiguousarray(frame[:, ::-1]) for frame in frames]) == [0, 1]
 
 
 @pytest.mark.parametrize("size", [0, dlib_weights.BYTES], ids=["short", "other"])
-def test_a_damaged_file_of_weights_is_refused(tmp_path, monkeypatch, size):
+def test_refuses_damaged_file_of_weights(tmp_path, monkeypatch, size):
     models = tmp_path / NAME / "models"
     models.mkdir(parents=True)
     (tmp_path / NAME / "__init__.py").write_text("")

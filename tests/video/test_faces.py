@@ -1,4 +1,4 @@
-"""Faces keep their identity: tracks never swap, survive gaps, end at cuts."""
+"""Faces keep their identity: tracks never swap, survive gaps, and end at cuts."""
 
 import zipfile
 from pathlib import Path
@@ -23,7 +23,7 @@ def face_at(x, y, size=100.0):
 
 
 class Script:
-    """A detector that says what it is told of each frame, whichever frames it is shown."""
+    """A detector that gives the faces written down for each frame, whichever frames it is shown."""
 
     def __init__(self, *frames):
         self.frames = frames
@@ -52,42 +52,42 @@ def blank(count):
 
 
 def test_two_people_never_swap_whatever_the_order_of_detection():
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     frames = []
     for index in range(60):
         pair = [face_at(100 + index, 100), face_at(220 + index, 100 + index)]
-        frames.append([pair[i] for i in dice.permutation(2)])
+        frames.append([pair[i] for i in rng.permutation(2)])
     left, right = sorted(track_faces(blank(60), Script(*frames)), key=lambda track: track.points[0, 0, 0])
     for track, x in ((left, 100), (right, 220)):
         expected = x + np.arange(60) + SHAPE[:, 0].mean() * 100
         np.testing.assert_allclose(track.points[:, :, 0].mean(axis=1), expected, atol=1e-2)
 
 
-def test_a_person_who_goes_does_not_hand_over_to_the_neighbour():
+def test_track_of_a_person_who_leaves_is_not_continued_by_the_neighbour():
     frames = [[face_at(100, 100), face_at(200, 100)]] * 10 + [[face_at(200, 100)]] * 10
     tracks = track_faces(blank(20), Script(*frames))
     assert [track.start for track in tracks] == [0, 0] and tracks[1].stop == 20
-    assert 10 - STRIDE < tracks[0].stop <= 10  # a calm face is looked for in every fourth frame
+    assert 10 - STRIDE < tracks[0].stop <= 10  # a still face is looked for in every fourth frame
 
 
-def test_a_gap_keeps_the_identity_and_stays_visible():
+def test_gap_keeps_the_identity_and_stays_visible():
     seen = [[face_at(100, 100)]]
     (track,) = track_faces(blank(30), Script(*seen * 10, *[[]] * 12, *seen * 8))
     assert not track.seen[10:22].any() and track.seen[22:].all() and track.seen[: 11 - STRIDE].all()
     assert np.isnan(track.points[10:22]).all() and not np.isnan(track.points[: 11 - STRIDE]).any()
 
 
-def test_a_long_absence_and_a_cut_end_a_track():
+def test_long_absence_and_cut_end_a_track():
     seen = [[face_at(100, 100)]]
     assert len(track_faces(blank(100), Script(*seen * 10, *[[]] * 80, *seen * 10))) == 2
-    dice = np.random.default_rng(0)
-    shots = [dice.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(2)]
+    rng = np.random.default_rng(0)
+    shots = [rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(2)]
     assert len(track_faces(numbered([shots[0]] * 5 + [shots[1]] * 5), Script(*seen * 10))) == 2
     flash = np.clip(shots[0].astype(int) // 2 + 120, 0, 255).astype(np.uint8)
     assert len(track_faces(numbered([shots[0]] * 5 + [flash] + [shots[0]] * 5), Script(*seen * 11))) == 1
 
 
-def test_no_faces_no_tracks():
+def test_no_faces_give_no_tracks():
     assert track_faces(blank(5), Script(*[[]] * 5)) == []
 
 
@@ -104,7 +104,7 @@ def test_mesh_follows_a_moving_face(make_face):
     np.testing.assert_allclose(steps, 5, atol=1.5)
 
 
-def test_mesh_points_are_where_they_should_be(make_face):
+def test_mesh_points_have_their_order_in_the_face(make_face):
     (face,) = track_faces([make_face(1)[0]], default_detector())
     nose, right_eye, left_eye, mouth = (
         face.points[0, part].mean(axis=0) for part in (slice(0, 5), slice(5, 11), slice(11, 17), slice(17, 37))
@@ -113,7 +113,7 @@ def test_mesh_points_are_where_they_should_be(make_face):
     assert max(right_eye[1], left_eye[1]) < nose[1] < mouth[1]
 
 
-def test_mesh_tells_two_people_apart(make_face):
+def test_mesh_gives_two_people_two_tracks(make_face):
     faces = make_face(15, size=200)
     frames = np.concatenate([faces, faces[:, :, ::-1]], axis=2)
     tracks = track_faces(list(frames), default_detector())
@@ -123,7 +123,7 @@ def test_mesh_tells_two_people_apart(make_face):
 
 
 @pytest.mark.xfail(_without_models(), reason="mediapipe 1.x looks at the whole frame alone")
-def test_a_small_face_gets_a_second_look(make_face):
+def test_small_face_is_found_in_a_second_look(make_face):
     frame = np.full((720, 720, 3), 90, np.uint8)
     frame[400:480, 500:580] = make_face(1, size=80)[0]
     (track,) = track_faces([frame], default_detector())
@@ -131,32 +131,32 @@ def test_a_small_face_gets_a_second_look(make_face):
     assert 510 < x < 570 and 410 < y < 470
 
 
-@pytest.mark.parametrize("comes", [20, 22, 33])
-def test_a_new_face_beside_a_lone_face_is_noticed_at_once(make_face, comes):
+@pytest.mark.parametrize("arrival", [20, 22, 33])
+def test_new_face_beside_a_single_face_is_found_at_once(make_face, arrival):
     faces = make_face(48, size=200)
     frames = np.concatenate([faces, faces[:, :, ::-1]], axis=2)
-    frames[:comes, :, 200:] = 90
+    frames[:arrival, :, 200:] = 90
     tracker = Tracker(default_detector())
     for index, frame in enumerate(frames):
         tracker.look(frame, index)
     first, second = tracker.tracks
-    assert first.start == 0 and comes <= second.start <= comes + STRIDE
+    assert first.start == 0 and arrival <= second.start <= arrival + STRIDE
 
 
-def test_only_what_changes_beside_a_known_face_calls_for_a_search():
+def test_only_changes_beside_a_known_face_call_for_a_search():
     box, frame = (100, 100, 200, 200), np.full((300, 600, 3), 90, np.uint8)
     beside, within, dim = frame.copy(), frame.copy(), frame // 2 + 50
     beside[100:160, 400:460] = within[110:190, 90:210] = 200
     surroundings = Surroundings()
-    assert surroundings.changed(frame, [box])
-    surroundings.searched(frame)
-    assert [surroundings.changed(image, [box]) for image in (frame, within, beside, dim)] == [0, 0, 1, 0]
-    assert surroundings.changed(within, [])
-    surroundings.searched(beside)
-    assert not surroundings.changed(beside, [box])
+    assert surroundings.has_changed(frame, [box])
+    surroundings.remember(frame)
+    assert [surroundings.has_changed(image, [box]) for image in (frame, within, beside, dim)] == [0, 0, 1, 0]
+    assert surroundings.has_changed(within, [])
+    surroundings.remember(beside)
+    assert not surroundings.has_changed(beside, [box])
 
 
-def test_a_result_does_not_depend_on_the_video_before(make_face):
+def test_result_does_not_depend_on_the_video_before(make_face):
     frames = list(make_face(5))
     alone = track_faces(frames, default_detector())[0].points
     track_faces([frame[::-1].copy() for frame in make_face(5, size=300)], default_detector())
@@ -174,7 +174,7 @@ def test_tasks_interface_refuses_what_is_no_model(tmp_path):
 
 @pytest.mark.skipif(_without_models(), reason="mediapipe 1.x has no models of its own")
 def test_tasks_interface_finds_a_face(tmp_path, make_face):
-    """A landmarker made of the models in the wheel: the same network, in the bundle that the Tasks interface reads."""
+    """A landmarker bundled from the models in the wheel: the same network, in the format of the Tasks interface."""
     import mediapipe
 
     modules = Path(mediapipe.__file__).parent / "modules"
@@ -185,11 +185,11 @@ def test_tasks_interface_finds_a_face(tmp_path, make_face):
     for _ in range(2):
         detector.reset()
         faces = [detector.detect(frame) for frame in make_face(3)]
-        assert all(face.points.shape == (NUM_POINTS, 2) for found in faces for face in found)
+        assert all(face.points.shape == (NUM_POINTS, 2) for detected in faces for face in detected)
 
 
 @pytest.mark.skipif(_without_models(), reason="mediapipe 1.x has other messages")
-def test_a_mesh_is_read_from_the_message_as_it_stands():
+def test_mesh_is_read_directly_from_the_message():
     from mediapipe.framework.formats.landmark_pb2 import NormalizedLandmarkList
 
     values = np.random.default_rng(0).uniform(-0.1, 1.1, (468, 3)).astype(np.float32)

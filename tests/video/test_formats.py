@@ -1,4 +1,4 @@
-"""Any file that FFmpeg reads comes out on the clock of the original, and the same from the middle as from the start."""
+"""Files of any format are read on the clock of the original, and alike from the middle and from the start."""
 
 from fractions import Fraction
 from itertools import islice
@@ -41,7 +41,7 @@ def numbered(count, width=128, height=64):
 
 
 def number_of(frame):
-    """What a frame spells."""
+    """The number that is drawn in a frame."""
     height, width = frame.shape[:2]
     rows = ((np.arange(2) + 0.5) * height / 2).astype(int)
     columns = ((np.arange(4) + 0.5) * width / 4).astype(int)
@@ -49,7 +49,7 @@ def number_of(frame):
 
 
 @pytest.fixture(params=CASES, scope="module")
-def case(request, tmp_path_factory, make_video):
+def recording(request, tmp_path_factory, make_video):
     """(path, frames a second) of six numbered seconds."""
     suffix, codec, pixel_format, fps = CASES[request.param]
     path = tmp_path_factory.mktemp("formats") / f"video.{suffix}"
@@ -61,27 +61,27 @@ def case(request, tmp_path_factory, make_video):
     return path, float(fps)
 
 
-def test_each_instant_of_a_format_shows_its_frame(case):
-    path, fps = case
+def test_each_instant_shows_its_frame(recording):
+    path, fps = recording
     frames, times = (np.concatenate(parts) for parts in zip(*read_frames(path), strict=True))
     assert abs(len(frames) - SECONDS * 25) <= 2
     np.testing.assert_allclose(np.diff(times), 1 / 25, atol=1e-6)
     for frame, time in zip(frames, times, strict=True):
-        exact = time * fps
-        near = {round(exact + shift) % 256 for shift in (-0.55, 0.0, 0.55)}
-        assert number_of(frame) in near, (time, number_of(frame), near)
+        position = time * fps
+        neighbours = {round(position + shift) % 256 for shift in (-0.55, 0.0, 0.55)}
+        assert number_of(frame) in neighbours, (time, number_of(frame), neighbours)
     assert probe(path).fps == pytest.approx(fps, rel=0.02)
-    # MPEG program streams do not say how long they are: FFmpeg guesses by the last time stamps it finds.
+    # MPEG program streams do not say how long they are: FFmpeg guesses by the last time stamps that it finds.
     assert probe(path).duration == pytest.approx(SECONDS, abs=1.0 if path.suffix == ".mpg" else 0.3)
 
 
 @pytest.mark.parametrize("index", [3, 110])
-def test_a_format_gives_the_same_frames_from_the_middle(case, index):
-    path, _ = case
-    whole = list(islice(frames_from(path), index, None))
-    again = list(frames_from(path, whole[0][1]))
-    assert [place for _, place in again] == [place for _, place in whole]
-    assert all(np.array_equal(a, b) for (a, _), (b, _) in zip(again, whole, strict=True))
+def test_frames_from_the_middle_are_the_same(recording, index):
+    path, _ = recording
+    rest = list(islice(frames_from(path), index, None))
+    seeked = list(frames_from(path, rest[0][1]))
+    assert [place for _, place in seeked] == [place for _, place in rest]
+    assert all(np.array_equal(a, b) for (a, _), (b, _) in zip(seeked, rest, strict=True))
 
 
 @pytest.mark.parametrize("size", [(97, 61), (33, 120)])
@@ -89,7 +89,7 @@ def test_a_format_gives_the_same_frames_from_the_middle(case, index):
     ("suffix", "codec", "pixel_format"),
     [("mkv", "ffv1", "yuv444p"), ("webm", "libvpx-vp9", "yuv420p"), ("gif", "gif", "rgb8")],
 )
-def test_odd_sizes(tmp_path, make_video, size, suffix, codec, pixel_format):
+def test_frames_of_odd_sizes_are_read(tmp_path, make_video, size, suffix, codec, pixel_format):
     images = numbered(15, *size)
     path = make_video(tmp_path / f"odd.{suffix}", images, 25, codec, pixel_format, options=OPTIONS.get(codec))
     frames = np.concatenate([frames for frames, _ in read_frames(path)])
@@ -98,7 +98,7 @@ def test_odd_sizes(tmp_path, make_video, size, suffix, codec, pixel_format):
 
 
 @pytest.mark.parametrize(("suffix", "codec", "pixel_format"), [("png", "png", "rgb24"), ("jpg", "mjpeg", "yuvj420p")])
-def test_a_still_frame_is_one_frame_and_too_short(tmp_path, make_face, make_video, suffix, codec, pixel_format):
+def test_still_image_is_one_frame_and_too_short_to_crop(tmp_path, make_face, make_video, suffix, codec, pixel_format):
     from vsr.face.mouth_crop import crop_video
 
     path = make_video(tmp_path / f"still.{suffix}", make_face(1), 25, codec, pixel_format)
@@ -106,4 +106,4 @@ def test_a_still_frame_is_one_frame_and_too_short(tmp_path, make_face, make_vide
     assert frames.shape == (1, 256, 256, 3) and times[0] == 0
     with pytest.raises(VsrError) as caught:
         crop_video(path)
-    assert caught.value.reason == "too_short"
+    assert caught.value.reason == "too_short" and "is one picture" in str(caught.value)

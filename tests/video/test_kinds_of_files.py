@@ -1,4 +1,4 @@
-"""What holds a recording is read, nothing makes another file or the network be opened, the rest is named in a line."""
+"""Recordings of any kind are read, no file opens another one or the network, and other kinds are named in one line."""
 
 import socket
 import threading
@@ -27,7 +27,7 @@ def tone(seconds=1.0):
     return (0.3 * np.sin(2 * np.pi * 220 * np.arange(round(16_000 * seconds)) / 16_000)).astype(np.float32)
 
 
-def nist(path, samples, coding="pcm", magic=b""):
+def sphere_file(path, samples, coding="pcm", magic=b""):
     """A SPHERE file, as of TIMIT."""
     lines = (
         "NIST_1A\n   1024\n", "channel_count -i 1\n", f"sample_count -i {len(samples)}\n", "sample_rate -i 16000\n",
@@ -45,12 +45,12 @@ def refusal(path, read=probe):
     return caught.value
 
 
-def test_every_kind_is_one_that_this_ffmpeg_has_and_none_opens_others():
+def test_allowed_formats_exist_and_open_no_other_file():
     kinds = FORMATS.split(",")
     assert len(set(kinds)) == len(kinds)
     assert not set(kinds) & OPENS_OTHERS
-    named = {"obu", "ivf", "mj2", "m4a", "vob"}  # parts of a name, or found under another
-    assert {kind for kind in kinds if kind not in av.formats_available} <= named
+    aliases = {"obu", "ivf", "mj2", "m4a", "vob"}  # names within a list, or under another name
+    assert {kind for kind in kinds if kind not in av.formats_available} <= aliases
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_every_kind_is_one_that_this_ffmpeg_has_and_none_opens_others():
     [("x.caf", "pcm_s16le"), ("x.au", "pcm_s16be"), ("x.wv", "wavpack"), ("x.eac3", "eac3"), ("x.tta", "tta"),
      ("x.voc", "pcm_u8"), ("x.sox", "pcm_s32le"), ("x.w64", "pcm_s16le"), ("x.dts", "dca")],
 )  # fmt: skip
-def test_sounds_of_every_kind_are_heard(tmp_path, name, codec):
+def test_sound_of_every_kind_is_read(tmp_path, name, codec):
     path, rate = tmp_path / name, 48_000 if codec in ("dca", "eac3") else 16_000
     samples = (np.repeat(tone(), rate // 16_000) * 32767).astype(np.int16)
     try:
@@ -78,21 +78,21 @@ def test_sounds_of_every_kind_are_heard(tmp_path, name, codec):
     assert np.sqrt((wave[2000:-4000] ** 2).mean()) == pytest.approx(0.3 / np.sqrt(2), rel=0.1)
 
 
-def test_the_recordings_of_timit_are_heard(tmp_path):
+def test_sphere_file_of_timit_is_read(tmp_path):
     samples = tone() * 32767
-    wave = read_wave(nist(tmp_path / "TIMIT.WAV", samples))
+    wave = read_wave(sphere_file(tmp_path / "TIMIT.WAV", samples))
     assert np.abs(wave - tone()).max() < 1e-3
 
 
 @pytest.mark.parametrize("coding", ["pcm,embedded-shorten-v2.00", "pcm,embedded-wavpack"])
-def test_compressed_sphere_that_cannot_be_decoded_is_no_noise(tmp_path, coding):
+def test_refuses_compressed_sphere(tmp_path, coding):
     noise = np.random.default_rng(0).integers(-20_000, 20_000, 16_000)
-    error = refusal(nist(tmp_path / "x.wav", noise, coding, b"ajkg\x02"), read_wave)
+    error = refusal(sphere_file(tmp_path / "x.wav", noise, coding, b"ajkg\x02"), read_wave)
     assert error.reason == "no_sound" and "write it again as .wav" in str(error)
 
 
 @pytest.mark.parametrize(("name", "codec"), [("v.h261", "h261"), ("v.h263", "h263"), ("v.gxf", "mpeg2video")])
-def test_frames_of_every_kind_are_seen(tmp_path, name, codec):
+def test_video_of_every_kind_is_opened(tmp_path, name, codec):
     path = tmp_path / name
     size = (720, 576) if name == "v.gxf" else (352, 288)
     with av.open(str(path), "w") as container:
@@ -109,20 +109,20 @@ def test_frames_of_every_kind_are_seen(tmp_path, name, codec):
 
 
 @pytest.fixture
-def listener():
-    """A server on this machine that notes who comes."""
-    server, came = socket.create_server(("127.0.0.1", 0)), []
+def server():
+    """A server on this machine that notes connections: (port, connections)."""
+    listening, connections = socket.create_server(("127.0.0.1", 0)), []
 
     def serve():
         while True:
             try:
-                came.append(server.accept())
+                connections.append(listening.accept())
             except OSError:
                 return
 
     threading.Thread(target=serve, daemon=True).start()
-    yield server.getsockname()[1], came
-    server.close()
+    yield listening.getsockname()[1], connections
+    listening.close()
 
 
 PLAYLISTS = {
@@ -140,8 +140,8 @@ PLAYLISTS = {
 
 @pytest.mark.parametrize("suffix", ["m3u8", "mp4", "ts", "mpd", "ffconcat", "sdp", "wav"])
 @pytest.mark.parametrize("kind", PLAYLISTS)
-def test_no_playlist_opens_another_file_or_the_network(tmp_path, face_clip, listener, kind, suffix):
-    port, came = listener
+def test_no_playlist_opens_another_file_or_the_network(tmp_path, face_clip, server, kind, suffix):
+    port, connections = server
     for target in (face_clip.name, str(face_clip), f"file:{face_clip}", f"http://127.0.0.1:{port}/clip.ts"):
         path = tmp_path / f"list.{suffix}"
         path.write_text(PLAYLISTS[kind].format(target), encoding="utf-8")
@@ -150,10 +150,10 @@ def test_no_playlist_opens_another_file_or_the_network(tmp_path, face_clip, list
             error = refusal(path, read)
             assert error.reason == "unreadable"
             assert "this kind of file (a playlist) is not read" in str(error), error
-    assert not came
+    assert not connections
 
 
-def test_a_name_with_a_pattern_is_one_frame(tmp_path):
+def test_name_with_a_pattern_is_one_file(tmp_path):
     for index in (0, 1, 2, "%03d", "%d*"):
         with av.open(str(tmp_path / "one.png"), "w", format="image2", options={"update": "1"}) as container:
             stream = container.add_stream("png", rate=25)
@@ -169,11 +169,11 @@ def test_a_name_with_a_pattern_is_one_frame(tmp_path):
         assert frames.shape == (1, 32, 32, 3) and frames.mean() == 180
 
 
-def test_a_movie_that_names_another_file_as_its_data_does_not_open_it(tmp_path, face_clip):
+def test_movie_that_refers_to_another_file_does_not_open_it(tmp_path, face_clip):
     """QuickTime's data references (alis, url)."""
     data = bytearray(face_clip.read_bytes())
-    at = data.index(b"url \x00\x00\x00\x01")
-    data[at + 4 : at + 8] = b"\0\0\0\0"  # not in this file
+    position = data.index(b"url \x00\x00\x00\x01")
+    data[position + 4 : position + 8] = b"\0\0\0\0"  # not in this file
     (tmp_path / "refers.mov").write_bytes(data)
     try:
         list(read_frames(tmp_path / "refers.mov"))
@@ -182,7 +182,7 @@ def test_a_movie_that_names_another_file_as_its_data_does_not_open_it(tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("head", "printed"),
+    ("head", "message"),
     [
         (b"<!DOCTYPE html>\n<html><head>", "(a web page) is not read"),
         (b"\xef\xbb\xbf <HTML>", "(a web page) is not read"),
@@ -193,40 +193,42 @@ def test_a_movie_that_names_another_file_as_its_data_does_not_open_it(tmp_path, 
         (b"MODSN3\x0a\0" + bytes(200), "this kind of file is not read"),
     ],
 )
-def test_what_is_no_recording_is_named(tmp_path, head, printed):
+def test_file_that_is_no_recording_is_named(tmp_path, head, message):
     path = tmp_path / ("x.mods" if head.startswith(b"MODS") else "x.mp4")
     path.write_bytes(head)
     error = refusal(path)
-    assert error.reason == "unreadable" and printed in str(error) and "Invalid argument" not in str(error)
+    assert error.reason == "unreadable" and message in str(error) and "Invalid argument" not in str(error)
 
 
 @pytest.mark.parametrize("kind", [str, Path])
 @pytest.mark.parametrize(
-    ("address", "printed"),
+    ("address", "message"),
     [
         ("https://host/c.mp4", "https://host/c.mp4: addresses are not read: fetch the file first"),
         ("rtsp://cam/1", "rtsp://cam/1: addresses are not read: fetch the file first (a stream: vsr live)"),
+        ("-", "-: standard input is not read: save it as a file first (a stream: vsr live -)"),
+        ("shots/%04d.png", "shots/%04d.png: numbered pictures are not read: make a video of them first (ffmpeg "),
         ("file:///tmp/no%20such.mp4", "file:///tmp/no%20such.mp4: is an address: give the path, /tmp/no such.mp4"),
     ],
 )
-def test_addresses_are_told_as_what_they_are(kind, address, printed):
+def test_name_that_is_no_path_is_refused_with_what_to_do(kind, address, message):
     for read in (probe, read_wave):
-        assert str(refusal(kind(address), read)).startswith(printed)
+        assert str(refusal(kind(address), read)).startswith(message)
 
 
-def test_an_address_costs_one_line(tiny_model, capsys):
+def test_address_is_one_line_of_transcribe(tiny_model, capsys):
     assert main(["transcribe", "https://host/c.mp4", "--model", str(tiny_model)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.count("https://host/c.mp4") == 1 and "no such file" not in line
 
 
-def test_colons_in_names_are_no_addresses(tmp_path):
+def test_name_with_colons_is_no_address(tmp_path):
     write_wave(tmp_path / "2026-11-28T10:30:00.wav", tone())
     assert len(read_wave(tmp_path / "2026-11-28T10:30:00.wav")) == 16_000
     assert "no such file" in str(refusal("2026-11-28T10:30:00_absent.mp4"))
 
 
-def test_an_ordinary_wav_is_what_it_was(tmp_path):
+def test_ordinary_wav_is_read_in_full(tmp_path):
     write_wave(tmp_path / "a.wav", tone())
     with riff.open(str(tmp_path / "a.wav")) as file:
         assert file.getnframes() == len(read_wave(tmp_path / "a.wav"))

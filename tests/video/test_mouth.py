@@ -1,4 +1,4 @@
-"""Mouth crops: the geometry undoes what a camera does, gaps are filled and told, refusals have their reasons."""
+"""Mouth crops: the geometry inverts the camera, gaps are filled and reported, refusals have reasons."""
 
 from dataclasses import replace
 
@@ -25,14 +25,14 @@ def test_similarity_is_recovered_exactly(scale, angle, x, y):
     np.testing.assert_allclose(matrix, np.column_stack([turn, [x, y]]), atol=1e-6)
 
 
-def test_mouth_lies_in_the_middle_and_the_eyes_are_level():
+def test_mouth_is_centred_and_eyes_are_level():
     points = np.random.default_rng(0).uniform(0, 5, (20, 37, 2)).astype(np.float32)
     for part, anchor in zip(geometry.ANCHORS, REFERENCE, strict=True):
         points[:, part] += np.float32(anchor * 2 + 30)
     matrices = mouth_transforms(points)
     centre = smooth(points)[:, 17:37].mean(axis=1)
-    seen = np.einsum("nij,nj->ni", matrices[:, :, :2], centre) + matrices[:, :, 2]
-    np.testing.assert_allclose(seen, 48, atol=1e-4)
+    placed = np.einsum("nij,nj->ni", matrices[:, :, :2], centre) + matrices[:, :, 2]
+    np.testing.assert_allclose(placed, 48, atol=1e-4)
     assert np.hypot(matrices[:, 0, 0], matrices[:, 1, 0]) == pytest.approx(0.5, rel=0.03)
 
 
@@ -44,26 +44,26 @@ def test_corners_of_the_crop_are_found_in_the_frame(scale, angle, x, y):
     np.testing.assert_allclose(corners @ turn.T + [x, y], [(0, 0), (96, 0), (96, 96), (0, 96)], atol=1e-8)
 
 
-def test_how_much_of_the_crop_lies_in_the_frame():
-    whole, half, none = (np.float64([[1, 0, -x], [0, 1, 0]]) for x in (10, 152, 300))
-    np.testing.assert_array_equal(geometry.shares_inside((96, 200), np.stack([whole, whole])), [1, 1])
-    np.testing.assert_array_equal(geometry.shares_inside((96, 200), np.stack([whole, half, none])), [1, 0.5, 0])
+def test_share_of_the_crop_inside_the_frame():
+    inside, half, outside = (np.float64([[1, 0, -x], [0, 1, 0]]) for x in (10, 152, 300))
+    np.testing.assert_array_equal(geometry.shares_inside((96, 200), np.stack([inside, inside])), [1, 1])
+    np.testing.assert_array_equal(geometry.shares_inside((96, 200), np.stack([inside, half, outside])), [1, 0.5, 0])
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 30))
-def test_smoothing_keeps_the_place_and_calms_the_shape(count):
+def test_smoothing_keeps_the_position_and_averages_the_shape(count):
     points = np.random.default_rng(count).normal(100, 5, (count, 37, 2))
-    calm = smooth(points)
-    np.testing.assert_allclose(calm.mean(axis=1), points.mean(axis=1))
+    smoothed = smooth(points)
+    np.testing.assert_allclose(smoothed.mean(axis=1), points.mean(axis=1))
     reach = min(6, count // 2, (count - 1) // 2)
     middle = count // 2
     shape = points - points.mean(axis=1, keepdims=True)
     window = shape[middle - min(reach, count - 1 - middle) : middle + min(reach, count - 1 - middle) + 1]
-    np.testing.assert_allclose(calm[middle] - calm[middle].mean(axis=0), window.mean(axis=0), atol=1e-9)
+    np.testing.assert_allclose(smoothed[middle] - smoothed[middle].mean(axis=0), window.mean(axis=0), atol=1e-9)
 
 
-def test_a_large_face_is_averaged_down_to_the_same_crop():
+def test_large_face_gives_the_same_crop():
     rows, columns = np.mgrid[:480, :480]
     small = (127 + 100 * np.sin(rows / 30) * np.cos(columns / 40)).astype(np.uint8)[..., None].repeat(3, axis=2)
     large = small.repeat(4, axis=0).repeat(4, axis=1)
@@ -73,7 +73,7 @@ def test_a_large_face_is_averaged_down_to_the_same_crop():
     assert np.abs(difference).max() <= 3
 
 
-def test_crop_of_a_real_face(face_clip):
+def test_crop_of_a_real_face_shows_the_mouth(face_clip):
     clip = crop_video(face_clip)
     assert clip.crop.shape == (25, 96, 96) and clip.crop.dtype == np.uint8
     assert (clip.found, clip.gaps) == (1.0, [])
@@ -91,10 +91,10 @@ def test_crop_follows_a_moving_head(tmp_path, make_face, make_video):
     assert np.abs(crop[2:-2] - crop[10]).mean() < 8
 
 
-def test_missing_frames_are_told_and_the_ends_are_held(tmp_path, make_face, make_video):
+def test_missing_frames_are_reported_and_filled(tmp_path, make_face, make_video):
     frames = make_face(40)
     frames[:6] = 128
-    frames[20:24] = 128  # four frames: an interruption, after which the frame is back
+    frames[20:24] = 128  # four frames: a gap, after which the face is back
     clip = crop_video(make_video(tmp_path / "v.mp4", frames, options={"crf": "10", "g": "1"}))
     np.testing.assert_allclose(clip.times, np.arange(40) / 25, atol=1e-6)
     assert clip.found == pytest.approx(30 / 40, abs=0.06)
@@ -107,7 +107,7 @@ def test_missing_frames_are_told_and_the_ends_are_held(tmp_path, make_face, make
 
 
 @pytest.mark.xfail(_without_models(), reason="mediapipe 1.x lays the smaller face's mesh 7 pixels off")
-def test_two_people_give_two_clips_and_the_larger_is_first(tmp_path, make_face, make_video):
+def test_two_people_give_two_clips_with_the_larger_first(tmp_path, make_face, make_video):
     frames = np.full((16, 256, 448, 3), 90, np.uint8)
     frames[:, :, :256] = make_face(16)
     frames[:, 32:192, 270:430] = make_face(16, size=160)[:, :, ::-1]
@@ -123,7 +123,7 @@ def test_two_people_give_two_clips_and_the_larger_is_first(tmp_path, make_face, 
     ("count", "reason"),
     [(1, "too_short"), (11, "too_short"), (12, "no_face")],
 )
-def test_refusals(tmp_path, make_video, count, reason):
+def test_refuses_clip_too_short_or_without_face(tmp_path, make_video, count, reason):
     path = make_video(tmp_path / "v.mp4", np.full((count, 64, 64, 3), 90, np.uint8))
     for crop in (crop_video, crop_tracks):
         with pytest.raises(VsrError) as caught:
@@ -131,9 +131,9 @@ def test_refusals(tmp_path, make_video, count, reason):
         assert caught.value.reason == reason
 
 
-def test_a_mouth_outside_the_frame_is_refused(tmp_path, make_face, make_video):
+def test_refuses_mouth_outside_the_frame(tmp_path, make_face, make_video):
     class Lowered:
-        """The real detector, looking at the part of the frame that the file lacks."""
+        """The real detector, with the faces moved down out of the frame."""
 
         def reset(self):
             default_detector().reset()

@@ -1,4 +1,4 @@
-"""Points of the mouth, and what is made of them: the same for every face, whole where some are missing."""
+"""Mouth points and their features: invariant to position, size and tilt, and complete where frames are missing."""
 
 import numpy as np
 import pytest
@@ -24,16 +24,16 @@ def mouth(frames=40, width=30.0):
     """Mouth points (T, 14, 2) of lips that open and close."""
     rng = np.random.default_rng(0)
     still = rng.normal(0, width, (len(POINTS), 2))
-    places = {number: place for place, number in enumerate(POINTS)}
-    still[places[78]], still[places[308]] = (-width / 2, width), (width / 2, width)
-    still[places[133]], still[places[362]] = (-width / 2, -width), (width / 2, -width)
-    still[places[10]], still[places[152]] = (0, -3 * width), (0, 2 * width)
+    index_of = {number: place for place, number in enumerate(POINTS)}
+    still[index_of[78]], still[index_of[308]] = (-width / 2, width), (width / 2, width)
+    still[index_of[133]], still[index_of[362]] = (-width / 2, -width), (width / 2, -width)
+    still[index_of[10]], still[index_of[152]] = (0, -3 * width), (0, 2 * width)
     track = np.repeat(still[None], frames, 0)
-    track[:, places[14], 1] += 0.2 * width * (1 + np.sin(np.arange(frames) / 3))
+    track[:, index_of[14], 1] += 0.2 * width * (1 + np.sin(np.arange(frames) / 3))
     return (track + 100).astype(np.float32)
 
 
-def test_features_do_not_depend_on_place_size_and_tilt():
+def test_features_do_not_depend_on_position_size_and_tilt():
     track = mouth()
     turn = np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
     other = (track @ turn.T * 2.5 + [40, -7]).astype(np.float32)
@@ -44,14 +44,14 @@ def test_features_do_not_depend_on_place_size_and_tilt():
 def test_gaps_and_single_jumps_are_filled():
     track = mouth()
     points, measures = measures_of(track)
-    spoilt = points.copy()
-    spoilt[10] += 25  # the mesh slid off for one frame
-    spoilt[20:24] = np.nan
-    filled, own, known = repaired(spoilt, measures)
+    damaged = points.copy()
+    damaged[10] += 25  # the mesh slipped for one frame
+    damaged[20:24] = np.nan
+    filled, repaired_measures, known = repaired(damaged, measures)
     assert known.all()
     assert np.abs(filled[10] - points[[9, 11]].mean(0)).max() < 1e-3
     assert np.isfinite(filled).all() and np.abs(filled[21] - points[21]).max() < 6
-    assert np.isfinite(features_of(filled, own)).all()
+    assert np.isfinite(features_of(filled, repaired_measures)).all()
 
 
 def test_lips_that_open_in_one_frame_are_no_jump():
@@ -62,27 +62,27 @@ def test_lips_that_open_in_one_frame_are_no_jump():
 
 
 @pytest.mark.parametrize("seen", [0, 1, 10])
-def test_a_mouth_that_is_hardly_seen_is_no_track(seen):
+def test_mouth_that_is_hardly_seen_has_no_features(seen):
     track = mouth()
     track[seen:] = np.nan
     assert mouth_features(track) is None
 
 
-def test_even_one_frame_has_features():
+def test_one_frame_has_features():
     assert np.isfinite(mouth_features(mouth(1))).all()
 
 
-def test_a_track_survives_its_file(tmp_path):
+def test_track_file_keeps_points_and_measures(tmp_path):
     points, measures = measures_of(mouth())
     write_track(tmp_path / "a.npz", points, measures)
-    for given, found in zip((points, measures), read_track(tmp_path / "a.npz"), strict=True):
-        np.testing.assert_array_equal(given, found)
+    for written, read_back in zip((points, measures), read_track(tmp_path / "a.npz"), strict=True):
+        np.testing.assert_array_equal(written, read_back)
     np.savez(tmp_path / "b.npz", points=points[:, :3], measures=measures)
     with pytest.raises(ValueError, match="no track"):
         read_track(tmp_path / "b.npz")
 
 
-def test_every_frame_has_its_points_and_crops_stay_as_they_are(face_clip):
+def test_every_frame_has_points_and_crops_do_not_change(face_clip):
     with_points, without = crop_video(face_clip, mesh=mouth_meshes()), crop_video(face_clip)
     np.testing.assert_array_equal(with_points.crop, without.crop)
     assert without.mouth is None and with_points.mouth.shape == (len(without.crop), len(POINTS), 2)
@@ -90,7 +90,7 @@ def test_every_frame_has_its_points_and_crops_stay_as_they_are(face_clip):
     assert np.isfinite(opening).all()
 
 
-def test_where_no_face_is_there_are_no_points():
+def test_without_a_face_there_are_no_points():
     follower = MouthFollower(mouth_meshes())
     for _ in range(6):
         follower.add(np.zeros((120, 120, 3), np.uint8), np.full((37, 2), 60, np.float32))
@@ -98,7 +98,7 @@ def test_where_no_face_is_there_are_no_points():
 
 
 class NotedMesh:
-    """In the place of the networks: a point tells the number that the frame holds, a look may fail."""
+    """Instead of networks: every point is the frame's number, and a look may fail."""
 
     def __init__(self, fails: int = 1000):
         self.looks, self.fails = [], fails
@@ -109,7 +109,7 @@ class NotedMesh:
             raise RuntimeError("the detector fails")
         return np.zeros(4)
 
-    def lay(self, frame, face, relative):
+    def fit(self, frame, face, relative):
         return np.full((len(POINTS), 2), float(frame[0, 0, 0]), np.float32)
 
 
@@ -121,32 +121,32 @@ def follow(mesh: NotedMesh, frames: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("frames", [1, 2, LOOK_EVERY, LOOK_EVERY + 1, 5 * LOOK_EVERY + 3])
-def test_every_frame_is_laid_once_and_in_order(frames):
+def test_every_frame_has_its_points_in_order(frames):
     assert follow(NotedMesh(), frames)[:, 1, 0].tolist() == list(range(frames))
 
 
-def test_the_detector_looks_at_the_first_frame_and_then_every_few():
+def test_detector_looks_at_the_first_frame_and_then_at_intervals():
     follow(mesh := NotedMesh(), 3 * LOOK_EVERY + 2)
     assert mesh.looks == [0, LOOK_EVERY, 2 * LOOK_EVERY, 3 * LOOK_EVERY]
 
 
-def test_what_fails_in_the_thread_is_raised_to_the_caller():
+def test_error_in_the_thread_is_raised_in_the_caller():
     with pytest.raises(RuntimeError, match="the detector fails"):
         follow(NotedMesh(fails=1), 6 * LOOK_EVERY)
 
 
 class Marks:
-    """Instead of a mesh: points that tell the frame's number, where the face is and the region."""
+    """Instead of a mesh: points made of the frame's number, the face and the region."""
 
     def region(self, frame, face):
         return np.array([frame[0, 0, 0], 0.0, 0.0, 0.0])
 
-    def lay(self, frame, face, relative):
+    def fit(self, frame, face, relative):
         return np.full((len(POINTS), 2), frame[0, 0, 0] + face.sum() + relative[0], np.float32)
 
 
 @pytest.mark.parametrize("every", [1, 3, 50])
-def test_how_early_a_mouth_is_followed_changes_no_point(every):
+def test_points_do_not_depend_on_when_the_mouth_is_followed(every):
     frames = [np.full((8, 8, 3), number, np.uint8) for number in range(40)]
     points = [np.full((37, 2), number / 100, np.float32) for number in range(40)]
     track = OpenTrack(0, 2, Face(points[2], (0.0, 0.0, 8.0, 8.0), 1.0), canvas=(8, 8, 3))
@@ -157,8 +157,8 @@ def test_how_early_a_mouth_is_followed_changes_no_point(every):
             cutter.follow(frames.__getitem__)
     cutter.after = 2  # held at the end
     cutter.follow(frames.__getitem__)
-    found = cutter.mouths.points()[:, 0, 0]
-    assert len(found) == 40
+    values = cutter.mouths.points()[:, 0, 0]
+    assert len(values) == 40
     looks = np.interp(np.arange(40), np.arange(0, 40, LOOK_EVERY), np.arange(0, 40, LOOK_EVERY))
     faces = 37 * 2 * np.clip(np.arange(40), 2, 37) / 100
-    np.testing.assert_allclose(found, np.arange(40) + faces + looks, atol=1e-3)
+    np.testing.assert_allclose(values, np.arange(40) + faces + looks, atol=1e-3)

@@ -16,7 +16,7 @@ from vsr.media.reader import probe, read_frames
 
 
 def gray_levels(count, width=64, height=48):
-    """Frames (count, height, width, 3) whose level tells their number."""
+    """Frames (count, height, width, 3) whose level is their number."""
     levels = np.linspace(20, 235, count).astype(np.uint8)
     return np.broadcast_to(levels[:, None, None, None], (count, height, width, 3)).copy()
 
@@ -56,16 +56,16 @@ def test_each_instant_shows_the_nearest_frame(steps):
     assert abs(len(shown) - (stamps[-1] + steps[-1]) * 25) <= 1 + 1e-4
 
 
-def test_a_long_jump_of_the_time_stamps_does_not_repeat_a_frame_for_ever():
+def test_long_jump_of_time_stamps_does_not_repeat_a_frame():
     shown = list(grid.on_grid(iter([("a", 0.0), ("b", 0.04), ("c", 1e9), ("d", 1e9 + 0.04)]), 0.04))
     assert [image for image, _ in shown] == ["a", "b", "c", "d"]
     assert shown[2][1].time == 1e9
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3])
-def test_recordings_put_together_are_read_to_the_end(tmp_path, make_video, parts):
-    one = make_video(tmp_path / "one.mpg", gray_levels(50), codec="mpeg1video").read_bytes()
-    (tmp_path / "all.mpg").write_bytes(parts * one)
+def test_concatenated_recordings_are_read_to_the_end(tmp_path, make_video, parts):
+    single = make_video(tmp_path / "one.mpg", gray_levels(50), codec="mpeg1video").read_bytes()
+    (tmp_path / "all.mpg").write_bytes(parts * single)
     frames, times = read_all(tmp_path / "all.mpg")
     np.testing.assert_allclose(np.diff(times), 1 / 25)
     assert abs(len(frames) - 50 * parts) <= parts
@@ -73,16 +73,16 @@ def test_recordings_put_together_are_read_to_the_end(tmp_path, make_video, parts
     np.testing.assert_allclose(middle, gray_levels(50)[25].mean(), atol=12)
 
 
-def test_a_frame_with_a_damaged_time_is_left_out(tmp_path, make_video, monkeypatch):
+def test_frame_with_a_damaged_time_is_left_out(tmp_path, make_video, monkeypatch):
     path = make_video(tmp_path / "v.mp4", gray_levels(75))
     decoded = reader.decoded_frames
 
-    def damaged(container, stream):
+    def with_wrong_times(container, stream):
         for index, frame in enumerate(decoded(container, stream)):
             frame.pts = {40: 0, 60: frame.pts // 4}.get(index, frame.pts)
             yield frame
 
-    monkeypatch.setattr(reader, "decoded_frames", damaged)
+    monkeypatch.setattr(reader, "decoded_frames", with_wrong_times)
     np.testing.assert_allclose(read_all(path)[1], np.arange(75) / 25, atol=1e-3)
 
 
@@ -95,7 +95,7 @@ def test_variable_frame_rate_keeps_the_time_stamps(tmp_path, make_video):
     assert len(frames) >= 26
 
 
-def test_chunks_are_bounded_and_joined_without_a_seam(tmp_path, make_video, monkeypatch):
+def test_chunks_are_bounded_and_join_seamlessly(tmp_path, make_video, monkeypatch):
     path = make_video(tmp_path / "v.mp4", gray_levels(30))
     whole, times = read_all(path)
     assert [len(frames) for frames, _ in read_frames(path, chunk_frames=8)] == [8, 8, 8, 6]
@@ -117,7 +117,7 @@ def test_chunks_are_bounded_and_joined_without_a_seam(tmp_path, make_video, monk
         ("mjpeg", "yuvj420p", "mov"),
     ],
 )
-def test_codecs_and_pixel_formats(tmp_path, make_video, codec, pixel_format, suffix):
+def test_codecs_and_pixel_formats_are_read(tmp_path, make_video, codec, pixel_format, suffix):
     path = tmp_path / f"v.{suffix}"
     try:
         make_video(path, gray_levels(20), codec=codec, pixel_format=pixel_format)
@@ -135,11 +135,12 @@ def test_4k_is_scaled_while_reading(tmp_path, make_video):
     assert (probe(path).width, probe(path).height) == (1280, 720)
 
 
-def with_rotation(path, degrees):
-    """Set the display matrix of an mp4's track: turn clockwise by `degrees` to see it upright."""
+def with_rotation(path, degrees, mirrored=False):
+    """Set the display matrix of an mp4's track: swap left and right if mirrored, then turn clockwise by `degrees`."""
     one = 1 << 16
     cos, sin = {0: (one, 0), 90: (0, one), 180: (-one, 0), 270: (0, -one)}[degrees]
-    matrix = struct.pack(">9i", cos, sin, 0, -sin, cos, 0, 0, 0, 1 << 30)
+    side = -1 if mirrored else 1
+    matrix = struct.pack(">9i", side * cos, side * sin, 0, -sin, cos, 0, 0, 0, 1 << 30)
     data = bytearray(path.read_bytes())
     start = data.index(b"tkhd") + 4 + 40
     data[start : start + 36] = matrix
@@ -147,19 +148,22 @@ def with_rotation(path, degrees):
     return path
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
-def test_rotation_tag_sets_the_frame_upright(tmp_path, make_video, degrees):
+def test_rotation_tag_turns_the_frame_upright(tmp_path, make_video, degrees, mirrored):
+    """A film of oneself was turned upside down where its matrix mirrors it, too."""
     upright = np.full((5, 48, 64, 3), 40, np.uint8)
     upright[:, :16, :32] = 220  # a mark in the upper left
-    stored = np.ascontiguousarray(np.rot90(upright, degrees // 90, axes=(1, 2)))
-    path = with_rotation(make_video(tmp_path / "v.mp4", stored), degrees)
+    stored = np.rot90(upright, degrees // 90, axes=(1, 2))
+    stored = np.ascontiguousarray(stored[:, :, ::-1] if mirrored else stored)
+    path = with_rotation(make_video(tmp_path / "v.mp4", stored), degrees, mirrored)
     frames, _ = read_all(path)
     assert frames.shape == upright.shape
     assert np.abs(frames.astype(int) - upright).mean() < 8
     assert (probe(path).width, probe(path).height) == (64, 48)
 
 
-def test_probe_tells_the_real_rate(tmp_path, make_video):
+def test_probe_gives_the_real_rate(tmp_path, make_video):
     info = probe(make_video(tmp_path / "v.mp4", gray_levels(60), fps=30))
     assert (info.fps, info.num_frames, info.width, info.height) == (pytest.approx(30), 50, 64, 48)
     assert info.duration == pytest.approx(2.0, abs=0.01)
@@ -175,22 +179,22 @@ def test_probe_tells_the_real_rate(tmp_path, make_video):
         ("noise.mp4", bytes(np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8))),
     ],
 )
-def test_files_that_are_no_video(tmp_path, name, content):
+def test_refuses_file_that_is_no_video(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     assert refusal(tmp_path / name) == "unreadable"
 
 
-def test_missing_file_and_folder(tmp_path):
+def test_refuses_missing_file_and_folder(tmp_path):
     assert refusal(tmp_path / "missing.mp4") == "unreadable"
     assert refusal(tmp_path) == "unreadable"
 
 
-def test_sound_without_frame(tmp_path, make_sound):
+def test_refuses_sound_without_video(tmp_path, make_sound):
     assert refusal(make_sound(tmp_path / "a.mp4")) == "no_video"
 
 
 def with_index_first(path, target):
-    """Remux an mp4 so that its index precedes the frames: a truncated copy still opens."""
+    """Remux an mp4 with its index before the frames, so that a truncated copy can be opened."""
     with av.open(str(path)) as source, av.open(str(target), "w", options={"movflags": "faststart"}) as sink:
         stream = sink.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
@@ -201,7 +205,7 @@ def with_index_first(path, target):
 
 
 @pytest.mark.parametrize("index_first", [False, True])
-def test_truncated(tmp_path, make_video, index_first):
+def test_refuses_truncated_file(tmp_path, make_video, index_first):
     images = np.random.default_rng(0).integers(0, 256, (75, 48, 64, 3), dtype=np.uint8)
     path = make_video(tmp_path / "v.mp4", images)
     if index_first:
@@ -211,19 +215,19 @@ def test_truncated(tmp_path, make_video, index_first):
     assert refusal(path) == "unreadable"
 
 
-def test_damaged_files_end_in_frames_or_a_refusal(tmp_path, make_video):
-    dice = random.Random(0)
+def test_damaged_file_is_read_or_refused(tmp_path, make_video):
+    rng = random.Random(0)
     images = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
     for suffix, codec in (("mp4", "libx264"), ("mpg", "mpeg1video"), ("avi", "mpeg4")):
-        good = make_video(tmp_path / f"good.{suffix}", images, codec=codec).read_bytes()
+        intact = make_video(tmp_path / f"good.{suffix}", images, codec=codec).read_bytes()
         for _ in range(25):
-            data = bytearray(good)
-            for _ in range(dice.choice([1, 8, 60])):
-                data[dice.randrange(len(data))] = dice.randrange(256)
-            bad = tmp_path / f"bad.{suffix}"
-            bad.write_bytes(data)
+            data = bytearray(intact)
+            for _ in range(rng.choice([1, 8, 60])):
+                data[rng.randrange(len(data))] = rng.randrange(256)
+            path = tmp_path / f"bad.{suffix}"
+            path.write_bytes(data)
             try:
-                frames, _ = read_all(bad)
+                frames, _ = read_all(path)
                 assert len(frames) < 2000
             except VsrError as error:
                 assert error.reason in CLIP_REASONS

@@ -1,4 +1,4 @@
-"""Points of the mouth on request: those that are found with the crops, and none where nobody asks."""
+"""Mouth points on request equal those computed with the crops, and nothing is computed unasked."""
 
 import numpy as np
 import pytest
@@ -11,23 +11,23 @@ from vsr.face.requested_points import RequestedPoints
 
 
 @pytest.fixture
-def counted():
-    """A stock of meshes, and how often one was laid."""
-    laid = []
+def counted_meshes():
+    """A stock of meshes, and a list that grows with each mesh that is computed."""
+    calls = []
 
     class Counted(MouthMesh):
-        def lay(self, *given):
-            laid.append(1)
-            return super().lay(*given)
+        def fit(self, *arguments):
+            calls.append(1)
+            return super().fit(*arguments)
 
-    return Stock(Counted, 2), laid
+    return Stock(Counted, 2), calls
 
 
-def test_points_on_request_are_those_found_with_the_crops(film, monkeypatch):
+def test_requested_points_equal_those_computed_with_the_crops(gapped_clip, monkeypatch):
     """In blocks that begin within the video, and in pieces that begin within their block."""
     monkeypatch.setattr("vsr.face.pipeline.SHORTEST", 25)
-    at_once = [piece for own in MouthSource(film, mesh=MESHES) for piece in own.block.pieces]
-    later = [piece for own in MouthSource(film, mesh=MESHES, on_request=True) for piece in own.block.pieces]
+    at_once = [piece for part in MouthSource(gapped_clip, mesh=MESHES) for piece in part.block.pieces]
+    later = [piece for part in MouthSource(gapped_clip, mesh=MESHES, on_request=True) for piece in part.block.pieces]
     assert len(later) == len(at_once) > 1
     for first, second in zip(at_once, later, strict=True):
         assert isinstance(second.mouth, RequestedPoints) and len(second.mouth) == len(second.crop)
@@ -35,33 +35,33 @@ def test_points_on_request_are_those_found_with_the_crops(film, monkeypatch):
         np.testing.assert_array_equal(np.asarray(second.mouth), first.mouth)
 
 
-def test_a_part_of_a_video_is_looked_at_again_from_there(film):
-    first = crop_video(film, start=7.0, end=9.0, mesh=MESHES)
-    second = crop_video(film, start=7.0, end=9.0, mesh=MESHES, on_request=True)
+def test_requested_points_of_a_part_of_a_video(gapped_clip):
+    first = crop_video(gapped_clip, start=7.0, end=9.0, mesh=MESHES)
+    second = crop_video(gapped_clip, start=7.0, end=9.0, mesh=MESHES, on_request=True)
     np.testing.assert_array_equal(np.asarray(second.mouth), first.mouth)
 
 
-def test_nothing_is_laid_where_nobody_asks_and_all_at_once_after_a_block_in_which_somebody_did(
-    film, counted, monkeypatch
+def test_meshes_are_computed_on_request_and_in_advance_after_a_requested_block(
+    gapped_clip, counted_meshes, monkeypatch
 ):
     monkeypatch.setattr("vsr.face.pipeline.SHORTEST", 25)
-    mesh, laid = counted
-    blocks = iter(MouthSource(film, mesh=mesh, on_request=True))
+    mesh, calls = counted_meshes
+    blocks = iter(MouthSource(gapped_clip, mesh=mesh, on_request=True))
     (piece,) = next(blocks).block.pieces
-    assert not laid
+    assert not calls
     np.asarray(piece.mouth), np.asarray(piece.mouth_of(0, 5))
-    assert len(laid) == len(piece.crop)
-    rest = [piece for own in blocks for piece in own.block.pieces]
-    assert len(laid) > len(piece.crop)  # with the crops of the block that followed
-    before = len(laid)
+    assert len(calls) == len(piece.crop)
+    rest = [piece for following in blocks for piece in following.block.pieces]
+    assert len(calls) > len(piece.crop)  # computed with the crops of the next block
+    before = len(calls)
     np.asarray(rest[0].mouth)
-    assert len(laid) == before
-    next(iter(MouthSource(film, mesh=mesh, on_request=True)))  # the next video, too
-    assert len(laid) > before
+    assert len(calls) == before
+    next(iter(MouthSource(gapped_clip, mesh=mesh, on_request=True)))  # in the next video, too
+    assert len(calls) > before
 
 
-def test_a_clip_held_at_its_ends_holds_its_points():
+def test_clip_held_at_its_ends_holds_its_points():
     points = np.arange(5, dtype=np.float32)[:, None, None].repeat(14, 1).repeat(2, 2)
-    held = RequestedPoints(lambda: points, np.arange(5)).held(2, 1)
+    held = RequestedPoints(lambda: points, np.arange(5)).extended(2, 1)
     assert np.asarray(held)[:, 0, 0].tolist() == [0, 0, 0, 1, 2, 3, 4, 4]
     assert np.asarray(held[1:4])[:, 0, 0].tolist() == [0, 0, 1] and len(held[1:4]) == 3

@@ -1,4 +1,4 @@
-"""Transcripts, corpora, pages, reports and voices read the mouths of a video by one route, and see the same crops."""
+"""Transcripts, corpora, pages, reports and voices cut the mouths of a video by one route, and get the same crops."""
 
 import ast
 from pathlib import Path
@@ -22,49 +22,49 @@ AFTER_A_KILL = {"vsr/inference/transcriber.py": {"check_found"}}  # counts what 
 
 
 def steps_in(text):
-    """The steps of the route that a module takes by itself."""
-    found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
-    named = {name.name for node in found if (node.module or "").startswith("vsr.face") for name in node.names}
+    """The steps of the route that a module imports itself."""
+    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    named = {name.name for node in imports if (node.module or "").startswith("vsr.face") for name in node.names}
     return named & STEPS
 
 
-def test_nobody_outside_takes_a_step_of_the_route_alone():
+def test_no_module_outside_takes_a_single_step_of_the_route():
     files = [path for package in ("vsr", "lip2speech") for path in (ROOT / package).rglob("*.py")]
     outside = [path for path in files if ROOT / "vsr" / "face" not in path.parents]
     taken = {str(path.relative_to(ROOT)): steps_in(path.read_text("utf-8")) for path in outside}
-    assert {name: own for name, own in taken.items() if own} == FRAME_BY_FRAME | AFTER_A_KILL
+    assert {name: steps for name, steps in taken.items() if steps} == FRAME_BY_FRAME | AFTER_A_KILL
     assert steps_in("def f():\n    from vsr.face.geometry import cut_mouth") == {"cut_mouth"}
 
 
-def test_all_who_read_a_video_see_the_same_crops(face_clip):
+def test_all_readers_of_a_video_get_the_same_crops(face_clip):
     source = MouthSource(face_clip)
-    ((own,),) = ([part.piece for part in block.parts] for block in source)
+    ((expected,),) = ([part.piece for part in block.parts] for block in source)
     clips = [
         crop_video(face_clip),
         *crop_tracks(face_clip),
         find_clip(face_clip),
-        find_clip(face_clip, at=own.times[3]),
+        find_clip(face_clip, at=expected.times[3]),
     ]
-    assert len(clips) == 4 and source.frames == len(own.crop)
+    assert len(clips) == 4 and source.frames == len(expected.crop)
     for clip in clips:
         for name in ("crop", "times", "points"):
-            np.testing.assert_array_equal(getattr(clip, name), getattr(own, name))
+            np.testing.assert_array_equal(getattr(clip, name), getattr(expected, name))
 
 
-def test_a_stream_is_cut_as_a_file_where_its_smoothing_is_known(face_clip):
-    """Three frames of smoothing in place of six: nearly the same crops, and all of them."""
-    stream, found = MouthStream(default_detector()), []
+def test_live_stream_gives_nearly_the_crops_of_a_file(face_clip):
+    """With three frames of smoothing instead of six."""
+    stream, mouths = MouthStream(default_detector()), []
     for frame, place in frames_from(face_clip):
-        found += stream.add(frame, place.time, 0.0)
-    found += stream.rest()
+        mouths += stream.add(frame, place.time, 0.0)
+    mouths += stream.rest()
     clip = crop_video(face_clip)
-    assert [mouth.time for mouth in found] == pytest.approx(clip.times)
-    off = np.abs(np.stack([mouth.crop for mouth in found]).astype(int) - clip.crop)
-    assert np.median(off) <= 2
+    assert [mouth.time for mouth in mouths] == pytest.approx(clip.times)
+    difference = np.abs(np.stack([mouth.crop for mouth in mouths]).astype(int) - clip.crop)
+    assert np.median(difference) <= 2
 
 
 @pytest.mark.parametrize("step", [1, 4, 7, 1000])
-def test_a_mouth_is_cut_the_same_in_steps_of_any_size(face_clip, step):
+def test_crops_do_not_depend_on_the_step_size(face_clip, step):
     frames = [frame for frame, _ in frames_from(face_clip)]
     tracker = Tracker(default_detector())
     for number, frame in enumerate(frames):
@@ -72,9 +72,9 @@ def test_a_mouth_is_cut_the_same_in_steps_of_any_size(face_clip, step):
     (track,) = tracker.tracks
 
     def cut(size):
-        cutter, found = MouthCutter(track), []
+        cutter, crops = MouthCutter(track), []
         while cutter.done < cutter.total:
-            found += [own.crop for own in cutter.cut(frames.__getitem__, min(cutter.total, cutter.done + size))]
-        return np.stack(found)
+            crops += [mouth.crop for mouth in cutter.cut(frames.__getitem__, min(cutter.total, cutter.done + size))]
+        return np.stack(crops)
 
     np.testing.assert_array_equal(cut(step), cut(len(frames)))

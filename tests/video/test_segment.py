@@ -1,4 +1,4 @@
-"""Lips that rest are told from lips that speak, and long speech is cut where nothing is lost."""
+"""Lips at rest are distinguished from speaking lips; long speech is cut at pauses."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -13,7 +13,7 @@ FACE[17:37] += (0, 20)
 
 
 def talking(opening):
-    """Points (T, 37, 2) of a head that turns, nears and shakes, its lips open by `opening` (T,) pixels."""
+    """Points (T, 37, 2) of a head that turns, approaches and shakes, its lips open by `opening` (T,) pixels."""
     points = np.repeat(FACE[None], len(opening), axis=0)
     points[:, 17 + 14, 1] -= opening / 2
     points[:, 17 + 18, 1] += opening / 2
@@ -23,13 +23,13 @@ def talking(opening):
     return (scale[:, None, None] * points @ turn.transpose(0, 2, 1) + 100 + t[:, None, None]).astype(np.float32)
 
 
-def test_a_head_that_moves_with_its_lips_at_rest_does_not_speak():
-    calm = activity(talking(np.zeros(100)))
-    assert calm.max() < REST / 4
+def test_moving_head_with_lips_at_rest_does_not_speak():
+    resting = activity(talking(np.zeros(100)))
+    assert resting.max() < REST / 4
     assert activity(talking(4 + 4 * np.sin(np.arange(100) / 1.5))).min() > 3 * REST
 
 
-def test_only_long_rests_are_left_out_and_speech_keeps_a_margin():
+def test_only_long_rests_are_skipped_and_speech_keeps_a_margin():
     active = np.full(400, 0.05)
     active[:70], active[150:170], active[250:330] = 0, 0, 0
     speech, rests = speech_and_rest(active)
@@ -47,9 +47,9 @@ def test_only_long_rests_are_left_out_and_speech_keeps_a_margin():
 
 @settings(deadline=None, max_examples=200)
 @given(st.integers(1, 2000), st.integers(25, 300), st.integers(0, 2**32 - 1))
-def test_spans_cover_all_speech_and_are_no_longer_than_the_model_likes(count, window, seed):
-    dice = np.random.default_rng(seed)
-    active = np.abs(np.convolve(dice.normal(size=count + 20), np.ones(21), mode="valid")) / 50
+def test_spans_cover_all_speech_and_have_bounded_length(count, window, seed):
+    rng = np.random.default_rng(seed)
+    active = np.abs(np.convolve(rng.normal(size=count + 20), np.ones(21), mode="valid")) / 50
     spans = spans_of(active, 0, count, window)
     assert spans[0][0] == 0 and spans[-1][1] == count
     for (start, stop), (after, _) in zip(spans, spans[1:], strict=False):

@@ -1,4 +1,4 @@
-"""A long video is worked through in blocks that depend on nothing before them, and in a bounded number of frames."""
+"""A long video is worked through in blocks that are independent, with a bounded number of frames in memory."""
 
 import gc
 import weakref
@@ -21,36 +21,36 @@ def long_clip(tmp_path_factory, make_face, make_video):
     return make_video(tmp_path_factory.mktemp("long") / "long.mp4", frames, options={"preset": "ultrafast"})
 
 
-def same(block, other):
+def check_equal(block, other):
     assert (block.next, block.cut, block.shots) == (other.next, other.cut, other.shots)
     np.testing.assert_array_equal(block.times, other.times)
-    for piece, twin in zip(block.pieces, other.pieces, strict=True):
-        assert (piece.track, piece.shot, piece.start) == (twin.track, twin.shot, twin.start)
+    for piece, other_piece in zip(block.pieces, other.pieces, strict=True):
+        assert (piece.track, piece.shot, piece.start) == (other_piece.track, other_piece.shot, other_piece.start)
         for name in ("crop", "times", "points", "sizes", "inside", "images"):
-            np.testing.assert_array_equal(getattr(piece, name), getattr(twin, name))
+            np.testing.assert_array_equal(getattr(piece, name), getattr(other_piece, name))
 
 
-def test_a_block_is_the_same_when_the_run_begins_with_it(long_clip):
+def test_block_is_the_same_if_the_run_begins_with_it(long_clip):
     whole = list(blocks(frames_from(long_clip), default_detector(), longest=75))
     assert len(whole) > 4
     for before, block in zip(whole[:-1:2], whole[1::2], strict=False):
-        same(next(blocks(frames_from(long_clip, before.next), default_detector(), longest=75)), block)
+        check_equal(next(blocks(frames_from(long_clip, before.next), default_detector(), longest=75)), block)
     assert whole[-1].next is None
 
 
-def test_blocks_overlap_within_a_shot_and_touch_at_a_cut(long_clip, monkeypatch):
+def test_blocks_overlap_within_a_shot_and_meet_at_a_cut(long_clip, monkeypatch):
     monkeypatch.setattr("vsr.face.pipeline.SHORTEST", 25)
-    found = list(blocks(frames_from(long_clip), default_detector(), longest=100))
-    for block, after in zip(found, found[1:], strict=False):
+    found_blocks = list(blocks(frames_from(long_clip), default_detector(), longest=100))
+    for block, after in zip(found_blocks, found_blocks[1:], strict=False):
         shared = np.isin(np.round(block.times * 25), np.round(after.times * 25)).sum()
         assert shared == (0 if block.cut else OVERLAP)
         assert after.times[0] == pytest.approx(6.0) or not block.cut
-    assert sum(block.cut for block in found[:-1]) == 1
-    covered = np.unique(np.concatenate([np.round(block.times * 25) for block in found]))
+    assert sum(block.cut for block in found_blocks[:-1]) == 1
+    covered = np.unique(np.concatenate([np.round(block.times * 25) for block in found_blocks]))
     np.testing.assert_array_equal(covered, np.arange(250))
 
 
-def test_one_block_gives_what_cropping_a_clip_gives(long_clip):
+def test_single_block_equals_cropping_the_clip(long_clip):
     (block,) = blocks(frames_from(long_clip), default_detector(), longest=None)
     largest = max(block.pieces, key=lambda piece: piece.weight)
     assert len(largest.crop) == 150
@@ -59,7 +59,7 @@ def test_one_block_gives_what_cropping_a_clip_gives(long_clip):
 
 
 class Frame(np.ndarray):
-    """An array that can be watched."""
+    """An array that can be referenced weakly."""
 
 
 class Nobody:
@@ -71,7 +71,7 @@ class Nobody:
         return []
 
 
-def test_frames_are_let_go():
+def test_frames_are_released():
     watched = []
 
     def frames():

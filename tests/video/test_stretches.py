@@ -1,4 +1,4 @@
-"""Lips are read where the frame shows them move: nothing of a photograph, nor of a covered mouth, which is told."""
+"""Only moving lips are read: nothing of a photograph, nor of a covered mouth, which is reported."""
 
 from pathlib import Path
 
@@ -35,18 +35,18 @@ def piece_of(frames):
 
 
 def frames_of(path):
-    return np.concatenate([some for some, _ in read_frames(path)])[:75]
+    return np.concatenate([chunk for chunk, _ in read_frames(path)])[:75]
 
 
 @pytest.fixture(scope="module")
 def puppet():
-    """(frames, points) of 3 s of the clip that ships with the project."""
+    """(frames, points) of 3 s of the demo clip."""
     frames = frames_of(DEMO)
     return frames, piece_of(frames).points
 
 
 def cover(frames, points, colours, shape=WORN, still=False, stop=None):
-    """The frames with something of these colours, (96, 96, 3) in the crop, before the mouth."""
+    """The frames with a cover in these colours, (96, 96, 3) in the crop, over the mouth."""
     import cv2
 
     matrices, out = mouth_transforms(points), frames.copy()
@@ -84,7 +84,7 @@ COVERS = {
 
 
 @pytest.mark.parametrize("name", COVERS)
-def test_a_covered_mouth_is_told_and_not_read(puppet, name):
+def test_covered_mouth_is_reported_and_not_read(puppet, name):
     frames, points = puppet
     piece = piece_of(cover(frames, points, **COVERS[name]))
     assert piece.stretches.speech == []
@@ -92,8 +92,8 @@ def test_a_covered_mouth_is_told_and_not_read(puppet, name):
     assert qualities(piece)["covered"] < LEAST
 
 
-def test_a_mouth_that_is_covered_for_a_time_is_read_in_the_rest(puppet):
-    frames, points = (np.concatenate([each, each[::-1], each]) for each in puppet)
+def test_mouth_covered_for_a_time_is_read_in_the_rest(puppet):
+    frames, points = (np.concatenate([array, array[::-1], array]) for array in puppet)
     pieces = pieces_of(cover(frames, points, **COVERS["surgical, blue"], stop=120))
     read, covered = np.zeros(225, bool), np.zeros(225, bool)
     for piece in pieces:
@@ -104,12 +104,12 @@ def test_a_mouth_that_is_covered_for_a_time_is_read_in_the_rest(puppet):
     assert covered[:110].all() and read[130:].all()
 
 
-def carried(frames, dice, shift=4.0):
-    """A photograph in a hand: turned, zoomed and shifted smoothly."""
+def carried(frames, rng, shift=4.0):
+    """A photograph held in a hand: turned, zoomed and shifted smoothly."""
     import cv2
 
     t, (height, width) = np.arange(len(frames)), frames.shape[1:3]
-    phase = dice.uniform(0, 6, 4)
+    phase = rng.uniform(0, 6, 4)
     out = np.empty_like(frames)
     for k, frame in enumerate(frames):
         angle = 2 * np.sin(t[k] / 7 + phase[0])
@@ -119,83 +119,83 @@ def carried(frames, dice, shift=4.0):
     return out
 
 
-def noisy(frames, dice, size):
-    return np.clip(frames + dice.normal(0, size, (*frames.shape[:3], 1)), 0, 255).astype(np.uint8)
+def noisy(frames, rng, size):
+    return np.clip(frames + rng.normal(0, size, (*frames.shape[:3], 1)), 0, 255).astype(np.uint8)
 
 
-def flickering(frames, dice):
-    return np.clip(frames * (1 + 0.1 * dice.normal(size=(len(frames), 1, 1, 1))), 0, 255).astype(np.uint8)
+def flickering(frames, rng):
+    return np.clip(frames * (1 + 0.1 * rng.normal(size=(len(frames), 1, 1, 1))), 0, 255).astype(np.uint8)
 
 
 PHOTOGRAPHS = {
-    "still": lambda frames, dice: frames,
+    "still": lambda frames, rng: frames,
     "carried": carried,
-    "in noise": lambda frames, dice: noisy(frames, dice, 12),
-    "in much noise": lambda frames, dice: noisy(frames, dice, 30),
+    "in noise": lambda frames, rng: noisy(frames, rng, 12),
+    "in much noise": lambda frames, rng: noisy(frames, rng, 30),
     "in flickering light": flickering,
-    "all at once": lambda frames, dice: flickering(noisy(carried(frames, dice), dice, 8), dice),
+    "all at once": lambda frames, rng: flickering(noisy(carried(frames, rng), rng, 8), rng),
 }
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
-def test_nothing_is_read_from_a_photograph(puppet, name, tmp_path):
-    frames, dice = puppet[0], np.random.default_rng(1)
-    moved = PHOTOGRAPHS[name](frames[30:31].repeat(75, 0), dice)
+def test_photograph_is_not_read(puppet, name, tmp_path):
+    frames, rng = puppet[0], np.random.default_rng(1)
+    moved = PHOTOGRAPHS[name](frames[30:31].repeat(75, 0), rng)
     piece = piece_of(frames_of(write_video(tmp_path / "photograph.mp4", moved)))
-    assert piece.stretches.speech == [] and {why for _, _, why in piece.stretches.skipped} == {"rest"}
+    assert piece.stretches.speech == [] and {reason for _, _, reason in piece.stretches.skipped} == {"rest"}
 
 
-def test_a_short_photograph_is_not_read_either(puppet):
+def test_short_photograph_is_not_read(puppet):
     moved = carried(puppet[0][30:31].repeat(40, 0), np.random.default_rng(2))
-    assert activity(piece_of(moved).points).max() > REST  # by its landmarks it speaks
+    assert activity(piece_of(moved).points).max() > REST  # by its landmarks alone, it speaks
     assert piece_of(moved).stretches.speech == []
 
 
 POOR = {
-    "small": lambda frames, dice: frames[:, ::2, ::2],
+    "small": lambda frames, rng: frames[:, ::2, ::2],
     "carried": carried,
-    "in noise": lambda frames, dice: noisy(frames, dice, 10),
+    "in noise": lambda frames, rng: noisy(frames, rng, 10),
     "flickering": flickering,
-    "gray": lambda frames, dice: frames.mean(3, keepdims=True).repeat(3, 3).astype(np.uint8),
-    "dim": lambda frames, dice: noisy((frames * 0.3).astype(np.uint8), dice, 2),
-    "lit from the side": lambda frames, dice: (frames * np.linspace(0.2, 1, frames.shape[2])[:, None]).astype("u1"),
-    "at 10 frames a second": lambda frames, dice: frames[(np.arange(75) // 2.5).astype(int) * 5 // 2],
+    "gray": lambda frames, rng: frames.mean(3, keepdims=True).repeat(3, 3).astype(np.uint8),
+    "dim": lambda frames, rng: noisy((frames * 0.3).astype(np.uint8), rng, 2),
+    "lit from the side": lambda frames, rng: (frames * np.linspace(0.2, 1, frames.shape[2])[:, None]).astype("u1"),
+    "at 10 frames a second": lambda frames, rng: frames[(np.arange(75) // 2.5).astype(int) * 5 // 2],
 }
 
 
 @pytest.mark.parametrize("name", POOR)
-def test_who_speaks_in_a_poor_frame_is_read(puppet, name, tmp_path):
-    spoilt = POOR[name](puppet[0], np.random.default_rng(3))
-    piece = piece_of(frames_of(write_video(tmp_path / "poor.mp4", np.ascontiguousarray(spoilt))))
+def test_speaker_in_a_poor_frame_is_read(puppet, name, tmp_path):
+    degraded = POOR[name](puppet[0], np.random.default_rng(3))
+    piece = piece_of(frames_of(write_video(tmp_path / "poor.mp4", np.ascontiguousarray(degraded))))
     assert piece.stretches.speech == [(0, len(piece.crop))] and piece.stretches.covered.mean() < 0.1
     assert qualities(piece)["covered"] >= LEAST
 
 
-def test_a_moustache_covers_nothing(puppet):
+def test_moustache_is_no_cover(puppet):
     frames, points = puppet
     piece = piece_of(cover(frames, points, (45, 35, 30), shape=np.hypot(COLUMNS / 30, (ROWS + 15) / 7) < 1))
     assert piece.stretches.speech == [(0, 75)] and qualities(piece)["covered"] >= LEAST
 
 
-def test_a_half_covered_mouth_lowers_the_quality(puppet):
+def test_half_covered_mouth_lowers_the_quality(puppet):
     frames, points = puppet
     half = cover(frames, points, (60, 60, 60), shape=(COLUMNS > 0) & (abs(ROWS) < 30))
     assert qualities(piece_of(half))["covered"] < 0.8 < qualities(piece_of(frames))["covered"]
 
 
-def test_a_dark_face_is_told(puppet):
+def test_dark_face_is_reported(puppet):
     bright, dark = (qualities(piece_of((puppet[0] * share).astype(np.uint8))) for share in (1.0, 0.1))
     assert bright["dark"] == 1.0 and dark["dark"] < LEAST
-    assert piece_of((puppet[0] * 0.1).astype(np.uint8)).stretches.speech  # what cannot be known is read, and marked
+    assert piece_of((puppet[0] * 0.1).astype(np.uint8)).stretches.speech  # what cannot be decided is read, and marked
 
 
-def test_motion_of_the_whole_crop_and_light_are_none_of_the_lips():
+def test_motion_of_the_whole_crop_and_light_are_not_lip_motion():
     from scipy.ndimage import gaussian_filter, shift
 
-    dice = np.random.default_rng(0)
-    face = 120 + 400 * gaussian_filter(dice.normal(size=(96, 96)), 5)
-    ways = np.cumsum(dice.normal(0, 0.3, (60, 2)), axis=0)
-    frames = [shift(face, way, order=1, mode="nearest") * (1 + 0.05 * np.sin(k)) for k, way in enumerate(ways)]
+    rng = np.random.default_rng(0)
+    face = 120 + 400 * gaussian_filter(rng.normal(size=(96, 96)), 5)
+    shifts = np.cumsum(rng.normal(0, 0.3, (60, 2)), axis=0)
+    frames = [shift(face, offset, order=1, mode="nearest") * (1 + 0.05 * np.sin(k)) for k, offset in enumerate(shifts)]
     crop = np.clip(np.stack(frames), 0, 255).astype(np.uint8)
     assert np.median(lip_motion(cells_of(crop)[1]).lips) < 1.2
     crop[:, 42:54, 30:66] = crop[:, 42:54, 30:66] * (0.75 + 0.25 * np.sin(np.arange(60) / 1.5))[:, None, None]
@@ -211,21 +211,21 @@ def test_cells_are_means():
 
 
 @pytest.mark.parametrize("count", [1, 2, 12, 51, 76])
-def test_clips_of_any_length_are_divided_whole(count):
-    dice = np.random.default_rng(count)
-    crop, points = dice.integers(0, 256, (count, 96, 96), np.uint8), dice.uniform(0, 90, (count, 37, 2))
-    found = stretches_of(crop, points)
-    runs = sorted([*found.speech, *((start, stop) for start, stop, _ in found.skipped)])
+def test_stretches_cover_clips_of_any_length(count):
+    rng = np.random.default_rng(count)
+    crop, points = rng.integers(0, 256, (count, 96, 96), np.uint8), rng.uniform(0, 90, (count, 37, 2))
+    stretches = stretches_of(crop, points)
+    runs = sorted([*stretches.speech, *((start, stop) for start, stop, _ in stretches.skipped)])
     assert runs[0][0] == 0 and runs[-1][1] == count
     assert all(stop == start for (_, stop), (start, _) in zip(runs, runs[1:], strict=False))
 
 
 @pytest.mark.skipif(not GRID.is_dir(), reason="the recordings of GRID are not here")
 @pytest.mark.parametrize("clip", ["s1/video/bbaf2n.mp4", "s2/video/bbaf1n.mpg", "s4/video/bbae9n.mpg"])
-def test_people_are_read_and_their_masks_and_photographs_are_not(clip):
-    frames, dice = frames_of(GRID / clip), np.random.default_rng(4)
+def test_people_are_read_but_not_with_masks_or_as_photographs(clip):
+    frames, rng = frames_of(GRID / clip), np.random.default_rng(4)
     piece = piece_of(frames)
     assert piece.stretches.speech == [(0, len(piece.crop))]
     masked = piece_of(cover(frames, piece.points, **COVERS["surgical, blue"]))
-    assert [why for _, _, why in masked.stretches.skipped] == ["covered"] and not masked.stretches.speech
-    assert not piece_of(carried(frames[40:41].repeat(75, 0), dice)).stretches.speech
+    assert [reason for _, _, reason in masked.stretches.skipped] == ["covered"] and not masked.stretches.speech
+    assert not piece_of(carried(frames[40:41].repeat(75, 0), rng)).stretches.speech

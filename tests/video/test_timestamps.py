@@ -1,4 +1,4 @@
-"""A time is seconds after the container's start, whatever the stamps of a file are like; see `vsr.media.timestamps`."""
+"""Times are seconds after the container's start, whatever a file's stamps are like; see `vsr.media.timestamps`."""
 
 from fractions import Fraction
 
@@ -18,21 +18,21 @@ EVEN = np.arange(75) / 25
 
 @pytest.mark.parametrize("fps", [15, 25, 30, 50, Fraction(30000, 1001)])
 @pytest.mark.parametrize("suffix", ["h264", "hevc"])
-def test_a_stream_without_time_stamps_is_counted_by_its_own_rate(tmp_path, suffix, fps):
-    """As cameras' programs and recorders write them."""
+def test_stream_without_time_stamps_is_counted_by_its_rate(tmp_path, suffix, fps):
+    """As some cameras and recorders write them."""
     count = round(3 * fps)
     path = write_recording(tmp_path / f"raw.{suffix}", np.arange(count) / fps, fps=fps)
     numbers, times = read(path)
     assert len(times) == 75 and times[0] == 0
-    wanted = np.minimum(np.arange(75) / 25 * float(fps), count - 1)
-    assert np.abs(np.array(numbers) - wanted).max() <= 0.51
+    expected = np.minimum(np.arange(75) / 25 * float(fps), count - 1)
+    assert np.abs(np.array(numbers) - expected).max() <= 0.51
     info = probe(path)
     assert (info.fps, info.num_frames, info.start) == (pytest.approx(float(fps)), 75, 0)
     assert info.duration == pytest.approx(count / fps)
 
 
 @pytest.mark.parametrize("missing", [1, 3, 200])
-def test_first_frames_without_a_time_stamp_are_counted_back(tmp_path, monkeypatch, missing):
+def test_first_frames_without_time_stamps_are_counted_back(tmp_path, monkeypatch, missing):
     path = write_recording(tmp_path / "v.mp4", EVEN, tone(3.0))
     decoded = reader.decoded_frames
 
@@ -50,7 +50,7 @@ def test_first_frames_without_a_time_stamp_are_counted_back(tmp_path, monkeypatc
     assert video_clock(path)[1] == pytest.approx(0.0, abs=1e-3)
 
 
-def test_a_gap_of_time_stamps_is_filled_by_the_rate(tmp_path, monkeypatch):
+def test_gap_of_time_stamps_is_filled_by_the_rate(tmp_path, monkeypatch):
     path = write_recording(tmp_path / "v.mkv", EVEN)
     decoded = reader.decoded_frames
 
@@ -66,8 +66,8 @@ def test_a_gap_of_time_stamps_is_filled_by_the_rate(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "webm", "flv", "ts"])
 @pytest.mark.parametrize("late", [0.4, 5, 15])
-def test_frames_that_begin_behind_the_sound_keep_their_time(tmp_path, suffix, late):
-    """Cameras that are switched on later in a call."""
+def test_video_that_begins_after_the_sound_keeps_its_time(tmp_path, suffix, late):
+    """As of cameras that are switched on later in a call."""
     path = write_recording(tmp_path / f"v.{suffix}", late + EVEN, tone(late + 4))
     _, times = read(path)
     assert times[0] == pytest.approx(late, abs=0.05) and len(times) == 75
@@ -78,15 +78,15 @@ def test_frames_that_begin_behind_the_sound_keep_their_time(tmp_path, suffix, la
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts", "flv"])
 @pytest.mark.parametrize("begin", [5, 100, 95_000])
-def test_a_clock_may_begin_anywhere(tmp_path, suffix, begin):
+def test_clock_may_begin_anywhere(tmp_path, suffix, begin):
     path = write_recording(tmp_path / f"v.{suffix}", begin + EVEN, tone(3), begin)
     numbers, times = read(path)
     np.testing.assert_allclose(times - times[0], EVEN, atol=2e-3)
     assert times[0] < 0.06 and probe(path).end == pytest.approx(3.0, abs=0.1)
 
 
-def test_stamps_in_the_order_of_decoding_are_put_right(tmp_path):
-    """AVI has no others; with H.264 every few frames one would seem to go back."""
+def test_stamps_in_decoding_order_are_corrected(tmp_path):
+    """AVI has only those; with H.264, every few frames one would seem to go back."""
     path = write_recording(tmp_path / "v.avi", EVEN, codecs=("libx264", None), options={"bf": "3", "b-pyramid": "2"})
     with av.open(str(path)) as file:
         stamps = [frame.time for frame in file.decode(video=0)]
@@ -99,7 +99,7 @@ def test_stamps_in_the_order_of_decoding_are_put_right(tmp_path):
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1e4)), min_size=1, max_size=60), st.floats(0.001, 2))
 @settings(max_examples=200, deadline=None)
-def test_seconds_always_rise(stamps, step):
+def test_times_always_increase(stamps, step):
     from vsr.media.timestamps import Line, counted_back
 
     pairs = list(counted_back(enumerate(stamps), step, 0.0))
@@ -109,9 +109,9 @@ def test_seconds_always_rise(stamps, step):
     assert seconds[0] >= 0 and (np.diff(seconds) > 0).all()
 
 
-def test_recordings_put_together_have_one_clock_in_their_length(tmp_path):
-    one = write_recording(tmp_path / "one.mpg", EVEN, tone(3))
-    (tmp_path / "all.mpg").write_bytes(3 * one.read_bytes())
+def test_concatenated_recordings_have_one_clock(tmp_path):
+    single = write_recording(tmp_path / "one.mpg", EVEN, tone(3))
+    (tmp_path / "all.mpg").write_bytes(3 * single.read_bytes())
     _, times = read(tmp_path / "all.mpg")
     info = probe(tmp_path / "all.mpg")
     assert info.num_frames == len(times) and info.duration == pytest.approx(9.0, abs=0.15)

@@ -19,7 +19,7 @@ from vsr.core.clock import FPS
 from vsr.data.manifest import read_manifest
 from vsr.data.mouth_track import load_track
 from vsr.decoding.templates import with_motion
-from vsr.inference.enrolled import POINTS
+from vsr.inference.enrolled_phrases import POINTS
 
 AROUND, PARTS, KEPT, RIDGE = 2, 4, 16, 1e-3  # frames on each side, parts of a word, directions, ridge; chosen on s13
 METRIC = "metric"

@@ -20,13 +20,13 @@ import numpy as np
 import torch
 
 from vsr.core.clock import FPS
+from vsr.data.crop_files import read_crop
 from vsr.data.manifest import read_manifest
 from vsr.data.mouth_track import load_track
-from vsr.data.stored import read_crop
 from vsr.data.transforms import to_network_input
 from vsr.decoding.templates import Templates, normalised, with_motion
 from vsr.face.mouth_features import features_of
-from vsr.inference.enrolled import POINTS, streams_of
+from vsr.inference.enrolled_phrases import POINTS, streams_of
 from vsr.inference.states import FRONT, LAST
 from vsr.modelstore.folder import load_model, pixel_reader
 

@@ -3,11 +3,11 @@
 
     tools/bench/stored.py --manifest JSONL... [--model MODEL] [--out DIR] [--rounds 3] [--beam N] [--json FILE]
 
-Crops of the manifests (arrays, as written by `vsr crop`) are written in each format of `vsr.data.stored.STORES`; the
-training loader (augmentation on, batches of 600 frames) iterates over them, and the model decodes each (default: the
-shipped model; `--model none`: throughput only). The formats take turns, so that all meet the same machine. Printed are
-frames per second of wall-clock time and, without workers, of CPU time. The WER is over all manifests together, in lower
-case.
+Crops of the manifests (arrays, as written by `vsr crop`) are written in each format of `vsr.data.crop_files.STORES`;
+the training loader (augmentation on, batches of 600 frames) iterates over them, and the model decodes each (default:
+the shipped model; `--model none`: throughput only). The formats take turns, so that all meet the same machine. Printed
+are frames per second of wall-clock time and, without workers, of CPU time. The WER is over all manifests together, in
+lower case.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from pathlib import Path
 
 from vsr.core.files import write_text
 from vsr.data.batch import CropDataset
+from vsr.data.crop_files import file_name, read_crop, write_crop
+from vsr.data.crop_formats import STORES
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.sampler import FrameBudgetSampler, planned_batches
-from vsr.data.stored import file_name, read_crop, write_crop
-from vsr.data.stores import STORES
 from vsr.data.transforms import Augmentation
 from vsr.text.tokenizer import CharTokenizer
 

@@ -15,12 +15,12 @@ from importlib import import_module
 from textwrap import indent
 from typing import Any, NoReturn
 
-from vsr.cli.streams import NOBODY_READS, leave_output, ready_streams
-from vsr.cli.unused import refuse_unused
+from vsr.cli.standard_streams import NOBODY_READS, leave_output, replace_closed_streams
+from vsr.cli.unused_options import refuse_unused
+from vsr.core.dependency_logs import quiet_warnings
 from vsr.core.errors import WRONG_USAGE, VsrError
 from vsr.core.interrupts import Interrupts
 from vsr.core.machine import share_cores
-from vsr.core.quiet import quiet_warnings
 from vsr.core.version import __version__
 
 SECTIONS = {
@@ -43,7 +43,7 @@ class Program:
 
     A verb is a module in `commands`: `HELP`, one line; its manual, `ABOUT`, `FILES`, `SEE`, `EXAMPLE` and, where a
     failure is something of its own, `FAILS`; the functions `add_arguments` and `run`; and, where some options work only
-    with others, `unused(args)`: those that this call does not heed -> where they work (`vsr.cli.unused`).
+    with others, `unused(args)`: those that this call does not heed -> where they work (`vsr.cli.unused_options`).
 
     Args:
         name: of the command and of the package whose `cli/commands` folder holds the verbs.
@@ -65,7 +65,7 @@ class Program:
     def main(self, argv: Sequence[str] | None = None) -> int:
         """Run one verb; returns the exit status: 0 done, 1 failed, 2 wrong usage, 128 + the signal that ended it."""
         share_cores()
-        ready_streams()
+        replace_closed_streams()
         with Interrupts() as interrupts, quiet_warnings():
             try:
                 return self._run(list(sys.argv[1:] if argv is None else argv))

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import FIGURES
 from vsr.core.files import check_output, write_lines
-from vsr.core.kinds import FIGURES
 
 if TYPE_CHECKING:
-    from vsr.inference.seen import Seen
+    from vsr.inference.face_report import FaceReport
 
 
 def add_synchrony_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,13 +79,13 @@ def tell_warnings(video: str, warnings: Iterable[dict], program: str = "vsr") ->
         print(f"{program}: {video}: {warning['message']}", file=sys.stderr, flush=True)
 
 
-def tell_seen(video: str, seen: Seen, warnings: Iterable[dict] | None = None) -> None:
+def tell_face_report(video: str, report: FaceReport, warnings: Iterable[dict] | None = None) -> None:
     """A line for each thing that must be known of how a video was seen, and which it was of a file with several;
-    ``warnings``: others than those of ``seen``."""
+    ``warnings``: others than those of ``report``."""
     from vsr.media.streams import report_stream_choice
 
-    report_stream_choice("vsr", video, seen.stream)
-    tell_warnings(video, seen.warnings if warnings is None else warnings)
+    report_stream_choice("vsr", video, report.stream)
+    tell_warnings(video, report.warnings if warnings is None else warnings)
 
 
 def tell_error(video: str, error: VsrError, program: str = "vsr") -> None:

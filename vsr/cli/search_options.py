@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vsr.core.errors import VsrError
-from vsr.core.filetypes import mistaken
+from vsr.core.filetypes import wrong_file_note
 from vsr.core.hub import HUB_ID
 from vsr.decoding.ngram_file import FILES, check_ngram
 from vsr.decoding.options import METHODS, DecodeOptions, unheeded
@@ -62,13 +62,13 @@ def unused_in_search(args: argparse.Namespace) -> dict[str, str]:
     return {name: where for name, where in found.items() if (name, args.nbest) != ("nbest", 1)}  # it is what they give
 
 
-def check_head(head: str | None, given: Mapping[str, Any]) -> None:
+def check_head(head: str | None, options: Mapping[str, Any]) -> None:
     """Refuse --head without a name, and options of the search that a head alone does not heed. Raises VsrError."""
     if head is None:
         return
     if not head.strip():
         raise VsrError("bad_options", "--head is empty: name a head of the model, or leave it out")
-    if ignored := given.keys() - {"nbest"}:
+    if ignored := options.keys() - {"nbest"}:
         names = ", ".join("--" + name.replace("_", "-") for name in sorted(ignored))
         raise VsrError("bad_options", f"--head is searched by itself: leave {names} out, or --head")
 
@@ -85,7 +85,7 @@ def _check_files(args: argparse.Namespace) -> None:
     for name in ("ngram", "hotwords", LEXICON):
         path = getattr(args, name, None)
         if path and not Path(path).is_file():
-            raise VsrError("bad_config", f"--{name} {path}: {mistaken(path)}")
+            raise VsrError("bad_config", f"--{name} {path}: {wrong_file_note(path)}")
     if args.ngram and (not getattr(args, LEXICON, None) or args.ngram.endswith(FILES)):  # words may be counted there
         check_ngram(args.ngram)
     if args.lm and args.lm != "none" and not Path(args.lm).exists() and not HUB_ID.fullmatch(args.lm):

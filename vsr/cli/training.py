@@ -22,14 +22,14 @@ def add_training_arguments(parser: argparse.ArgumentParser, contents: str = CONT
 def check_training(args: argparse.Namespace) -> None:
     """Refuse a YAML that is absent, and a YAML or a model that the run would write over and did not write, before the
     libraries are loaded. Raises VsrError."""
-    from vsr.core.artifacts import recorded
+    from vsr.core.artifacts import recorded_kind
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
 
     if not Path(args.config).is_file():
         raise VsrError("bad_config", f"--config {args.config}: no such file")
     if args.out:
-        ours = None if args.resume else recorded("the configuration of a run, as it was written")
+        ours = None if args.resume else recorded_kind("the configuration of a run, as it was written")
         check_output(f"{args.out}/config.yaml", args.config, kind=ours)
         out = Path(args.out)
         if (out / "model").exists() and not (args.resume or (out / "last.pt").exists()):

@@ -20,8 +20,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from vsr.core.file_kinds import FileKind
 from vsr.core.files import made_folder, write_error
-from vsr.core.kinds import Kind
 
 LEDGER = ".made.jsonl"
 LOCAL = ("path", "seen")  # keys of an identity that the result does not depend on: where and when a file was read
@@ -38,21 +38,21 @@ def sha256_of(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def identify(path: str | Path, known: dict | None = None) -> dict[str, Any]:
+def identify(path: str | Path, recorded: dict | None = None) -> dict[str, Any]:
     """Size and SHA-256 of a file, its path and the times of its last change.
 
-    A file with the size and times of ``known``, an earlier result, is not read again; for a missing file, ``known`` is
-    returned if it has the same path. An unreadable file equals no other.
+    A file with the size and times of ``recorded``, an earlier result, is not read again; for a missing file,
+    ``recorded`` is returned if it has the same path. An unreadable file equals no other.
     """
-    path, known = os.path.abspath(path), known or {}
+    path, recorded = os.path.abspath(path), recorded or {}
     try:
         status = os.stat(path)
         seen = [status.st_mtime_ns, status.st_ctime_ns]
-        if (known.get("bytes"), known.get("seen")) == (status.st_size, seen):
-            return known | {"path": path}
+        if (recorded.get("bytes"), recorded.get("seen")) == (status.st_size, seen):
+            return recorded | {"path": path}
         return {"bytes": status.st_size, "sha256": _hashed(path, status.st_size, *seen), "path": path, "seen": seen}
     except FileNotFoundError:
-        return known if known.get("path") == path else {"absent": path}
+        return recorded if recorded.get("path") == path else {"absent": path}
     except OSError as error:
         return {"unreadable": f"{path}: {error.strerror}"}
 
@@ -68,16 +68,16 @@ def identify_folder(folder: str | Path, names: Iterable[str] = MODEL_FILES) -> d
     return {name: identify(Path(folder) / name) for name in names if (Path(folder) / name).is_file()}
 
 
-def essence(made: Any) -> Any:
+def essence(record: Any) -> Any:
     """The part of a record that a result depends on, as JSON has it: without path and times of the inputs."""
-    if isinstance(made, dict):
-        return {str(key): essence(value) for key, value in made.items() if key not in LOCAL}
-    return [essence(value) for value in made] if isinstance(made, (list, tuple)) else made
+    if isinstance(record, dict):
+        return {str(key): essence(value) for key, value in record.items() if key not in LOCAL}
+    return [essence(value) for value in record] if isinstance(record, (list, tuple)) else record
 
 
-def digest_of(made: Any) -> str:
+def digest_of(record: Any) -> str:
     """A short hash of the essence."""
-    return hashlib.sha256(json.dumps(essence(made), sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(essence(record), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def differences(old: dict, new: dict) -> list[str]:
@@ -97,30 +97,30 @@ class Ledger:
         self.records = {record["name"]: record for record in records_in(self.folder / LEDGER)}
         self._seen_elsewhere: list[dict] = []
 
-    def made(self, name: str) -> dict:
+    def inputs(self, name: str) -> dict:
         """The inputs and options that the file was made from, {} if unknown."""
         return self.records.get(name, {}).get("made", {})
 
-    def known(self, name: str, *keys: str) -> dict | None:
+    def recorded_identity(self, name: str, *keys: str) -> dict | None:
         """The recorded identity of an input of a file, under ``keys``, for `identify`."""
-        value: Any = self.made(name)
+        value: Any = self.inputs(name)
         for key in keys:
             value = value.get(key) if isinstance(value, dict) else None
         return value if isinstance(value, dict) else None
 
-    def state(self, name: str, made: dict) -> str:
-        """KEPT if the file exists, complete and made from exactly ``made``; else NEW or why it must be made again."""
+    def state(self, name: str, inputs: dict) -> str:
+        """KEPT if the file exists, complete and made from exactly ``inputs``; else NEW or why it must be made again."""
         path = self.folder / name
         if not path.is_file():
             return NEW
         if name not in self.records:
             return UNRECORDED
-        if different := differences(self.made(name), made):
+        if different := differences(self.inputs(name), inputs):
             return f"other {' and '.join(different)}"
         if not is_same(self.records[name]["file"], path):
             return CHANGED
-        if json.dumps(made, sort_keys=True) != json.dumps(self.made(name), sort_keys=True):
-            self._seen_elsewhere.append(self.records[name] | {"made": made})
+        if json.dumps(inputs, sort_keys=True) != json.dumps(self.inputs(name), sort_keys=True):
+            self._seen_elsewhere.append(self.records[name] | {"made": inputs})
         return KEPT
 
     def refresh(self) -> None:
@@ -129,9 +129,9 @@ class Ledger:
         if records:
             self.append(records)
 
-    def add(self, name: str, made: dict, file: dict | None = None) -> None:
+    def add(self, name: str, inputs: dict, file: dict | None = None) -> None:
         """Record what a finished file was made from; ``file``: its identity, if known. Raises VsrError."""
-        record = {"name": name, "file": file or identify(self.folder / name), "made": made}
+        record = {"name": name, "file": file or identify(self.folder / name), "made": inputs}
         self.append([record])
 
     def append(self, records: Iterable[dict]) -> None:
@@ -163,13 +163,13 @@ def _append(path: Path, data: bytes) -> None:
         raise write_error(path, error) from error
 
 
-def record_of(name: str, path: str | Path, made: dict) -> dict:
+def record_of(name: str, path: str | Path, inputs: dict) -> dict:
     """The ledger's line for a file that is at ``path``, a temporary one, and will be called ``name``: no other process
     has changed it.
 
     A worker makes the line, and the main process appends it.
     """
-    return {"name": name, "file": identify(path), "made": made}
+    return {"name": name, "file": identify(path), "made": inputs}
 
 
 def is_same(file: dict, path: Path) -> bool:
@@ -183,14 +183,14 @@ def is_same(file: dict, path: Path) -> bool:
         return False
 
 
-def recorded(name: str) -> Kind:
+def recorded_kind(name: str) -> FileKind:
     """The kind of files that the ledger of their folder records and that are unchanged; ``name``: for messages."""
 
     def holds(path: Path) -> bool:
         record = Ledger(path.parent).records.get(path.name)
         return record is not None and is_same(record["file"], path)
 
-    return Kind(name, holds)
+    return FileKind(name, holds)
 
 
 def records_in(path: Path) -> Iterable[dict]:
@@ -208,8 +208,8 @@ def records_in(path: Path) -> Iterable[dict]:
             continue
 
 
-def kept(path: str | Path, made: dict, check: Callable[[str | Path], object]) -> bool:
-    """Whether the single output of a run exists already, made from exactly ``made``; prints what is done on stderr.
+def is_up_to_date(path: str | Path, inputs: dict, check: Callable[[str | Path], object]) -> bool:
+    """Whether the single output of a run exists already, made from exactly ``inputs``; prints what is done on stderr.
 
     ``check`` raises VsrError for a file that this program did not write, which is not replaced.
     """
@@ -217,12 +217,12 @@ def kept(path: str | Path, made: dict, check: Callable[[str | Path], object]) ->
     ledger = Ledger(path.parent)
     if path.exists() and path.name not in ledger.records:
         check(path)
-    state = ledger.state(path.name, made)
-    tell([state], str(path))
+    state = ledger.state(path.name, inputs)
+    print_states([state], str(path))
     return state == KEPT
 
 
-def counted(states: Iterable[str], what: str) -> str:
+def summary_of_states(states: Iterable[str], what: str) -> str:
     """ "crops: 12 kept, 3 made again (2 other video, 1 without a record), 5 new"; "" if there was nothing before."""
     counts = Counter(states)
     kept, new = counts.pop(KEPT, 0), counts.pop(NEW, 0)
@@ -233,7 +233,7 @@ def counted(states: Iterable[str], what: str) -> str:
     return f"{what}: " + ", ".join(f"{number} {action}" for action, number in parts.items() if number)
 
 
-def tell(states: Iterable[str], what: str) -> None:
+def print_states(states: Iterable[str], what: str) -> None:
     """Print on stderr what is kept, and what is made again and why."""
-    if summary := counted(states, what):
+    if summary := summary_of_states(states, what):
         print(summary, file=sys.stderr, flush=True)

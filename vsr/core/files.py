@@ -20,7 +20,7 @@ from vsr.core.atomic import (
     write_error,
 )
 from vsr.core.errors import VsrError, cause_of
-from vsr.core.kinds import Kind
+from vsr.core.file_kinds import FileKind
 
 __all__ = [
     "SURROGATES", "append_line", "atomic_write", "check_folder", "check_output", "check_outputs", "check_writable",
@@ -31,7 +31,7 @@ __all__ = [
 SURROGATES = "backslashreplace"  # file names need not be UTF-8: JSON then has their bytes as "\\udcfc"
 
 
-def check_output(path: str | Path, *inputs: str | Path, kind: Kind | None = None) -> None:
+def check_output(path: str | Path, *inputs: str | Path, kind: FileKind | None = None) -> None:
     """Refuse an output before the work that makes it: one that would replace an input, an existing file that is not of
     the ``kind`` that is written, or one that cannot be written.
 
@@ -76,12 +76,12 @@ def may_not_read(path: str | Path) -> bool:
     return not os.access(path, os.R_OK)
 
 
-def _is_other(path: Path, kind: Kind) -> bool:
+def _is_other(path: Path, kind: FileKind) -> bool:
     """Whether writing ``kind`` would replace a file of another kind. Raises OSError."""
     return path.is_file() and path.stat().st_size > 0 and not kind.holds(path)
 
 
-def check_outputs(paths: Iterable[str | Path | tuple[str | Path | None, Kind]], *inputs: str | Path) -> None:
+def check_outputs(paths: Iterable[str | Path | tuple[str | Path | None, FileKind]], *inputs: str | Path) -> None:
     """`check_output` for several files, or (file, kind), which must also be different files; None is skipped.
 
     Raises VsrError.

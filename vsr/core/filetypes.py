@@ -10,7 +10,7 @@ PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head")
 ARCHIVES = {b"\x1f\x8b": "a gzip archive", b"7z\xbc\xaf": "a 7z archive", b"Rar!": "a RAR archive"}
 
 
-def mistaken(path: str | Path) -> str:
+def wrong_file_note(path: str | Path) -> str:
     """What a path is that cannot hold weights, and what to do; "" for any other."""
     path = Path(path)
     if path.is_dir():

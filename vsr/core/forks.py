@@ -12,7 +12,7 @@ from functools import cache
 
 
 @cache
-def one_thread_in_forks() -> None:
+def use_one_thread_in_forks() -> None:
     """From now on, PyTorch uses one thread in processes forked from this one."""
     import torch
 

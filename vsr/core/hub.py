@@ -22,24 +22,24 @@ def snapshot(name: str, patterns: Sequence[str]) -> Path:
     """The folder in the hub's cache with the files of ``org/name[@revision]`` that match ``patterns``; others are not
     fetched. Raises VsrError: hub_missing, hub_denied, hub_offline, missing_package."""
     repository, _, revision = name.partition("@")
-    with explained(name, f"{name}: no such folder here, and "):
+    with explain_hub_errors(name, f"{name}: no such folder here, and "):
         import huggingface_hub
 
         folder = huggingface_hub.snapshot_download(repository, revision=revision or None, allow_patterns=[*patterns])
     return Path(folder)
 
 
-def fetch_files(name: str, needed: Sequence[str], more: Sequence[str] = ()) -> Path:
-    """The folder in the hub's cache with the ``needed`` files of ``org/name[@revision]`` and those of ``more`` that
-    exist; both are patterns. Raises VsrError like `snapshot`; bad_model if the repository lacks a needed one."""
-    folder = snapshot(name, (*needed, *more))
-    if absent := [pattern for pattern in needed if not any(folder.glob(pattern))]:
+def fetch_files(name: str, required: Sequence[str], optional: Sequence[str] = ()) -> Path:
+    """The folder in the hub's cache with the ``required`` files of ``org/name[@revision]`` and those of ``optional``
+    that exist; both are patterns. Raises VsrError like `snapshot`; bad_model if the repository lacks a needed one."""
+    folder = snapshot(name, (*required, *optional))
+    if absent := [pattern for pattern in required if not any(folder.glob(pattern))]:
         raise VsrError("bad_model", f"{name}: the hub has no {absent[0]} there")
     return folder
 
 
 @contextmanager
-def explained(name: str, before: str) -> Iterator[None]:
+def explain_hub_errors(name: str, before: str) -> Iterator[None]:
     """Turn errors of the hub's library into one line that says what to do; it begins with ``before``. Raises
     VsrError."""
     try:

@@ -15,7 +15,7 @@ from vsr.core.errors import VsrError, one_line
 DEBIAN = {"libGL.so.1": "libgl1", "libgthread-2.0.so.0": "libglib2.0-0", "libEGL.so.1": "libegl1"}
 
 
-def needed(name: str, purpose: str, install: str = "") -> ModuleType:
+def required_package(name: str, purpose: str, install: str = "") -> ModuleType:
     """The module ``name``. Raises VsrError missing_package with its ``purpose`` and how to ``install`` it."""
     try:
         return import_module(name)
@@ -27,7 +27,7 @@ def needed(name: str, purpose: str, install: str = "") -> ModuleType:
 
 
 @contextmanager
-def deferred(*names: str) -> Iterator[None]:
+def lazy_imports(*names: str) -> Iterator[None]:
     """Inside, `import` of the modules ``names`` costs nothing: each is loaded when something of it is first used.
 
     For modules that another package imports and this one does not use (plotting in MediaPipe: a second of every start).

@@ -28,7 +28,7 @@ class Watch:
 
 
 @contextmanager
-def shown(transcripts: Callable[[Watch], Iterator[Item]], count: int) -> Iterator[Iterator[Item]]:
+def progress_bars(transcripts: Callable[[Watch], Iterator[Item]], count: int) -> Iterator[Iterator[Item]]:
     """The transcripts of `count` files, with bars on a terminal: one for the files if there are several, and one for
     each long video, as `film_bar` shows it."""
     if not sys.stderr.isatty():
@@ -61,7 +61,7 @@ def _seconds_bar(transient: bool):
     return Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty(), transient=transient)
 
 
-def watched(frames: Iterable[tuple], progress: Callable[[Any, float, float], None], file, total: float):
+def report_frames(frames: Iterable[tuple], progress: Callable[[Any, float, float], None], file, total: float):
     """The (frame, place) pairs of a video of ``total`` seconds, reported about once per second of video."""
     for count, (frame, place) in enumerate(frames):
         if count % FPS == 0:
@@ -69,7 +69,7 @@ def watched(frames: Iterable[tuple], progress: Callable[[Any, float, float], Non
         yield frame, place
 
 
-def counted(items: Iterable[Item], what: str, total: int, done: int = 0, failed: str = "") -> Iterator[Item]:
+def count_items(items: Iterable[Item], what: str, total: int, done: int = 0, failed: str = "") -> Iterator[Item]:
     """The items as they arrive, while a bar on stderr counts them and shows the time left.
 
     Args:

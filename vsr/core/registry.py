@@ -46,8 +46,9 @@ class Registry(Generic[Kind]):
         if name not in self._kinds:
             self._load()
         if name not in self._kinds:
-            near = difflib.get_close_matches(name, self._kinds, n=3) or sorted(self._kinds)
-            raise ValueError(f"{self.what} is '{name}'; it can be {' or '.join(near)}")
+            near = difflib.get_close_matches(name, self._kinds, n=3)
+            plugin = "" if near else f", or of a plug-in that is installed or named in {PLUGINS}"
+            raise ValueError(f"{self.what} is '{name}'; it can be {' or '.join(near or sorted(self._kinds))}{plugin}")
         return self._kinds[name]
 
     def __contains__(self, name: object) -> bool:

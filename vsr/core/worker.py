@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any
 
+from vsr.core.dependency_logs import hide_warnings
 from vsr.core.machine import cores, share_cores
-from vsr.core.quiet import leave_out_warnings
 
 GRACE = 3.0  # seconds to clean up, after which a process is killed
 LOOK = 1.0  # seconds between checks of the parent
@@ -27,14 +27,14 @@ PARENT = "VSR_PARENT"  # environment variable of the ranks that a training run s
 _at_work = False  # whether there is something to clean up
 
 
-class Asked(SystemExit):
+class EndRequest(SystemExit):
     """The worker was asked to end."""
 
     code: int
 
 
 @contextmanager
-def spawning() -> Iterator[None]:
+def ignore_interrupts_in_children() -> Iterator[None]:
     """Processes started inside ignore Ctrl-C, even while they load, when Python would answer it with a traceback."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -52,7 +52,7 @@ def start_worker(jobs: int) -> None:
     signal.signal(signal.SIGTERM, _leave)
     share_cores(max(1, cores() // jobs))
     if not sys.warnoptions:
-        leave_out_warnings()
+        hide_warnings()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent.pid, [parent.sentinel]), daemon=True).start()
@@ -67,13 +67,13 @@ def ranks_follow() -> None:
         threading.Thread(target=_follow, args=(int(main),), daemon=True).start()
 
 
-def worked(work: Callable[[Any], Any], item: Any) -> Any:
+def run_until_asked_to_end(work: Callable[[Any], Any], item: Any) -> Any:
     """``work(item)``; a worker that is asked to end meanwhile exits once its work is cleaned up."""
     global _at_work
     try:
         _at_work = True
         return work(item)
-    except Asked as asked:
+    except EndRequest as asked:
         os._exit(asked.code)
     finally:
         _at_work = False
@@ -93,7 +93,7 @@ def _leave(number: int, frame) -> None:
     """Raise if there is work to clean up; else exit: while Python starts or ends, raising would print a traceback."""
     if not _at_work:
         os._exit(128 + number)
-    raise Asked(128 + number)
+    raise EndRequest(128 + number)
 
 
 def _follow(parent: int, sentinels: Sequence = ()) -> None:

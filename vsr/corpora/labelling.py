@@ -20,8 +20,8 @@ from vsr.core.errors import VsrError
 from vsr.core.files import check_output, made_folder, write_error, write_json
 from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
-from vsr.corpora.heard import Rules, labels_of
+from vsr.core.progress import count_items
+from vsr.corpora.recogniser_labels import Rules, labels_of
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.whisper import WEIGHTS, FasterWhisper
 
@@ -31,7 +31,7 @@ MEMORY = 1_500_000_000  # bytes that a process takes with a small model
 
 
 @dataclass(frozen=True)
-class Hearing:
+class LabelSettings:
     """The recogniser and the rules for its labels. folder: of Whisper in CTranslate2's format."""
 
     folder: str
@@ -43,29 +43,31 @@ class Hearing:
         return digest_of({"weights": essence(weights), "rules": asdict(self.rules), "way": VERSION})
 
 
-def label_recordings(clips: Sequence[Clip], out: str | Path, hearing: Hearing, jobs: int | None = None) -> Counter:
+def label_recordings(
+    clips: Sequence[Clip], out: str | Path, settings: LabelSettings, jobs: int | None = None
+) -> Counter:
     """Label every recording; returns counts of "kept" clips, of clips left out by reason, and of recordings that failed
     by reason.
 
     Raises VsrError bad_asr for a folder without Whisper; not_writable for a folder with other files, or with labels of
     other settings.
     """
-    out, digest = Path(out), _checked(hearing)
+    out, digest = Path(out), _checked(settings)
     done = _done(out, clips, digest)
     todo = [clip for clip in clips if clip.id not in done]
-    records = _transcribed(todo, hearing, jobs)
-    for record in counted(records, "recordings", len(clips), len(clips) - len(todo)):
+    records = _transcribed(todo, settings, jobs)
+    for record in count_items(records, "recordings", len(clips), len(clips) - len(todo)):
         _append(out / LABELS, record | {"made": digest})
         done[record["id"]] = record
     return _write(out, [done[clip.id] for clip in clips])
 
 
-def _checked(hearing: Hearing) -> str:
+def _checked(settings: LabelSettings) -> str:
     """The digest of the settings, after checking that the recogniser can be opened. Raises VsrError."""
-    if not (Path(hearing.folder) / WEIGHTS).is_file():
-        raise VsrError("bad_asr", f"{hearing.folder}: no Whisper of CTranslate2 there (it has no {WEIGHTS})")
-    _opened(hearing.folder)
-    return hearing.digest()
+    if not (Path(settings.folder) / WEIGHTS).is_file():
+        raise VsrError("bad_asr", f"{settings.folder}: no Whisper of CTranslate2 there (it has no {WEIGHTS})")
+    _opened(settings.folder)
+    return settings.digest()
 
 
 def _done(out: Path, clips: Sequence[Clip], digest: str) -> dict[str, dict]:
@@ -98,23 +100,23 @@ def _records(path: Path) -> Iterator[dict]:
             continue
 
 
-def _source(clip: Clip, known: dict | None = None) -> dict[str, Any]:
-    return {"file": identify(clip.video, (known or {}).get("file")), "part": [clip.start, clip.end]}
+def _source(clip: Clip, recorded: dict | None = None) -> dict[str, Any]:
+    return {"file": identify(clip.video, (recorded or {}).get("file")), "part": [clip.start, clip.end]}
 
 
-def _transcribed(clips: Sequence[Clip], hearing: Hearing, jobs: int | None) -> Iterator[dict]:
+def _transcribed(clips: Sequence[Clip], settings: LabelSettings, jobs: int | None) -> Iterator[dict]:
     """The record of each recording, as they finish."""
     jobs = jobs or processes_for(len(clips), MEMORY)
     if jobs == 1:
-        return (hear(hearing, clip) for clip in clips)
-    return in_processes(partial(hear, hearing), clips, jobs, _lost, ordered=False)
+        return (label_recording(settings, clip) for clip in clips)
+    return in_processes(partial(label_recording, settings), clips, jobs, _lost, ordered=False)
 
 
-def hear(hearing: Hearing, clip: Clip) -> dict:
+def label_recording(settings: LabelSettings, clip: Clip) -> dict:
     """The record of one recording."""
     source = _source(clip)
     try:
-        labels = [asdict(label) for label in labels_of(clip, _opened(hearing.folder), hearing.rules)]
+        labels = [asdict(label) for label in labels_of(clip, _opened(settings.folder), settings.rules)]
     except VsrError as error:
         return {"id": clip.id, "source": source, "reason": error.reason, "message": str(error), "labels": []}
     return {"id": clip.id, "source": source, "labels": labels}

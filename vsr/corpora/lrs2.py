@@ -13,7 +13,7 @@ from pathlib import Path
 from vsr.core.errors import VsrError
 from vsr.corpora.lrs import Subset, read_names, read_subset, select, stop_if_bad
 from vsr.corpora.pauses import MAX_SECONDS
-from vsr.corpora.published import Count, Report, write_lists
+from vsr.corpora.preparation_report import Count, Report, write_lists
 from vsr.data.manifest import Clip
 from vsr.data.splits import check_disjoint
 

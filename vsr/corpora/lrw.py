@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
-from vsr.corpora.published import Count, Report, write_lists
+from vsr.corpora.preparation_report import Count, Report, write_lists
 from vsr.data.manifest import Clip
 from vsr.data.splits import check_disjoint
 

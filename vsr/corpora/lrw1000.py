@@ -14,12 +14,12 @@ import numpy as np
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.corpora.lists import check_lists
-from vsr.corpora.published import Count, Report, write_lists
+from vsr.corpora.preparation_report import Count, Report, write_lists
+from vsr.data.crop_files import SIDE, count_frames, write_crop
 from vsr.data.exchange.convert import id_of
 from vsr.data.manifest import Clip
-from vsr.data.stored import SIDE, count_frames, write_crop
 
 LISTS = {"trn": "train", "val": "dev", "tst": "test"}
 CLASSES, SAMPLES = 1_000, 718_018
@@ -43,7 +43,7 @@ def prepare_lrw1000(corpus_dir: str | Path, out_dir: str | Path, lists_dir: str 
     lists: dict[str, list[Clip]] = {}
     skipped: dict[str, str] = {}
     for split, split_rows in rows.items():
-        progress = counted(list(enumerate(split_rows)), f"{split} crops", len(split_rows))
+        progress = count_items(list(enumerate(split_rows)), f"{split} crops", len(split_rows))
         clips = (_clip(images, Path(out_dir), split, number, row, skipped) for number, row in progress)
         lists[LISTS[split]] = [clip for clip in clips if clip]
     counts = [Count("classes", len({row[1] for split_rows in rows.values() for row in split_rows}), CLASSES)]

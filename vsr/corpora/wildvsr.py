@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json
-from vsr.corpora.published import Count, Report, write_lists
+from vsr.corpora.preparation_report import Count, Report, write_lists
 from vsr.data.exchange.convert import id_of
 from vsr.data.manifest import Clip
 

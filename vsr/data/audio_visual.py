@@ -38,7 +38,7 @@ class ModalityDropout:
         if self.video + self.sound > 1:
             raise VsrError("bad_config", "data.modality_dropout: video and sound are together above 1")
 
-    def kept(self, rng: np.random.Generator) -> tuple[str, ...]:
+    def draw_modalities(self, rng: np.random.Generator) -> tuple[str, ...]:
         """The modalities that a clip is shown with."""
         drawn = rng.random()
         if drawn < self.video:
@@ -84,19 +84,19 @@ class AudioVisualDataset(CropDataset):
         need_sound(clips, modalities)
         self.form = form
         self._voices = [clip for clip in clips if clip.sound]
-        self._named = {clip.id: clip for clip in self._voices} if self.sound_corruption.needs_voices else {}
+        self._clips_by_id = {clip.id: clip for clip in self._voices} if self.sound_corruption.needs_voices else {}
 
-    def shown(self, index: int, epoch: int = 0) -> tuple[str, ...]:
+    def modalities_shown(self, index: int, epoch: int = 0) -> tuple[str, ...]:
         """The modalities that a clip is shown with in an epoch."""
         if not self.clips[index].sound:
             return (VIDEO,)
         if self.dropout is None or len(self.modalities) < 2:
             return self.modalities
-        return self.dropout.kept(np.random.default_rng((self.seed, epoch, index, 1)))
+        return self.dropout.draw_modalities(np.random.default_rng((self.seed, epoch, index, 1)))
 
     def item(self, index: int, epoch: int = 0) -> Item:
         """``video`` (T, 1, 88, 88) and ``sound`` in its form of one clip, zeros where it is not shown; its targets."""
-        clip, shown = self.clips[index], self.shown(index, epoch)
+        clip, shown = self.clips[index], self.modalities_shown(index, epoch)
         rng = np.random.default_rng((self.seed, epoch, index))
         frames, targets = np.arange(clip.num_frames), self.teacher(clip, clip.num_frames)
         if self.augmentation is not None and self.augmentation.speed:
@@ -116,17 +116,19 @@ class AudioVisualDataset(CropDataset):
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> Batch:
         """The padded batch of several clips, with the modalities that each has."""
-        shown = [self.shown(index, epoch) for index in indices]
+        shown = [self.modalities_shown(index, epoch) for index in indices]
         present = {name: torch.tensor([name in modalities for modalities in shown]) for name in (VIDEO, SOUND)}
         return replace(super().batch(indices, epoch), present=present)
 
-    def _drawn(self, index: int, epoch: int) -> DrawnSound:
+    def _draw_sound_corruption(self, index: int, epoch: int) -> DrawnSound:
         """The corruption drawn for a clip's sound in an epoch."""
-        return drawn_sound(self.sound_corruption, (self.seed, epoch, index), self.clips[index].id, self._named)
+        return drawn_sound(self.sound_corruption, (self.seed, epoch, index), self.clips[index].id, self._clips_by_id)
 
     def _sound(self, index: int, epoch: int) -> Tensor:
         """The sound of a whole clip in its form, in training corrupted and with bands masked."""
-        wave = corrupted_wave(clip_wave(self.clips[index]), self._drawn(index, epoch), self._named, clip_wave)
+        wave = corrupted_wave(
+            clip_wave(self.clips[index]), self._draw_sound_corruption(index, epoch), self._clips_by_id, clip_wave
+        )
         sound = to_sound_input(wave, self.form)
         if self.augmentation is None or self.form != MEL:
             return sound
@@ -134,7 +136,7 @@ class AudioVisualDataset(CropDataset):
 
     def _noisy(self, index: int, epoch: int, least: float) -> bool:
         """Whether noise is mixed in at an SNR below ``least`` dB."""
-        drawn = self._drawn(index, epoch)
+        drawn = self._draw_sound_corruption(index, epoch)
         return bool(drawn.noise) and drawn.snr < least
 
     def _lips_clip(self, index: int, epoch: int) -> Clip:

@@ -17,9 +17,9 @@ from torch.nn.utils.rnn import pad_sequence
 from vsr.core.errors import VsrError
 from vsr.core.tokens import BLANK, IGNORE
 from vsr.data.corruption import corrupted_crop
+from vsr.data.crop_files import read_crop
 from vsr.data.manifest import Clip, need_crops
 from vsr.data.modalities import SOUND, VIDEO
-from vsr.data.stored import read_crop
 from vsr.data.targets import FRAME_TOKENS, TOKENS, Encoder, Item, Target, Taught, Teacher, at_frames, frame_targets
 from vsr.data.transforms import Augmentation, speed_indices, to_network_input, trim_span
 from vsr.data.video_corruption import VideoCorruption
@@ -42,21 +42,28 @@ class Counted:
         """The denominators of the loss terms, each () float; every batch of a run has the same names."""
         raise NotImplementedError
 
+    @property
+    def is_part(self) -> bool:
+        """Whether its step has further batches, of other ranks or accumulated. The ranks wait for one another in every
+        pass through the model, so an objective must take the same passes for each such batch and report the same
+        figures."""
+        return bool(self.shares)
+
     def share(self, count: str) -> Tensor | float:
         """The factor for a loss that is a mean over ``count``: the average over ranks is then the global mean."""
         return self.shares.get(count, 1.0)
 
     def to(self: Own, device: torch.device | str) -> Own:
         """The same batch on another device."""
-        return replace(self, **{part.name: _moved(getattr(self, part.name), device) for part in fields(self)})
+        return replace(self, **{part.name: _to_device(getattr(self, part.name), device) for part in fields(self)})
 
 
-def _moved(value: Any, device: torch.device | str) -> Any:
+def _to_device(value: Any, device: torch.device | str) -> Any:
     """Move a tensor, a batch or a mapping of them to another device; return anything else unchanged."""
     if isinstance(value, Tensor):
         return value.to(device, non_blocking=True)
     if isinstance(value, dict):
-        return {name: _moved(item, device) for name, item in value.items()}
+        return {name: _to_device(item, device) for name, item in value.items()}
     return value.to(device) if isinstance(value, Counted) else value
 
 

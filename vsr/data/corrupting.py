@@ -22,16 +22,16 @@ from vsr.core.artifacts import (
     append_records,
     essence,
     identify,
+    print_states,
     record_of,
-    tell,
 )
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, check_output, write_json
 from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.core.typed_json import to_plain
-from vsr.data.corrupted import corrupted_recording, write_crops
+from vsr.data.corrupted_clip import corrupted_recording, write_crops
 from vsr.data.corruption import SOUND, Corruption, generator_of
 from vsr.data.manifest import Clip, need_crops, write_manifest
 from vsr.data.sound_corruption import DrawnSound
@@ -53,12 +53,12 @@ class Order:
     lossless: bool = False
 
     def __post_init__(self):
-        if self.settings.nothing:
+        if self.settings.changes_nothing:
             raise VsrError("bad_options", "nothing to corrupt: give at least one kind, as --snr 0 or --occlude 0.5")
-        if self.crops and not self.settings.sound.nothing:
+        if self.crops and not self.settings.sound.changes_nothing:
             raise VsrError("bad_options", "mouth crops have no sound to corrupt: leave out --crops")
 
-    def made(self) -> dict:
+    def inputs(self) -> dict:
         """What every file of the set depends on."""
         plain = to_plain(self.settings)
         return {"settings": plain, "seed": self.seed, "crops": self.crops, "lossless": self.lossless, "way": VERSION}
@@ -72,12 +72,12 @@ class Job:
     sound: DrawnSound = field(default_factory=DrawnSound)
     voices: dict[str, Clip] = field(default_factory=dict)
 
-    def made(self, order: Order, known: dict | None = None) -> dict:
+    def inputs(self, order: Order, recorded: dict | None = None) -> dict:
         """What the clip's file depends on."""
         source = self.clip.crop if order.crops else self.clip.video
         noise = {name: [identify(voice.video), voice.start, voice.end] for name, voice in self.voices.items()}
         part = [] if order.crops else [self.clip.start, self.clip.end]
-        return {"source": identify(source, known), "part": part, "noise": noise, **order.made()}
+        return {"source": identify(source, recorded), "part": part, "noise": noise, **order.inputs()}
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,14 @@ def corrupt_corpus(
     out = Path(out)
     if order.crops:
         need_crops(clips)
-    todo, ledger = _planned(clips, out, order, voices)
+    todo, ledger = _plan_jobs(clips, out, order, voices)
     states = {job.clip.id: _state(ledger, job, order) for job in todo}
-    tell(states.values(), str(out))
+    print_states(states.values(), str(out))
     ledger.refresh()
     left = [job for job in todo if states[job.clip.id] != KEPT]
-    outcomes = list(counted(_outcomes(left, out, order, jobs), "clips", len(todo), len(todo) - len(left), "refused"))
+    outcomes = list(
+        count_items(_outcomes(left, out, order, jobs), "clips", len(todo), len(todo) - len(left), "refused")
+    )
     _write_reports(out, todo, order, outcomes)
     counts = Counter(outcome.reason or "corrupted" for outcome in outcomes) + Counter(kept=len(todo) - len(left))
     if not counts["corrupted"] + counts["kept"]:
@@ -114,14 +116,14 @@ def corrupt_corpus(
     return counts
 
 
-def _planned(clips: Sequence[Clip], out: Path, order: Order, voices: Sequence[Clip]) -> tuple[list[Job], Ledger]:
+def _plan_jobs(clips: Sequence[Clip], out: Path, order: Order, voices: Sequence[Clip]) -> tuple[list[Job], Ledger]:
     """The job of each clip, and the ledger of the folder, which is checked. Raises VsrError."""
     ledger = Ledger(out)
     for name in (MANIFEST, DONE, REFUSED):
         check_output(out / name, *[clip.video for clip in clips], *[clip.crop for clip in clips if clip.crop])
         if (out / name).exists() and name not in ledger.records:
             raise VsrError("not_writable", f"{out / name} exists already: choose another --out")
-        if essence(ledger.made(name) or order.made()) != essence(order.made()):
+        if essence(ledger.inputs(name) or order.inputs()) != essence(order.inputs()):
             raise VsrError("not_writable", f"{out} holds a set of other settings: choose another --out")
     pool = {clip.id: clip for clip in voices or clips}
     names = list(pool)
@@ -141,8 +143,8 @@ def _state(ledger: Ledger, job: Job, order: Order) -> str:
     name = next((candidate for candidate in names if (ledger.folder / candidate).exists()), names[0])
     path = ledger.folder / name
     check_output(path, job.clip.crop if order.crops else job.clip.video)
-    state = ledger.state(name, job.made(order, ledger.known(name, "source")))
-    is_other = state not in (KEPT, NEW) and essence(_common(ledger, name, order)) != essence(order.made())
+    state = ledger.state(name, job.inputs(order, ledger.recorded_identity(name, "source")))
+    is_other = state not in (KEPT, NEW) and essence(_common(ledger, name, order)) != essence(order.inputs())
     if is_other or state in (UNRECORDED, CHANGED):
         raise VsrError("not_writable", f"{path} exists already and is not part of this set: choose another --out")
     return state
@@ -150,7 +152,7 @@ def _state(ledger: Ledger, job: Job, order: Order) -> str:
 
 def _common(ledger: Ledger, name: str, order: Order) -> dict:
     """The recorded inputs of a file that are the same for the whole set."""
-    return {key: value for key, value in ledger.made(name).items() if key in order.made()}
+    return {key: value for key, value in ledger.inputs(name).items() if key in order.inputs()}
 
 
 def _outcomes(todo: list[Job], out: Path, order: Order, jobs: int | None) -> Iterator[Outcome]:
@@ -167,7 +169,7 @@ def _lost(job: Job) -> Outcome:
 def _corrupt(out: Path, order: Order, job: Job) -> Outcome:
     """Corrupt one clip and write it, its line in the ledger first; a refusal is an outcome, a full disk ends the
     run."""
-    inputs = job.made(order)
+    inputs = job.inputs(order)
     try:
         if order.crops:
             suffix, write = write_crops(job.clip, order.settings.video, order.seed)
@@ -197,20 +199,20 @@ def _write_reports(out: Path, todo: list[Job], order: Order, outcomes: list[Outc
             (candidate for candidate in names if candidate in ledger.records and job.clip.id not in refused), None
         )
         if name:
-            clips.append(_listed(job.clip, str(out / name), order))
+            clips.append(_output_clip(job.clip, str(out / name), order))
             done[job.clip.id] = ledger.records[name].get("done", {})
     if clips:
         write_manifest(out / MANIFEST, clips)
     counts = Counter(entry["reason"] for entry in refused.values())
     write_json(out / REFUSED, {"counts": dict(counts), "clips": refused})
-    write_json(out / DONE, {**order.made(), "clips": done})
+    write_json(out / DONE, {**order.inputs(), "clips": done})
     for name in (MANIFEST, DONE, REFUSED) if clips else (DONE, REFUSED):
-        ledger.add(name, order.made())
+        ledger.add(name, order.inputs())
 
 
-def _listed(clip: Clip, path: str, order: Order) -> Clip:
+def _output_clip(clip: Clip, path: str, order: Order) -> Clip:
     """The clip as the set's manifest lists it; it keeps its crops if the frames are unchanged."""
     if order.crops:
         return replace(clip, crop=path, track="")  # the points would reveal what is covered
     whole = replace(clip, video=path, start=0.0, end=0.0, sound="")
-    return whole if order.settings.video.nothing else replace(whole, crop="", num_frames=0, track="")
+    return whole if order.settings.video.changes_nothing else replace(whole, crop="", num_frames=0, track="")

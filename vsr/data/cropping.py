@@ -1,6 +1,6 @@
 """Crop the mouths of a corpus into a folder, with several processes or machines, resumably.
 
-Manifest of videos -> `<out>/<id>.npy` (T, 96, 96) uint8 at 25 fps (or `.mp4`: `vsr.data.stored`),
+Manifest of videos -> `<out>/<id>.npy` (T, 96, 96) uint8 at 25 fps (or `.mp4`: `vsr.data.crop_files`),
 `<out>/manifest.jsonl` of the clips that were cropped, `<out>/refused.json` with the reason of each clip that was not,
 `<out>/gaps.json` with the frames whose face was interpolated. A crop is kept while its video, its part of the video
 and the way of cropping are unchanged.
@@ -18,14 +18,14 @@ from typing import Protocol
 
 import numpy as np
 
-from vsr.core.artifacts import KEPT, NEW, Ledger, identify, record_of, tell
+from vsr.core.artifacts import KEPT, NEW, Ledger, identify, print_states, record_of
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, check_output, read_json, write_json
 from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
+from vsr.data.crop_files import count_frames, file_name, write_crop
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.data.stored import count_frames, file_name, write_crop
 from vsr.face.landmarker import landmarker_file
 
 MANIFEST = "manifest.jsonl"
@@ -60,8 +60,8 @@ def crop_corpus(
 
     Crops that an earlier run made from the same input are kept, so a killed run resumes where it stopped; what is kept
     and what is remade is printed on stderr. A file that crashes the decoder costs that file only. ``engine``: crops
-    instead of ``jobs`` processes of this machine; ``store``: storage of crops, from `vsr.data.stored.STORES`. Raises
-    VsrError for a bad manifest, a folder that cannot be written, or one that holds other files.
+    instead of ``jobs`` processes of this machine; ``store``: storage of crops, from `vsr.data.crop_files.STORES`.
+    Raises VsrError for a bad manifest, a folder that cannot be written, or one that holds other files.
     """
     clips = read_manifest(manifest_in)
     out_dir = Path(out_dir)
@@ -71,11 +71,11 @@ def crop_corpus(
     paths = {clip.id: out_dir / file_name(clip.id, store) for clip in clips}
     frames = {clip.id: count_frames(paths[clip.id]) if states[clip.id] == KEPT else 0 for clip in clips}
     todo = [clip for clip in clips if not frames[clip.id]]
-    tell([states[clip.id] or (KEPT if frames[clip.id] else "damaged") for clip in clips], "crops")
+    print_states([states[clip.id] or (KEPT if frames[clip.id] else "damaged") for clip in clips], "crops")
     ledger.refresh()
     outcomes = []
     results = engine.crop(todo, out_dir, store) if engine else crop_in_processes(todo, out_dir, jobs, store)
-    for outcome in counted(results, "mouth crops", len(clips), len(clips) - len(todo), failed="refused"):
+    for outcome in count_items(results, "mouth crops", len(clips), len(clips) - len(todo), failed="refused"):
         outcomes.append(outcome)
         if outcome.record:
             ledger.append([outcome.record])
@@ -86,11 +86,11 @@ def crop_corpus(
     return counts + Counter(kept=len(clips) - len(todo))
 
 
-def made_from(clip: Clip, known: dict | None = None, store: str = "npy") -> dict:
+def crop_inputs(clip: Clip, recorded: dict | None = None, store: str = "npy") -> dict:
     """What the crop of a clip depends on."""
     landmarker = landmarker_file()
     return {
-        "video": identify(clip.video, known), "part": [clip.start, clip.end], "way of cropping": VERSION,
+        "video": identify(clip.video, recorded), "part": [clip.start, clip.end], "way of cropping": VERSION,
         "face landmarker": identify(landmarker) if landmarker else "",
     } | ({} if store == "npy" else {"store": store})  # fmt: skip
 
@@ -100,10 +100,10 @@ def _state(ledger: Ledger, clip: Clip, store: str) -> str:
     name = file_name(clip.id, store)
     if not (ledger.folder / name).is_file():
         return NEW
-    if "way of cropping" not in ledger.made(name):
+    if "way of cropping" not in ledger.inputs(name):
         check_output(ledger.folder / name, clip.video)
         _check_crop(ledger.folder / name)
-    return ledger.state(name, made_from(clip, ledger.known(name, "video"), store))
+    return ledger.state(name, crop_inputs(clip, ledger.recorded_identity(name, "video"), store))
 
 
 def _check_folder(out_dir: Path, ledger: Ledger, manifest_in: str | Path) -> None:
@@ -180,7 +180,7 @@ def _crop_clip(out_dir: Path, clip: Clip, store: str = "npy") -> Outcome:
     """Crop one clip and write it; a refusal is an outcome, a full disk ends the run."""
     from vsr.face.mouth_crop import crop_video
 
-    inputs = made_from(clip, store=store)  # before the video is read: a file replaced meanwhile counts as changed
+    inputs = crop_inputs(clip, store=store)  # before the video is read: a file replaced meanwhile counts as changed
     name = file_name(clip.id, store)
     try:
         mouth = crop_video(clip.video, start=clip.start, end=clip.end)

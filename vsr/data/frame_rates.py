@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vsr.core.clock import FPS
+from vsr.data.crop_files import read_crop
 from vsr.data.manifest import Clip
-from vsr.data.stored import read_crop
 from vsr.face.frame_rate import FEW, frame_rate
 
 
 def frame_rates(clips: Sequence[Clip]) -> list[float]:
     """Changes per second of the mouth in the crop of each clip; 25 for clips without a crop, such as sound alone.
 
-    Raises VsrError as `vsr.data.stored.read_crop`.
+    Raises VsrError as `vsr.data.crop_files.read_crop`.
     """
     return [frame_rate(read_crop(clip.crop)) if clip.crop else float(FPS) for clip in clips]
 

@@ -94,7 +94,7 @@ def translation_of(clip: Clip, language: str) -> str | None:
     return clip.text if clip.language == language else clip.translations.get(language)
 
 
-def translated(clips: Sequence[Clip], language: str) -> dict[str, str]:
+def translations_of(clips: Sequence[Clip], language: str) -> dict[str, str]:
     """id -> text in a language, for the clips that have it. Raises VsrError bad_manifest where none has, naming the
     languages that there are."""
     texts = {clip.id: text for clip in clips if (text := translation_of(clip, language)) is not None}

@@ -36,7 +36,7 @@ class Track:
         return max(float(np.linalg.norm(line)), 1e-3)
 
 
-def joined(tracks: Sequence[Track]) -> Track:
+def join_tracks(tracks: Sequence[Track]) -> Track:
     """The tracks in sequence, as one."""
     return Track(
         np.concatenate([track.points for track in tracks]), np.concatenate([track.measures for track in tracks])

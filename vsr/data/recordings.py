@@ -32,13 +32,13 @@ SOUNDS = ("wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "aac")
 UNSAFE = re.compile(r"[^A-Za-z0-9_.@+-]+")  # characters that a clip id cannot have
 
 
-def recordings(given: Sequence[str | Path]) -> list[Clip]:
+def recordings(paths: Sequence[str | Path]) -> list[Clip]:
     """The clips of manifests (.jsonl), folders (at any depth) and files, in that order.
 
     The id of a file is its path in the folder; its text is the content of NAME.txt beside it, "" without one.
     Raises VsrError bad_manifest, unreadable for a path that does not exist or holds no recordings.
     """
-    clips = [clip for path in given for clip in _of(Path(path))]
+    clips = [clip for path in paths for clip in _clips_of(Path(path))]
     taken: set[str] = set()
     for clip in clips:
         if clip.id in taken:
@@ -47,7 +47,7 @@ def recordings(given: Sequence[str | Path]) -> list[Clip]:
     return clips
 
 
-def _of(path: Path) -> Iterable[Clip]:
+def _clips_of(path: Path) -> Iterable[Clip]:
     if path.suffix == ".jsonl":
         return read_manifest(path)
     if path.is_dir():

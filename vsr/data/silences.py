@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vsr.data.manifest import Clip
-from vsr.data.mouth_track import Track, joined, span_of
+from vsr.data.mouth_track import Track, join_tracks, span_of
 from vsr.face.mouth_features import with_changes
 
 SHORTEST = 4  # frames; shorter silences are not stored
@@ -25,11 +25,11 @@ class Silences:
         for clip, track in zip(clips, tracks, strict=True):
             first, last = span_of(clip)
             if clip.words and SHORTEST <= first < len(track):
-                self.before.append(_way(track[:first], track[first : first + 1], track.width))
+                self.before.append(_relative_movement(track[:first], track[first : first + 1], track.width))
             if clip.words and last <= len(track) - SHORTEST:
-                self.after.append(_way(track[last:], track[last - 1 : last], track.width))
+                self.after.append(_relative_movement(track[last:], track[last - 1 : last], track.width))
 
-    def around(self, track: Track, probability: float, rng: np.random.Generator) -> tuple[int, Track]:
+    def with_silences(self, track: Track, probability: float, rng: np.random.Generator) -> tuple[int, Track]:
         """(number of frames added before the words, the track with silence around its words)."""
         width = track.width
         before, after = (_draw(movements, probability, rng) for movements in (self.before, self.after))
@@ -39,12 +39,12 @@ class Silences:
             parts.insert(0, _placed_at(start, track[:1], width))
         if after is not None:
             parts.append(_placed_at(after[: _length(after, rng)], track[-1:], width))
-        whole = joined(parts)
+        whole = join_tracks(parts)
         whole.measures[:, :6] = np.maximum(whole.measures[:, :6], 0)
         return len(parts[0]) if before is not None else 0, Track(whole.points, with_changes(whole.measures))
 
 
-def _way(track: Track, origin: Track, width: float) -> Track:
+def _relative_movement(track: Track, origin: Track, width: float) -> Track:
     return Track((track.points - origin.points) / width, track.measures - origin.measures)
 
 

@@ -25,7 +25,7 @@ def natural_wave(clip: Clip) -> np.ndarray:
     elif not (clip.start or clip.end) and len(stretches(times)) == 1:
         return read_wave(clip.video, clip.num_frames or None)
     else:
-        wave = gathered(read_wave(clip.video, part=(times[0], times[-1] + 1 / FPS)), times - times[0])
+        wave = samples_of_frames(read_wave(clip.video, part=(times[0], times[-1] + 1 / FPS)), times - times[0])
     return fit_length(wave, clip.num_frames * SAMPLES_PER_FRAME) if clip.num_frames else wave
 
 
@@ -42,7 +42,7 @@ def _frame_times(clip: Clip) -> np.ndarray | None:
     return times
 
 
-def gathered(wave: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+def samples_of_frames(wave: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     """640 samples of a wave (S,) for each frame, shown at ``seconds`` (T,) of the wave; silence after its end."""
     whole = fit_length(wave, max(len(wave), round(seconds[-1] * SAMPLE_RATE) + SAMPLES_PER_FRAME))
     spans = [(round(seconds[start] * SAMPLE_RATE), stop - start) for start, stop in stretches(seconds)]

@@ -18,7 +18,7 @@ from vsr.core.errors import VsrError
 from vsr.core.numbers import ANY, COUNT, SHARE, Range
 from vsr.data.video_corruption import NEVER, Amount, check_choice
 from vsr.media.bandwidth import clipped, companded, low_passed, with_gaps
-from vsr.media.levels import mixed, stretch
+from vsr.media.levels import mix_at_snr, stretch
 from vsr.media.mixing import KINDS, noise_of
 from vsr.media.reverberation import response, reverberated
 
@@ -81,7 +81,7 @@ class DrawnSound:
         if self.reverberation:
             wave = reverberated(wave, response(self.reverberation, rng))
         if self.noise:
-            wave = mixed(wave, self._noise(len(wave), rng, sound_of), self.snr)
+            wave = mix_at_snr(wave, self._noise(len(wave), rng, sound_of), self.snr)
         wave = with_gaps(wave, [(round(a * len(wave)), round(b * len(wave))) for a, b in self.gaps])
         if self.clipping:
             wave = clipped(wave, self.clipping)
@@ -118,7 +118,7 @@ class SoundCorruption:
                 check_choice(f"corruption.sound.{name}", amount, values=limits)
 
     @property
-    def nothing(self) -> bool:
+    def changes_nothing(self) -> bool:
         """Whether no clip is ever changed."""
         return not any(kind.p for kind in vars(self).values())
 
@@ -134,14 +134,14 @@ class SoundCorruption:
             known = f"{', '.join(KINDS)} or a sound file"
             raise VsrError("bad_config", f"data.corruption.sound.noise.kinds: there is no '{absent[0]}'; give {known}")
 
-    def draw(self, clips: Sequence[str], rng: np.random.Generator, own: str = "") -> DrawnSound:
-        """The corruption of one clip; ``clips``: names of clips that may babble, except its ``own``. Raises VsrError
-        bad_config where babble is drawn and there is no other clip."""
+    def draw(self, clips: Sequence[str], rng: np.random.Generator, clip_id: str = "") -> DrawnSound:
+        """The corruption of one clip; ``clips``: names of clips that may babble, except its ``clip_id``. Raises
+        VsrError bad_config where babble is drawn and there is no other clip."""
         noise: dict[str, Any] = {}
         if rng.random() < self.noise.p:
             noise = {"noise": str(rng.choice(self.noise.kinds)), "snr": self.noise.ratio(rng)}
             if noise["noise"] == BABBLE:
-                noise["voices"] = self._voices(clips, rng, own)
+                noise["voices"] = self._voices(clips, rng, clip_id)
         amounts: dict[str, Any] = {name: amount.draw(rng) for name, amount in vars(self).items() if name in LIMITS}
         gaps = self._gaps(rng) if rng.random() < self.gaps.p else ()
         codec = round(amounts.pop("codec"))

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.core.artifacts import KEPT, Ledger, record_of, tell
+from vsr.core.artifacts import KEPT, Ledger, print_states, record_of
 from vsr.core.errors import VsrError
 from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
-from vsr.data.cropping import MEMORY, made_from
+from vsr.core.progress import count_items
+from vsr.data.cropping import MEMORY, crop_inputs
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.face.mouth_features import FEWEST, measures_of, read_track, write_track
 
@@ -33,12 +33,12 @@ def add_tracks(out_dir: str | Path, jobs: int | None = None) -> Counter:
     manifest = Path(out_dir) / "manifest.jsonl"
     clips, ledger = read_manifest(manifest), Ledger(out_dir)
     states = [_state(ledger, clip) for clip in clips]
-    tell(states, "tracks")
+    print_states(states, "tracks")
     ledger.refresh()
     todo = [clip for clip, state in zip(clips, states, strict=True) if state != KEPT]
     jobs = jobs or processes_for(max(1, len(todo)), MEMORY)
     records = in_processes(_find, todo, jobs, lambda clip: {}, ordered=False) if todo else ()
-    for record in counted(records, "mouth points", len(clips), len(clips) - len(todo)):
+    for record in count_items(records, "mouth points", len(clips), len(clips) - len(todo)):
         ledger.append([record] if record else [])
     with_tracks = [replace(clip, track=str(file_of(clip)) if _is_done(clip) else "") for clip in clips]
     write_manifest(manifest, with_tracks)
@@ -51,15 +51,15 @@ def file_of(clip: Clip) -> Path:
     return Path(clip.crop).with_suffix(".track.npz")
 
 
-def _made_from(clip: Clip, known: dict | None = None) -> dict:
+def _track_inputs(clip: Clip, recorded: dict | None = None) -> dict:
     """What the track of a clip depends on."""
-    return made_from(clip, known) | {"way of tracking": VERSION}
+    return crop_inputs(clip, recorded) | {"way of tracking": VERSION}
 
 
 def _state(ledger: Ledger, clip: Clip) -> str:
     """Whether a clip's track can be kept, or why not."""
     name = file_of(clip).name
-    state = ledger.state(name, _made_from(clip, ledger.known(name, "video")))
+    state = ledger.state(name, _track_inputs(clip, ledger.recorded_identity(name, "video")))
     return state or (KEPT if _is_done(clip) else "damaged")
 
 
@@ -78,7 +78,7 @@ def _find(clip: Clip) -> dict:
     from vsr.face.mouth_crop import crop_video
     from vsr.face.mouth_points import mouth_meshes
 
-    inputs, path = _made_from(clip), file_of(clip)
+    inputs, path = _track_inputs(clip), file_of(clip)
     try:
         mouth = crop_video(clip.video, start=clip.start, end=clip.end, mesh=mouth_meshes()).mouth
     except VsrError:  # the clip has a crop: since then the video was replaced or removed

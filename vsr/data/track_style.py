@@ -54,13 +54,13 @@ def styles_of(tracks: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> dict[str,
 
 
 def restyled(
-    points: np.ndarray, measures: np.ndarray, own: Style, other: Style, share: float
+    points: np.ndarray, measures: np.ndarray, source: Style, target: Style, share: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A track of a speaker of style ``own``, moved by ``share`` (0 to 1) towards the style ``other``."""
+    """A track of a speaker of style ``source``, moved by ``share`` (0 to 1) towards the style ``target``."""
     middle, mean = points.mean(0), measures.mean(0)
-    points = (points - middle) * _times(own.points, other.points, share) + middle
-    offsets = (measures - mean) * _times(own.measures, other.measures, share)
-    return points.astype(np.float32), (offsets + mean + share * (other.rest - own.rest)).astype(np.float32)
+    points = (points - middle) * _times(source.points, target.points, share) + middle
+    offsets = (measures - mean) * _times(source.measures, target.measures, share)
+    return points.astype(np.float32), (offsets + mean + share * (target.rest - source.rest)).astype(np.float32)
 
 
 def _log(deviation: np.ndarray) -> np.ndarray:

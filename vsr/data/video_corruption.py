@@ -20,21 +20,21 @@ CROP_BOX = np.array([20.0, 36.0, 76.0, 64.0])  # the area in which lips move in 
 AROUND = (0.6, 0.5)  # greatest offset of a cover's centre from the mouth's, in half widths and half heights
 
 
-def check_choice(section: str, own: object, **allowed: Range) -> None:
+def check_choice(section: str, settings: object, **allowed: Range) -> None:
     """Check a probability ``p``, and lists: not empty, every value in its range. Raises VsrError bad_config."""
-    check_number(f"{section}.p", vars(own)["p"], SHARE)
-    for name, values in vars(own).items():
+    check_number(f"{section}.p", vars(settings)["p"], SHARE)
+    for name, values in vars(settings).items():
         if isinstance(values, tuple) and not values:
             raise VsrError("bad_config", f"{section}.{name} is empty: give at least one value to draw")
     for name, limits in allowed.items():
-        for value in vars(own)[name] if isinstance(vars(own)[name], tuple) else (vars(own)[name],):
+        for value in vars(settings)[name] if isinstance(vars(settings)[name], tuple) else (vars(settings)[name],):
             check_number(f"{section}.{name}", value, limits)
 
 
-def check_kinds(section: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
+def check_kinds(section: str, kinds: tuple[str, ...], allowed: tuple[str, ...]) -> None:
     """Raise VsrError bad_config for an unknown kind."""
-    if unknown := [kind for kind in given if kind not in known]:
-        raise VsrError("bad_config", f"{section} is '{unknown[0]}'; it can be {', '.join(known)}")
+    if unknown := [kind for kind in kinds if kind not in allowed]:
+        raise VsrError("bad_config", f"{section} is '{unknown[0]}'; it can be {', '.join(allowed)}")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class DrawnVideo:
         """Frame ``index`` of the clip, corrupted, without drops; ``box`` (4,): its mouth, needed for covers."""
         for cover in self.covers:
             if cover.first <= index < cover.stop and box is not None:
-                frame = cover.laid(frame, box)
+                frame = cover.drawn_on(frame, box)
         if self.resolution:
             frame = coarse(frame, self.resolution)
         if self.blur:
@@ -97,7 +97,7 @@ class DrawnVideo:
             frame = noisy(frame, self.noise, np.random.default_rng((self.seed, index)))
         return compressed(frame, self.compression) if self.compression else frame
 
-    def shown(self, count: int) -> np.ndarray:
+    def frame_indices(self, count: int) -> np.ndarray:
         """The index of the frame seen at each of ``count`` places."""
         return shown_frames(count, np.array(self.dropped, int))
 
@@ -105,7 +105,7 @@ class DrawnVideo:
         """Mouth crops (T, 96, 96) -> the same, corrupted."""
         if self == DrawnVideo(seed=self.seed) or not len(crop):
             return crop
-        return np.stack([self.frame(index, crop[index], CROP_BOX) for index in self.shown(len(crop))])
+        return np.stack([self.frame(index, crop[index], CROP_BOX) for index in self.frame_indices(len(crop))])
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class VideoCorruption:
                 check_choice(f"corruption.video.{name}", amount, values=limits)
 
     @property
-    def nothing(self) -> bool:
+    def changes_nothing(self) -> bool:
         """Whether no clip is ever changed."""
         return not any(kind.p for kind in vars(self).values())
 

@@ -11,12 +11,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from vsr.core.artifacts import KEPT, Ledger, identify, record_of, tell
+from vsr.core.artifacts import KEPT, Ledger, identify, print_states, record_of
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
 from vsr.core.machine import processes_for
 from vsr.core.pool import in_processes
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.manifest import Clip, need_crops, read_manifest, write_manifest
 from vsr.data.sound import natural_wave
 from vsr.data.sound_input import stored_wave
@@ -37,12 +37,12 @@ def write_waves(manifest: str | Path, out: str | Path, jobs: int = 0) -> Counter
     check_output(out / MANIFEST, manifest)
     ledger = Ledger(out)
     states = [_state(ledger, clip) for clip in clips]
-    tell(states, "sounds")
+    print_states(states, "sounds")
     ledger.refresh()
     todo = [clip for clip, state in zip(clips, states, strict=True) if state != KEPT]
     outcomes = _outcomes(todo, out, jobs)
     failed = {}
-    for clip_id, reason, line in counted(outcomes, "sounds", len(clips), len(clips) - len(todo)):
+    for clip_id, reason, line in count_items(outcomes, "sounds", len(clips), len(clips) - len(todo)):
         if reason:
             failed[clip_id] = reason
         else:
@@ -63,12 +63,12 @@ def _state(ledger: Ledger, clip: Clip) -> str:
         except (OSError, ValueError, EOFError) as error:
             problem = f"{path} is there and no sound of vsr waves: choose another --out"
             raise VsrError("not_writable", problem) from error
-    return ledger.state(path.name, made_from(clip, ledger.known(path.name, "video")))
+    return ledger.state(path.name, wave_inputs(clip, ledger.recorded_identity(path.name, "video")))
 
 
-def made_from(clip: Clip, known: dict | None = None) -> dict:
+def wave_inputs(clip: Clip, recorded: dict | None = None) -> dict:
     """What the sound of a clip depends on."""
-    return {"video": identify(clip.video, known), "part": [clip.start, clip.end], "frames": clip.num_frames}
+    return {"video": identify(clip.video, recorded), "part": [clip.start, clip.end], "frames": clip.num_frames}
 
 
 def _outcomes(clips: list[Clip], out: Path, jobs: int):
@@ -81,7 +81,7 @@ def _outcomes(clips: list[Clip], out: Path, jobs: int):
 
 def write_one(out: Path, clip: Clip) -> Made:
     """Write the sound of one clip. Raises VsrError where nothing can be written, which ends the run."""
-    inputs = made_from(clip)
+    inputs = wave_inputs(clip)
     try:
         wave = natural_wave(clip)
     except VsrError as error:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from vsr.decoding.align import align_text
-from vsr.decoding.confidence import calibrated, settled
-from vsr.decoding.domain import at_most, entropy_of, in_domain, measures
+from vsr.decoding.confidence import calibrated, calibration_for
+from vsr.decoding.domain import entropy_of, in_domain, limited_probability, measures
 from vsr.decoding.viterbi import Word
 from vsr.models.fusion import FusedReader
 from vsr.text.hypothesis import words_in
@@ -24,13 +24,17 @@ KNOWN = "known"  # in the config of a fused model: "confidence" and "domain" of 
 
 
 def assess(
-    loaded: LoadedModel, states: Tensor, ranked: Sequence[Hypothesis], calibrate: bool = True, most: float = 1.0
+    loaded: LoadedModel,
+    states: Tensor,
+    ranked: Sequence[Hypothesis],
+    calibrate: bool = True,
+    limit: float = 1.0,
 ) -> tuple[list[list[Word]], float | None]:
     """Encoder states (T, D) and hypotheses, best first -> the words of each, and the probability that the best one is
     in the model's domain (None for a model without a fit). Without ``calibrate`` confidences stay raw.
 
-    ``most``: upper bound of that probability (`vsr.face.frame_rate.highest_chance`). Below 0.5 it also applies to a
-    model without a fit, and confidences of words are at most twice the bound.
+    ``limit``: upper bound of that probability (`vsr.face.frame_rate.domain_limit`). Below 0.5 it also
+    applies to a model without a fit, and confidences of words are at most twice the bound.
     """
     fitted = fitted_for(loaded, states)
     calibration = fitted.get("confidence") if calibrate else None
@@ -42,10 +46,10 @@ def assess(
     if domain := fitted.get("domain"):
         confidences = [word.confidence for word in raw[0]]
         probability = in_domain(measures(loaded.model, states, ranked[0].tokens, ranked[0].score, confidences), domain)
-    probability = at_most(probability, most)
+    probability = limited_probability(probability, limit)
 
     def with_confidence(word: Word) -> Word:
-        return replace(word, confidence=min(calibrated(word.confidence, calibration, probability), 2 * most))
+        return replace(word, confidence=min(calibrated(word.confidence, calibration, probability), 2 * limit))
 
     return [[with_confidence(word) for word in words] for words in raw], probability
 
@@ -55,7 +59,7 @@ def fitted_for(loaded: LoadedModel, states: Tensor) -> dict:
     config = loaded.config[KNOWN] if KNOWN in loaded.config and not by_both(loaded, states) else loaded.config
     if "familiar" not in (config.get("confidence") or {}):
         return config
-    return config | {"confidence": settled(config["confidence"], entropy_of(loaded.model, states))}
+    return config | {"confidence": calibration_for(config["confidence"], entropy_of(loaded.model, states))}
 
 
 @torch.inference_mode()

@@ -40,7 +40,7 @@ def familiarity(entropy: float, limit: float) -> float:
     return 1 / (1 + (entropy / limit) ** STEEPNESS)
 
 
-def settled(calibration: dict | None, entropy: float) -> dict | None:
+def calibration_for(calibration: dict | None, entropy: float) -> dict | None:
     """A model's calibration for an utterance with this mean frame entropy, in nats."""
     familiar = calibration.get("familiar") if calibration else None
     if not calibration or not familiar:

@@ -12,7 +12,7 @@ from torch import Tensor
 from vsr.core.artifacts import Ledger, identify
 from vsr.core.clock import FPS
 from vsr.core.files import read_json, write_json, write_lines
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.audio_visual import AudioVisualDataset
 from vsr.data.batch import Batch, CropDataset
 from vsr.data.frame_rates import frame_rates
@@ -25,10 +25,10 @@ from vsr.decoding.encoding import chosen_modality, encode_batch, form_of, modali
 from vsr.decoding.evidence import joining
 from vsr.decoding.heads import chosen_head, further_readings, head_records
 from vsr.decoding.options import DecodeOptions
-from vsr.decoding.provenance import searched
+from vsr.decoding.provenance import search_record
 from vsr.decoding.search import decode
 from vsr.decoding.word_classes import WORDS, word_records
-from vsr.face.frame_rate import FEW, highest_chance
+from vsr.face.frame_rate import FEW, domain_limit
 from vsr.face.skipped import FEW_FRAMES
 from vsr.modelstore.folder import LoadedModel
 from vsr.text.hypothesis import Hypothesis
@@ -51,7 +51,7 @@ def decode_manifest(
     inputs = decoded_from(loaded, manifest, options) | {"calibrated": calibrated}
     inputs |= {"head": head} if head != chosen_head(loaded) else {}
     inputs |= {"modality": modality} if SOUND in modalities_of(loaded) else {}
-    results = counted(records_of(loaded, clips, options, calibrated, head, modality), "decode", len(clips))
+    results = count_items(records_of(loaded, clips, options, calibrated, head, modality), "decode", len(clips))
     records = {record["id"]: record for record in results}
     ordered = [records[clip.id] for clip in clips]
     write_lines(out, (json.dumps(record, ensure_ascii=False) for record in ordered))
@@ -61,7 +61,7 @@ def decode_manifest(
 
 def decoded_from(loaded: LoadedModel, manifest: str | Path, options: DecodeOptions) -> dict:
     """The inputs that hypotheses depend on: the manifest, the model and the search."""
-    return {"manifest": identify(manifest)} | searched(loaded.folder, options, loaded.hashes, loaded.precision)
+    return {"manifest": identify(manifest)} | search_record(loaded.folder, options, loaded.hashes, loaded.precision)
 
 
 def records_of(
@@ -81,7 +81,7 @@ def records_of(
             states = encode_batch(loaded, batch, batch_clips)
         rates = frame_rates(batch_clips) if VIDEO in shown else [FPS] * len(batch_clips)
         has_sound = [SOUND in shown and bool(clip.sound) for clip in batch_clips]  # sound has no frames
-        limits = [1.0 if heard else highest_chance(rate) for heard, rate in zip(has_sound, rates, strict=True)]
+        limits = [1.0 if heard else domain_limit(rate) for heard, rate in zip(has_sound, rates, strict=True)]
         records = _records(loaded, batch, states, options, calibrated, head, limits, languages)
         for record, rate in zip(records, rates, strict=True):
             yield record | {"problems": [FEW_FRAMES]} if rate < FEW else record
@@ -116,11 +116,11 @@ def dataset_of(loaded: LoadedModel, clips: list[Clip], modality: str = "") -> Cr
 
 
 def record_of(
-    loaded: LoadedModel, clip_id: str, found, states, calibrated: bool = True, most: float = 1.0
+    loaded: LoadedModel, clip_id: str, hypotheses, states, calibrated: bool = True, limit: float = 1.0
 ) -> dict:  # fmt: skip
-    """The record of one clip, from its hypotheses ``found``, best first; ``most``: as in `vsr.decoding.assess`."""
-    tokenizer, best = loaded.tokenizer, found[0]
-    (words, *_), probability = assess(loaded, states, found[:1], calibrated, most)
+    """The record of one clip, from its ``hypotheses``, best first; ``limit``: as in `vsr.decoding.assess`."""
+    tokenizer, best = loaded.tokenizer, hypotheses[0]
+    (words, *_), probability = assess(loaded, states, hypotheses[:1], calibrated, limit)
     confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
     return {
         "id": clip_id,
@@ -130,7 +130,8 @@ def record_of(
         "in_domain": probability,
         "words": [vars(word) for word in words],
         "nbest": [
-            {"text": hypothesis.text(tokenizer), "score": hypothesis.score} | hypothesis.parts for hypothesis in found
+            {"text": hypothesis.text(tokenizer), "score": hypothesis.score} | hypothesis.parts
+            for hypothesis in hypotheses
         ],
     } | unit_named(tokenizer, best)
 

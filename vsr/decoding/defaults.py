@@ -27,15 +27,15 @@ LEXICON, LEXICON_BEAM = "lexicon", 100  # the method and its default beam, wide 
 NONE = "none"  # as the name of a language model: the default one of the model is left out
 
 
-def options_for(loaded: LoadedModel, given: Mapping[str, Any] | None = None) -> DecodeOptions:
-    """Search options for a loaded model; ``given`` are the fields that the user chose. A model with CTC but without
+def options_for(loaded: LoadedModel, overrides: Mapping[str, Any] | None = None) -> DecodeOptions:
+    """Search options for a loaded model; ``overrides`` are the fields that the user chose. A model with CTC but without
     decoder is searched by CTC alone, and over the words of a lexicon if its tokens are phonemes or visemes."""
-    given = dict(given or {})
-    if not given.get("head") and (name := head_alone(loaded.model)):
-        given["head"] = name
+    overrides = dict(overrides or {})
+    if not overrides.get("head") and (name := head_alone(loaded.model)):
+        overrides["head"] = name
     ctc_alone = loaded.model.decoder is None and loaded.model.ctc is not None
-    usual = {} if given.get("head") else usual_method(ctc_alone, unit_of(loaded.tokenizer))
-    return _options(loaded.folder, loaded.config, usual | given)
+    default = {} if overrides.get("head") else default_method(ctc_alone, unit_of(loaded.tokenizer))
+    return _options(loaded.folder, loaded.config, default | overrides)
 
 
 def head_alone(model: Any) -> str:
@@ -46,68 +46,68 @@ def head_alone(model: Any) -> str:
     return next((name for name in model.further_heads if writes(model, name)), "")
 
 
-def usual_method(ctc_alone: bool, unit: str) -> dict[str, Any]:
+def default_method(ctc_alone: bool, unit: str) -> dict[str, Any]:
     """The search method for a model that has CTC alone; empty for other models, which take the default."""
     if not ctc_alone:
         return {}
     return {"method": "ctc_beam" if unit == TEXT else LEXICON}
 
 
-def options_in(folder: str | Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> DecodeOptions:
+def options_in(folder: str | Path, config: Mapping[str, Any], overrides: Mapping[str, Any]) -> DecodeOptions:
     """`options_for` of a model folder and its config, without loading the model.
 
     "lm" in the config names a folder inside the model's. It applies only to the joint search.
 
     Raises:
-        VsrError: bad_model for invalid settings in "decode", bad_options for invalid ones in ``given``.
+        VsrError: bad_model for invalid settings in "decode", bad_options for invalid ones in ``overrides``.
     """
-    given, heads = dict(given), heads_in(config.get("model"))
-    if not given.get("head") and not {"ctc", "attention", "words"} & heads.keys():
-        given["head"] = next(
+    overrides, heads = dict(overrides), heads_in(config.get("model"))
+    if not overrides.get("head") and not {"ctc", "attention", "words"} & heads.keys():
+        overrides["head"] = next(
             (name for name, head in heads.items() if name != "alignment" and not head.get("layer")), ""
         )
     ctc_alone = "ctc" in heads and "attention" not in heads
     unit = kind_of(folder)
-    usual = {} if given.get("head") else usual_method(ctc_alone, unit if unit in UNITS else TEXT)
-    return _options(folder, config, usual | given)
+    default = {} if overrides.get("head") else default_method(ctc_alone, unit if unit in UNITS else TEXT)
+    return _options(folder, config, default | overrides)
 
 
-def check_search(name: Any, given: Mapping[str, Any]) -> None:
+def check_search(name: Any, overrides: Mapping[str, Any]) -> None:
     """Check, before the model is loaded, that it can be searched with the options, and has the lexicon that they need.
 
     ``name`` and its errors are those of `vsr.modelstore.folder.load_model`. Raises VsrError.
     """
     folder = find_model(name)
-    options = options_in(folder, read_config(folder), given)
+    options = options_in(folder, read_config(folder), overrides)
     if options.method == LEXICON:
         lexicon_for(load_tokenizer(folder), options.lexicon)
 
 
-def _options(folder: str | Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> DecodeOptions:
+def _options(folder: str | Path, config: Mapping[str, Any], overrides: Mapping[str, Any]) -> DecodeOptions:
     settings = _checked(Path(folder), config.get("decode", {}))
-    given = dict(given)
-    if given.get("method") == LEXICON:
-        given = {"beam": max(LEXICON_BEAM, given.get("nbest", 1))} | given
-    if given.get("method", "joint") != "joint" or "lm" in given or given.get("head"):
+    overrides = dict(overrides)
+    if overrides.get("method") == LEXICON:
+        overrides = {"beam": max(LEXICON_BEAM, overrides.get("nbest", 1))} | overrides
+    if overrides.get("method", "joint") != "joint" or "lm" in overrides or overrides.get("head"):
         settings = {key: value for key, value in settings.items() if key not in ("lm", "lm_weight")}
-    if given.get("lm") == NONE and not Path(NONE).exists():
-        del given["lm"]
-        given.pop("lm_weight", None)
-    if given.get("head") or given.get("lm") != NONE and any(name in given for name in JOINING):
+    if overrides.get("lm") == NONE and not Path(NONE).exists():
+        del overrides["lm"]
+        overrides.pop("lm_weight", None)
+    if overrides.get("head") or overrides.get("lm") != NONE and any(name in overrides for name in JOINING):
         settings.pop("method", None)
-    if "beam" in settings and "beam" not in given and given.get("nbest", 1) > settings["beam"]:
+    if "beam" in settings and "beam" not in overrides and overrides.get("nbest", 1) > settings["beam"]:
         del settings["beam"]
-    options = DecodeOptions(**settings | given)
-    _check_heeded(options, given)
+    options = DecodeOptions(**settings | overrides)
+    _check_heeded(options, overrides)
     return options
 
 
-def _check_heeded(options: DecodeOptions, given: Mapping[str, Any]) -> None:
+def _check_heeded(options: DecodeOptions, overrides: Mapping[str, Any]) -> None:
     """Raises VsrError bad_options for a given option that has no effect, except beam and nbest, which some verbs always
     give."""
     ignored = {} if options.head else unheeded(options.method)
-    for name in given.keys() & ignored.keys() - {"beam", "nbest"}:
-        if given[name] != getattr(DecodeOptions, name):
+    for name in overrides.keys() & ignored.keys() - {"beam", "nbest"}:
+        if overrides[name] != getattr(DecodeOptions, name):
             problem = f"{name} works only with the method {ignored[name]}"
             raise VsrError(WRONG_USAGE, f"{problem}, and this model is searched by {options.method}")
 

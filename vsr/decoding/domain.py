@@ -59,22 +59,22 @@ def entropy_of(model, states: Tensor) -> float:
     return float(-(log_probs.exp() * log_probs).sum(-1).mean())
 
 
-def in_domain(found: np.ndarray, domain: dict | None) -> float | None:
-    """Probability that a hypothesis with measures ``found`` (4,) is in the model's domain; None for a model without a
+def in_domain(values: np.ndarray, domain: dict | None) -> float | None:
+    """Probability that a hypothesis with measures ``values`` (4,) is in the model's domain; None for a model without a
     fit."""
     if not domain:
         return None
-    scaled = (found - np.array(domain["mean"])) / np.array(domain["std"])
+    scaled = (values - np.array(domain["mean"])) / np.array(domain["std"])
     odds = float(scaled @ np.array(domain["weights"])) + domain["bias"]
     return 1 / (1 + math.exp(-min(max(odds, -30.0), 30.0)))
 
 
-def at_most(chance: float | None, most: float) -> float | None:
-    """The probability of being in domain, limited to ``most``. For a model without a fit (None) the result is ``most``
-    if that is below 0.5, else None."""
-    if chance is None:
-        return most if is_guess(most) else None
-    return min(chance, most)
+def limited_probability(probability: float | None, limit: float) -> float | None:
+    """The probability of being in domain, limited to ``limit``. For a model without a fit (None) the result is
+    ``limit`` if that is below 0.5, else None."""
+    if probability is None:
+        return limit if is_guess(limit) else None
+    return min(probability, limit)
 
 
 def fit_domain(inside: np.ndarray, outside: np.ndarray) -> dict:

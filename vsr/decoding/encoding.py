@@ -20,7 +20,7 @@ from vsr.data.modalities import BOTH, SOUND, VIDEO, names_of
 from vsr.data.mouth_track import load_features
 from vsr.data.sound_input import empty_sound, to_sound_input
 from vsr.decoding.hearing import without_unintelligible_sound
-from vsr.face.head_turn import turned
+from vsr.face.head_turn import is_turned
 from vsr.face.mouth_features import FEATURES, mouth_features
 from vsr.face.mouth_points import MESHES, MouthMesh
 from vsr.face.networks import Stock
@@ -48,12 +48,12 @@ def modalities_of(loaded: LoadedModel) -> tuple[str, ...]:
     return names_of(loaded.model.modality)
 
 
-def chosen_modality(loaded: LoadedModel, wanted: str = "") -> str:
+def chosen_modality(loaded: LoadedModel, requested: str = "") -> str:
     """The modality to read clips by: "video", "sound" or "both"; "" means all that the model reads.
 
     Raises VsrError bad_options for a model that does not read the wanted modality.
     """
-    return modality_among(modalities_of(loaded), wanted, loaded.name, loaded.model.whole)
+    return modality_among(modalities_of(loaded), requested, loaded.name, loaded.model.whole)
 
 
 def lips_alone(loaded: LoadedModel) -> str:
@@ -62,19 +62,20 @@ def lips_alone(loaded: LoadedModel) -> str:
     return VIDEO if heard_too else ""
 
 
-def modality_among(read: tuple[str, ...], wanted: str, name: str, together: bool = False) -> str:
-    """`chosen_modality` of a model that reads the modalities ``read``; ``together``: video and sound only both at once.
+def modality_among(available: tuple[str, ...], requested: str, name: str, together: bool = False) -> str:
+    """`chosen_modality` of a model that reads the modalities ``available``; ``together``: video and sound only both at
+    once.
 
     Raises VsrError bad_options.
     """
-    whole = BOTH if VIDEO in read and SOUND in read else SOUND if SOUND in read else VIDEO
-    if wanted not in ("", whole) and whole != BOTH:
+    whole = BOTH if VIDEO in available and SOUND in available else SOUND if SOUND in available else VIDEO
+    if requested not in ("", whole) and whole != BOTH:
         problem = "does not hear: it reads lips" if whole == VIDEO else "does not see: it reads sound"
         advice = "; --model grid-av does" if whole == VIDEO else ""
-        raise VsrError("bad_options", f"{name} {problem} alone, so that --modality {wanted} cannot be had{advice}")
-    if together and wanted not in ("", BOTH):
+        raise VsrError("bad_options", f"{name} {problem} alone, so that --modality {requested} cannot be had{advice}")
+    if together and requested not in ("", BOTH):
         raise VsrError("bad_options", f"{name} reads lips and sound together, and neither alone: --modality both")
-    return wanted or whole
+    return requested or whole
 
 
 def mesh_for(loaded: LoadedModel) -> Stock[MouthMesh] | None:
@@ -96,7 +97,7 @@ def usable_mouth_points(
 def turned_away(loaded: LoadedModel, points: np.ndarray) -> bool:
     """Whether the points (T, 37, 2) show a head that is turned too far for the model's reader of tracks."""
     widest = loaded.model.config.widest_turn if reads_tracks(loaded) else 0.0
-    return bool(widest) and turned(points, widest)
+    return bool(widest) and is_turned(points, widest)
 
 
 def encode(loaded: LoadedModel, inputs: Mapping[str, Tensor], lengths: Tensor) -> Tensor:

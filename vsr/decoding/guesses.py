@@ -5,6 +5,6 @@ from __future__ import annotations
 FLAGGED = 0.5  # below this probability a segment counts as outside of the model's domain
 
 
-def is_guess(chance: float | None) -> bool:
+def is_guess(probability: float | None) -> bool:
     """Whether a hypothesis with this probability of being in domain (None: unknown) is flagged as a guess."""
-    return chance is not None and chance < FLAGGED
+    return probability is not None and probability < FLAGGED

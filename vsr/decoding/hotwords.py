@@ -146,8 +146,8 @@ def _letters(phrase: str) -> int:
     return len(phrase.replace(SPACE, ""))
 
 
-def read_phrases(path: str | Path, known: set[str]) -> list[str]:
-    """Read the phrases of a file, one per line, in lower case; ``known``: letters of the tokens. Raises VsrError."""
+def read_phrases(path: str | Path, letters: set[str]) -> list[str]:
+    """Read the phrases of a file, one per line, in lower case; ``letters``: those of the tokens. Raises VsrError."""
     lines: dict[str, int] = {}
     for number, line in read_lines(path):
         phrase = lower(line)
@@ -155,7 +155,7 @@ def read_phrases(path: str | Path, known: set[str]) -> list[str]:
             continue
         if phrase in lines:
             raise VsrError("bad_config", f"{path}, line {number}: {phrase!r} is also in line {lines[phrase]}")
-        if unwritable := "".join(sorted(set(phrase) - known - {SPACE})):
+        if unwritable := "".join(sorted(set(phrase) - letters - {SPACE})):
             problem = f"{phrase!r} cannot be written with the lip reader's tokens: they lack {unwritable}"
             raise VsrError("bad_config", f"{path}, line {number}: {problem}")
         lines[phrase] = number

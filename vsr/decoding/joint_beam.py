@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vsr.core.machine import exact_device
-from vsr.core.present import present
+from vsr.core.required import required
 from vsr.core.tokens import BLANK, UNK
 from vsr.decoding.ctc import MINUS_INFINITY, NoScorer, PrefixScorer
 from vsr.decoding.options import DecodeOptions
@@ -37,7 +37,7 @@ class JointSearch:
         self, model: LipReader, states: Tensor, log_probs: Tensor | None, lengths: Tensor, options: DecodeOptions,
         eos_id: int, languages: Sequence[tuple[float, Language]] = (),
     ):  # fmt: skip
-        self.decoder, self.options, self.eos = present(model.decoder, DECODER), options, eos_id
+        self.decoder, self.options, self.eos = required(model.decoder, DECODER), options, eos_id
         self.device, self.home = states.device, exact_device(states.device)
         self.cache = self.decoder.start(states, lengths)
         lengths = lengths.to(self.home)

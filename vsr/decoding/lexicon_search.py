@@ -67,7 +67,7 @@ class LexiconSearch:
         states: dict[Key, tuple[float, float]] = {(0, ROOT, NO_TOKEN): (0.0, NEVER)}
         for row in rows:
             states = self._pruned(self._advanced(states, row), beam)
-        texts = self._ended(states)
+        texts = self._finished_texts(states)
         best = sorted(texts.items(), key=lambda item: (-sum(item[1]), item[0]))[:nbest]
         return [self._hypothesis(log_probs, words, *scores) for words, scores in best]
 
@@ -119,7 +119,7 @@ class LexiconSearch:
         survivors = sorted(states.items(), key=score)[:beam] if len(states) > beam else states.items()
         return {key: (ends[0], ends[1]) for key, ends in survivors}
 
-    def _ended(self, states: dict[Key, tuple[float, float]]) -> dict[tuple[str, ...], tuple[float, float]]:
+    def _finished_texts(self, states: dict[Key, tuple[float, float]]) -> dict[tuple[str, ...], tuple[float, float]]:
         """Words -> (log-probability by CTC, weighted score of the language model with the end and the bonuses)."""
         texts: dict[tuple[str, ...], tuple[float, float]] = {}
         for (number, node, last), ends in states.items():
@@ -159,9 +159,9 @@ def _add(new: dict[Key, list[float]], key: Key, end: int, score: float) -> None:
     ends[end] = log_add(ends[end], score) if ends[end] > NEVER else score
 
 
-def searched(search: LexiconSearch, each: Sequence[Tensor], beam: int, nbest: int) -> list[list[Hypothesis]]:
+def search_clips(search: LexiconSearch, utterances: Sequence[Tensor], beam: int, nbest: int) -> list[list[Hypothesis]]:
     """The n-best of each of several utterances (T, V); an empty text for an utterance where no words fit."""
-    return [search.run(log_probs, beam, nbest) or [Hypothesis((), NEVER_SAID)] for log_probs in each]
+    return [search.run(log_probs, beam, nbest) or [Hypothesis((), NEVER_SAID)] for log_probs in utterances]
 
 
 def lexicon_search_of(loaded: LoadedModel, options: DecodeOptions) -> LexiconSearch:

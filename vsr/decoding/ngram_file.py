@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.core.filetypes import mistaken
+from vsr.core.filetypes import wrong_file_note
 
 FILES = (".arpa", ".arpa.gz", ".bin", ".klm", ".binary")  # endings; any other file may be lines of text to count
 GZIP, BINARY, ARPA = b"\x1f\x8b", b"mmap lm http://kheafield.com/code", b"\\data\\"
@@ -17,7 +17,7 @@ def check_ngram(path: str | Path) -> None:
     """Refuse a file that is neither ARPA nor KenLM binary. Raises VsrError bad_config."""
     if not (Path(path).is_file() and _is_ngram(Path(path))):
         known = r"neither ARPA, in which \data\ stands first, nor KenLM's binary"
-        raise VsrError("bad_config", f"{path}: {mistaken(path) or f'is no file of n-grams: {known}'}")
+        raise VsrError("bad_config", f"{path}: {wrong_file_note(path) or f'is no file of n-grams: {known}'}")
 
 
 def _is_ngram(path: Path) -> bool:

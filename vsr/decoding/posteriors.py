@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import json_kind, marked_kind
 from vsr.core.files import atomic_write, write_json, write_text
-from vsr.core.kinds import json_of, marked
 from vsr.core.tokens import UNK
 from vsr.data.batch import CropDataset
 from vsr.data.manifest import Clip, read_manifest
@@ -23,9 +23,9 @@ from vsr.text.grammar import arpa_words, slots_as_arpa
 from vsr.text.tokenizer import SPACE, Tokenizer
 
 FILES = {
-    "posteriors.safetensors": marked("log-probabilities of vsr posteriors", b'"dtype":"F32"'),
-    "tokens.json": json_of("a list of tokens of vsr posteriors", "pieces"),
-    "grammar.arpa": marked("a grammar", b"\\data\\"), "lexicon.json": json_of("a lexicon", "separator", "words"),
+    "posteriors.safetensors": marked_kind("log-probabilities of vsr posteriors", b'"dtype":"F32"'),
+    "tokens.json": json_kind("a list of tokens of vsr posteriors", "pieces"),
+    "grammar.arpa": marked_kind("a grammar", b"\\data\\"), "lexicon.json": json_kind("a lexicon", "separator", "words"),
 }  # fmt: skip
 LEAST = -1000.0  # least log-probability; graphs add and subtract scores, where infinities would become NaN
 

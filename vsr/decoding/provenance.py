@@ -25,7 +25,7 @@ def provenance(
     """Provenance as written in the JSON of transcripts. ``faces``: number of faces chosen per shot, None for all;
     ``stream``: the video stream that was read, where the file holds several."""
     video = video_of(path) | ({"stream": stream} if stream else {})
-    record = searched(loaded.folder, options, loaded.hashes, loaded.precision)
+    record = search_record(loaded.folder, options, loaded.hashes, loaded.precision)
     return {"video": video} | record | {"faces": faces or "all"}
 
 
@@ -34,26 +34,35 @@ def video_of(path: str | Path) -> dict[str, Any]:
     return {"bytes": Path(path).stat().st_size, "sha256": sha256_of(path)}
 
 
-def searched(
-    folder: Path, options: DecodeOptions, known: dict | None = None, precision: str = FLOAT32
+def check_unchanged(path: str | Path, size: int) -> None:
+    """Refuse a video that is no longer of ``size`` bytes, as its end was not read. Raises VsrError unreadable."""
+    path = Path(path)
+    now = path.stat().st_size if path.exists() else size
+    if now != size:
+        message = f"changed from {size:,} to {now:,} bytes while it was read: read it again when it is finished"
+        raise VsrError("unreadable", f"{path}: {message}")
+
+
+def search_record(
+    folder: Path, options: DecodeOptions, recorded: dict | None = None, precision: str = FLOAT32
 ) -> dict[str, Any]:
     """Record of version, model and search; weights and language models are identified by their files, not their names.
 
-    ``precision`` is recorded only if it is lower than float32. ``known`` caches what does not change while a model is
-    loaded. Raises VsrError for a folder or file that is not a model.
+    ``precision`` is recorded only if it is lower than float32. ``recorded`` caches what does not change while a model
+    is loaded. Raises VsrError for a folder or file that is not a model.
     """
-    known = {} if known is None else known
+    recorded = {} if recorded is None else recorded
     names = {"lm": options.lm, "ngram": options.ngram, "hotwords": options.hotwords, "lexicon": options.lexicon}
-    if "" not in known:
-        known[""] = _model(folder)
+    if "" not in recorded:
+        recorded[""] = _model(folder)
     for kind, name in names.items():
-        if name not in known:
-            known[name] = _language(kind, name)
-    languages = {kind: known[name] for kind, name in names.items() if name}
+        if name not in recorded:
+            recorded[name] = _language(kind, name)
+    languages = {kind: recorded[name] for kind, name in names.items() if name}
     search = {name: value for name, value in asdict(options).items() if name != "head"}
     if options.head:  # it is searched by itself
         search = {"head": options.head, "nbest": options.nbest}
-    record = {"vsr": __version__} | known[""] | {"search": search}
+    record = {"vsr": __version__} | recorded[""] | {"search": search}
     record |= {} if precision == FLOAT32 else {"precision": precision}
     return record | {"languages": languages} if languages else record
 

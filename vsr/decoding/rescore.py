@@ -93,7 +93,7 @@ def _finite(score) -> float:
     return float(score)
 
 
-def read_nbest(path: str | Path, known: Container[str]) -> list[dict]:
+def read_nbest(path: str | Path, ids: Container[str]) -> list[dict]:
     """Records with id and a non-empty nbest of text and score. Raises VsrError naming the line."""
     records = []
     for number, line in read_lines(path):
@@ -106,6 +106,6 @@ def read_nbest(path: str | Path, known: Container[str]) -> list[dict]:
             records.append({"id": record["id"], "text": nbest[0]["text"], "nbest": nbest})
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise VsrError("bad_manifest", f"{path}, line {number}: no hypotheses with id and nbest") from error
-        if record["id"] not in known:
+        if record["id"] not in ids:
             raise VsrError("bad_manifest", f"{path}, line {number}: the manifest has no clip {record['id']}")
     return records

@@ -11,7 +11,7 @@ import torch
 from vsr.core.artifacts import sha256_of
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import read_json, usual_mode, write_json
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.core.typed_json import from_plain, to_plain
 from vsr.decoding.restorer import CLASSES, Codec, HubCodec, OwnCodec, Restorer, RestorerSettings
 from vsr.models import text_backbone
@@ -45,8 +45,9 @@ def with_adapters(model: Any, settings: RestorerSettings) -> Any:
     return with_lora(model, settings.lora, "CAUSAL_LM" if settings.architecture == "causal" else "SEQ_2_SEQ_LM")
 
 
-def save_restorer(folder: str | Path, model: Any, settings: RestorerSettings, about: dict[str, Any]) -> Path:
-    """Write adapters or weights as safetensors, and restorer.json with ``about``, on the training. Raises VsrError."""
+def save_restorer(folder: str | Path, model: Any, settings: RestorerSettings, metadata: dict[str, Any]) -> Path:
+    """Write adapters or weights as safetensors, and restorer.json with ``metadata``, on the training. Raises
+    VsrError."""
     folder = Path(folder)
     adapted = bool(settings.backbone and settings.lora.rank)
     weights = folder / (ADAPTER if adapted else WHOLE)
@@ -55,7 +56,7 @@ def save_restorer(folder: str | Path, model: Any, settings: RestorerSettings, ab
         for file in sorted(staging.iterdir()):
             usual_mode(file)
     backbone = {file.name: sha256_of(file) for file in weight_files(settings.backbone)} if settings.backbone else {}
-    write_json(folder / CONFIG, {"settings": to_plain(settings), "backbone": backbone, **about})
+    write_json(folder / CONFIG, {"settings": to_plain(settings), "backbone": backbone, **metadata})
     return folder
 
 
@@ -91,7 +92,7 @@ def load_restorer(folder: str | Path, backbone: str = "") -> Restorer:
 
 def _with_full_weights(folder: Path, settings: RestorerSettings) -> Any:
     """The model with the full weights of a folder. Raises VsrError."""
-    transformers = needed("transformers", "a language model", INSTALL)
+    transformers = required_package("transformers", "a language model", INSTALL)
     _check_safe(folder / WHOLE, "model")
     transformers.utils.logging.disable_progress_bar()
     try:
@@ -105,7 +106,7 @@ def _with_full_weights(folder: Path, settings: RestorerSettings) -> Any:
 
 def _adapted(folder: Path, model: Any) -> Any:
     """The backbone with the folder's adapters merged into its weights. Raises VsrError."""
-    peft = needed("peft", "adapters of a language model", INSTALL)
+    peft = required_package("peft", "adapters of a language model", INSTALL)
     _check_safe(folder / ADAPTER, "adapter_model")
     try:
         return peft.PeftModel.from_pretrained(model, str(folder / ADAPTER)).merge_and_unload()

@@ -80,7 +80,7 @@ def units_read(log_probs: Tensor, tokenizer: UnitTokenizer, unit: str) -> str:
     return " ".join(units_of(tokenizer.decode(greedy(log_probs).tokens), unit))
 
 
-def seen(log_probs: np.ndarray, words: Sequence[str], tokenizer: UnitTokenizer) -> float:
+def visual_log_prob(log_probs: np.ndarray, words: Sequence[str], tokenizer: UnitTokenizer) -> float:
     """Log-probability of the best CTC path (T, V) through any pronunciations of the words; -inf where none fits."""
     path = path_through(log_probs, [tokenizer.variants(word) for word in words], tokenizer.mark)
     return path[0] if path else -math.inf
@@ -109,7 +109,7 @@ class Restoring:
         )
         written = [tuple(words) for words in self.restorer.write([line], o.written)] if o.written else []
         texts = list(dict.fromkeys([*listed, *written]))
-        lip_scores = [seen(log_probs.numpy(), words, self.tokenizer) for words in texts]
+        lip_scores = [visual_log_prob(log_probs.numpy(), words, self.tokenizer) for words in texts]
         fitting = [
             (words, lip_score) for words, lip_score in zip(texts, lip_scores, strict=True) if math.isfinite(lip_score)
         ]

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.core.present import present
+from vsr.core.required import required
 from vsr.decoding.attention_beam import AttentionBeam
 from vsr.decoding.ctc import greedy, prefix_beam, sayable
 from vsr.decoding.evidence import TrackWords
 from vsr.decoding.joint_beam import DECODER, JointSearch
-from vsr.decoding.lexicon_search import searched
+from vsr.decoding.lexicon_search import search_clips
 from vsr.decoding.options import DecodeOptions
 from vsr.models.lipreader import LipReader
 from vsr.text.hypothesis import Hypothesis
@@ -46,13 +46,13 @@ def decode(
         return JointSearch(model, states, log_probs, lengths, options, eos_id, languages).run()
     if options.method == "attention":
         limits = (lengths * options.max_length_ratio).long().clamp(min=1)
-        ranked = AttentionBeam(present(model.decoder, DECODER), states, lengths, options.beam, limits, eos_id).run()
+        ranked = AttentionBeam(required(model.decoder, DECODER), states, lengths, options.beam, limits, eos_id).run()
         return [hypotheses[: options.nbest] for hypotheses in ranked]
     log_probs = sayable(model.ctc_log_probs(states).float(), eos_id)
     utterances = [log_probs[b, :length].cpu() for b, length in enumerate(lengths.tolist())]
     if options.method == "lexicon":
         ((_, search),) = languages
-        return searched(search, utterances, options.beam, options.nbest)
+        return search_clips(search, utterances, options.beam, options.nbest)
     if options.method == "ctc_greedy":
         return [[greedy(lp)] for lp in utterances]
     return [prefix_beam(lp, options.beam, options.nbest) for lp in utterances]

@@ -43,24 +43,24 @@ def with_motion(points: np.ndarray) -> np.ndarray:
     return np.concatenate([centred, 2 * np.gradient(centred, axis=0)], 1)
 
 
-def warped(seen: np.ndarray, examples: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean distance between ``seen`` (T, D) and each example (U, D) along the best warping path, (N,).
+def warped(query: np.ndarray, examples: Sequence[np.ndarray]) -> np.ndarray:
+    """Mean distance between ``query`` (T, D) and each example (U, D) along the best warping path, (N,).
 
     A step along both counts twice, so that every path of T and U frames has the same weight, T + U.
     """
     lengths = np.array([len(example) for example in examples])
-    padded = np.zeros((len(examples), lengths.max(), seen.shape[1]))
+    padded = np.zeros((len(examples), lengths.max(), query.shape[1]))
     for row, example in zip(padded, examples, strict=True):
         row[: len(example)] = example
-    squares = (seen**2).sum(-1)[:, None] + (padded**2).sum(-1)[:, None] - 2 * np.einsum("td,nud->ntu", seen, padded)
+    squares = (query**2).sum(-1)[:, None] + (padded**2).sum(-1)[:, None] - 2 * np.einsum("td,nud->ntu", query, padded)
     costs = np.sqrt(np.maximum(squares, 0))
-    paths = np.full((len(examples), len(seen) + 1, lengths.max() + 1), np.inf)
+    paths = np.full((len(examples), len(query) + 1, lengths.max() + 1), np.inf)
     paths[:, 0, 0] = 0
-    for t, u in np.ndindex(len(seen), lengths.max()):
+    for t, u in np.ndindex(len(query), lengths.max()):
         cost = costs[:, t, u]
         straight = np.minimum(paths[:, t, u + 1], paths[:, t + 1, u]) + cost
         paths[:, t + 1, u + 1] = np.minimum(paths[:, t, u] + 2 * cost, straight)
-    return paths[np.arange(len(examples)), len(seen), lengths] / (len(seen) + lengths)
+    return paths[np.arange(len(examples)), len(query), lengths] / (len(query) + lengths)
 
 
 class Templates:
@@ -82,24 +82,24 @@ class Templates:
         pairs = {name: self._pairs(name) for name in sorted(common)}
         others = np.array(self.labels)[:, None] != np.array(self.labels)
         self.scales = {name: max(float(np.median(distances[others])), 1e-6) for name, distances in pairs.items()}
-        self._apart = np.mean([distances / self.scales[name] for name, distances in pairs.items()], axis=0)
+        self._other_distances = np.mean([distances / self.scales[name] for name, distances in pairs.items()], axis=0)
 
     def _pairs(self, name: str) -> np.ndarray:
         """Distances between all examples, (N, N), in one stream."""
         streams = [example[name] for example in self.examples]
         return np.stack([warped(stream, streams) for stream in streams])
 
-    def distances(self, seen: Streams) -> np.ndarray:
+    def distances(self, query: Streams) -> np.ndarray:
         """Distances (N,) to the examples: means over the streams that clip and examples have in common."""
-        names = [name for name in self.scales if name in seen]
+        names = [name for name in self.scales if name in query]
         distances = [
-            warped(seen[name], [example[name] for example in self.examples]) / self.scales[name] for name in names
+            warped(query[name], [example[name] for example in self.examples]) / self.scales[name] for name in names
         ]
         return np.mean(distances, axis=0)
 
-    def ranked(self, seen: Streams) -> list[Match]:
+    def ranked(self, query: Streams) -> list[Match]:
         """All phrases, nearest first."""
-        nearest = self._nearest(self.distances(seen))
+        nearest = self._nearest(self.distances(query))
         order = sorted(nearest, key=lambda phrase: nearest[phrase])
         return [Match(phrase, nearest[phrase], _fit(nearest, phrase)) for phrase in order]
 
@@ -114,7 +114,7 @@ class Templates:
         if len(set(self.labels)) < 3:
             return least
         best = []
-        for label, distances in zip(self.labels, self._apart, strict=True):
+        for label, distances in zip(self.labels, self._other_distances, strict=True):
             nearest = {phrase: distance for phrase, distance in self._nearest(distances).items() if phrase != label}
             best.append(_fit(nearest, min(nearest, key=lambda phrase: nearest[phrase])))
         return float(np.quantile(best, 1 - share))

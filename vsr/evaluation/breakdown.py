@@ -18,14 +18,14 @@ Rows = dict[str, tuple[int, int]]  # name -> (words wrong, words)
 BOUNDS = (0, 1, 10, 100, 1000)  # lower bounds of the bands of a word's count in the texts
 
 
-def words_of(each: Iterable[UtteranceScore]) -> Iterator[tuple[str, bool]]:
+def words_of(scores: Iterable[UtteranceScore]) -> Iterator[tuple[str, bool]]:
     """(reference word, whether it was read correctly)."""
-    for utterance in each:
+    for utterance in scores:
         reference, hypothesis = utterance.reference.split(), utterance.hypothesis.split()
         yield from zip(reference, correct_words(hypothesis, reference), strict=True)
 
 
-def by_viseme(each: Sequence[UtteranceScore], pronouncer: Pronouncer) -> Rows:
+def by_viseme(scores: Sequence[UtteranceScore], pronouncer: Pronouncer) -> Rows:
     """Viseme -> errors of the words whose first pronunciation contains it."""
 
     def classes(word: str) -> set[str]:
@@ -33,15 +33,15 @@ def by_viseme(each: Sequence[UtteranceScore], pronouncer: Pronouncer) -> Rows:
         return set(visemes_of(variants[0])) if variants else set()
 
     visemes: dict[str, set[str]] = {}
-    rows = _grouped(((viseme, right) for word, right in words_of(each)
+    rows = _grouped(((viseme, right) for word, right in words_of(scores)
                      for viseme in visemes.setdefault(word, classes(word))))  # fmt: skip
     return {viseme: rows[viseme] for viseme in VISEMES if viseme in rows}
 
 
-def by_frequency(each: Sequence[UtteranceScore], texts: Iterable[str]) -> Rows:
+def by_frequency(scores: Sequence[UtteranceScore], texts: Iterable[str]) -> Rows:
     """Frequency band in ``texts`` -> errors of the words in that band."""
     counts = Counter(word for text in texts for word in lower(text).split())
-    rows = _grouped((_band(counts[word]), right) for word, right in words_of(each))
+    rows = _grouped((_band(counts[word]), right) for word, right in words_of(scores))
     return {name: rows[name] for name in map(_band, BOUNDS) if name in rows}
 
 

@@ -92,12 +92,12 @@ def lip_reader_card(folder: Path, config: dict, repository: str, licence: str | 
     use = (USE_LANGUAGE if language else USE).format(repository=repository)
     return Card(
         repository, "vsr", tags, *licence_of(licence, config), read_about(folder),
-        spread(config["model"]) | trained(config), without_title(render(result)) if result else "",
+        spread(config["model"]) | training_facts(config), without_title(render(result)) if result else "",
         tuple(_metrics(result)), use,
     ).render()  # fmt: skip
 
 
-def trained(config: dict) -> dict:
+def training_facts(config: dict) -> dict:
     """A model's training for the page: its figures, or one line for an average of several models."""
     return {"weights": training_line(config)} if config.get("averaged") else config.get("training", {})
 
@@ -114,12 +114,12 @@ def _listed(settings: dict) -> str:
     return "\n".join(f"- {name}: {value}" for name, value in settings.items())
 
 
-def licence_of(given: str | None, config: dict) -> tuple[str, str]:
+def licence_of(licence: str | None, config: dict) -> tuple[str, str]:
     """(the hub's name of the licence, notice). Raises VsrError bad_options if neither user nor model gives it."""
     notice = str(config.get("licence") or "")
-    if not given and not notice:
+    if not licence and not notice:
         raise VsrError("bad_options", "under which licence? give --licence, such as apache-2.0 or cc-by-4.0")
-    return given or OWN_TERMS, notice
+    return licence or OWN_TERMS, notice
 
 
 def read_about(folder: Path) -> str:

@@ -10,18 +10,18 @@ import json
 from pathlib import Path
 
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import FileKind, json_kind, json_lines_kind, text_kind
 from vsr.core.files import read_json, write_lines
-from vsr.core.kinds import Kind, json_of, lines_of, text_of
 
 RUNS_FILE = "runs.jsonl"
 RESULT_FILE = "result.json"
 
 
-def outputs_of(page: str | Path) -> list[tuple[Path, Kind]]:
+def outputs_of(page: str | Path) -> list[tuple[Path, FileKind]]:
     """The page and the files beside it, for `vsr.core.files.check_outputs`."""
     keys, page = ("a run's figures", "date", "command"), Path(page)
-    beside = ((page.with_name(RESULT_FILE), json_of(*keys)), (page.with_name(RUNS_FILE), lines_of(*keys)))
-    return [(page, text_of("a page of results", "# Results")), *beside]
+    beside = ((page.with_name(RESULT_FILE), json_kind(*keys)), (page.with_name(RUNS_FILE), json_lines_kind(*keys)))
+    return [(page, text_kind("a page of results", "# Results")), *beside]
 
 
 def key_of(run: dict) -> tuple[str, str, str]:

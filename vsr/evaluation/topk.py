@@ -110,9 +110,9 @@ def read_ranked(path: str | Path) -> dict[str, list[str]]:
     return ranked
 
 
-def write_ranks(path: str | Path, each: list[WordScore]) -> None:
+def write_ranks(path: str | Path, scores: list[WordScore]) -> None:
     """One line per clip: id, rank of the right word (0: not listed), reference, hypothesis."""
-    rows = (f"{score.id}\t{score.rank}\t{score.reference}\t{score.hypothesis}" for score in each)
+    rows = (f"{score.id}\t{score.rank}\t{score.reference}\t{score.hypothesis}" for score in scores)
     write_lines(path, ["id\trank\treference\thypothesis", *rows])
 
 

@@ -116,17 +116,17 @@ def score(
     ), utterances
 
 
-def bootstrap_interval(each: list[UtteranceScore], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
+def bootstrap_interval(scores: list[UtteranceScore], level: float = 0.95, seed: int = 0) -> tuple[float, float]:
     """Interval of the WER when utterances are drawn with replacement (Bisani and Ney 2004)."""
-    return rate_interval([(utterance.errors, utterance.words) for utterance in each], level, seed)
+    return rate_interval([(utterance.errors, utterance.words) for utterance in scores], level, seed)
 
 
-def write_tsv(path: str | Path, each: list[UtteranceScore]) -> None:
+def write_tsv(path: str | Path, scores: list[UtteranceScore]) -> None:
     """One line per utterance: id, errors, S, D, I, words, reference, hypothesis."""
     header = "id\terrors\tsubstitutions\tdeletions\tinsertions\twords\treference\thypothesis"
     rows = (
         f"{u.id}\t{u.errors}\t{u.substitutions}\t{u.deletions}\t{u.insertions}\t{u.words}\t{u.reference}\t{u.hypothesis}"
-        for u in each
+        for u in scores
     )
     write_lines(path, [header, *rows])
 

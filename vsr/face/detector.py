@@ -13,9 +13,19 @@ from typing import Protocol
 import numpy as np
 
 from vsr.core.clock import FPS
-from vsr.face.faces import MAX_FACES, MAX_STEP, Face, distinct, face_of, is_among, middle, same_face, way_between
+from vsr.face.faces import (
+    MAX_FACES,
+    MAX_STEP,
+    Face,
+    distance_between,
+    distinct,
+    face_of,
+    is_among,
+    is_same_face,
+    middle,
+)
 from vsr.face.landmarker import TasksMesh, landmarker_file
-from vsr.face.mediapipe_graphs import Region, Seen
+from vsr.face.mediapipe_graphs import Detection, Region
 from vsr.face.networks import NETWORKS
 from vsr.face.surroundings import Surroundings
 
@@ -85,10 +95,10 @@ class MediaPipeMesh:
     def _tracked(self, frame: np.ndarray, old: Face) -> Face | None:
         """A known face at its new position; None if it is lost."""
         face = self._fit_mesh(frame, old.region)
-        return face if face and way_between(face, old) < MAX_STEP else None
+        return face if face and distance_between(face, old) < MAX_STEP else None
 
     def _fit_mesh(self, frame: np.ndarray, region: Region, score: float = 1.0) -> Face | None:
-        mesh = self._networks.mesh.lay(frame, region)
+        mesh = self._networks.mesh.fit(frame, region)
         return None if mesh is None else face_of(mesh, score)
 
     def _search_due(self, frame: np.ndarray, followed: list[Face]) -> bool:
@@ -96,10 +106,10 @@ class MediaPipeMesh:
         self._looks += 1
         soonest, latest = SEARCH_WITHIN
         lost = not followed or len(followed) < len(self._known)
-        changed = self._looks >= soonest and self._surroundings.changed(frame, [face.box for face in followed])
+        changed = self._looks >= soonest and self._surroundings.has_changed(frame, [face.box for face in followed])
         if not lost and not changed and self._looks < latest:
             return False
-        self._surroundings.searched(frame)
+        self._surroundings.remember(frame)
         self._looks = 0
         return len(followed) < self._max_faces
 
@@ -114,20 +124,20 @@ class MediaPipeMesh:
         If it finds none, new faces count only if there was no face within the last second.
         """
         boxes = self._networks.far.find(frame)[: self._max_faces]
-        confirmed = [face for face in followed + new_faces if any(same_face(seen, face) for seen in boxes)]
-        others = [seen for seen in boxes if not any(same_face(seen, face) for face in confirmed)]
+        confirmed = [face for face in followed + new_faces if any(is_same_face(seen, face) for seen in boxes)]
+        others = [seen for seen in boxes if not any(is_same_face(seen, face) for face in confirmed)]
         looked = [face for seen in others for face in self._enlarged(frame, seen)]
         if not confirmed and not looked:
             return followed if self._known or self._unseen < FPS else new_faces
         return [face for face in followed if _is_large(face, frame)] + confirmed + looked
 
-    def _enlarged(self, frame: np.ndarray, seen: Seen) -> list[Face]:
+    def _enlarged(self, frame: np.ndarray, detection: Detection) -> list[Face]:
         """Faces in an enlarged part of the frame around a detected one."""
-        cut, scale, corner = _enlarged(frame, seen.box)
+        cut, scale, corner = _enlarged(frame, detection.box)
         if cut is None:
             return []
         faces = [self._fit_mesh(cut, nearer.region) for nearer in self._networks.near.find(cut)[:1]]
-        return [_moved(face, scale, corner, seen.score) for face in faces if face]
+        return [_moved(face, scale, corner, detection.score) for face in faces if face]
 
 
 def _is_large(face: Face, frame: np.ndarray) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsr.face.mediapipe_graphs import INNER, LEFT_EYE, RIGHT_EYE, Region, Seen
+from vsr.face.mediapipe_graphs import INNER, LEFT_EYE, RIGHT_EYE, Detection, Region
 
 NUM_POINTS = len(INNER)
 MAX_FACES = 4  # that are followed at a time
@@ -46,7 +46,7 @@ def face_of(mesh: np.ndarray, score: float = 1.0) -> Face:
     return Face(mesh[list(INNER)], (x0, y0, x1, y1), score)
 
 
-def way_between(face: Face, other: Face) -> float:
+def distance_between(face: Face, other: Face) -> float:
     """Mean distance of the points of two faces, in sizes of the larger."""
     return float(np.linalg.norm(face.points - other.points, axis=1).mean()) / max(face.size, other.size)
 
@@ -55,22 +55,22 @@ def distinct(faces: Sequence[Face]) -> list[Face]:
     """Largest first, without later copies of the same face (two trackers can run onto one)."""
     kept: list[Face] = []
     for face in faces:
-        if all(way_between(face, other) > SAME_PLACE for other in kept):
+        if all(distance_between(face, other) > SAME_PLACE for other in kept):
             kept.append(face)
     return sorted(kept, key=lambda face: -face.size)
 
 
-def is_among(seen: Seen, faces: Sequence[Face]) -> bool:
+def is_among(detection: Detection, faces: Sequence[Face]) -> bool:
     """Whether the middle of what a detector saw lies in the box of one of the faces."""
-    x, y = middle(seen.box)
+    x, y = middle(detection.box)
     return any(x0 <= x <= x1 and y0 <= y <= y1 for x0, y0, x1, y1 in (face.box for face in faces))
 
 
-def same_face(seen: Seen, face: Face) -> bool:
+def is_same_face(detection: Detection, face: Face) -> bool:
     """Whether what a detector saw is this face: of its size, and in its place."""
-    x0, y0, x1, y1 = seen.box
+    x0, y0, x1, y1 = detection.box
     size = max(x1 - x0, y1 - y0)
-    way = float(np.linalg.norm(middle(seen.box) - middle(face.box)))
+    way = float(np.linalg.norm(middle(detection.box) - middle(face.box)))
     return 0.7 < size / face.size < 1.4 and way < 0.3 * min(size, face.size)
 
 

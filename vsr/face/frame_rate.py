@@ -68,6 +68,6 @@ def _a_second(fresh: np.ndarray) -> np.ndarray:
     return np.convolve(fresh, np.ones(width), "valid") * FPS / width
 
 
-def highest_chance(rate: float) -> float:
+def domain_limit(rate: float) -> float:
     """Upper bound of the probability that a clip is in the domain of a reader, at this many changes per second."""
     return min(1.0, 0.5 * rate / GUESSED)

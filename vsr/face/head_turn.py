@@ -38,7 +38,7 @@ def yaw(points: np.ndarray) -> np.ndarray:
     return np.degrees(np.arctan2(ahead[:, 0], ahead[:, 2]))
 
 
-def turned(points: np.ndarray, widest: float) -> bool:
+def is_turned(points: np.ndarray, widest: float) -> bool:
     """Whether the median yaw of a head exceeds ``widest`` degrees to either side."""
     return len(points) > 0 and float(np.median(np.abs(yaw(points)))) > widest
 

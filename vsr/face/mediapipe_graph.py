@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from vsr.core.dependency_logs import quiet_stderr
 from vsr.core.errors import VsrError
-from vsr.core.packages import deferred, needed
-from vsr.core.quiet import quiet_stderr
+from vsr.core.packages import lazy_imports, required_package
 
 TICK = 33_333  # microseconds between two frames: time stamps must grow, by any amount
 
@@ -76,8 +76,8 @@ def solutions():
     """The module `mediapipe.solutions`. Raises VsrError missing_package, which says what to install."""
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with quiet_stderr(), deferred("matplotlib", "matplotlib.pyplot"):  # used only for drawing
-        mediapipe = needed("mediapipe", "finding faces", "pip install mediapipe==0.10.21")
+    with quiet_stderr(), lazy_imports("matplotlib", "matplotlib.pyplot"):  # used only for drawing
+        mediapipe = required_package("mediapipe", "finding faces", "pip install mediapipe==0.10.21")
     if not hasattr(mediapipe, "solutions"):
         version = getattr(mediapipe, "__version__", "")
         raise VsrError(

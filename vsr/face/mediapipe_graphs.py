@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsr.core.quiet import quiet_stderr
+from vsr.core.dependency_logs import quiet_stderr
 from vsr.face.mediapipe_graph import Graph
 
 # Vertices of the 468-point mesh nearest to points 31..67 of the 68-point convention.
@@ -49,7 +49,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Detection:
     """A detected face: box (x0, y0, x1, y1) pixels, score in [0, 1], region for the mesh."""
 
     box: tuple[float, float, float, float]
@@ -71,7 +71,7 @@ class FaceBoxes:
         with quiet_stderr():  # graphs log until their first frame is through
             self._graph.process(image=BLANK)
 
-    def find(self, frame: np.ndarray) -> list[Seen]:
+    def find(self, frame: np.ndarray) -> list[Detection]:
         """Faces of a frame, by descending score."""
         height, width = frame.shape[:2]
         faces = []
@@ -81,7 +81,7 @@ class FaceBoxes:
             x0, y0 = box.xmin * width, box.ymin * height
             eyes = [(eye.x * width, eye.y * height) for eye in place.relative_keypoints[:2]]
             corners = (x0, y0, x0 + box.width * width, y0 + box.height * height)
-            faces.append(Seen(corners, float(detection.score[0]), Region.around(corners, *eyes)))
+            faces.append(Detection(corners, float(detection.score[0]), Region.around(corners, *eyes)))
         return faces
 
 
@@ -97,9 +97,9 @@ class FaceMesh:
             with_attention=attention,
         )  # fmt: skip
         with quiet_stderr():
-            self.lay(BLANK, Region(32, 32, 64, 0.0))
+            self.fit(BLANK, Region(32, 32, 64, 0.0))
 
-    def lay(self, frame: np.ndarray, region: Region) -> np.ndarray | None:
+    def fit(self, frame: np.ndarray, region: Region) -> np.ndarray | None:
         """The mesh (468, 2) in pixels of the frame; None if the network is not sure that the region shows a face."""
         from mediapipe.framework.formats.rect_pb2 import NormalizedRect
 

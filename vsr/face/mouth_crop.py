@@ -13,7 +13,7 @@ import numpy as np
 
 from vsr.core.errors import VsrError
 from vsr.core.numbers import NOT_NEGATIVE, check_number
-from vsr.core.present import present
+from vsr.core.required import required
 from vsr.face.detector import Detector
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
@@ -94,17 +94,17 @@ def crop_video(
 
 def crop_tracks(
     path: str | Path, detector: Detector | None = None, mesh: Stock[MouthMesh] | None = None,
-    broken: list[VsrError] | None = None,
+    errors: list[VsrError] | None = None,
 ) -> list[MouthClip]:  # fmt: skip
     """The mouth of every person seen for at least 12 frames, who fills the screen most first; with ``mesh`` the points
     of the mouth are found on request.
 
     People whose mouth is out of the frame are left out; raises what `crop_video` raises if nobody remains. A list
-    ``broken`` is given the error of a file that breaks off or is damaged, and what there is of it is cropped.
+    ``errors`` is given the error of a file that breaks off or is damaged, and what there is of it is cropped.
     """
     source = MouthSource(path, mesh=mesh, on_request=True, detector=detector, whole=True)
     clips, refusal = [], None
-    first, *others = sorted(_everybody(source, broken)[1], key=lambda own: -own.piece.weight)
+    first, *others = sorted(_everybody(source, errors)[1], key=lambda own: -own.piece.weight)
     for part in [first, *(own for own in others if own.piece.found >= MIN_SEEN)]:
         try:
             clips.append(clip_of(path, source.info, part.piece, part.face))
@@ -115,14 +115,14 @@ def crop_tracks(
     return clips
 
 
-def _everybody(source: MouthSource, broken: list[VsrError] | None = None) -> tuple[np.ndarray, list[Part]]:
+def _everybody(source: MouthSource, errors: list[VsrError] | None = None) -> tuple[np.ndarray, list[Part]]:
     """Times of all frames of a video in one block, and everybody in it. Raises VsrError too_short or no_face."""
     own = next(source.readable_blocks(), None)
     if own is None or not own.parts:
         source.check_broken()
-    source.collect_error(broken)
+    source.collect_error(errors)
     check_found(source.path, source.frames, len(source.reasons), source.reasons, True)
-    found = present(own, f"what was read of {source.path}")
+    found = required(own, f"what was read of {source.path}")
     return found.block.times, found.parts
 
 
@@ -151,7 +151,7 @@ def _extended(
 ) -> np.ndarray | RequestedPoints | None:
     """The points of a mouth with so many frames more at either end."""
     if isinstance(mouth, RequestedPoints):
-        return mouth.held(before, after)
+        return mouth.extended(before, after)
     return None if mouth is None else np.pad(mouth, ((before, after), (0, 0), (0, 0)), mode="edge")
 
 

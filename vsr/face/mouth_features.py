@@ -76,9 +76,9 @@ def with_changes(measures: np.ndarray) -> np.ndarray:
     return measures
 
 
-def _jumps(points: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _jumps(points: np.ndarray, is_seen: np.ndarray) -> np.ndarray:
     """(T,) bool: frames that differ much from both neighbours, while these agree."""
-    width = np.median(np.linalg.norm(points[seen][:, CORNERS[0]] - points[seen][:, CORNERS[1]], axis=1))
+    width = np.median(np.linalg.norm(points[is_seen][:, CORNERS[0]] - points[is_seen][:, CORNERS[1]], axis=1))
     steps = np.abs(np.diff(points, axis=0)).max((1, 2)) > JUMP * max(width, 1e-3)
     jumps = np.zeros(len(points), bool)
     across = np.abs(points[2:] - points[:-2]).max((1, 2)) <= JUMP * max(width, 1e-3)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.errors import VsrError
-from vsr.core.progress import Watch, watched
+from vsr.core.progress import Watch, report_frames
 from vsr.face.detector import Detector, default_detector
 from vsr.face.identity import Person
 from vsr.face.mouth_points import MouthMesh
@@ -99,7 +99,7 @@ class MouthSource:
         else:
             frames = frames_from(self.path, self._begin, holes=self.holes)
         if self._watch:
-            frames = watched(frames, self._watch.progress, self.path, self.info.end)
+            frames = report_frames(frames, self._watch.progress, self.path, self.info.end)
         longest = None if self._whole else LONGEST
         detector = self._detector or default_detector()
         for block in blocks(self._unless_broken(frames), detector, longest, self._mesh_of_block):
@@ -120,20 +120,20 @@ class MouthSource:
     def _mesh_of_block(self) -> Stock[MouthMesh] | None:
         """The mesh for the next block, if points were requested in the last one: they are likely to be requested again,
         and are cheaper to find together with the crops."""
-        return self._mesh if self._mesh and (self._mesh.asked or not self._on_request) else None
+        return self._mesh if self._mesh and (self._mesh.was_requested or not self._on_request) else None
 
     def _with_requests(self, block: Block) -> Block:
         """The block with mouth points that are found on request, if they are to be."""
         mesh = self._mesh
         if mesh is None or not self._on_request:
             return block
-        mesh.asked = mesh.asked and not block.pieces
+        mesh.was_requested = mesh.was_requested and not block.pieces
         pieces = [replace(piece, mouth=self._requested(block, piece, mesh)) for piece in block.pieces]
         return replace(block, pieces=pieces)
 
     def _requested(self, block: Block, piece: Piece, mesh: Stock[MouthMesh]) -> RequestedPoints:
         def find() -> np.ndarray:
-            mesh.asked = True
+            mesh.was_requested = True
             if piece.mouth is not None:
                 return np.asarray(piece.mouth)
             return points_again(self.path, block.begin, piece.start, piece.points, piece.canvas, mesh)
@@ -155,17 +155,17 @@ class MouthSource:
         self._known = self.casting.people.persons
         return [person for person in self._known if person not in known]
 
-    def collect_error(self, broken: list[VsrError] | None) -> None:
+    def collect_error(self, errors: list[VsrError] | None) -> None:
         """Append the error of a truncated or damaged file to a list; without a list it is raised."""
-        if broken is None:
+        if errors is None:
             self.check_broken()
         elif self.broken:
-            broken.append(self.broken)
+            errors.append(self.broken)
 
-    def check(self, read: bool) -> None:
-        """Raise the reason why nothing of a video was read, unless something was (``read``).
+    def check(self, has_speech: bool) -> None:
+        """Raise the reason why nothing of a video was read, unless something was (``has_speech``).
 
         Raises VsrError too_short, no_face, crop_out_of_frame; unreadable for a truncated file.
         """
         self.check_broken()
-        check_found(self.path, self.frames, len(self.reasons), self.reasons, read)
+        check_found(self.path, self.frames, len(self.reasons), self.reasons, has_speech)

@@ -36,7 +36,7 @@ class RequestedPoints:
     def __getitem__(self, part: slice) -> RequestedPoints:
         return RequestedPoints(self._find, self._places[part])
 
-    def held(self, before: int, after: int) -> RequestedPoints:
+    def extended(self, before: int, after: int) -> RequestedPoints:
         """The same, extended by this many repetitions of the first and of the last frame."""
         return RequestedPoints(self._find, np.pad(self._places, (before, after), mode="edge"))
 

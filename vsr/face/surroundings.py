@@ -22,7 +22,7 @@ class Surroundings:
     def __init__(self) -> None:
         self._before: np.ndarray | None = None
 
-    def changed(self, frame: np.ndarray, boxes: Iterable[tuple[float, float, float, float]]) -> bool:
+    def has_changed(self, frame: np.ndarray, boxes: Iterable[tuple[float, float, float, float]]) -> bool:
         """Whether enough of the frame outside the boxes differs from the frame that was searched last."""
         import cv2
 
@@ -35,7 +35,7 @@ class Surroundings:
             is_changed[max(0, int(y0)) : max(0, int(y1) + 1), max(0, int(x0)) : max(0, int(x1) + 1)] = False
         return bool(is_changed.mean() >= SMALLEST)
 
-    def searched(self, frame: np.ndarray) -> None:
+    def remember(self, frame: np.ndarray) -> None:
         """Remember this frame as searched."""
         self._before = thumbnail_of(frame)
 

@@ -14,7 +14,7 @@ import numpy as np
 from vsr.core.clock import FPS
 from vsr.face.canvas import Shape, faces_on_canvas
 from vsr.face.detector import Detector
-from vsr.face.faces import MAX_STEP, Face, way_between
+from vsr.face.faces import MAX_STEP, Face, distance_between
 from vsr.face.shots import shots
 
 MAX_GAP = 2 * FPS  # frames a person may go unseen and still be the same track
@@ -67,7 +67,7 @@ def track_faces(frames: Iterable[np.ndarray], detector: Detector) -> list[Track]
         ended += tracker.look(frame, index, last=item is None or item[1])
         index += 1
     ended += tracker.cut()
-    return [track.closed() for track in sorted(ended, key=lambda track: track.id)]
+    return [track.as_track() for track in sorted(ended, key=lambda track: track.id)]
 
 
 class Tracker:
@@ -171,7 +171,7 @@ class OpenTrack:
 
     def _bridge(self, steps: int, face: Face) -> None:
         """Fill the frames since the last sighting; they count as seen if these were few and not looked at."""
-        self.speed = way_between(face, self.face) / steps
+        self.speed = distance_between(face, self.face) / steps
         before, size = self.points[-1], self.sizes[-1]
         for step in range(1, steps):
             share = np.float32(step / steps)
@@ -182,10 +182,10 @@ class OpenTrack:
         """Mean way of the points in face sizes; infinite if it cannot be the same person."""
         if not 0.6 < face.size / self.face.size < 1.7:
             return np.inf
-        way = way_between(face, self.face)
+        way = distance_between(face, self.face)
         return way if way < MAX_STEP else np.inf
 
-    def closed(self) -> Track:
+    def as_track(self) -> Track:
         """The track as arrays."""
         points, sizes = np.asarray(self.points, np.float32), np.asarray(self.sizes, np.float32)
         points[np.isnan(sizes)] = np.nan

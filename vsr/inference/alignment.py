@@ -15,9 +15,9 @@ from vsr.core.tokens import UNK
 from vsr.decoding.align import align_text
 from vsr.decoding.assess import fitted_for
 from vsr.inference.assemble import skipped_of, tracks_of
+from vsr.inference.face_report import FaceReport
 from vsr.inference.free_reading import domain_probability
-from vsr.inference.seen import Seen
-from vsr.inference.speech import Encoded, encoded
+from vsr.inference.speech import EncodedWindow, encoded_windows
 from vsr.media.reader import probe
 from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def align_video(
     loaded: LoadedModel, path: str | Path, text: str, faces: str | int = "largest", cropped: bool = False,
-    seen: Seen | None = None,
+    report: FaceReport | None = None,
 ) -> Transcript:  # fmt: skip
     """Align ``text``, all that the lips in a video say, to the video: times and confidences of its words.
 
@@ -35,7 +35,7 @@ def align_video(
         loaded: a lip reader with a CTC head.
         path: the video; no word is placed where its lips rest.
         text: the complete text.
-        faces, cropped, seen: as in `vsr.inference.speech.spoken`.
+        faces, cropped, report: as in `vsr.inference.speech.speech_windows`.
 
     Returns:
         A transcript of one segment. The confidences say how well each word fits; ``in_domain`` is the probability that
@@ -45,8 +45,8 @@ def align_video(
         VsrError: bad_model, bad_text, at_rest, covered, and the errors of reading a video.
     """
     tokens = tokens_of(loaded, text)
-    seen = Seen() if seen is None else seen
-    parts = list(encoded(loaded, path, faces, cropped, seen))
+    report = FaceReport() if report is None else report
+    parts = list(encoded_windows(loaded, path, faces, cropped, report))
     states = torch.cat([part.states for part in parts])
     check_room(tokens, len(states), path)
     aligned = align_text(loaded.model, states, loaded.tokenizer, tokens, fitted_for(loaded, states).get("confidence"))
@@ -63,8 +63,8 @@ def align_video(
     )
     info = probe(path)
     return Transcript(
-        str(path), info.fps, info.end, loaded.name, (segment,), tracks=tracks_of(seen.tracks),
-        skipped=skipped_of(seen.skipped),
+        str(path), info.fps, info.end, loaded.name, (segment,), tracks=tracks_of(report.tracks),
+        skipped=skipped_of(report.skipped),
     )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def check_room(tokens: Sequence[int], frames: int, path: str | Path) -> None:
         raise VsrError("bad_text", f"{path}: {problem}")
 
 
-def original_times(parts: Sequence[Encoded]):
+def original_times(parts: Sequence[EncodedWindow]):
     """Two functions from seconds on the concatenated frames of windows to seconds in the video: for begins and ends.
 
     They differ where two windows meet: an end there belongs to the left window, a begin to the right one.

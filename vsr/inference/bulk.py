@@ -141,13 +141,13 @@ def transcribe_files(
         reader = FileReader(settings)
         yield from (reader.read(path, watch) for path in paths)
         return
-    settings = replace(settled(settings), threads=max(1, cores() // jobs))
+    settings = replace(resolved_settings(settings), threads=max(1, cores() // jobs))
     yield from in_processes(
         partial(_read_in_worker, settings), paths, jobs, lambda path: failure(path, "internal", DIED)
     )
 
 
-def settled(settings: Settings) -> Settings:
+def resolved_settings(settings: Settings) -> Settings:
     """Settings for workers, with what is found here once: a model of the hub is not asked for by every process, and all
     read in the same precision."""
     folder = _model_folder(settings)
@@ -156,7 +156,7 @@ def settled(settings: Settings) -> Settings:
     )
 
 
-def usual_jobs(num_files: int, settings: Settings) -> int:
+def default_jobs(num_files: int, settings: Settings) -> int:
     """Processes for so many files where the user does not say. Raises VsrError of a model that is not there."""
     weights = sum(path.stat().st_size for path in _model_folder(settings).glob("*.safetensors"))
     found = processes_for(num_files, MEMORY + 4 * weights)  # half precision on disk, held twice while it is loaded

@@ -36,7 +36,7 @@ REST = 50  # least number of frames of rest between two stretches of speech
 
 
 @dataclass(frozen=True)
-class Assessed:
+class AssessedWindow:
     """One window: its source clip, its `measures`, the raw confidence of each word and whether it is correct, the mean
     entropy of the frames (nats), and the speaker, if known."""
 
@@ -48,7 +48,7 @@ class Assessed:
     person: str = ""
 
 
-def assessed(loaded: LoadedModel, clip: Clip, options: DecodeOptions, inside: bool) -> Iterator[Assessed]:
+def assess_clip(loaded: LoadedModel, clip: Clip, options: DecodeOptions, inside: bool) -> Iterator[AssessedWindow]:
     """Read a clip's video, window by window. Raises VsrError as `crop_video`.
 
     For a fused reader with a separate calibration of windows that its pixel reader reads alone, those are skipped.
@@ -65,20 +65,20 @@ def assessed(loaded: LoadedModel, clip: Clip, options: DecodeOptions, inside: bo
         window_measures = measures(loaded.model, states[0], best.tokens, best.score, raw)
         right = tuple(correct_words(reference, [word.word for word in words]))
         person = clip.speaker if inside else ""
-        yield Assessed(clip.video, window_measures, raw, right, entropy_of(loaded.model, states[0]), person)
+        yield AssessedWindow(clip.video, window_measures, raw, right, entropy_of(loaded.model, states[0]), person)
 
 
-def most_readings(loaded: LoadedModel, clips: Sequence[Clip], enough: int) -> int:
+def highest_window_count(loaded: LoadedModel, clips: Sequence[Clip], limit: int) -> int:
     """An upper bound of the number of windows in the clips, by their lengths; clips that cannot be opened have none.
-    Counting stops at ``enough``."""
+    Counting stops at ``limit``."""
     count = 0
     for clip in clips:
-        if count < enough:
-            count += _most(clip, preferred_window(loaded))
+        if count < limit:
+            count += _window_count(clip, preferred_window(loaded))
     return count
 
 
-def _most(clip: Clip, window: int) -> int:
+def _window_count(clip: Clip, window: int) -> int:
     try:
         info = probe(clip.video)
     except VsrError:
@@ -87,6 +87,6 @@ def _most(clip: Clip, window: int) -> int:
     return len(window_spans(frames, window)) + max(0, frames) // REST
 
 
-def rows_of(readings: Sequence[Assessed]) -> np.ndarray:
+def rows_of(readings: Sequence[AssessedWindow]) -> np.ndarray:
     """The measures of the readings, (N, 4)."""
     return np.stack([reading.measures for reading in readings])

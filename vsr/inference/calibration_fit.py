@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vsr.core.errors import VsrError
-from vsr.decoding.confidence import calibrated, expected_calibration_error, familiarity, logit, settled
+from vsr.decoding.confidence import calibrated, calibration_for, expected_calibration_error, familiarity, logit
 from vsr.decoding.domain import fit_domain, in_domain
 from vsr.decoding.guesses import is_guess
-from vsr.inference.calibration import Assessed, rows_of
+from vsr.inference.calibration import AssessedWindow, rows_of
 
 BELIEVED = 0.8  # confidence above which a user would take a word as correct
 TIED = 0.5  # regularisation towards the weights that leave the raw confidence unchanged
@@ -27,23 +27,23 @@ LIMITS = np.arange(0.1, 1.0, 0.1)  # quantiles of the entropies inside that are 
 
 
 @dataclass(frozen=True)
-class Told:
+class HeldOutReading:
     """One reading scored by a fit without its person or clip: in-domain probability, confidence of each word."""
 
-    reading: Assessed
+    reading: AssessedWindow
     inside: bool
     chance: float
     sure: tuple[float, ...]
 
 
-def fit_both(inside: Sequence[Assessed], outside: Sequence[Assessed]) -> tuple[dict, dict, dict]:
+def fit_both(inside: Sequence[AssessedWindow], outside: Sequence[AssessedWindow]) -> tuple[dict, dict, dict]:
     """(domain, confidence, figures): the entries "domain" and "confidence" of config.json, and their evaluation.
 
     Raises VsrError bad_manifest if a side has too few readings.
     """
     check_enough(len(inside), "inside")
     check_enough(len(outside), "outside")
-    return *fitted(inside, outside), figures(left_out(inside, outside))
+    return *fitted(inside, outside), figures(held_out_readings(inside, outside))
 
 
 def check_enough(readings: int, side: str, at_most: str = "") -> None:
@@ -52,20 +52,20 @@ def check_enough(readings: int, side: str, at_most: str = "") -> None:
         raise VsrError("bad_manifest", f"{at_most}{readings} readings {side}; each side needs {FEWEST} or more")
 
 
-def fitted(inside: Sequence[Assessed], outside: Sequence[Assessed]) -> tuple[dict, dict]:
+def fitted(inside: Sequence[AssessedWindow], outside: Sequence[AssessedWindow]) -> tuple[dict, dict]:
     """Fit (domain, confidence) to these readings."""
     domain = fit_domain(rows_of(inside), rows_of(outside))
     both = [*inside, *outside]
     return domain, fit_confidence(both, [in_domain(reading.measures, domain) or 0.0 for reading in both])
 
 
-def fit_confidence(readings: Sequence[Assessed], chances: Sequence[float]) -> dict:
+def fit_confidence(readings: Sequence[AssessedWindow], probabilities: Sequence[float]) -> dict:
     """Logistic regression of a word's correctness on its log-odds, on the in-domain log-odds of its reading where they
     are below 0, and on the familiarity of the person, alone and times the log-odds (a raw confidence says less about
     unfamiliar people). The entropy limit of familiarity is the one that fits best."""
     words = [
         (logit(raw), 1.0, min(0.0, logit(chance)), reading.entropy, is_right)
-        for reading, chance in zip(readings, chances, strict=True)
+        for reading, chance in zip(readings, probabilities, strict=True)
         for raw, is_right in zip(reading.raw, reading.correct, strict=True)
     ]
     table, right = np.array([row[:4] for row in words]), np.array([row[4] for row in words], bool)
@@ -108,14 +108,14 @@ def _logistic(x: np.ndarray, right: np.ndarray) -> tuple[float, list[float]]:
     return float(result.fun), result.x.tolist()
 
 
-def left_out(inside: Sequence[Assessed], outside: Sequence[Assessed]) -> list[Told]:
+def held_out_readings(inside: Sequence[AssessedWindow], outside: Sequence[AssessedWindow]) -> list[HeldOutReading]:
     """Every reading, scored by a fit without its person; outside, or if all are of one person, without its clip."""
     sides = [(reading, True) for reading in inside] + [(reading, False) for reading in outside]
     alone = len({reading.person for reading in inside}) < 2
     names = [reading.source if alone or not is_inside else reading.person for reading, is_inside in sides]
     order = {name: index % FOLDS for index, name in enumerate(dict.fromkeys(names))}
     folds = [order[name] for name in names]
-    scored: list[Told] = []
+    scored: list[HeldOutReading] = []
     for fold in dict.fromkeys(folds):
         rest = [
             [
@@ -131,15 +131,15 @@ def left_out(inside: Sequence[Assessed], outside: Sequence[Assessed]) -> list[To
     return scored
 
 
-def _judged(reading: Assessed, inside: bool, domain: dict, confidence: dict) -> Told:
-    chance, settings = in_domain(reading.measures, domain) or 0.0, settled(confidence, reading.entropy)
-    return Told(reading, inside, chance, tuple(calibrated(raw, settings, chance) for raw in reading.raw))
+def _judged(reading: AssessedWindow, inside: bool, domain: dict, confidence: dict) -> HeldOutReading:
+    chance, settings = in_domain(reading.measures, domain) or 0.0, calibration_for(confidence, reading.entropy)
+    return HeldOutReading(reading, inside, chance, tuple(calibrated(raw, settings, chance) for raw in reading.raw))
 
 
-def figures(told: Sequence[Told]) -> dict:
+def figures(readings: Sequence[HeldOutReading]) -> dict:
     """Shares in [0, 1]: readings flagged on each side, words outside that would be believed, calibration error inside;
     and the same for each person."""
-    sides = {is_inside: [item for item in told if item.inside is is_inside] for is_inside in (True, False)}
+    sides = {is_inside: [item for item in readings if item.inside is is_inside] for is_inside in (True, False)}
     people = dict.fromkeys(item.reading.person for item in sides[True])
     share = {is_inside: summary(items) for is_inside, items in sides.items()}
     return {
@@ -150,12 +150,12 @@ def figures(told: Sequence[Told]) -> dict:
     }  # fmt: skip
 
 
-def summary(told: Sequence[Told]) -> dict:
+def summary(readings: Sequence[HeldOutReading]) -> dict:
     """Counts of readings and words, shares flagged, right and believed, and the expected calibration error."""
-    confidences = [value for item in told for value in item.sure]
-    right = [is_right for item in told for is_right in item.reading.correct]
+    confidences = [value for item in readings for value in item.sure]
+    right = [is_right for item in readings for is_right in item.reading.correct]
     return {
-        "readings": len(told), "flagged": float(np.mean([is_guess(item.chance) for item in told])),
+        "readings": len(readings), "flagged": float(np.mean([is_guess(item.chance) for item in readings])),
         "words": len(confidences),
         "right": float(np.mean(right)) if right else 0.0,
         "believed": float(np.mean(np.array(confidences) > BELIEVED)) if confidences else 0.0,

@@ -16,9 +16,9 @@ from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
 from vsr.face.mouth_crop import MouthClip
 from vsr.face.piece import MIN_FRAMES
+from vsr.inference.face_report import cropped_track_report
 from vsr.inference.listening import hearing_of, incomplete
 from vsr.inference.recognition import read_clip
-from vsr.inference.seen import report_of_cropped
 from vsr.media.reader import frames_from, probe
 from vsr.output.transcript import Transcript
 
@@ -75,10 +75,10 @@ def transcribe_cropped(loaded: LoadedModel, path: str | Path, options: DecodeOpt
     `Transcript` of its readable part."""
     clip, broken = _to_the_break(path)
     hearing = hearing_of(loaded, path, modality)
-    run_provenance = hearing.noted(provenance(loaded, path, options, 1, clip.info.stream) | {"cropped": True})
+    run_provenance = hearing.with_modality(provenance(loaded, path, options, 1, clip.info.stream) | {"cropped": True})
     segments = read_clip(loaded, clip, options, hearing.waves)
     transcript = Transcript(
-        str(path), clip.info.fps, clip.info.end, loaded.name, tuple(segments), tracks=(report_of_cropped(clip),),
+        str(path), clip.info.fps, clip.info.end, loaded.name, tuple(segments), tracks=(cropped_track_report(clip),),
         shots=(float(clip.times[0]),), provenance=run_provenance,
     )  # fmt: skip
     if broken:

@@ -41,9 +41,9 @@ class Local:
         return crop_in_processes(clips, out_dir, self.jobs, store)
 
     def transcribe(self, paths: Sequence[str], settings: Settings, watch: Watch | None = None) -> Iterator[Transcript]:
-        from vsr.inference.bulk import transcribe_files, usual_jobs
+        from vsr.inference.bulk import default_jobs, transcribe_files
 
-        return transcribe_files(paths, settings, self.jobs or usual_jobs(len(paths), settings), watch)
+        return transcribe_files(paths, settings, self.jobs or default_jobs(len(paths), settings), watch)
 
 
 def open_engine(name: str, jobs: int | None, address: str | None) -> Engine:

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from vsr.decoding.assess import KNOWN, assess
 from vsr.decoding.defaults import options_for
-from vsr.decoding.domain import at_most
+from vsr.decoding.domain import limited_probability
 from vsr.decoding.search import decode
 from vsr.text.hypothesis import Hypothesis
 
 if TYPE_CHECKING:
-    from vsr.inference.speech import Encoded
+    from vsr.inference.speech import EncodedWindow
     from vsr.modelstore.folder import LoadedModel
 
 BEAM = 10
@@ -37,10 +37,13 @@ def read_freely(loaded: LoadedModel, states: Tensor, method: str = "") -> tuple[
     return ranked, assess(loaded, states, ranked)[1] if ranked else None
 
 
-def domain_probability(loaded: LoadedModel, windows: Sequence[Encoded]) -> float | None:
+def domain_probability(loaded: LoadedModel, windows: Sequence[EncodedWindow]) -> float | None:
     """The probability that the lips of windows are in the reader's domain; None if that was not fitted. Then nothing is
     read, and only too low a frame rate gives a probability."""
     fitted = any("domain" in config for config in (loaded.config, loaded.config.get(KNOWN, {})))
-    bounded = [at_most(read_freely(loaded, window.states)[1] if fitted else None, window.most) for window in windows]
+    bounded = [
+        limited_probability(read_freely(loaded, window.states)[1] if fitted else None, window.most)
+        for window in windows
+    ]
     chances = [chance for chance in bounded if chance is not None]
     return mean(chances) if chances else None

@@ -17,19 +17,19 @@ from vsr.core.clock import FPS, SAMPLES_PER_FRAME
 from vsr.core.errors import Incomplete, VsrError
 from vsr.core.windows import OVERLAP, frame_edges, window_spans
 from vsr.data.modalities import BOTH, SOUND
-from vsr.data.sound import gathered
+from vsr.data.sound import samples_of_frames
 from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import chosen_modality, modalities_of, sound_of
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.provenance import provenance
 from vsr.face.piece import MIN_FRAMES
 from vsr.inference.assemble import segments_of
-from vsr.inference.recognition import WindowReading, groups, read_hypotheses, searched
+from vsr.inference.recognition import WindowReading, encode_and_search, groups, read_hypotheses
 from vsr.media.audio import fit_length, read_wave
 from vsr.media.container import open_container, video_clock
+from vsr.media.decoding_check import check_sound
 from vsr.media.reader import probe
 from vsr.media.streams import sound_stream
-from vsr.media.wholeness import check_sound
 from vsr.output.transcript import NO_SOUND, Transcript
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def waves_at(path: str | Path, spans: Sequence[np.ndarray]) -> list[np.ndarray]:
         return []
     first, last = min(float(times[0]) for times in spans), max(float(times[-1]) for times in spans)
     wave = read_wave(path, part=(first, last + 1 / FPS))
-    return [gathered(wave, times - first) for times in spans]
+    return [samples_of_frames(wave, times - first) for times in spans]
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ class Hearing:
         if self.modality == BOTH and self.sound:
             check_sound(self.path)
 
-    def noted(self, made: dict[str, Any]) -> dict[str, Any]:
-        """The provenance ``made`` with the modality that was read, and a note if the recording has no sound."""
+    def with_modality(self, provenance: dict[str, Any]) -> dict[str, Any]:
+        """``provenance`` with the modality that was read, and a note if the recording has no sound."""
         if not self.modality:
-            return made
+            return provenance
         note = {} if self.sound or self.modality != BOTH else {"sound": NO_SOUND}
-        return made | {"modality": self.modality, "video": made["video"] | note}
+        return provenance | {"modality": self.modality, "video": provenance["video"] | note}
 
 
 def hearing_of(loaded: LoadedModel, path: str | Path, modality: str = "") -> Hearing:
@@ -101,7 +101,9 @@ def read_waves(
     lengths = [len(wave) // SAMPLES_PER_FRAME for wave in waves]
     for group in groups(lengths):
         inputs = {SOUND: sound_of(loaded, [waves[i] for i in group], device)}
-        states, ranked = searched(loaded, inputs, torch.tensor([lengths[i] for i in group], device=device), options)
+        states, ranked = encode_and_search(
+            loaded, inputs, torch.tensor([lengths[i] for i in group], device=device), options
+        )
         for i, window_states, hypotheses in zip(group, states, ranked, strict=True):
             readings[i] = read_hypotheses(loaded, window_states[: lengths[i]], hypotheses, 0, edges[i], options.head)
     return [readings[i] for i in range(len(waves))]
@@ -145,10 +147,10 @@ def _broken(path: str | Path) -> VsrError | None:
     return None
 
 
-def incomplete(found: Transcript, broken: VsrError) -> Incomplete:
-    """The error of a file that was not read to its end, with the transcript ``found`` of the part that was."""
-    about = broken.reason, broken.message
-    return Incomplete(*about, replace(found, error=about, complete=False))
+def incomplete(transcript: Transcript, error: VsrError) -> Incomplete:
+    """The error of a file that was not read to its end, with the ``transcript`` of the part that was."""
+    about = error.reason, error.message
+    return Incomplete(*about, replace(transcript, error=about, complete=False))
 
 
 def _video_of(path: str | Path):

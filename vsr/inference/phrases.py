@@ -21,14 +21,14 @@ from vsr.core.errors import VsrError, cause_of
 from vsr.core.machine import exact_device
 from vsr.core.tokens import BLANK, UNK
 from vsr.decoding.defaults import options_for
-from vsr.decoding.domain import at_most
+from vsr.decoding.domain import limited_probability
 from vsr.decoding.search import check_heads
 from vsr.inference.free_reading import read_freely
-from vsr.inference.speech import encoded
+from vsr.inference.speech import encoded_windows
 from vsr.text.normalise import lower
 
 if TYPE_CHECKING:
-    from vsr.inference.seen import Seen
+    from vsr.inference.face_report import FaceReport
     from vsr.modelstore.folder import LoadedModel
 
 AT_ONCE = 64  # phrases in a batch of the decoder
@@ -80,7 +80,7 @@ def phrase_tokens(loaded: LoadedModel, phrases: Sequence[str]) -> list[list[int]
 @torch.inference_mode()
 def choose(
     loaded: LoadedModel, path: str | Path, phrases: Sequence[str], faces: str | int = "largest", cropped: bool = False,
-    seen: Seen | None = None,
+    report: FaceReport | None = None,
 ) -> list[Choice]:  # fmt: skip
     """Every phrase with its score, best fit first; a phrase that is longer than the speech has score -inf and fit 0.
 
@@ -88,7 +88,7 @@ def choose(
         loaded: a lip reader with a CTC head, a decoder or both.
         path: a video whose lips say one phrase.
         phrases: the list.
-        faces, cropped, seen: as in `vsr.inference.speech.spoken`.
+        faces, cropped, report: as in `vsr.inference.speech.speech_windows`.
 
     Raises:
         VsrError: bad_model, bad_text, at_rest, covered, and the errors of reading a video.
@@ -99,12 +99,12 @@ def choose(
     options = options_for(loaded, {"lm": "none"})
     method = "joint" if loaded.model.decoder is not None else "ctc_beam"
     check_heads(loaded.model, method)
-    windows = list(encoded(loaded, path, faces, cropped, seen))
+    windows = list(encoded_windows(loaded, path, faces, cropped, report))
     states = torch.cat([window.states for window in windows])
     weight = options.ctc_weight if loaded.model.decoder is not None else 1.0
     scores = score_phrases(loaded.model, states, tokens, weight)
     free, in_domain = _free_reading(loaded, states, method, weight)
-    in_domain = at_most(in_domain, min(window.most for window in windows))
+    in_domain = limited_probability(in_domain, min(window.most for window in windows))
     choices = []
     for phrase, phrase_ids, total in zip(phrases, tokens, scores, strict=True):
         length = len(phrase_ids) + 1

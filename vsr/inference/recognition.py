@@ -17,16 +17,16 @@ from vsr.core.windows import WINDOW, frame_edges, window_spans
 from vsr.data.transforms import to_network_input
 from vsr.decoding.assess import assess
 from vsr.decoding.defaults import preferred_window
-from vsr.decoding.domain import at_most
+from vsr.decoding.domain import limited_probability
 from vsr.decoding.encoding import Mouths, Waves, encode, encode_clips, usable_mouth_points
 from vsr.decoding.evidence import joining
 from vsr.decoding.options import DecodeOptions
 from vsr.decoding.search import decode
-from vsr.face.frame_rate import frame_rate, highest_chance
+from vsr.face.frame_rate import domain_limit, frame_rate
 from vsr.face.piece import MIN_FRAMES
 from vsr.inference.assemble import segments_of
-from vsr.inference.by_head import searched_by, words_of
 from vsr.inference.records import ScoredWords, WindowRecord
+from vsr.inference.single_head import search_head, words_of
 from vsr.media.resample import between_gaps
 from vsr.output.transcript import Segment, TimedWord
 
@@ -99,7 +99,7 @@ def read_windows(
         batch_crops, batch_mouths, batch_waves = ([inputs[i] for i in group] for inputs in (crops, mouths, waves))
         states, hypotheses = search_crops(loaded, batch_crops, options, batch_mouths, batch_waves)
         for i, window_states, ranked in zip(group, states, hypotheses, strict=True):
-            most = 1.0 if waves[i] is not None else highest_chance(frame_rate(crops[i]))  # sound has no frames
+            most = 1.0 if waves[i] is not None else domain_limit(frame_rate(crops[i]))  # sound has no frames
             readings[i] = read_hypotheses(
                 loaded, window_states[: len(crops[i])], ranked, 0, edges[i], options.head, most
             )
@@ -131,33 +131,35 @@ def search_crops(
     lengths = torch.tensor([len(crop) for crop in crops], device=device)
     video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
     states = encode_clips(loaded, video, lengths, mouths, waves)
-    return states, _searched(loaded, states, lengths, options)
+    return states, _search(loaded, states, lengths, options)
 
 
 @torch.inference_mode()
-def searched(loaded: LoadedModel, inputs: Mapping[str, torch.Tensor], lengths: torch.Tensor, options: DecodeOptions):
+def encode_and_search(
+    loaded: LoadedModel, inputs: Mapping[str, torch.Tensor], lengths: torch.Tensor, options: DecodeOptions
+):
     """Modalities (B, T, ...) by name, lengths (B,) -> encoder states (B, T, D) and each clip's hypotheses."""
     states = encode(loaded, inputs, lengths)
-    return states, _searched(loaded, states, lengths, options)
+    return states, _search(loaded, states, lengths, options)
 
 
-def _searched(loaded: LoadedModel, states: torch.Tensor, lengths: torch.Tensor, options: DecodeOptions):
+def _search(loaded: LoadedModel, states: torch.Tensor, lengths: torch.Tensor, options: DecodeOptions):
     if options.head:
-        return searched_by(loaded, options.head, states, lengths, options.nbest)
+        return search_head(loaded, options.head, states, lengths, options.nbest)
     others = joining(loaded, options)
     return decode(loaded.model, states, lengths, options, loaded.tokenizer.eos_id, others)
 
 
 def read_hypotheses(
     loaded: LoadedModel, states: torch.Tensor, ranked: list[Hypothesis], start: int, edges: np.ndarray, head: str = "",
-    most: float = 1.0,
+    limit: float = 1.0,
 ) -> WindowReading:  # fmt: skip
     """Hypotheses of the window that begins at frame `start`, best first -> their words in original time; those of a
-    ``head`` that is searched alone have no word times (`vsr.inference.by_head`). ``most``: upper bound of the
+    ``head`` that is searched alone have no word times (`vsr.inference.single_head`). ``limit``: upper bound of the
     probability of being in domain."""
     if head:
-        return WindowReading(tuple(words_of(loaded, head, ranked, edges[start:])), at_most(None, most))
-    word_lists, chance = assess(loaded, states, ranked, most=most)
+        return WindowReading(tuple(words_of(loaded, head, ranked, edges[start:])), limited_probability(None, limit))
+    word_lists, chance = assess(loaded, states, ranked, limit=limit)
     frames = np.arange(len(edges))
 
     def original(seconds: float) -> float:

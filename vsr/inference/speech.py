@@ -20,20 +20,20 @@ from vsr.data.modalities import VIDEO
 from vsr.data.transforms import to_network_input
 from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import encode
-from vsr.face.frame_rate import frame_rate, highest_chance
+from vsr.face.face_count import checked_face_count
+from vsr.face.frame_rate import domain_limit, frame_rate
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
 from vsr.face.networks import Stock
-from vsr.face.wanted import wanted_faces
 from vsr.inference.cropped import cropped_clip
-from vsr.inference.seen import Seen, report_of_cropped
+from vsr.inference.face_report import FaceReport, cropped_track_report
 
 if TYPE_CHECKING:
     from vsr.modelstore.folder import LoadedModel
 
 
 @dataclass(frozen=True)
-class Spoken:
+class SpeechWindow:
     """A window of one face's speech. crop (T, 96, 96) uint8; edges (T+1,) seconds: borders of its frames; first: number
     of frames shared with the window before; mouth (T, 14, 2) pixels or None."""
 
@@ -45,9 +45,9 @@ class Spoken:
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedWindow:
     """States (T, D) of a window of one face, edges (T+1,) seconds; windows of a face share no frames. most: upper bound
-    of the probability that its lips are in domain (`vsr.face.frame_rate.highest_chance`)."""
+    of the probability that its lips are in domain (`vsr.face.frame_rate.domain_limit`)."""
 
     face: int
     states: Tensor
@@ -55,10 +55,10 @@ class Encoded:
     most: float = 1.0
 
 
-def spoken(
+def speech_windows(
     loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
-    mesh: Stock[MouthMesh] | None = None, seen: Seen | None = None,
-) -> Iterator[Spoken]:  # fmt: skip
+    mesh: Stock[MouthMesh] | None = None, report: FaceReport | None = None,
+) -> Iterator[SpeechWindow]:  # fmt: skip
     """The windows of a video in which lips speak, in constant memory, in the order of the video's blocks.
 
     Args:
@@ -67,40 +67,42 @@ def spoken(
         faces: whose lips, as in `vsr.inference.transcriber.transcribe`.
         cropped: the video shows only a mouth and is used as it is.
         mesh: finds the mouth points; None: they are not needed.
-        seen: collects what is not read and the quality of the rest, as the windows are yielded.
+        report: collects what is not read and the quality of the rest, as the windows are yielded.
 
     Raises:
         VsrError: as `vsr.inference.transcriber.transcribe` for a video; covered or at_rest if no lips are seen to
             speak; bad_options for a ``cropped`` video that is not of a mouth.
     """
-    seen = Seen() if seen is None else seen
-    windows = _cropped(loaded, path, seen) if cropped else _streamed(loaded, path, faces, mesh, seen)
+    report = FaceReport() if report is None else report
+    windows = _cropped(loaded, path, report) if cropped else _streamed(loaded, path, faces, mesh, report)
     done: dict[int, float] = {}
     for window in windows:
         first = int(np.searchsorted(window.edges[:-1], done.get(window.face, -np.inf) - 0.5 / FPS))
         done[window.face] = max(done.get(window.face, -np.inf), float(window.edges[-1]))
         if first < len(window.crop):
-            yield Spoken(window.face, window.crop, window.edges, first, window.mouth)
+            yield SpeechWindow(window.face, window.crop, window.edges, first, window.mouth)
     if not done:
-        raise seen.silence(path)
+        raise report.silence(path)
 
 
-def _cropped(loaded: LoadedModel, path: str | Path, seen: Seen) -> Iterator[Spoken]:
+def _cropped(loaded: LoadedModel, path: str | Path, report: FaceReport) -> Iterator[SpeechWindow]:
     clip = cropped_clip(path)
-    seen.tracks.append(report_of_cropped(clip))
-    seen.stream = clip.info.stream
+    report.tracks.append(cropped_track_report(clip))
+    report.stream = clip.info.stream
     for start, stop in window_spans(len(clip.crop), preferred_window(loaded)):
-        yield Spoken(clip.face, clip.crop[start:stop], frame_edges(clip.times[start:stop]))
+        yield SpeechWindow(clip.face, clip.crop[start:stop], frame_edges(clip.times[start:stop]))
 
 
-def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int, mesh, seen: Seen) -> Iterator[Spoken]:
-    source, window = MouthSource(path, wanted_faces(faces), mesh=mesh), preferred_window(loaded)
-    has_windows, seen.stream = False, source.info.stream
+def _streamed(
+    loaded: LoadedModel, path: str | Path, faces: str | int, mesh, report: FaceReport
+) -> Iterator[SpeechWindow]:
+    source, window = MouthSource(path, checked_face_count(faces), mesh=mesh), preferred_window(loaded)
+    has_windows, report.stream = False, source.info.stream
     for part in (part for block in source for part in block.parts):
-        seen.take(part)
+        report.add(part)
         for start, stop in part.spans(window):
             has_windows = True
-            yield Spoken(
+            yield SpeechWindow(
                 part.face, part.piece.crop[start:stop], frame_edges(part.piece.times[start:stop]),
                 mouth=part.piece.mouth_of(start, stop),
             )  # fmt: skip
@@ -108,20 +110,20 @@ def _streamed(loaded: LoadedModel, path: str | Path, faces: str | int, mesh, see
 
 
 @torch.inference_mode()
-def encoded(
+def encoded_windows(
     loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
-    seen: Seen | None = None,
-) -> Iterator[Encoded]:  # fmt: skip
-    """The encoder states of every window of `spoken`. Raises VsrError as `spoken`."""
-    for window in spoken(loaded, path, faces, cropped, seen=seen):
-        most = highest_chance(frame_rate(window.crop))
-        yield Encoded(window.face, states_of(loaded, window)[window.first :], window.edges[window.first :], most)
+    report: FaceReport | None = None,
+) -> Iterator[EncodedWindow]:  # fmt: skip
+    """The encoder states of every window of `speech_windows`. Raises VsrError as `speech_windows`."""
+    for window in speech_windows(loaded, path, faces, cropped, report=report):
+        most = domain_limit(frame_rate(window.crop))
+        yield EncodedWindow(window.face, states_of(loaded, window)[window.first :], window.edges[window.first :], most)
 
 
 @torch.inference_mode()
-def states_of(loaded: LoadedModel, own: Spoken) -> Tensor:
+def states_of(loaded: LoadedModel, window: SpeechWindow) -> Tensor:
     """Encoder states (T, D) of a window, from its pixels only."""
     device = next(loaded.model.parameters()).device
-    video = to_network_input(own.crop)[None].to(device)
-    lengths = torch.tensor([len(own.crop)], device=device)
+    video = to_network_input(window.crop)[None].to(device)
+    lengths = torch.tensor([len(window.crop)], device=device)
     return encode(loaded, {VIDEO: video}, lengths)[0]

@@ -20,11 +20,11 @@ from vsr.core.numbers import SHARE, check_number
 from vsr.core.tokens import BLANK
 from vsr.inference.alignment import tokens_of
 from vsr.inference.free_reading import domain_probability
-from vsr.inference.speech import Encoded, encoded
+from vsr.inference.speech import EncodedWindow, encoded_windows
 from vsr.text.tokenizer import SPACE, Tokenizer
 
 if TYPE_CHECKING:
-    from vsr.inference.seen import Seen
+    from vsr.inference.face_report import FaceReport
     from vsr.modelstore.folder import LoadedModel
 
 ASKED = 4  # windows from which the in-domain probability is taken
@@ -32,7 +32,7 @@ NEAR = FPS  # frames by which a head for frames may place a phrase elsewhere tha
 
 
 @dataclass(frozen=True)
-class Found:
+class SpottedPhrase:
     """A phrase in a file: face, start and end in seconds, and its score in (0, 1]: the geometric mean over its tokens
     of its likelihood relative to the best path. in_domain: the probability that the lips around it are in domain, as
     in `vsr.output.transcript.Segment`."""
@@ -48,38 +48,38 @@ class Found:
 
 def find_phrases(
     loaded: LoadedModel, path: str | Path, phrases: Sequence[str], least: float, faces: str | int = "all",
-    cropped: bool = False, seen: Seen | None = None,
-) -> Iterator[Found]:  # fmt: skip
+    cropped: bool = False, report: FaceReport | None = None,
+) -> Iterator[SpottedPhrase]:  # fmt: skip
     """Find phrases, or a single one, with a score of at least ``least`` in a video of any length, window by window,
     ordered by time in each.
 
-    ``faces``, ``cropped``, ``seen``: as in `vsr.inference.speech.spoken`; if nothing is found, ``seen`` also gets the
-    in-domain probability of the first windows. Raises VsrError: bad_model, bad_text, bad_options, at_rest, covered, and
-    the errors of reading a video.
+    ``faces``, ``cropped``, ``report``: as in `vsr.inference.speech.speech_windows`; if nothing is found, ``report``
+    also gets the in-domain probability of the first windows. Raises VsrError: bad_model, bad_text, bad_options,
+    at_rest, covered, and the errors of reading a video.
     """
     check_number("least", least, SHARE, "bad_options")
     phrases = [phrases] if isinstance(phrases, str) else phrases  # a string is a sequence, too, of letters
     token_lists = [(phrase, tokens_of(loaded, phrase)) for phrase in phrases]
-    empty: list[Encoded] = []  # the first windows without a hit
+    empty: list[EncodedWindow] = []  # the first windows without a hit
     has_hits = False
-    for window in encoded(loaded, path, faces, cropped, seen):
+    for window in encoded_windows(loaded, path, faces, cropped, report):
         spotted = [(phrase, match) for phrase, tokens in token_lists for match in spot(loaded, window, tokens, least)]
         in_domain = domain_probability(loaded, [window]) if spotted else None
         hits = [
-            Found(str(path), phrase, window.face, start, end, score, in_domain)
+            SpottedPhrase(str(path), phrase, window.face, start, end, score, in_domain)
             for phrase, ((start, end), score) in spotted
         ]
         yield from sorted(hits, key=lambda hit: (hit.start, hit.phrase))
         has_hits = has_hits or bool(hits)
         if not has_hits and len(empty) < ASKED:
             empty.append(window)
-    if seen is not None and not has_hits:
-        seen.in_domain = domain_probability(loaded, empty)
+    if report is not None and not has_hits:
+        report.in_domain = domain_probability(loaded, empty)
 
 
 @torch.inference_mode()
 def spot(
-    loaded: LoadedModel, window: Encoded, tokens: Sequence[int], least: float
+    loaded: LoadedModel, window: EncodedWindow, tokens: Sequence[int], least: float
 ) -> list[tuple[tuple[float, float], float]]:
     """((start, end) seconds, score) of each match in a window, best first; matches that overlap a better one are
     dropped."""
@@ -92,7 +92,7 @@ def spot(
     for score, first, last in sorted(matches, reverse=True):
         if score < least:
             break
-        span = (first, last) if frames is None else placed(frames, loaded.tokenizer, tokens, first, last)
+        span = (first, last) if frames is None else refine_match(frames, loaded.tokenizer, tokens, first, last)
         if not any(span[0] < other[1] and other[0] < span[1] for other, _ in taken):
             taken.append((span, score))
     return [((float(window.edges[a]), float(window.edges[b])), score) for (a, b), score in taken]
@@ -114,14 +114,14 @@ def spans(log_probs: np.ndarray, tokens: Sequence[int], length: int) -> list[tup
     edge = len(tokens) > length
     labels = np.full(2 * len(tokens) - 1, BLANK)  # blanks between tokens, none before and behind
     labels[::2] = tokens
-    scores = _lags(log_probs, labels, edge)
+    scores = _relative_log_probs(log_probs, labels, edge)
     skip = np.zeros(len(labels), bool)
     skip[2::2] = labels[2::2] != labels[:-2:2]
     total, begun = np.full(len(labels), -np.inf), np.zeros(len(labels), int)
     ended = np.zeros(len(labels), int)
     paths = []
     for t, row in enumerate(scores):
-        best, entry_scores = _moved(total, skip)
+        best, entry_scores = _best_step(total, skip)
         index = np.maximum(np.arange(len(labels)) - best, 0)
         begun, ended = begun[index], ended[index]
         total = entry_scores + row
@@ -135,7 +135,7 @@ def spans(log_probs: np.ndarray, tokens: Sequence[int], length: int) -> list[tup
     return _peaks(paths)
 
 
-def _moved(total: np.ndarray, skip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _best_step(total: np.ndarray, skip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The best transition into each label (L,), as a number of labels (0 to 2; 2 only with ``skip``), and its score.
     The first label can also be entered from outside, as a path may begin at any frame."""
     by_one = np.concatenate([[0.0], total[:-1]])
@@ -144,7 +144,7 @@ def _moved(total: np.ndarray, skip: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return moves.argmax(0), moves.max(0)
 
 
-def _lags(log_probs: np.ndarray, labels: np.ndarray, edge: bool) -> np.ndarray:
+def _relative_log_probs(log_probs: np.ndarray, labels: np.ndarray, edge: bool) -> np.ndarray:
     """Log-probability of each label (S,) minus that of the best token of its frame: (T, S). With ``edge`` (T + 2, S): a
     frame for each border of the window, which matches only the first or the last label."""
     scores = (log_probs - log_probs.max(1, keepdims=True))[:, labels]
@@ -164,7 +164,7 @@ def _peaks(paths: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
     return list(best.values())
 
 
-def placed(
+def refine_match(
     log_probs: np.ndarray, tokenizer: Tokenizer, tokens: Sequence[int], first: int, last: int
 ) -> tuple[int, int]:
     """Refine the (first, last) frames of a match with the log-probabilities (T, V) of a head for frames; unchanged if

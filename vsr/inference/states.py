@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from vsr.core.file_kinds import FileKind, marked_kind
 from vsr.core.files import atomic_write
-from vsr.core.kinds import Kind, marked
 from vsr.decoding.head_names import no_layer
-from vsr.inference.speech import spoken, states_of
+from vsr.inference.speech import speech_windows, states_of
 from vsr.modelstore.folder import pixel_reader
 
 if TYPE_CHECKING:
-    from vsr.inference.seen import Seen
+    from vsr.inference.face_report import FaceReport
     from vsr.modelstore.folder import LoadedModel
 
 FRONT, LAST = "frontend", "last"
 FORMATS = ("safetensors", "npz")
-MARKS = [marked("", mark) for mark in (b'"window":{"dtype"', b"window.npy")]  # one for each format
-STATES = Kind("states of vsr encode", lambda path: any(mark.holds(path) for mark in MARKS))
+MARKS = [marked_kind("", mark) for mark in (b'"window":{"dtype"', b"window.npy")]  # one for each format
+STATES = FileKind("states of vsr encode", lambda path: any(mark.holds(path) for mark in MARKS))
 
 
 def check_layers(loaded: LoadedModel, names: tuple[str, ...]) -> None:
@@ -46,7 +46,7 @@ def _layers(loaded: LoadedModel):
 @torch.inference_mode()
 def encode_video(
     loaded: LoadedModel, path: str | Path, layers: Sequence[str | int] | str | int = (LAST,),
-    faces: str | int = "largest", cropped: bool = False, seen: Seen | None = None,
+    faces: str | int = "largest", cropped: bool = False, report: FaceReport | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """States of every frame in which lips speak.
 
@@ -55,7 +55,7 @@ def encode_video(
         path: the video.
         layers: "frontend", the output of the front end; a number from 1, the output of that encoder layer; "last", the
             states that the heads read. A single one needs no list.
-        faces, cropped, seen: as in `vsr.inference.speech.spoken`.
+        faces, cropped, report: as in `vsr.inference.speech.speech_windows`.
 
     Returns:
         Each layer by its name, (T, D) float32; "start" and "end" (T,) float64, seconds in the video; "face" (T,) and
@@ -67,8 +67,8 @@ def encode_video(
     layers = tuple(map(str, (layers,) if isinstance(layers, str | int) else layers))
     check_layers(loaded, layers)
     chunks: dict[str, list[np.ndarray]] = {name: [] for name in (*layers, "start", "end", "face", "window")}
-    for number, window in enumerate(spoken(loaded, path, faces, cropped, seen=seen)):
-        values = observed(loaded, window, layers)
+    for number, window in enumerate(speech_windows(loaded, path, faces, cropped, report=report)):
+        values = layer_outputs(loaded, window, layers)
         count = len(window.crop) - window.first
         values |= {"start": window.edges[:-1][window.first :], "end": window.edges[1:][window.first :]}
         values |= {"face": np.full(count, window.face), "window": np.full(count, number)}
@@ -77,9 +77,9 @@ def encode_video(
     return {name: np.concatenate(arrays) for name, arrays in chunks.items()}
 
 
-def observed(loaded: LoadedModel, own, layers: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The layers' outputs, (T, D) each, for the frames of a window (`vsr.inference.speech.Spoken`) that it does not
-    share with the window before; forward hooks collect them."""
+def layer_outputs(loaded: LoadedModel, window, layers: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The layers' outputs, (T, D) each, for the frames of a window (`vsr.inference.speech.SpeechWindow`) that it does
+    not share with the window before; forward hooks collect them."""
     outputs: dict[str, torch.Tensor] = {}
 
     def keep(name: str):
@@ -89,22 +89,22 @@ def observed(loaded: LoadedModel, own, layers: tuple[str, ...]) -> dict[str, np.
     modules = {FRONT: reader.frontend} | {str(k): layer for k, layer in enumerate(_layers(loaded), start=1)}
     hooks = [modules[name].register_forward_hook(keep(name)) for name in layers if name != LAST]
     try:
-        outputs[LAST] = states_of(loaded, own)[:, : reader.config.dim]
+        outputs[LAST] = states_of(loaded, window)[:, : reader.config.dim]
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: outputs[name][own.first :].float().cpu().numpy() for name in layers}
+    return {name: outputs[name][window.first :].float().cpu().numpy() for name in layers}
 
 
-def save_states(states: dict[str, np.ndarray], path: str | Path, about: dict[str, str]) -> None:
-    """Write arrays by name, in the format of the suffix. ``about``: strings that describe them (the metadata of a
+def save_states(states: dict[str, np.ndarray], path: str | Path, metadata: dict[str, str]) -> None:
+    """Write arrays by name, in the format of the suffix. ``metadata``: strings that describe them (the metadata of a
     safetensors file; the array "about" of an npz, as JSON). Raises VsrError not_writable, no_space."""
     with atomic_write(path) as temporary:
         if Path(path).suffix == ".npz":
             content = io.BytesIO()  # a ZipFile cut short by a full disk raises again in its destructor
-            np.savez_compressed(content, **states, about=np.array(json.dumps(about)))
+            np.savez_compressed(content, **states, about=np.array(json.dumps(metadata)))
             temporary.write_bytes(content.getbuffer())
         else:
             from safetensors.numpy import save_file
 
-            save_file({name: np.ascontiguousarray(array) for name, array in states.items()}, str(temporary), about)
+            save_file({name: np.ascontiguousarray(array) for name, array in states.items()}, str(temporary), metadata)

@@ -17,10 +17,10 @@ from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.windows import frame_edges
 from vsr.decoding.synchrony import MOST, Offset, Synchrony, agreements, best_offset
+from vsr.face.face_count import checked_face_count
 from vsr.face.mouth_source import MouthSource
-from vsr.face.wanted import wanted_faces
+from vsr.inference.face_report import FaceReport
 from vsr.inference.listening import has_sound, waves_at
-from vsr.inference.seen import Seen
 
 WINDOW, HOP = 2 * FPS, FPS // 2  # frames of a decision window, and between two windows
 LEAST = FPS  # frames of a track that can be scored
@@ -48,20 +48,20 @@ class Window:
 
 
 def tracks_of(
-    model: Synchrony, path: str | Path, faces: str | int = "largest", seen: Seen | None = None
+    model: Synchrony, path: str | Path, faces: str | int = "largest", report: FaceReport | None = None
 ) -> Iterator[Track]:  # fmt: skip
-    """Every face of a video, block by block; ``seen`` is told how well it was seen.
+    """Every face of a video, block by block; ``report`` is told how well it was seen.
 
     Raises VsrError: no_sound; no_face, too_short, unreadable, no_video.
     """
     if not has_sound(path):
         raise VsrError("no_sound", f"{path} has no sound: there is nothing to compare the lips with")
-    source, has_tracks = MouthSource(path, wanted_faces(faces)), False
-    seen = Seen() if seen is None else seen
-    seen.stream = source.info.stream
+    source, has_tracks = MouthSource(path, checked_face_count(faces)), False
+    report = FaceReport() if report is None else report
+    report.stream = source.info.stream
     for part in (part for block in source for part in block.parts):
         piece = part.piece
-        seen.take(part)
+        report.add(part)
         if part.reason or len(piece.crop) < LEAST:
             continue
         (wave,) = waves_at(path, [piece.times])
@@ -71,7 +71,7 @@ def tracks_of(
 
 
 def offset_in(
-    model: Synchrony, path: str | Path, faces: str | int = "largest", most: int = MOST, seen: Seen | None = None
+    model: Synchrony, path: str | Path, faces: str | int = "largest", most: int = MOST, report: FaceReport | None = None
 ) -> Offset:  # fmt: skip
     """By how many frames the sound comes later than the lips; at each shift the mean agreement of the tracks that are
     long enough for it counts.
@@ -79,7 +79,7 @@ def offset_in(
     Raises VsrError as `tracks_of`.
     """
     total, frames = torch.zeros(2 * most + 1), torch.zeros(2 * most + 1)
-    for track in tracks_of(model, path, faces, seen):
+    for track in tracks_of(model, path, faces, report):
         agreement = agreements(track.see, track.hear, most)
         total += torch.where(agreement > -1, agreement * len(track.see), 0.0)
         frames += (agreement > -1) * len(track.see)
@@ -98,12 +98,12 @@ def windows_of(model: Synchrony, track: Track, offset: int = 0) -> list[Window]:
     return windows
 
 
-def speakers_in(model: Synchrony, path: str | Path, offset: int = 0, seen: Seen | None = None) -> list[Window]:
+def speakers_in(model: Synchrony, path: str | Path, offset: int = 0, report: FaceReport | None = None) -> list[Window]:
     """Windows of all faces, in the order of time; at any time the face with the best score above 0 speaks.
 
     Raises VsrError as `tracks_of`.
     """
-    windows = [window for track in tracks_of(model, path, "all", seen) for window in windows_of(model, track, offset)]
+    windows = [window for track in tracks_of(model, path, "all", report) for window in windows_of(model, track, offset)]
     return decided(windows)
 
 

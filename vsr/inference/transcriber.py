@@ -19,20 +19,20 @@ from vsr.data.modalities import SOUND
 from vsr.decoding.defaults import options_for, preferred_window
 from vsr.decoding.encoding import chosen_modality, mesh_for, usable_mouth_points
 from vsr.decoding.options import DecodeOptions
-from vsr.decoding.provenance import provenance
+from vsr.decoding.provenance import check_unchanged, provenance
 from vsr.decoding.search import check_heads
+from vsr.face.face_count import checked_face_count
 from vsr.face.identity import People
 from vsr.face.likeness import measure
 from vsr.face.mouth_source import CastBlock, MouthSource
 from vsr.face.speaker_selection import Casting, Part, check_found, unread
-from vsr.face.wanted import wanted_faces
 from vsr.inference.assemble import segments_of, skipped_of, tracks_of
+from vsr.inference.face_report import track_report
 from vsr.inference.journal import Journal
 from vsr.inference.listening import hearing_of, incomplete, transcribe_sound
 from vsr.inference.recognition import read_windows
 from vsr.inference.records import BlockRecord, WindowRecord
-from vsr.inference.seen import report_of
-from vsr.media.damage import Hole, told
+from vsr.media.damage import Hole, holes_message
 from vsr.media.reader import probe
 from vsr.media.resample import Position
 from vsr.output.transcript import Transcript
@@ -94,11 +94,11 @@ class Reading:
         if not options.head:
             check_heads(loaded.model, options.method)
         self.loaded, self.path, self.options = loaded, path, options
-        self.faces = wanted_faces(faces)
+        self.faces = checked_face_count(faces)
         self.info = probe(path)
         self.window = preferred_window(loaded)
         self.hearing = hearing_of(loaded, path, modality)
-        self.provenance = self.hearing.noted(provenance(loaded, path, options, self.faces, self.info.stream))
+        self.provenance = self.hearing.with_modality(provenance(loaded, path, options, self.faces, self.info.stream))
         self.journal = Journal(journal, self._heading(), resume)
 
     def source(self, watch: Watch | None = None) -> MouthSource:
@@ -128,7 +128,7 @@ class Reading:
         if not self.journal.finished:
             source = self.source(watch)
             for cast_block in source:
-                block = replace(self._read_block(cast_block), holes=_since(source.holes, cast_block.block.times))
+                block = replace(self._read_block(cast_block), holes=_holes_since(source.holes, cast_block.block.times))
                 self.journal.add(block, last=source.broken is not None)
                 if cast_block.block.next is not None:
                     watch.block(self.transcript())
@@ -154,9 +154,10 @@ class Reading:
         )  # fmt: skip
 
     def _check(self) -> None:
-        """Refuse a video without anything to read, or a damaged one, with the reason."""
+        """Refuse a video without anything to read, or a damaged or unfinished one, with the reason."""
+        check_unchanged(self.path, self.provenance["video"]["bytes"])
         blocks = self.journal.blocks
-        if damaged := told(hole for block in blocks for hole in block.holes):  # also in a resumed run
+        if damaged := holes_message(hole for block in blocks for hole in block.holes):  # also in a resumed run
             raise VsrError("unreadable", f"{self.path}: {damaged}")
         self.hearing.check_whole()
         reasons = {stretch.reason for block in blocks for stretch in block.skipped}
@@ -172,7 +173,7 @@ class Reading:
             frames=len(block.times), end=float(frame_edges(block.times)[-1]), next=block.next,
             cut=block.cut, first_shot=cast_block.first_shot, num_shots=len(block.shots),
             shots=tuple(float(block.times[shot]) for shot in block.shots[continues:]),
-            tracks=tuple(report_of(part) for part in parts),
+            tracks=tuple(track_report(part) for part in parts),
             skipped=tuple(stretch for part in parts for stretch in unread(part)), readings=self._readings(spans),
             people=cast_block.people,
         )  # fmt: skip
@@ -188,6 +189,6 @@ class Reading:
         return tuple(reading.of(part.face, span_edges) for (part, _, _), span_edges, reading in rows)
 
 
-def _since(holes: list[Hole], times: np.ndarray) -> tuple[Hole, ...]:
+def _holes_since(holes: list[Hole], times: np.ndarray) -> tuple[Hole, ...]:
     """The holes of a damaged file that end in or after a block with frames at ``times`` (n,)."""
     return tuple(hole for hole in holes if hole[1] >= times[0])

@@ -25,7 +25,7 @@ from vsr.media.mux.mux import mux  # noqa: F401  known by this name
 from vsr.media.mux.sound import to_pcm16
 from vsr.media.seeking import RUN_UP
 from vsr.media.sound_spans import Span, frames_of_span
-from vsr.media.sound_stamps import believed
+from vsr.media.sound_stamps import plausible_pieces
 from vsr.media.streams import sound_stream
 from vsr.media.tags import riff_comment
 from vsr.media.timestamps import RESTARTED
@@ -57,7 +57,7 @@ def read_wave(path: str | Path, num_frames: int | None = None, part: tuple[float
         pieces = [(time, samples) for time, (_, samples) in zip(times, pieces, strict=True)]
     begin = span.begin if span else start
     stamp = begin + origin if origin is not None else None
-    wave = _laid_out(believed(path, pieces, rate, stamp), rate, stamp)
+    wave = _laid_out(plausible_pieces(path, pieces, rate, stamp), rate, stamp)
     if not len(wave) and part is None:
         raise VsrError("no_sound", f"{path}: has no sound")
     wave = _resampled(wave, rate)

@@ -14,7 +14,7 @@ from pathlib import Path
 from vsr.core.errors import VsrError, cause_of
 from vsr.core.files import may_not_read
 from vsr.media.formats import FORMATS as FORMATS
-from vsr.media.formats import OPENING, address_message, kind_of
+from vsr.media.formats import OPENING, kind_of, message_about_name
 from vsr.media.streams import video_stream
 from vsr.media.timestamps import Clock
 
@@ -32,7 +32,7 @@ def open_container(path: str | Path) -> Iterator:
     if may_not_read(path):
         raise VsrError("unreadable", f"{path}: you may not read this file")
     if not path.is_file():
-        raise VsrError("unreadable", address_message(original) or f"{path}: {_no_file(path)}")
+        raise VsrError("unreadable", message_about_name(original) or f"{path}: {_no_file(path)}")
     try:
         if path.stat().st_size == 0:
             raise VsrError("unreadable", f"{path}: the file is empty")
@@ -59,7 +59,7 @@ def _no_file(path: Path) -> str:
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[tuple]:
+def open_video(path: str | Path) -> Iterator[tuple]:
     """Yield (container, video stream) of a local file."""
     with open_container(path) as container:
         yield container, _video_stream(Path(path), container)
@@ -70,7 +70,7 @@ def video_clock(path: str | Path) -> tuple[float, float]:
 
     It aligns sound with the frames of `vsr.media.reader.read_frames`. Raises VsrError "unreadable" or "no_video".
     """
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         clock = Clock(container, stream)
         _, start = first_frame(path, clock.timed(decoded_frames(container, stream)))
         return clock.origin, start

@@ -34,25 +34,25 @@ class Damage:
         self._before: set | None = None  # those of packets before the last sign of damage, None without damage
         self._end: int | None = None  # the byte at which the previous packet ends
         self._doubt, self._decoded = 0, None  # packets that are still doubted; decoding time stamp of the latest
-        self._begun = self._hurt = self._torn = False
+        self._has_key_frame = self._is_damaged = self._torn = False
 
-    def look(self, packet, own: bool) -> None:
-        """Examine the next packet of the file; ``own``: whether it belongs to this stream."""
+    def look(self, packet, is_of_stream: bool) -> None:
+        """Examine the next packet of the file; ``is_of_stream``: whether it belongs to this stream."""
         if packet.is_corrupt:
             self._doubt = DOUBTED
-        if own:
+        if is_of_stream:
             self._recent.append(packet.pts)
             (self._before or set()).discard(packet.pts)  # in concatenated recordings stamps occur again
-        if own and self._lacks_some_before(packet) or self._kind in CHAINS and self._is_beside_a_break(packet):
+        if is_of_stream and self._lacks_some_before(packet) or self._kind in CHAINS and self._is_beside_a_break(packet):
             self.sign()
 
-    def jumped(self) -> None:
+    def note_seek(self) -> None:
         """Called after a seek: the next packet comes from elsewhere in the file."""
         self._end = self._decoded = None
 
     def sign(self) -> None:
         """Called where the decoder or the container reports damage."""
-        self._before, self._hurt = (self._before or set()) | set(self._recent), True
+        self._before, self._is_damaged = (self._before or set()) | set(self._recent), True
 
     @cached_property
     def _broken(self) -> int | None:
@@ -87,9 +87,9 @@ class Damage:
         for frame in frames:
             if frame.is_corrupt:
                 self.sign()
-            if not self._begun:  # undecodable frames before the first key frame are no loss
-                self._begun = _is_key(frame) or not frame.is_corrupt
-                self._before, self._hurt, self._torn = None, False, False
+            if not self._has_key_frame:  # undecodable frames before the first key frame are no loss
+                self._has_key_frame = _is_key(frame) or not frame.is_corrupt
+                self._before, self._is_damaged, self._torn = None, False, False
             if self._heals(frame):
                 self._before = None
             self.open = self._before is not None
@@ -101,10 +101,10 @@ class Damage:
         is_intact_key = _is_key(frame) and not frame.is_corrupt
         return is_intact_key and self._before is not None and (frame.pts is None or frame.pts not in self._before)
 
-    def noted(self, timed: Iterable[tuple]) -> Iterator[tuple]:
+    def note_holes(self, timed: Iterable[tuple]) -> Iterator[tuple]:
         """Pass on (frame, seconds) of `unspoilt`, after adding the hole before each frame to `holes`."""
         for frame, time in timed:
-            if self._hurt:
+            if self._is_damaged:
                 self._note(time)
             self._last = time
             yield frame, time
@@ -114,7 +114,7 @@ class Damage:
         start = min(self._last + self._step, time)
         if self._torn or time - start > LEAST:
             self.holes.append((start, time))
-        self._hurt = self._torn = False
+        self._is_damaged = self._torn = False
 
     def ends_at(self, time: float) -> bool:
         """Whether the frame at ``time`` is the first one after a hole."""
@@ -130,7 +130,7 @@ def _span(start: float, end: float) -> str:
     return f"from {start:.2f} to {end:.2f} s" if end - start >= 0.01 else f"at {start:.2f} s"
 
 
-def told(holes: Iterable[Hole], after: float = 0.0) -> str:
+def holes_message(holes: Iterable[Hole], after: float = 0.0) -> str:
     """The message about the holes of a file that end after ``after``; "" without holes."""
     times = [_span(*hole) for hole in sorted(set(holes)) if hole[1] > after]
     if not times:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.media.container import decoded_frames, first_frame, opened, safe_packets
+from vsr.media.container import decoded_frames, first_frame, open_video, safe_packets
 from vsr.media.resample import Position, frames_between, index_at, on_grid
-from vsr.media.seeking import landed_before, rewind, sought
+from vsr.media.seeking import landed_before, rewind, seek_before
 from vsr.media.timestamps import RESTARTED, Clock, Line, counted_back
 
 SMALL = 16 << 20  # bytes; in a smaller file all packets are examined
@@ -35,7 +35,7 @@ class Extent:
     num_frames: int
 
 
-class Noted:
+class PacketBuffer:
     """A container that remembers the packets read so far, as decoding the first frame takes several."""
 
     def __init__(self, container):
@@ -47,24 +47,24 @@ class Noted:
             self.packets.append(packet)
             yield packet
 
-    def all(self, stream) -> Iterator:
+    def all_packets(self, stream) -> Iterator:
         """The packets read so far, and all later ones."""
         packets, self.packets = self.packets, []
         yield from packets
         yield from safe_packets(self.container, stream)
 
 
-def extent_of(path: str | Path, noted: Noted, stream, clock: Clock, start: float) -> Extent:
+def extent_of(path: str | Path, buffer: PacketBuffer, stream, clock: Clock, start: float) -> Extent:
     """Extent of an open file after decoding its first frame, at second ``start``.
 
     For a large file it is taken from the header or the last packets, so that `num_frames` also counts the instants of
     frames that stand for long.
     """
     if os.path.getsize(path) > SMALL:
-        end = _announced_end(path, noted.container, stream, clock)
+        end = _announced_end(path, buffer.container, stream, clock)
         if end > start:
             return Extent(start, end, frames_between(start, end, clock.step))
-    timed = list(_timed(noted.all(stream), clock, start))
+    timed = list(_timed(buffer.all_packets(stream), clock, start))
     frames = sum(1 for _ in on_grid(((True, time) for time, _ in timed), clock.step))
     return Extent(start, _end(timed, clock.step, start), max(1, frames))
 
@@ -75,7 +75,7 @@ def _announced_end(path: str | Path, container, stream, clock: Clock) -> float:
     if kind == "mov" and stream.duration:
         return float((stream.duration + (stream.start_time or 0)) * tick) - clock.origin
     seconds = (container.duration or 0) / 1e6
-    if not sought(path, container, stream, clock.origin, seconds):
+    if not seek_before(path, container, stream, clock.origin, seconds):
         return 0.0
     timed = list(_timed(safe_packets(container, stream), clock))
     return _end(timed, clock.step) if timed else 0.0
@@ -93,11 +93,11 @@ def _end(timed: list[tuple[float, float]], step: float, start: float = 0.0) -> f
 def frame_times(path: str | Path, start: float = 0.0, end: float = 0.0) -> np.ndarray:
     """Times (n,) of the frames that `vsr.media.reader.read_frames` yields for a file or a part of it, if all can be
     decoded. Raises VsrError "unreadable" or "no_video"."""
-    with opened(path) as (container, stream):
-        clock, noted = Clock(container, stream), Noted(container)
-        _, first = first_frame(path, clock.timed(decoded_frames(noted, stream)))
+    with open_video(path) as (container, stream):
+        clock, buffer = Clock(container, stream), PacketBuffer(container)
+        _, first = first_frame(path, clock.timed(decoded_frames(buffer, stream)))
         begin, stop = Position(first, index_at(first, start)), index_at(first, end) if end else math.inf
-        images = ((True, time) for time, _ in _timed_from(path, noted, stream, clock, begin))
+        images = ((True, time) for time, _ in _timed_from(path, buffer, stream, clock, begin))
         positions = (position for _, position in on_grid(images, clock.step, begin))
         return np.array([position.time for position in takewhile(lambda position: position.index < stop, positions)])
 
@@ -109,17 +109,17 @@ def recorded_length(container, stream) -> float:
     return _end(timed, clock.step) - timed[0][0] if timed else 0.0
 
 
-def _timed_from(path, noted: Noted, stream, clock: Clock, begin: Position) -> Iterator[tuple[float, float]]:
+def _timed_from(path, buffer: PacketBuffer, stream, clock: Clock, begin: Position) -> Iterator[tuple[float, float]]:
     """(second, duration) of the frames from at least a second before ``begin`` on."""
-    container = noted.container
-    if sought(path, container, stream, clock.origin, begin.time):
+    container = buffer.container
+    if seek_before(path, container, stream, clock.origin, begin.time):
         packets = safe_packets(container, stream)
         first = next(packets, None)
         if landed_before(first, clock.origin, begin.time):
             return _timed(chain([first], packets), clock)
         rewind(container)
-        noted.packets.clear()
-    return _timed(noted.all(stream), clock, begin.start)
+        buffer.packets.clear()
+    return _timed(buffer.all_packets(stream), clock, begin.start)
 
 
 def _timed(packets: Iterable, clock: Clock, first: float | None = None) -> Iterator[tuple[float, float]]:

@@ -11,7 +11,7 @@ from vsr.core.errors import VsrError
 from vsr.media.mixing import SILENCE, mix, power
 
 
-def mixed(speech: np.ndarray, noise: np.ndarray, snr: float) -> np.ndarray:
+def mix_at_snr(speech: np.ndarray, noise: np.ndarray, snr: float) -> np.ndarray:
     """Mix speech (S,) and noise (S,) at ``snr`` dB; a sum beyond [-1, 1] is scaled down, which keeps the ratio.
 
     Raises VsrError no_sound if either is silent, as there is then no ratio.
@@ -19,10 +19,10 @@ def mixed(speech: np.ndarray, noise: np.ndarray, snr: float) -> np.ndarray:
     for name, wave in (("speech", speech), ("noise", noise)):
         if power(wave) <= SILENCE:
             raise VsrError("no_sound", f"the {name} is silence: there is no signal-to-noise ratio")
-    return inside(mix(speech, noise, snr))
+    return within_full_scale(mix(speech, noise, snr))
 
 
-def inside(wave: np.ndarray) -> np.ndarray:
+def within_full_scale(wave: np.ndarray) -> np.ndarray:
     """The wave (S,) as float32, scaled down as a whole if it exceeds [-1, 1]."""
     return (wave / max(1.0, float(np.abs(wave).max(initial=0)))).astype(np.float32)
 

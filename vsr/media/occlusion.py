@@ -35,7 +35,7 @@ class Cover:
     turn: float
     seed: int
 
-    def laid(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+    def drawn_on(self, frame: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Draw the cover on a frame; for a share of 0 return it unchanged."""
         limit = self.limit()
         if limit is None:

@@ -15,17 +15,17 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.errors import VsrError
-from vsr.media.container import decoded_frames, first_frame, opened, video_clock
+from vsr.media.container import decoded_frames, first_frame, open_video, video_clock
 from vsr.media.damage import Hole
-from vsr.media.ending import Demuxed, check_complete, check_whole
-from vsr.media.extent import Noted, extent_of
+from vsr.media.extent import PacketBuffer, extent_of
 from vsr.media.frame_shape import MAX_SIDE as MAX_SIDE
 from vsr.media.frame_shape import Converter, FrameShape, FrameShapes, with_sizes
 from vsr.media.frame_shape import scaled_size as scaled_size
 from vsr.media.resample import Position, index_at, named_part, on_grid
-from vsr.media.seeking import landed_before, rewind, sought
+from vsr.media.seeking import landed_before, rewind, seek_before
 from vsr.media.streams import stream_choice
 from vsr.media.timestamps import Clock, mean_rate
+from vsr.media.truncation import Demuxed, check_complete, check_whole
 
 CHUNK_BYTES = 64 << 20
 
@@ -54,8 +54,8 @@ class VideoInfo:
 
 def probe(path: str | Path) -> VideoInfo:
     """Facts about a video. Raises VsrError "unreadable" or "no_video"."""
-    with opened(path) as (container, stream):
-        clock, noted = Clock(container, stream), Noted(container)
+    with open_video(path) as (container, stream):
+        clock, noted = Clock(container, stream), PacketBuffer(container)
         first, start = first_frame(path, clock.timed(decoded_frames(noted, stream)))
         rate = mean_rate(stream)  # before closing: the stream of a closed container points at freed memory
         width, height = FrameShapes(stream).shape_of(first).size
@@ -105,7 +105,7 @@ def frames_from(
     A repeated frame is the same array as before. Frames and times do not depend on `begin`; it is reached through the
     index of the container if it has one, else by decoding and discarding the frames before it.
     """
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         demuxed, clock = Demuxed(path, container, stream), Clock(container, stream)
         demuxed.damage.holes = demuxed.damage.holes if holes is None else holes
         begin_time = begin.time if begin else 0.0
@@ -151,7 +151,7 @@ class _Image:
 def _images(path, demuxed: Demuxed, clock: Clock, begin: Position | None) -> Iterator[tuple[_Image, float]]:
     """(frame, seconds) in order of time; those before the grid of `begin` are left out."""
     shapes, converter = FrameShapes(demuxed.stream), Converter()
-    timed = _good(demuxed, clock, shapes.noted(decoded_frames(demuxed, demuxed.stream)))
+    timed = _good(demuxed, clock, shapes.note_shapes(decoded_frames(demuxed, demuxed.stream)))
     first = next(timed, None)
     if first is None:
         return
@@ -165,18 +165,18 @@ def _sought(
     path, demuxed: Demuxed, clock: Clock, shapes: FrameShapes, begin: Position | None
 ) -> Iterator[tuple] | None:
     """(frame, seconds) from at least a second before `begin` on; None if seeking in the container is not reliable."""
-    if begin is None or not sought(path, demuxed.container, demuxed.stream, clock.origin, begin.time):
+    if begin is None or not seek_before(path, demuxed.container, demuxed.stream, clock.origin, begin.time):
         return None
-    demuxed.damage.jumped()
-    frames = dropwhile(lambda frame: not frame.key_frame, shapes.noted(decoded_frames(demuxed, demuxed.stream)))
+    demuxed.damage.note_seek()
+    frames = dropwhile(lambda frame: not frame.key_frame, shapes.note_shapes(decoded_frames(demuxed, demuxed.stream)))
     first = next(frames, None)
     if landed_before(first, clock.origin, begin.time):
         return _good(demuxed, clock, chain([first], frames))
     rewind(demuxed.container)
-    demuxed.damage.jumped()
-    return _good(demuxed, clock, shapes.noted(decoded_frames(demuxed, demuxed.stream)))
+    demuxed.damage.note_seek()
+    return _good(demuxed, clock, shapes.note_shapes(decoded_frames(demuxed, demuxed.stream)))
 
 
 def _good(demuxed: Demuxed, clock: Clock, frames: Iterator) -> Iterator[tuple]:
     """(frame, seconds) of the decoded frames that are not damaged."""
-    return demuxed.damage.noted(clock.timed(demuxed.damage.unspoilt(frames)))
+    return demuxed.damage.note_holes(clock.timed(demuxed.damage.unspoilt(frames)))

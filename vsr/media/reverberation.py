@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from vsr.core.clock import SAMPLE_RATE
-from vsr.media.levels import inside
+from vsr.media.levels import within_full_scale
 from vsr.media.mixing import power
 
 GAP = 0.002  # seconds between the direct sound and the first echo
@@ -35,4 +35,4 @@ def reverberated(wave: np.ndarray, room: np.ndarray) -> np.ndarray:
 
     reverberant = fftconvolve(np.asarray(wave, np.float64), room)[: len(wave)]
     level = power(reverberant)
-    return inside(reverberant * np.sqrt(power(wave) / level)) if level else inside(reverberant)
+    return within_full_scale(reverberant * np.sqrt(power(wave) / level)) if level else within_full_scale(reverberant)

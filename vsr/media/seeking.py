@@ -11,12 +11,12 @@ INDEXED = {"mp4", "matroska"}
 RUN_UP = 2.0  # seconds decoded before the requested frame
 
 
-def sought(path: str | Path, container, stream, origin: float, seconds: float) -> bool:
+def seek_before(path: str | Path, container, stream, origin: float, seconds: float) -> bool:
     """Seek to a point, at least a second before ``seconds``, from which frames or sound can be decoded; False if
     seeking in the container is not reliable, or failed. ``origin``: the time stamp of second 0."""
     import av
 
-    if seconds < 2 * RUN_UP or not indexed(path, container):
+    if seconds < 2 * RUN_UP or not has_index(path, container):
         return False
     try:
         container.seek(int((origin + seconds - RUN_UP) / stream.time_base), stream=stream)
@@ -25,18 +25,18 @@ def sought(path: str | Path, container, stream, origin: float, seconds: float) -
     return True
 
 
-def indexed(path: str | Path, container) -> bool:
+def has_index(path: str | Path, container) -> bool:
     """Whether a container has a reliable index, of a single recording."""
     kinds = set(container.format.name.split(",")) & INDEXED
     return bool(kinds) and not ("matroska" in kinds and _is_joined(path))
 
 
-def landed_before(found, origin: float, seconds: float) -> bool:
+def landed_before(packet, origin: float, seconds: float) -> bool:
     """Whether the first frame or packet after seeking is early enough, and a key frame."""
-    if found is None or found.pts is None:
+    if packet is None or packet.pts is None:
         return False
-    key = found.key_frame if hasattr(found, "key_frame") else found.is_keyframe
-    return key and float(found.pts * found.time_base) - origin < seconds - RUN_UP / 2
+    key = packet.key_frame if hasattr(packet, "key_frame") else packet.is_keyframe
+    return key and float(packet.pts * packet.time_base) - origin < seconds - RUN_UP / 2
 
 
 def rewind(container) -> None:

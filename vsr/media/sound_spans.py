@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from vsr.media.container import decoded_frames
-from vsr.media.seeking import RUN_UP, indexed, rewind, sought
+from vsr.media.seeking import RUN_UP, has_index, rewind, seek_before
 from vsr.media.streams import video_stream
 
 
@@ -23,7 +23,7 @@ class Span:
 
 def frames_of_span(path: str | Path, container, stream, span: Span) -> Iterator:
     """Decoded frames of a sound stream: those of a part and some around it if the container has an index, else all."""
-    if not indexed(path, container):
+    if not has_index(path, container):
         yield from decoded_frames(container, stream)
         return
     for frame in _from_begin(path, container, stream, span):
@@ -35,7 +35,7 @@ def frames_of_span(path: str | Path, container, stream, span: Span) -> Iterator:
 def _from_begin(path: str | Path, container, stream, span: Span) -> Iterator:
     """Decoded frames from before the part on; from the start of the file if the index led beyond it."""
     leading = video_stream(container) or stream  # use the video's index: Matroska has no other
-    jumped = sought(path, container, leading, span.origin, span.begin)
+    jumped = seek_before(path, container, leading, span.origin, span.begin)
     frames = decoded_frames(container, stream)
     first = next(frames, None)
     if jumped and (first is None or first.time is None or first.time - span.origin > span.begin - RUN_UP / 2):

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.media.container import MAX_HOLD, opened, safe_packets
+from vsr.media.container import MAX_HOLD, open_video, safe_packets
 
 Piece = tuple[float | None, np.ndarray]
 
 
-def believed(path: str | Path, pieces: list[Piece], rate: int, start: float | None) -> list[Piece]:
+def plausible_pieces(path: str | Path, pieces: list[Piece], rate: int, start: float | None) -> list[Piece]:
     """The pieces within the time of the video frames; ``start``: time stamp of the first frame.
 
     In sound without video (``start`` None) times do not matter: the pieces are joined without gaps. This applies only
@@ -40,7 +40,7 @@ def _silence(pieces: list[Piece], rate: int, start: float | None) -> float:
 def _end_of_video(path: str | Path, start: float) -> float:
     """Time stamp at which the frames end; at most MAX_HOLD per frame on average, and MAX_HOLD after the last."""
     passed, count, last = 0.0, 0, None
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         for packet in safe_packets(container, stream):
             if packet.dts is not None:
                 dts = float(packet.dts * packet.time_base)

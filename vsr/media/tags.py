@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
-from vsr.core.kinds import Kind
+from vsr.core.file_kinds import FileKind
 
 COMMENT = "comment"  # FFmpeg's name of the field
 UNKNOWN = b"\xff" * 4  # stands for an unknown length
@@ -26,7 +26,7 @@ def endless_riff(comment: str, rate: int = SAMPLE_RATE) -> bytes:
     return head + _info(comment) + b"data" + UNKNOWN
 
 
-def commented(name: str, comment: str) -> Kind:
+def commented_kind(name: str, comment: str) -> FileKind:
     """The kind of recordings whose metadata contain that comment, which identifies videos written by us."""
 
     def holds(path: Path) -> bool:
@@ -39,7 +39,7 @@ def commented(name: str, comment: str) -> Kind:
         except VsrError:
             return False
 
-    return Kind(name, holds)
+    return FileKind(name, holds)
 
 
 def _info(comment: str) -> bytes:

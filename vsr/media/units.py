@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from vsr.core.artifacts import identify_folder
 from vsr.core.clock import HOP, SAMPLE_RATE, UNIT_RATE, exact
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import marked_kind
 from vsr.core.files import atomic_write
-from vsr.core.kinds import marked
 from vsr.media.filterbank import cosines, differences
 from vsr.media.mel import NUM_MELS, log_mel
 
@@ -26,7 +26,7 @@ STEP = exact(SAMPLE_RATE, UNIT_RATE)  # samples
 MELS_PER_UNIT = exact(STEP, HOP)
 NUM_CEPSTRA = 13
 LEAST_DEVIATION = 1e-3  # added to the standard deviation of a cepstrum, so that silence is not amplified
-CODEBOOK = marked("a codebook of units", b'"centres":{"dtype"')  # identified by the header of safetensors
+CODEBOOK = marked_kind("a codebook of units", b'"centres":{"dtype"')  # identified by the header of safetensors
 
 
 class Extractor(Protocol):

@@ -14,7 +14,7 @@ import numpy as np
 
 from vsr.core.errors import VsrError
 from vsr.core.hub import fetch_files, is_hub_id
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 
 WEIGHTS = "model.bin"  # identifies a folder of CTranslate2
 FILES = ("config.json", "tokenizer.json", "vocabulary.*")
@@ -23,7 +23,7 @@ BEAM = 5  # beam of a transcript with word times
 
 
 @dataclass(frozen=True)
-class HeardWord:
+class RecognisedWord:
     """A recognised word, its start and end in seconds, and its probability."""
 
     word: str
@@ -33,11 +33,11 @@ class HeardWord:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Recognition:
     """A transcript. language: its code, with the probability of detection (1 if it was given); silence: the greatest
     no-speech probability of any segment with words; 1 if there are none."""
 
-    words: tuple[HeardWord, ...]
+    words: tuple[RecognisedWord, ...]
     language: str
     language_probability: float
     silence: float
@@ -63,7 +63,7 @@ class FasterWhisper:
 
     def __init__(self, folder: str | Path):
         self.name = f"whisper:{Path(folder).resolve().name}"
-        package = needed("faster_whisper", "this Whisper", "pip install faster-whisper")
+        package = required_package("faster_whisper", "this Whisper", "pip install faster-whisper")
         try:
             self._model = package.WhisperModel(
                 str(folder), device="cpu", compute_type="float32", cpu_threads=1, local_files_only=True
@@ -88,7 +88,7 @@ class FasterWhisper:
         padded[:, : features.shape[1]] = features[:, :window]
         return np.array(self._model.encode(padded), np.float32)[0]
 
-    def hear(self, wave: np.ndarray, language: str = "") -> Heard:
+    def hear(self, wave: np.ndarray, language: str = "") -> Recognition:
         """Words of a wave (S,) with times and probabilities; ``language``: a code such as "en", "" to detect it.
 
         Raises VsrError bad_config for a language that this Whisper does not support.
@@ -102,12 +102,12 @@ class FasterWhisper:
         except ValueError as error:
             raise VsrError("bad_config", f"{self.name}: {str(error).splitlines()[0][:100]}") from error
         words = tuple(
-            HeardWord(word.word, round(float(word.start), 3), round(float(word.end), 3), float(word.probability))
+            RecognisedWord(word.word, round(float(word.start), 3), round(float(word.end), 3), float(word.probability))
             for segment in segment_list
             for word in segment.words or ()
         )
         silence = max((float(segment.no_speech_prob) for segment in segment_list if segment.words), default=1.0)
-        return Heard(words, info.language, float(info.language_probability), silence)
+        return Recognition(words, info.language, float(info.language_probability), silence)
 
 
 def in_words(text: str) -> str:

@@ -66,8 +66,8 @@ class AdapterLayer(nn.Module):
         self.attention = MultiHeadAttention(dim, heads)
         self.norm_attention, self.norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
 
-    def forward(self, x: Tensor, given: Tensor, feed_forward: nn.Module) -> Tensor:
-        x = self.norm_attention(x + self.attention(x, given))
+    def forward(self, x: Tensor, memory: Tensor, feed_forward: nn.Module) -> Tensor:
+        x = self.norm_attention(x + self.attention(x, memory))
         return self.norm(x + feed_forward(x))
 
 

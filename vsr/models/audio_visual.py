@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from vsr.core.errors import VsrError
 from vsr.data.modalities import SOUND, VIDEO
 from vsr.models.registry import FRONTENDS, FUSIONS, Part, reads_of, settings_of, sound_form_of, split_kind
-from vsr.models.streams import Given, streams_of
+from vsr.models.streams import Inputs, streams_of
 
 READ = (VIDEO, SOUND)
 TOGETHER = (
@@ -57,15 +57,15 @@ class AudioVisual(nn.Module):
             self.streams[name].eval()
         return self
 
-    def forward(self, given: Given, mask: Tensor) -> Tensor:
-        return self.joined(given, mask)[0]
+    def forward(self, inputs: Inputs, mask: Tensor) -> Tensor:
+        return self.joined(inputs, mask)[0]
 
-    def joined(self, given: Given, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def joined(self, inputs: Inputs, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Features (B, T, D), and the reliability of each frame of either stream, (B, T), if the fusion estimates it.
 
         Raises VsrError bad_config where a clip lacks a stream and the model is ``whole``.
         """
-        streams = streams_of(given)
+        streams = streams_of(inputs)
         clips, device = len(mask), mask.device
         if self.whole and not all(bool(streams.has(name, clips, device).all()) for name in READ):
             raise VsrError("bad_config", TOGETHER)

@@ -17,7 +17,7 @@ from vsr.data.batch import Batch
 from vsr.models.attention import MultiHeadAttention
 from vsr.models.conformer import FeedForward
 from vsr.models.decoder import Decoder
-from vsr.models.hypotheses import Hypotheses, log_probs, searched
+from vsr.models.hypotheses import Hypotheses, beam_search, log_probs
 from vsr.models.lengths import causal_mask, key_mask, length_mask, sinusoid
 from vsr.models.targets import shift_tokens
 from vsr.text.hypothesis import Hypothesis
@@ -42,9 +42,9 @@ class FillLayer(nn.Module):
         self.feed_forward = FeedForward(dim, hidden, dropout, nn.ReLU)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, queries: Tensor, seen: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """queries (B, U, D), ``seen``: (memory (B, N, D), mask) of before, after and states -> (B, U, D)."""
-        for norm, attention, (memory, mask) in zip(self.norms, self.attentions, seen, strict=True):
+    def forward(self, queries: Tensor, memories: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """queries (B, U, D), ``memories``: (memory (B, N, D), mask) of before, after and states -> (B, U, D)."""
+        for norm, attention, (memory, mask) in zip(self.norms, self.attentions, memories, strict=True):
             queries = queries + self.dropout(attention(norm(queries), memory, mask))
         return queries + self.dropout(self.feed_forward(queries))
 
@@ -140,7 +140,7 @@ class BidirectionalHead(nn.Module):
     @torch.no_grad()
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
         """N-best list of the forward stream, rescored by both directions."""
-        hypotheses = searched(self.onward, states, lengths, max(self.beam, nbest), lengths)
+        hypotheses = beam_search(self.onward, states, lengths, max(self.beam, nbest), lengths)
         scores = self.scores(states, lengths, hypotheses)
         return [
             sorted(

@@ -49,14 +49,14 @@ def borrow(model: nn.Module) -> str:
     return "; ".join([module.borrow() for module in model.modules() if isinstance(module, Borrower)])
 
 
-def identified(config: LipReaderConfig) -> LipReaderConfig:
+def with_hashes(config: LipReaderConfig) -> LipReaderConfig:
     """The config with the SHA-256 of the weights of every backbone at the start of training. Raises VsrError."""
     return _with_settings(
         config, {name: {HASHES: hashes_of(settings[BACKBONE])} for name, settings in _borrowing(config).items()}
     )
 
 
-def located(config: Config, folder: Path) -> Config:
+def with_found_backbones(config: Config, folder: Path) -> Config:
     """The config with new paths of backbones that no longer exist, but are in the model's ``folder`` by their names."""
     moved = {
         name: {BACKBONE: str(new_path)}
@@ -76,9 +76,9 @@ def hashes_of(path: str | Path) -> dict[str, str]:
     return {file.name: sha256_of(file) for file in weight_files(path)}
 
 
-def check_hashes(path: str | Path, known: Mapping[str, str]) -> None:
+def check_hashes(path: str | Path, hashes: Mapping[str, str]) -> None:
     """Raises VsrError bad_model if the backbone is not the one that the model was trained on."""
-    if known and hashes_of(path) != dict(known):
+    if hashes and hashes_of(path) != dict(hashes):
         raise VsrError("bad_model", f"the model was trained on another language model than {path} holds now")
 
 

@@ -45,7 +45,7 @@ class _Chunked(torch.autograd.Function):
         return losses
 
     @staticmethod
-    def backward(ctx: Any, *given: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, bias, targets = ctx.saved_tensors
         grad_hidden, grad_weight = torch.empty_like(hidden), torch.zeros_like(weight)
         grad_bias = torch.zeros_like(bias)
@@ -54,7 +54,7 @@ class _Chunked(torch.autograd.Function):
             error = logits.sub_(logits.logsumexp(1, keepdim=True)).exp_()
             is_token = targets[part] != IGNORE
             error[torch.arange(len(error), device=error.device), targets[part].clamp(min=0)] -= 1
-            error.mul_((given[0][part] * is_token)[:, None])
+            error.mul_((gradients[0][part] * is_token)[:, None])
             error_low = error.to(weight.dtype)
             grad_hidden[part] = error_low @ weight
             grad_weight.addmm_(error_low.T, hidden[part])

@@ -9,9 +9,10 @@ Shapes: B clips, S steps of the teacher, T frames of the student, W width, V voc
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from vsr.models.attention import masked_scores
 
 
 def normalised(x: Tensor) -> Tensor:
@@ -19,9 +20,9 @@ def normalised(x: Tensor) -> Tensor:
     return F.layer_norm(x, x.shape[-1:])
 
 
-def mean_over(values: Tensor, known: Tensor) -> Tensor:
+def mean_over(values: Tensor, is_known: Tensor) -> Tensor:
     """Mean of the known values of (B, S); 0 if none is known."""
-    return (values * known).sum() / known.sum().clamp(min=1)
+    return (values * is_known).sum() / is_known.sum().clamp(min=1)
 
 
 def distance(student: Tensor, teacher: Tensor, normalise: bool = True) -> Tensor:
@@ -31,16 +32,16 @@ def distance(student: Tensor, teacher: Tensor, normalise: bool = True) -> Tensor
     return (student - teacher).square().mean(-1)
 
 
-def pooled(x: Tensor, known: Tensor) -> Tensor:
+def pooled(x: Tensor, is_known: Tensor) -> Tensor:
     """Mean of x (B, S, W) over the known steps -> (B, W)."""
-    return (x * known[..., None]).sum(1) / known.sum(1, keepdim=True).clamp(min=1)
+    return (x * is_known[..., None]).sum(1) / is_known.sum(1, keepdim=True).clamp(min=1)
 
 
 def alignment(teacher: Tensor, student: Tensor, mask: Tensor) -> Tensor:
     """Attention of each step of the teacher (B, S, W) to the frames of the student (B, T, W), mask (B, T) -> weights
     (B, S, T) whose rows sum to 1: LIBS' softmax of h_a h_v, divided by the root of W."""
     scores = teacher @ student.transpose(1, 2) * student.shape[-1] ** -0.5
-    return scores.masked_fill(~mask[:, None], torch.finfo(scores.dtype).min).softmax(-1)
+    return masked_scores(scores, mask[:, None]).softmax(-1)
 
 
 def divergence(logits: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:

@@ -28,8 +28,8 @@ class Encoded(nn.Module):
         super().__init__()
         self.frontend, self.encoder = frontend, encoder
 
-    def forward(self, given: Tensor, mask: Tensor) -> Tensor:
-        return self.encoder(self.frontend(given, mask), mask)
+    def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
+        return self.encoder(self.frontend(inputs, mask), mask)
 
 
 @FRONTENDS.register("encoded")

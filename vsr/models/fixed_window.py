@@ -24,7 +24,7 @@ from vsr.data.modalities import VIDEO, Read
 from vsr.data.transforms import MEAN, STD
 from vsr.models.limits import check_sizes
 from vsr.models.registry import ENCODERS, FRONTENDS, Part, reads_of, settings_of, sound_form_of, split_kind
-from vsr.models.streams import Given, Streams, frames_in, streams_of
+from vsr.models.streams import Inputs, Streams, frames_in, streams_of
 
 BLACK = -MEAN / STD  # a black pixel in the network's input
 
@@ -39,16 +39,16 @@ class WindowFrontend(nn.Module):
         super().__init__()
         self.of, self.frames = of, frames
 
-    def forward(self, given: Given, mask: Tensor) -> Tensor:
-        if (longest := frames_in(given)) > self.frames:
+    def forward(self, inputs: Inputs, mask: Tensor) -> Tensor:
+        if (longest := frames_in(inputs)) > self.frames:
             problem = f"a clip of {longest / FPS:.1f} s, and this model reads {self.frames / FPS:g} s at once"
             raise VsrError("bad_config", f"{problem}: give shorter clips")
         everywhere = mask.new_ones(len(mask), self.frames)
-        if isinstance(given, Tensor):
-            return self.of(self._filled(VIDEO, given, mask), everywhere)
-        streams = streams_of(given)
-        inputs = {name: self._filled(name, x, mask) for name, x in streams.inputs.items()}
-        return self.of(Streams(inputs, streams.present), everywhere)
+        if isinstance(inputs, Tensor):
+            return self.of(self._filled(VIDEO, inputs, mask), everywhere)
+        streams = streams_of(inputs)
+        filled = {name: self._filled(name, x, mask) for name, x in streams.inputs.items()}
+        return self.of(Streams(filled, streams.present), everywhere)
 
     def _filled(self, name: str, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, ...) -> (B, N, ...), with black frames or silence after each clip."""

@@ -23,7 +23,7 @@ from vsr.models.borrowed import Borrower
 from vsr.models.foundation import whisper_input
 from vsr.models.gated import Gate, Gated
 from vsr.models.lengths import zero_padding
-from vsr.models.streams import Given, streams_of
+from vsr.models.streams import Inputs, streams_of
 from vsr.models.whisper_head import WhisperHead, loaded_whisper
 from vsr.text.hub_tokenizer import HubTokenizer
 from vsr.text.hypothesis import Hypothesis
@@ -58,8 +58,8 @@ class LipsAndWhisper(Borrower):
         self.whisper.eval()
         return self
 
-    def forward(self, given: Given, mask: Tensor) -> Tensor:
-        streams = streams_of(given)
+    def forward(self, inputs: Inputs, mask: Tensor) -> Tensor:
+        streams = streams_of(inputs)
         width = self.whisper.config.d_model
         lips = speech = None
         if (video := streams.inputs.get(VIDEO)) is not None:
@@ -103,7 +103,7 @@ class FlamingoHead(WhisperHead):
         self.lips = dim - UNITS_PER_FRAME * width
         if self.lips < 1:
             raise ValueError(f"dim is {dim}: it must be the width of the lips and twice Whisper's, {2 * width}")
-        self.seen: dict[str, Tensor] = {}
+        self.shared: dict[str, Tensor] = {}
         count = len(whisper.model.decoder.layers)
         self.gates = nn.ModuleList(Gate(width, self.lips, heads, hidden or 4 * width) for _ in range(count))
         self._gate(whisper)
@@ -112,7 +112,7 @@ class FlamingoHead(WhisperHead):
         """Set ``whisper``, with a gate before each layer of its decoder."""
         layers = whisper.requires_grad_(False).model.decoder.layers
         whisper.model.decoder.layers = nn.ModuleList(
-            Gated(layer, gate, self.seen) for layer, gate in zip(layers, self.gates, strict=True)
+            Gated(layer, gate, self.shared) for layer, gate in zip(layers, self.gates, strict=True)
         )
         whisper.model.encoder = nn.Identity()  # it is in the front end
         self.whisper = whisper
@@ -132,27 +132,27 @@ class FlamingoHead(WhisperHead):
         """States (T, D) of one clip -> logits (U, V) of the tokens of a text and of its end."""
         begin, (lips, whisper_states) = self.begin(), self.parts(states, length)
         tokens = torch.tensor([[*begin, *text]], device=states.device)
-        with self._seeing(lips):
+        with self._attend_to(lips):
             logits = self.whisper(encoder_outputs=(whisper_states,), decoder_input_ids=tokens, use_cache=False).logits
         return logits[0, len(begin) - 1 :]
 
     @contextmanager
-    def _seeing(self, lips: Tensor) -> Iterator[None]:
+    def _attend_to(self, lips: Tensor) -> Iterator[None]:
         """Context in which the gates attend to ``lips`` (1, T, M)."""
-        self.seen["memory"] = lips
+        self.shared["memory"] = lips
         try:
             yield
         finally:
-            self.seen.clear()
+            self.shared.clear()
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
         """Beam search by the decoder; scores are natural log-probabilities of the text and its end."""
         return [
-            self._searched(clip_states, length, nbest)
+            self._search(clip_states, length, nbest)
             for clip_states, length in zip(states, lengths.tolist(), strict=True)
         ]
 
-    def _searched(self, states: Tensor, length: int, nbest: int) -> list[Hypothesis]:
+    def _search(self, states: Tensor, length: int, nbest: int) -> list[Hypothesis]:
         from transformers import GenerationConfig, GenerationMixin
         from transformers.modeling_outputs import BaseModelOutput
 
@@ -165,7 +165,7 @@ class FlamingoHead(WhisperHead):
             return_dict_in_generate=True, output_scores=True,
         )  # fmt: skip
         prompt = {"decoder_input_ids": torch.tensor([begin], device=states.device)}
-        with self._seeing(lips):
+        with self._attend_to(lips):
             output = GenerationMixin.generate(
                 self.whisper, generation_config=options, encoder_outputs=BaseModelOutput(whisper_states), **prompt
             )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vsr.core.present import present
+from vsr.core.required import required
 from vsr.data.batch import TRACKS, Batch
 from vsr.data.modalities import MEL, VIDEO
 from vsr.models.joined_heads import PartDecoder, PartHead
@@ -178,7 +178,7 @@ class FusedReader(nn.Module):
     @property
     def ctc(self):
         """The CTC head of the reader of pixels: states (..., P + L) -> logits (..., V)."""
-        head = present(self.pixels.ctc, "the head of CTC of pixels")
+        head = required(self.pixels.ctc, "the head of CTC of pixels")
         return lambda states: head(self.split(states)[0])
 
     @property
@@ -190,7 +190,7 @@ class FusedReader(nn.Module):
     @property
     def decoder(self) -> PartDecoder:
         """The decoder of the reader of pixels, with the joined states as its input."""
-        return PartDecoder(present(self.pixels.decoder, "the decoder of pixels"), lambda states: self.split(states)[0])
+        return PartDecoder(required(self.pixels.decoder, "the decoder of pixels"), lambda states: self.split(states)[0])
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, T, P + L) -> CTC log-probabilities (B, T, V)."""

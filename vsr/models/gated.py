@@ -36,13 +36,13 @@ class Gate(nn.Module):
 
 
 class Gated(nn.Module):
-    """A layer with a gate before it, which another module owns. ``seen``: the memory of all gates in a pass, under the
-    key "memory"."""
+    """A layer with a gate before it, which another module owns. ``shared``: the memory of all gates in a pass, under
+    the key "memory"."""
 
-    def __init__(self, layer: nn.Module, gate: Gate, seen: dict[str, Tensor]):
+    def __init__(self, layer: nn.Module, gate: Gate, shared: dict[str, Tensor]):
         super().__init__()
-        self.layer, self.seen = layer, seen
+        self.layer, self.shared = layer, shared
         self._gate = (gate,)  # in a tuple, so that it is not registered as a submodule
 
     def forward(self, x: Tensor, *args: Any, **named: Any) -> Any:
-        return self.layer(self._gate[0](x, self.seen["memory"]), *args, **named)
+        return self.layer(self._gate[0](x, self.shared["memory"]), *args, **named)

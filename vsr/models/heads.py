@@ -33,9 +33,9 @@ class HeadSettings:
     """Base class of head settings; its defaults teach the text of the clip in the tokens of the model."""
 
     @classmethod
-    def filled(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+    def filled(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The settings as a model's config stores them, with what is read from files, such as a list of units."""
-        return dict(given)
+        return dict(settings)
 
     def tokenizer(self, shared: Any) -> Any:
         """The tokenizer of the head, with ``decode`` and ``vocab_size``; ``shared`` is that of the model."""

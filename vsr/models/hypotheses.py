@@ -39,7 +39,7 @@ class Hypotheses:
 
 
 @contextmanager
-def attended(decoder: Decoder) -> Iterator[list[tuple[Tensor, Tensor]]]:
+def record_decoder_inputs(decoder: Decoder) -> Iterator[list[tuple[Tensor, Tensor]]]:
     """Context with a list of the states (B, T, D) and lengths (B,) of every pass of the decoder."""
     calls: list[tuple[Tensor, Tensor]] = []
     handle = decoder.register_forward_pre_hook(lambda module, args: calls.append((args[1], args[2])))
@@ -55,7 +55,7 @@ def sayable(logits: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def drawn(decoder: Decoder, states: Tensor, lengths: Tensor, count: int, limit: Tensor) -> Hypotheses:
+def sample_hypotheses(decoder: Decoder, states: Tensor, lengths: Tensor, count: int, limit: Tensor) -> Hypotheses:
     """``count`` samples of each clip by the decoder's probabilities, of at most ``limit`` (B,) tokens."""
     end = decoder.embed.num_embeddings - 1
     cache, last_tokens = decoder.start(states, lengths), lengths.new_full((len(lengths), count), end)
@@ -73,7 +73,7 @@ def drawn(decoder: Decoder, states: Tensor, lengths: Tensor, count: int, limit: 
 
 
 @torch.no_grad()
-def searched(
+def beam_search(
     decoder: Decoder, states: Tensor, lengths: Tensor, count: int, limit: Tensor, first: Tensor | None = None,
     power: float = 0.0,
 ) -> Hypotheses:  # fmt: skip
@@ -126,13 +126,13 @@ def _padded(ended_by_clip: list, count: int, like: Tensor) -> Hypotheses:
     return Hypotheses(tokens, ended)
 
 
-def log_probs(decoder: Decoder, states: Tensor, lengths: Tensor, found: Hypotheses) -> Tensor:
+def log_probs(decoder: Decoder, states: Tensor, lengths: Tensor, hypotheses: Hypotheses) -> Tensor:
     """Log-probabilities of the tokens and the end, without blank and unknown: (B, K, U + 1), 0 on padding."""
-    clips, count, _ = found.tokens.shape
-    tokens_in, targets = shift_tokens(found.tokens.flatten(0, 1), decoder.embed.num_embeddings - 1)
+    clips, count, _ = hypotheses.tokens.shape
+    tokens_in, targets = shift_tokens(hypotheses.tokens.flatten(0, 1), decoder.embed.num_embeddings - 1)
     logits = decoder(tokens_in, states.repeat_interleave(count, 0), lengths.repeat_interleave(count))
     exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
     log_prob = sayable(exact).log_softmax(-1).gather(-1, targets.clamp(min=0)[..., None])[..., 0]
-    steps = (found.lengths + found.ended).flatten()
+    steps = (hypotheses.lengths + hypotheses.ended).flatten()
     is_token = length_mask(steps, log_prob.shape[1])
     return log_prob.masked_fill(~is_token, 0.0).view(clips, count, -1)

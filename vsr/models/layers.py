@@ -21,7 +21,7 @@ def check_layer(encoder: nn.Module, layer: int) -> None:
 
 
 @contextmanager
-def kept(encoder: nn.Module, layers: Iterable[int]) -> Iterator[dict[int, Tensor]]:
+def record_layers(encoder: nn.Module, layers: Iterable[int]) -> Iterator[dict[int, Tensor]]:
     """Context with the last output of each of the layers (from 1): layer -> (B, T, D)."""
     states: dict[int, Tensor] = {}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from vsr.core.present import present
+from vsr.core.required import required
 from vsr.data.batch import Batch
 from vsr.models.decoder import Decoder
 from vsr.models.heads import CTCHead, FrameHead
@@ -26,7 +26,7 @@ from vsr.models.lipreader_config import (
 )  # fmt: skip
 from vsr.models.outputs import part_of, sources_of
 from vsr.models.registry import reads_of, reads_wholes, sound_form_of
-from vsr.models.streams import Given, frames_in, taken, without_padding
+from vsr.models.streams import Inputs, frames_in, streams_of_batch, without_padding
 from vsr.models.words import WordBoundary
 
 __all__ = [
@@ -74,10 +74,12 @@ class LipReader(nn.Module):
     def encode_batch(self, batch: Batch) -> Tensor:
         """States (B, T, D) of a batch, from the modalities that this model reads."""
         inside = None if self.boundary is None else batch.inside
-        inputs = batch.inputs[self.modality] if isinstance(self.modality, str) else taken(batch, self.modality)
+        inputs = (
+            batch.inputs[self.modality] if isinstance(self.modality, str) else streams_of_batch(batch, self.modality)
+        )
         return self.encode(inputs, batch.lengths, inside)
 
-    def encode(self, video: Given, lengths: Tensor, inside: Tensor | None = None) -> Tensor:
+    def encode(self, video: Inputs, lengths: Tensor, inside: Tensor | None = None) -> Tensor:
         """Normalised video (B, T, 1, 88, 88), lengths (B,) -> states (B, T, D), zero on padding. A model of another
         modality takes that in place of video; a model of several takes `vsr.models.streams.Streams`, or video alone.
 
@@ -85,7 +87,7 @@ class LipReader(nn.Module):
         """
         return self.encode_in_steps(video, lengths, inside)[1]
 
-    def encode_in_steps(self, video: Given, lengths: Tensor, inside: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def encode_in_steps(self, video: Inputs, lengths: Tensor, inside: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """As `encode`, with the features of the front end too: (features, states), both (B, T, D)."""
         mask = length_mask(lengths, frames_in(video))
         features = self.frontend(without_padding(video, mask), mask)
@@ -95,4 +97,4 @@ class LipReader(nn.Module):
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, T, D) -> CTC log-probabilities (B, T, V); the model must have a CTC head."""
-        return present(self.ctc, "the head of CTC")(states).log_softmax(-1)
+        return required(self.ctc, "the head of CTC")(states).log_softmax(-1)

@@ -23,7 +23,7 @@ from vsr.models.audio_visual import READ, AudioVisual, AudioVisualSettings
 from vsr.models.lengths import length_mask
 from vsr.models.limits import check_sizes
 from vsr.models.registry import FRONTENDS
-from vsr.models.streams import Given, streams_of
+from vsr.models.streams import Inputs, streams_of
 
 SCHEDULES = ("linear", "uncertainty")
 TARGETS = ("mixed", "sound")
@@ -82,33 +82,33 @@ class MixedStreams(AudioVisual):
         self.mix = mix
         self.register_buffer("done", torch.zeros((), dtype=torch.long))
         self.register_buffer("share", torch.tensor(mix.start))
-        self.heard: Tensor | None = None
+        self.is_sound: Tensor | None = None
 
-    def drawn(self, lengths: Tensor, frames: int) -> Tensor:
+    def draw_sound_frames(self, lengths: Tensor, frames: int) -> Tensor:
         """Random sound frames (B, T) bool, in runs of ``span``; on average the share of sound."""
         runs = -(-frames // self.mix.span)
         is_sound = torch.rand(len(lengths), runs, device=lengths.device) < self.share.to(lengths.device)
         return is_sound.repeat_interleave(self.mix.span, 1)[:, :frames] & length_mask(lengths, frames)
 
     @contextmanager
-    def hearing(self, heard: Tensor) -> Iterator[None]:
-        """Context in which the frames marked in ``heard`` (B, T) are from sound and all others from lips."""
-        self.heard = heard
+    def with_sound_frames(self, is_sound: Tensor) -> Iterator[None]:
+        """Context in which the frames marked in ``is_sound`` (B, T) are from sound and all others from lips."""
+        self.is_sound = is_sound
         try:
             yield
         finally:
-            self.heard = None
+            self.is_sound = None
 
     def advance(self, entropy: float) -> None:
         """Update the schedule after a training step; ``entropy``: mean token entropy (nats) of the mixed stream."""
         self.done += 1
         self.share.fill_(self.mix.next_share(float(self.share), int(self.done), entropy))
 
-    def joined(self, given: Given, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def joined(self, inputs: Inputs, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Features (B, T, D), and no reliabilities."""
-        streams, (clips, device) = streams_of(given), (len(mask), mask.device)
+        streams, (clips, device) = streams_of(inputs), (len(mask), mask.device)
         present = {name: streams.has(name, clips, device) for name in READ}
-        is_sound = self.heard if self.heard is not None else ~present[VIDEO][:, None].expand_as(mask)
+        is_sound = self.is_sound if self.is_sound is not None else ~present[VIDEO][:, None].expand_as(mask)
         is_sound = is_sound & present[SOUND][:, None]
         features = {name: self._stream(name, streams.inputs.get(name), present[name], mask) for name in READ}
         return torch.where(is_sound[..., None], features[SOUND].to(features[VIDEO].dtype), features[VIDEO]), {}

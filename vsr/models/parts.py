@@ -39,10 +39,10 @@ from vsr.models.video_transformer import VideoTransformer
 FEATURES = 32  # values per frame of a track, `vsr.face.mouth_features`
 
 
-def check_choice(name: str, value: str, known) -> None:
+def check_choice(name: str, value: str, choices) -> None:
     """Raises ValueError for a value that is not among the known values."""
-    if value not in known:
-        raise ValueError(f"{name} is '{value}'; it can be {' or '.join(known)}")
+    if value not in choices:
+        raise ValueError(f"{name} is '{value}'; it can be {' or '.join(choices)}")
 
 
 @FRONTENDS.register("video_transformer")

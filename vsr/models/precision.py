@@ -54,7 +54,7 @@ class Int8Linear(nn.Module):
 LAYERS: dict[str, Any] = {BFLOAT16: BFloat16Linear, INT8: Int8Linear}
 
 
-def lowered(model: nn.Module, precision: str) -> nn.Module:
+def lower_precision(model: nn.Module, precision: str) -> nn.Module:
     """Replaces the layers of a lip reader or language model in eval mode by ones of ``precision``, in place.
 
     It changes front end, encoder and decoder layers; output layers and other heads stay unchanged.

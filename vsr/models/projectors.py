@@ -34,9 +34,9 @@ class ProjectorPart(Protocol):
 PROJECTORS: Registry[type[ProjectorPart]] = Registry("projector", "vsr.projectors", "vsr.models.projector_kinds")
 
 
-def projector_of(given: Any) -> Any:
+def projector_of(settings: Any) -> Any:
     """The typed settings of a projector, from {kind: ..., its settings} or a name. Raises ValueError."""
-    return settings_of(PROJECTORS, *split_kind(given, "projector"))
+    return settings_of(PROJECTORS, *split_kind(settings, "projector"))
 
 
 class Projector(nn.Module):
@@ -50,11 +50,11 @@ class Projector(nn.Module):
         return {}
 
 
-def perceptron(given: int, hidden: int, width: int) -> nn.Module:
+def perceptron(in_width: int, hidden: int, width: int) -> nn.Module:
     """A linear layer, or two with a ReLU between them if ``hidden`` is not 0."""
     if not hidden:
-        return nn.Linear(given, width)
-    return nn.Sequential(nn.Linear(given, hidden), nn.ReLU(), nn.Linear(hidden, width))
+        return nn.Linear(in_width, width)
+    return nn.Sequential(nn.Linear(in_width, hidden), nn.ReLU(), nn.Linear(hidden, width))
 
 
 class Stack(Projector):

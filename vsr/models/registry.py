@@ -78,20 +78,20 @@ def reads_wholes(part: Part) -> bool:
     return getattr(part, "whole", False)
 
 
-def settings_of(registry: Registry, kind: str, given: Mapping[str, Any]) -> Any:
+def settings_of(registry: Registry, kind: str, values: Mapping[str, Any]) -> Any:
     """The typed settings of a kind. Raises ValueError for an unknown kind or setting."""
     settings_class = registry[kind]
     try:
-        return settings_class(**given)
+        return settings_class(**values)
     except TypeError as error:
         raise ValueError(f"{registry.what} {kind}: {error}") from error
 
 
-def split_kind(given: str | Mapping[str, Any], what: str) -> tuple[str, dict[str, Any]]:
+def split_kind(setting: str | Mapping[str, Any], what: str) -> tuple[str, dict[str, Any]]:
     """A name, or a mapping with "kind" and settings -> the kind's name, and the settings."""
-    if isinstance(given, str):
-        return given, {}
-    settings = dict(given)
+    if isinstance(setting, str):
+        return setting, {}
+    settings = dict(setting)
     kind = settings.pop("kind", None)
     if not isinstance(kind, str):
         raise ValueError(f"{what} needs a kind, such as {{kind: resnet3d}}")

@@ -25,7 +25,7 @@ KERNEL, STRIDE = 80, 4  # samples, of the first convolution
 LEAST = 1e-8  # added to the variance of a wave
 
 
-def normed(norm: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
+def masked_norm(norm: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
     """Batch normalisation of x (B, C, N) over its real positions alone, mask (B, N); zero on padding."""
     return scatter_frames(norm(gather_frames(x.transpose(1, 2), mask)), mask).transpose(1, 2)
 
@@ -48,9 +48,9 @@ class TimeBlock(nn.Module):
             )
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        short = x if self.downsample is None else normed(self.downsample[1], self.downsample[0](x), mask)
-        x = self.act1(normed(self.bn1, self.conv1(x), mask))  # an activation of zero is zero
-        return self.act2(normed(self.bn2, self.conv2(x), mask) + short)
+        short = x if self.downsample is None else masked_norm(self.downsample[1], self.downsample[0](x), mask)
+        x = self.act1(masked_norm(self.bn1, self.conv1(x), mask))  # an activation of zero is zero
+        return self.act2(masked_norm(self.bn2, self.conv2(x), mask) + short)
 
 
 class ResNet1D(nn.Module):
@@ -80,9 +80,9 @@ class ResNet1D(nn.Module):
         self.project = nn.Linear(channels_in, dim)
 
     def forward(self, sound: Tensor, mask: Tensor) -> Tensor:
-        wave = even(sound, mask) if self.normalise else sound
+        wave = normalised_waves(sound, mask) if self.normalise else sound
         x = self.stem(wave.flatten(1)[:, None].to(self.stem.weight.dtype))
-        x = self.stem_act(normed(self.stem_bn, x, _within(mask, x)))
+        x = self.stem_act(masked_norm(self.stem_bn, x, _within(mask, x)))
         for block in self.trunk:
             stride = block.conv1.stride[0]
             x = block(x, _within(mask, x[..., ::stride]))
@@ -95,7 +95,7 @@ def _within(mask: Tensor, x: Tensor) -> Tensor:
     return mask.repeat_interleave(x.shape[-1] // mask.shape[1], 1)
 
 
-def even(sound: Tensor, mask: Tensor) -> Tensor:
+def normalised_waves(sound: Tensor, mask: Tensor) -> Tensor:
     """Waves (B, T, 640), each normalised to mean 0 and variance 1 over its real frames, zero on padding."""
     count = (mask.sum(1) * SAMPLES_PER_FRAME).clamp(min=1)[:, None, None]
     centred = zero_padding(sound - sound.sum((1, 2), keepdim=True) / count, mask)

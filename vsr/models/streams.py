@@ -30,27 +30,27 @@ class Streams:
         return torch.full((clips,), modality in self.inputs, dtype=torch.bool, device=device)
 
 
-Given: TypeAlias = "Tensor | Streams"  # video alone, or several modalities
+Inputs: TypeAlias = "Tensor | Streams"  # video alone, or several modalities
 
 
-def streams_of(given: Given) -> Streams:
+def streams_of(inputs: Inputs) -> Streams:
     """A tensor of video as `Streams` with no other modality; `Streams` unchanged."""
-    return Streams({VIDEO: given}) if isinstance(given, Tensor) else given
+    return Streams({VIDEO: inputs}) if isinstance(inputs, Tensor) else inputs
 
 
-def taken(batch: Batch, modalities: tuple[str, ...]) -> Streams:
+def streams_of_batch(batch: Batch, modalities: tuple[str, ...]) -> Streams:
     """The modalities of a batch that a model reads, as `Streams`."""
     inputs = {name: x for name, x in batch.inputs.items() if name in modalities}
     return Streams(inputs, {name: batch.has(name) for name in modalities})
 
 
-def frames_in(given: Given) -> int:
+def frames_in(inputs: Inputs) -> int:
     """The number of frames T, padding included."""
-    return given.shape[1] if isinstance(given, Tensor) else next(iter(given.inputs.values())).shape[1]
+    return inputs.shape[1] if isinstance(inputs, Tensor) else next(iter(inputs.inputs.values())).shape[1]
 
 
-def without_padding(given: Given, mask: Tensor) -> Given:
+def without_padding(inputs: Inputs, mask: Tensor) -> Inputs:
     """The inputs with zeros where ``mask`` (B, T) is False."""
-    if isinstance(given, Tensor):
-        return zero_padding(given, mask)
-    return Streams({name: zero_padding(x, mask) for name, x in given.inputs.items()}, given.present)
+    if isinstance(inputs, Tensor):
+        return zero_padding(inputs, mask)
+    return Streams({name: zero_padding(x, mask) for name, x in inputs.inputs.items()}, inputs.present)

@@ -16,7 +16,7 @@ import torch
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import read_json
 from vsr.core.hub import HUB_ID, fetch_files, is_hub_id
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 
 INSTALL = "pip install 'vsr-lip2speech[llm]'"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
@@ -86,10 +86,10 @@ def config_of(path: str | Path) -> Any:
 def _read(path: str | Path, kind: str, **more: Any) -> Any:
     """The object that a class of transformers loads from a backbone. Raises VsrError."""
     folder, gguf = _folder_and_file(located_backbone(path))
-    transformers = needed("transformers", "a language model", INSTALL)
+    transformers = required_package("transformers", "a language model", INSTALL)
     if gguf:
-        needed("gguf", "a GGUF file", INSTALL)
-        needed("accelerate", "a GGUF file", INSTALL)
+        required_package("gguf", "a GGUF file", INSTALL)
+        required_package("accelerate", "a GGUF file", INSTALL)
     options = {"gguf_file": gguf} if gguf else {"use_safetensors": True} if more else {}
     options |= {"local_files_only": True, "trust_remote_code": False} | more
     transformers.utils.logging.disable_progress_bar()
@@ -102,7 +102,7 @@ def _read(path: str | Path, kind: str, **more: Any) -> Any:
 def of_sizes(sizes: dict[str, Any], kind: str = CAUSAL) -> Any:
     """A model of transformers with random weights; ``sizes``: ``model_type`` and numbers of its configuration. Raises
     VsrError bad_config for sizes that do not fit together."""
-    transformers, settings = needed("transformers", "a language model", INSTALL), dict(sizes)
+    transformers, settings = required_package("transformers", "a language model", INSTALL), dict(sizes)
     try:
         config = transformers.AutoConfig.for_model(settings.pop("model_type", ""), **settings)
         return getattr(transformers, kind).from_config(config)
@@ -115,7 +115,7 @@ def with_lora(model: Any, lora: LoraSettings, task: str = "CAUSAL_LM") -> Any:
     VsrError missing_package, bad_config for layers that the model does not have."""
     if not lora.rank:
         return model
-    peft = needed("peft", "adapters of a language model", INSTALL)
+    peft = required_package("peft", "adapters of a language model", INSTALL)
     config = peft.LoraConfig(
         r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=list(lora.modules), task_type=task
     )

@@ -25,14 +25,14 @@ from vsr.data.manifest import Clip, translation_of
 from vsr.data.targets import TOKENS, Target
 from vsr.models.decoder import Decoder
 from vsr.models.heads import HeadSettings
-from vsr.models.hypotheses import log_probs, searched
+from vsr.models.hypotheses import beam_search, log_probs
 from vsr.models.limits import DROPPED, check_heads, check_sizes
 from vsr.models.registry import HEADS
 from vsr.models.targets import shift_tokens
 from vsr.text.hypothesis import Hypothesis
-from vsr.text.listed import CONFIG
 from vsr.text.pieces import of_pieces, pieces_in
 from vsr.text.tokenizer import CharTokenizer, Tokenizer
+from vsr.text.unit_list import CONFIG
 
 
 class TranslationHead(Decoder):
@@ -42,7 +42,7 @@ class TranslationHead(Decoder):
 
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
         """The ``nbest`` texts of each clip, of at most as many tokens as there are frames."""
-        hypotheses = searched(self, states, lengths, max(self.beam, nbest), lengths)
+        hypotheses = beam_search(self, states, lengths, max(self.beam, nbest), lengths)
         scores = log_probs(self, states, lengths, hypotheses).sum(-1)
         clips = zip(hypotheses.lists(), scores.tolist(), hypotheses.ended.tolist(), strict=True)
         return [_ranked(*row)[:nbest] for row in clips]
@@ -89,12 +89,12 @@ class TranslationSettings(HeadSettings):
             raise ValueError("a translation head needs tokenizer_folder, which vsr tokens --translation makes")
 
     @classmethod
-    def filled(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+    def filled(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The settings with the pieces of the folder, if it exists. Raises VsrError bad_model."""
-        folder = given.get("tokenizer_folder")
-        if given.get("pieces") or not folder or not (Path(str(folder)) / CONFIG).exists():
-            return dict(given)
-        return {**given, "pieces": list(pieces_in(str(folder)))}
+        folder = settings.get("tokenizer_folder")
+        if settings.get("pieces") or not folder or not (Path(str(folder)) / CONFIG).exists():
+            return dict(settings)
+        return {**settings, "pieces": list(pieces_in(str(folder)))}
 
     def tokenizer(self, shared: Any) -> Tokenizer:
         """The tokenizer of the pieces, or of characters where the folder does not exist yet (`--dry-run`)."""

@@ -31,19 +31,19 @@ class WhisperBeam:
     suppressed: tuple[int, ...] = ()
     not_first: tuple[int, ...] = ()
 
-    def run(self, whisper: Any, heard: Tensor, most: int) -> list[Hypothesis]:
-        """Encoder states ``heard`` (1, P, H) -> the hypotheses that ended, best first; if too few, also some cut at
-        ``most`` tokens.
+    def run(self, whisper: Any, states: Tensor, max_tokens: int) -> list[Hypothesis]:
+        """Encoder ``states`` (1, P, H) -> the hypotheses that ended, best first; if too few, also some cut at
+        ``max_tokens`` tokens.
 
         Scores are natural log-probabilities of the text and its end; hypotheses are ordered by their mean.
         """
         beams: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
         ended: dict[tuple[int, ...], float] = {}
         cache: Any = None
-        tokens = torch.tensor([self.begin], device=heard.device)
+        tokens = torch.tensor([self.begin], device=states.device)
         needed = round(self.beams * self.patience)
-        for step in range(most):
-            output = whisper(encoder_outputs=(heard.expand(len(tokens), -1, -1),), decoder_input_ids=tokens,
+        for step in range(max_tokens):
+            output = whisper(encoder_outputs=(states.expand(len(tokens), -1, -1),), decoder_input_ids=tokens,
                             past_key_values=cache, use_cache=True)  # fmt: skip
             log_probs, cache = self._allowed(output.logits[:, -1].float(), step), output.past_key_values
             beams, sources, new_ended = self._step(beams, log_probs)
@@ -51,8 +51,8 @@ class WhisperBeam:
                 ended[text] = score
             if len(ended) >= needed:
                 break
-            cache.reorder_cache(torch.tensor(sources, device=heard.device))
-            tokens = torch.tensor([[text[-1]] for text, _ in beams], device=heard.device)
+            cache.reorder_cache(torch.tensor(sources, device=states.device))
+            tokens = torch.tensor([[text[-1]] for text, _ in beams], device=states.device)
         for text, score in beams[: max(0, self.beams - len(ended))]:
             ended[text] = score
         ranked = sorted(ended.items(), key=lambda item: item[1] / max(1, len(item[0])), reverse=True)

@@ -15,9 +15,9 @@ from typing import Any
 
 from vsr.core.atomic import system_error, usual_mode
 from vsr.core.errors import VsrError, one_line
-from vsr.core.filetypes import is_json, mistaken
-from vsr.core.forks import one_thread_in_forks
-from vsr.core.renamed import with_new_names
+from vsr.core.filetypes import is_json, wrong_file_note
+from vsr.core.forks import use_one_thread_in_forks
+from vsr.core.renamed_settings import with_new_names
 
 FORMAT, NESTED = 1, 2  # format 1: flat settings; format 2, of lip readers: nested, each part with its kind
 WEIGHTS_FILE = "model.safetensors"
@@ -46,7 +46,7 @@ def read_config(folder: Path) -> dict:
 
 def _unreadable(path: Path, error: Exception) -> str:
     """Why a file of a model cannot be read: what it is, if that can be detected, else the library's message."""
-    what = "" if path.name == CONFIG_FILE and is_json(path) else mistaken(path)
+    what = "" if path.name == CONFIG_FILE and is_json(path) else wrong_file_note(path)
     return f"{path.name} cannot be read: {f'it is {what}' if what else one_line(error)}"
 
 
@@ -109,7 +109,7 @@ def load_weights(folder: Path, build: Callable[[], Any]) -> Any:
 
     from vsr.models.borrowed import borrow, borrowed_names
 
-    one_thread_in_forks()
+    use_one_thread_in_forks()
     shapes = _built(folder, build, memory=False)
     borrowed = borrowed_names(shapes)
     expected = {name: tensor for name, tensor in shapes.state_dict().items() if name not in borrowed}
@@ -130,7 +130,7 @@ def _built(folder: Path, build: Callable[[], Any], memory: bool = True) -> Any:
 
     Raises VsrError bad_model for settings that make no model, missing_package for a library that does not load.
     """
-    from vsr.models.bare import uninitialised
+    from vsr.models.uninitialised import uninitialised
 
     try:
         with uninitialised(memory=memory):

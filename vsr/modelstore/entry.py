@@ -29,7 +29,7 @@ class Licence:
 
 
 @dataclass(frozen=True)
-class Known:
+class CatalogueEntry:
     """One published model.
 
     Args:

@@ -22,7 +22,7 @@ from vsr.modelstore.checkpoint import CONFIG_FILE, WEIGHTS_FILE, bad_model, load
 from vsr.modelstore.precision import chosen_precision
 from vsr.modelstore.repository import locate
 from vsr.modelstore.saving import FUSED_READER, LANGUAGE_MODEL, LIP_READER, check_tokenizer, save_model
-from vsr.modelstore.store import stored
+from vsr.modelstore.store import folder_by_name
 
 __all__ = ["FUSED_READER", "LANGUAGE_MODEL", "LIP_READER", "LoadedModel", "load_model", "save_model"]
 
@@ -64,7 +64,7 @@ def load_model(name: str | Path | None = None, device: str = "cpu", precision: s
     """Load a lip reader.
 
     Args:
-        name: a model folder; a name in `NAMES`, or of a published model (`vsr.modelstore.known`); or a model on the
+        name: a model folder; a name in `NAMES`, or of a published model (`vsr.modelstore.catalogue`); or a model on the
             hub, ``org/name`` or ``org/name@revision``. A model that is not here is fetched once. None: the default
             model of the package.
         device: cpu, cuda, cuda:1 ..., or auto, a GPU if there is one.
@@ -101,7 +101,7 @@ def find_model(name: str | Path | None = None) -> Path:
     """The folder of a model by a name of `load_model`, fetched if needed. Raises VsrError like `load_model`."""
     name = name if name is None else str(name)  # a path may be a name as well
     if name is not None and not (Path(name).exists() or name in NAMES or HUB_ID.fullmatch(str(name))):
-        return stored(str(name))
+        return folder_by_name(str(name))
     return locate(name, NAMES, (CONFIG_FILE,), read_config)
 
 
@@ -116,9 +116,9 @@ def modalities_in(folder: Path) -> tuple[str, ...]:
 
 
 def _unnested(stored: dict) -> Any:
-    from vsr.modelstore.nested import unnested
+    from vsr.modelstore.nested_settings import from_nested
 
-    return unnested(stored)
+    return from_nested(stored)
 
 
 class Written(Protocol):
@@ -135,7 +135,7 @@ def _load(
     folder: Path, kind: str, build: Callable[[Settings], Any], settings: type[Settings], device, precision: str
 ) -> LoadedModel:
     """Load a folder of this kind; ``build`` makes a model from ``settings``."""
-    from vsr.models.borrowed import located
+    from vsr.models.borrowed import with_found_backbones
     from vsr.text.tokenizer import load_tokenizer
 
     device = find_device(device)
@@ -147,7 +147,7 @@ def _load(
     model_config = stored_settings(folder, config, settings, _unnested)
     if not isinstance(model_config, settings):
         raise bad_model(folder, f"{CONFIG_FILE} holds the settings of another kind of model than a {kind}")
-    model_config = located(model_config, folder)
+    model_config = with_found_backbones(model_config, folder)
     try:
         tokenizer = load_tokenizer(folder) if model_config.vocab_size else None
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -161,6 +161,6 @@ def _load(
 def _lowered(model: Any, precision: str) -> Any:
     if precision == FLOAT32:
         return model
-    from vsr.models.precision import lowered
+    from vsr.models.precision import lower_precision
 
-    return lowered(model, precision)
+    return lower_precision(model, precision)

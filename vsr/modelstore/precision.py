@@ -14,17 +14,18 @@ BIG = (
 )
 
 
-def chosen_precision(folder: Path, asked: str = AUTO, device: str = "cpu") -> str:
-    """The precision ``asked`` for; "auto" is bfloat16 or int8 for big models on CPUs that support it, else float32.
+def chosen_precision(folder: Path, requested: str = AUTO, device: str = "cpu") -> str:
+    """The precision that is ``requested``; "auto" is bfloat16 or int8 for big models on CPUs that support it, else
+    float32.
 
     On a GPU "auto" is float32: nothing lower was measured there.
 
     Raises:
         VsrError: bad_options for an unknown precision, bad_model.
     """
-    check_precision(asked)
-    if asked != AUTO:
-        return asked
+    check_precision(requested)
+    if requested != AUTO:
+        return requested
     read_config(folder)
     if not str(device).startswith("cpu") or number_of_weights(folder) < BIG:
         return FLOAT32

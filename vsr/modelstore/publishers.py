@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vsr.modelstore.entry import BY_HAND, READY, Known, Licence, Remote
+from vsr.modelstore.entry import BY_HAND, READY, CatalogueEntry, Licence, Remote
 
 GITHUB = "https://raw.githubusercontent.com/"
 META = "https://dl.fbaipublicfiles.com/"
@@ -45,13 +45,15 @@ UNITS = Remote("unigram1000_units.txt", GITHUB + "ahaliassos/raven/main/labels/u
 RAVEN_LM = "https://drive.google.com/file/d/1mTeynSf6Sryh_mnVabpw-UwTRrh-mDc1/view"
 
 
-def zoo_letters(name: str, language: str, error: str, beam: int, bonus: float, lm_weight: float = 0.0) -> Known:
+def zoo_letters(
+    name: str, language: str, error: str, beam: int, bonus: float, lm_weight: float = 0.0
+) -> CatalogueEntry:
     """A reader with letters as output in Imperial's zoo, with its published settings."""
     lm = ("lm/model.pth", "lm/model.json") if lm_weight else ()
     decode = {"beam": beam, "ctc_weight": 0.1, "length_bonus": bonus} | ({"lm_weight": lm_weight} if lm else {})
     files = tuple(Remote(name) for name in ("model.pth", "model.json", *lm))
     size = 195 + 187 if language == "zh" else 186 + (180 if lm else 0)
-    return Known(
+    return CatalogueEntry(
         name, language, "video", LETTERS, size, error, ZOO_README, IMPERIAL, ZOO, "vsr4ml", BY_HAND, files, decode
     )  # fmt: skip
 
@@ -61,18 +63,18 @@ TOGETHER = "reads lips and sound together, and neither alone"
 
 def auto_avsr(
     name: str, file: str, error: str, drive: str, kind: str = "video", size: int = 1000, source: str = ZOO_README
-) -> Known:
+) -> CatalogueEntry:
     """A model of auto_avsr on Drive; its pieces are fetched from the repository."""
-    return Known(
+    return CatalogueEntry(
         name, "en", kind, PIECES, size, error, source, AUTO_AVSR, f"https://drive.google.com/file/d/{drive}/view",
         "auto_avsr", BY_HAND, (Remote(file), *SPM), {"beam": 40, "ctc_weight": 0.1}, TOGETHER if kind == "both" else "",
     )  # fmt: skip
 
 
-def zoo_sound(name: str, link: str, kind: str, size: int, error: str) -> Known:
+def zoo_sound(name: str, link: str, kind: str, size: int, error: str) -> CatalogueEntry:
     """A model for sound, or for both, in Imperial's zoo: it writes pieces and has no language model."""
     files = (Remote("model.pth"), Remote("model.json"), *SPM)
-    return Known(
+    return CatalogueEntry(
         name, "en", kind, PIECES, size, error, ZOO_README, IMPERIAL, f"{ZOO}: {link}", "vsr4ml", BY_HAND, files,
         {"beam": 40, "ctc_weight": 0.1}, TOGETHER if kind == "both" else "",
     )  # fmt: skip
@@ -81,16 +83,16 @@ def zoo_sound(name: str, link: str, kind: str, size: int, error: str) -> Known:
 FAIRSEQ = {"beam": 50, "method": "attention"}  # of AV-HuBERT and MuAViC
 
 
-def av_hubert(name: str, path: str, kind: str, words: str, error: str, source: str, note: str = "") -> Known:
+def av_hubert(name: str, path: str, kind: str, words: str, error: str, source: str, note: str = "") -> CatalogueEntry:
     """A checkpoint of AV-HuBERT at Meta's address."""
     file = Remote("model.pt", f"{META}avhubert/model/lrs3_vox/{path}")
-    return Known(
+    return CatalogueEntry(
         name, "en", kind, words, 0, error, source, AV_HUBERT, "facebookresearch.github.io/av_hubert", "av_hubert",
         READY, (file,), dict(FAIRSEQ), note, modality=kind if kind == "both" else "video",
     )  # fmt: skip
 
 
-def muavic(language: str) -> Known:
+def muavic(language: str) -> CatalogueEntry:
     """MuAViC's AV-HuBERT fine-tuned on a language, or on eight ("x"), with sound and lips."""
     base = f"{META}muavic/models/{language}_avsr/"
     files = (
@@ -99,7 +101,7 @@ def muavic(language: str) -> Known:
         Remote("tokenizer.model", base + "tokenizer.model"),
     )
     note = "lips, sound or both: --modality" + ("; ar, de, el, es, fr, it, pt and ru" if language == "x" else "")
-    return Known(
+    return CatalogueEntry(
         f"muavic-{language}", "any" if language == "x" else language, "both", "1,000 pieces", 0,
         "see its paper; not stated for lips alone", "-", CC_BY_NC, "github.com/facebookresearch/muavic", "av_hubert",
         READY, files, dict(FAIRSEQ), note, "13a", "both",
@@ -108,7 +110,7 @@ def muavic(language: str) -> Known:
 
 def raven(
     name: str, family: str, file: str, kind: str, error: str, licence: Licence, drive: str, modality: str = ""
-) -> Known:
+) -> CatalogueEntry:
     """A model on Drive in the layout of RAVEn or USR; its list of units is fetched. A RAVEn model of lips may have its
     language model beside it."""
     repository = name.split("-")[0].removeprefix("b")
@@ -119,13 +121,13 @@ def raven(
     if family == "raven" and kind == "video":
         note, files = f"its language model, if you like, as lm/model.pth: {RAVEN_LM}", (*files, Remote("lm/model.pth"))
         decode["lm_weight"] = 0.3 if name == "braven" else 0.2
-    return Known(
+    return CatalogueEntry(
         name, "en", kind, "1,000 pieces", 0, error, ZOO_README, licence, place, family, BY_HAND,
         files, decode, note, modality=modality,
     )  # fmt: skip
 
 
-def usr(name: str, file: str, errors: tuple[str, str, str], drive: str) -> list[Known]:
+def usr(name: str, file: str, errors: tuple[str, str, str], drive: str) -> list[CatalogueEntry]:
     """The models for lips, sound and both that one checkpoint of USR or USR 2.0 becomes."""
     variants = (("", "video"), ("-sound", "sound"), ("-both", "both"))
     return [
@@ -134,11 +136,11 @@ def usr(name: str, file: str, errors: tuple[str, str, str], drive: str) -> list[
     ]
 
 
-def cogenav(name: str, file: str, error: str, size: str) -> Known:
+def cogenav(name: str, file: str, error: str, size: str) -> CatalogueEntry:
     """A checkpoint of CoGenAV, with a Whisper of that size for the text."""
     whisper = f"openai/whisper-{size}"
     note = f"lips, sound or both: --modality; text by --whisper FOLDER of {whisper}, without it an encoder alone"
-    return Known(
+    return CatalogueEntry(
         name, "en", "both", f"Whisper {size}", 0, f"{error} % WER, LRS2 test, lips alone", ZOO_README, UNTOLD,
         "huggingface.co/detao/CoGenAV", "cogenav", BY_HAND, (Remote(file),), note=note, whisper=whisper,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.core.hub import explained, is_hub_id, snapshot
+from vsr.core.hub import explain_hub_errors, is_hub_id, snapshot
 
 FILES = ("*.safetensors", "config.json", "*/config.json", "tokenizer.json", "tokenizer.model", "MODEL_CARD.md")
 
@@ -64,7 +64,7 @@ def send(folder: Path, repository: str, card: str, private: bool = False, messag
 
     Raises VsrError: hub_denied, hub_missing, hub_offline, missing_package.
     """
-    with explained(repository, f"{repository}: "):
+    with explain_hub_errors(repository, f"{repository}: "):
         import huggingface_hub as hub
 
         files = {path: str(folder / path) for path in model_files(folder)} | {"README.md": card.encode("utf-8")}

@@ -78,13 +78,13 @@ def staged(folder: Path, last: str = CONFIG_FILE) -> Iterator[Path]:
 
 def _settings(config) -> dict:
     """Format and settings for `config.json`. Raises VsrError bad_model for settings that could not be read again."""
-    from vsr.modelstore.nested import KINDS, nested, unnested
+    from vsr.modelstore.nested_settings import KINDS, from_nested, to_nested
 
-    stored = json.loads(json.dumps(nested(config)))
+    stored = json.loads(json.dumps(to_nested(config)))
     if not isinstance(config, KINDS):
         return {"format": FORMAT, "model": stored}
     try:
-        again = json.loads(json.dumps(nested(unnested(stored))))
+        again = json.loads(json.dumps(to_nested(from_nested(stored))))
     except (TypeError, ValueError) as error:
         raise VsrError("bad_model", f"the model's settings cannot be stored: {one_line(error)}") from error
     if again != stored:

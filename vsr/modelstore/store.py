@@ -14,10 +14,10 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import read_json, write_json
+from vsr.modelstore.catalogue import ENTRIES, similar_names
 from vsr.modelstore.checkpoint import CONFIG_FILE
 from vsr.modelstore.conversion import convert
-from vsr.modelstore.entry import BY_HAND, SHIPPED, Known
-from vsr.modelstore.known import NAMES, near
+from vsr.modelstore.entry import BY_HAND, SHIPPED, CatalogueEntry
 
 RECORD = "known.json"
 
@@ -31,93 +31,93 @@ def cache_folder() -> Path:
     return Path(local or Path.home() / ".cache") / "vsr"
 
 
-def folder_of(known: Known) -> Path:
+def folder_of(entry: CatalogueEntry) -> Path:
     """The model folder that a published model becomes."""
-    return cache_folder() / "models" / known.name
+    return cache_folder() / "models" / entry.name
 
 
-def is_here(known: Known) -> bool:
+def is_available(entry: CatalogueEntry) -> bool:
     """Whether a model can be used without a network."""
-    return known.state == SHIPPED or (folder_of(known) / CONFIG_FILE).is_file()
+    return entry.state == SHIPPED or (folder_of(entry) / CONFIG_FILE).is_file()
 
 
-def known_model(name: str) -> Known:
+def entry_of(name: str) -> CatalogueEntry:
     """The published model of a name. Raises VsrError (bad_model) that lists similar names."""
-    if name in NAMES:
-        return NAMES[name]
-    similar = near(name)
+    if name in ENTRIES:
+        return ENTRIES[name]
+    similar = similar_names(name)
     advice = f"near: {', '.join(similar)}; vsr models lists all" if similar else "vsr models lists all"
     raise VsrError("bad_model", f"{name}: no such model folder, and no published model has that name ({advice})")
 
 
-def stored(name: str) -> Path:
+def folder_by_name(name: str) -> Path:
     """The folder of a published model, fetched if it is not here; a name that looks like a path is that path.
 
-    Raises VsrError like `get`.
+    Raises VsrError like `fetched_folder`.
     """
-    if name not in NAMES and (os.sep in name or "/" in name or name in (".", "..", "")):
+    if name not in ENTRIES and (os.sep in name or "/" in name or name in (".", "..", "")):
         return Path(name)
-    return get(known_model(name))
+    return fetched_folder(entry_of(name))
 
 
-def get(
-    known: Known, accept: bool = False, source: str | Path | None = None, again: bool = False,
+def fetched_folder(
+    entry: CatalogueEntry, accepted: bool = False, source: str | Path | None = None, refetch: bool = False,
     whisper: str | Path | None = None,
 ) -> Path:  # fmt: skip
     """The model's folder, fetched and converted if needed.
 
     Args:
-        known: the model.
-        accept: the licence is accepted.
+        entry: the model.
+        accepted: the licence is accepted.
         source: a folder with files that were fetched by hand, or the checkpoint alone.
-        again: fetch and convert even if the model is here.
+        refetch: fetch and convert even if the model is here.
         whisper: folder of the Whisper that writes the text, for a model that needs one; it is then converted again.
 
     Raises:
         VsrError: licence, not_fetched for a model that must be fetched by hand, bad_model for one in the package, and
             errors of `vsr.modelstore.fetch` and `vsr.modelstore.importers.importing`.
     """
-    folder = folder_of(known)
-    if known.state == SHIPPED:
-        raise VsrError("bad_model", f"{known.name} is in the package: nothing has to be downloaded")
+    folder = folder_of(entry)
+    if entry.state == SHIPPED:
+        raise VsrError("bad_model", f"{entry.name} is in the package: nothing has to be downloaded")
     if whisper is not None:
         from vsr.modelstore.importers.published import check_whisper
 
-        check_whisper(known.family, whisper)
-    if is_here(known) and not again and whisper is None:
+        check_whisper(entry.family, whisper)
+    if is_available(entry) and not refetch and whisper is None:
         return folder
-    if known.state == BY_HAND and source is None:
-        raise VsrError("not_fetched", by_hand(known))
+    if entry.state == BY_HAND and source is None:
+        raise VsrError("not_fetched", manual_instructions(entry))
     if source is not None and not Path(source).exists():  # before the user is asked to accept a licence
         raise VsrError("not_fetched", f"{source}: no such file or folder")
-    agree(known, accept)
-    files = _gather(known, None if source is None else Path(source))
-    return convert(known, files, folder, whisper)
+    accept_licence(entry, accepted)
+    files = _gather(entry, None if source is None else Path(source))
+    return convert(entry, files, folder, whisper)
 
 
-def by_hand(known: Known) -> str:
+def manual_instructions(entry: CatalogueEntry) -> str:
     """Instructions for a model that no program may fetch."""
-    names = [file.name for file in known.files if not file.address]
+    names = [file.name for file in entry.files if not file.address]
     argument = "FILE" if len(names) == 1 else "FOLDER"
-    argument += f" --whisper FOLDER (of {known.whisper})" if known.whisper else ""
+    argument += f" --whisper FOLDER (of {entry.whisper})" if entry.whisper else ""
     return (
-        f"{known.name} must be fetched by hand from {known.place} ({', '.join(names)}); "
-        f"then: vsr models get {known.name} --from {argument}"
+        f"{entry.name} must be fetched by hand from {entry.place} ({', '.join(names)}); "
+        f"then: vsr models get {entry.name} --from {argument}"
     )
 
 
-def agree(known: Known, accept: bool, ask: Callable[[str], str] = input) -> None:
+def accept_licence(entry: CatalogueEntry, accepted: bool, prompt: Callable[[str], str] = input) -> None:
     """Show the licence and have it accepted, once. Raises VsrError (licence)."""
-    record, licence = _read_record(), known.licence
+    record, licence = _read_record(), entry.licence
     if licence.name in record["agreed"]:
         return
-    print(f"{known.name}: {licence.name}: {licence.terms}\n{licence.url}", file=sys.stderr)
-    if not accept and sys.stdin.isatty() and sys.stderr.isatty():
+    print(f"{entry.name}: {licence.name}: {licence.terms}\n{licence.url}", file=sys.stderr)
+    if not accepted and sys.stdin.isatty() and sys.stderr.isatty():
         print("Do you agree? Write yes: ", end="", file=sys.stderr, flush=True)
-        accept = ask("").strip().lower() in ("yes", "y")
-    if not accept:
-        command = f"vsr models get {known.name} --accept-licence"
-        raise VsrError("licence", f"the licence of {known.name} must be accepted first: {command}")
+        accepted = prompt("").strip().lower() in ("yes", "y")
+    if not accepted:
+        command = f"vsr models get {entry.name} --accept-licence"
+        raise VsrError("licence", f"the licence of {entry.name} must be accepted first: {command}")
     record["agreed"][licence.name] = date.today().isoformat()
     _write_record(record)
 
@@ -137,13 +137,13 @@ def _write_record(record: dict) -> None:
     write_json(path, record)
 
 
-def _gather(known: Known, source: Path | None) -> dict[str, Path]:
+def _gather(entry: CatalogueEntry, source: Path | None) -> dict[str, Path]:
     """Name -> path of all files for the import, fetched unless they are in ``source``."""
     from vsr.modelstore.fetch import fetch
 
     files: dict[str, Path] = {}
-    downloads = cache_folder() / "models" / f"{known.name}.files"
-    for index, file in enumerate(known.files):
+    downloads = cache_folder() / "models" / f"{entry.name}.files"
+    for index, file in enumerate(entry.files):
         local = _fetched_by_hand(source, file.name, index == 0)
         if local is not None:
             files[file.name] = local
@@ -157,7 +157,7 @@ def _gather(known: Known, source: Path | None) -> dict[str, Path]:
                 _write_record(record)
             files[file.name] = downloads / file.name
         elif not file.name.startswith("lm/"):  # a model also works without its language model
-            raise VsrError("not_fetched", f"{source} has no {file.name}: {by_hand(known)}")
+            raise VsrError("not_fetched", f"{source} has no {file.name}: {manual_instructions(entry)}")
     return files
 
 

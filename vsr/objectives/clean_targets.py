@@ -18,12 +18,12 @@ from vsr.data.batch import Batch
 from vsr.data.teacher_targets import STATES
 from vsr.models.clean_prediction import CLEAN, CleanPrediction
 from vsr.models.distilled_heads import KNOWN
-from vsr.models.layers import kept
+from vsr.models.layers import record_layers
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.pseudo_labels import SETTINGS, taught_by
-from vsr.objectives.views import spoiled
+from vsr.objectives.views import corrupt_frames
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ class CleanTargets:
         return taught_by(self, teacher)
 
     def __call__(self, model: LipReader, batch: Batch) -> dict[str, Tensor]:
-        corrupted, mask = spoiled(batch, self.share if model.training else 0.0, self.span, self.noise, self.cover)
+        corrupted, mask = corrupt_frames(
+            batch, self.share if model.training else 0.0, self.span, self.noise, self.cover
+        )
         if self.hide:
             masked = {name: zero_padding(x, ~mask) for name, x in corrupted.inputs.items()}
             corrupted = replace(corrupted, inputs=masked)
@@ -77,7 +79,7 @@ class CleanTargets:
         """The teacher's states of the clean clips, (B, T, D): the mean of layers, each normalised over time."""
         count = len(getattr(teacher.encoder, "layers", ())) if self.layers > 1 else 0
         layers = range(count - self.layers + 1, count + 1) if count else ()
-        with kept(teacher.encoder, layers) as lower_states:
+        with record_layers(teacher.encoder, layers) as lower_states:
             states = teacher.encode_batch(batch)
         mask = length_mask(batch.lengths, states.shape[1])
         layer_states = [lower_states[layer] for layer in layers] or [states]

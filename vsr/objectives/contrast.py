@@ -20,6 +20,7 @@ from vsr.models.lipreader import LipReader, LipReaderConfig, frontend_of
 from vsr.models.registry import split_kind
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.step import demands
+from vsr.objectives.views import or_first
 
 
 def needs_contrast(config: LipReaderConfig) -> None:
@@ -37,13 +38,15 @@ def contrast(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     with streams_kept(fusion) as fusion_inputs:
         losses = ctc_attention(model, batch)
     video, sound, mask = fusion_inputs[0]
-    rows = (batch.has(VIDEO) & batch.has(SOUND)).nonzero()[:, 0]
+    has_both = batch.has(VIDEO) & batch.has(SOUND)
+    rows = or_first(has_both, batch).nonzero()[:, 0]
     contrasts = {}
     if len(rows):
         labels = batch.targets.get(FRAME_TOKENS)
         row_labels = None if labels is None else labels[rows]
         contrasts = contrast_losses(fusion, video[rows], sound[rows], mask[rows], row_labels)
     c = fusion.settings
+    contrasts = {name: value * has_both.any() for name, value in contrasts.items()}
     total = sum(getattr(c, name) * value for name, value in contrasts.items())
     loss = losses["loss"] + total * batch.share(CLIPS)
     return losses | {"loss": loss} | {name: value.detach() for name, value in contrasts.items()}
@@ -69,10 +72,10 @@ def contrast_losses(
         losses["synchrony"] = synchrony_loss(see, hear, mask, fusion.scale, fusion.bias, steps * signs)
     aligned = aligned_to_lips(see, hear, mask) if c.warp and (c.cross or c.supervised) else hear
     if c.cross:
-        rows = drawn(mask, c.frames)
+        rows = draw_frames(mask, c.frames)
         losses["cross"] = cross_contrast(see[rows], aligned[rows], c.tau, c.standard)
     if c.supervised and labels is not None:
-        labelled = drawn(mask & (labels >= 0), c.frames // 2)
+        labelled = draw_frames(mask & (labels >= 0), c.frames // 2)
         embeddings = torch.cat([see[labelled], aligned[labelled]])
         losses["supervised"] = supervised_contrast(embeddings, labels[labelled].repeat(2), c.tau)
     return losses
@@ -86,8 +89,8 @@ def aligned_to_lips(see: Tensor, hear: Tensor, mask: Tensor) -> Tensor:
     return torch.stack(aligned)
 
 
-def drawn(mask: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Indices (clip, frame) of at most ``most`` real frames, drawn at random."""
+def draw_frames(mask: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Indices (clip, frame) of at most ``count`` real frames, drawn at random."""
     real = mask.nonzero()
-    order = torch.randperm(len(real), device=mask.device)[:most]
+    order = torch.randperm(len(real), device=mask.device)[:count]
     return real[order, 0], real[order, 1]

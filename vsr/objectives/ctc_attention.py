@@ -6,7 +6,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from vsr.data.batch import CLIPS, Batch
-from vsr.models.layers import kept
+from vsr.models.layers import record_layers
 from vsr.models.lipreader import LipReader, LipReaderConfig, layers_of
 from vsr.models.outputs import outputs, sources_of
 
@@ -21,7 +21,7 @@ def ctc_attention(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     layers, sources = layers_of(model.config), sources_of(model)
     weights = weights_of(model.config)
     losses: dict[str, Tensor] = {}
-    with kept(model.encoder, layers.values()) as lower, outputs(model, sources.values()) as captured:
+    with record_layers(model.encoder, layers.values()) as lower, outputs(model, sources.values()) as captured:
         states = model.encode_batch(batch)
         for name, head in model.heads.items():
             head_batch = batch.of(name)

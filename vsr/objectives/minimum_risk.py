@@ -10,17 +10,17 @@ from torch import Tensor
 
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, check_numbers
 from vsr.data.batch import CLIPS, Batch
-from vsr.models.hypotheses import attended, log_probs, searched
+from vsr.models.hypotheses import beam_search, log_probs, record_decoder_inputs
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.of_decoder import SETTINGS, OfDecoder, decoder_of, limit_of, references
+from vsr.objectives.decoder_objective import SETTINGS, DecoderObjective, decoder_of, length_limits, references
 from vsr.objectives.rewards import edits
 
 REWARDS = ("word", "token")
 
 
 @dataclass(frozen=True)
-class MinimumRisk(OfDecoder):
+class MinimumRisk(DecoderObjective):
     """Minimum word error rate training (Prabhavalkar et al. 2018): ``hybrid`` times the hybrid loss, plus the expected
     errors of the n-best list, sum over i of p_i (errors_i - mean errors), p renormalised over the list.
 
@@ -28,6 +28,7 @@ class MinimumRisk(OfDecoder):
     """
 
     name = "mwer"
+    searches = True
     reward: str = "word"
     beam: int = 4
     hybrid: float = 0.01
@@ -46,12 +47,12 @@ class MinimumRisk(OfDecoder):
         return objective
 
     def __call__(self, model: LipReader, batch: Batch) -> dict[str, Tensor]:
-        with attended(decoder_of(model)) as decoder_inputs:
+        with record_decoder_inputs(decoder_of(model)) as decoder_inputs:
             losses = ctc_attention(model, batch)
         if not model.training:
             return losses
         states, lengths = decoder_inputs[0]
-        nbest = searched(decoder_of(model), states, lengths, self.beam, limit_of(batch))
+        nbest = beam_search(decoder_of(model), states, lengths, self.beam, length_limits(batch))
         targets = [self.units(tokens) for tokens in references(batch)]
         errors = states.new_tensor(
             [
@@ -64,9 +65,9 @@ class MinimumRisk(OfDecoder):
         return losses | {"loss": self.hybrid * losses["loss"] + risk, "risk": risk.detach()}
 
 
-def expected_errors(scores: Tensor, wrong: Tensor, there: Tensor) -> Tensor:
-    """Sum over hypotheses of p (errors - mean errors), mean over the clips; scores, ``wrong``: errors, ``there``: bool,
-    hypotheses that exist, all (B, K)."""
-    shares = scores.masked_fill(~there, -torch.inf).softmax(-1)
-    mean = (wrong * there).sum(-1, keepdim=True) / there.sum(-1, keepdim=True).clamp(min=1)
-    return torch.where(there, shares * (wrong - mean), 0.0).sum(-1).mean()
+def expected_errors(scores: Tensor, wrong: Tensor, exists: Tensor) -> Tensor:
+    """Sum over hypotheses of p (errors - mean errors), mean over the clips; scores, ``wrong``: errors, ``exists``:
+    bool, hypotheses that exist, all (B, K)."""
+    shares = scores.masked_fill(~exists, -torch.inf).softmax(-1)
+    mean = (wrong * exists).sum(-1, keepdim=True) / exists.sum(-1, keepdim=True).clamp(min=1)
+    return torch.where(exists, shares * (wrong - mean), 0.0).sum(-1).mean()

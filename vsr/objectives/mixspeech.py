@@ -40,13 +40,13 @@ def mixspeech(model: LipReader, batch: Batch) -> dict[str, Tensor]:
     streams = cast(MixedStreams, model.frontend)
     mix, frames = streams.mix, int(batch.lengths.max())
     losses, lips = by_lips(model, batch)
-    is_sound = streams.drawn(batch.lengths, frames)
-    with streams.hearing(is_sound):
+    is_sound = streams.draw_sound_frames(batch.lengths, frames)
+    with streams.with_sound_frames(is_sound):
         mixed, teacher = read(model, batch)
     if mix.regularise == "sound":
-        with torch.no_grad(), streams.hearing(torch.ones_like(is_sound)):
+        with torch.no_grad(), streams.with_sound_frames(torch.ones_like(is_sound)):
             teacher = read(model, batch)[1]
-    kl = apart(lips, {name: x.detach() for name, x in teacher.items()}, batch, batch.has(SOUND))
+    kl = mean_divergence(lips, {name: x.detach() for name, x in teacher.items()}, batch, batch.has(SOUND))
     if model.training:
         streams.advance(float(entropy(teacher, batch)))
     loss = losses["loss"] + mix.mixed * mixed["loss"] + mix.kl * kl
@@ -76,7 +76,7 @@ def known_steps(place: str, logits: Tensor, batch: Batch) -> Tensor:
     return length_mask(lengths, logits.shape[1])
 
 
-def apart(student: Logits, teacher: Logits, batch: Batch, clips: Tensor) -> Tensor:
+def mean_divergence(student: Logits, teacher: Logits, batch: Batch, clips: Tensor) -> Tensor:
     """KL divergence of student and teacher, summed over heads, mean over the steps of the marked ``clips`` (B,)."""
     divergences = [
         mean_over(divergence(student[path], logits.float().log_softmax(-1)),

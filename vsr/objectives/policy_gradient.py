@@ -15,17 +15,17 @@ from torch.nn import functional as F
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, check_numbers
 from vsr.data.batch import CLIPS, Batch
 from vsr.models.decoder import Decoder
-from vsr.models.hypotheses import Hypotheses, attended, drawn, log_probs
+from vsr.models.hypotheses import Hypotheses, log_probs, record_decoder_inputs, sample_hypotheses
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.of_decoder import SETTINGS, OfDecoder, decoder_of, limit_of, references
+from vsr.objectives.decoder_objective import SETTINGS, DecoderObjective, decoder_of, length_limits, references
 from vsr.objectives.rewards import step_rewards, window_sums
 
 BASELINES = ("others", "greedy", "none")
 
 
 @dataclass(frozen=True)
-class PolicyGradient(OfDecoder):
+class PolicyGradient(DecoderObjective):
     """Pseudo-convolutional policy gradient (Luo et al. 2020): the hybrid loss plus ``weight`` times the mean, over
     windows of sampled hypotheses, of (reward - baseline) * -log p.
 
@@ -37,6 +37,7 @@ class PolicyGradient(OfDecoder):
     """
 
     name = "pcpg"
+    searches = True
     kernel: int = 5
     stride: int = 2
     samples: int = 4
@@ -51,12 +52,12 @@ class PolicyGradient(OfDecoder):
             raise ValueError("the baseline 'others' needs 2 samples or more")
 
     def __call__(self, model: LipReader, batch: Batch) -> dict[str, Tensor]:
-        with attended(decoder_of(model)) as decoder_inputs:
+        with record_decoder_inputs(decoder_of(model)) as decoder_inputs:
             losses = ctc_attention(model, batch)
         if not self.weight or not model.training:
             return losses
         states, lengths = decoder_inputs[0]
-        hypotheses = drawn(decoder_of(model), states, lengths, self.samples, limit_of(batch))
+        hypotheses = sample_hypotheses(decoder_of(model), states, lengths, self.samples, length_limits(batch))
         pairs = zip(hypotheses.lists(), references(batch), strict=True)
         rewards = [[step_rewards(tokens, reference) for tokens in samples] for samples, reference in pairs]
         greedy = self.greedy_rewards(decoder_of(model), states, lengths, batch) if self.baseline == "greedy" else None
@@ -76,10 +77,10 @@ class PolicyGradient(OfDecoder):
             step_rewards(nbest[0].tokens, reference) for nbest, reference in zip(best, references(batch), strict=True)
         ]
 
-    def loss(self, logs: Tensor, found: Hypotheses, rewards: list, greedy: list | None = None) -> Tensor:
+    def loss(self, logs: Tensor, hypotheses: Hypotheses, rewards: list, greedy: list | None = None) -> Tensor:
         """Policy loss, mean over clips and samples; ``logs``: log-probabilities (B, K, S); ``rewards`` of each token in
         each sample."""
-        terms, steps = [], (found.lengths + found.ended).tolist()
+        terms, steps = [], (hypotheses.lengths + hypotheses.ended).tolist()
         for row, samples in enumerate(rewards):
             window_rewards = [
                 self.summed(token_rewards, logs[row, k], steps[row][k]) for k, token_rewards in enumerate(samples)

@@ -20,15 +20,15 @@ from vsr.data.targets import FRAME_TOKENS, TOKENS
 from vsr.models.lengths import length_mask
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.objectives.ctc_attention import ctc_attention, weights_of
-from vsr.objectives.views import hidden, rows_of
+from vsr.objectives.views import hide_frames, or_first, rows_of
 
 SETTINGS = "objective_settings."
 TAUGHT = ("ctc", "attention")  # heads that learn from pseudo-labels
 
 
-def mean_over_frames(values: Tensor, known: Tensor) -> Tensor:
+def mean_over_frames(values: Tensor, is_known: Tensor) -> Tensor:
     """Mean of values (B, T) over the known frames of each clip, 0 if none is known: (B,)."""
-    return (values * known).sum(1) / known.sum(1).clamp(min=1)
+    return (values * is_known).sum(1) / is_known.sum(1).clamp(min=1)
 
 
 def taught_by(objective: Any, teacher: nn.Module) -> Any:
@@ -74,13 +74,15 @@ class PseudoLabels:
 
     def __call__(self, model: LipReader, batch: Batch) -> dict[str, Tensor]:
         has_text = batch.token_lengths > 0
-        masked = hidden(batch, self.masked, self.span) if model.training else batch
+        masked = hide_frames(batch, self.masked, self.span) if model.training else batch
         losses: dict[str, Tensor] = {"loss": batch.lengths.new_zeros((), dtype=torch.float32)}
-        if has_text.any():
-            losses |= ctc_attention(model, rows_of(masked, has_text))
+        with_text, without = or_first(has_text, batch), or_first(~has_text, batch)
+        if with_text.any():
+            text_losses = ctc_attention(model, rows_of(masked, with_text))
+            losses |= {name: value * has_text.any() for name, value in text_losses.items()}
             losses["loss"] = losses["loss"] * has_text.float().mean()
-        if (~has_text).any() and self.weight and self.teacher is not None:
-            pseudo_losses = self.taught(model, rows_of(batch, ~has_text), rows_of(masked, ~has_text))
+        if without.any() and self.weight and self.teacher is not None:
+            pseudo_losses = self.taught(model, rows_of(batch, without), rows_of(masked, without))
             losses["loss"] = losses["loss"] + self.weight * pseudo_losses.pop("loss") * (~has_text).float().mean()
             losses |= pseudo_losses
         if not losses["loss"].requires_grad and model.training:  # no text, and no confident pseudo-label
@@ -97,16 +99,17 @@ class PseudoLabels:
                 [len(ids) > 0 and p >= self.above for ids, p in zip(tokens, confidence, strict=True)]
             )
             figures[f"{name}_kept"] = is_kept.float().mean()
-            if not is_kept.any():
+            rows = or_first(is_kept, shown).nonzero()[:, 0].to(shown.lengths.device)
+            if not len(rows):
                 continue
             states = model.encode_batch(shown) if states is None else states
-            rows = is_kept.nonzero()[:, 0].to(states.device)
-            padded = pad_sequence([torch.tensor(tokens[i]) for i in rows.tolist()], True, IGNORE).to(states.device)
+            labels_kept = [torch.tensor(tokens[i] or [IGNORE]) for i in rows.tolist()]
+            padded = pad_sequence(labels_kept, True, IGNORE).to(states.device)
             targets = {TOKENS: padded, FRAME_TOKENS: padded.new_full((len(rows), states.shape[1]), IGNORE)}
             loss = model.heads[name].loss(states[rows], Batch({}, shown.lengths[rows], targets, []))
             loss = loss["loss"] if isinstance(loss, dict) else loss
             total = total + weights[name] * loss * figures[f"{name}_kept"]
-            figures[f"{name}_pseudo"] = loss.detach()
+            figures[f"{name}_pseudo"] = loss.detach() * is_kept.any()
         return {"loss": total * shown.share(CLIPS)} | figures
 
     @torch.no_grad()

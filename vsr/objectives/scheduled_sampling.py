@@ -13,11 +13,11 @@ from vsr.data.batch import Batch
 from vsr.models.decoder import Decoder
 from vsr.models.lipreader import LipReader
 from vsr.objectives.ctc_attention import ctc_attention
-from vsr.objectives.of_decoder import SETTINGS, OfDecoder, decoder_of
+from vsr.objectives.decoder_objective import SETTINGS, DecoderObjective, decoder_of
 
 
 @dataclass(frozen=True)
-class ScheduledSampling(OfDecoder):
+class ScheduledSampling(DecoderObjective):
     """The hybrid loss, where a share ``p`` of the decoder's input tokens is replaced by its predictions after the true
     tokens (Bengio et al. 2015, in two passes as in Mihaylova and Martins 2019)."""
 
@@ -31,7 +31,7 @@ class ScheduledSampling(OfDecoder):
         if not self.p or not model.training:
             return ctc_attention(model, batch)
         handle = decoder_of(model).register_forward_pre_hook(
-            lambda decoder, args: (self.mixed(decoder, *args), *args[1:])
+            lambda decoder, args: (self.replace_inputs(decoder, *args), *args[1:])
         )
         try:
             return ctc_attention(model, batch)
@@ -39,7 +39,7 @@ class ScheduledSampling(OfDecoder):
             handle.remove()
 
     @torch.no_grad()
-    def mixed(self, decoder: Decoder, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
+    def replace_inputs(self, decoder: Decoder, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
         """Tokens (B, U) that start with sos -> tokens with some replaced by predictions; sos stays."""
         end = decoder.embed.num_embeddings - 1
         logits = decoder.forward(tokens, states, lengths)[:, :-1]

@@ -27,7 +27,7 @@ class Step(nn.Module):
         return self.objective(self.model, batch)
 
 
-class Demanding:
+class HasRequirements:
     """An objective with requirements: ``needs(config)`` raises ValueError for a model that does not meet them."""
 
     def __init__(self, objective: Callable[[LipReader, Batch], Losses], needs: Callable[[LipReaderConfig], None]):
@@ -40,6 +40,6 @@ class Demanding:
 
 def demands(
     needs: Callable[[LipReaderConfig], None],
-) -> Callable[[Callable[[LipReader, Batch], Losses]], Demanding]:
-    """A decorator that adds requirements to an objective, as `Demanding`."""
-    return lambda objective: Demanding(objective, needs)
+) -> Callable[[Callable[[LipReader, Batch], Losses]], HasRequirements]:
+    """A decorator that adds requirements to an objective, as `HasRequirements`."""
+    return lambda objective: HasRequirements(objective, needs)

@@ -25,6 +25,14 @@ def rows_of(batch: Batch, rows: Tensor) -> Batch:
     return replace(batch, inputs=inputs, lengths=batch.lengths[indices], targets=targets, ids=ids, present=present)
 
 
+def or_first(rows: Tensor, batch: Batch) -> Tensor:
+    """``rows`` (B,) bool; where none is marked, the first if the batch is part of a step: a pass of one clip, without
+    weight in the loss, for the sake of the other ranks (`vsr.data.batch.Counted.is_part`)."""
+    if batch.is_part and not rows.any():
+        return torch.arange(len(rows), device=rows.device) == 0
+    return rows
+
+
 def stretches(lengths: Tensor, frames: int, share: float, span: int) -> Tensor:
     """Random spans of ``span`` frames, (B, T) bool, that cover a ``share`` of each clip, or less where they overlap."""
     spans = torch.zeros(len(lengths), frames, dtype=torch.bool, device=lengths.device)
@@ -34,7 +42,7 @@ def stretches(lengths: Tensor, frames: int, share: float, span: int) -> Tensor:
     return spans & length_mask(lengths, frames)
 
 
-def hidden(batch: Batch, share: float, span: int) -> Batch:
+def hide_frames(batch: Batch, share: float, span: int) -> Batch:
     """The batch with a share of the frames of each modality set to 0, in separately drawn spans."""
     return replace(batch, inputs={name: _hidden(name, x, batch, share, span) for name, x in batch.inputs.items()})
 
@@ -45,7 +53,7 @@ def _hidden(name: str, x: Tensor, batch: Batch, share: float, span: int) -> Tens
     return zero_padding(x, ~stretches(batch.lengths, x.shape[1], share, span))
 
 
-def spoiled(batch: Batch, share: float, span: int, noise: float, cover: float) -> tuple[Batch, Tensor]:
+def corrupt_frames(batch: Batch, share: float, span: int, noise: float, cover: float) -> tuple[Batch, Tensor]:
     """The batch with a share of the frames corrupted in spans, and the mask of these frames, (B, T).
 
     Each modality gets Gaussian noise of ``noise`` times its standard deviation. Over that, video gets a patch of
@@ -59,13 +67,13 @@ def spoiled(batch: Batch, share: float, span: int, noise: float, cover: float) -
             inputs[name] = x
             continue
         corrupted = x + noise * x.std() * torch.randn_like(x)
-        corrupted = _covered(corrupted, cover) if name == VIDEO else corrupted
+        corrupted = _add_patches(corrupted, cover) if name == VIDEO else corrupted
         at = mask.view(*mask.shape, *[1] * (x.dim() - 2))
         inputs[name] = torch.where(at, corrupted, x)
     return replace(batch, inputs=inputs), mask
 
 
-def _covered(video: Tensor, cover: float) -> Tensor:
+def _add_patches(video: Tensor, cover: float) -> Tensor:
     """Video (B, T, 1, H, W) with a random patch on each clip."""
     covered, (height, width) = video.clone(), video.shape[-2:]
     patch_height, patch_width = round(cover * height), round(cover * width)

@@ -18,12 +18,12 @@ def tiers(transcript: Transcript) -> dict[str, list[Span]]:
     for face in transcript.faces:
         segments = [segment for segment in transcript.segments if segment.face == face and segment.words]
         words = [(w.start, w.end, w.word) for segment in segments for w in segment.words]
-        spans_of_tier[face_name(face)] = apart((s.start, s.end, s.text) for s in segments)
-        spans_of_tier[f"{face_name(face)} words"] = apart(words)
+        spans_of_tier[face_name(face)] = separate_spans((s.start, s.end, s.text) for s in segments)
+        spans_of_tier[f"{face_name(face)} words"] = separate_spans(words)
     return spans_of_tier
 
 
-def apart(spans: Iterable[Span]) -> list[Span]:
+def separate_spans(spans: Iterable[Span]) -> list[Span]:
     """Sort spans by start, round them to milliseconds, and trim each at the start of the next."""
     rounded = sorted((round(start, 3), round(end, 3), text) for start, end, text in spans)
     nexts = [*(start for start, _, _ in rounded), float("inf")][1:]
@@ -42,7 +42,7 @@ def to_textgrid(transcript: Transcript) -> str:
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end:.3f}"]
     lines += ["tiers? <exists>", f"size = {len(spans_of_tier)}", "item []:"] if spans_of_tier else ["tiers? <absent>"]
     for number, (name, spans) in enumerate(spans_of_tier.items(), start=1):
-        intervals = _covered(spans, end)
+        intervals = _fill_gaps(spans, end)
         lines += [f"    item [{number}]:", '        class = "IntervalTier"', f"        name = {_quoted(name)}"]
         lines += ["        xmin = 0", f"        xmax = {end:.3f}", f"        intervals: size = {len(intervals)}"]
         for index, (start, stop, text) in enumerate(intervals, start=1):
@@ -51,7 +51,7 @@ def to_textgrid(transcript: Transcript) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _covered(spans: list[Span], end: float) -> list[Span]:
+def _fill_gaps(spans: list[Span], end: float) -> list[Span]:
     """The spans with empty ones in the gaps, from 0 to ``end``."""
     covered: list[Span] = []
     time = 0.0
@@ -86,7 +86,7 @@ def to_eaf(transcript: Transcript) -> str:
         for start, end, text in spans:
             first = len(slots) + 1
             slots += [start, end]
-            bodies.append(_between(first, text))
+            bodies.append(_annotation(first, text))
         bodies.append("    </TIER>")
     order = [
         f'        <TIME_SLOT TIME_SLOT_ID="ts{number}" TIME_VALUE="{round(1000 * time)}"/>'
@@ -100,7 +100,7 @@ def to_eaf(transcript: Transcript) -> str:
     return "\n".join([HEAD, *header, "    <TIME_ORDER>", *order, "    </TIME_ORDER>", *bodies, TAIL])
 
 
-def _between(slot: int, text: str) -> str:
+def _annotation(slot: int, text: str) -> str:
     """An annotation with ``text`` from time slot number ``slot``, from 1, to the next slot."""
     return (
         f'        <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a{(slot + 1) // 2}" '

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vsr.core.artifacts import LEDGER, append_records, records_in
+from vsr.core.file_kinds import FileKind
 from vsr.core.files import SURROGATES, read_json, write_text
-from vsr.core.kinds import Kind
 from vsr.output.transcript import Transcript
 
 OWN = {"file", "segments", "tracks", "complete", "error", "provenance"}  # keys of a JSON written by vsr
@@ -38,7 +38,7 @@ class Record:
         return record and {key: record.get(key) for key in ("bytes", "sha256")}
 
 
-class Written:
+class WrittenTranscripts:
     """The transcripts of a folder; files are examined on access, the ledger is read at the start."""
 
     def __init__(self, folder: str | Path):
@@ -110,22 +110,22 @@ def hash_of(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", SURROGATES)).hexdigest()
 
 
-def note_files(folder: str | Path, transcript: Transcript, texts: dict[str, str]) -> None:
+def record_files(folder: str | Path, transcript: Transcript, texts: dict[str, str]) -> None:
     """Record in the ledger the files (name -> text) that are about to be written. Raises VsrError."""
     facts: dict[str, Any] = {"made": transcript.provenance or {}, "place": path_hash(transcript.file)}
     facts["complete"] = transcript.complete and transcript.error is None
     append_records(folder, ({"name": name, "file": {"sha256": hash_of(text)}} | facts for name, text in texts.items()))
 
 
-def write_noted(path: str | Path, transcript: Transcript, text: str) -> None:
+def write_recorded(path: str | Path, transcript: Transcript, text: str) -> None:
     """Write the ``text`` of a transcript to a file that the user named, and record it. Raises VsrError."""
     path = Path(path)
     if path.suffix != ".json":  # a JSON identifies itself
-        note_files(str(path.parent), transcript, {path.name: text})
+        record_files(str(path.parent), transcript, {path.name: text})
     write_text(path, text)
 
 
-TRANSCRIPT = Kind(
+TRANSCRIPT = FileKind(
     "a transcript as vsr wrote it (somebody else's, or changed since)",
-    lambda path: Written(path.parent).of(path) is not None,
+    lambda path: WrittenTranscripts(path.parent).of(path) is not None,
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 from vsr.output.cues import Cue, cues, face_name
 from vsr.output.karaoke import FACE_COLOURS, escaped
 from vsr.output.transcript import Transcript
@@ -51,7 +51,7 @@ def to_mpl(transcript: Transcript) -> str:
 
 
 def _pysubs2() -> ModuleType:
-    return needed("pysubs2", "this format of subtitles")
+    return required_package("pysubs2", "this format of subtitles")
 
 
 def _plain_lines(cue: Cue) -> list[str]:

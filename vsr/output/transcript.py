@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vsr.decoding.guesses import is_guess
 from vsr.face.skipped import FEW_FRAMES, Skipped
-from vsr.output.unread import few_frames_warnings, skipped_warnings
+from vsr.output.mouth_warnings import few_frames_warnings, skipped_warnings
 
 NO_SOUND = "none"  # in the provenance of a video without sound that was to be read audio-visually
 

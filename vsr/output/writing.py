@@ -12,10 +12,10 @@ from vsr.core.artifacts import CHANGED, KEPT, NEW, differences
 from vsr.core.errors import CLIP_REASONS, VsrError
 from vsr.core.files import check_writable, remove_leftovers, same_file, write_error, write_text
 from vsr.decoding.provenance import video_of
-from vsr.output.ledger import WRITTEN, Record, Written, about_files, note_files, path_hash
+from vsr.output.ledger import WRITTEN, Record, WrittenTranscripts, about_files, path_hash, record_files
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript
-from vsr.output.unsure import readable
+from vsr.output.unsure_words import readable
 
 LONGEST = 255  # bytes of a file name
 REPLACE = "give another -o, or --force to replace it"
@@ -24,7 +24,7 @@ REPLACE = "give another -o, or --force to replace it"
 @dataclass(frozen=True)
 class Outputs:
     """The output files of a folder. formats: names in `vsr.output.subtitles.WRITERS`; unsure: how uncertain words are
-    shown (`vsr.output.unsure.readable`), None for the default of each format."""
+    shown (`vsr.output.unsure_words.readable`), None for the default of each format."""
 
     folder: str
     formats: tuple[str, ...]
@@ -58,7 +58,7 @@ class Outputs:
             stem = stem[: LONGEST - len(end) - len(digest) - 1].decode("utf-8", "ignore").encode() + b"~" + digest
         return Path(self.folder) / os.fsdecode(stem + end)
 
-    def check(self, video: str, written: Written, inputs: Container[str] = (), force: bool = False) -> None:
+    def check(self, video: str, written: WrittenTranscripts, inputs: Container[str] = (), force: bool = False) -> None:
         """Refuse to replace an input, and without ``force`` a file of others or the transcript of another video.
 
         ``inputs``: real paths of all inputs of the run. Raises VsrError exists, not_writable.
@@ -79,10 +79,10 @@ class Outputs:
         if record is not None and record.complete and record.place != path_hash(video) and not _shows(record, video):
             raise VsrError("exists", f"{target} is the transcript of another video than {video}; {REPLACE}")
 
-    def state(self, video: str, made: dict, written: Written) -> str:
+    def state(self, video: str, provenance: dict, written: WrittenTranscripts) -> str:
         """KEPT where an earlier run with the same inputs finished without error; else NEW, or why it must be repeated.
 
-        ``made``: its `vsr.decoding.provenance`; without "video" where the video no longer exists. Raises OSError.
+        ``provenance``: its `vsr.decoding.provenance`; without "video" where the video no longer exists. Raises OSError.
         """
         targets = self.targets(video)
         records = [record for target in targets if (record := written.of(target))]
@@ -90,11 +90,15 @@ class Outputs:
             return "not finished"
         if len(records) < len(targets):
             return CHANGED if all(target.is_file() for target in targets) else NEW
-        if "video" not in made and any(record.place != path_hash(video) for record in records):
+        if "video" not in provenance and any(record.place != path_hash(video) for record in records):
             return NEW
-        past_video = {"video": records[0].video} if "video" not in made else {}
+        past_video = {"video": records[0].video} if "video" not in provenance else {}
         if changed := sorted(
-            {key for record in records for key in differences(record.made | {"video": record.video}, made | past_video)}
+            {
+                key
+                for record in records
+                for key in differences(record.made | {"video": record.video}, provenance | past_video)
+            }
         ):
             return f"other {' and '.join(changed)}"
         return KEPT if all(record.complete for record in records) else "not finished"
@@ -108,7 +112,7 @@ class Outputs:
         try:
             if transcript.error is None or transcript.segments:
                 self._write_formats(transcript, self.formats)
-            elif not self._better(transcript):
+            elif not self._keeps_earlier(transcript):
                 self._withdraw(transcript.file)
                 self._write_formats(transcript, [name for name in self.formats if name == "json"])
             if transcript.complete or (transcript.error and transcript.error[0] in CLIP_REASONS):
@@ -126,7 +130,7 @@ class Outputs:
             recorded = replace(transcript, provenance=(transcript.provenance or {}) | files)
             texts = {"json": WRITERS["json"](recorded)} | texts
         else:
-            note_files(
+            record_files(
                 self.folder,
                 transcript,
                 {f"{Path(transcript.file).stem}.{suffix}": content for suffix, content in texts.items()},
@@ -134,9 +138,9 @@ class Outputs:
         for name, text in texts.items():
             self._write(self.target(transcript.file, name), text)
 
-    def _better(self, transcript: Transcript) -> bool:
+    def _keeps_earlier(self, transcript: Transcript) -> bool:
         """Whether to keep an earlier run's result: the error is not a fault of the video, or the video is gone."""
-        written = Written(self.folder)
+        written = WrittenTranscripts(self.folder)
         records = [record for record in map(written.of, self.targets(transcript.file)) if record and record.complete]
         if not os.path.exists(transcript.file):
             return any(record.place == path_hash(transcript.file) for record in records)
@@ -145,7 +149,7 @@ class Outputs:
 
     def _withdraw(self, video: str) -> None:
         """Remove the files that earlier runs wrote for a video that can no longer be read; not those of others."""
-        written = Written(self.folder)
+        written = WrittenTranscripts(self.folder)
         for target in [target for name in WRITERS if written.of(target := self.target(video, name))]:
             target.unlink(missing_ok=True)
 

@@ -20,11 +20,11 @@ from vsr.core.windows import frame_edges, window_spans
 from vsr.decoding.defaults import options_for, preferred_window
 from vsr.decoding.encoding import mesh_for, usable_mouth_points
 from vsr.decoding.options import DecodeOptions
-from vsr.face.frame_rate import frame_rate, highest_chance
+from vsr.face.frame_rate import domain_limit, frame_rate
 from vsr.face.mouth_crop import MouthClip
 from vsr.inference.assemble import skipped_of, tracks_of
+from vsr.inference.face_report import face_report_of
 from vsr.inference.recognition import read_hypotheses, search_crops, spans_to_read
-from vsr.inference.seen import seen_in
 from vsr.output.transcript import Alternative, Segment, TimedWord, Transcript
 from vsr.report.facts import facts_of
 from vsr.report.moment import find_clip
@@ -79,7 +79,7 @@ class Inspection:
     @property
     def warnings(self) -> list[dict]:
         """{"reason", "message"} of what must be known before the words are believed, as transcripts have them."""
-        clip, seen = self.clip, seen_in(self.clip)
+        clip, seen = self.clip, face_report_of(self.clip)
         ends = float(self.edges[0]), float(self.edges[-1])
         said = Segment(*ends, clip.face, 0.0, self.words, self.nbest, self.in_domain)
         return Transcript(
@@ -100,7 +100,7 @@ class Inspection:
 def inspect_video(
     loaded: LoadedModel, path: str | Path, options: DecodeOptions | None = None,
     face: int | None = None, at: float | None = None, watch: Watch | None = None,
-    broken: list[VsrError] | None = None,
+    errors: list[VsrError] | None = None,
 ) -> Inspection:  # fmt: skip
     """Read a video and keep the intermediate results.
 
@@ -108,7 +108,7 @@ def inspect_video(
         loaded: model, tokenizer and config, from `vsr.modelstore.folder.load_model`.
         path: the video file.
         options: of the search; by default the model's, with five hypotheses.
-        face, at, watch, broken: as in `vsr.report.moment.find_clip`; of a clip that is read in several windows, the one
+        face, at, watch, errors: as in `vsr.report.moment.find_clip`; of a clip that is read in several windows, the one
             around ``at`` is shown, or the first. If nothing is read because the lips are at rest or covered, the frames
             are shown without words.
 
@@ -116,8 +116,8 @@ def inspect_video(
         VsrError: as `vsr.inference.transcriber.transcribe`; bad_options for a face or time that does not exist.
     """
     options = options or options_for(loaded, {"nbest": 5})
-    errors = [] if broken is None else broken
-    clip = find_clip(path, face, at, watch, mesh_for(loaded), broken)
+    errors = [] if errors is None else errors
+    clip = find_clip(path, face, at, watch, mesh_for(loaded), errors)
     spans_read = spans_to_read(clip, preferred_window(loaded))
     spans = spans_read or window_spans(len(clip.crop))
     window = 0 if at is None else _window_at(spans, clip, at)
@@ -138,8 +138,8 @@ def inspect_window(
     states, (results,) = search_crops(
         loaded, [clip.crop[start:stop]], options, usable_mouth_points(loaded, clip, [(start, stop)])
     )
-    max_confidence = highest_chance(frame_rate(clip.crop[start:stop]))
-    window_read = read_hypotheses(loaded, states[0], results, start, edges, most=max_confidence)
+    max_confidence = domain_limit(frame_rate(clip.crop[start:stop]))
+    window_read = read_hypotheses(loaded, states[0], results, start, edges, limit=max_confidence)
     readings = window_read.hypotheses
     nbest = tuple(Alternative(reading.text, reading.score) for reading in readings)
     tokenizer = loaded.tokenizer

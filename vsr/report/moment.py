@@ -17,7 +17,7 @@ from vsr.face.speaker_selection import OUTSIDE, Part
 
 def find_clip(
     path: str | Path, face: int | None = None, at: float | None = None, watch: Watch | None = None,
-    mesh: Stock[MouthMesh] | None = None, broken: list[VsrError] | None = None,
+    mesh: Stock[MouthMesh] | None = None, errors: list[VsrError] | None = None,
 ) -> MouthClip:  # fmt: skip
     """The crops of a face in one shot, or a minute of it, as in `vsr transcribe`.
 
@@ -27,7 +27,7 @@ def find_clip(
         at: second of the video; None: the first clip in which the face is read.
         watch: is informed of the progress in the video.
         mesh: also finds the mouth points where requested.
-        broken: receives the error of a file that is truncated or damaged near there, instead of raising it.
+        errors: receives the error of a file that is truncated or damaged near there, instead of raising it.
 
     Raises:
         VsrError: bad_options where the face or the moment does not exist; as `vsr.face.mouth_crop.crop_video`.
@@ -36,13 +36,13 @@ def find_clip(
     for stretch in source.readable_blocks():
         matches = [part for part in stretch.parts if _fits(part, face, at)]
         if matches:
-            source.collect_error(broken)
+            source.collect_error(errors)
             part = max(matches, key=lambda part: part.piece.weight)
             return clip_of(path, source.info, part.piece, part.face, stretch.begin)
         faces |= {part.face for part in stretch.parts}
         if at is not None and _is_past(stretch.block, at):
             break
-    source.check(read=False)
+    source.check(has_speech=False)
     raise VsrError("bad_options", f"{path}: {_missing(face, at, source.info.end, faces)}")
 
 

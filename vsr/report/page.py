@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from vsr.core.kinds import marked
+from vsr.core.file_kinds import marked_kind
 from vsr.report.cards import faces, facts, readings
 from vsr.report.collect import Inspection
 from vsr.report.images import sprite
@@ -19,7 +19,7 @@ from vsr.report.markup import card, lane, percent
 from vsr.report.script_data import script_data
 
 MADE_BY = "Made by <code>vsr inspect</code>"  # in its footer
-PAGE = marked("a page of inspect", MADE_BY.encode())
+PAGE = marked_kind("a page of inspect", MADE_BY.encode())
 TEMPLATE = Path(__file__).parent / "template"
 
 Titled = Sequence[tuple[str, str]]  # (title as text, HTML)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import write_json
-from vsr.text.listed import CONFIG, SPACE, Listed, spans_between_spaces
 from vsr.text.normalise import lower
+from vsr.text.unit_list import CONFIG, SPACE, UnitList, spans_between_spaces
 
 CHARACTERS = SPACE + "'" + string.ascii_lowercase + string.digits
 
 
-class CharTokenizer(Listed):
+class CharTokenizer(UnitList):
     """One token per character of the lower-cased text; ``characters`` includes the space."""
 
     def __init__(self, characters: str = CHARACTERS):
@@ -40,7 +40,7 @@ class CharTokenizer(Listed):
         write_json(Path(folder) / CONFIG, {"kind": "char", "characters": self.characters})
 
 
-class WordTokenizer(Listed):
+class WordTokenizer(UnitList):
     """One token per word of a closed list; other words are unknown.
 
     Args:

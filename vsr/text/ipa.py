@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from vsr.text.listed import Listed
+from vsr.text.unit_list import UnitList
 
 CONSONANTS = tuple("pbtdkɡmnɲŋfvβθðszʃʒʂʐɕʑçʝxɣχʁhɾrɹlʎɫjɥwʔ")
 VOWELS = tuple("iɪeɛæaɐɑɒʌəɘɚɜɝɤɨᵻʉɔoʊɯuyʏøœ")
@@ -39,7 +39,7 @@ def sounds_of(ipa: str) -> tuple[str, ...]:
 _KNOWN = frozenset(SOUNDS)
 
 
-class SoundTokenizer(Listed):
+class SoundTokenizer(UnitList):
     """The sounds as tokens; texts are written in IPA."""
 
     unit = "ipa"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, write_json
-from vsr.text.listed import CONFIG, MARK, SPACE, Listed, spans_between_marks, spans_between_spaces
 from vsr.text.normalise import lower
 from vsr.text.segmenting import fewest_pieces
+from vsr.text.unit_list import CONFIG, MARK, SPACE, UnitList, spans_between_marks, spans_between_spaces
 
 
-class SentencePieceTokenizer(Listed):
+class SentencePieceTokenizer(UnitList):
     """A SentencePiece model in the common id layout; pieces that start a word begin with U+2581.
 
     Args:
@@ -59,7 +59,7 @@ class SentencePieceTokenizer(Listed):
         write_json(Path(folder) / CONFIG, config if self._own_order else config | {"units": self.units})
 
 
-class ListTokenizer(Listed):
+class ListTokenizer(UnitList):
     """The list of units of a published model that has no segmenter: letters of any script, or pieces.
 
     Words are separated by the unit " ", else by pieces that begin with U+2581; without both (Mandarin), each unit is a

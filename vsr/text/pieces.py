@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.text.listed import Listed
 from vsr.text.tokenizer import MARK, ListTokenizer, WordTokenizer, load_tokenizer
+from vsr.text.unit_list import UnitList
 
 
 def pieces_in(folder: str | Path) -> tuple[str, ...]:
@@ -17,7 +17,7 @@ def pieces_in(folder: str | Path) -> tuple[str, ...]:
     Raises VsrError bad_model without a tokenizer of text, or for one of upper case.
     """
     tokenizer = load_tokenizer(folder)
-    if not isinstance(tokenizer, Listed) or tokenizer.unit != "text" or getattr(tokenizer, "case", "") == "upper":
+    if not isinstance(tokenizer, UnitList) or tokenizer.unit != "text" or getattr(tokenizer, "case", "") == "upper":
         problem = "is of phonemes, visemes or upper case: make one by vsr tokens --kind char, word or unigram"
         raise VsrError("bad_model", f"the tokenizer of {folder} {problem}")
     return (

@@ -10,10 +10,10 @@ from vsr.core.errors import VsrError
 from vsr.core.files import read_json
 from vsr.core.tokens import BLANK, UNK
 from vsr.text.character_tokenizers import CharTokenizer, WordTokenizer
-from vsr.text.listed import CONFIG, MARK, SPACE
 from vsr.text.normalise import lower
 from vsr.text.phonemes import UNITS
 from vsr.text.piece_tokenizers import ListTokenizer, SentencePieceTokenizer, sentence_pieces
+from vsr.text.unit_list import CONFIG, MARK, SPACE
 from vsr.text.unit_tokenizers import load_units
 
 __all__ = [

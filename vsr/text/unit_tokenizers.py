@@ -17,10 +17,10 @@ import numpy as np
 from vsr.core.errors import VsrError
 from vsr.core.files import read_lines, write_json, write_text
 from vsr.core.tokens import UNK
-from vsr.text.listed import CONFIG, Listed
 from vsr.text.normalise import lower
 from vsr.text.phonemes import MARK, UNITS
 from vsr.text.pronounce import CMU, ESPEAK, Pronouncer, Variants, parse_dictionary
+from vsr.text.unit_list import CONFIG, UnitList
 from vsr.text.visemes import visemes_of
 
 LEXICON = "lexicon.txt"
@@ -52,7 +52,7 @@ class UnitSettings:
             raise ValueError(f"pronunciation is '{self.pronunciation}'; it can be {', '.join(WAYS)}")
 
 
-class UnitTokenizer(Listed):
+class UnitTokenizer(UnitList):
     """Tokens are phonemes or visemes.
 
     Args:

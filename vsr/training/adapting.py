@@ -40,7 +40,7 @@ Bar = Callable[[Iterable[int], str], Iterable[int]]
 
 
 @dataclass(frozen=True)
-class Adapting:
+class AdaptationSettings:
     """Settings of adaptation: ``what`` is tuned (one of `vsr.training.tuned_parts.KINDS`), number of steps, seed."""
 
     what: str = "adapters"
@@ -63,8 +63,8 @@ def check_adaptable(loaded: LoadedModel) -> None:
         raise VsrError("bad_model", f"{loaded.name} reads only tracks: adapt the fused model instead")
 
 
-def adapted(
-    loaded: LoadedModel, clips: Sequence[Clip], settings: Adapting,
+def adapt_model(
+    loaded: LoadedModel, clips: Sequence[Clip], settings: AdaptationSettings,
     bar: Bar = lambda steps, what: steps, say: Callable[[str], None] = lambda text: None,
 ) -> LoadedModel:  # fmt: skip
     """A copy of the model, fine-tuned on ``clips``, which need crops, and tracks for the reader of tracks.
@@ -80,13 +80,13 @@ def adapted(
     model = copy.deepcopy(loaded.model)
     result = replace(loaded, model=model, languages={}, hashes={})
     if not isinstance(model, FusedReader):
-        _go_on(model, _crops(result, model, clips, settings, say), settings, bar, "adapt")
+        _train(model, _crops(result, model, clips, settings, say), settings, bar, "adapt")
         return result
     least, most = model.config.track_weights
     model.config = replace(model.config, track_weights=(max(LEAST, least), max(LEAST, most)))
-    _go_on(model.pixels, _crops(result, model.pixels, clips, settings, say), settings, bar, "adapt pixels")
+    _train(model.pixels, _crops(result, model.pixels, clips, settings, say), settings, bar, "adapt pixels")
     if (tracks := _tracks(model, clips, settings, say)) is not None:
-        _go_on(model.tracks, tracks, settings, bar, "adapt tracks")
+        _train(model.tracks, tracks, settings, bar, "adapt tracks")
     return result
 
 
@@ -94,13 +94,13 @@ def _readers(model: nn.Module) -> list[LipReader]:
     return [model.pixels, model.tracks] if isinstance(model, FusedReader) else [model]
 
 
-def _crops(loaded: LoadedModel, reader: LipReader, clips, settings: Adapting, say) -> CropDataset:
+def _crops(loaded: LoadedModel, reader: LipReader, clips, settings: AdaptationSettings, say) -> CropDataset:
     """The clips as a data set for the reader of pixels."""
     usable = with_tokens("transcribed", clips, loaded.tokenizer, bool(reader.ctc), say)
     return CropDataset(usable, loaded.tokenizer, Augmentation(), settings.seed, further_heads_of(reader.config))
 
 
-def _tracks(model: FusedReader, clips, settings: Adapting, say) -> TrackDataset | None:
+def _tracks(model: FusedReader, clips, settings: AdaptationSettings, say) -> TrackDataset | None:
     """A data set of the clips that the reader of tracks can learn from; None if there are none."""
     tokenizer = WordTokenizer(model.config.words)
     usable = [clip for clip in clips if clip.track and clip.text.split() and UNK not in tokenizer.encode(clip.text)]
@@ -111,7 +111,7 @@ def _tracks(model: FusedReader, clips, settings: Adapting, say) -> TrackDataset 
     return TrackDataset(usable, tokenizer, TrackAugmentation(), settings.seed)
 
 
-def _go_on(reader: LipReader, dataset: CropDataset, settings: Adapting, bar: Bar, what: str) -> None:
+def _train(reader: LipReader, dataset: CropDataset, settings: AdaptationSettings, bar: Bar, what: str) -> None:
     """Train a reader in place; afterwards it is in evaluation mode."""
     device = next(reader.parameters()).device
     rate = OptimConfig(lr=RATES[settings.what], warmup_steps=WARMUP)
@@ -125,17 +125,17 @@ def _go_on(reader: LipReader, dataset: CropDataset, settings: Adapting, bar: Bar
             torch.manual_seed(int(np.random.SeedSequence((settings.seed, step, 0)).generate_state(1)[0]))
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(rate, step, step / settings.steps)
-            batch = dataset.batch(_drawn(len(dataset), settings.seed, step), step).to(device)
+            batch = dataset.batch(_draw_indices(len(dataset), settings.seed, step), step).to(device)
             reader.zero_grad(set_to_none=True)
             objective(reader, batch)["loss"].backward()
             parts.gather()
             if torch.nn.utils.clip_grad_norm_(parts.parameters, CLIP).isfinite():
                 optimiser.step()
-                parts.spread()
+                parts.update_model()
     reader.zero_grad(set_to_none=True)
     reader.requires_grad_(True).eval()
 
 
-def _drawn(count: int, seed: int, step: int) -> list[int]:
+def _draw_indices(count: int, seed: int, step: int) -> list[int]:
     """Indices of the clips of a step, all of them where they are few."""
     return np.random.default_rng((seed, step)).permutation(count)[:TOGETHER].tolist()

@@ -13,7 +13,7 @@ from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, same_file
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 from vsr.modelstore.folder import LoadedModel, load_model, save_model
-from vsr.modelstore.nested import nested
+from vsr.modelstore.nested_settings import to_nested
 from vsr.text.tokenizer import pieces_of
 from vsr.training.state import Average
 
@@ -74,7 +74,7 @@ def _training_record(config: dict) -> dict:
 
 def _parts(loaded: LoadedModel) -> dict:
     """All settings of the parts, since a folder may state one that follows from others, and another leave it out."""
-    return nested(loaded.model.config)
+    return to_nested(loaded.model.config)
 
 
 def _pieces(loaded: LoadedModel) -> list[str]:

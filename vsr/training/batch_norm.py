@@ -9,7 +9,7 @@ from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def synchronised(model: nn.Module) -> nn.Module:
+def synchronise_batch_norm(model: nn.Module) -> nn.Module:
     """The model with every batch normalisation synchronised over all ranks; names and tensors stay.
 
     PyTorch's SyncBatchNorm runs only on GPUs, so `WorldBatchNorm` replaces it on the CPU.

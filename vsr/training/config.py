@@ -16,11 +16,13 @@ from vsr.data.transforms import Augmentation
 from vsr.models.lipreader import LipReaderConfig
 from vsr.text.phonemes import UNITS
 from vsr.text.tokenizer import TEXT, unit_of
+from vsr.training.config_verb import other_verb
 from vsr.training.model_settings import filled_heads, model_settings
-from vsr.training.typed import build
-from vsr.training.whose import other_verb
+from vsr.training.typed_yaml import build
 
 STRATEGIES = ("auto", "ddp", "fsdp")
+# Weights in half precision alone are not among them: neither the averaged weights nor small steps of AdamW survive it.
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 
 def check_lists(*lists: tuple[str, ...], what: str = "manifest") -> None:
@@ -75,19 +77,29 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """AdamW with linear warm-up and cosine decay to zero; ``ema`` is the decay of the averaged weights."""
+    """AdamW with linear warm-up and cosine decay to zero; ``ema`` is the decay of the averaged weights.
+
+    ``accumulate``: batches of each rank in a step, one after the other, so that one GPU takes the steps of many. Losses
+    and gradients are those of one large batch; only batch normalisation still sees a batch at a time.
+    """
 
     lr: float = 1e-3
     weight_decay: float = 0.03
     warmup_steps: int = 300
     clip: float = 5.0
     ema: float = 0.998
+    accumulate: int = 1
 
     def __post_init__(self):
         check_numbers(
             self, "optim.", lr=POSITIVE, weight_decay=Range(least=0, most=1000),
-            warmup_steps=NOT_NEGATIVE, clip=POSITIVE, ema=Range(least=0, below=1),
+            warmup_steps=NOT_NEGATIVE, clip=POSITIVE, ema=Range(least=0, below=1), accumulate=COUNT,
         )  # fmt: skip
+
+    def one_batch_a_step(self, why: str) -> None:
+        """Raises VsrError bad_config if batches are accumulated in a run that cannot do it."""
+        if self.accumulate > 1:
+            raise VsrError("bad_config", f"optim.accumulate is {self.accumulate}: {why}")
 
 
 @dataclass(frozen=True)
@@ -95,10 +107,11 @@ class TrainerConfig:
     """Length of the run and the machines.
 
     With ``max_minutes`` the cosine follows the clock and the run ends after them, whatever the epoch. ``precision``
-    "auto" is bf16-mixed on a GPU and 32-true on a CPU. ``devices`` is the number of processes on each of ``num_nodes``
-    machines; at 1 both are taken from torchrun or SLURM if these started the run. ``strategy``: "ddp" (and "auto")
-    keeps the whole model on every rank, "fsdp" shards model, gradients and optimiser over the ranks. ``workers``:
-    processes per rank that prepare batches while it computes; with 0 the rank prepares them itself between steps.
+    "auto" is bf16-mixed on a GPU and 32-true on a CPU; 16-mixed is for GPUs without bf16. ``devices`` is the number of
+    processes on each of ``num_nodes`` machines; at 1 both are taken from torchrun or SLURM if these started the run.
+    ``strategy``: "ddp" (and "auto") keeps the whole model on every rank, "fsdp" shards model, gradients and optimiser
+    over the ranks. ``workers``: processes per rank that prepare batches while it computes; with 0 the rank prepares
+    them itself between steps.
     ``frontend_weights``: torchvision's checkpoint (.pth) of the front end's network. ``freeze``: parts of the model
     that are not trained and stay in evaluation mode (`vsr.training.frozen`).
     """
@@ -124,8 +137,15 @@ class TrainerConfig:
             threads=Range(least=1, most=1024), workers=Range(least=0, most=1024), checkpoint_minutes=NOT_NEGATIVE,
             keep_epochs=COUNT,
         )  # fmt: skip
-        if self.strategy not in STRATEGIES:
-            raise VsrError("bad_config", f"trainer.strategy is '{self.strategy}'; it can be {' or '.join(STRATEGIES)}")
+        for name, allowed in (("strategy", STRATEGIES), ("precision", PRECISIONS)):
+            if (value := getattr(self, name)) not in allowed:
+                raise VsrError("bad_config", f"trainer.{name} is '{value}'; it can be {' or '.join(allowed)}")
+
+    def check_objective(self, objective: Any) -> None:
+        """Raises VsrError bad_config for an objective that searches while it trains, with a sharded model: its layers
+        are whole only within a pass that all ranks take together."""
+        if self.strategy == "fsdp" and getattr(objective, "searches", False):
+            raise VsrError("bad_config", f"trainer.strategy is fsdp: the objective {objective.name} needs ddp")
 
 
 @dataclass(frozen=True)
@@ -174,7 +194,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = Tr
             key, equals, value = override.partition("=")
             if not equals:
                 raise VsrError("bad_config", f"'{override}' is not of the form section.key=value")
-            _put(settings, key.split("."), yaml.safe_load(value))
+            _set(settings, key.split("."), yaml.safe_load(value))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise VsrError("bad_config", f"cannot read {path}: {one_line(error)}") from error
     try:
@@ -185,7 +205,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = Tr
         raise
 
 
-def _put(settings: dict, keys: list[str], value: Any) -> None:
+def _set(settings: dict, keys: list[str], value: Any) -> None:
     for key in keys[:-1]:
         if isinstance(settings.get(key), str):  # a kind by its name alone
             settings[key] = {"kind": settings[key]}

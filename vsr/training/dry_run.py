@@ -19,8 +19,8 @@ from vsr.models.lipreader import LipReader, LipReaderConfig, layers_of, tokenize
 from vsr.models.text_backbone import on_hub, weight_files
 from vsr.objectives.ctc_attention import weights_of
 from vsr.objectives.registry import objective_of
-from vsr.text.listed import CONFIG
 from vsr.text.tokenizer import TEXT, CharTokenizer, Tokenizer, WordTokenizer, load_tokenizer, unit_of
+from vsr.text.unit_list import CONFIG
 from vsr.text.unit_tokenizers import UnitSettings, UnitTokenizer
 from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig
 from vsr.training.model_settings import built
@@ -42,6 +42,7 @@ def lip_reader_lines(config: TrainConfig) -> Iterator[str]:
     except ValueError as error:
         raise VsrError("bad_config", str(error)) from error
     check_unlabelled(config, sizes)
+    config.trainer.check_objective(objective)
     model = on_meta(LipReader, sizes)
     read = (model.modality,) if isinstance(model.modality, str) else model.modality
     yield f"model: {parameters(model):,} parameters; reads {' and '.join(read)}"
@@ -72,7 +73,7 @@ def missing_lines(backbones: Sequence[str]) -> Iterator[str]:
             yield f"not found: backbone {error}; training needs it"
 
 
-def not_made_yet(model: str) -> bool:
+def is_future_path(model: str) -> bool:
     """Whether a model's name is a path, as in recipes, where nothing exists yet."""
     return model.startswith(("exp/", "./", "../")) and not Path(model).exists()
 
@@ -110,12 +111,12 @@ def head_lines(c: LipReaderConfig, model: LipReader, tokenizer: Tokenizer, assum
             continue
         layer = f", layer {layers_of(c)[name]}" if name in layers_of(c) else ""
         if learns := getattr(head, "learns", ""):
-            yield f"  {name:<16} weight {weights[name]:g}, {learns}, mean over {counted(head)}{layer}"
+            yield f"  {name:<16} weight {weights[name]:g}, {learns}, mean over {loss_unit(head)}{layer}"
             continue
-        yield f"  {name:<16} weight {weights[name]:g}, {entries} {what} ({note}), mean over {counted(head)}{layer}"
+        yield f"  {name:<16} weight {weights[name]:g}, {entries} {what} ({note}), mean over {loss_unit(head)}{layer}"
 
 
-def counted(head: nn.Module) -> str:
+def loss_unit(head: nn.Module) -> str:
     """The unit that a head's loss is a mean over."""
     return str(getattr(head, "counted", "clips"))
 
@@ -125,11 +126,12 @@ def run_lines(data: Any, optim: OptimConfig, trainer: TrainerConfig) -> Iterator
     extra = ("unlabelled",) if getattr(data, "unlabelled", ()) else ()
     yield "data: " + "; ".join(f"{name} {names(getattr(data, name))}" for name in ("train", *extra, "dev", "tests"))
     length = f"{trainer.max_minutes:g} minutes" if trainer.max_minutes else f"{trainer.max_epochs} epochs"
-    note = " (not made yet)" if not_made_yet(trainer.init_from) else ""
+    note = " (not made yet)" if is_future_path(trainer.init_from) else ""
     start = f"; begins with {trainer.init_from}{note}" if trainer.init_from else ""
     yield f"AdamW {optim.lr:g}, {optim.warmup_steps} steps of warm-up; {length}{start}"
     clips = getattr(data, "clips", None)
-    yield f"{clips} clips a batch" if clips else f"{data.frames_per_batch} frames a batch"
+    batches = f", {optim.accumulate} batches a step" if optim.accumulate > 1 else ""
+    yield (f"{clips} clips a batch" if clips else f"{data.frames_per_batch} frames a batch") + batches
 
 
 def names(paths: Sequence[str]) -> str:
@@ -142,7 +144,7 @@ def parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def shown(lines: Callable[[Any], Iterator[str]], config: Any) -> int:
+def print_lines(lines: Callable[[Any], Iterator[str]], config: Any) -> int:
     """Print all lines, or none if the configuration is refused; returns the exit status. Raises VsrError."""
     print("\n".join(list(lines(config))))
     return 0

@@ -1,8 +1,9 @@
-"""Batches of one rank in an epoch: one per step, dealt so that no clip is left out or taken twice."""
+"""Batches of one rank in an epoch: some for each step, dealt so that no clip is left out or taken twice."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 
@@ -14,6 +15,8 @@ from vsr.training.fabric import Fabric
 class Feed:
     """This rank's batches in the rest of an epoch, prepared ahead.
 
+    A step takes the next ``accumulate`` batches of the epoch for each rank, or what is left of the epoch.
+
     Args:
         fabric: gives rank, number of ranks and device.
         dataset: its ``batch(indices, epoch)`` makes a batch.
@@ -21,29 +24,43 @@ class Feed:
         first: number of batches that are done.
         epoch: number of the epoch.
         workers: processes that prepare batches; with 0 this process does.
+        accumulate: batches of each rank in a step.
     """
 
-    def __init__(self, fabric: Fabric, dataset, batches: Sequence[list[int]], first: int, epoch: int, workers: int):
-        world = fabric.world_size
+    def __init__(
+        self, fabric: Fabric, dataset, batches: Sequence[list[int]], first: int, epoch: int, workers: int,
+        accumulate: int = 1,
+    ):  # fmt: skip
+        world, rank = fabric.world_size, fabric.global_rank
         self.fabric = fabric
-        self.steps: list[tuple[int, list[int]]] = []  # (batches that are done after the step, clips of this rank)
-        for position in range(first, len(batches), world):
-            indices = deal(batches[position : position + world], world)[fabric.global_rank]
-            self.steps.append((min(position + world, len(batches)), indices))
-        self._coming = iter(planned_batches(dataset, [indices for _, indices in self.steps], epoch, workers))
+        self.steps: list[tuple[int, list[list[int]]]] = []  # (batches that are done after the step, clips by batch)
+        for position in range(first, len(batches), world * accumulate):
+            dealt = batches[position : position + world * accumulate]
+            passes = -(-len(dealt) // world)
+            self.steps.append((position + len(dealt), deal(dealt, world * passes)[rank::world]))
+        plan = [clips for _, step in self.steps for clips in step]
+        self._coming = iter(planned_batches(dataset, plan, epoch, workers))
 
-    def take(self, counts: bool):
-        """The batch of the next step, on this rank's device; without ``counts`` it has no share in the losses.
+    def step_batches(self, step: Sequence[list[int]]) -> Iterator[Any]:
+        """The batches of the next step, each on this rank's device when its turn comes; one without clips has no share
+        in the losses.
 
         With several ranks all of them call it. Raises the VsrError of a clip that cannot be read.
         """
-        batch = next(self._coming)
-        if isinstance(batch, VsrError):
-            raise batch
-        batch = batch.to(self.fabric.device)
-        if self.fabric.world_size > 1:
-            counted = batch.counts()
-            sizes = torch.stack(list(counted.values())) * counts
-            shares = sizes / self.fabric.all_reduce(sizes.clone(), reduce_op="mean").clamp(min=1e-9)
-            batch.shares = dict(zip(counted, shares, strict=True))
-        return batch
+        batches = [next(self._coming) for _ in step]
+        for problem in batches:
+            if isinstance(problem, VsrError):
+                raise problem
+        if self.fabric.world_size * len(batches) > 1:
+            self._share(batches, [bool(clips) for clips in step])
+        for batch in batches:
+            yield batch.to(self.fabric.device)
+
+    def _share(self, batches: Sequence[Any], there: Sequence[bool]) -> None:
+        """Give the batches of a step that are ``there`` their shares in the counts of all batches of all ranks."""
+        names = list(batches[0].counts())
+        sizes = torch.stack([torch.stack(list(batch.counts().values())) for batch in batches])
+        sizes = (sizes * torch.tensor(there)[:, None]).to(self.fabric.device)
+        shares = sizes / self.fabric.all_reduce(sizes.mean(0), reduce_op="mean").clamp(min=1e-9)
+        for batch, own in zip(batches, shares, strict=True):
+            batch.shares = dict(zip(names, own, strict=True))

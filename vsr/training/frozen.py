@@ -65,10 +65,10 @@ def _untrained(module: nn.Module) -> bool:
     return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
 
 
-def _inside(path: str, whole: set[str]) -> bool:
-    """Whether the module at ``path`` is in ``whole`` or inside of one that is."""
+def _inside(path: str, frozen_paths: set[str]) -> bool:
+    """Whether the module at ``path`` is in ``frozen_paths`` or inside of one that is."""
     parts = path.split(".")
-    return any(".".join(parts[:count]) in whole for count in range(1, len(parts) + 1))
+    return any(".".join(parts[:count]) in frozen_paths for count in range(1, len(parts) + 1))
 
 
 def alias(tensor: Tensor) -> Tensor:
@@ -87,13 +87,13 @@ def digests(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, str]
     return {part: digest.hexdigest() for part, digest in parts.items()}
 
 
-def check_same(found: Mapping[str, str], begun: Mapping[str, str]) -> None:
+def check_same(current: Mapping[str, str], recorded: Mapping[str, str]) -> None:
     """Refuse frozen parts that differ from those that the run started with. Raises VsrError bad_model."""
-    for part in begun.keys() | found.keys():
-        if part not in found:
+    for part in recorded.keys() | current.keys():
+        if part not in current:
             raise VsrError("bad_model", f"'{part}' was frozen when the run was begun, and is not here")
-        if part not in begun:
+        if part not in recorded:
             raise VsrError("bad_model", f"'{part}' is frozen here, and was not when the run was begun")
-        if found[part] != begun[part]:
-            hashes = f"SHA-256 {found[part][:12]}, not {begun[part][:12]}"
+        if current[part] != recorded[part]:
+            hashes = f"SHA-256 {current[part][:12]}, not {recorded[part][:12]}"
             raise VsrError("bad_model", f"the frozen '{part}' is not the one that the run was begun with: {hashes}")

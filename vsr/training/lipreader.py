@@ -19,7 +19,7 @@ from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import read_lists
 from vsr.evaluation.units import token_edits
 from vsr.evaluation.wer import word_errors
-from vsr.models.borrowed import borrow, identified
+from vsr.models.borrowed import borrow, with_hashes
 from vsr.models.frontends.torchvision_video import load_video_weights
 from vsr.models.fusion import FusedReader
 from vsr.models.lipreader import LipReader, further_heads_of, tokenizer_of_head
@@ -31,13 +31,13 @@ from vsr.objectives.step import Step
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import Tokenizer, WordTokenizer, load_tokenizer, unit_of
 from vsr.text.unit_tokenizers import UnitTokenizer
-from vsr.training.bridge import fill_bridge
+from vsr.training.bridge_initialisation import fill_bridge
 from vsr.training.centroids import fit_centroids
-from vsr.training.lips import fill_lips
+from vsr.training.initialisation import copy_weights
+from vsr.training.lips_initialisation import fill_lips
 from vsr.training.loop import Run
 from vsr.training.model_settings import built
 from vsr.training.pronunciations import choose_pronunciations
-from vsr.training.starting import copy_weights
 from vsr.training.texts import with_tokens
 from vsr.training.unlabelled import check_unlabelled, unlabelled_clips
 
@@ -111,12 +111,13 @@ class LipReaderRun(Run):
             objective = objective_of(self.model.config, config.objective, config.objective_settings, self.tokenizer)
         except ValueError as error:
             raise VsrError("bad_config", str(error)) from error
+        config.trainer.check_objective(objective)
         if with_teacher := getattr(objective, "with_teacher", None):
             objective = with_teacher(self.average.model)
         return Step(self.model, objective)
 
     def _build_model(self) -> LipReader:
-        model = built(LipReader, identified(self.config.model_config(self.tokenizer.vocab_size)))
+        model = built(LipReader, with_hashes(self.config.model_config(self.tokenizer.vocab_size)))
         if path := self.config.trainer.frontend_weights:
             self.say(load_video_weights(model.frontend, path, lambda file: weights_of(read_checkpoint(file), file)))
         fills = fill_memories(model), fill_bridge(model, model.config), fill_lips(model, model.config), borrow(model)
@@ -167,7 +168,7 @@ class LipReaderRun(Run):
         """Write the averaged weights as a model folder (by rank 0 alone)."""
         if not self.fabric.is_global_zero:
             return folder
-        extra = {"name": self.folder.name, "window": self._window(), "training": self.reached()}
+        extra = {"name": self.folder.name, "window": self._window(), "training": self.training_record()}
         return save_model(folder, self.average.model, self.tokenizer, extra, half=True)
 
     def _window(self) -> float:

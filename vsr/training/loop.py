@@ -2,8 +2,9 @@
 
 Runs on a CPU, one GPU or many machines through Lightning Fabric. A subclass defines the model and the data.
 
-A step takes one batch of the sampler for each rank. The order of batches depends only on the seed, and the random
-numbers of a step only on seed, step and rank: a resumed run needs no random state, even with another number of ranks.
+A step takes one batch of the sampler for each rank, or `optim.accumulate` of them. The order of batches depends only on
+the seed, and the random numbers of a batch only on seed, step and place in the step: a resumed run needs no random
+state, even with another number of ranks.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,16 +23,16 @@ from torch import nn
 from vsr.core.errors import VsrError
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.training.averaging import keep_epoch
-from vsr.training.batch_norm import synchronised
+from vsr.training.batch_norm import synchronise_batch_norm
 from vsr.training.config import load_config
-from vsr.training.continued import begin
 from vsr.training.feed import Feed
-from vsr.training.finite import Finite
+from vsr.training.finite import Finite, Statistics
 from vsr.training.frozen import freeze
 from vsr.training.log import StepLog, add_points
-from vsr.training.machines import agreed, open_fabric, raised_by_rank_zero, shared_figures
+from vsr.training.machines import check_gradients, errors_on_all_ranks, open_fabric, raised_by_rank_zero, shared_figures
 from vsr.training.optimiser import adamw, learning_rate
-from vsr.training.sharding import whole
+from vsr.training.run_inputs import begin_run
+from vsr.training.sharding import gather_whole
 from vsr.training.state import LAST, Average, Progress, load_state, save_state
 
 
@@ -49,7 +51,7 @@ class Run:
     Args:
         config: configuration of data and model, with the parts ``optim``, ``trainer`` and ``seed``.
         folder: receives config.yaml, last.pt, log/steps.tsv, epochs/, tensorboard/ and at the end model/.
-        resume: continue from last.pt, with the configuration that the run started with (`vsr.training.continued`).
+        resume: continue from last.pt, with the configuration that the run started with (`vsr.training.run_inputs`).
     """
 
     train: Batches
@@ -64,7 +66,7 @@ class Run:
         self.fabric = open_fabric(trainer, self.entries)
         self.fabric.launch()
         self.progress, self.finite = Progress(), Finite()
-        with agreed(self.fabric):
+        with errors_on_all_ranks(self.fabric):
             if not resume and (self.folder / LAST).exists():
                 raise VsrError("bad_config", f"{folder} holds a run already: add --resume, or choose another --out")
             torch.manual_seed(config.seed)  # the same initial weights on all ranks
@@ -106,24 +108,28 @@ class Run:
 
     def _open_model(self, model: nn.Module) -> None:
         self.average = Average(model.to(self.fabric.device), self.config.optim.ema)
-        self.model = synchronised(model) if self.fabric.world_size > 1 else model
+        self.model = synchronise_batch_norm(model) if self.fabric.world_size > 1 else model
         self.wrapped = self.fabric.setup_module(self._stepped())
         self.average.cut(self.model)
+        self.statistics = Statistics(self.model, self.average.tensors)
         optim = self.config.optim
-        self.optimiser = self.fabric.setup_optimizers(adamw(self.model, optim.lr, optim.weight_decay))
+        self.scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        optimiser = adamw(self.model, optim.lr, optim.weight_decay, scaled=self.scaler is not None)
+        self.optimiser = self.fabric.setup_optimizers(optimiser)
         for name in self.entries:
             self.wrapped.mark_forward_method(name)
 
     def _begin(self, resume: bool) -> None:
         """Load the state of the run to resume, and start the log and the clock."""
-        with agreed(self.fabric):
+        with errors_on_all_ranks(self.fabric):
             if resume:
-                self.progress = load_state(self.folder, self.model, self.average, self.optimiser)
-            if self.fabric.is_global_zero and (notice := begin(self.folder, self.config, resume)):
+                self.progress = load_state(self.folder, self.model, self.average, self.optimiser, self.scaler)
+            if self.fabric.is_global_zero and (notice := begin_run(self.folder, self.config, resume)):
                 print(notice, flush=True)
         self.log: StepLog | None = None
         if self.fabric.is_global_zero:
             self.log = StepLog(self.folder, self.progress.step, self.progress.epoch + 1, self.counted)
+        self.first_step = self.progress.step
         self.started = time.monotonic() - self.progress.seconds
         self.saved = self.progress.seconds
 
@@ -157,16 +163,16 @@ class Run:
         self.wrapped.train()
         sums: dict[str, float] = {}
         trainer, epoch = self.config.trainer, self.progress.epoch
-        batches = self.sampler.batches(epoch)
-        self.feed = Feed(self.fabric, self.train, batches, self.progress.batch, epoch, trainer.workers)
-        for batches_done, indices in self.feed.steps:
-            losses = self._step(indices)
+        batches, together = self.sampler.batches(epoch), self.config.optim.accumulate
+        self.feed = Feed(self.fabric, self.train, batches, self.progress.batch, epoch, trainer.workers, together)
+        for batches_done, step in self.feed.steps:
+            losses = self._step(step)
             self._log_step(batches[self.progress.batch : batches_done], losses)
             for name, value in losses.items() if not self.finite.in_a_row else ():
                 sums[name] = sums.get(name, 0.0) + value
             self.progress.batch = batches_done
-            if self.finite.lost(len(batches)):
-                with agreed(self.fabric):
+            if self.finite.is_lost(len(batches), self.scaler is not None):
+                with errors_on_all_ranks(self.fabric):
                     raise self.finite.error(self.progress.step, self.folder)
             if trainer.max_minutes and self.finished():
                 return sums
@@ -178,34 +184,46 @@ class Run:
     def _epoch_over(self) -> int:
         """Advance to the next epoch; returns the number of skipped steps in the one that ended."""
         self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
-        skipped = self.finite.take()
+        skipped = self.finite.pop_skipped()
         self.progress.skipped += skipped
         if skipped:
             steps = f"{skipped} of {len(self.feed.steps)} steps"
             self.say(f"epoch {self.progress.epoch:3d}  {steps} skipped: no finite gradient")
         return skipped
 
-    def _step(self, indices: list[int]) -> dict[str, float]:
-        """One optimiser step; returns its losses as means over all ranks."""
+    def _step(self, step: list[list[int]]) -> dict[str, float]:
+        """One optimiser step, with the clips of each of its batches; returns its losses as means over all of them."""
         optim = self.config.optim
-        torch.manual_seed(step_seed(self.config.seed, self.progress.step, self.fabric.global_rank))
-        batch = self.feed.take(counts=bool(indices))
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(optim, self.progress.step, self.share())
-        losses = self.losses(batch)
-        self.fabric.backward(losses["loss"])
+        self.statistics.keep()
+        parts = [self._backward(batch, number, len(step)) for number, batch in enumerate(self.feed.step_batches(step))]
+        figures = {name: sum(part.get(name, 0.0) for part in parts) for name in dict.fromkeys(chain(*parts))}
+        if self.progress.step == self.first_step:
+            check_gradients(self.fabric, self.wrapped, self.model)
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
-        self.norm = float(whole(norm))
+        self.norm = float(gather_whole(norm))
         self.finite.note(math.isfinite(self.norm))
         # One bad batch must not spoil weights and average; in fp16 the scaler skips the step and lowers the scale.
-        if not self.finite.in_a_row or getattr(self.fabric.strategy.precision, "scaler", None) is not None:
+        if not self.finite.in_a_row or self.scaler is not None:
             self.optimiser.step()
+        if self.finite.in_a_row:
+            self.statistics.restore()
         self.optimiser.zero_grad()
         self.progress.step += 1
         self.average.update(self.model, self.progress.step)
-        figures = {name: float(value.detach()) for name, value in losses.items()}
         self.progress.seconds, shared = shared_figures(self.fabric, time.monotonic() - self.started, figures)
         return shared
+
+    def _backward(self, batch: Any, number: int, batches: int) -> dict[str, float]:
+        """Add the gradient of batch ``number`` (from 0) of a step of so many ``batches``; returns its part of the
+        losses. The ranks exchange gradients after the last one."""
+        place = self.fabric.global_rank + self.fabric.world_size * number
+        torch.manual_seed(step_seed(self.config.seed, self.progress.step, place))
+        with self.fabric.no_backward_sync(self.wrapped, enabled=number + 1 < batches):
+            losses = self.losses(batch)
+            self.fabric.backward(losses["loss"] / batches)
+        return {name: float(value.detach()) / batches for name, value in losses.items()}
 
     def _log_step(self, batches: list[list[int]], losses: dict[str, float]) -> None:
         """Log the last step, on these batches of all ranks."""
@@ -230,12 +248,12 @@ class Run:
     def _save(self) -> None:
         self.average.gather()
         write = self.fabric.is_global_zero
-        save_state(self.folder, self.model, self.average, self.optimiser, self.progress, write)
+        save_state(self.folder, self.model, self.average, self.optimiser, self.progress, write, self.scaler)
         self.saved = self.progress.seconds
         if self.log:
             self.log.pause_over()
 
-    def reached(self) -> dict[str, float]:
+    def training_record(self) -> dict[str, float]:
         """The record of training in the config of the exported model."""
         minutes = round(self.progress.seconds / 60, 1)
         return {
@@ -252,6 +270,6 @@ def train(kind: Callable[..., Run], config: type, path: str, settings: Sequence[
     return 0
 
 
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """The seed of dropout and noise in one step of one rank."""
-    return int(np.random.SeedSequence((seed, step, rank)).generate_state(1)[0])
+def step_seed(seed: int, step: int, place: int) -> int:
+    """The seed of dropout and noise for a batch of a step; ``place``: the rank, for the first batch of each rank."""
+    return int(np.random.SeedSequence((seed, step, place)).generate_state(1)[0])

@@ -23,6 +23,8 @@ from vsr.training.fabric import (
 from vsr.training.slurm import SlurmStep, each_and_machines
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from vsr.training.config import TrainerConfig
 
 
@@ -38,7 +40,7 @@ def open_fabric(trainer: TrainerConfig, entries: tuple[str, ...] = ()) -> Fabric
         ranks_follow()
     strategy = trainer.strategy if devices * nodes > 1 else "auto"
     if strategy == "fsdp":
-        strategy = sharded(devices * nodes, entries)
+        strategy = sharding_strategy(devices * nodes, entries)
     try:
         return Fabric(
             accelerator=trainer.accelerator, devices=devices, num_nodes=nodes, strategy=strategy,
@@ -53,7 +55,7 @@ def processes(trainer: TrainerConfig) -> tuple[int, int]:
 
     Raises VsrError bad_config where the configuration contradicts torchrun or SLURM.
     """
-    started = _started()
+    started = _launcher()
     if started is None:
         return trainer.devices, trainer.num_nodes
     name, *sizes = started
@@ -65,7 +67,7 @@ def processes(trainer: TrainerConfig) -> tuple[int, int]:
     return sizes[0], sizes[1]
 
 
-def _started() -> tuple[str, int, int] | None:
+def _launcher() -> tuple[str, int, int] | None:
     """The launcher of this process, processes per machine, and machines; None without a launcher."""
     env = os.environ
     if TorchElasticEnvironment.detect():
@@ -75,7 +77,7 @@ def _started() -> tuple[str, int, int] | None:
         return "torchrun", local, world // local
     if SlurmStep.detect():
         return "SLURM", *each_and_machines()
-    if SlurmStep.forgotten():
+    if SlurmStep.is_outside_step():
         fault = f"the job has {env['SLURM_NNODES']} machines, but runs on this one alone: put srun before the command"
         raise VsrError("bad_config", fault)
     return None
@@ -97,7 +99,7 @@ def precision(trainer: TrainerConfig) -> str:
     return "bf16-mixed" if trainer.accelerator != "cpu" and torch.cuda.is_available() else "32-true"
 
 
-def sharded(world: int, entries: tuple[str, ...]) -> ModelParallelStrategy:
+def sharding_strategy(world: int, entries: tuple[str, ...]) -> ModelParallelStrategy:
     """Strategy that shards weights, gradients and optimiser over all ranks (FSDP2; Zhao et al. 2023)."""
     from vsr.training.sharding import shard
 
@@ -108,7 +110,7 @@ def sharded(world: int, entries: tuple[str, ...]) -> ModelParallelStrategy:
 
 
 @contextmanager
-def agreed(fabric: Fabric) -> Iterator[None]:
+def errors_on_all_ranks(fabric: Fabric) -> Iterator[None]:
     """A VsrError on any rank ends all ranks; one line reports it, from rank 0 or else from the first rank that failed.
 
     Code inside must not wait for another rank.
@@ -155,3 +157,23 @@ def shared_figures(fabric: Fabric, seconds: float, figures: dict[str, float]) ->
     values = torch.tensor([seconds * fabric.is_global_zero, *figures.values()], dtype=torch.float64)
     first, *sums = fabric.all_reduce(values.to(fabric.device), reduce_op="sum").tolist()
     return first, {name: total / fabric.world_size for name, total in zip(figures, sums, strict=True)}
+
+
+def check_gradients(fabric: Fabric, wrapped: nn.Module, model: nn.Module) -> None:
+    """After the first step with a whole model on each of several ranks: these wait for the gradients of all trained
+    parameters of ``wrapped``, and the next step would end in a traceback if some had none.
+
+    Raises VsrError bad_config that names their parts of ``model``.
+    """
+    from torch.distributed.tensor import DTensor
+
+    parameters = list(wrapped.parameters())
+    if fabric.world_size == 1 or any(isinstance(parameter, DTensor) for parameter in parameters):
+        return
+    missing = {id(parameter) for parameter in parameters if parameter.requires_grad and parameter.grad is None}
+    parts = dict.fromkeys(name.partition(".")[0] for name, own in model.named_parameters() if id(own) in missing)
+    with errors_on_all_ranks(fabric):
+        if parts:
+            problem = "on several ranks every trained part needs a gradient, and this loss gives none to"
+            advice = "name what it does not train in trainer.freeze"
+            raise VsrError("bad_config", f"{problem} {', '.join(parts)}: {advice}")

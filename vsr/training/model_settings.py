@@ -7,9 +7,9 @@ from dataclasses import fields
 from typing import Any, get_type_hints
 
 from vsr.core.errors import VsrError, one_line
-from vsr.core.renamed import with_new_names
+from vsr.core.renamed_settings import with_new_names
 from vsr.models.registry import HEADS
-from vsr.training.typed import build, unknown_key, with_kinds
+from vsr.training.typed_yaml import build, unknown_key, with_kinds
 
 
 def filled_heads(model: dict[str, Any]) -> dict[str, Any]:
@@ -26,16 +26,16 @@ def _filled(settings: Any) -> Any:
     return settings if fill is None else fill(settings)
 
 
-def model_settings(kind: type, given: dict[str, Any], **filled: Any) -> Any:
-    """A ``kind`` from the settings ``given`` in YAML and those ``filled`` in from the data. Raises VsrError."""
-    known = {setting.name for setting in fields(kind)} - filled.keys()
-    given = with_kinds(with_new_names(kind, given, "model."), known, "model.")
-    for key in given:
-        if key not in known:
-            raise unknown_key(f"model.{key}", key, known)
+def model_settings(kind: type, values: dict[str, Any], **filled: Any) -> Any:
+    """A ``kind`` from the settings ``values`` in YAML and those ``filled`` in from the data. Raises VsrError."""
+    names = {setting.name for setting in fields(kind)} - filled.keys()
+    values = with_kinds(with_new_names(kind, values, "model."), names, "model.")
+    for key in values:
+        if key not in names:
+            raise unknown_key(f"model.{key}", key, names)
     hints = get_type_hints(kind)
     try:
-        return kind(**{key: build(hints[key], value, f"model.{key}") for key, value in given.items()}, **filled)
+        return kind(**{key: build(hints[key], value, f"model.{key}") for key, value in values.items()}, **filled)
     except (TypeError, ValueError) as error:
         raise VsrError("bad_config", f"model: {one_line(error)}") from error
 

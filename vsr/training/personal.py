@@ -10,20 +10,21 @@ from pathlib import Path
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output, same_file, write_text
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.manifest import Clip
 from vsr.evaluation.card import CARD_FILE
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 from vsr.modelstore.folder import LoadedModel, save_model
-from vsr.training.adapting import Adapting, adapted
-from vsr.training.left_out import FEWEST, Gain, left_out
+from vsr.training.adapting import AdaptationSettings, adapt_model
+from vsr.training.cross_validation import FEWEST, Gain, cross_validated_gain
 from vsr.training.self_training import Untranscribed, self_trained
 
 Say = Callable[[str], None]
 
 
 def adapt_to(
-    loaded: LoadedModel, clips: Sequence[Clip], further: Untranscribed, settings: Adapting, folds: int, say: Say
+    loaded: LoadedModel, clips: Sequence[Clip], untranscribed: Untranscribed, settings: AdaptationSettings, folds: int,
+    say: Say,
 ) -> tuple[LoadedModel, Gain | None]:  # fmt: skip
     """The model adapted to all clips, and the gain on ``clips``, which have a text, by cross-validation.
 
@@ -36,17 +37,19 @@ def adapt_to(
             printed.add(text)
             say(text)
 
-    def adapt(model: LoadedModel, some: Sequence[Clip], label: str) -> LoadedModel:
-        def go_on(own: LoadedModel, given: Sequence[Clip], how: Adapting, what: str) -> LoadedModel:
+    def adapt(model: LoadedModel, labelled: Sequence[Clip], label: str) -> LoadedModel:
+        def go_on(
+            current: LoadedModel, train_clips: Sequence[Clip], run_settings: AdaptationSettings, what: str
+        ) -> LoadedModel:
             def bar(steps, reader):
-                return counted(steps, f"{reader}, {label}, {what}", how.steps)
+                return count_items(steps, f"{reader}, {label}, {what}", run_settings.steps)
 
-            return adapted(own, given, how, bar, once)
+            return adapt_model(current, train_clips, run_settings, bar, once)
 
-        return self_trained(model, some, further, settings, go_on, once)
+        return self_trained(model, labelled, untranscribed, settings, go_on, once)
 
     measures = folds > 1 and len(clips) >= FEWEST
-    gain = left_out(loaded, clips, folds, settings.seed, adapt) if measures else None
+    gain = cross_validated_gain(loaded, clips, folds, settings.seed, adapt) if measures else None
     rounds = min(folds, len(clips)) + 1 if measures else 1
     return adapt(loaded, clips, f"{rounds} of {rounds}"), gain
 
@@ -60,23 +63,26 @@ def check_place(out: str | Path, loaded: LoadedModel) -> None:
 
 
 def save_adapted(
-    out: str | Path, own: LoadedModel, first: LoadedModel, clips: Sequence[Clip], further: Untranscribed,
-    settings: Adapting, gain: Gain | None,
+    out: str | Path, adapted: LoadedModel, original: LoadedModel, clips: Sequence[Clip], untranscribed: Untranscribed,
+    settings: AdaptationSettings, gain: Gain | None,
 ) -> Path:  # fmt: skip
-    """Write the model folder with its card; search settings, confidence and domain stay those of ``first``.
+    """Write the model folder with its card; search settings, confidence and domain stay those of ``original``.
 
     Raises VsrError not_writable.
     """
     about = {
-        "from": first.name, "weights_sha256": first.weights_sha256, "clips": len(clips), "seconds": _seconds(clips),
-        "untranscribed": len(further.clips), "untranscribed_seconds": _seconds(further.clips),
-        "rounds": further.passes, "what": settings.what, "steps": settings.steps,
+        "from": original.name, "weights_sha256": original.weights_sha256,
+        "clips": len(clips), "seconds": _seconds(clips),
+        "untranscribed": len(untranscribed.clips), "untranscribed_seconds": _seconds(untranscribed.clips),
+        "rounds": untranscribed.passes, "what": settings.what, "steps": settings.steps,
         "seed": settings.seed, "left_out": gain.as_dict() if gain else None,
     }  # fmt: skip
-    extra = {key: value for key, value in first.config.items() if key not in ("format", "model")}
-    out = save_model(out, own.model, own.tokenizer, extra | {"name": Path(out).resolve().name, "adapted": about}, True)
-    if name := first.config.get("decode", {}).get("lm"):
-        shutil.copytree(first.folder / name, out / name, dirs_exist_ok=True)
+    extra = {key: value for key, value in original.config.items() if key not in ("format", "model")}
+    out = save_model(
+        out, adapted.model, adapted.tokenizer, extra | {"name": Path(out).resolve().name, "adapted": about}, True
+    )
+    if name := original.config.get("decode", {}).get("lm"):
+        shutil.copytree(original.folder / name, out / name, dirs_exist_ok=True)
     write_text(out / CARD_FILE, card_of(about, gain))
     return out
 
@@ -87,7 +93,8 @@ def card_of(about: dict, gain: Gain | None) -> str:
     date = time.strftime("%Y-%m-%d")
     return (
         f"# {about['from']}, adapted to one person\n\n"
-        f"{_given(about)}, at most {about['steps']} steps of {about['what']} each time, seed {about['seed']}, {date}. "
+        f"{_clips_description(about)}, at most {about['steps']} steps of {about['what']} each time, "
+        f"seed {about['seed']}, {date}. "
         f"Weights it began from: SHA-256 {about['weights_sha256']}.\n\n"
         f"{figure[0].upper()}{figure[1:]}\n\n"
         "It reads that person; others it may read worse than the model it began from. Confidence and domain are those "
@@ -96,7 +103,7 @@ def card_of(about: dict, gain: Gain | None) -> str:
     )
 
 
-def _given(about: dict) -> str:
+def _clips_description(about: dict) -> str:
     """Description of the clips that the model was adapted to."""
     texts = f"{about['clips']} transcribed clips ({about['seconds']} s)" if about["clips"] else ""
     readings = (

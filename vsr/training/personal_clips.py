@@ -11,10 +11,10 @@ from pathlib import Path
 from vsr.core.clock import FPS
 from vsr.core.errors import CLIP_REASONS, VsrError
 from vsr.core.files import read_json
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.cropping import MANIFEST, crop_corpus
 from vsr.data.manifest import Clip, read_manifest, write_manifest
-from vsr.data.stretches import frames_of, speech_clips
+from vsr.data.speech_clips import frames_of, speech_clips
 from vsr.data.track_files import add_tracks
 from vsr.decoding.defaults import preferred_window
 from vsr.decoding.encoding import mesh_for, reads_tracks
@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 
 
 @contextmanager
-def cropped(
+def cropped_clips(
     loaded: LoadedModel,
     transcribed: Sequence[Clip],
     untranscribed: Sequence[Clip],
@@ -42,7 +42,7 @@ def cropped(
     """
     left_out: list[str] = [] if refused is None else refused
     with tempfile.TemporaryDirectory(prefix="vsr_adapt_") as folder:
-        texts = _whole(loaded, transcribed, Path(folder), jobs, say, left_out)
+        texts = _with_crops(loaded, transcribed, Path(folder), jobs, say, left_out)
         footage = _stretches(loaded, untranscribed, Path(folder), say, left_out)
         if not texts and not footage:
             raise VsrError("bad_manifest", "no clip is left: in none of the videos could lips be followed")
@@ -53,7 +53,7 @@ def _has_crop(clip: Clip) -> bool:
     return bool(clip.crop and clip.num_frames)
 
 
-def _whole(
+def _with_crops(
     loaded: LoadedModel, clips: Sequence[Clip], folder: Path, jobs: int | None, say: Say, refused: list[str]
 ) -> list[Clip]:  # fmt: skip
     """The clips that have crops, and the others with newly made crops."""
@@ -79,7 +79,7 @@ def _stretches(
     """The clips that have crops, and the stretches of speech of the others."""
     result, todo = [clip for clip in clips if _has_crop(clip)], [clip for clip in clips if not _has_crop(clip)]
     window, mesh = preferred_window(loaded), mesh_for(loaded)
-    for clip in counted(todo, "footage", len(todo)) if todo else ():
+    for clip in count_items(todo, "footage", len(todo)) if todo else ():
         try:
             speaker, *others = speech_clips(clip, folder, window, mesh)
         except VsrError as error:
@@ -89,12 +89,12 @@ def _stretches(
             refused += [] if error.reason in SILENT else [clip.id]
             continue
         if others:
-            say(f"{clip.video}: {_left(speaker, others)}")
+            say(f"{clip.video}: {_left_out_note(speaker, others)}")
         result += speaker
     return result
 
 
-def _left(speaker: list[Clip], others: list[list[Clip]]) -> str:
+def _left_out_note(speaker: list[Clip], others: list[list[Clip]]) -> str:
     """The line on the faces of a video that are left out; they may include the same person after a cut."""
     seconds, left = (frames_of(chain.from_iterable(faces)) / FPS for faces in ([speaker], others))
     faces = "another face" if len(others) == 1 else f"{len(others)} other faces"

@@ -64,6 +64,7 @@ class RestorerTrainConfig:
 
     def __post_init__(self):
         check_number("seed", self.seed, SEED)
+        self.optim.one_batch_a_step("a text restorer takes one batch in a step: raise data.batch")
         count = len(self.data.noise.hypotheses)
         if count and count != (self.llm.lines if self.llm.input == "text" else 1):
             problem = f"{count} files of data.noise.hypotheses for {self.llm.lines} llm.lines of {self.llm.input}"

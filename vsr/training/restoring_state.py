@@ -17,7 +17,7 @@ from vsr.training.state import LAST
 
 
 @dataclass
-class Reached:
+class RunProgress:
     """Progress of a run: ``epoch``, batches done in it, optimiser steps, and seconds spent."""
 
     epoch: int = 0
@@ -31,19 +31,19 @@ def frozen_of(model: Any) -> dict[str, str]:
     return digests(model.state_dict(), frozen_names(model))
 
 
-def save_reached(folder: Path, model: Any, optimiser: Any, frozen: dict[str, str], reached: Reached) -> None:
+def save_progress(folder: Path, model: Any, optimiser: Any, frozen: dict[str, str], progress: RunProgress) -> None:
     """Write ``last.pt`` atomically. Raises VsrError not_writable, no_space."""
     state = {
         "model": {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad},
         "frozen": frozen,
         "optimiser": optimiser.state_dict(),
-        "reached": vars(reached),
+        "reached": vars(progress),
     }
     with atomic_write(folder / LAST) as temporary:
         torch.save(state, temporary)
 
 
-def load_reached(folder: Path, model: Any, optimiser: Any, frozen: dict[str, str]) -> Reached:
+def load_progress(folder: Path, model: Any, optimiser: Any, frozen: dict[str, str]) -> RunProgress:
     """Load ``last.pt`` into model and optimiser. Raises VsrError bad_model where it is missing, of another model, or
     the backbone differs."""
     path = folder / LAST
@@ -55,7 +55,7 @@ def load_reached(folder: Path, model: Any, optimiser: Any, frozen: dict[str, str
             raise VsrError("bad_model", f"it was saved with other trained parts, such as {different[0]}")
         model.load_state_dict(state["model"], strict=False)
         optimiser.load_state_dict(state["optimiser"])
-        return Reached(**state["reached"])
+        return RunProgress(**state["reached"])
     except VsrError as error:
         raise VsrError(error.reason, f"cannot resume from {path}: {error}") from error
     except (OSError, EOFError, KeyError, TypeError, RuntimeError, ValueError, UnpicklingError) as error:

@@ -11,7 +11,7 @@ import torch
 from vsr.core.errors import VsrError
 from vsr.decoding.restorer_folder import of_sizes, with_adapters
 from vsr.training.config import load_config
-from vsr.training.dry_run import missing_lines, names, parameters, shown
+from vsr.training.dry_run import missing_lines, names, parameters, print_lines
 from vsr.training.restoring import RestorerRun
 from vsr.training.restoring_config import RestorerTrainConfig
 
@@ -31,7 +31,7 @@ def trained_restorer(args: argparse.Namespace) -> int:
     """Train a restorer, or with --dry-run print what would be trained; returns the exit status. Raises VsrError."""
     config = load_config(args.config, args.set, RestorerTrainConfig)
     if args.dry_run:
-        return shown(restorer_lines, config)
+        return print_lines(restorer_lines, config)
     print(f"model: {RestorerRun(config, args.out, args.resume).fit()}")
     return 0
 

@@ -28,14 +28,14 @@ def shard(model: nn.Module, mesh, entries: tuple[str, ...] = ()) -> nn.Module:
     return model
 
 
-def whole(value: Any) -> Any:
+def gather_whole(value: Any) -> Any:
     """A tree of tensors with every sharded tensor gathered on the CPU. All ranks call it, with the same tree."""
     if isinstance(value, DTensor):
         return value.full_tensor().cpu()
     if isinstance(value, dict):
-        return {key: whole(item) for key, item in value.items()}
+        return {key: gather_whole(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [whole(item) for item in value]
+        return [gather_whole(item) for item in value]
     return value
 
 

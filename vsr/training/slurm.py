@@ -26,7 +26,7 @@ class SlurmStep(ClusterEnvironment):
         return int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1
 
     @staticmethod
-    def forgotten() -> bool:
+    def is_outside_step() -> bool:
         """Whether this is a job on several machines outside of a step, so that nothing runs on the other machines."""
         return "SLURM_STEP_ID" not in os.environ and int(os.environ.get("SLURM_NNODES", 1)) > 1
 

@@ -6,6 +6,7 @@ import copy
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from torch.distributed.tensor import DTensor
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
 from vsr.training.frozen import alias, check_same, digests, frozen_names
-from vsr.training.sharding import cut_like, cut_model, cut_optimiser, whole
+from vsr.training.sharding import cut_like, cut_model, cut_optimiser, gather_whole
 
 LAST = "last.pt"
 
@@ -49,7 +50,7 @@ class Average:
 
     def gather(self) -> None:
         """Assemble the pieces in ``model``; all ranks call it."""
-        self.model.load_state_dict(whole(self.tensors), strict=False)
+        self.model.load_state_dict(gather_whole(self.tensors), strict=False)
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
@@ -79,18 +80,21 @@ class Progress:
     skipped: int = 0
 
 
-def save_state(folder: Path, model: nn.Module, average: Average, optimiser, progress: Progress, write: bool) -> None:
+def save_state(
+    folder: Path, model: nn.Module, average: Average, optimiser, progress: Progress, write: bool, scaler: Any = None
+) -> None:  # fmt: skip
     """Write ``last.pt`` atomically: after a kill at any moment there is the old file or the new one.
 
     Of frozen parts it holds only the SHA-256 (`vsr.training.frozen`). All ranks call it, one of them with ``write``;
-    ``average`` must be gathered before.
+    ``average`` must be gathered before. ``scaler``: of the gradients, in 16-mixed.
     """
     state = {
-        "model": whole(average.changing(model.state_dict())),
+        "model": gather_whole(average.changing(model.state_dict())),
         "average": average.weights(),
         "frozen": average.frozen,
-        "optimiser": whole(optimiser.state_dict()),
+        "optimiser": gather_whole(optimiser.state_dict()),
         "progress": vars(progress),
+        "scaler": scaler.state_dict() if scaler is not None else {},
     }
     if not write:
         return
@@ -98,8 +102,8 @@ def save_state(folder: Path, model: nn.Module, average: Average, optimiser, prog
         torch.save(state, temporary)
 
 
-def load_state(folder: Path, model: nn.Module, average: Average, optimiser) -> Progress:
-    """Load ``last.pt`` into model, average and optimiser, whatever number of ranks wrote it.
+def load_state(folder: Path, model: nn.Module, average: Average, optimiser, scaler: Any = None) -> Progress:
+    """Load ``last.pt`` into model, average, optimiser and ``scaler``, whatever number of ranks wrote it.
 
     Raises VsrError if it is missing, of another model, or if the frozen weights differ.
     """
@@ -112,6 +116,8 @@ def load_state(folder: Path, model: nn.Module, average: Average, optimiser) -> P
             target.load_state_dict(average.changing(weights) | {name: current[name] for name in average.left_alone})
         average.cut(model)
         optimiser.load_state_dict(cut_optimiser(state["optimiser"], optimiser))
+        if scaler is not None and state.get("scaler"):  # a run may go on in another precision
+            scaler.load_state_dict(state["scaler"])
     except VsrError as error:
         raise VsrError(error.reason, f"cannot resume from {path}: {error}") from error
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, UnpicklingError) as error:

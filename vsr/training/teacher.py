@@ -69,14 +69,14 @@ class ReaderTeacher:
 
 
 def decoder_arrays(
-    model: torch.nn.Module, states: Tensor, lengths: Tensor, said: list[int], heard: list[int]
+    model: torch.nn.Module, states: Tensor, lengths: Tensor, reference: list[int], recognised: list[int]
 ) -> dict[str, Tensor]:
-    """``context``, ``attention`` and ``common`` of one clip, with teacher forcing on the tokens ``said`` (U,)."""
-    tokens_in, _ = shift_tokens(torch.tensor([said], dtype=torch.long), model.decoder.embed.num_embeddings - 1)
+    """``context``, ``attention`` and ``common`` of one clip, with teacher forcing on the tokens ``reference`` (U,)."""
+    tokens_in, _ = shift_tokens(torch.tensor([reference], dtype=torch.long), model.decoder.embed.num_embeddings - 1)
     with outputs(model, [CONTEXT_PLACE]) as captured:
         logits = model.decoder(tokens_in, states, lengths)
-    common = torch.full((len(said) + 1,), IGNORE)
-    common[[place for _, place in common_places(heard, said)]] = 1
+    common = torch.full((len(reference) + 1,), IGNORE)
+    common[[place for _, place in common_places(recognised, reference)]] = 1
     return {CONTEXT: captured[CONTEXT_PLACE][0], ATTENTION: logits[0].log_softmax(-1), COMMON: common}
 
 

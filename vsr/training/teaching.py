@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from vsr.core.artifacts import KEPT, Ledger, identify, tell
+from vsr.core.artifacts import KEPT, Ledger, identify, print_states
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, check_output
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.audio_visual import need_sound
 from vsr.data.codebook import fit_codebook, write_codebook
 from vsr.data.manifest import Clip, need_crops, read_manifests
@@ -33,12 +33,12 @@ def teach(manifests: list[str], teacher: SoundTeacher, out: str | Path) -> Count
     need_crops(clips)
     need_sound(clips, (SOUND,))
     ledger = Ledger(out)
-    inputs = [_made(ledger, clip, teacher) for clip in clips]
+    inputs = [_inputs(ledger, clip, teacher) for clip in clips]
     states = [_state(ledger, clip, entry) for clip, entry in zip(clips, inputs, strict=True)]
-    tell(states, "targets")
+    print_states(states, "targets")
     ledger.refresh()
     todo = [(clip, entry) for clip, entry, state in zip(clips, inputs, states, strict=True) if state != KEPT]
-    for clip, entry in counted(todo, "targets", len(clips), len(clips) - len(todo)):
+    for clip, entry in count_items(todo, "targets", len(clips), len(clips) - len(todo)):
         _write(out, clip, teacher)
         ledger.add(file_of(out, clip).name, entry)
     return Counter(kept=len(clips) - len(todo), written=len(todo))
@@ -64,9 +64,9 @@ def _clips(manifests: list[str]) -> list[Clip]:
     return list(clips.values())
 
 
-def _made(ledger: Ledger, clip: Clip, teacher: SoundTeacher) -> dict:
+def _inputs(ledger: Ledger, clip: Clip, teacher: SoundTeacher) -> dict:
     """The inputs that a clip's targets depend on."""
-    sound = identify(clip.sound, ledger.known(f"{clip.id}.safetensors", "sound"))
+    sound = identify(clip.sound, ledger.recorded_identity(f"{clip.id}.safetensors", "sound"))
     return {"sound": sound, "text": clip.text, "teacher": {"name": teacher.name, **teacher.files}}
 
 

@@ -20,7 +20,7 @@ NORMS = (nn.LayerNorm, nn.GroupNorm, _NormBase)
 class TunedParts:
     """Parameters of a model that are trained directly.
 
-    ``gather`` is called after the backward pass of a step, ``spread`` after the optimiser's step.
+    ``gather`` is called after the backward pass of a step, ``update_model`` after the optimiser's step.
     """
 
     def __init__(self, parameters: list[nn.Parameter]):
@@ -29,7 +29,7 @@ class TunedParts:
     def gather(self) -> None:
         """Compute the gradients of the trained parameters from those of the model."""
 
-    def spread(self) -> None:
+    def update_model(self) -> None:
         """Update the weights of the model from the trained parameters."""
 
 
@@ -55,7 +55,7 @@ class LowRank(TunedParts):
                 up.grad, down.grad = weight.grad @ down.T, up.T @ weight.grad
 
     @torch.no_grad()
-    def spread(self) -> None:
+    def update_model(self) -> None:
         for weight, first, down, up in zip(self.weights, self.first, self.down, self.up, strict=True):
             weight.copy_(first + up @ down)
 

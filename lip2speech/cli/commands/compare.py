@@ -58,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
 def check_arguments(args: argparse.Namespace) -> tuple[str, str]:
     """Check files before the work; returns the names of the two folders in the table. Raises VsrError."""
     from vsr.core.errors import VsrError
+    from vsr.core.file_kinds import json_kind
     from vsr.core.files import check_output, same_file
-    from vsr.core.kinds import json_of
 
     for folder in (args.first, args.second):
         if not Path(folder).is_dir():
@@ -69,6 +69,6 @@ def check_arguments(args: argparse.Namespace) -> tuple[str, str]:
     if "," in args.asr:
         raise VsrError("bad_options", f"--asr {args.asr}: give one recogniser")
     if args.out:
-        check_output(args.out, args.manifest, kind=json_of("figures of lip2speech compare", "pairs"))
+        check_output(args.out, args.manifest, kind=json_kind("figures of lip2speech compare", "pairs"))
     names = Path(args.first).name, Path(args.second).name
     return names if names[0] != names[1] else ("A", "B")

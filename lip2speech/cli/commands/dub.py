@@ -44,7 +44,7 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Place, speak and write. Raises VsrError."""
     from lip2speech.inference.script import read_script
-    from vsr.media.wholeness import check_video
+    from vsr.media.decoding_check import check_video
 
     if args.tokens:
         raise VsrError("bad_options", "--tokens: a token model cannot follow a script; leave --tokens out")

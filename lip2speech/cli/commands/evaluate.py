@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from vsr.cli.options import positive
-from vsr.core.renamed import add_earlier_option
+from vsr.core.renamed_settings import add_earlier_option
 
 HELP = "measure voices against the natural recordings"
 ABOUT = """Measures folders of voices against the natural recordings, which are a row of the table

@@ -29,9 +29,9 @@ def run(args: argparse.Namespace) -> int:
     check_training(args)
     from lip2speech.training.face_voice import FaceRun, FaceTrainConfig, face_lines
     from vsr.training.config import load_config
-    from vsr.training.dry_run import shown
+    from vsr.training.dry_run import print_lines
     from vsr.training.loop import train
 
     if args.dry_run:
-        return shown(face_lines, load_config(args.config, args.set, FaceTrainConfig))
+        return print_lines(face_lines, load_config(args.config, args.set, FaceTrainConfig))
     return train(FaceRun, FaceTrainConfig, args.config, args.set, args.out, args.resume)

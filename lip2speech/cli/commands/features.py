@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.features.audio_clips import MANIFEST, sound_clips
     from lip2speech.features.corpus import extract_corpus
     from lip2speech.features.stored import REFUSED
-    from vsr.cli.listed import told_counts
+    from vsr.cli.clip_list_messages import print_counts
     from vsr.core.errors import VsrError
     from vsr.core.files import check_folder
     from vsr.data.manifest import need_crops, read_manifests, write_manifest
@@ -52,4 +52,4 @@ def run(args: argparse.Namespace) -> int:
     if recordings:
         write_manifest(f"{args.out}/{MANIFEST}", recordings)
     counts = extract_corpus(clips, args.units, args.out, args.jobs, offsets)
-    return told_counts(counts, "made", "kept")
+    return print_counts(counts, "made", "kept")

@@ -9,7 +9,7 @@ from lip2speech.cli.consent import add_consent_argument, remind_of_consent
 from lip2speech.cli.references import resolve_reference
 from lip2speech.inference.reference import FACE, Reference, files_of, read_reference
 from vsr.cli.commands.inspect import add_arguments as add_reading
-from vsr.cli.commands.inspect import look, tell_broken, unused
+from vsr.cli.commands.inspect import inspect_args, report_broken_video, unused
 from vsr.cli.options import check_present
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ def run(args: argparse.Namespace) -> int:
     # before the video is read, to fail early
     vector = torch.from_numpy(resolve_reference(reference, args.video, args.voice)) if reference else None
     broken: list[VsrError] = []
-    inspection = look(args, broken, "lip2speech")
+    inspection = inspect_args(args, broken, "lip2speech")
     write_text(args.out, render_voiced(inspection, load_model(args.voice, args.device), vector))
     print(inspection.nbest[0].text)
-    return tell_broken(broken, "lip2speech")
+    return report_broken_video(broken, "lip2speech")
 
 
 def reference_of(args: argparse.Namespace) -> Reference | None:

@@ -70,11 +70,11 @@ def _print_and_write(matches: list, by_looks: bool, out: str | None) -> None:
 
 def _check_out(args: argparse.Namespace) -> None:
     """Refuse an --out that may not be overwritten. Raises VsrError."""
+    from vsr.core.file_kinds import json_lines_kind
     from vsr.core.files import check_output
-    from vsr.core.kinds import lines_of
 
     if args.out:
-        faces = lines_of("figures of lip2speech match", "video", "face", "score")
+        faces = json_lines_kind("figures of lip2speech match", "video", "face", "score")
         check_output(args.out, args.voice, *args.videos, kind=faces)
 
 

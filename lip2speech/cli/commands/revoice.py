@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.inference.revoicing import check_voice_emotion, read_units, revoice, say_units
     from lip2speech.inference.speakers import speaker_of
     from vsr.media.audio import read_wave
-    from vsr.media.wholeness import check_sound
+    from vsr.media.decoding_check import check_sound
 
     if not is_units(args.sound):
         check_sound(args.sound)

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if args.fill or any(reference.is_somebody for reference in references.values()):
         remind_of_consent(args.consent, "--reference" if references else "--fill")
     if args.text not in (None, NONE, READ, READ_ALL):
-        from vsr.media.wholeness import check_video
+        from vsr.media.decoding_check import check_video
 
         check_video(args.video)  # known words are aligned to the whole video
     from lip2speech.inference.text import open_text

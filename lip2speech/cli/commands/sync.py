@@ -37,13 +37,13 @@ def run(args: argparse.Namespace) -> int:
     """Measure, save and print a summary. Raises VsrError."""
     from lip2speech.av_sync.offsets import measure
     from lip2speech.features.stored import with_features
+    from vsr.core.file_kinds import json_kind
     from vsr.core.files import check_folder, check_output
-    from vsr.core.kinds import json_of
     from vsr.core.numbers import SEED, check_number
     from vsr.data.manifest import read_manifests
 
     check_number("--seed", args.seed, SEED, "bad_options")
-    offsets = json_of("offsets of lip2speech sync", "reliability", "clips")
+    offsets = json_kind("offsets of lip2speech sync", "reliability", "clips")
     check_output(args.out, *args.manifest, *args.also, kind=offsets)
     clips, also = (read_manifests(paths) for paths in (args.manifest, args.also))
     (clips, clips_note), (also, also_note) = (with_features(group, args.features) for group in (clips, also))

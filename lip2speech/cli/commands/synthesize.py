@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.synthesis_options import SynthesisOptions
     from lip2speech.inference.synthesizer import synthesize_list
-    from vsr.cli.listed import tell_few_frames
+    from vsr.cli.clip_list_messages import tell_few_frames
     from vsr.core.errors import VsrError
     from vsr.core.files import same_file
     from vsr.data.frame_rates import slow_clips

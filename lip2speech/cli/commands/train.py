@@ -32,10 +32,10 @@ def run(args: argparse.Namespace) -> int:
     check_training(args)
     from lip2speech.training.run_kinds import kind_of
     from vsr.training.config import load_config
-    from vsr.training.dry_run import shown
+    from vsr.training.dry_run import print_lines
     from vsr.training.loop import train
 
     kind = kind_of(args.config)
     if args.dry_run:
-        return shown(kind.lines, load_config(args.config, args.set, kind.config))
+        return print_lines(kind.lines, load_config(args.config, args.set, kind.config))
     return train(kind.run, kind.config, args.config, args.set, args.out, args.resume)

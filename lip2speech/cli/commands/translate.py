@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 def _source_sound(args: argparse.Namespace) -> tuple:
     """The wave (S,) to translate, None for lips, and the speaker embedding (256,). Raises VsrError."""
     from lip2speech.inference.translating import heard_wave
-    from vsr.media.wholeness import check_sound, check_video
+    from vsr.media.decoding_check import check_sound, check_video
 
     uses_sound = reads_sound(args)
     (check_sound if uses_sound else check_video)(args.source)  # a truncated sentence would be mistranslated

@@ -28,9 +28,9 @@ def run(args: argparse.Namespace) -> int:
     check_training(args)
     from lip2speech.training.translator import TranslatorRun, TranslatorTrainConfig, translator_lines
     from vsr.training.config import load_config
-    from vsr.training.dry_run import shown
+    from vsr.training.dry_run import print_lines
     from vsr.training.loop import train
 
     if args.dry_run:
-        return shown(translator_lines, load_config(args.config, args.set, TranslatorTrainConfig))
+        return print_lines(translator_lines, load_config(args.config, args.set, TranslatorTrainConfig))
     return train(TranslatorRun, TranslatorTrainConfig, args.config, args.set, args.out, args.resume)

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit and save. Raises VsrError."""
-    from vsr.core.artifacts import Ledger, kept
+    from vsr.core.artifacts import Ledger, is_up_to_date
     from vsr.core.errors import VsrError
     from vsr.core.files import check_output
     from vsr.core.numbers import Range, check_number
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     extractor = open_extractor(args.extractor)
     clips = _sample_clips(args)
     inputs = _codebook_inputs(args, clips)
-    if not kept(args.out, inputs, Codebook.load):
+    if not is_up_to_date(args.out, inputs, Codebook.load):
         codebook = fit_codebook(extractor, _waves(clips), args.size, args.seed)
         codebook.save(args.out)
         Ledger(Path(args.out).parent).add(Path(args.out).name, inputs)

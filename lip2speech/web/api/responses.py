@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 from lip2speech.web.api import fields
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript
-from vsr.output.unsure import readable
+from vsr.output.unsure_words import readable
 
 WARNING = "X-Warning"  # header of text and sound responses: the reasons of warnings
 XML = ("ttml", "eaf")

@@ -1,4 +1,4 @@
-"""A token model from its training to a voice, through the commands; what it cannot be used for is refused."""
+"""A token model from its training to a voice, by the commands; refusals."""
 
 import shutil
 
@@ -34,14 +34,16 @@ def lists(tmp_path_factory):
     for name, count in (("train", 4), ("dev", 2)):
         clips = []
         for i in range(count):
-            own = f"{name}{i}"
-            np.save(folder / f"{own}.npy", rng.integers(0, 255, (FRAMES, 96, 96), np.uint8))
-            clips.append(Clip(own, f"{own}.mp4", "", "s", FRAMES, str(folder / f"{own}.npy")))
+            name_of_clip = f"{name}{i}"
+            np.save(folder / f"{name_of_clip}.npy", rng.integers(0, 255, (FRAMES, 96, 96), np.uint8))
+            clips.append(
+                Clip(name_of_clip, f"{name_of_clip}.mp4", "", "s", FRAMES, str(folder / f"{name_of_clip}.npy"))
+            )
             stored = {
                 "mel": torch.randn(4 * FRAMES, 80), "units": torch.zeros(2 * FRAMES, dtype=torch.int16),
                 "wave": torch.zeros(640 * FRAMES, dtype=torch.int16), "speaker": speakers(1)[0].clone(),
             }  # fmt: skip
-            save_file(stored, str(folder / f"{own}.safetensors"))
+            save_file(stored, str(folder / f"{name_of_clip}.safetensors"))
         write_manifest(folder / f"{name}.jsonl", clips)
     return folder
 
@@ -74,40 +76,40 @@ def options_of(kind):
     return ["--decode", "verified", "--heads", "2"] if kind == "lm" else ["--steps", "2"]
 
 
-def test_a_video_speaks_by_tokens(trained, video, tiny_voice_folder, tmp_path):
+def test_video_is_voiced_by_tokens(trained, video, tiny_voice_folder, tmp_path):
     kind, model = trained
     assert read_json(model / "config.json")["model"]["generator"]["kind"] == kind
-    given = ["--model", str(tiny_voice_folder), "--tokens", str(model), *options_of(kind)]
-    assert main(["speak", str(video), "-o", str(tmp_path / "out.wav"), *given]) == 0
+    options = ["--model", str(tiny_voice_folder), "--tokens", str(model), *options_of(kind)]
+    assert main(["speak", str(video), "-o", str(tmp_path / "out.wav"), *options]) == 0
     assert main(["speak", str(video), "-o", str(tmp_path / "flow.wav"), "--model", str(tiny_voice_folder)]) == 0
-    made, flow = read_wave(tmp_path / "out.wav"), read_wave(tmp_path / "flow.wav")
-    assert len(made) == len(flow) and np.abs(made).max() > 0 and not np.allclose(made, flow)
+    by_tokens, by_flow = read_wave(tmp_path / "out.wav"), read_wave(tmp_path / "flow.wav")
+    assert len(by_tokens) == len(by_flow) and np.abs(by_tokens).max() > 0 and not np.allclose(by_tokens, by_flow)
 
 
-def test_a_clip_alone_and_in_a_batch_speaks_the_same(trained, tiny_voice_folder):
+def test_clip_speaks_alike_alone_and_in_a_batch(trained, tiny_voice_folder):
     loaded = with_tokens(load_model(tiny_voice_folder), trained[1], TokenOptions(steps=2))
     assert isinstance(loaded.voice, TokenVoice)
-    seen = torch.randn(2, 12, 32, generator=torch.Generator().manual_seed(0))
+    visual = torch.randn(2, 12, 32, generator=torch.Generator().manual_seed(0))
     lengths, voices = torch.tensor([7, 12]), speakers(2)
-    both = loaded.voice.speak_features(seen, lengths, voices, FlowOptions())
-    one = loaded.voice.speak_features(seen[:1, :7], lengths[:1], voices[:1], FlowOptions())
-    assert torch.allclose(both.mel[:1, :28], one.mel, atol=1e-4) and not (both.mel[0, 28:] - both.mel[0, 28]).any()
+    both = loaded.voice.speak_features(visual, lengths, voices, FlowOptions())
+    single = loaded.voice.speak_features(visual[:1, :7], lengths[:1], voices[:1], FlowOptions())
+    assert torch.allclose(both.mel[:1, :28], single.mel, atol=1e-4) and not (both.mel[0, 28:] - both.mel[0, 28]).any()
 
 
-def test_a_list_is_voiced_and_voiced_again_by_another_token_model(trained, lists, tiny_voice_folder, tmp_path, capsys):
+def test_manifest_is_voiced_again_with_another_token_model(trained, lists, tiny_voice_folder, tmp_path, capsys):
     kind, model = trained
     folders = [
         "--acoustic", str(tiny_voice_folder / "acoustic"), "--vocoder", str(tiny_voice_folder / "vocoder"),
         "--manifest", str(lists / "dev.jsonl"), "--features", str(lists), "--out", str(tmp_path / "out"),
     ]  # fmt: skip
-    for given, printed in ((options_of(kind), "2 clips"), (options_of(kind), "0 clips"), (None, "2 clips")):
-        tokens = [] if given is None else ["--tokens", str(model), *given]
+    for options, message in ((options_of(kind), "2 clips"), (options_of(kind), "0 clips"), (None, "2 clips")):
+        tokens = [] if options is None else ["--tokens", str(model), *options]
         assert main(["synthesize", *folders, "--text", "none", *tokens]) == 0
-        assert printed in capsys.readouterr().out
+        assert message in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    "given, printed",
+    "options_given, message",
     [
         (["--decode", "viterbi"], "give --tokens"),
         (["--heads", "2"], "give --tokens"),
@@ -119,18 +121,20 @@ def test_a_list_is_voiced_and_voiced_again_by_another_token_model(trained, lists
         (["--tokens", "MODEL", "--decode", "verified", "--heads", "9"], "--heads"),
     ],
 )
-def test_what_it_cannot_be_used_for_is_refused(trained, video, tiny_voice_folder, tmp_path, given, printed, capsys):
-    words = [str(trained[1]) if own == "MODEL" else own for own in given]
-    start = ["speak", str(video), "-o", str(tmp_path / "o.wav"), "--model", str(tiny_voice_folder)]
-    assert main([*start, *words]) == (1 if "absent" in words else 2)
-    said = capsys.readouterr().err
-    assert printed in said and said.strip().count("\n") == 0 and not (tmp_path / "o.wav").exists()
+def test_refuses_what_a_token_model_cannot_do(
+    trained, video, tiny_voice_folder, tmp_path, options_given, message, capsys
+):
+    options = [str(trained[1]) if option == "MODEL" else option for option in options_given]
+    command = ["speak", str(video), "-o", str(tmp_path / "o.wav"), "--model", str(tiny_voice_folder)]
+    assert main([*command, *options]) == (1 if "absent" in options else 2)
+    errors = capsys.readouterr().err
+    assert message in errors and errors.strip().count("\n") == 0 and not (tmp_path / "o.wav").exists()
 
 
-def test_a_token_model_of_another_voice_is_refused(trained, tmp_path, tiny_voice_folder, video, capsys):
-    copied = shutil.copytree(trained[1], tmp_path / "model")
-    config = (copied / "config.json").read_text()
-    (copied / "config.json").write_text(config.replace('"condition": ', '"condition": 1'))
-    given = ["--model", str(tiny_voice_folder), "--tokens", str(copied)]
-    assert main(["speak", str(video), "-o", str(tmp_path / "o.wav"), *given]) == 1
+def test_refuses_token_model_of_another_voice(trained, tmp_path, tiny_voice_folder, video, capsys):
+    copy_of_model = shutil.copytree(trained[1], tmp_path / "model")
+    config = (copy_of_model / "config.json").read_text()
+    (copy_of_model / "config.json").write_text(config.replace('"condition": ', '"condition": 1'))
+    options = ["--model", str(tiny_voice_folder), "--tokens", str(copy_of_model)]
+    assert main(["speak", str(video), "-o", str(tmp_path / "o.wav"), *options]) == 1
     assert not (tmp_path / "o.wav").exists()

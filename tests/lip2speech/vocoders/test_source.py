@@ -1,4 +1,4 @@
-"""The source of harmonics and noise: exact pitch, nothing above its limit, the mel is kept, padding changes nothing."""
+"""The source of harmonics and noise: exact pitch, band limit, mel is kept, no effect of padding."""
 
 import numpy as np
 import pytest
@@ -27,32 +27,34 @@ def constant(hertz, frames=100):
 
 @given(hertz=st.floats(60, 450))
 @settings(max_examples=20, deadline=None)
-def test_peaks_of_a_constant_pitch_lie_at_its_multiples_and_nothing_lies_above_the_limit(hertz):
+def test_peaks_of_a_constant_pitch_are_its_multiples_below_the_limit(hertz):
     wave = harmonics(constant(hertz), ALL)[0].double()
     power = torch.fft.rfft(wave * torch.hann_window(len(wave), dtype=torch.float64)).abs() ** 2
     bins = SAMPLE_RATE / len(wave)  # Hz, 1 here
     for k in range(1, int(HIGHEST / hertz)):
-        near = slice(int((k - 0.5) * hertz / bins), int((k + 0.5) * hertz / bins))
-        assert abs((near.start + int(power[near].argmax())) * bins - k * hertz) <= bins
+        around = slice(int((k - 0.5) * hertz / bins), int((k + 0.5) * hertz / bins))
+        assert abs((around.start + int(power[around].argmax())) * bins - k * hertz) <= bins
     assert power[int((HIGHEST + 5) / bins) :].sum() < 1e-4 * power.sum()
     assert float(wave.square().mean()) == pytest.approx(1, abs=0.1)
 
 
-def test_pitch_is_that_which_is_asked_for_while_it_glides():
-    wanted = 120 * 2 ** (torch.linspace(0, 1, 100)[None])
-    found = pitch(harmonics(wanted, ALL)[0].numpy() * np.float32(0.1))
-    cents = 1200 * np.log2(found[5:-5] / wanted[0, 5:-5].numpy())
+def test_gliding_pitch_is_followed():
+    expected = 120 * 2 ** (torch.linspace(0, 1, 100)[None])
+    measured = pitch(harmonics(expected, ALL)[0].numpy() * np.float32(0.1))
+    cents = 1200 * np.log2(measured[5:-5] / expected[0, 5:-5].numpy())
     assert np.abs(cents).max() < 20
 
 
-def test_a_sample_is_voiced_as_its_nearest_frame_and_holds_the_pitch_of_voiced_neighbours():
+def test_samples_take_the_voicing_of_the_nearest_frame_and_pitch_of_voiced_neighbours():
     f0 = torch.tensor([[0.0, 100, 200, 0]])
-    made = sampled(f0, torch.ones(1, 4, dtype=torch.bool))[0]
-    assert not made[:80].any() and (made[80:160] == 100).all() and not made[400:].any()
-    assert made[240] == 150 and (made[320:400] == 200).all()
+    pitch_of_samples = sampled(f0, torch.ones(1, 4, dtype=torch.bool))[0]
+    assert (
+        not pitch_of_samples[:80].any() and (pitch_of_samples[80:160] == 100).all() and not pitch_of_samples[400:].any()
+    )
+    assert pitch_of_samples[240] == 150 and (pitch_of_samples[320:400] == 200).all()
 
 
-def test_the_phase_starts_anew_with_each_stretch():
+def test_phase_restarts_with_each_voiced_stretch():
     f0 = constant(130, 60)
     f0[:, 20:30] = 0
     whole = harmonics(f0, ALL[:, :60])[0]
@@ -60,80 +62,80 @@ def test_the_phase_starts_anew_with_each_stretch():
     assert torch.allclose(whole[25 * HOP :], piece, atol=1e-4)
 
 
-def test_the_untrained_source_keeps_the_mel():
+def test_untrained_source_keeps_the_mel():
     time = torch.arange(32_000) / SAMPLE_RATE
     wave = sum(torch.sin(2 * torch.pi * 110 * k * time) / k for k in range(1, 60)) / 8
     noise = torch.randn(32_000, generator=torch.Generator().manual_seed(0))
     wave = wave * (1 + 0.5 * torch.sin(9 * time)) + 0.01 * noise
     vocoder, mel = tiny_vocoder(source="harmonic"), log_mel(wave)[None]
     with torch.inference_mode():
-        made = vocoder(mel, torch.zeros(1, 100, dtype=torch.long), torch.zeros(1, 256), f0=constant(110, 200))
-    off = (log_mel(made) - mel)[0, 4:-4]
-    assert abs(float(off.mean())) < 0.1 and float(off.mean(0).abs().mean()) < 0.2
+        wave_made = vocoder(mel, torch.zeros(1, 100, dtype=torch.long), torch.zeros(1, 256), f0=constant(110, 200))
+    error = (log_mel(wave_made) - mel)[0, 4:-4]
+    assert abs(float(error.mean())) < 0.1 and float(error.mean(0).abs().mean()) < 0.2
 
 
-def test_without_voice_there_is_noise_alone():
-    vocoder, (mel, units, who) = tiny_vocoder(source="harmonic"), speech_of(25)
+def test_without_pitch_there_is_only_noise():
+    vocoder, (mel, units, vectors) = tiny_vocoder(source="harmonic"), speech_of(25)
     mel = mel * 0 - 2.0
     with torch.inference_mode():
-        silent, voiced = (vocoder(mel, units, who, f0=f0) for f0 in (constant(0), constant(140)))
+        silent, voiced = (vocoder(mel, units, vectors, f0=f0) for f0 in (constant(0), constant(140)))
     assert not pitch(silent[0].numpy()).any()
     assert (pitch(voiced[0].numpy()) > 0).mean() > 0.9
 
 
 @pytest.mark.parametrize("given_f0", [True, False])
-def test_a_clip_alone_and_beside_a_longer_one_sounds_the_same(given_f0):
-    vocoder, (mel, units, who) = tiny_vocoder(source="harmonic"), speech_of(20, batch=2)
+def test_clip_sounds_the_same_alone_and_beside_a_longer_one(given_f0):
+    vocoder, (mel, units, vectors) = tiny_vocoder(source="harmonic"), speech_of(20, batch=2)
     f0 = torch.where(torch.arange(80) % 30 < 20, 150.0, 0.0).repeat(2, 1) if given_f0 else None
-    together = vocoder(mel, units, who, torch.tensor([7, 20]), f0)
-    alone = vocoder(mel[:1, :28], units[:1, :14], who[:1], None, None if f0 is None else f0[:1, :28])
-    # Of a pitch that is read the phase of the highest harmonic is 14,000 radians on, and float32 has seven digits.
+    together = vocoder(mel, units, vectors, torch.tensor([7, 20]), f0)
+    alone = vocoder(mel[:1, :28], units[:1, :14], vectors[:1], None, None if f0 is None else f0[:1, :28])
+    # With a predicted pitch, the phase of the highest harmonic is 14,000 radians on, and float32 has seven digits.
     difference = (together[0, : 7 * 640] - alone[0]).square().mean().sqrt()
     assert difference < (1e-5 if given_f0 else 2e-3) * alone[0].square().mean().sqrt()
     assert not together[0, 7 * 640 :].any()
 
 
-def test_a_piece_of_a_longer_clip_has_its_noise():
-    vocoder, (mel, units, who) = tiny_vocoder(source="harmonic"), speech_of(40)
+def test_part_of_a_clip_has_its_noise():
+    vocoder, (mel, units, vectors) = tiny_vocoder(source="harmonic"), speech_of(40)
     with torch.inference_mode():
-        whole = vocoder(mel, units, who, f0=constant(0, 160))
-        piece = vocoder(mel[:, 40:], units[:, 20:], who, f0=constant(0, 120), first=40)
+        whole = vocoder(mel, units, vectors, f0=constant(0, 160))
+        piece = vocoder(mel[:, 40:], units[:, 20:], vectors, f0=constant(0, 120), first=40)
     assert torch.allclose(whole[:, 80 * HOP :], piece[:, 40 * HOP :], atol=1e-4)
 
 
-def test_the_pitch_that_is_learnt_is_the_pitch_that_is_read():
-    """Where the classes say what the losses want, the pitch that is read is the true one, and the losses are least."""
+def test_predicted_pitch_is_the_learnt_one():
+    """If the classes are what the losses want, the predicted pitch is the true one, and the losses are least."""
     source, true = Harmonic(PITCHES + 1), torch.tensor([[0.0, 60, 111, 237, 480]])
-    place = (true.clamp(min=LOWEST) / LOWEST).log() / np.log(HIGHEST_PITCH / LOWEST) * (PITCHES - 1)
-    share = (1 - (place[..., None] - torch.arange(PITCHES)).abs()).clamp(min=1e-9)
+    position = (true.clamp(min=LOWEST) / LOWEST).log() / np.log(HIGHEST_PITCH / LOWEST) * (PITCHES - 1)
+    share = (1 - (position[..., None] - torch.arange(PITCHES)).abs()).clamp(min=1e-9)
     x = torch.cat([share.log(), torch.where(true > 0, 9.0, -9.0)[..., None]], -1)
     with torch.no_grad():
         source.pitch.weight.copy_(torch.eye(PITCHES + 1))
         source.pitch.bias.zero_()
-    read = source.f0(x)
-    assert read[0, 0] == 0 and (1200 * (read[0, 1:] / true[0, 1:]).log2()).abs().max() < 3
+    predicted = source.f0(x)
+    assert predicted[0, 0] == 0 and (1200 * (predicted[0, 1:] / true[0, 1:]).log2()).abs().max() < 3
     losses, others = source.losses(x, true), source.losses(x, true.flip(1))
     assert losses["pitch"] < others["pitch"] and losses["voiced"] < 1e-3 < others["voiced"]
 
 
-def test_of_a_mel_that_was_made_the_pitch_is_read_in_training():
+def test_pitch_of_a_corrupted_mel_is_predicted_in_training():
     source, x, f0 = Harmonic(8), torch.randn(2, 5, 8), torch.full((2, 5), 222.0)
     chosen = source.chosen(x, f0, torch.tensor([True, False]))
     assert (chosen[0] == 222).all() and torch.equal(chosen[1], source.f0(x)[1])
 
 
 def test_gradients_reach_every_weight():
-    vocoder, (mel, units, who) = tiny_vocoder(source="harmonic").train(), speech_of(10)
+    vocoder, (mel, units, vectors) = tiny_vocoder(source="harmonic").train(), speech_of(10)
     mask = torch.ones(1, 40, dtype=torch.bool)
     f0 = constant(150, 40)
     torch.nn.init.normal_(vocoder.head.weight, std=0.01)
-    x = vocoder.backbone(mel, units, who, mask)
+    x = vocoder.backbone(mel, units, vectors, mask)
     (vocoder.wave(x, mel, mask, f0).square().sum() + sum(vocoder.source.losses(x, f0).values())).backward()
-    assert all(own.grad is not None and own.grad.isfinite().all() for own in vocoder.parameters())
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in vocoder.parameters())
     assert vocoder.head.weight.grad.any() and vocoder.source.pitch.weight.grad.any()
 
 
-def test_it_is_stored_and_an_older_vocoder_has_none(tmp_path):
+def test_source_is_stored_and_earlier_vocoders_have_none(tmp_path):
     save_part(tmp_path / "a", tiny_vocoder(source="harmonic"))
     loaded, config = load_vocoder(tmp_path / "a")
     assert config["model"]["source"] == "harmonic" and loaded.source.pitched
@@ -141,6 +143,6 @@ def test_it_is_stored_and_an_older_vocoder_has_none(tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [{"source": "harmonics"}, {"source": "harmonic", "mel_skip": False}])
-def test_what_cannot_be_is_refused(wrong):
+def test_refuses_impossible_settings(wrong):
     with pytest.raises(ValueError, match="source"):
         GeneratorConfig(units=UNITS, **wrong)

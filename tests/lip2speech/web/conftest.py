@@ -12,15 +12,15 @@ from lip2speech.web.worker import Worker
 
 @pytest.fixture
 def make_worker(tiny_model, tiny_voice_folder):
-    """Studios with tiny models, closed at the end."""
-    made = []
+    """Makes workers with tiny models; they are closed at the end."""
+    workers = []
 
-    def make(**limits):
-        made.append(Worker(Limits(**limits), str(tiny_model), str(tiny_voice_folder)))
-        return made[-1]
+    def make_one(**limits):
+        workers.append(Worker(Limits(**limits), str(tiny_model), str(tiny_voice_folder)))
+        return workers[-1]
 
-    yield make
-    for worker in made:
+    yield make_one
+    for worker in workers:
         worker.close()
 
 

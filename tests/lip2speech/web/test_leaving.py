@@ -11,7 +11,7 @@ from tests.conftest import talking_face, write_video
 from tests.lip2speech.web.visits import done, follow
 
 
-def test_a_visitor_who_leaves_frees_the_worker(make_worker, face_clip, tmp_path):
+def test_visitor_who_leaves_frees_the_worker(make_worker, face_clip, tmp_path):
     worker = make_worker()
     done(worker, face_clip)
     long = write_video(tmp_path / "long.mp4", talking_face(25).repeat(40, axis=0), options={"preset": "ultrafast"})
@@ -37,7 +37,7 @@ def test_a_visitor_who_leaves_frees_the_worker(make_worker, face_clip, tmp_path)
 
 
 async def finished(worker):
-    """Wait for what the worker still does."""
+    """Wait until the worker is idle."""
     await asyncio.get_running_loop().run_in_executor(worker._worker, int)
 
 
@@ -48,7 +48,7 @@ async def finished(worker):
         "lip2speech.inference.dubbing.speak_clip", "vsr.media.mux.mux.mux",
     ],
 )  # fmt: skip
-def test_what_is_dropped_does_not_come_back(make_worker, face_clip, monkeypatch, moment):
+def test_results_of_a_dropped_job_do_not_come_back(make_worker, face_clip, monkeypatch, moment):
     """Whatever the worker is at: no text, frame or voice of a visitor who has left is written or handed out."""
     worker = make_worker()
     job, (module, name) = worker.new_job(face_clip), moment.rsplit(".", 1)
@@ -71,7 +71,7 @@ def test_what_is_dropped_does_not_come_back(make_worker, face_clip, monkeypatch,
         assert worker.store.result(job.token, result) is None
 
 
-def test_a_page_that_is_dropped_does_not_come_back(make_worker, face_clip, monkeypatch):
+def test_page_of_a_dropped_job_does_not_come_back(make_worker, face_clip, monkeypatch):
     worker = make_worker()
     (job,), _ = done(worker, face_clip)
     from lip2speech.evaluation.report import render_voiced
@@ -92,8 +92,8 @@ def test_a_page_that_is_dropped_does_not_come_back(make_worker, face_clip, monke
     assert not any(worker.store.jobs.iterdir()) and worker.store.result(job.token, "inspect0.html") is None
 
 
-def test_a_folder_loses_its_name_before_its_files(make_worker, tmp_path, monkeypatch):
-    """What is moved into it while it is being removed finds no folder, and none is left."""
+def test_folder_is_renamed_before_its_files_are_removed(make_worker, tmp_path, monkeypatch):
+    """A file that is moved there meanwhile finds no folder, and none is left."""
     worker = make_worker()
     folder, late = worker.store.new_job(), tmp_path / "late.txt"
     late.write_text("x", encoding="utf-8")
@@ -102,7 +102,7 @@ def test_a_folder_loses_its_name_before_its_files(make_worker, tmp_path, monkeyp
         with pytest.raises(FileNotFoundError):
             os.replace(late, folder / "0.txt")
 
-    with monkeypatch.context() as patch:  # not until the worker is closed, whose folder would stay
+    with monkeypatch.context() as patch:  # not until the worker is closed: its own folder must be removed
         patch.setattr("shutil.rmtree", removing)
         worker.store.remove(folder)
     assert not folder.exists() and worker.store.result(folder.name, "0.txt") is None

@@ -15,12 +15,12 @@ from tests.conftest import talking_face, write_video
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CHROMEDRIVER = shutil.which("chromedriver")
-NASTY = "{{value}} ${1+1} a.mp4"  # what templates would take for their own
+NASTY = "{{value}} ${1+1} a.mp4"  # what templates would expand
 
 
 def get(address):
-    with urllib.request.urlopen(address, timeout=30) as answer:
-        return answer.read(), answer.headers
+    with urllib.request.urlopen(address, timeout=30) as response:
+        return response.read(), response.headers
 
 
 def status_of(address):
@@ -29,7 +29,7 @@ def status_of(address):
     return caught.value.code
 
 
-def test_the_server_keeps_the_browser_to_itself(served):
+def test_server_restricts_the_browser_to_itself(served):
     address, worker = served
     page, headers = get(address)
     assert "connect-src 'self'" in headers["Content-Security-Policy"] and headers["X-Content-Type-Options"] == "nosniff"
@@ -43,19 +43,19 @@ def test_the_server_keeps_the_browser_to_itself(served):
     assert get(f"{address}results/{folder.name}/0.srt")[0] == b"1\n"
     for path in ("results/x/0.srt", f"results/{folder.name}/1.srt", f"results/{folder.name}/..%2F..%2Fx.srt"):
         assert status_of(address + path) == 404
-    for path in (folder / "0.srt", Path(__file__), "/etc/passwd"):  # gradio hands out uploads and nothing else
+    for path in (folder / "0.srt", Path(__file__), "/etc/passwd"):  # gradio hands out nothing but uploads
         assert status_of(f"{address}gradio_api/file={path}") == 403
     worker.store.remove(folder)
 
 
-def test_a_full_disk_takes_no_more(served, monkeypatch):
+def test_full_disk_refuses_uploads(served, monkeypatch):
     address, worker = served
     monkeypatch.setattr(worker.store, "room", -1)
     with pytest.raises(urllib.error.HTTPError, match="507"):
         urllib.request.urlopen(urllib.request.Request(f"{address}gradio_api/upload", data=b"x"), timeout=30)
 
 
-def test_clients_at_once_get_their_own(served, face_clip, tmp_path):
+def test_concurrent_clients_get_their_own_results(served, face_clip, tmp_path):
     """Two visitors at the same time: each is shown the words of its own file, and no other token."""
     from gradio_client import Client, handle_file
 
@@ -76,17 +76,17 @@ def test_clients_at_once_get_their_own(served, face_clip, tmp_path):
     for visitor in visits:
         visitor.join(300)
     for name, work in answers.items():
-        shown = str(work.outputs())
-        (token,) = set(re.findall(r"results/([\w-]{22})/", shown))
-        assert set(re.findall(r'download="(\w+)\.', shown)) == {Path(name).stem}
-        printed = json.loads(get(f"{address}results/{token}/0.json")[0])
-        assert printed["file"] == name and printed["text"].split() == re.findall(r">([^<>]+)<small>", shown)
+        output = str(work.outputs())
+        (token,) = set(re.findall(r"results/([\w-]{22})/", output))
+        assert set(re.findall(r'download="(\w+)\.', output)) == {Path(name).stem}
+        record = json.loads(get(f"{address}results/{token}/0.json")[0])
+        assert record["file"] == name and record["text"].split() == re.findall(r">([^<>]+)<small>", output)
     assert len(answers) == 2
 
 
 @pytest.fixture
 def browser(tmp_path):
-    """Chromium without a window, its downloads in `tmp_path`."""
+    """Headless Chromium with downloads in `tmp_path`."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="the browser test needs selenium")
     if not (CHROMIUM and CHROMEDRIVER):
         pytest.skip("no chromium and chromedriver here to open the page in")
@@ -102,11 +102,11 @@ def browser(tmp_path):
 
 
 def first(browser, selector, seconds=180):
-    """The first element of a selector, waited for."""
+    """Wait for the first element of a selector."""
     for _ in range(int(10 * seconds)):
-        found = browser.find_elements("css selector", selector)
-        if found:
-            return found[0]
+        elements = browser.find_elements("css selector", selector)
+        if elements:
+            return elements[0]
         time.sleep(0.1)
     raise AssertionError(f"no {selector}: {browser.find_element('css selector', 'main').text}")
 
@@ -118,7 +118,7 @@ def give(browser, address, video):
     browser.find_element("css selector", "#go").click()
 
 
-def test_a_browser_uploads_watches_and_downloads(served, browser, face_clip, landscape_clip, tmp_path):
+def test_browser_uploads_plays_and_downloads(served, browser, face_clip, landscape_clip, tmp_path):
     address, worker = served
     video = tmp_path / NASTY
     shutil.copy(face_clip, video)
@@ -128,10 +128,10 @@ def test_a_browser_uploads_watches_and_downloads(served, browser, face_clip, lan
     _check_players(browser)
     _check_words(browser)
     link = first(browser, ".files a[href$='/0.srt']")
-    wanted, _ = get(link.get_attribute("href"))
+    expected, _ = get(link.get_attribute("href"))
     link.click()
-    # A browser makes the file before there is anything in it.
-    assert wait_for(lambda: [data for path in tmp_path.glob("*.srt") if (data := path.read_bytes())]) == [wanted]
+    # A browser creates the file before it has content.
+    assert wait_for(lambda: [data for path in tmp_path.glob("*.srt") if (data := path.read_bytes())]) == [expected]
     first(browser, "#how").click()
     assert first(browser, "iframe.inspect").get_attribute("sandbox") == "allow-scripts"
     _check_silence(browser, address)
@@ -148,7 +148,7 @@ def test_a_browser_uploads_watches_and_downloads(served, browser, face_clip, lan
 
 
 def wait_for(condition, seconds=60):
-    """The first true value of a condition."""
+    """Wait for the first true value of a condition."""
     for _ in range(10 * seconds):
         value = condition()
         if value:
@@ -168,7 +168,7 @@ def _check_players(browser):
 
 
 def _check_words(browser):
-    """Each word has the colour of its confidence; one that is pressed plays the voice."""
+    """Each word has the colour of its confidence; a click on one plays the voice from there."""
     words = browser.find_elements("css selector", ".words button")
     assert words, "the tiny model reads nonsense, but reads"
     shades = [int(re.search(r"--p: (\d+)", word.get_attribute("style")).group(1)) for word in words]
@@ -181,12 +181,12 @@ def _check_words(browser):
 
 
 def _check_silence(browser, address):
-    """Nothing was asked of another host, and nothing went wrong."""
+    """No request went to another host, and there were no errors."""
     hosts = browser.execute_script("return performance.getEntriesByType('resource').map(e => new URL(e.name).host)")
     assert {host for host in hosts if host} == {address.split("/")[2]}
     assert [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
-def test_the_example_is_the_clip_of_the_demo():
+def test_example_is_the_demo_clip():
     example = Path(__file__).parents[3] / "lip2speech/web/static/example.mp4"
     assert example.read_bytes() == (Path(__file__).parents[3] / "demo/clip.mp4").read_bytes()

@@ -1,4 +1,4 @@
-"""What the page says, as strings: colours, escapes, limits and refusals."""
+"""What the page shows, as HTML: colours, escapes, limits and refusals."""
 
 import dataclasses
 import re
@@ -20,7 +20,7 @@ VOID = {"img", "source", "track", "i"}
 
 
 def job_of(*texts, name="clip.mp4", early=0.0, voiced=True):
-    """A job that is done; each text is one face's words, their confidences rising from 0.1."""
+    """A finished job; each text is one face's words, with confidences rising from 0.1."""
     faces = []
     for number, text in enumerate(texts):
         words = tuple(TimedWord(word, k + 0.5, k + 1.0, min(1.0, 0.1 + 0.4 * k)) for k, word in enumerate(text.split()))
@@ -30,7 +30,7 @@ def job_of(*texts, name="clip.mp4", early=0.0, voiced=True):
 
 
 class Balanced(HTMLParser):
-    """Insists that what is opened is closed; collects attributes."""
+    """Checks that tags are closed; collects attributes."""
 
     def __init__(self):
         super().__init__()
@@ -59,7 +59,7 @@ def everything(job, number=0):
     return "".join(panel(job, number) for panel in panels)
 
 
-def test_words_carry_their_confidence_as_colour_number_and_mark():
+def test_words_show_their_confidence_as_colour_number_and_mark():
     words = re.findall(r"<button.*?</button>", render.words(job_of("bin blue now"), 0))
     assert [re.search(r"--p: (\d+)", word).group(1) for word in words] == ["10", "50", "90"]
     assert ["unsure" in word for word in words] == [True, True, False]
@@ -68,18 +68,18 @@ def test_words_carry_their_confidence_as_colour_number_and_mark():
     assert "No words were read" in render.words(job_of(""), 0)
 
 
-def test_what_a_transcript_warns_of_is_on_the_page():
+def test_warnings_of_a_transcript_are_on_the_page():
     for text in ("bin blue", ""):
         job = job_of(text)
         tracks = (TrackReport(0, 0.0, 3.0, 1.0, 0.1, ("few frames",)),)
         poor = replace(job.faces[0].transcript, tracks=tracks, skipped=(Skipped(0, 1.0, 2.0, "covered"),))
         job.faces[0] = replace(job.faces[0], transcript=poor)
-        shown = render.words(job, 0)
-        assert "The mouth is covered: 1.00 to 2.00 s" in shown and "fewer than 11 times a second" in shown
-        assert parsed(shown).tags.count("p") == (5 if text else 3)
+        page = render.words(job, 0)
+        assert "The mouth is covered: 1.00 to 2.00 s" in page and "fewer than 11 times a second" in page
+        assert parsed(page).tags.count("p") == (5 if text else 3)
 
 
-def test_subtitles_and_words_are_on_the_clock_of_the_copy_that_plays():
+def test_subtitles_and_words_are_on_the_clock_of_the_copy():
     job = job_of("bin blue", early=0.4)
     assert re.findall(r'data-start="([\d.]+)" data-end="([\d.]+)"', render.words(job, 0)) == [
         ("0.100", "0.600"), ("1.100", "1.600"),
@@ -88,7 +88,7 @@ def test_subtitles_and_words_are_on_the_clock_of_the_copy_that_plays():
     assert "00:00:00.100 --> 00:00:01.600\n<c.sure0>bin</c> <00:00:01.100><c.sure2>blue</c>" in subtitles
 
 
-def test_faces_are_offered_only_where_there_is_a_choice():
+def test_faces_are_offered_only_if_there_is_a_choice():
     assert render.faces(job_of("bin"), 0) == ""
     offered = render.faces(job_of("bin", "blue"), 1)
     assert re.findall(r'data-face="(\d)" aria-pressed="(\w+)"', offered) == [("0", "false"), ("1", "true")]
@@ -97,51 +97,51 @@ def test_faces_are_offered_only_where_there_is_a_choice():
     assert 'download="clip.srt"' in render.files(job_of("bin"), 0)
 
 
-def test_the_voice_is_offered_when_it_is_there():
+def test_voice_is_offered_once_it_is_there():
     waiting = job_of("bin", voiced=False)
     assert "<video" not in render.voiced(waiting, 0) and "mp4" not in render.files(waiting, 0)
     assert 'src="results/token/0.mp4"' in render.voiced(job_of("bin"), 0)
     assert 'download="clip.voiced.mp4"' in render.files(job_of("bin"), 0)
 
 
-def test_the_voice_says_that_it_is_synthetic_and_what_shaped_it():
+def test_voice_is_marked_as_synthetic_with_what_shaped_it():
     job = job_of("bin")
     job.faces[0] = dataclasses.replace(job.faces[0], note="Shaped by <lips>.")
     assert "Synthetic voice. Shaped by &lt;lips&gt;." in render.voiced(job, 0)
     assert "Synthetic" not in render.watch(job, 0)
 
 
-def test_text_of_any_kind_stays_text():
+def test_text_is_escaped():
     nasty = "<img/src=x onerror=alert(1)>\"'&"
     job = job_of(nasty, nasty, name=f"{nasty[:8]}.mp4")
-    found = parsed(everything(job))
-    assert found.tags.count("img") == 2  # the two portraits
-    assert not any(name.startswith("on") for name, _ in found.attributes)
+    page = parsed(everything(job))
+    assert page.tags.count("img") == 2  # the two portraits
+    assert not any(name.startswith("on") for name, _ in page.attributes)
     assert "<img/src=x" not in render.problem("unreadable", nasty) and "&lt;img" in render.problem("x", nasty)
 
 
-def test_a_visitor_sees_the_line_and_the_steps():
+def test_progress_shows_queue_and_steps():
     job = job_of("bin")
     job.stage = "waiting"
     assert "2 clips are before yours" in render.progress(job, 2)
     assert "1 clip is before yours" in render.progress(job, 1)
     job.stage, job.share = "reading", 0.5
-    shown = render.progress(job, 0)
-    assert re.findall(r'<li class="(\w+)"', shown) == ["past", "now", "next"]
-    assert shown.count("aria-current") == 1 and 'value="0.50"' in shown and 'role="status"' in shown
+    page = render.progress(job, 0)
+    assert re.findall(r'<li class="(\w+)"', page) == ["past", "now", "next"]
+    assert page.count("aria-current") == 1 and 'value="0.50"' in page and 'role="status"' in page
     for stage in ("waiting", "loading", "faces", "reading", "voice", "done"):
         job.stage = stage
         parsed(render.progress(job, 0))
 
 
-def test_a_problem_is_one_line_read_out_with_what_helps():
-    shown = render.problem("no_face", "clip.mp4: no face found for 12 frames")
-    assert 'role="alert"' in shown and "clip.mp4: no face found for 12 frames" in shown
-    assert "towards the camera" in shown
-    assert parsed(shown).tags == ["div", "p", "p"]
+def test_problem_is_one_line_announced_with_advice():
+    page = render.problem("no_face", "clip.mp4: no face found for 12 frames")
+    assert 'role="alert"' in page and "clip.mp4: no face found for 12 frames" in page
+    assert "towards the camera" in page
+    assert parsed(page).tags == ["div", "p", "p"]
 
 
-def test_the_head_says_the_limits_and_what_the_shipped_model_cannot_do():
+def test_welcome_has_the_limits_and_those_of_the_shipped_model():
     limits = Limits(max_mb=7, max_seconds=12, keep_minutes=3)
     assert all(part in render.welcome(limits, True) for part in ("7 MB", "12 s", "3 minutes", "does not read free"))
     assert "free speech" not in render.welcome(limits, False)
@@ -156,12 +156,12 @@ def test_the_head_says_the_limits_and_what_the_shipped_model_cannot_do():
         {"keep_minutes": float("nan")},
     ],
 )  # fmt: skip
-def test_limits_must_leave_something(wrong):
+def test_limits_must_be_positive(wrong):
     with pytest.raises(VsrError, match="--" + next(iter(wrong)).replace("_", "-")):
         Limits(**wrong)
 
 
-def test_style_and_script_ask_nothing_of_the_network():
+def test_style_and_script_use_no_network():
     static = Path(render.__file__).parent / "static"
     for name in ("style.css", "page.js"):
         assert not re.search(r"https?://|@import|url\(|fetch\(", (static / name).read_text("utf-8")), name

@@ -1,4 +1,4 @@
-"""The page is given what is said: read, typed or not known, and its voice says what shaped it."""
+"""The page's text: read, typed or none, and the note on what shaped the voice."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ def shipped():
 
 
 def voiced(worker, video, text):
-    """The face, its voice and the metadata of its video."""
+    """The face, its voice and the comment of its video."""
     job = worker.new_job(video, text=text)
 
     async def work():
@@ -38,40 +38,40 @@ def voiced(worker, video, text):
     return job.faces[0], read_wave(job.folder / "0.mp4"), comment
 
 
-def test_words_shape_the_voice_and_are_named(shipped):
+def test_words_shape_the_voice_and_are_noted(shipped):
     texts = ("none", "read", "place blue by m five please", "place blue by n nine now")
-    found = [voiced(shipped, EXAMPLE, text) for text in texts]
-    assert [face.note.rsplit(" ", 1)[1] for face, *_ in found] == ["alone.", "them.", "given.", "given."]
-    assert all(comment == SYNTHETIC for *_, comment in found)
-    none, read, right, wrong = (wave for _, wave, _ in found)
+    results = [voiced(shipped, EXAMPLE, text) for text in texts]
+    assert [face.note.rsplit(" ", 1)[1] for face, *_ in results] == ["alone.", "them.", "given.", "given."]
+    assert all(comment == SYNTHETIC for *_, comment in results)
+    none, read, right, wrong = (wave for _, wave, _ in results)
     assert not np.array_equal(none, read) and not np.array_equal(right, wrong)
 
 
-def test_the_page_reads_by_default_where_the_voice_can_be_given_words(shipped, make_worker):
+def test_text_is_read_by_default_if_the_voice_can_be_pulled(shipped, make_worker):
     assert shipped.models.usual_text == "read" and make_worker().models.usual_text == "none"
     assert {shipped.models.usual_text, "none"} <= set(SAID.values())
 
 
-def test_guesses_shape_no_voice(shipped, tmp_path):
-    film = write_video(tmp_path / "face.mp4", talking_face(36))
-    (_, alone, _), (face, read, _) = (voiced(shipped, film, text) for text in ("none", "read"))
+def test_words_outside_the_domain_shape_no_voice(shipped, tmp_path):
+    video = write_video(tmp_path / "face.mp4", talking_face(36))
+    (_, alone, _), (face, read, _) = (voiced(shipped, video, text) for text in ("none", "read"))
     assert np.array_equal(alone, read) and "guesses" in face.note
 
 
-def test_a_face_at_rest_is_not_said_to_be_shaped_by_words(shipped, tmp_path):
+def test_face_at_rest_is_noted_as_without_words(shipped, tmp_path):
     still = write_video(tmp_path / "still.mp4", np.repeat(talking_face(1), 36, axis=0))
     face, wave, _ = voiced(shipped, still, "read")
     assert face.note == "Shaped by the lips alone: no words were read from them." and not wave.any()
 
 
-def test_what_cannot_be_said_is_refused_before_the_work(shipped, make_worker, face_clip):
+def test_refuses_impossible_text_before_the_work(shipped, make_worker, face_clip):
     with pytest.raises(VsrError, match="does not know 'elephant'"):
         voiced(shipped, EXAMPLE, "bin elephant")
     with pytest.raises(VsrError, match="has no listener"):
         voiced(make_worker(), face_clip, "read")
 
 
-def test_what_is_typed_counts_only_where_it_is_chosen():
+def test_typed_text_counts_only_if_chosen():
     none, read, typed = SAID
     assert (text_source(none, "bin"), text_source(read, "bin")) == ("none", "read")
     assert text_source(typed, "  Bin \n BLUE ") == "bin blue"

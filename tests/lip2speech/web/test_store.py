@@ -1,4 +1,4 @@
-"""Files of the page: who may see them, when they go, and how much room they take."""
+"""Files of the page: who may see them, when they are removed, and how much space they may take."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from tests.lip2speech.web.visits import follow
 from vsr.media.audio import write_wave
 
 
-def test_nobody_else_may_look_into_a_folder_of_the_page(make_worker, face_clip, voice_like, tmp_path):
+def test_folders_of_the_page_are_private(make_worker, face_clip, voice_like, tmp_path):
     write_wave(tmp_path / "someone.wav", voice_like)
     worker = make_worker()
     job = worker.new_job(face_clip, tmp_path / "someone.wav")
@@ -24,32 +24,32 @@ def test_nobody_else_may_look_into_a_folder_of_the_page(make_worker, face_clip, 
     assert {oct(path.stat().st_mode & 0o777) for path in folders} == {"0o700"}
 
 
-def test_what_the_server_writes_is_for_its_owner_alone(monkeypatch):
+def test_files_of_the_server_are_private(monkeypatch):
     uvicorn = pytest.importorskip("uvicorn")
     from lip2speech.web.app import serve
 
-    found = []
+    umasks = []
 
     def serving(self, sockets):
-        found.append(os.umask(0o077))
+        umasks.append(os.umask(0o077))
 
     monkeypatch.setattr(uvicorn.Server, "run", serving)
-    usual = os.umask(0o022)
+    before = os.umask(0o022)
     try:
         serve(lambda *_: None, "127.0.0.1", 0)
     finally:
-        os.umask(usual)
-    assert found == [0o077]
+        os.umask(before)
+    assert umasks == [0o077]
 
 
-def test_what_a_killed_server_left_is_removed_by_the_next(tmp_path, monkeypatch):
+def test_files_of_a_killed_server_are_removed_by_the_next(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    code = "import os; from lip2speech.web.store import Store; own = Store(60, 1e9); own.new_job(); os._exit(9)"
+    code = "import os; from lip2speech.web.store import Store; store = Store(60, 1e9); store.new_job(); os._exit(9)"
     subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)}, check=False)
-    (left,) = tmp_path.iterdir()
-    (tmp_path / "lip2speech-web.other").mkdir()  # another's, that it does not hold yet
+    (leftover,) = tmp_path.iterdir()
+    (tmp_path / "lip2speech-web.other").mkdir()  # another server's, which it does not hold yet
     first = Store(60, 1e9)
-    assert not left.exists() and first.root.exists()
+    assert not leftover.exists() and first.root.exists()
     second = Store(60, 1e9)
     assert first.root.exists(), "a server that runs keeps its own"
     first.close()
@@ -57,7 +57,7 @@ def test_what_a_killed_server_left_is_removed_by_the_next(tmp_path, monkeypatch)
     assert [path.name for path in tmp_path.iterdir()] == ["lip2speech-web.other"]
 
 
-def test_old_files_go_and_new_ones_stay(tmp_path):
+def test_old_files_are_removed_and_new_ones_stay(tmp_path):
     store = Store(keep=60, room=1000)
     old, new, upload = store.new_job(), store.new_job(), store.uploads / "hash"
     upload.mkdir()
@@ -75,7 +75,7 @@ def test_old_files_go_and_new_ones_stay(tmp_path):
     assert not store.root.exists()
 
 
-def test_only_results_can_be_asked_for():
+def test_only_results_are_handed_out():
     store = Store(keep=60, room=1000)
     job = store.new_job()
     (job / "source").mkdir()
@@ -90,21 +90,21 @@ def test_only_results_can_be_asked_for():
     store.close()
 
 
-def test_an_upload_goes_when_no_page_shows_it(make_worker):
+def test_upload_is_removed_when_no_page_shows_it(make_worker):
     worker = make_worker()
     uploads, past = worker.store.uploads, time.time() - GRACE - 1
     shared, single, broken_off = uploads / "a" / "clip.mp4", uploads / "b" / "clip.mp4", uploads / "tmp1234"
     for path in (shared, single, broken_off):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"x")
-        for own in (path, path.parent):
-            os.utime(own, (past, past))
+        for file_or_folder in (path, path.parent):
+            os.utime(file_or_folder, (past, past))
     worker.record_uploads("first", shared)
     worker.record_uploads("second", shared, single)
     worker.sweep()
     assert shared.exists() and single.exists() and not broken_off.exists()
-    worker.record_uploads("second", shared, None)  # another video in place of the first
-    worker.record_uploads("first")  # has gone
+    worker.record_uploads("second", shared, None)  # another video instead of the first
+    worker.record_uploads("first")  # has left
     worker.sweep()
     assert shared.exists() and not single.exists()
     worker.record_uploads("second")
@@ -112,8 +112,8 @@ def test_an_upload_goes_when_no_page_shows_it(make_worker):
     assert not list(uploads.iterdir())
 
 
-def test_the_room_is_counted_while_files_go(tmp_path):
-    """Visitors' files come and go while another's upload asks whether there is room."""
+def test_space_is_measured_while_files_are_removed(tmp_path):
+    """Files of visitors come and go while another upload asks for space."""
     store, over = Store(60, 1e9), threading.Event()
 
     def come_and_go():

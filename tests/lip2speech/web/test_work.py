@@ -1,4 +1,4 @@
-"""Behind the page: a video becomes files; refusals, the line, and no mixing."""
+"""Behind the page: a video becomes files; refusals, the queue, and no mixing."""
 
 import asyncio
 import gc
@@ -33,30 +33,34 @@ def other_clip(tmp_path_factory):
     return write_video(tmp_path_factory.mktemp("clips") / "other.mpg", images, codec="mpeg1video")
 
 
-def test_a_video_becomes_files_with_what_the_tools_say(make_worker, face_clip):
+def test_video_becomes_the_files_that_the_commands_give(make_worker, face_clip):
     worker = make_worker()
     (job,), _ = done(worker, face_clip)
     transcript = transcribe(worker.models.reader, face_clip, DecodeOptions(nbest=5))
-    printed = json.loads((job.folder / "0.json").read_text("utf-8"))
-    assert printed["text"] == transcript.text and printed["file"] == "face.mp4"
+    record = json.loads((job.folder / "0.json").read_text("utf-8"))
+    assert record["text"] == transcript.text and record["file"] == "face.mp4"
     assert [word.word for word in job.faces[0].transcript.segments[0].words] == transcript.text.split()
     assert (job.folder / "0.txt").read_text("utf-8").strip() == transcript.text
     assert {path.name for path in job.folder.iterdir()} == {
         "source", "video.mp4", "page0.vtt", "0.srt", "0.vtt", "0.json", "0.txt", "0.mp4",
     }  # fmt: skip
-    wave, heard = speak(worker.models.voice, face_clip).wave, read_wave(job.folder / "0.mp4", 25)
-    assert np.corrcoef(wave[: len(heard)], heard)[0, 1] > 0.5
+    wave, sound_of_video = speak(worker.models.voice, face_clip).wave, read_wave(job.folder / "0.mp4", 25)
+    assert np.corrcoef(wave[: len(sound_of_video)], sound_of_video)[0, 1] > 0.5
     assert job.stage == "done"
 
 
-def test_two_at_once_do_not_mix(make_worker, face_clip, other_clip):
+def test_two_jobs_at_once_do_not_mix(make_worker, face_clip, other_clip):
     worker = make_worker()
     (first, second), _ = done(worker, face_clip, other_clip)
     (alone,), _ = done(worker, other_clip)
     names = ("0.json", "0.mp4")
-    own, others, again = ([(job.folder / name).read_bytes() for name in names] for job in (first, second, alone))
-    assert own[0] != others[0] and own[1] != others[1]
-    assert json.loads(others[0]) == json.loads(again[0]) and json.loads(own[0])["file"] == "face.mp4"
+    first_files, second_files, alone_files = (
+        [(job.folder / name).read_bytes() for name in names] for job in (first, second, alone)
+    )
+    assert first_files[0] != second_files[0] and first_files[1] != second_files[1]
+    assert (
+        json.loads(second_files[0]) == json.loads(alone_files[0]) and json.loads(first_files[0])["file"] == "face.mp4"
+    )
     assert len({first.token, second.token, alone.token}) == 3
 
 
@@ -76,7 +80,7 @@ def test_every_face_is_read_and_voiced(make_worker, tmp_path):
     assert "two.mp4" in (job.folder / "inspect1.html").read_text("utf-8")
 
 
-def test_what_cannot_be_read_gives_one_line_without_the_servers_paths(make_worker, landscape_clip, face_clip, tmp_path):
+def test_unreadable_video_is_one_line_without_paths_of_the_server(make_worker, landscape_clip, face_clip, tmp_path):
     worker = make_worker(max_seconds=2, max_mb=1)
     (tmp_path / "text.mp4").write_text("not a video", encoding="utf-8")
     long = write_video(tmp_path / "long.mp4", np.zeros((80, 64, 64, 3), np.uint8))
@@ -96,7 +100,7 @@ def test_what_cannot_be_read_gives_one_line_without_the_servers_paths(make_worke
         worker.new_job(tmp_path / "large.mp4")
 
 
-def test_the_line_is_kept_told_and_limited(make_worker, face_clip):
+def test_queue_is_kept_reported_and_limited(make_worker, face_clip):
     worker = make_worker(queue=1)
     jobs = [worker.new_job(face_clip) for _ in range(3)]
 
@@ -113,14 +117,14 @@ def test_the_line_is_kept_told_and_limited(make_worker, face_clip):
     assert third[0][0] == 0 and all(job.stage == "done" for job in jobs)
 
 
-def test_a_recording_without_a_length_is_voiced_and_told_to_its_end(make_worker, tmp_path):
+def test_recording_without_a_length_is_processed_to_its_end(make_worker, tmp_path):
     images = np.concatenate([talking_face(25, 128), np.zeros((50, 128, 128, 3), np.uint8)])
     (job,), _ = done(make_worker(), write_piped(tmp_path / "film.webm", images, "webm", "libvpx", {}))
     assert json.loads((job.folder / "0.json").read_text("utf-8"))["duration"] == pytest.approx(3, abs=0.1)
     assert len(read_wave(job.folder / "0.mp4")) == pytest.approx(48_000, abs=1100)
 
 
-def test_lips_at_rest_have_no_words_and_a_page_all_the_same(make_worker, tmp_path):
+def test_lips_at_rest_have_no_words_and_a_page(make_worker, tmp_path):
     worker = make_worker()
     (job,), _ = done(worker, write_video(tmp_path / "still.mp4", talking_face(1).repeat(75, axis=0)))
     assert job.stage == "done" and job.faces[0].transcript.segments == () and job.faces[0].voiced
@@ -135,7 +139,7 @@ def test_lips_at_rest_have_no_words_and_a_page_all_the_same(make_worker, tmp_pat
     assert (job.folder / "inspect0.html").is_file()
 
 
-def test_a_damaged_video_is_shown_as_far_as_it_can_be_read(make_worker, tmp_path):
+def test_damaged_video_is_shown_as_far_as_readable(make_worker, tmp_path):
     worker = make_worker()
     whole = write_video(tmp_path / "whole.mkv", talking_face(150), options={"g": "12"})
     (job,), _ = done(worker, damaged(whole, tmp_path / "film.mkv", share=0.05))
@@ -143,12 +147,12 @@ def test_a_damaged_video_is_shown_as_far_as_it_can_be_read(make_worker, tmp_path
     assert "The video is damaged from" in job.faces[0].note
 
 
-def test_a_failure_holds_no_frame(make_worker, landscape_clip, monkeypatch):
-    held = []
+def test_failure_holds_no_frame(make_worker, landscape_clip, monkeypatch):
+    frames = []
 
     class Watching:
         def detect(self, frame):
-            held.append(weakref.ref(frame))
+            frames.append(weakref.ref(frame))
             return []
 
         def reset(self):
@@ -158,7 +162,7 @@ def test_a_failure_holds_no_frame(make_worker, landscape_clip, monkeypatch):
     gc.disable()
     try:
         error = refused(make_worker(), landscape_clip)
-        assert error.reason == "no_face" and held and not any(frame() is not None for frame in held)
+        assert error.reason == "no_face" and frames and not any(frame() is not None for frame in frames)
     finally:
         gc.enable()
 
@@ -175,7 +179,7 @@ def test_copies_play_in_browsers_from_zero(tmp_path, face_clip, other_clip):
     assert recorded_seconds(write_sound(tmp_path / "sound.mp4", 1.5), "audio") == pytest.approx(1.5, abs=0.1)
 
 
-def test_models_of_the_hub_are_there_before_the_first_visitor(tiny_model, tiny_voice_folder, tmp_path, monkeypatch):
+def test_models_of_the_hub_are_loaded_before_the_first_visitor(tiny_model, tiny_voice_folder, tmp_path, monkeypatch):
     hub = install(monkeypatch, tmp_path)
     hub.add("org/reader", tiny_model)
     hub.add("org/voice", tiny_voice_folder)
@@ -186,7 +190,7 @@ def test_models_of_the_hub_are_there_before_the_first_visitor(tiny_model, tiny_v
         Models(None, "org/none")
 
 
-def test_a_wrong_start_is_one_line(tmp_path, capsys):
+def test_wrong_start_is_one_line(tmp_path, capsys):
     for options in (["--model", str(tmp_path / "no")], ["--voice", str(tmp_path / "no")], ["--max-mb", "0"]):
         assert main(["web", *options]) == (2 if "0" in options else 1)
         assert len(capsys.readouterr().err.splitlines()) == 1

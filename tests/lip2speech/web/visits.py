@@ -8,15 +8,15 @@ from vsr.core.errors import VsrError
 
 
 async def follow(worker, job):
-    """Work to the end; what a visitor saw on the way."""
-    seen = []
+    """Work to the end; returns what a visitor sees on the way."""
+    states = []
     async for ahead in worker.process(job):
-        seen.append((ahead, job.stage, job.share))
-    return seen
+        states.append((ahead, job.stage, job.share))
+    return states
 
 
 def done(worker, *videos):
-    """Jobs that were worked on at once."""
+    """Jobs that are processed at the same time."""
     jobs = [worker.new_job(video) for video in videos]
 
     async def all_of_them():

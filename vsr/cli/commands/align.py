@@ -53,24 +53,24 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Align and write. Raises VsrError."""
     write, text = _checked(args)
-    from vsr.cli.each_video import tell_seen, tell_strange_words
+    from vsr.cli.each_video import tell_face_report, tell_strange_words
     from vsr.decoding.guesses import is_guess
     from vsr.inference.alignment import align_video, tokens_of
+    from vsr.inference.face_report import FaceReport
     from vsr.inference.free_reading import UNLIKE
-    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import load_model
 
     loaded = load_model(args.model, args.device, args.precision)
     tokens_of(loaded, text)
     tell_strange_words(loaded.folder, [text])
-    transcript = align_video(loaded, args.video, text, args.faces, args.cropped, seen := Seen())
+    transcript = align_video(loaded, args.video, text, args.faces, args.cropped, report := FaceReport())
     if is_guess(transcript.segments[0].in_domain):
         print(f"vsr: {args.video}: {UNLIKE}: the times are guesses", file=sys.stderr)
-    tell_seen(args.video, seen, transcript.visibility_warnings)
+    tell_face_report(args.video, report, transcript.visibility_warnings)
     if args.out:
-        from vsr.output.ledger import write_noted
+        from vsr.output.ledger import write_recorded
 
-        write_noted(args.out, transcript, write(transcript))
+        write_recorded(args.out, transcript, write(transcript))
     else:
         sys.stdout.write(write(transcript))
     return 0

@@ -31,7 +31,7 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Average and name the folder. Raises VsrError."""
-    check_given(args)
+    check_runs(args)
     from vsr.training.averaging import average_epochs, average_models, check_place
 
     check_place(args.out, args.models, args.exp)
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def check_given(args: argparse.Namespace) -> None:
+def check_runs(args: argparse.Namespace) -> None:
     """Refuse a run that is absent, and a model that would count twice. Raises VsrError bad_options."""
     from itertools import combinations
     from pathlib import Path

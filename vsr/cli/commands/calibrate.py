@@ -43,15 +43,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit, store, and print the figures; clips that are refused are counted. Raises VsrError."""
-    from vsr.cli.commands.decode import check_own
+    from vsr.cli.commands.decode import check_own_model
     from vsr.core.files import read_json, write_json
     from vsr.decoding.assess import KNOWN
     from vsr.inference.calibration_fit import fit_both
     from vsr.modelstore.folder import load_model
 
-    check_own(args.model)
+    check_own_model(args.model)
     if args.also:
-        check_own(args.also)
+        check_own_model(args.also)
         load_model(args.also)
     loaded = load_model(args.model, args.device)
     if KNOWN in loaded.config:
@@ -61,11 +61,11 @@ def run(args: argparse.Namespace) -> int:
     for folder in (args.model, args.also) if args.also else (args.model,):
         path = Path(folder) / "config.json"
         write_json(path, read_json(path) | kept)
-    print("\n".join(_told(figures)))
+    print("\n".join(_figure_lines(figures)))
     return 0
 
 
-def _told(figures: dict) -> Iterator[str]:
+def _figure_lines(figures: dict) -> Iterator[str]:
     """The figures in lines, first of all and then of each person."""
     yield (
         "left out in turn: inside {inside} readings, {flagged_inside:.1%} flagged; outside {outside}, "
@@ -82,13 +82,13 @@ def _told(figures: dict) -> Iterator[str]:
 def _readings(loaded, inside: list[str], outside: list[str]) -> tuple[list, list]:
     """Every window of the clips of each side. Raises VsrError where there are too few, as early as that is known."""
     from vsr.data.manifest import read_manifests
-    from vsr.inference.calibration import most_readings
+    from vsr.inference.calibration import highest_window_count
     from vsr.inference.calibration_fit import FEWEST, check_enough
 
     lists = {INSIDE: inside, OUTSIDE: outside}
     clips = {side: read_manifests(paths) for side, paths in lists.items()}
     for side, own in clips.items():
-        check_enough(most_readings(loaded, own, FEWEST), side, "at most ")
+        check_enough(highest_window_count(loaded, own, FEWEST), side, "at most ")
     read = {}
     for side in sorted(clips, key=lambda own: len(clips[own])):  # the shorter list first
         read[side] = _read(loaded, clips[side], side == INSIDE)
@@ -99,14 +99,14 @@ def _readings(loaded, inside: list[str], outside: list[str]) -> tuple[list, list
 def _read(loaded, clips: list, inside: bool) -> list:
     """Every window of the clips."""
     from vsr.core.errors import VsrError
-    from vsr.core.progress import counted
+    from vsr.core.progress import count_items
     from vsr.decoding.options import DecodeOptions
-    from vsr.inference.calibration import assessed
+    from vsr.inference.calibration import assess_clip
 
     found: list = []
-    for clip in counted(iter(clips), "calibrate", len(clips)):
+    for clip in count_items(iter(clips), "calibrate", len(clips)):
         try:
-            found += assessed(loaded, clip, DecodeOptions(), inside)
+            found += assess_clip(loaded, clip, DecodeOptions(), inside)
         except VsrError as error:
             print(f"vsr calibrate: {error}: left out", file=sys.stderr)
     return found

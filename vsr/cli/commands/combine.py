@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from vsr.core.files import write_lines
-    from vsr.core.progress import counted
+    from vsr.core.progress import count_items
     from vsr.text.normalise import normaliser
 
     check_options(args)
@@ -51,21 +51,21 @@ def run(args: argparse.Namespace) -> int:
     norm = normaliser(args.normaliser)
     files, readings, texts = _read(args, norm)
     combiner = _combiner(args, files, norm)
-    lattices = {key: combiner.lattice(own) for key, own in counted(readings.items(), "combining", len(readings))}
+    lattices = {key: combiner.lattice(own) for key, own in count_items(readings.items(), "combining", len(readings))}
     if args.fit:
-        combiner = _fitted(combiner, lattices, texts[args.fit], norm)
+        combiner = _fit_weights(combiner, lattices, texts[args.fit], norm)
     if args.save_weights:
         combiner.save(args.save_weights)
     records = [combiner.record(key, lattice) for key, lattice in lattices.items()]
     write_lines(args.out, map(json.dumps, records))
-    _tell(args, files, records, texts)
+    _print_agreement(args, files, records, texts)
     return 0
 
 
 def _read(args: argparse.Namespace, norm) -> tuple[list[dict], dict, dict[str, dict[str, str]]]:
     """Each member's records, the readings of each clip, and the texts of --fit and --ref by their files. Raises
     VsrError."""
-    from vsr.decoding.members import readings_of
+    from vsr.decoding.combiner import readings_of
     from vsr.evaluation.wer import read_hypotheses, read_records
 
     files = [read_records(path) for path in args.hypotheses]
@@ -75,13 +75,15 @@ def _read(args: argparse.Namespace, norm) -> tuple[list[dict], dict, dict[str, d
     return files, readings, texts
 
 
-def _tell(args: argparse.Namespace, files: list[dict], records: list[dict], texts: dict[str, dict[str, str]]) -> None:
+def _print_agreement(
+    args: argparse.Namespace, files: list[dict], records: list[dict], texts: dict[str, dict[str, str]]
+) -> None:
     """How far the members agree and, where the true texts are known, what the combination gains."""
-    from vsr.evaluation.combined import agreement_lines, worth
+    from vsr.evaluation.combined import agreement_lines, combination_figures
 
     members = [{key: record["text"] for key, record in own.items()} for own in files]
     print(*agreement_lines(records), sep="\n")
-    found = worth(texts[args.ref], members, records, args.normaliser) if args.ref else None
+    found = combination_figures(texts[args.ref], members, records, args.normaliser) if args.ref else None
     if found:
         print(*found.lines(args.hypotheses), sep="\n")
     _tell_first(args, [own.wer for own in found.members] if found else [])
@@ -107,12 +109,12 @@ def _tell_first(args: argparse.Namespace, rates: list[float]) -> None:
 
 def _combiner(args: argparse.Namespace, files: list, norm):
     """What combines so many members by the method, with the weights that are given. Raises VsrError."""
-    from vsr.decoding.members import Combiner, check_confident
+    from vsr.decoding.combiner import Combiner, check_confident
 
     if confident := args.method == "confidence":
         check_confident(files, args.hypotheses)
     combiner = Combiner(len(files), confident, _languages(args, norm), _restorers(args, len(files)))
-    return combiner.loaded(args.weights) if args.weights else combiner
+    return combiner.with_weights_of(args.weights) if args.weights else combiner
 
 
 def check_ids(args: argparse.Namespace, readings: dict, texts: dict[str, dict]) -> None:
@@ -128,11 +130,11 @@ def check_ids(args: argparse.Namespace, readings: dict, texts: dict[str, dict]) 
 
 def _check_files(args: argparse.Namespace) -> None:
     """Raises VsrError for files that may not be written."""
+    from vsr.core.file_kinds import HYPOTHESES, json_kind
     from vsr.core.files import check_outputs
-    from vsr.core.kinds import HYPOTHESES, json_of
 
     inputs = [*args.hypotheses, *filter(None, (args.lm, args.ref, args.fit, args.weights))]
-    weights = json_of("weights of vsr combine", "weights")
+    weights = json_kind("weights of vsr combine", "weights")
     check_outputs(((args.out, HYPOTHESES), (args.save_weights, weights)), *inputs)
 
 
@@ -169,7 +171,7 @@ def _check_members(paths: list[str]) -> None:
             raise VsrError("bad_options", f"{second} is given twice, and would vote twice: give each member once")
 
 
-def _fitted(combiner, lattices: dict, texts: dict[str, str], norm):
+def _fit_weights(combiner, lattices: dict, texts: dict[str, str], norm):
     """With weights that suit the utterances whose texts are known. Raises VsrError where there are none."""
     known = [key for key in lattices if key in texts]
     return combiner.fitted([lattices[key] for key in known], [norm(texts[key]).split() for key in known])

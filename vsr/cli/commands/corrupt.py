@@ -51,7 +51,7 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Make the set and print the counts. Raises VsrError."""
-    from vsr.cli.listed import told_counts
+    from vsr.cli.clip_list_messages import print_counts
     from vsr.core.numbers import SEED, check_number
     from vsr.data.corrupting import Order, corrupt_corpus
     from vsr.data.manifest import read_manifest
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     _check_noise_files(order.settings.sound)
     voices = read_manifest(args.babble_from) if args.babble_from else ()
     counts = corrupt_corpus(recordings(args.inputs), args.out, order, args.jobs, voices)
-    return told_counts(counts, "corrupted", "kept")
+    return print_counts(counts, "corrupted", "kept")
 
 
 def _settings(args: argparse.Namespace) -> Any:
@@ -70,7 +70,7 @@ def _settings(args: argparse.Namespace) -> Any:
     from vsr.core.errors import VsrError
     from vsr.data.corruption import Corruption
     from vsr.training.config import load_config
-    from vsr.training.typed import build
+    from vsr.training.typed_yaml import build
 
     sections = distortion_of(args)
     if not args.settings:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from vsr.cli.options import add_engine_arguments
-from vsr.data.stores import STORES
+from vsr.data.crop_formats import STORES
 from vsr.inference.executors import open_engine
 
 HELP = "cut the mouths out of a corpus of videos"
@@ -42,14 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Crop and say how many clips came through; 1 where none did. Raises VsrError."""
-    from vsr.cli.listed import told_counts
+    from vsr.cli.clip_list_messages import print_counts
     from vsr.data.cropping import crop_corpus
     from vsr.data.track_files import add_tracks
 
     engine = open_engine(args.engine, args.jobs, args.address)
     counts = crop_corpus(args.manifest, args.out, engine=engine, store=args.store)
     counts |= add_tracks(args.out, args.jobs) if args.tracks else {}
-    status = told_counts(counts, "cropped", "kept")
+    status = print_counts(counts, "cropped", "kept")
     _tell_refused(Path(args.out) / REFUSED)
     return status
 

@@ -66,16 +66,16 @@ def run(args: argparse.Namespace) -> int:
     options = options_for(loaded, given)
     records = decode_manifest(loaded, args.manifest, args.out, options, not args.calibrate, args.head, args.modality)
     print(f"{len(records)} clips decoded to {args.out}")
-    _tell(records, loaded.name)
+    _warn(records, loaded.name)
     if args.calibrate:
         found = calibrate(loaded, args.manifest, records)
         print(f"confidence fitted on {found['words']} words, expected calibration error {found['ece']:.3f}")
     return 0
 
 
-def _tell(records: list[dict], model: str) -> None:
+def _warn(records: list[dict], model: str) -> None:
     """What `vsr transcribe` says of a video, of those clips of which it holds."""
-    from vsr.cli.listed import tell_few_frames, tell_guesses
+    from vsr.cli.clip_list_messages import tell_few_frames, tell_guesses
     from vsr.decoding.guesses import is_guess
     from vsr.face.skipped import FEW_FRAMES
 
@@ -86,8 +86,8 @@ def _tell(records: list[dict], model: str) -> None:
 
 def _checked(args: argparse.Namespace) -> dict[str, Any]:
     """The options of the search. Raises VsrError for options and files that do not do."""
+    from vsr.core.file_kinds import HYPOTHESES
     from vsr.core.files import check_output
-    from vsr.core.kinds import HYPOTHESES
 
     check_output(args.out, args.manifest, *language_files(args), kind=HYPOTHESES)
     given = search_options(args)
@@ -95,12 +95,12 @@ def _checked(args: argparse.Namespace) -> dict[str, Any]:
     if args.calibrate and args.head:
         raise VsrError("bad_options", "--calibrate works only with the usual search: leave --head out")
     if args.calibrate:
-        check_own(args.model)
+        check_own_model(args.model)
     check_head_name(args.model, args.head)
     return given
 
 
-def check_own(model: str | None) -> None:
+def check_own_model(model: str | None) -> None:
     """Refuse to calibrate what is not the user's: the package, or the hub's cache, which others read and may renew."""
     if model is not None and (Path(model).exists() or not (model in NAMES or HUB_ID.fullmatch(model))):
         return

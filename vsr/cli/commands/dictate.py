@@ -9,7 +9,7 @@ import threading
 from vsr.cli.live_reader import open_reader
 from vsr.cli.options import add_model_argument
 from vsr.core.machine import add_device_argument, add_precision_argument
-from vsr.output.unsure import MODES
+from vsr.output.unsure_words import MODES
 
 HELP = "write what lips say as text for other programs, while somebody speaks"
 ABOUT = """Writes words to standard output as soon as they are final, that is when two readings agree

@@ -65,17 +65,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _encode(loaded: LoadedModel, video: str, out: Path, layers: tuple[str, ...], args: argparse.Namespace) -> None:
     """Write the states of one video, and say what must be known of it. Raises VsrError."""
-    from vsr.cli.each_video import tell_seen
+    from vsr.cli.each_video import tell_face_report
     from vsr.core.files import check_output
-    from vsr.inference.seen import Seen
+    from vsr.inference.face_report import FaceReport
     from vsr.inference.states import STATES, encode_video, save_states
 
     check_output(out, *args.videos, *files_of_model(args.model), kind=STATES)
-    seen = Seen()
-    states = encode_video(loaded, video, layers, args.faces, args.cropped, seen)
+    report = FaceReport()
+    states = encode_video(loaded, video, layers, args.faces, args.cropped, report)
     save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256, "file": str(video)})
     print(f"{out}: {len(states['start'])} frames, layers: {', '.join(layers)}")
-    tell_seen(video, seen)
+    tell_face_report(video, report)
 
 
 def _outputs(args: argparse.Namespace) -> dict[str, Path]:
@@ -88,11 +88,11 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path]:
     return outputs
 
 
-def _layers(given: str) -> tuple[str, ...]:
+def _layers(option: str) -> tuple[str, ...]:
     """The layers of --layers, each once. Raises VsrError for what is none."""
     from vsr.core.errors import VsrError
 
-    layers = tuple(dict.fromkeys(given.split(",")))
+    layers = tuple(dict.fromkeys(option.split(",")))
     if odd := [name for name in layers if name not in ("frontend", "last") and not (name.isdecimal() and int(name))]:
-        raise VsrError("bad_options", f"--layers {given}: {odd[0]!r} is not a layer; give frontend, 1, 2, ... or last")
+        raise VsrError("bad_options", f"--layers {option}: {odd[0]!r} is not a layer; give frontend, 1, 2, ... or last")
     return layers

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from vsr.cli.options import check_present
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import FIGURES
 from vsr.core.files import check_output
-from vsr.core.kinds import FIGURES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     scale = ladder(real)
 
     def scored(name: str) -> tuple[str, dict]:
-        return _scored(expert, name, scale[name] if name in scale else _crop_of(name), real, args.text or "")
+        return _score_crop(expert, name, scale[name] if name in scale else _crop_of(name), real, args.text or "")
 
     return over_videos([*scale, *args.videos], args.out, scored)
 
@@ -65,14 +65,14 @@ def _crop_of(video: str) -> np.ndarray:
     """The mouth (T, 96, 96) of a video, and a line for each thing that must be known of it. Raises VsrError."""
     from vsr.cli.each_video import tell_warnings
     from vsr.face.mouth_crop import crop_video
-    from vsr.inference.seen import seen_in
+    from vsr.inference.face_report import face_report_of
 
     clip = crop_video(video)
-    tell_warnings(video, seen_in(clip).told("and says nothing there"))
+    tell_warnings(video, face_report_of(clip).warnings_with("and says nothing there"))
     return clip.crop
 
 
-def _scored(expert: Expert, name: str, crop: np.ndarray, real: np.ndarray, text: str) -> tuple[str, dict]:
+def _score_crop(expert: Expert, name: str, crop: np.ndarray, real: np.ndarray, text: str) -> tuple[str, dict]:
     """What is printed and what is written of one crop (T, 96, 96)."""
     from vsr.evaluation.wer import score
 

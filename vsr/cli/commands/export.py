@@ -28,13 +28,13 @@ def run(args: argparse.Namespace) -> int:
     """Export, compare and print. Raises VsrError."""
     from pathlib import Path
 
+    from vsr.core.file_kinds import marked_kind
     from vsr.core.files import check_output
-    from vsr.core.kinds import marked
     from vsr.modelstore.folder import load_model
     from vsr.modelstore.onnx_export import export_onnx
 
     loaded = load_model(args.model)
-    network = marked("a network of vsr export", b"weights_sha256")
+    network = marked_kind("a network of vsr export", b"weights_sha256")
     check_output(args.out, *(str(file) for file in loaded.folder.iterdir()), kind=network)
     found = {"onnx": export_onnx}[args.format](loaded, args.out)
     note = ", ".join(f"{name} {value:.1e}" for name, value in found.items())

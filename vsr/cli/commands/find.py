@@ -10,7 +10,7 @@ from dataclasses import asdict
 from vsr.cli.options import add_faces_argument, add_model_argument, check_present, unused_of_crops
 from vsr.core.errors import VsrError
 from vsr.core.machine import add_device_argument, add_precision_argument
-from vsr.core.renamed import add_earlier_option
+from vsr.core.renamed_settings import add_earlier_option
 
 HELP = "find where in footage a phrase is said"
 ABOUT = """Searches hours of video for a phrase without transcribing them: each place where it may be
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     check_present(args.videos)
     from vsr.cli.each_video import for_each, tell_strange_words
     from vsr.inference.alignment import tokens_of
-    from vsr.inference.seen import SILENT
+    from vsr.inference.face_report import SILENT
     from vsr.modelstore.folder import load_model
 
     loaded = load_model(args.model, args.device, args.precision)
@@ -72,23 +72,23 @@ def run(args: argparse.Namespace) -> int:
 
 def _search(loaded, video: str, phrases: list[str], args: argparse.Namespace) -> None:
     """Print the places of one video, each as it is found. Raises VsrError."""
-    from vsr.cli.each_video import tell_seen
+    from vsr.cli.each_video import tell_face_report
     from vsr.decoding.guesses import FLAGGED, is_guess
+    from vsr.inference.face_report import SILENT, FaceReport
     from vsr.inference.free_reading import UNLIKE
-    from vsr.inference.seen import SILENT, Seen
     from vsr.inference.spotting import find_phrases
 
-    guessed, seen, told = False, Seen(), False
+    guessed, report, told = False, FaceReport(), False
     try:
-        for hit in find_phrases(loaded, video, phrases, args.threshold, args.faces, args.cropped, seen):
+        for hit in find_phrases(loaded, video, phrases, args.threshold, args.faces, args.cropped, report):
             guessed |= is_guess(hit.in_domain)
             _print(hit, args.json)
     except VsrError as error:
         told = error.reason in SILENT  # it says itself how the mouth was seen
         raise
     finally:
-        tell_seen(video, seen, [] if told else None)
-        if guessed or is_guess(seen.in_domain):
+        tell_face_report(video, report, [] if told else None)
+        if guessed or is_guess(report.in_domain):
             note = f"places with in_domain below {FLAGGED:g} (--json) are guesses" if guessed else MISSED
             print(f"vsr: {video}: {UNLIKE}: {note}", file=sys.stderr)
 

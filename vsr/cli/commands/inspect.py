@@ -60,21 +60,21 @@ def run(args: argparse.Namespace) -> int:
     check_output(args.out, args.video, kind=PAGE)
     check_present([args.video])
     broken: list[VsrError] = []
-    inspection = look(args, broken)
+    inspection = inspect_args(args, broken)
     write_text(args.out, render_page(inspection))
     print(inspection.nbest[0].text)
-    return tell_broken(broken)
+    return report_broken_video(broken)
 
 
-def tell_broken(broken: list[VsrError], program: str = "vsr") -> int:
+def report_broken_video(errors: list[VsrError], program: str = "vsr") -> int:
     """A line on stderr about a video that is not whole; the exit status."""
-    for error in broken:
+    for error in errors:
         print(f"{program}: {error}; the page shows what could be read", file=sys.stderr)
-    return int(bool(broken))
+    return int(bool(errors))
 
 
-def look(args: argparse.Namespace, broken: list[VsrError], program: str = "vsr") -> Inspection:
-    """Read the video that the options name, as they say, and tell what must be known of it; ``broken`` is told what is
+def inspect_args(args: argparse.Namespace, errors: list[VsrError], program: str = "vsr") -> Inspection:
+    """Read the video that the options name, as they say, and tell what must be known of it; ``errors`` is told what is
     damaged. Raises VsrError."""
     from vsr.cli.each_video import tell_warnings
     from vsr.core.progress import Watch, film_bar
@@ -92,7 +92,7 @@ def look(args: argparse.Namespace, broken: list[VsrError], program: str = "vsr")
     options = options_for(loaded, given)
     with film_bar() as progress:
         watch = Watch(progress=progress)
-        inspection = inspect_video(loaded, args.video, options, args.face, args.at, watch, broken)
+        inspection = inspect_video(loaded, args.video, options, args.face, args.at, watch, errors)
     report_stream_choice(program, args.video, inspection.clip.info.stream)
     tell_warnings(args.video, inspection.warnings, program)
     return inspection

@@ -39,10 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Label and print the counts; 1 where no clip is kept. Raises VsrError."""
-    from vsr.cli.listed import told_counts
+    from vsr.cli.clip_list_messages import print_counts
     from vsr.core.errors import WRONG_USAGE, VsrError
-    from vsr.corpora.heard import Rules
-    from vsr.corpora.labelling import Hearing, label_recordings
+    from vsr.corpora.labelling import LabelSettings, label_recordings
+    from vsr.corpora.recogniser_labels import Rules
     from vsr.data.recordings import recordings
     from vsr.media.whisper import located_whisper
 
@@ -51,5 +51,5 @@ def run(args: argparse.Namespace) -> int:
     except VsrError as error:  # what is wrong with options is wrong usage
         raise VsrError(WRONG_USAGE, str(error)) from error
     clips = recordings(args.inputs)
-    counts = label_recordings(clips, args.out, Hearing(str(located_whisper(args.whisper)), rules), args.jobs)
-    return told_counts(counts, "kept")
+    counts = label_recordings(clips, args.out, LabelSettings(str(located_whisper(args.whisper)), rules), args.jobs)
+    return print_counts(counts, "kept")

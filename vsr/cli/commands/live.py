@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.inference.live.notes import notes_of
     from vsr.inference.live.screen import Screen
     from vsr.inference.live.session import Session
-    from vsr.inference.live.source import described, open_source
+    from vsr.inference.live.source import open_source, source_description
 
     if args.out:
         _check_out(args.out, args.source)
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     screen = Screen(args.source, loaded.name, args.out)
     session = Session(loaded, default_detector(), options)
     capture = Capture(open_source(args.source))  # last, so that nothing is filmed while models are loaded
-    print(f"vsr: reads {described(args.source)} with {loaded.name}", file=sys.stderr, flush=True)
+    print(f"vsr: reads {source_description(args.source)} with {loaded.name}", file=sys.stderr, flush=True)
     _show(screen, session, capture)
     print(screen.summary(capture.dropped, notes_of(session)), file=sys.stderr)
     if capture.error is not None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from vsr.core.renamed import add_earlier_option
+from vsr.core.renamed_settings import add_earlier_option
 
 HELP = "list the published models, download one, or print where one is"
 ABOUT = """Lists the published models by name: what each reads and writes, its published error rate,
@@ -53,18 +53,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List, or fetch and print the folders. Raises VsrError."""
-    from vsr.modelstore.known import KNOWN
-    from vsr.modelstore.store import known_model
+    from vsr.modelstore.catalogue import CATALOGUE
+    from vsr.modelstore.store import entry_of
 
     if args.action == "where":
-        return _where(args)
-    models = [known_model(name) for name in args.names] or list(KNOWN)
+        return _print_folders(args)
+    models = [entry_of(name) for name in args.names] or list(CATALOGUE)
     return _get(models, args) if args.action == "get" else _list(models, args)
 
 
 def _get(models: Sequence, args: argparse.Namespace) -> int:
     from vsr.core.errors import VsrError
-    from vsr.modelstore.store import get
+    from vsr.modelstore.store import fetched_folder
 
     if not args.names:
         raise VsrError("bad_options", "vsr models get needs a name: vsr models lists them")
@@ -72,12 +72,12 @@ def _get(models: Sequence, args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "--from and --whisper are for one model: give one name")
     if args.json:
         raise VsrError("bad_options", "--json is for the list")
-    for known in models:
-        print(f"{known.name}: {get(known, args.accept_licence, args.source, args.force, args.whisper)}")
+    for entry in models:
+        print(f"{entry.name}: {fetched_folder(entry, args.accept_licence, args.source, args.force, args.whisper)}")
     return 0
 
 
-def _where(args: argparse.Namespace) -> int:
+def _print_folders(args: argparse.Namespace) -> int:
     """Print the folder of each model, as `--model` finds it: what is not here is fetched."""
     from vsr.core.errors import VsrError
     from vsr.modelstore.folder import find_model
@@ -91,12 +91,13 @@ def _where(args: argparse.Namespace) -> int:
 
 def _list(models: Sequence, args: argparse.Namespace) -> int:
     from vsr.core.errors import VsrError
-    from vsr.modelstore.store import is_here
+    from vsr.modelstore.store import is_available
 
     if _only_of_get(args):
         raise VsrError("bad_options", "--accept-licence, --from, --whisper and --force are for vsr models get NAME")
     if args.json:
-        print(json.dumps([asdict(known) | {"here": is_here(known)} for known in models], indent=2, ensure_ascii=False))
+        records = [asdict(entry) | {"here": is_available(entry)} for entry in models]
+        print(json.dumps(records, indent=2, ensure_ascii=False))
         return 0
     head = ("name", "lang", "reads", "writes", "MB", "published error", "here")
     rows = [
@@ -104,10 +105,10 @@ def _list(models: Sequence, args: argparse.Namespace) -> int:
     ]  # fmt: skip
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     print(_row(head, widths))
-    for known, row in zip(models, rows, strict=True):
+    for entry, row in zip(models, rows, strict=True):
         print(_row(row, widths))
-        origin = f"by {known.source}; " if known.source != "-" else ""
-        print(f"    {origin}{known.licence.name}; {known.place}" + (f"\n    {known.note}" if known.note else ""))
+        origin = f"by {entry.source}; " if entry.source != "-" else ""
+        print(f"    {origin}{entry.licence.name}; {entry.place}" + (f"\n    {entry.note}" if entry.note else ""))
     return 0
 
 
@@ -116,15 +117,15 @@ def _only_of_get(args: argparse.Namespace) -> bool:
     return bool(args.accept_licence or args.source or args.whisper or args.force)
 
 
-def _state(known) -> str:
+def _state(entry) -> str:
     """In a few words: here, or what it takes."""
-    from vsr.modelstore.store import is_here
+    from vsr.modelstore.store import is_available
 
-    return "yes" if is_here(known) else WANTED[known.state]
+    return "yes" if is_available(entry) else WANTED[entry.state]
 
 
-def _size(known) -> str:
-    return str(known.size or "?") if known.family else "-"
+def _size(entry) -> str:
+    return str(entry.size or "?") if entry.family else "-"
 
 
 def _row(cells: Iterable[str], widths: Sequence[int]) -> str:

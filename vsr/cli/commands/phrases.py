@@ -6,10 +6,10 @@ import argparse
 import json
 import sys
 
+from vsr.cli.enrolled_phrases import FORMS, LONGEST, ROWS, add_enrolled_arguments, clips_or_recordings, run_enrolled
 from vsr.cli.options import add_faces_argument, add_model_argument, check_present, unused_of_crops
-from vsr.cli.own_phrases import FORMS, LONGEST, ROWS, add_own_arguments, filmed, run_own
 from vsr.core.machine import add_device_argument, add_precision_argument
-from vsr.core.renamed import add_earlier_option
+from vsr.core.renamed_settings import add_earlier_option
 
 HELP = "choose which phrase of a list is said in a clip"
 ABOUT = """Chooses from a list of phrases, as aids for people who cannot speak do: the reader scores
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object per file")
     add_model_argument(parser)
     parser.add_argument("--cropped", action="store_true", help="the videos are mouth crops: use them as they are")
-    add_own_arguments(parser)
+    add_enrolled_arguments(parser)
     add_faces_argument(parser)
     add_device_argument(parser)
     add_precision_argument(parser)
@@ -75,7 +75,7 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """0 if every file was read, else 1. Raises VsrError for what no file could survive."""
     _check(args)
-    return run_own(args) if args.list in FORMS else _choose_from_list(args)
+    return run_enrolled(args) if args.list in FORMS else _choose_from_list(args)
 
 
 def _choose_from_list(args: argparse.Namespace) -> int:
@@ -86,9 +86,9 @@ def _choose_from_list(args: argparse.Namespace) -> int:
         raise VsrError("bad_options", "give a list and clips: vsr phrases LIST VIDEO [VIDEO ...]; --speak is for own")
     if not any(video.isdigit() for video in args.videos):  # a camera
         check_present(args.videos)
-    from vsr.cli.each_video import for_each, tell_seen, tell_strange_words
+    from vsr.cli.each_video import for_each, tell_face_report, tell_strange_words
+    from vsr.inference.face_report import FaceReport
     from vsr.inference.phrases import choose, phrase_tokens, read_phrases
-    from vsr.inference.seen import Seen
     from vsr.modelstore.folder import load_model
 
     phrases, args.threshold = read_phrases(args.list), LEAST if args.threshold is None else args.threshold
@@ -97,11 +97,11 @@ def _choose_from_list(args: argparse.Namespace) -> int:
     tell_strange_words(loaded.folder, phrases)
 
     def read(video: str) -> None:
-        seen = Seen()
-        with filmed([video], args.seconds) as (file,):
-            choices = choose(loaded, file, phrases, args.faces, args.cropped, seen)
-        _print(video, choices, args, seen.warnings)
-        tell_seen(video, seen)
+        report = FaceReport()
+        with clips_or_recordings([video], args.seconds) as (file,):
+            choices = choose(loaded, file, phrases, args.faces, args.cropped, report)
+        _print(video, choices, args, report.warnings)
+        tell_face_report(video, report)
 
     return for_each(args.videos, read)
 

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the folder and print how many clips there were. Raises VsrError."""
     from pathlib import Path
 
-    from vsr.cli.listed import tell_few_frames
+    from vsr.cli.clip_list_messages import tell_few_frames
     from vsr.core.files import check_outputs
     from vsr.data.frame_rates import slow_clips
     from vsr.data.manifest import read_manifest

@@ -117,9 +117,9 @@ def _puppet(args: argparse.Namespace) -> dict[str, int]:
     from vsr.core.errors import VsrError
     from vsr.core.files import check_outputs
     from vsr.corpora.puppet import Wanted, prepare_parallel, prepare_puppet
-    from vsr.corpora.puppet.languages import named
+    from vsr.corpora.puppet.languages import language_and_vocabulary
 
-    language, vocabulary = named(args.vocabulary)
+    language, vocabulary = language_and_vocabulary(args.vocabulary)
     if args.parallel and args.vocabulary != "grid":
         raise VsrError("bad_options", "--parallel has sentences of its own: leave --vocabulary out")
     if (args.sound_only or args.voices) and not args.parallel:

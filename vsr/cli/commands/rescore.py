@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from vsr.core.artifacts import Ledger, identify
+    from vsr.core.file_kinds import HYPOTHESES
     from vsr.core.files import check_output
-    from vsr.core.kinds import HYPOTHESES
 
     check_output(args.out, args.manifest, args.nbest, *language_files(args), kind=HYPOTHESES)
     given = language_options(args)

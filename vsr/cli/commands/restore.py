@@ -57,9 +57,9 @@ def run(args: argparse.Namespace) -> int:
     """Restore, and print how many clips there were. Raises VsrError."""
     import json
 
+    from vsr.core.file_kinds import HYPOTHESES
     from vsr.core.files import check_output, write_lines
-    from vsr.core.kinds import HYPOTHESES
-    from vsr.core.progress import counted
+    from vsr.core.progress import count_items
     from vsr.data.manifest import read_manifest
     from vsr.decoding.posteriors import log_probs_of
     from vsr.decoding.restoring import RestoreOptions, Restoring, check_reader
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     restorer = _restorer(args)
     restoring = Restoring(tokenizer, _search(args, tokenizer), restorer, options)
     read = log_probs_of(loaded, read_manifest(args.manifest))
-    each = counted(read, "restore", len(read))
+    each = count_items(read, "restore", len(read))
     records = [restoring.record(clip.id, own, args.nbest) for clip, own in each]
     write_lines(args.out, (json.dumps(record, ensure_ascii=False) for record in records))
     print(f"{len(records)} clips restored to {args.out}")

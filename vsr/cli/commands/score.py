@@ -83,16 +83,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_outputs(args: argparse.Namespace) -> None:
     """Raises VsrError for files that may not be written."""
+    from vsr.core.file_kinds import json_kind, text_kind
     from vsr.core.files import check_outputs
-    from vsr.core.kinds import json_of, text_of
 
-    figures, line = json_of("figures of vsr score", "scored"), text_of("a line of vsr score", "%WER ", "%ACC ")
-    rows = text_of("a table of vsr score", "id\terrors\t", "id\trank\t")
+    figures, line = json_kind("figures of vsr score", "scored"), text_kind("a line of vsr score", "%WER ", "%ACC ")
+    rows = text_kind("a table of vsr score", "id\terrors\t", "id\trank\t")
     outputs = ((args.json, figures), (args.tsv, rows), (args.wer, line))
     check_outputs(outputs, args.ref, *(args.prior or [args.hyp]))
 
 
-def _write(args: argparse.Namespace, total: dict, each: list) -> None:
+def _write(args: argparse.Namespace, total: dict, scores: list) -> None:
     """Write the files that were asked for: figures, a line for each utterance, Kaldi's line. Raises VsrError."""
     from vsr.core.files import write_json, write_text
     from vsr.evaluation.topk import write_ranks
@@ -103,7 +103,7 @@ def _write(args: argparse.Namespace, total: dict, each: list) -> None:
         scored_from = origin(args.ref, (args.prior or [args.hyp])[0])
         write_json(args.json, total | {"scored_from": scored_from})
     if args.tsv:
-        (write_ranks if args.accuracy else write_tsv)(args.tsv, each)
+        (write_ranks if args.accuracy else write_tsv)(args.tsv, scores)
     if args.wer:
         write_text(args.wer, wer_line(total) + "\n")
 
@@ -139,11 +139,11 @@ def _in_language(clips: list, language: str) -> list:
     """The clips with their texts in a language, without times, where one is named. Raises VsrError."""
     from dataclasses import replace
 
-    from vsr.data.manifest import translated
+    from vsr.data.manifest import translations_of
 
     if not language:
         return clips
-    texts = translated(clips, language)
+    texts = translations_of(clips, language)
     return [replace(own, text=texts[own.id], words=(), phones=()) for own in clips if own.id in texts]
 
 
@@ -205,7 +205,7 @@ def _by_units(args: argparse.Namespace, clips, records: dict[str, dict]) -> int:
     return 0
 
 
-def _tables(args: argparse.Namespace, clips, each) -> list[str]:
+def _tables(args: argparse.Namespace, clips, scores) -> list[str]:
     """The tables of --by."""
     from vsr.data.manifest import read_manifest
     from vsr.evaluation.breakdown import by_frequency, by_viseme, table
@@ -213,8 +213,8 @@ def _tables(args: argparse.Namespace, clips, each) -> list[str]:
 
     found = []
     if "viseme" in args.by:
-        found.append(table("words with viseme", by_viseme(each, Pronouncer(args.dictionary))))
+        found.append(table("words with viseme", by_viseme(scores, Pronouncer(args.dictionary))))
     if "frequency" in args.by:
         counted = read_manifest(args.counted_in) if args.counted_in else clips
-        found.append(table("times in the texts", by_frequency(each, [clip.text for clip in counted])))
+        found.append(table("times in the texts", by_frequency(scores, [clip.text for clip in counted])))
     return found

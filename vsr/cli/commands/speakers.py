@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from vsr.cli.each_video import COMPARED, add_synchrony_arguments, over_videos, tell_seen
+from vsr.cli.each_video import COMPARED, add_synchrony_arguments, over_videos, tell_face_report
 from vsr.cli.options import check_present
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import FIGURES
 from vsr.core.files import check_output
-from vsr.core.kinds import FIGURES
 
 HELP = "find which face of a video speaks its sound"
 ABOUT = """Compares the lips of every face with the sound, in windows of two seconds: the face that
@@ -44,18 +44,18 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.out, *args.videos, kind=FIGURES)
     check_present(args.videos)
     from vsr.decoding.synchrony import load_synchrony
-    from vsr.inference.seen import Seen
+    from vsr.inference.face_report import FaceReport
     from vsr.inference.synchrony import speakers_in, summary
 
     model = load_synchrony(args.model)
 
     def found(path: str) -> tuple[str, dict]:
-        seen = Seen()
-        windows = speakers_in(model, path, args.offset, seen)
+        report = FaceReport()
+        windows = speakers_in(model, path, args.offset, report)
         faces = summary(windows)
         if not windows:
             raise VsrError("bad_options", f"{path}: sound that is {args.offset} frames late leaves nothing to compare")
-        tell_seen(path, seen, warnings := seen.told(COMPARED))
+        tell_face_report(path, report, warnings := report.warnings_with(COMPARED))
         lines = [line_of(path, face, **own) for face, own in faces.items()]
         record = {"file": path, "faces": {str(face): own for face, own in faces.items()}, "warnings": warnings}
         return "\n".join(lines), record | {"windows": [vars(own) for own in windows]}

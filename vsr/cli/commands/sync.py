@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from vsr.cli.each_video import COMPARED, add_synchrony_arguments, over_videos, tell_seen
+from vsr.cli.each_video import COMPARED, add_synchrony_arguments, over_videos, tell_face_report
 from vsr.cli.options import add_faces_argument, check_present, positive
 from vsr.core.errors import VsrError
+from vsr.core.file_kinds import FIGURES
 from vsr.core.files import check_output
-from vsr.core.kinds import FIGURES
 
 if TYPE_CHECKING:
     from vsr.decoding.synchrony import Offset
@@ -47,27 +47,27 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.out, *args.videos, kind=FIGURES)
     check_present(args.videos)
     from vsr.decoding.synchrony import load_synchrony
-    from vsr.inference.seen import Seen
+    from vsr.inference.face_report import FaceReport
     from vsr.inference.synchrony import offset_in
 
     model = load_synchrony(args.model)
 
     def measured(path: str) -> tuple[str, dict]:
-        seen = Seen()
-        found = offset_in(model, path, args.faces, args.most, seen)
+        report = FaceReport()
+        found = offset_in(model, path, args.faces, args.most, report)
         figures = {"confidence": found.confidence, "lead": found.lead, "best": found.frames}
-        frames, seconds = (found.frames, found.seconds) if found.known else (None, None)
-        tell_seen(path, seen, warnings := seen.told(COMPARED))
+        frames, seconds = (found.frames, found.seconds) if found.is_clear else (None, None)
+        tell_face_report(path, report, warnings := report.warnings_with(COMPARED))
         record = {"file": path, "frames": frames, "seconds": seconds} | figures | {"warnings": warnings}
-        return f"{path}: {told(found)}", record
+        return f"{path}: {offset_text(found)}", record
 
     return over_videos(args.videos, args.out, measured)
 
 
-def told(found: Offset) -> str:
+def offset_text(found: Offset) -> str:
     """An offset in words; one that does not stand out from the others is a guess."""
     count = abs(found.frames)
     by = f"{'late' if found.frames > 0 else 'early'} by {count} frame{'s' * (count != 1)}"
     best = f"{by if count else 'in time'} ({found.seconds:+.2f} s)"
     sure = f"confidence {found.confidence:.2f}"
-    return f"sound {best}, {sure}" if found.known else f"offset not known; best guess {best}, {sure}"
+    return f"sound {best}, {sure}" if found.is_clear else f"offset not known; best guess {best}, {sure}"

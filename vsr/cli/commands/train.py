@@ -34,18 +34,18 @@ def run(args: argparse.Namespace) -> int:
     """Train to the end of the schedule. Raises VsrError."""
     check_training(args)
     from vsr.training.config import TrainConfig, load_config
-    from vsr.training.dry_run import lip_reader_lines, shown
+    from vsr.training.dry_run import lip_reader_lines, print_lines
     from vsr.training.loop import train
     from vsr.training.restoring_verb import is_restorer_config, trained_restorer
 
     if is_restorer_config(args.config):
         return trained_restorer(args)
     if args.dry_run:
-        return shown(lip_reader_lines, load_config(args.config, args.set))
-    return train(_started, TrainConfig, args.config, args.set, args.out, args.resume)
+        return print_lines(lip_reader_lines, load_config(args.config, args.set))
+    return train(_create_run, TrainConfig, args.config, args.set, args.out, args.resume)
 
 
-def _started(config, out: str, resume: bool):
+def _create_run(config, out: str, resume: bool):
     """The run of a reader of what the configuration says: tracks, units, lips and sound, or lips. Raises VsrError."""
     from vsr.training.audio_visual import AudioVisualRun, hears
     from vsr.training.landmarks import LandmarkRun

@@ -8,17 +8,17 @@ import sys
 from pathlib import Path
 
 from vsr.cli.options import add_engine_arguments, add_faces_argument, add_model_argument, check_present
-from vsr.cli.planned import ONE_FILE, options_given, planned, report_line
 from vsr.cli.search_options import add_search_arguments, unused_in_search
+from vsr.cli.transcribe_plan import ONE_FILE, options_given, report_line, videos_to_read
 from vsr.core.errors import WRONG_USAGE, VsrError
 from vsr.core.machine import add_device_argument, add_precision_argument, find_device
-from vsr.core.progress import shown
+from vsr.core.progress import progress_bars
 from vsr.data.modalities import MODALITIES
 from vsr.decoding.head_names import check_head_name
 from vsr.inference.executors import open_engine
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript
-from vsr.output.unsure import EVERYTHING, MODES, readable, unreadable_share
+from vsr.output.unsure_words import EVERYTHING, MODES, readable, unreadable_share
 from vsr.output.writing import Outputs
 
 HELP = "read the lips in video files"
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None and args.formats != ("json",):  # JSON says it of each file
         check_present(args.videos)
     outputs = None if args.out is None else Outputs(args.out, args.formats, args.unsure)
-    videos, refused = planned(args, outputs) if outputs else (args.videos, 0)
+    videos, refused = videos_to_read(args, outputs) if outputs else (args.videos, 0)
     if not videos:
         return 1 if refused else 0
     here = args.engine == "local"
@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
         return _all_absent(videos, args, outputs)
     engine = open_engine(args.engine, args.jobs, args.address)
     settings = _settings(args, search, outputs, here)
-    with shown(lambda watch: engine.transcribe(videos, settings, watch), len(videos)) as transcripts:
+    with progress_bars(lambda watch: engine.transcribe(videos, settings, watch), len(videos)) as transcripts:
         failures = [_deliver(transcript, args, outputs) for transcript in transcripts].count(False)
     return 1 if failures or refused else 0
 

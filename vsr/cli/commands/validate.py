@@ -33,12 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print one line a list; raises VsrError if more clips are refused than may be."""
     from vsr.core.errors import VsrError
+    from vsr.core.file_kinds import FileKind
     from vsr.core.files import check_output, write_json
-    from vsr.core.kinds import Kind
     from vsr.data.validation import validate
 
     if args.report:
-        check_output(args.report, *args.manifest, kind=Kind("a report of vsr validate", is_report))
+        check_output(args.report, *args.manifest, kind=FileKind("a report of vsr validate", is_report))
     if not 0 <= args.tolerate <= 1:
         raise VsrError("bad_options", f"--tolerate is {args.tolerate}: give a share from 0 to 1")
     found = validate(args.manifest, args.jobs, args.decode)

@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the sounds and say how many there are; 1 where there is none. Raises VsrError."""
-    from vsr.cli.listed import told_counts
+    from vsr.cli.clip_list_messages import print_counts
     from vsr.core.numbers import NOT_NEGATIVE, check_number
     from vsr.data.waves import write_waves
 
     check_number("--jobs", args.jobs, NOT_NEGATIVE)
-    return told_counts(write_waves(args.manifest, args.out, args.jobs), "written", "kept")
+    return print_counts(write_waves(args.manifest, args.out, args.jobs), "written", "kept")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from vsr.core.artifacts import identify
 from vsr.core.errors import VsrError
-from vsr.core.progress import counted
-from vsr.core.worker import spawning, start_worker, worked
+from vsr.core.progress import count_items
+from vsr.core.worker import ignore_interrupts_in_children, run_until_asked_to_end, start_worker
 from vsr.corpora.lists import write_lists
 from vsr.corpora.puppet.clips import SOUND, VIDEO, VOICES, Chunk, frames_of, make_chunk, spans_of
 from vsr.corpora.puppet.description import CORPUS, SPLITS, claim
@@ -66,7 +66,7 @@ class Wanted:
 
 
 def prepare_puppet(
-    out_dir: str | Path, wanted: Wanted, vocabulary: str = "grid", language: str = ENGLISH
+    out_dir: str | Path, settings: Wanted, vocabulary: str = "grid", language: str = ENGLISH
 ) -> dict[str, int]:
     """Make the corpus in `out_dir` and return the number of clips of train, dev and test.
 
@@ -80,19 +80,19 @@ def prepare_puppet(
     not_writable.
     """
     out_dir = Path(out_dir)
-    source, voices = _spoken(vocabulary, language)
+    source, voices = _vocabulary_and_voices(vocabulary, language)
     text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may be edited later
     non_english = {"language": language} if language != ENGLISH else {}
-    claim(out_dir, wanted.description("puppet", vocabulary=vocabulary, **text, **non_english))
+    claim(out_dir, settings.description("puppet", vocabulary=vocabulary, **text, **non_english))
     prefix = f"{language}_" if non_english else ""
     rendering = Rendering(
-        out_dir, source, voices, wanted.seed, wanted.homophenes, non_english.get("language", ""), prefix
+        out_dir, source, voices, settings.seed, settings.homophenes, non_english.get("language", ""), prefix
     )
-    return rendering.render(draw_splits(source, wanted.counts, wanted.seed), wanted.jobs)
+    return rendering.render(draw_splits(source, settings.counts, settings.seed), settings.jobs)
 
 
 def prepare_parallel(
-    out_dir: str | Path, language: str, wanted: Wanted, kind: str = VIDEO, count: int = 0
+    out_dir: str | Path, language: str, settings: Wanted, kind: str = VIDEO, count: int = 0
 ) -> dict[str, int]:
     """Like `prepare_puppet`, with sentences of `vsr.corpora.puppet.parallel` and their translations in the manifest.
 
@@ -111,14 +111,14 @@ def prepare_parallel(
         raise VsrError("bad_corpus", f"the puppet has {len(voices)} voices of {language}, not {count}")
     voices = voices[: count or None]
     check_sayable(language, sorted(source.words()))
-    splits = draw_parallel(source, wanted.counts, wanted.seed)
+    splits = draw_parallel(source, settings.counts, settings.seed)
     sound = {"kind": kind} if kind != VIDEO else {}
-    claim(out_dir, wanted.description("parallel", language=language, **sound) | ({"voices": count} if count else {}))
+    claim(out_dir, settings.description("parallel", language=language, **sound) | ({"voices": count} if count else {}))
     prefix = f"{language}{count or ''}_"
     rendering = Rendering(
-        out_dir, source, voices, wanted.seed, wanted.homophenes, language, prefix, kind, translated=True
+        out_dir, source, voices, settings.seed, settings.homophenes, language, prefix, kind, translated=True
     )  # fmt: skip
-    return rendering.render(splits, wanted.jobs)
+    return rendering.render(splits, settings.jobs)
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class Rendering:
         return replace(clip, sound=video, num_frames=frames_of(video)) if self.kind == SOUND else clip
 
 
-def _spoken(vocabulary: str, language: str) -> tuple[Vocabulary, tuple[str, ...]]:
+def _vocabulary_and_voices(vocabulary: str, language: str) -> tuple[Vocabulary, tuple[str, ...]]:
     """Sentences and voices of a language. Raises VsrError bad_corpus for a language that the puppet cannot speak."""
     if language == ENGLISH:
         return load_vocabulary(vocabulary), VOICES
@@ -202,8 +202,10 @@ def _make_all(chunks: list[Chunk], jobs: int) -> None:
     """Make the chunks in fresh processes, with a progress bar."""
     if not chunks:
         return
-    with spawning():  # here, because the pool's thread that starts later processes begins here
+    with ignore_interrupts_in_children():  # here, because the pool's thread that starts later processes begins here
         pool = multiprocessing.get_context("spawn").Pool(jobs, start_worker, (jobs,), maxtasksperchild=1)
     with pool:
-        for _ in counted(pool.imap_unordered(partial(worked, make_chunk), chunks), "puppet", len(chunks)):
+        for _ in count_items(
+            pool.imap_unordered(partial(run_until_asked_to_end, make_chunk), chunks), "puppet", len(chunks)
+        ):
             pass

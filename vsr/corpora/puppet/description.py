@@ -25,12 +25,14 @@ def claim(out_dir: Path, description: dict[str, Any]) -> None:
     write_json(path, description)
 
 
-def difference(there: Any, wanted: dict[str, Any]) -> str:
+def difference(existing: Any, expected: dict[str, Any]) -> str:
     """The settings in which two descriptions differ, in words."""
-    if not isinstance(there, dict):
+    if not isinstance(existing, dict):
         return f"its {NAME} is not one of vsr prepare puppet"
-    keys = [key for key in {**there, **wanted} if there.get(key) != wanted.get(key)]
-    return "; ".join(f"{key} {_shown(there.get(key))}, not {_shown(wanted.get(key))}" for key in keys)
+    keys = [key for key in {**existing, **expected} if existing.get(key) != expected.get(key)]
+    return "; ".join(
+        f"{key} {_format_value(existing.get(key))}, not {_format_value(expected.get(key))}" for key in keys
+    )
 
 
 def _read(path: Path) -> Any:
@@ -41,7 +43,7 @@ def _read(path: Path) -> Any:
         return None
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """A setting in a few words: counts as "dev 10 test 60 train 160"."""
     if isinstance(value, dict):
         return " ".join(f"{name} {count}" for name, count in value.items())

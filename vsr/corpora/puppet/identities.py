@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from vsr.core.errors import VsrError
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.corpora.lists import check_lists, write_lists
 from vsr.corpora.puppet.portrait import MOUTH, SIZE, to_square
 from vsr.corpora.puppet.render import draw_take, write_clip
@@ -86,7 +86,7 @@ def prepare_identities(out: str | Path, people: int, clips: int, seed: int = 0) 
         identities = [draw_identity(seed, number) for number in range(first, first + counts[split])]
         jobs = [(person, number, sentences[split][clips * place + number])
                 for place, person in enumerate(identities) for number in range(clips)]  # fmt: skip
-        lists[split] = [_clip(out, *job, vocabulary, seed) for job in counted(jobs, split, len(jobs))]
+        lists[split] = [_clip(out, *job, vocabulary, seed) for job in count_items(jobs, split, len(jobs))]
         first += counts[split]
     return write_lists(out, CORPUS, lists)
 
@@ -95,7 +95,7 @@ def _clip(out: Path, person: Identity, number: int, text: str, vocabulary, seed:
     path = out / "video" / f"{person.name}_{number}.mp4"
     if not path.exists():
         rng, words = np.random.default_rng([seed, 6, person.number, number]), text.split()
-        spoken = [vocabulary.spoken(word) for word in words]
+        spoken = [vocabulary.spelling_of(word) for word in words]
         speech = synthesiser().speak(words, spoken, person.voice(int(rng.integers(130, 170))))
         write_clip(path, speech, draw_take(rng, speech.words[-1].end), look=person.look())
     return Clip(path.stem, str(path), text, person.name)

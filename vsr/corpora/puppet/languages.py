@@ -52,7 +52,7 @@ SLOTS = {name: tuple(tuple(slot.split()) for slot in slots) for name, slots in _
 LANGUAGES = (ENGLISH, *SLOTS)
 
 
-def named(vocabulary: str) -> tuple[str, str]:
+def language_and_vocabulary(vocabulary: str) -> tuple[str, str]:
     """(language, its vocabulary): "fr" is GRID-like sentences in French, "fr:FILE" those of a text file."""
     language, _, file = vocabulary.partition(":")
     return (language, file or "grid") if language in SLOTS else (ENGLISH, vocabulary)

@@ -87,7 +87,7 @@ def meaning(number: int) -> dict[str, int]:
     return dict(zip((TIME, COLOUR, ANIMAL, VERB, PLACE), map(int, np.unravel_index(number, SIZES)), strict=True))
 
 
-def held_out(number: int) -> bool:
+def is_held_out(number: int) -> bool:
     """Whether a sentence has a combination of colour and animal that no training sentence has."""
     entries = meaning(number)
     return (entries[COLOUR] + entries[ANIMAL]) % EVERY == 0
@@ -117,7 +117,7 @@ def draw_parallel(vocabulary: Vocabulary, counts: dict[str, int], seed: int) -> 
     """Sentences of each split (name -> number), with the same meanings in every language; the last split, training, has
     none of the combinations of the others. Raises VsrError bad_corpus if there are too few."""
     order = np.random.default_rng([seed, 1]).permutation(vocabulary.size)
-    held_out_numbers, rest = [n for n in order if held_out(int(n))], [n for n in order if not held_out(int(n))]
+    held_out_numbers, rest = [n for n in order if is_held_out(int(n))], [n for n in order if not is_held_out(int(n))]
     *names, last = counts
     needed = sum(counts[name] for name in names)
     if needed > len(held_out_numbers) or counts[last] > len(rest):

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from vsr.core.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.corpora.lists import check_lists, write_lists
 from vsr.corpora.puppet.description import SPLITS
 from vsr.corpora.puppet.sentences import draw_splits, load_vocabulary
@@ -34,7 +34,7 @@ class Style:
     spread: int
     volume: int
 
-    def worn(self, voice: Voice) -> Voice:
+    def applied_to(self, voice: Voice) -> Voice:
         """The voice in this style."""
         pitch = int(np.clip(voice.pitch + self.pitch, 0, 99))
         return replace(voice, rate=voice.rate + self.rate, pitch=pitch, spread=self.spread, volume=self.volume)
@@ -62,7 +62,7 @@ def prepare_styles(out: str | Path, train: int, dev: int, test: int, seed: int =
         pairs = [(text, style) for text in sentences[split] for style in STYLES]
         lists[split] = [
             _clip(out, split, place // len(STYLES), text, style, voices, seed)
-            for place, (text, style) in enumerate(counted(pairs, split, len(pairs)))
+            for place, (text, style) in enumerate(count_items(pairs, split, len(pairs)))
         ]
     return write_lists(out, CORPUS, lists)
 
@@ -71,8 +71,8 @@ def _clip(out: Path, split: str, number: int, text: str, style: str, voices, see
     rng = np.random.default_rng([seed, 7, number])  # the same voice in all styles of a sentence
     name, words = f"{split}_{number:04d}_{style}", text.split()
     voice = Voice(voices[rng.integers(len(voices))], int(rng.integers(130, 160)), int(rng.integers(35, 60)))
-    spoken = [load_vocabulary("grid").spoken(word) for word in words]
-    speech = synthesiser().speak(words, spoken, STYLES[style].worn(voice))
+    spoken = [load_vocabulary("grid").spelling_of(word) for word in words]
+    speech = synthesiser().speak(words, spoken, STYLES[style].applied_to(voice))
     samples = speech.samples.astype(np.float32) / 32768
     wave = np.pad(resample_poly(samples, SAMPLE_RATE, speech.rate).astype(np.float32), ROOM)
     frames = len(wave) // SAMPLES_PER_FRAME

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import write_lines, write_text
-from vsr.data.exchange.convert import Settings, id_of, rows, unique, whole
+from vsr.data.exchange.convert import Settings, frame_count, id_of, rows, unique
 from vsr.data.exchange.roi import write_roi
 from vsr.data.manifest import Clip
 
@@ -33,7 +33,7 @@ def _clip(root: Path, columns: list[str], where: str, settings: Settings) -> Cli
     parts = Path(relative).with_suffix("").parts[1:]  # without <name>_video_seg16s
     text = _text(root / name / relative.replace("_video_", "_text_", 1), label, settings)
     speaker = parts[-2] if len(parts) > 1 else ""
-    return Clip(id_of("/".join(parts)), str(video), text, speaker, whole(frames, where), str(video))
+    return Clip(id_of("/".join(parts)), str(video), text, speaker, frame_count(frames, where), str(video))
 
 
 def _text(path: Path, label: str, settings: Settings) -> str:

@@ -13,8 +13,8 @@ from vsr.core.clock import SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.core.files import write_lines
 from vsr.core.tokens import UNK
-from vsr.data.exchange.convert import Settings, id_of, rows, unique, whole
-from vsr.data.exchange.prepared_speech import Prepared, read_prepared, unit_list
+from vsr.data.exchange.convert import Settings, frame_count, id_of, rows, unique
+from vsr.data.exchange.prepared_speech import PreparedSpeech, read_prepared, unit_list
 from vsr.data.exchange.roi import write_roi
 from vsr.data.manifest import Clip
 from vsr.text.normalise import lower
@@ -31,7 +31,7 @@ def read(path: Path, settings: Settings) -> list[Clip]:
     return unique(clips, path)
 
 
-def prepared(path: Path) -> Prepared | None:
+def prepared_speech_of(path: Path) -> PreparedSpeech | None:
     """Prepared speech for the clips of a tsv, in their order; None where there is none. Raises VsrError."""
     root, lines = _table(path)
     return read_prepared(path, [root / columns[2] for _, columns in lines])
@@ -69,7 +69,7 @@ def _clip(root: Path, columns: list[str], text: str, where: str) -> Clip:
     name, video, _, frames, _ = columns
     speaker = name.split("/")[-2] if "/" in name else ""
     video = str(root / video)
-    return Clip(id_of(name), video, text, speaker, whole(frames, where), video)
+    return Clip(id_of(name), video, text, speaker, frame_count(frames, where), video)
 
 
 def write(clips: list[Clip], out: Path, settings: Settings) -> None:

@@ -26,12 +26,12 @@ class Settings:
     tokens: str = ""
     features: str = ""
 
-    def tokenizer(self, why: str):
-        """The tokenizer. Raises VsrError with ``why`` it is needed, if none is given."""
+    def tokenizer(self, purpose: str):
+        """The tokenizer. Raises VsrError that names the ``purpose`` if none is given."""
         from vsr.text.tokenizer import load_tokenizer
 
         if not self.tokens:
-            raise VsrError("bad_options", f"{why}: give --tokens")
+            raise VsrError("bad_options", f"{purpose}: give --tokens")
         return load_tokenizer(self.tokens)
 
 
@@ -44,11 +44,11 @@ def convert(source: str, target: str, path: str | Path, out: str | Path, setting
     for name in (source, target):
         if name not in FORMATS:
             raise VsrError("bad_options", f"unknown format '{name}'; known: {', '.join(FORMATS)}")
-    lists = written(target, Path(out), settings)
+    lists = lists_written(target, Path(out), settings)
     check_outputs(lists, *read_with(source, Path(path)))
     _check_ours(lists, Path(out))
     clips = _module(source).read(Path(path), settings)
-    speech = _module(source).prepared(Path(path)) if (source, target) == ("av_hubert", "manifest") else None
+    speech = _module(source).prepared_speech_of(Path(path)) if (source, target) == ("av_hubert", "manifest") else None
     with together():
         stored = _module(target).write(clips, Path(out), settings)
         if speech:
@@ -73,7 +73,7 @@ def _name(path: Path, out: str | Path) -> str:
     return path.relative_to(out).as_posix()
 
 
-def written(target: str, out: Path, settings: Settings) -> list[Path]:
+def lists_written(target: str, out: Path, settings: Settings) -> list[Path]:
     """The lists that a format writes to a folder."""
     subset = settings.subset
     names = {
@@ -105,7 +105,7 @@ def rows(path: Path, divider: str | None, least: int) -> Iterable[tuple[int, lis
         yield number, columns
 
 
-def whole(text: str, where: str) -> int:
+def frame_count(text: str, where: str) -> int:
     """A number of frames. Raises VsrError."""
     if not text.strip().isdigit():
         raise VsrError("bad_manifest", f"{where}: '{text}' is not a number of frames")

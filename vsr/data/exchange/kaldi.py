@@ -13,7 +13,7 @@ from pathlib import Path
 from vsr.core.errors import VsrError
 from vsr.core.files import read_lines, write_lines
 from vsr.core.numbers import is_number
-from vsr.data.exchange.convert import Settings, id_of, unique, whole
+from vsr.data.exchange.convert import Settings, frame_count, id_of, unique
 from vsr.data.manifest import Clip
 
 Named = Sequence[tuple[str, Clip]]  # (utterance id, clip)
@@ -66,7 +66,7 @@ def _clip(path: Path, utterance: str, table: dict[str, dict[str, str]], videos: 
     except (KeyError, ValueError) as error:
         raise VsrError("bad_manifest", f"{path}: nothing usable in segments or video.scp for {utterance}") from error
     speaker = table["utt2spk"].get(utterance, "")
-    frames = whole(table["utt2num_frames"].get(utterance, "0"), f"{path}/utt2num_frames, {utterance}")
+    frames = frame_count(table["utt2num_frames"].get(utterance, "0"), f"{path}/utt2num_frames, {utterance}")
     crop, text = table["crop.scp"].get(utterance, ""), " ".join(table["text"][utterance].split())
     try:
         return Clip(id_of(utterance), video, text, speaker, frames, crop, start=start, end=end)

@@ -28,7 +28,7 @@ RATES = (1, 2, 4)  # units per video frame: 25, 50 or 100 Hz
 
 
 @dataclass(frozen=True)
-class Spoken:
+class PreparedClip:
     """A clip's sound, mel (None: computed from the sound) and vector files, and its units at the rate of the list."""
 
     sound: Path
@@ -38,10 +38,10 @@ class Spoken:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedSpeech:
     """The prepared speech of every clip of a list, and the number of distinct units."""
 
-    clips: list[Spoken]
+    clips: list[PreparedClip]
     size: int
 
 
@@ -50,7 +50,7 @@ def unit_list(path: Path) -> Path | None:
     return next((path for path in map(path.with_suffix, UNIT_LISTS) if path.is_file()), None)
 
 
-def read_prepared(path: Path, sounds: Sequence[Path]) -> Prepared | None:
+def read_prepared(path: Path, sounds: Sequence[Path]) -> PreparedSpeech | None:
     """The prepared speech for the clips of a tsv with these sound files; None where it has no units.
 
     Raises VsrError bad_manifest for a unit that is not in the dictionary, bad_features for a missing file.
@@ -63,7 +63,7 @@ def read_prepared(path: Path, sounds: Sequence[Path]) -> Prepared | None:
     if len(rows) != len(sounds):
         raise VsrError("bad_manifest", f"{path} has {len(sounds)} clips, {unit_file.name} {len(rows)} rows of units")
     units = [_numbers(row, dictionary, f"{unit_file}, line {number}") for number, row in rows]
-    return Prepared([_spoken(*pair) for pair in zip(sounds, units, strict=True)], len(dictionary))
+    return PreparedSpeech([_prepared_clip(*pair) for pair in zip(sounds, units, strict=True)], len(dictionary))
 
 
 def _dictionary(path: Path) -> dict[str, int]:
@@ -80,22 +80,22 @@ def _numbers(row: list[str], dictionary: dict[str, int], where: str) -> np.ndarr
     return np.array([dictionary[unit] for unit in row], np.int16)
 
 
-def _spoken(sound: Path, units: np.ndarray) -> Spoken:
-    mel, speaker = (_beside(sound, folder) for folder in ("mel", "spk_emb"))
+def _prepared_clip(sound: Path, units: np.ndarray) -> PreparedClip:
+    mel, speaker = (_sibling_file(sound, folder) for folder in ("mel", "spk_emb"))
     for path in (sound, speaker):
         if not path.is_file():
             raise VsrError("bad_features", f"{path} is not there: units are given, so it is needed")
-    return Spoken(sound, mel if mel.is_file() else None, speaker, units)
+    return PreparedClip(sound, mel if mel.is_file() else None, speaker, units)
 
 
-def _beside(sound: Path, folder: str) -> Path:
+def _sibling_file(sound: Path, folder: str) -> Path:
     """``.../audio/A/B.wav`` -> ``.../FOLDER/A/B.npy``; of several folders called audio, the last."""
     parts = list(sound.with_suffix(".npy").parts)
     at = len(parts) - 1 - parts[::-1].index("audio") if "audio" in parts else len(parts) - 2
     return Path(*parts[:at], folder, *parts[at + 1 :])
 
 
-def store_prepared(prepared: Prepared, clips: Sequence[Clip], folder: Path) -> None:
+def store_prepared(prepared: PreparedSpeech, clips: Sequence[Clip], folder: Path) -> None:
     """Write the files of all clips, whose ``num_frames`` are known, and the codebook.
 
     Raises VsrError bad_features for arrays that do not fit their clip.
@@ -110,7 +110,7 @@ def store_prepared(prepared: Prepared, clips: Sequence[Clip], folder: Path) -> N
         save_file({"centres": np.zeros((prepared.size, 0), np.float32)}, str(temporary), {"extractor": GIVEN})
 
 
-def tensors_of(spoken: Spoken, frames: int) -> dict[str, np.ndarray]:
+def tensors_of(spoken: PreparedClip, frames: int) -> dict[str, np.ndarray]:
     """The arrays stored for a clip of ``frames`` video frames: cut, or lengthened by repeating the last step (the wave
     by silence). Raises VsrError bad_features."""
     import torch
@@ -126,8 +126,8 @@ def tensors_of(spoken: Spoken, frames: int) -> dict[str, np.ndarray]:
     mel = log_mel(samples).float().numpy() if spoken.mel is None else _array(spoken.mel, (-1, BANDS))
     return {
         "wave": to_pcm16(wave),
-        "mel": fitted(mel, frames * MELS_PER_FRAME, SAMPLES_PER_FRAME // HOP, spoken.mel or spoken.sound),
-        "units": fitted(at_unit_rate(spoken.units, frames), frames * UNITS_PER_FRAME, UNITS_PER_FRAME, spoken.sound),
+        "mel": fit_steps(mel, frames * MELS_PER_FRAME, SAMPLES_PER_FRAME // HOP, spoken.mel or spoken.sound),
+        "units": fit_steps(at_unit_rate(spoken.units, frames), frames * UNITS_PER_FRAME, UNITS_PER_FRAME, spoken.sound),
         "speaker": _array(spoken.speaker, (SPEAKER,)),
     }
 
@@ -138,17 +138,17 @@ def at_unit_rate(units: np.ndarray, frames: int) -> np.ndarray:
     return units.repeat(UNITS_PER_FRAME) if rate == 1 else units[:: rate // UNITS_PER_FRAME]
 
 
-def fitted(steps: np.ndarray, wanted: int, per_frame: int, path: Path) -> np.ndarray:
-    """(N, ...) -> (wanted, ...): cut, or the last step repeated. Raises VsrError bad_features."""
-    check_length(len(steps), wanted, per_frame, path)
-    last = np.repeat(steps[-1:], max(0, wanted - len(steps)), axis=0)
-    return np.ascontiguousarray(np.concatenate([steps[:wanted], last]))
+def fit_steps(steps: np.ndarray, count: int, per_frame: int, path: Path) -> np.ndarray:
+    """(N, ...) -> (count, ...): cut, or the last step repeated. Raises VsrError bad_features."""
+    check_length(len(steps), count, per_frame, path)
+    last = np.repeat(steps[-1:], max(0, count - len(steps)), axis=0)
+    return np.ascontiguousarray(np.concatenate([steps[:count], last]))
 
 
-def check_length(length: int, wanted: int, per_frame: int, path: Path) -> None:
+def check_length(length: int, expected_length: int, per_frame: int, path: Path) -> None:
     """Raise VsrError bad_features for a length that is off by more than two video frames."""
-    if abs(length - wanted) > SLACK * per_frame:
-        actual, expected = length / per_frame, wanted / per_frame
+    if abs(length - expected_length) > SLACK * per_frame:
+        actual, expected = length / per_frame, expected_length / per_frame
         raise VsrError("bad_features", f"{path}: {actual:.1f} video frames long, its clip has {expected:.0f}")
 
 

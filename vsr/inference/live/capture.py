@@ -18,7 +18,7 @@ WAITING = 25  # length of the queue, in frames
 
 
 @dataclass
-class Taken:
+class CapturedFrame:
     """A captured frame, its time in the video, and when it was captured (monotonic seconds)."""
 
     frame: np.ndarray
@@ -39,7 +39,7 @@ class Capture:
     dropped: int = 0
     error: Exception | None = None
     _queue: deque = field(default_factory=deque)
-    _taken: int = 0
+    _num_captured: int = 0
     _ended: bool = False
 
     def __post_init__(self):
@@ -58,8 +58,8 @@ class Capture:
                     if len(self._queue) >= self.waiting:
                         self._queue.popleft()
                         self.dropped += 1
-                    self._queue.append(Taken(frame, seconds, time.monotonic()))
-                    self._taken += 1
+                    self._queue.append(CapturedFrame(frame, seconds, time.monotonic()))
+                    self._num_captured += 1
                     self._news.notify()
                 if self._stop:
                     break
@@ -75,7 +75,7 @@ class Capture:
             lambda: len(self._queue) < self.waiting or self._stop, timeout=max(0.0, until - time.monotonic())
         )
 
-    def __iter__(self) -> Iterator[Taken]:
+    def __iter__(self) -> Iterator[CapturedFrame]:
         while True:
             with self._news:
                 self._news.wait_for(lambda: self._queue or self._ended)
@@ -84,7 +84,7 @@ class Capture:
                 taken = self._queue.popleft()
                 self._news.notify_all()
             yield taken
-        if self.error is not None and not self._taken:
+        if self.error is not None and not self._num_captured:
             raise self.error
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vsr.output.unread import AT_REST, FEW, WORSE
+from vsr.output.mouth_warnings import AT_REST, FEW, WORSE
 
 if TYPE_CHECKING:
     from vsr.inference.live.session import Session
@@ -20,7 +20,7 @@ def notes_of(session: Session) -> list[str]:
         parts.append(f"the mouth was covered for {session.covered:.0f} s and not read there")
     if session.few_frames >= 1:
         parts.append(f"for {session.few_frames:.0f} s of speech {FEW}, {WORSE}")
-    if not session.seen:
+    if not session.num_mouths:
         parts.append(NO_FACE)
     elif not session.read and not parts:
         parts.append(AT_REST)

@@ -9,10 +9,10 @@ from pathlib import Path
 from statistics import median
 
 from vsr.inference.live.session import Caption
-from vsr.output.ledger import write_noted
+from vsr.output.ledger import write_recorded
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Alternative, Segment, Transcript
-from vsr.output.unsure import readable
+from vsr.output.unsure_words import readable
 
 BAR = 0.5  # confidence below which a word is shown as unsure
 
@@ -60,7 +60,7 @@ class Screen:
             print(f"{last.start:8.2f}  {last.text}", flush=True)
         if self.out is not None:
             transcript, name = self.transcript(), self.out.suffix[1:]
-            write_noted(self.out, transcript, WRITERS[name](readable(transcript, name)))
+            write_recorded(self.out, transcript, WRITERS[name](readable(transcript, name)))
 
     def transcript(self) -> Transcript:
         """The transcript so far."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vsr.core.errors import VsrError, one_line
-from vsr.core.packages import needed
+from vsr.core.packages import required_package
 
 
 class Typist:
@@ -14,7 +14,7 @@ class Typist:
 
     def __init__(self):
         try:
-            keyboard = needed("pynput.keyboard", "--type", "pip install pynput")
+            keyboard = required_package("pynput.keyboard", "--type", "pip install pynput")
             self._keys = keyboard.Controller()
         except VsrError as error:
             if "pynput" in str(getattr(error.__cause__, "name", "")):

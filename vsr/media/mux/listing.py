@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.media.container import opened, safe_packets
+from vsr.media.container import open_video, safe_packets
 from vsr.media.timestamps import RESTARTED, mean_rate
 
 
@@ -50,7 +50,7 @@ class Listing:
         borders = [0, *np.flatnonzero(is_restart) + 1, len(pts)] if len(pts) else [0]
         return float(sum(ends[a:b].max() - pts[a:b].min() for a, b in pairwise(borders)))
 
-    def kept(self) -> np.ndarray:
+    def is_kept(self) -> np.ndarray:
         """Mask (n,) of the packets that are shown, and of hidden ones that shown frames may depend on."""
         is_kept, needed = ~self.hidden, False
         starts = np.flatnonzero(self.key | (np.arange(len(self.key)) == 0))
@@ -76,9 +76,9 @@ def _last(mask: np.ndarray) -> int:
     return int(np.flatnonzero(mask)[-1]) if mask.any() else -1
 
 
-def listed(path: str | Path) -> Listing:
+def list_packets(path: str | Path) -> Listing:
     """List all packets of a file's video stream. Raises VsrError unreadable, no_video."""
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         base, context = float(stream.time_base), stream.codec_context
         rows = [
             (_seconds(packet.pts, base), _seconds(packet.dts, base), (packet.duration or 0) * base,
@@ -99,7 +99,7 @@ def packets_of(container, stream) -> Iterator:
 
 def packets_of_file(path: str | Path) -> Iterator:
     """`packets_of` the video stream of a file. Raises VsrError unreadable, no_video."""
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         yield from packets_of(container, stream)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.files import atomic_write
-from vsr.media.mux.rehearsal import NotHeld, Plan, errors_as_not_held, not_held, planned
+from vsr.media.mux.rehearsal import NotHeld, Plan, errors_as_not_held, not_held, plan_muxing
 
 
 def mux(video: str | Path, wave: np.ndarray, out: str | Path, plan: Plan | None = None, comment: str = "") -> None:
@@ -18,7 +18,7 @@ def mux(video: str | Path, wave: np.ndarray, out: str | Path, plan: Plan | None 
 
     Raises VsrError "unreadable" if the container of ``out`` cannot hold the video; no_space, not_writable.
     """
-    plan = plan or planned(video, out)
+    plan = plan or plan_muxing(video, out)
     with atomic_write(out) as temporary:
         try:
             with errors_as_not_held():
@@ -32,4 +32,4 @@ def check_container(video: str | Path, out: str | Path) -> Plan:
 
     Raises VsrError "unreadable" if it cannot.
     """
-    return planned(video, out)
+    return plan_muxing(video, out)

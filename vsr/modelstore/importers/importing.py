@@ -29,11 +29,11 @@ LANGUAGE_FOLDER = "lm"  # inside the reader's folder
 MOST = 0.5  # least share of the units that the SentencePiece file must have; auto_avsr's list also has digits
 
 
-def import_checkpoint(given: Published, out: str | Path, half: bool = False, origin: dict | None = None) -> str:
+def import_checkpoint(published: Published, out: str | Path, half: bool = False, origin: dict | None = None) -> str:
     """Convert a checkpoint and save it as a folder that `vsr.modelstore.folder.load_model` reads.
 
     Args:
-        given: the checkpoint.
+        published: the checkpoint.
         out: the folder.
         half: store fp16.
         origin: additional keys of the folder's config, such as "name", "decode" and "window".
@@ -45,18 +45,18 @@ def import_checkpoint(given: Published, out: str | Path, half: bool = False, ori
         VsrError: bad_model or bad_options, one line; nothing is written then.
     """
     try:
-        model, text = _convert(given)
-        language = None if given.lm is None else _language(given.family, given.lm, model)
+        model, text = _convert(published)
+        language = None if published.lm is None else _language(published.family, published.lm, model)
     except VsrError as error:
-        raise _naming(given.path, error) from error
-    family = FAMILIES[given.family]
-    about = given.about | ({"decode": dict(family.DECODE)} if hasattr(family, "DECODE") else {}) | (origin or {})
-    if language is not None and given.lm is not None:
+        raise _naming(published.path, error) from error
+    family = FAMILIES[published.family]
+    about = published.about | ({"decode": dict(family.DECODE)} if hasattr(family, "DECODE") else {}) | (origin or {})
+    if language is not None and published.lm is not None:
         # First, because the reader's config.json, which names it, is what makes the folder a model.
         description = {
             "kind": LANGUAGE_MODEL,
-            "name": Path(given.lm).stem,
-            "family": given.family,
+            "name": Path(published.lm).stem,
+            "family": published.family,
             "licence": about["licence"],
         }
         save_model(Path(out) / LANGUAGE_FOLDER, language, text, description, half)
@@ -64,7 +64,9 @@ def import_checkpoint(given: Published, out: str | Path, half: bool = False, ori
     save_model(out, model, text, about, half)
     millions = sum(weight.numel() for weight in model.parameters()) / 1e6
     modalities = model.modality if isinstance(model.modality, str) else " and ".join(model.modality)
-    return f"{out}: {millions:.1f} M parameters, reads {modalities}, {_writes(model, given.whisper)}\n{family.LICENCE}"
+    return (
+        f"{out}: {millions:.1f} M parameters, reads {modalities}, {_writes(model, published.whisper)}\n{family.LICENCE}"
+    )
 
 
 def _naming(path: str | Path, error: VsrError) -> VsrError:
@@ -80,13 +82,13 @@ def _writes(model, whisper: str | Path | None) -> str:
     return f"{entries} tokens" if entries else "an encoder alone: it cannot read until a head is trained"
 
 
-def check_place(given: Published, out: str | Path) -> None:
+def check_place(published: Published, out: str | Path) -> None:
     """Refuse a folder that holds an input, or another model than this import would make. Raises VsrError."""
     out = Path(out)
-    check_outputs((out / name for name in MODEL_FILES), given.path, *given.beside)
+    check_outputs((out / name for name in MODEL_FILES), published.path, *published.beside)
     if (out / CONFIG_FILE).exists():
         config = read_config(out)
-        if any(config.get(key) != value for key, value in given.about.items()):
+        if any(config.get(key) != value for key, value in published.about.items()):
             raise VsrError("exists", f"{out} holds another model, {config.get('name', out.name)}: choose another --out")
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.models.bare import uninitialised
 from vsr.models.lipreader import LipReader, LipReaderConfig
+from vsr.models.uninitialised import uninitialised
 
 Table = Sequence[tuple[str, str]]
 
@@ -28,19 +28,19 @@ def other_name(name: str, table: Table) -> str:
     raise AssertionError(f"the table has no place for {name}")
 
 
-def convert(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], table: Table, unused: Iterable[str] = ()):
+def convert(weights: Mapping[str, Tensor], template: Mapping[str, Tensor], table: Table, unused: Iterable[str] = ()):
     """The checkpoint's ``weights`` under our names and in our shapes.
 
     Args:
         weights: tensors by the other project's names.
-        wanted: our state dict (its values may be on the meta device).
+        template: our state dict (its values may be on the meta device).
         table: pairs of prefixes.
         unused: regular expressions for tensors that the model does not need.
 
     Raises:
         VsrError: bad_model naming the first tensor that is missing, unknown, of another shape or not finite.
     """
-    names = {name: other_name(name, table) for name in wanted}
+    names = {name: other_name(name, table) for name in template}
     known = set(names.values())
     ignored = re.compile("|".join(f"(?:{pattern})" for pattern in unused) or "(?!)")
     for name in weights:
@@ -49,10 +49,10 @@ def convert(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], table: 
     for name in names.values():
         if name not in weights:
             raise VsrError("bad_model", f"the checkpoint lacks {name!r}")
-    return {name: _fitted(weights[other], wanted[name], other) for name, other in names.items()}
+    return {name: _to_shape(weights[other], template[name], other) for name, other in names.items()}
 
 
-def _fitted(tensor: Tensor, like: Tensor, name: str) -> Tensor:
+def _to_shape(tensor: Tensor, like: Tensor, name: str) -> Tensor:
     """The tensor in the shape of ``like``; dimensions of size 1 may differ (a 1x1 convolution is a matrix)."""
     if [size for size in tensor.shape if size != 1] != [size for size in like.shape if size != 1]:
         actual, expected = tuple(tensor.shape), tuple(like.shape)
@@ -79,7 +79,7 @@ def skeleton(config: LipReaderConfig) -> LipReader:
         raise VsrError("bad_model", f"the sizes of its tensors make no model: {error}") from error
 
 
-def side(weights: Mapping[str, Tensor], name: str, dim: int) -> int:
+def dimension_of(weights: Mapping[str, Tensor], name: str, dim: int) -> int:
     """The size of the tensor ``name`` along ``dim``. Raises VsrError bad_model."""
     if name not in weights:
         raise VsrError("bad_model", f"the checkpoint lacks {name!r}")

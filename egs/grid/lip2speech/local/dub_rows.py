@@ -34,7 +34,7 @@ from vsr.core.clock import FPS
 from vsr.core.files import write_text
 from vsr.data.manifest import read_manifest
 from vsr.evaluation.wer import word_errors
-from vsr.inference.speech import Encoded, Spoken, states_of
+from vsr.inference.speech import EncodedWindow, SpeechWindow, states_of
 from vsr.media.audio import fit_length, read_wave
 
 SCRIPTED, WAYS = ("right", "other"), ("none", "read", "right", "other")
@@ -43,7 +43,7 @@ SCRIPTED, WAYS = ("right", "other"), ("none", "read", "right", "other")
 def align_in_crop(reader, crop: np.ndarray, script: str):
     """Place the words of a script in a crop (T, 96, 96) that is speech throughout."""
     edges = np.arange(len(crop) + 1) / FPS
-    parts = [Encoded(0, states_of(reader, Spoken(0, crop, edges)), edges)]
+    parts = [EncodedWindow(0, states_of(reader, SpeechWindow(0, crop, edges)), edges)]
     return align_script(reader, parts, [ScriptCue(tuple(script.split()))])
 
 

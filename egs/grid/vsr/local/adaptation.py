@@ -20,7 +20,7 @@ from vsr.decoding.defaults import options_for
 from vsr.evaluation.wer import word_errors
 from vsr.modelstore.folder import LoadedModel, load_model
 from vsr.text.normalise import lower
-from vsr.training.adapting import Adapting, adapted
+from vsr.training.adapting import AdaptationSettings, adapt_model
 from vsr.training.tuned_parts import KINDS
 
 
@@ -61,7 +61,9 @@ def main() -> None:
         total = np.zeros(4, int)
         for speaker, clips in sorted(speakers.items()):
             for adaptation_clips, others in rotations_of(clips, count, args.rotations, args.seed):
-                after = errors(adapted(loaded, adaptation_clips, Adapting(args.what, seed=args.seed)), others)
+                after = errors(
+                    adapt_model(loaded, adaptation_clips, AdaptationSettings(args.what, seed=args.seed)), others
+                )
                 row = np.concatenate([errors(loaded, others), after])
                 print(f"{speaker} {count} clips: {row[0]} of {row[1]} words wrong before, {row[2]} after", flush=True)
                 total += row

@@ -29,7 +29,7 @@ from vsr.data.manifest import Clip, read_manifest
 from vsr.data.targets import FRAME_TOKENS, Teacher
 from vsr.decoding.ctc import greedy, sayable
 from vsr.decoding.synchrony import Synchrony
-from vsr.evaluation.rows import gains
+from vsr.evaluation.comparison_rows import gains
 from vsr.evaluation.wer import score
 from vsr.models.contrast import cross_contrast, supervised_contrast
 from vsr.models.contrastive_fusion import ContrastSettings
@@ -37,7 +37,7 @@ from vsr.models.landmarks import TrackConvolution
 from vsr.models.lengths import length_mask
 from vsr.models.registry import ENCODERS
 from vsr.modelstore.folder import load_model
-from vsr.objectives.contrast import drawn
+from vsr.objectives.contrast import draw_frames
 from vsr.text.tokenizer import CharTokenizer
 
 DIM, BATCH, RATE, TAU, FRAMES = 192, 16, 1.5e-3, 0.1, 384
@@ -83,8 +83,8 @@ def loss_of(model: Both, arm: str, video, sound, mask, tokens, labels, paired) -
     if arm == "wrong":
         y, classes = y.roll(1, 0), classes.roll(1, 0)
     is_valid = mask[:count] & (mask[:count].roll(1, 0) if arm == "wrong" else mask[:count])
-    rows = drawn(is_valid, FRAMES)
-    tagged = drawn(is_valid & (classes >= 0), FRAMES // 2)
+    rows = draw_frames(is_valid, FRAMES)
+    tagged = draw_frames(is_valid & (classes >= 0), FRAMES // 2)
     cross = cross_contrast(x[rows], y[rows], TAU)
     return loss + cross + 0.1 * supervised_contrast(torch.cat([x[tagged], y[tagged]]), classes[tagged].repeat(2), TAU)
 

@@ -29,13 +29,13 @@ from vsr.data.sound_input import clip_wave, to_sound_input
 from vsr.data.targets import Teacher
 from vsr.data.transforms import to_network_input
 from vsr.decoding.encoding import form_of
-from vsr.evaluation.rows import summed
+from vsr.evaluation.comparison_rows import summed
 from vsr.evaluation.wer import UtteranceScore, score_utterance
 from vsr.models.lipreader import LipReader
 from vsr.modelstore.folder import LoadedModel
 from vsr.text.normalise import lower
 from vsr.training.config import TrainConfig, load_config
-from vsr.training.starting import copy_weights
+from vsr.training.initialisation import copy_weights
 
 AT_ONCE = 20  # clips decoded together
 Example = tuple[Clip, Cell, dict[str, Tensor]]  # features (T, ...) of the corrupted lips and sound

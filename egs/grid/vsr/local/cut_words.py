@@ -16,8 +16,8 @@ import numpy as np
 
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
+from vsr.data.crop_files import read_crop
 from vsr.data.manifest import Clip, need_crops, read_manifests, write_manifest
-from vsr.data.stored import read_crop
 
 
 def word_span(start: float, end: float, frames: int, margin: int) -> slice:

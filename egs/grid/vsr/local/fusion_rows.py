@@ -44,7 +44,7 @@ from vsr.evaluation.wer import UtteranceScore
 from vsr.models.lengths import length_mask
 from vsr.models.lipreader import LipReader
 from vsr.models.reliability import RelScoreFusion, VCafeFusion
-from vsr.models.streams import taken
+from vsr.models.streams import streams_of_batch
 from vsr.modelstore.folder import LoadedModel, load_model
 from vsr.objectives.ctc_attention import ctc_attention
 
@@ -84,7 +84,7 @@ def reliance(model: LipReader, examples: Sequence[Example], tokenizer) -> str:
     for clip, cell, features in examples:
         batch = batch_of([(clip, cell, features)], teacher)
         mask = length_mask(batch.lengths, len(features[VIDEO]))
-        _, scores = model.eval().frontend.joined(taken(batch, (VIDEO, SOUND)), mask)
+        _, scores = model.eval().frontend.joined(streams_of_batch(batch, (VIDEO, SOUND)), mask)
         means = {name: float(frame_scores.mean()) for name, frame_scores in scores.items()}
         if cell.kind:
             measurements[SOUND].setdefault(clip.id, []).append((cell.snr, means))

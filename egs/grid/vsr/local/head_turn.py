@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from scipy.spatial import Delaunay
 
-from vsr.core.quiet import quiet_stderr
+from vsr.core.dependency_logs import quiet_stderr
 from vsr.face.mediapipe_graph import solutions
 
 AXIS = 0.5  # relative to the face's width: distance of the rotation axis behind the face's middle

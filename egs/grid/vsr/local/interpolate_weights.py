@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vsr.core.numbers import SHARE, check_number
 from vsr.modelstore.folder import load_model, save_model
-from vsr.training.starting import copy_weights
+from vsr.training.initialisation import copy_weights
 
 
 def interpolated(first: dict[str, Tensor], second: dict[str, Tensor], share: float) -> dict[str, Tensor]:

@@ -32,7 +32,7 @@ from rig_options import rig_parser
 from vsr.data.codebook import fit_codebook
 from vsr.data.manifest import Clip, read_manifest, read_manifests
 from vsr.data.targets import Teacher
-from vsr.evaluation.rows import against, rates, write_scores
+from vsr.evaluation.comparison_rows import against, rates, write_scores
 from vsr.evaluation.wer import UtteranceScore, score_utterance
 from vsr.models.heads import CTCSettings
 from vsr.models.llm_settings import LLMHeadSettings

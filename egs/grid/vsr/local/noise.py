@@ -20,10 +20,10 @@ import numpy as np
 
 from vsr.core.clock import SAMPLES_PER_FRAME
 from vsr.core.files import write_json, write_text
+from vsr.data.crop_files import read_crop
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.sound_input import clip_wave
 from vsr.data.splits import check_disjoint
-from vsr.data.stored import read_crop
 from vsr.decoding.corpus import decode_manifest
 from vsr.decoding.defaults import options_for
 from vsr.evaluation.wer import read_hypotheses, score

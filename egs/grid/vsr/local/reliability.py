@@ -20,11 +20,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from noise import SHARES, SNRS, Cell, cover_mouth, noisy
 
 from vsr.core.errors import VsrError
+from vsr.data.crop_files import read_crop
 from vsr.data.manifest import Clip, read_manifest
 from vsr.data.modalities import SOUND, VIDEO
 from vsr.data.sound_input import clip_wave, to_sound_input
 from vsr.data.splits import check_disjoint
-from vsr.data.stored import read_crop
 from vsr.data.transforms import to_network_input
 from vsr.models.streams import Streams
 from vsr.modelstore.folder import load_model

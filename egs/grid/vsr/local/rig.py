@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vsr.evaluation.rows import against, rates, write_scores
+from vsr.evaluation.comparison_rows import against, rates, write_scores
 from vsr.training.state import Average
 
 __all__ = ["Plan", "Report", "against", "write_scores", "rates", "steps", "training"]

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.evaluation.rows import over_seeds
+from vsr.evaluation.comparison_rows import over_seeds
 
 
 def main() -> None:

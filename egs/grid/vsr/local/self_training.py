@@ -20,7 +20,7 @@ from vsr.evaluation.bootstrap import rate_interval
 from vsr.evaluation.wer import word_errors
 from vsr.modelstore.folder import LoadedModel, load_model
 from vsr.text.normalise import lower
-from vsr.training.adapting import Adapting, adapted
+from vsr.training.adapting import AdaptationSettings, adapt_model
 from vsr.training.self_training import FEWEST_STEPS, readings
 
 Rounds = list[dict[str, dict[str, tuple[int, int]]]]  # [round][list][clip id] -> (wrong words, words)
@@ -42,7 +42,7 @@ def texts_of_next(texts: dict[str, str]) -> dict[str, str]:
 
 
 def rounds_of(
-    loaded: LoadedModel, clips: list[Clip], settings: Adapting, rounds: int, control: bool
+    loaded: LoadedModel, clips: list[Clip], settings: AdaptationSettings, rounds: int, control: bool
 ) -> Iterator[LoadedModel]:
     """The models of all rounds, starting with the given one."""
     yield loaded
@@ -51,7 +51,7 @@ def rounds_of(
         texts = texts_of_next(texts) if control else texts
         read = [replace(clip, text=texts[clip.id]) for clip in clips if clip.id in texts]
         steps = min(settings.steps, max(FEWEST_STEPS, len(read)))
-        loaded = adapted(loaded, read, replace(settings, steps=steps))
+        loaded = adapt_model(loaded, read, replace(settings, steps=steps))
         yield loaded
 
 
@@ -59,7 +59,7 @@ def measured(loaded: LoadedModel, clips: list[Clip], args: argparse.Namespace) -
     """Errors of one speaker's clips after each round."""
     count = args.clips or len(clips)
     adaptation_clips, others = clips[:count], clips[count:]
-    models = rounds_of(loaded, adaptation_clips, Adapting(seed=args.seed), args.rounds, args.control)
+    models = rounds_of(loaded, adaptation_clips, AdaptationSettings(seed=args.seed), args.rounds, args.control)
     return [{"learnt from": errors(model, adaptation_clips), "others": errors(model, others)} for model in models]
 
 

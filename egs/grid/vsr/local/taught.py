@@ -35,14 +35,14 @@ from vsr.data.modalities import SOUND, VIDEO
 from vsr.data.sound_input import clip_wave
 from vsr.data.targets import Teacher
 from vsr.decoding.encoding import encode, sound_of
-from vsr.evaluation.rows import wer
+from vsr.evaluation.comparison_rows import wer
 from vsr.evaluation.wer import UtteranceScore, score
-from vsr.models.layers import kept
+from vsr.models.layers import record_layers
 from vsr.models.lengths import length_mask, zero_padding
 from vsr.models.lipreader import LipReader, further_heads_of
 from vsr.models.memory import fill_memories
 from vsr.models.mixed_streams import MixedStreams
-from vsr.models.streams import taken
+from vsr.models.streams import streams_of_batch
 from vsr.modelstore.folder import load_model
 from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import load_tokenizer
@@ -61,7 +61,7 @@ class Upper(LipReader):
         x, inner = batch.inputs[VIDEO], getattr(self.encoder, "inner", self.encoder)
         mask = length_mask(batch.lengths, x.shape[1])
         if isinstance(self.frontend, MixedStreams):
-            x = self.frontend(taken(batch, (VIDEO, SOUND)), mask)
+            x = self.frontend(streams_of_batch(batch, (VIDEO, SOUND)), mask)
         for layer in inner.layers[self.keep :]:
             x = layer(x, mask)
         x = zero_padding(inner.norm(x), mask)
@@ -81,7 +81,7 @@ def stored_sound(loaded, clips, keep: int, root: str | Path) -> list[Tensor]:
     folder = Path(root) / f"{loaded.weights_sha256[:12]}_{keep}_sound"
 
     def states(clip: Clip) -> np.ndarray:
-        with kept(loaded.model.encoder, [keep]) as lower:
+        with record_layers(loaded.model.encoder, [keep]) as lower:
             encode(loaded, {SOUND: sound_of(loaded, [clip_wave(clip)])}, torch.tensor([clip.num_frames]))
         return lower[keep][0].numpy()
 

@@ -24,7 +24,7 @@ from scipy.interpolate import RBFInterpolator
 from scipy.ndimage import gaussian_filter1d
 
 from vsr.core.clock import FPS
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.mouth_track import Track, load_track
 from vsr.face.mouth_points import NINE
@@ -135,7 +135,7 @@ def main() -> int:
     others = OtherSpeakers(read_manifest(args.tracks), [*args.without, *{clip.speaker for clip in clips}])
     args.out.mkdir(parents=True, exist_ok=True)
     copies = []
-    for number, clip in enumerate(counted(clips, "warp", len(clips))):
+    for number, clip in enumerate(count_items(clips, "warp", len(clips))):
         for copy in range(args.copies):
             name = f"{clip.id}_{copy}"
             np.save(

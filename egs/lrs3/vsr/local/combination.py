@@ -16,11 +16,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vsr.core.files import read_json, write_json
-from vsr.core.progress import counted
+from vsr.core.progress import count_items
+from vsr.decoding.combiner import Combiner, readings_of
 from vsr.decoding.llm import load_text_model
-from vsr.decoding.members import Combiner, readings_of
 from vsr.decoding.word_ngram import words_of
-from vsr.evaluation.combined import worth
+from vsr.evaluation.combined import combination_figures
 from vsr.evaluation.wer import read_hypotheses, read_records
 from vsr.text.normalise import lower
 
@@ -60,7 +60,7 @@ def main() -> None:
     cached_scores = CachedScores(args.scores or "", lambda: load_text_model(args.llm).sentences)
     combiner = Combiner(len(files), False, languages | ({"llm": cached_scores} if args.llm else {}))
     lattices = {
-        key: combiner.lattice(candidates) for key, candidates in counted(readings.items(), "scoring", len(readings))
+        key: combiner.lattice(candidates) for key, candidates in count_items(readings.items(), "scoring", len(readings))
     }
     if args.scores:
         write_json(args.scores, cached_scores.scores)
@@ -78,12 +78,16 @@ def main() -> None:
         records += (combined := [fitted.record(key, lattices[key]) for key in test_keys])
         part = [{key: member[key] for key in test_keys} for member in members]
         print(
-            f"fold {number}:", worth({key: texts[key] for key in test_keys}, part, combined).lines(args.hypotheses)[-1]
+            f"fold {number}:",
+            combination_figures({key: texts[key] for key in test_keys}, part, combined).lines(args.hypotheses)[-1],
         )
-        print("  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.used, strict=True)), flush=True)
+        print(
+            "  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.weights_in_use, strict=True)),
+            flush=True,
+        )
     for normaliser in ("lower", "whisper"):
         print(f"normaliser {normaliser}, {len(records)} utterances of {len(set(talks.values()))} talks")
-        print(*worth(texts, members, records, normaliser).lines(args.hypotheses), sep="\n")
+        print(*combination_figures(texts, members, records, normaliser).lines(args.hypotheses), sep="\n")
 
 
 if __name__ == "__main__":

@@ -29,10 +29,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from combination import CachedScores
 
 from vsr.decoding.combination import Reading, edits, feature_names, fit_start, lattice_of
+from vsr.decoding.combiner import Combiner, readings_of
 from vsr.decoding.error_patterns import AlikeWords, patterns_of
 from vsr.decoding.llm import TextModel, as_sentence, load_text_model
-from vsr.decoding.members import Combiner, readings_of
-from vsr.evaluation.combined import paired_gain, worth
+from vsr.evaluation.combined import combination_figures, paired_gain
 from vsr.evaluation.wer import read_hypotheses, read_records, score_utterance
 from vsr.models.text_backbone import LoraSettings, with_lora
 from vsr.text.normalise import lower
@@ -155,7 +155,9 @@ def main() -> None:
     listed = [{key: record["text"] for key, record in file.items() if key in test_keys} for file in files]
     for name, results in (("as it came", records_before), ("tuned", records)):
         print(
-            f"{name}:", *worth({k: refs[k] for k in test_keys}, listed, results).lines(args.hypotheses)[-3:], sep="\n  "
+            f"{name}:",
+            *combination_figures({k: refs[k] for k in test_keys}, listed, results).lines(args.hypotheses)[-3:],
+            sep="\n  ",
         )
     print("tuned better than as it came by {:.2f} ({:.2f} to {:.2f})".format(*paired_gain(errors_before, errors_after)))
     save(merged, before.tokenizer, args.out)
@@ -177,7 +179,9 @@ def combined(scorer, readings, references, fit_ids, test_ids):
     combiner = Combiner(len(next(iter(readings.values()))), False, {"llm": scorer})
     lattices = {key: combiner.lattice(readings[key]) for key in readings}
     fitted = combiner.fitted([lattices[key] for key in fit_ids], [references[key] for key in fit_ids])
-    print("  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.used, strict=True)), flush=True)
+    print(
+        "  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.weights_in_use, strict=True)), flush=True
+    )
     records = [fitted.record(key, lattices[key]) for key in test_ids]
     return [score_utterance(r["id"], " ".join(references[r["id"]]), r["text"]) for r in records], records
 

@@ -31,7 +31,7 @@ from lip2speech.models.text_units import PAUSE
 from lip2speech.training.unit_pairs import units_of
 from vsr.core.clock import UNIT_RATE
 from vsr.data.manifest import read_manifest
-from vsr.evaluation.rows import rates, write_scores
+from vsr.evaluation.comparison_rows import rates, write_scores
 from vsr.evaluation.wer import score_utterance
 from vsr.media.units import Codebook
 from vsr.objectives.ctc_attention import ctc_attention

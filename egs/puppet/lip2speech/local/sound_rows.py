@@ -35,7 +35,7 @@ from lip2speech.training.unit_pairs import units_of
 from vsr.core.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.corpora.puppet.parallel import vocabulary_of
 from vsr.data.manifest import read_manifest, read_manifests, translation_of
-from vsr.evaluation.rows import rates, write_scores
+from vsr.evaluation.comparison_rows import rates, write_scores
 from vsr.evaluation.wer import score_utterance
 from vsr.media.audio import fit_length, read_wave
 from vsr.media.units import Codebook, open_extractor

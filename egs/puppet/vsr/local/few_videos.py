@@ -40,7 +40,7 @@ from vsr.data.batch import Batch
 from vsr.data.manifest import read_manifest, read_manifests
 from vsr.data.sound_input import clip_wave
 from vsr.evaluation.combined import paired_gain
-from vsr.evaluation.rows import write_scores
+from vsr.evaluation.comparison_rows import write_scores
 from vsr.evaluation.wer import UtteranceScore, bootstrap_interval, score_utterance
 from vsr.media.units import Mfcc, fit_codebook
 from vsr.models.lengths import zero_padding

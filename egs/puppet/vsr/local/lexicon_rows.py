@@ -27,7 +27,7 @@ from vsr.decoding.lexicon import Lexicon, lexicon_for
 from vsr.decoding.lexicon_search import LexiconSearch
 from vsr.decoding.word_ngram import CountedWords
 from vsr.decoding.word_states import CountedWordStates, NoLanguage
-from vsr.evaluation.rows import gains
+from vsr.evaluation.comparison_rows import gains
 from vsr.evaluation.units import score_units
 from vsr.evaluation.wer import Score, UtteranceScore, score
 from vsr.modelstore.folder import LoadedModel, load_model

@@ -25,10 +25,10 @@ from vsr.decoding.lexicon import lexicon_for
 from vsr.decoding.lexicon_search import LexiconSearch
 from vsr.decoding.llm import load_text_model
 from vsr.decoding.restorer_folder import load_restorer
-from vsr.decoding.restoring import seen, units_read
+from vsr.decoding.restoring import units_read, visual_log_prob
 from vsr.decoding.word_ngram import CountedWords
 from vsr.decoding.word_states import CountedWordStates, NoLanguage
-from vsr.evaluation.rows import gains
+from vsr.evaluation.comparison_rows import gains
 from vsr.modelstore.folder import load_model
 from vsr.text.normalise import lower
 from vsr.text.unit_tokenizers import UnitSettings, units_tokenizer
@@ -40,7 +40,7 @@ Scorer = Callable[[str, list[tuple[str, ...]]], list[float]]  # (read units, tex
 def candidates(log_probs, tokenizer, searches: Sequence[LexiconSearch], beam: int, count: int):
     """Candidate texts (words) of one clip with the log-probability of their best paths."""
     texts = dict.fromkeys(hypothesis.words for search in searches for hypothesis in search.run(log_probs, beam, count))
-    path_scores = {words: seen(log_probs.numpy(), words, tokenizer) for words in texts}
+    path_scores = {words: visual_log_prob(log_probs.numpy(), words, tokenizer) for words in texts}
     return {words: path_score for words, path_score in path_scores.items() if math.isfinite(path_score)} or {(): 0.0}
 
 

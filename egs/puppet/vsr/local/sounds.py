@@ -31,7 +31,7 @@ from vsr.data.manifest import Clip, read_manifest, read_manifests
 from vsr.data.targets import Teacher
 from vsr.evaluation.combined import paired_gain
 from vsr.evaluation.wer import UtteranceScore, bootstrap_interval
-from vsr.models.hypotheses import log_probs, searched
+from vsr.models.hypotheses import beam_search, log_probs
 from vsr.models.lipreader import further_heads_of
 from vsr.modelstore.folder import load_model
 from vsr.objectives.registry import objective_of
@@ -61,7 +61,7 @@ def read(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher:
     for clip, clip_states in zip(clips, states, strict=True):
         batch = batch_of([clip], [clip_states], teacher).of(HEAD)
         encoded, tokens = model.encode_batch(batch), batch.tokens[0].tolist()
-        hypotheses = searched(head.onward, encoded, batch.lengths, head.beam, batch.lengths)
+        hypotheses = beam_search(head.onward, encoded, batch.lengths, head.beam, batch.lengths)
         scores = log_probs(head.onward, encoded, batch.lengths, hypotheses).sum(-1) / (hypotheses.lengths + 1)
         first, by_mean = (
             hypotheses.lists()[0][0],

@@ -27,7 +27,7 @@ from rig_options import rig_parser
 from taught import Kept, others, sound_by_id, stored_sound, upper, with_sound
 
 from vsr.data.batch import Batch
-from vsr.data.manifest import read_manifest, translated
+from vsr.data.manifest import read_manifest, translations_of
 from vsr.data.modalities import SOUND, VIDEO
 from vsr.data.targets import Teacher
 from vsr.evaluation.translation import paired_gain, score_translations
@@ -84,7 +84,7 @@ def written(model, clips, states, name, tokenizer, modality=VIDEO):
 
 def summary(clips, language, read) -> str:
     """BLEU, chrF, WER and exact sentences of a list."""
-    true = translated(clips, language)
+    true = translations_of(clips, language)
     exact = sum(read[key] == text for key, text in true.items())
     total = score(true, read)[0]
     bleu, chrf = score_translations(true, read), score_translations(true, read, "chrf")
@@ -97,7 +97,7 @@ def summary(clips, language, read) -> str:
 def compare(folders, path, language) -> None:
     """The paired gain of the second run over the first."""
     first, second = (json.loads((folder / "result.json").read_text(encoding="utf-8"))["lips"] for folder in folders)
-    true = translated(read_manifest(path), language)
+    true = translations_of(read_manifest(path), language)
     for metric in ("bleu", "chrf"):
         gain, low, high = paired_gain(true, first, second, metric)
         print(f"{metric}: better by {gain:.2f} ({low:.2f} to {high:.2f}), {len(first)} clips")
@@ -152,7 +152,7 @@ def main() -> None:
 
     def report(made) -> str:
         read = written(made, lists["dev"], states["dev"], name, head_tokenizer)
-        return f"{score(translated(lists['dev'], name), read)[0].wer:.3f}"
+        return f"{score(translations_of(lists['dev'], name), read)[0].wer:.3f}"
 
     mixed_sound = {} if lips_alone else sound
     trained = train(model, training_clips, states["train"], teacher, mixed_sound, objective, args, report)

@@ -1,0 +1,3 @@
+"""The names of the storage formats of mouth crops (`vsr.data.crop_files`). Loads nothing heavy, for --help."""
+
+STORES = ("npy", "video", "lossless")
