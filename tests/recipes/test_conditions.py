@@ -39,4 +39,4 @@ def test_refused_clip_counts_all_words_as_errors(tmp_path):
         def transcribe(self, path):
             raise VsrError("no_face", "nobody")
 
-    assert SCRIPT["wrong"](Refusing(), tmp_path / "x.mp4", "a b c") == 3
+    assert SCRIPT["num_wrong"](Refusing(), tmp_path / "x.mp4", "a b c") == 3

@@ -25,11 +25,11 @@ def test_errors_are_counted_by_slot_and_speaker(tmp_path):
     hypotheses = ["Bin blue by s two now", "set red in m"]
     lines = [json.dumps({"id": f"c{k}", "text": text}) for k, text in enumerate(hypotheses)]
     (tmp_path / "hyp.jsonl").write_text("\n".join(lines) + "\n")
-    line = SLOTS["told"](tmp_path / "ref.jsonl", tmp_path / "hyp.jsonl")
+    line = SLOTS["summary"](tmp_path / "ref.jsonl", tmp_path / "hyp.jsonl")
     assert "preposition 2, letter 2" in line and "command 1, colour 1" in line and line.endswith("s0 2 of 6, s1 6 of 6")
     (tmp_path / "hyp.jsonl").write_text(lines[0] + "\n")
     with pytest.raises(VsrError, match="nothing of c1"):
-        SLOTS["told"](tmp_path / "ref.jsonl", tmp_path / "hyp.jsonl")
+        SLOTS["summary"](tmp_path / "ref.jsonl", tmp_path / "hyp.jsonl")
 
 
 def test_each_part_reads_and_leaves_the_model_unchanged():

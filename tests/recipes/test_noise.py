@@ -12,7 +12,7 @@ from vsr.data.sound_input import clip_wave
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = runpy.run_path(str(ROOT / "egs" / "grid" / "vsr" / "local" / "noise.py"))
-Cell, changed, gain = (SCRIPT[name] for name in ("Cell", "changed", "gain"))
+Cell, changed, gain = (SCRIPT[name] for name in ("Cell", "corrupt_clips", "gain"))
 
 
 @pytest.fixture()

@@ -16,12 +16,14 @@ def test_larger_share_covers_what_a_smaller_one_does_and_the_control_is_still(tm
     clip = Clip("a", "a.mp4", "one two", num_frames=12, crop=str(tmp_path / "a.npy"), track="a.npz")
     hidden = {}
     for share in (0.0, 0.25, 0.75, 1.0):
-        (covered,) = SCRIPT["corrupted"]([clip], SCRIPT["covered"](share, ("hand",)), str(tmp_path / f"s{share}"), 0)
+        (covered,) = SCRIPT["write_corrupted"](
+            [clip], SCRIPT["cover_settings"](share, ("hand",)), str(tmp_path / f"s{share}"), 0
+        )
         hidden[share] = np.load(covered.crop) != crop
         assert covered.track == ""
     assert not hidden[0.0].any() and hidden[0.25].mean() < hidden[0.75].mean() < hidden[1.0].mean()
     assert (hidden[0.25] & ~hidden[0.75]).mean() < 0.01  # except for gray levels that happen to be the cover's
-    (still,) = SCRIPT["corrupted"]([clip], SCRIPT["STILL"], str(tmp_path / "still"), 0)
+    (still,) = SCRIPT["write_corrupted"]([clip], SCRIPT["STILL"], str(tmp_path / "still"), 0)
     assert (np.load(still.crop) == crop[0]).all()
 
 

@@ -89,7 +89,7 @@ def test_copies_of_a_clip_are_counted_together():
 
 
 def test_streams_are_dropped_as_often_as_asked_and_never_both():
-    kept = SPOILT["some_left_out"](20_000, (0.35, 0.25), np.random.default_rng(0))
+    kept = SPOILT["draw_present"](20_000, (0.35, 0.25), np.random.default_rng(0))
     assert bool((kept[VIDEO] | kept[SOUND]).all())
     assert abs(float((~kept[VIDEO]).float().mean()) - 0.35) < 0.02
     assert abs(float((~kept[SOUND]).float().mean()) - 0.25) < 0.02
@@ -98,7 +98,7 @@ def test_streams_are_dropped_as_often_as_asked_and_never_both():
 def test_control_has_the_sound_of_another_clip_at_its_own_length():
     examples = [(name, None, {VIDEO: torch.zeros(frames, 2), SOUND: torch.full((frames, 3), float(frames))})
                 for name, frames in (("a", 4), ("b", 6), ("c", 5))]  # fmt: skip
-    exchanged = FRONTS["of_others"](examples)
+    exchanged = FRONTS["with_sound_of_others"](examples)
     assert [(name, inputs[SOUND].shape, float(inputs[SOUND][-1, 0])) for name, _, inputs in exchanged] == [
         ("a", (4, 3), 5.0), ("b", (6, 3), 4.0), ("c", (5, 3), 6.0)
     ]  # fmt: skip

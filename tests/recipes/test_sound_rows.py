@@ -43,4 +43,4 @@ def test_units_are_read_from_lips_two_per_frame():
     batch = LIPS["batch_of"]([(rows, torch.zeros(len(rows), 2, 1, dtype=torch.long)) for rows in (states, states[:4])])
     beside = model.head(model.states(batch))[1, :4, :, 0].argmax(-1)
     assert torch.equal(beside, model.units(states[:4]))
-    assert LIPS["share"]([torch.tensor([[1, 2]])], [torch.tensor([[1, 3]])]) == 50
+    assert LIPS["accuracy"]([torch.tensor([[1, 2]])], [torch.tensor([[1, 3]])]) == 50

@@ -78,14 +78,16 @@ def test_bridge_takes_states_and_units():
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_units_are_replaced_as_often_as_asked(share):
     units = torch.full((50, 2), 7)
-    ((shown_units, tokens), *rest) = FEW["drawn"]([(units, torch.tensor([1]))], 5, share)(np.random.default_rng(0))
+    ((shown_units, tokens), *rest) = FEW["batch_sampler"]([(units, torch.tensor([1]))], 5, share)(
+        np.random.default_rng(0)
+    )
     assert bool((shown_units == 7).all()) is (share == 0) and bool((shown_units < 5).all()) is (share == 1)
     assert len(rest) == 11 and tokens.tolist() == [1] and bool((units == 7).all())
 
 
 def test_synthesised_sentences_are_in_no_list():
-    first = FEW["spoken"]("es", 3, set(), 0)
-    second = FEW["spoken"]("es", 3, {first[0][0]}, 0)
+    first = FEW["synthesised_sentences"]("es", 3, set(), 0)
+    second = FEW["synthesised_sentences"]("es", 3, {first[0][0]}, 0)
     assert len(first) == len(second) == 3 and first[0][0] not in {text for text, _ in second}
     assert all(len(wave) % 640 == 0 and len(wave) > 16_000 for _, wave in first)
 

@@ -37,7 +37,7 @@ def model():
 @pytest.fixture(scope="module")
 def misread():
     """The first member misreads the colour, the second nothing."""
-    return RIG["Misread"](TEXTS, [[["set", "glue", "now"], *TEXTS[1:]], TEXTS], TEXTS * 2)
+    return RIG["ErrorSimulator"](TEXTS, [[["set", "glue", "now"], *TEXTS[1:]], TEXTS], TEXTS * 2)
 
 
 def test_loss_is_the_expected_word_error_of_the_ranking(model, misread):

@@ -41,7 +41,7 @@ def _clocked(model, video, lengths) -> float:
     return time.perf_counter() - start
 
 
-def measured(setting: dict[str, str], others: int, words: list[str]) -> float:
+def measure(setting: dict[str, str], others: int, words: list[str]) -> float:
     """Seconds of one process with these settings, beside ``others`` processes that never rest."""
     inherited = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     env = {**inherited, **setting, "PYTHONPATH": str(ROOT)}
@@ -76,7 +76,7 @@ def main() -> None:
     for _ in range(args.rounds):
         for name, setting in KINDS.items():
             for samples, others in zip(spent[name], (0, args.others), strict=True):
-                samples.append(measured(setting, others, words))
+                samples.append(measure(setting, others, words))
     medians = {name: {"idle": median(idle), "busy": median(busy)} for name, (idle, busy) in spent.items()}
     print(f"{args.seconds:g} s of video, {args.threads} threads{'':18}idle      busy     ratio")
     for name, times in medians.items():

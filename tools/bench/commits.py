@@ -51,8 +51,8 @@ for name in sys.stdin:
 class Side:
     """The worker process of one commit."""
 
-    def __init__(self, tree: Path, given: list[str]):
-        words = [sys.executable, "-c", WORKER, *given]
+    def __init__(self, tree: Path, settings: list[str]):
+        words = [sys.executable, "-c", WORKER, *settings]
         environment = dict(os.environ, PYTHONPATH=str(tree))
         self.process = subprocess.Popen(
             words, cwd=tree, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -18,7 +18,7 @@ from collections import defaultdict
 import numpy as np
 from covers import COVERED, COVERED_HELD_OUT, PARTLY
 from photographs import PHOTOGRAPHS, PHOTOGRAPHS_HELD_OUT, still
-from poor_frames import POOR, recoded
+from poor_frames import POOR, recode
 
 from vsr.core.files import write_text
 from vsr.face.detector import default_detector
@@ -48,7 +48,7 @@ def kinds_of(held_out: bool) -> dict[str, dict]:
     return {"poor": POOR, "covered": covered, "partly": PARTLY, "photograph": moving_photographs}
 
 
-def measured(piece: Piece | None) -> tuple[float, float, float]:
+def measure_piece(piece: Piece | None) -> tuple[float, float, float]:
     """Lip motion, share of the frames read, share that counts as covered; zeros if there is no face."""
     if piece is None:
         return 0.0, 0.0, 0.0
@@ -62,7 +62,7 @@ def measured(piece: Piece | None) -> tuple[float, float, float]:
 
 
 def measure(clips: list[str], held_out: bool) -> dict[tuple[str, str], np.ndarray]:
-    """(group, kind) -> results of `measured` (clips, 3)."""
+    """(group, kind) -> results of `measure_piece` (clips, 3)."""
     results = defaultdict(list)
     for clip in clips:
         frames = np.concatenate([chunk for chunk, _ in read_frames(clip)])[:FRAMES]
@@ -73,14 +73,14 @@ def measure(clips: list[str], held_out: bool) -> dict[tuple[str, str], np.ndarra
         for group, kinds in kinds_of(held_out).items():
             for name, spoil in kinds.items():
                 rng = np.random.default_rng(zlib.crc32(f"{clip} {name}".encode()))
-                results[group, name].append(measured(piece_of(recoded(spoil(frames, original.points, rng)))))
+                results[group, name].append(measure_piece(piece_of(recode(spoil(frames, original.points, rng)))))
     return {kind: np.array(values) for kind, values in results.items()}
 
 
-def borders(found: dict[tuple[str, str], np.ndarray]) -> list[dict[str, float]]:
+def borders(measurements: dict[tuple[str, str], np.ndarray]) -> list[dict[str, float]]:
     """For several thresholds of the motion: shares of speaking faces lost, and of covers and photographs that pass."""
     speaking, silent = (
-        np.concatenate([values[:, 0] for (group, _), values in found.items() if group in groups])
+        np.concatenate([values[:, 0] for (group, _), values in measurements.items() if group in groups])
         for groups in (("poor",), ("covered", "photograph"))
     )
     return [

@@ -21,7 +21,7 @@ ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE].astype(np.float32)
 Spoil = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
 
-def painted(colour, opacity: np.ndarray, shade: np.ndarray | float = 1.0) -> np.ndarray:
+def painted_canvas(colour, opacity: np.ndarray, shade: np.ndarray | float = 1.0) -> np.ndarray:
     """A canvas of one colour (3,), or of colours (192, 192, 3), multiplied by a shade."""
     colours = np.broadcast_to(np.asarray(colour, np.float32), (SIDE, SIDE, 3)) * np.atleast_3d(shade)
     return np.dstack([np.clip(colours, 0, 255), opacity]).astype(np.float32)
@@ -41,7 +41,7 @@ def ellipse(width: float, height: float, x: float = 0, y: float = 0, turn: float
     return np.clip((1 - distance) * min(width, height) / 2 / soft + 0.5, 0, 1)
 
 
-def worn() -> np.ndarray:
+def mask_opacity() -> np.ndarray:
     """Opacity of a mask from the bridge of the nose to below the chin."""
     outline = np.array([(96, 52), (118, 62), (150, 74), (152, 100), (138, 140), (114, 160), (96, 164)])
     outline = np.concatenate([outline, np.stack([192 - outline[::-1, 0], outline[::-1, 1]], axis=1)])
@@ -69,7 +69,7 @@ def skin(frames: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.median(np.concatenate([crop[20:50, 6:18], crop[20:50, 78:90]]).reshape(-1, 3), axis=0)
 
 
-def laid(frames, points, canvas, held="face", begin: float = 0.0, end: float = 1.0, drift=None, jaw: float = 0.0):
+def overlay(frames, points, canvas, held="face", begin: float = 0.0, end: float = 1.0, drift=None, jaw: float = 0.0):
     """The frames with a canvas in front of the mouth, which moves with the face or stays in place in the frame.
 
     begin, end: relative times of the clip between which it is visible; drift (T, 2): its own motion in pixels of the
@@ -98,7 +98,7 @@ def laid(frames, points, canvas, held="face", begin: float = 0.0, end: float = 1
 
 def surgical(frames, points, dice, colour=(190, 215, 235), jaw=0.5, texture=0.0):
     shade = pleats() * (1 + texture * clouds(dice))
-    return laid(frames, points, painted(colour, worn(), shade), jaw=jaw)
+    return overlay(frames, points, painted_canvas(colour, mask_opacity(), shade), jaw=jaw)
 
 
 def patterned(frames, points, dice, kind="dots"):
@@ -111,26 +111,26 @@ def patterned(frames, points, dice, kind="dots"):
     }[kind].astype(np.float32)
     wave = cv2.GaussianBlur(wave, (0, 0), 0.8)[..., None]
     first, second = dice.uniform(0, 255, (2, 3))
-    return laid(frames, points, painted(first * wave + second * (1 - wave), worn()), jaw=0.5)
+    return overlay(frames, points, painted_canvas(first * wave + second * (1 - wave), mask_opacity()), jaw=0.5)
 
 
 def boxed(frames, points, dice, colour=None, held="picture", size=None, texture=0.0):
     width, height = size or (dice.uniform(55, 110), dice.uniform(45, 90))
     colour = dice.uniform(0, 255, 3) if colour is None else colour
     shade = 1 + texture * clouds(dice)
-    return laid(frames, points, painted(colour, rectangle(width, height, *dice.normal(0, 3, 2)), shade), held)
+    return overlay(frames, points, painted_canvas(colour, rectangle(width, height, *dice.normal(0, 3, 2)), shade), held)
 
 
 def skin_box(frames, points, dice, held="face", soft=4.0):
     shade = 1 + 0.04 * clouds(dice, (8, 16)) - 0.1 * np.clip((ROWS - MIDDLE) / MIDDLE, 0, 1)
     opacity = rectangle(dice.uniform(60, 90), dice.uniform(45, 70), soft=soft)
-    return laid(frames, points, painted(skin(frames, points), opacity, shade), held)
+    return overlay(frames, points, painted_canvas(skin(frames, points), opacity, shade), held)
 
 
 def scarf(frames, points, dice):
     opacity = np.clip((ROWS - MIDDLE + 26) / 2, 0, 1)
     folds = 1 + 0.25 * clouds(dice, (2, 4, 8)) + 0.2 * np.sin(ROWS / 6 + 2 * clouds(dice, (16, 24)))
-    return laid(frames, points, painted(dice.uniform(20, 220, 3), opacity, folds), jaw=0.3)
+    return overlay(frames, points, painted_canvas(dice.uniform(20, 220, 3), opacity, folds), jaw=0.3)
 
 
 def microphone(frames, points, dice, size=None, x=None, y=None, held="picture", move=2.0):
@@ -140,7 +140,7 @@ def microphone(frames, points, dice, size=None, x=None, y=None, held="picture", 
     shade = light[..., None] * (1 + 0.1 * clouds(dice, (1, 2)))[..., None]
     stick = ((abs(COLUMNS - MIDDLE - x) < size / 5) & (MIDDLE + y < ROWS)).astype(np.float32)
     opacity = np.maximum(ellipse(size, size * 1.1, x, y), stick)
-    return laid(frames, points, painted(1.0, opacity, shade), held, drift=wander(len(frames), dice, move))
+    return overlay(frames, points, painted_canvas(1.0, opacity, shade), held, drift=wander(len(frames), dice, move))
 
 
 def hand(frames, points, dice, width=90, x=0.0, begin=0.0, end=1.0):
@@ -152,8 +152,8 @@ def hand(frames, points, dice, width=90, x=0.0, begin=0.0, end=1.0):
         edge = abs(((ROWS - MIDDLE + 24 - 15 * k) - 0.15 * (COLUMNS - MIDDLE - x)) / 8.5)
         shade = np.where(finger > 0.3, 1.05 - 0.35 * np.clip(edge, 0, 1) ** 3, shade)
         opacity = np.maximum(opacity, finger)
-    canvas = painted(tone, opacity, shade * (1 + 0.02 * clouds(dice)))
-    return laid(frames, points, canvas, "face", begin, end, wander(len(frames), dice, 2.0))
+    canvas = painted_canvas(tone, opacity, shade * (1 + 0.02 * clouds(dice)))
+    return overlay(frames, points, canvas, "face", begin, end, wander(len(frames), dice, 2.0))
 
 
 def hair(frames, points, dice, strands=5):
@@ -164,7 +164,7 @@ def hair(frames, points, dice, strands=5):
             [x + 10 * np.sin(np.linspace(0, 3, 30) + dice.uniform(0, 6)), np.linspace(40, 160, 30)], axis=1
         )
         cv2.polylines(opacity, [strand.astype(np.int32)], False, 1.0, 1, cv2.LINE_AA)
-    return laid(frames, points, painted((50, 35, 25), opacity), "face")
+    return overlay(frames, points, painted_canvas((50, 35, 25), opacity), "face")
 
 
 COVERED: dict[str, Spoil] = {

@@ -114,7 +114,7 @@ def random_states(model: LipReader, clips: int, frames: int) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def go_on(model: LipReader, states: torch.Tensor, options: DecodeOptions, steps: int) -> list:
+def continue_search(model: LipReader, states: torch.Tensor, options: DecodeOptions, steps: int) -> list:
     """(tokens, score) of all hypotheses of each clip, ended or not, after ``steps`` steps of our search, best first."""
     lengths = torch.full((len(states),), states.shape[1])
     search = JointSearch(model, states, model.ctc_log_probs(states), lengths, options, model.config.vocab_size - 1)
@@ -137,12 +137,14 @@ def agree(ours: list, peers: list) -> bool:
 def race(model: LipReader, peer, options: DecodeOptions, seconds: int, steps: int, rounds: int) -> dict:
     """Seconds per clip of the peer, of ours alone and of ours in a batch, in turns, and whether all agree."""
     states = random_states(model, BATCH, FPS * seconds)
-    go_on(model, states[:1], options, 2)  # warm-up
+    continue_search(model, states[:1], options, 2)  # warm-up
     spent, same = {"peer": 0.0, "single": 0.0, "batch": 0.0}, True
     for k in range(rounds):
-        single, single_time = timed(lambda clip_states=states[k : k + 1]: go_on(model, clip_states, options, steps))
+        single, single_time = timed(
+            lambda clip_states=states[k : k + 1]: continue_search(model, clip_states, options, steps)
+        )
         peer_hypotheses, peer_time = timed(lambda clip_states=states[k]: peer(clip_states, steps))
-        batched, batch_time = timed(lambda: go_on(model, states, options, steps))
+        batched, batch_time = timed(lambda: continue_search(model, states, options, steps))
         same &= agree(single[0], peer_hypotheses) and agree(batched[k], peer_hypotheses)
         for name, value in (("single", single_time), ("peer", peer_time), ("batch", batch_time / BATCH)):
             spent[name] += value / rounds
@@ -162,7 +164,7 @@ def memory(options: DecodeOptions) -> None:
     model = published_size()
     states = random_states(model, 1, FPS * LONG)
     before = peak_rss()
-    go_on(model, states, options, 2 * LONG)
+    continue_search(model, states, options, 2 * LONG)
     print(json.dumps({"peak_rss_mb": peak_rss(), "before_search_mb": before}))
 
 

@@ -14,7 +14,7 @@ import argparse
 import itertools
 
 import numpy as np
-from same_person import framed
+from same_person import fit_frame
 from scipy.stats import binomtest
 
 from vsr.core.clock import FPS
@@ -27,7 +27,7 @@ from vsr.media.resample import Position
 MARGIN = 12  # frames by which a face is before or after the dissolve
 
 
-def dissolved(before: list[np.ndarray], after: list[np.ndarray], count: int) -> list[np.ndarray]:
+def dissolve(before: list[np.ndarray], after: list[np.ndarray], count: int) -> list[np.ndarray]:
     """Frames of two clips, of which ``count`` are blended."""
     shares = (np.arange(count) + 1) / (count + 1)
     blended = zip(shares, before[len(before) - count :], after, strict=False)
@@ -37,7 +37,7 @@ def dissolved(before: list[np.ndarray], after: list[np.ndarray], count: int) -> 
 
 def outcome(before: list[np.ndarray], after: list[np.ndarray], count: int) -> tuple[bool, bool]:
     """Whether the people are apart, and whether a piece goes on across the dissolve."""
-    frames, start = dissolved(before, after, count), len(before) - count
+    frames, start = dissolve(before, after, count), len(before) - count
     places = ((frame, Position(index / FPS, index)) for index, frame in enumerate(frames))
     (block,) = blocks(places, default_detector(), longest=None)
     faces: tuple[set[int], set[int]] = (set(), set())
@@ -51,7 +51,7 @@ def outcome(before: list[np.ndarray], after: list[np.ndarray], count: int) -> tu
     return not faces[0] & faces[1], across
 
 
-def told(found: list[bool]) -> str:
+def share_with_interval(found: list[bool]) -> str:
     """Count of count, and interval."""
     low, high = binomtest(sum(found), len(found)).proportion_ci(method="wilson")
     return f"{sum(found)} of {len(found)} ({100 * low:.1f} to {100 * high:.1f} %)"
@@ -63,11 +63,14 @@ def main() -> None:
     parser.add_argument("--seconds", default="0.4,1")
     args = parser.parse_args()
     clips = [person.partition("=")[2].split(",")[0] for person in args.people]
-    frames = [[framed(frame) for frame, _ in frames_from(clip)] for clip in clips]
+    frames = [[fit_frame(frame) for frame, _ in frames_from(clip)] for clip in clips]
     for seconds in map(float, args.seconds.split(",")):
         found = [outcome(*pair, round(seconds * FPS)) for pair in itertools.permutations(frames, 2)]
         apart, across = zip(*found, strict=True)
-        print(f"{seconds:g} s: apart {told(list(apart))}, across {told(list(across))}", flush=True)
+        print(
+            f"{seconds:g} s: apart {share_with_interval(list(apart))}, across {share_with_interval(list(across))}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ def transcribed(clips: list[Path]) -> dict[str, dict]:
 class Tally:
     """Counts of the answers, compared with the expected ones."""
 
-    wanted: dict[str, dict]
+    expected: dict[str, dict]
     counts: Counter = field(default_factory=lambda: Counter(answers=0, problems=0, mixed=0, busy=0))
     errors: Counter = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
@@ -187,9 +187,9 @@ class Tally:
             return
         self.seconds.append(seconds)
         self.counts["problems" if "reason" in answer else "answers"] += 1
-        if answer != self.wanted[clip.name]:
+        if answer != self.expected[clip.name]:
             self.counts["mixed"] += 1
-            print(f"{clip.name}: {answer} instead of {self.wanted[clip.name]}", file=sys.stderr)
+            print(f"{clip.name}: {answer} instead of {self.expected[clip.name]}", file=sys.stderr)
 
 
 async def give(tab: Tab, clip: Path, tally: Tally) -> None:
@@ -213,7 +213,7 @@ async def visit(address: str, clips: list[Path], tally: Tally, until: float) -> 
                     await give(tab, clip, tally)
 
 
-async def alone(address: str, clips: list[Path], record: dict[str, dict]) -> Tally:
+async def read_once(address: str, clips: list[Path], record: dict[str, dict]) -> Tally:
     """One client uploads each clip once; its answers must equal those of `vsr transcribe` and become the reference."""
     tally = Tally({})
     async with httpx.AsyncClient(base_url=address, timeout=300) as http, Tab(http) as tab:
@@ -223,7 +223,7 @@ async def alone(address: str, clips: list[Path], record: dict[str, dict]) -> Tal
             if {name: value for name, value in answer.items() if name not in FILES} != record[clip.name]:
                 raise SystemExit(f"{clip.name}: the page says {answer}, vsr transcribe {record[clip.name]}")
             tally.seconds.append(time.perf_counter() - start_time)
-            tally.wanted[clip.name] = answer
+            tally.expected[clip.name] = answer
     return tally
 
 
@@ -236,7 +236,7 @@ async def by_minute(server: Server, rows: list[dict]) -> None:
         await asyncio.sleep(60)
 
 
-async def emptied(server: Server) -> float | None:
+async def seconds_until_empty(server: Server) -> float | None:
     """Seconds until no file is left, or None."""
     start_time = time.monotonic()
     while time.monotonic() - start_time < PATIENCE:
@@ -249,13 +249,13 @@ async def emptied(server: Server) -> float | None:
 async def measure(server: Server, clips: list[Path], clients: int, minutes: float) -> dict:
     """All figures of one server except those after its end."""
     record = await asyncio.to_thread(transcribed, clips)
-    single = await alone(server.address, clips, record)
-    tally, rows = Tally(single.wanted), []
+    single = await read_once(server.address, clips, record)
+    tally, rows = Tally(single.expected), []
     watcher = asyncio.create_task(by_minute(server, rows))
     until = time.monotonic() + 60 * minutes
     await asyncio.gather(*(visit(server.address, clips, tally, until) for _ in range(clients)))
     watcher.cancel()
-    rss, seconds_to_empty = server.rss(), await emptied(server)
+    rss, seconds_to_empty = server.rss(), await seconds_until_empty(server)
     ordered = sorted(tally.seconds)
     return {
         "clients": clients, "minutes": minutes, "clips": len(clips), **tally.counts, "errors": dict(tally.errors),

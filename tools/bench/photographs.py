@@ -17,7 +17,7 @@ def wander(count: int, dice: np.random.Generator, size: float, slow: float = 8) 
     return size * (path - path.mean(axis=0)) / max(path.std(), 1e-6)
 
 
-def moved(frames, turn=None, zoom=None, shift=None, lean=None) -> np.ndarray:
+def move(frames, turn=None, zoom=None, shift=None, lean=None) -> np.ndarray:
     """Frames rotated (T,) radians, zoomed (T,) or by one factor, shifted (T, 2) pixels, tilted (T, 2) like paper."""
     count, (height, width) = len(frames), frames.shape[1:3]
     turn = np.zeros(count) if turn is None else turn
@@ -50,26 +50,26 @@ def still(frames) -> np.ndarray:
 def held_by_hand(frames, dice, size=6.0, lean=0.08) -> np.ndarray:
     """A sheet of paper in front of the camera."""
     n = len(frames)
-    return moved(
+    return move(
         frames, wander(n, dice, 0.03)[:, 0], 1.05 + wander(n, dice, 0.03)[:, 0], wander(n, dice, size),
         wander(n, dice, lean),
     )  # fmt: skip
 
 
-def swung(frames, dice) -> np.ndarray:
+def swing(frames, dice) -> np.ndarray:
     """A photograph swung in front of the camera."""
     t = np.arange(len(frames)) / 25 + dice.uniform(0, 6)
     shift = np.stack([20 * np.sin(5 * t), 15 * np.cos(4 * t)], axis=1) / 2.5
-    return moved(frames, 0.02 * np.sin(6 * t), 1.2, shift)
+    return move(frames, 0.02 * np.sin(6 * t), 1.2, shift)
 
 
 PHOTOGRAPHS = {
     "still": lambda f, d: f,
-    "swung": swung,
-    "panned": lambda f, d: moved(f, zoom=1.2, shift=np.outer(np.linspace(-1, 1, len(f)), d.uniform(-20, 20, 2))),
-    "shaken": lambda f, d: moved(f, zoom=1.2, shift=wander(len(f), d, 4.0, 1.5)),
-    "turned": lambda f, d: moved(f, turn=0.15 * np.sin(np.arange(len(f)) / d.uniform(4, 12))),
-    "zoomed": lambda f, d: moved(f, zoom=1.2 + 0.2 * np.sin(np.arange(len(f)) / d.uniform(6, 20))),
+    "swung": swing,
+    "panned": lambda f, d: move(f, zoom=1.2, shift=np.outer(np.linspace(-1, 1, len(f)), d.uniform(-20, 20, 2))),
+    "shaken": lambda f, d: move(f, zoom=1.2, shift=wander(len(f), d, 4.0, 1.5)),
+    "turned": lambda f, d: move(f, turn=0.15 * np.sin(np.arange(len(f)) / d.uniform(4, 12))),
+    "zoomed": lambda f, d: move(f, zoom=1.2 + 0.2 * np.sin(np.arange(len(f)) / d.uniform(6, 20))),
     "paper": held_by_hand,
     "noise 5": lambda f, d: noisy(f, d, 5),
     "noise 12": lambda f, d: noisy(f, d, 12),
@@ -78,8 +78,8 @@ PHOTOGRAPHS = {
     "all at once": lambda f, d: flicker(noisy(held_by_hand(f, d), d, 8), d, 0.05),
 }
 PHOTOGRAPHS_HELD_OUT = {
-    "swung and noisy": lambda f, d: noisy(swung(f, d), d, 10),
-    "shaken hard": lambda f, d: moved(f, zoom=1.2, shift=wander(len(f), d, 8.0, 2.0)),
+    "swung and noisy": lambda f, d: noisy(swing(f, d), d, 10),
+    "shaken hard": lambda f, d: move(f, zoom=1.2, shift=wander(len(f), d, 8.0, 2.0)),
     "paper waved": lambda f, d: held_by_hand(f, d, 10.0, 0.15),
     "noise 35": lambda f, d: noisy(f, d, 35),
     "flicker hard": lambda f, d: flicker(f, d, 0.2),

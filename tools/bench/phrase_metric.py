@@ -13,7 +13,7 @@ import argparse
 from collections import defaultdict
 
 import numpy as np
-from phrases import drawn, measured
+from phrases import draw_trials, table_row
 
 from vsr.core.clock import FPS
 from vsr.data.manifest import read_manifest
@@ -31,7 +31,7 @@ def points_of(clip, first, last):
     return with_motion(track.points.reshape(len(track), -1) / track.width)
 
 
-def around(points):
+def with_neighbours(points):
     """Each frame concatenated with its neighbours, (T, 36 (2 AROUND + 1))."""
     indices = np.arange(len(points))
     return np.concatenate([points[np.clip(indices + k, 0, len(points) - 1)] for k in range(-AROUND, AROUND + 1)], 1)
@@ -48,14 +48,14 @@ def frames_of(clips, words, rng):
         ]
         if edges[2] - edges[0] < PARTS:
             continue
-        features.append(around(points_of(clip, edges[0], edges[2])))
+        features.append(with_neighbours(points_of(clip, edges[0], edges[2])))
         for word, first, last in zip(clip.text.split()[position : position + 2], edges, edges[1:], strict=False):
             parts = PARTS * np.arange(last - first) // max(1, last - first)
             classes += [class_ids.setdefault((word, part), len(class_ids)) for part in parts.tolist()]
     return np.concatenate(features), np.array(classes)
 
 
-def learned(x, classes):
+def learn_metric(x, classes):
     """LDA of features (N, D) with classes -> the metric (D, KEPT)."""
     x = x - x.mean(0)
     counts = np.bincount(classes)
@@ -91,19 +91,19 @@ def main():
     data = frames_of(
         [clip for speaker_clips in training_clips.values() for clip in speaker_clips], words, np.random.default_rng(0)
     )
-    metric = learned(*data)
+    metric = learn_metric(*data)
     print(f"{len(data[0])} frames of {len(training_clips)} speakers, {len(set(data[1].tolist()))} classes")
     for clip in test_clips:
         first, last = round(clip.words[0][1] * FPS), round(clip.words[1][2] * FPS)
         points = points_of(clip, first, last)
-        features = {POINTS: points, METRIC: around(points) @ metric}
+        features = {POINTS: points, METRIC: with_neighbours(points) @ metric}
         enrolled[clip.speaker][" ".join(clip.text.split()[:2])].append(features)
     print("examples  streams  first  in top three  trials  equal error rate  right and accepted  wrongly accepted (%)")
     for speaker, phrases in enrolled.items():
         for count in (1, 3):
             for streams in ((POINTS,), (METRIC,), (POINTS, METRIC)):
-                pairs = list(drawn(phrases, count, args.draws, np.random.default_rng(0)))
-                print(f"{speaker}, {count}: {'+'.join(streams)}: {measured(pairs, streams)}", flush=True)
+                pairs = list(draw_trials(phrases, count, args.draws, np.random.default_rng(0)))
+                print(f"{speaker}, {count}: {'+'.join(streams)}: {table_row(pairs, streams)}", flush=True)
 
 
 if __name__ == "__main__":

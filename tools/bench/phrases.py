@@ -56,7 +56,7 @@ def of_clip(loaded, clip, span):
     return streams | {name: normalised(layer_outputs[name].float().numpy()) for name in (FRONT, LAST)}
 
 
-def drawn(by_phrase, examples, draws, rng):
+def draw_trials(by_phrase, examples, draws, rng):
     """Enrolled examples by phrase, and the trials [(phrase, clip)], of each draw."""
     usable = {phrase: clips for phrase, clips in by_phrase.items() if len(clips) > examples}
     for _ in range(draws if len(usable) > 1 else 0):
@@ -65,7 +65,7 @@ def drawn(by_phrase, examples, draws, rng):
         yield enrolled, [(phrase, usable[phrase][order[phrase][examples]]) for phrase in usable]
 
 
-def measured(pairs, names):
+def table_row(pairs, names):
     """A row of the table; ``names``: the compared streams."""
     first, three, right, within, without, wrong = [], [], [], [], [], []
     for enrolled, trials in pairs:
@@ -100,7 +100,7 @@ def equal_errors(within, without):
     return 50 * sum(min(error_rates, key=lambda pair: abs(pair[0] - pair[1])))
 
 
-def rendered(out, phrase, voice, rate, pitch, seed):
+def render_phrase(out, phrase, voice, rate, pitch, seed):
     """Render a clip of the puppet that says a phrase; returns its path."""
     from vsr.corpora.puppet.render import draw_take, write_clip
     from vsr.corpora.puppet.speech import Voice, synthesiser
@@ -122,7 +122,7 @@ def of_puppet(loaded, out, most):
             for take in range(most + 1 if index == 0 else 1):
                 seed = 1000 * index + 10 * number + take
                 streams_by_voice[index][phrase].append(
-                    streams_of(loaded, rendered(out, phrase, voice, rate, pitch, seed))
+                    streams_of(loaded, render_phrase(out, phrase, voice, rate, pitch, seed))
                 )
     return streams_by_voice
 
@@ -160,14 +160,14 @@ def main():
                 by_speaker[clip.speaker][phrase].append(of_clip(loaded, clip, span))
         pairs = {
             (args.speaker or "each speaker", count): [
-                pair for phrases in by_speaker.values() for pair in drawn(phrases, count, args.draws, rng)
+                pair for phrases in by_speaker.values() for pair in draw_trials(phrases, count, args.draws, rng)
             ]
             for count in examples
         }
     for (name, count), draws in pairs.items():
         for streams in ((FRONT, LAST, POINTS), (POINTS,)):
             if all(stream in clip_streams for _, trials in draws for _, clip_streams in trials for stream in streams):
-                print(f"{name}, {count}: {'+'.join(streams)}: {measured(draws, streams)}", flush=True)
+                print(f"{name}, {count}: {'+'.join(streams)}: {table_row(draws, streams)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ from functools import partial
 
 import cv2
 import numpy as np
-from covers import MIDDLE, ROWS, Spoil, clouds, ellipse, laid, microphone, painted
-from photographs import flicker, held_by_hand, moved, noisy, swung, wander
+from covers import MIDDLE, ROWS, Spoil, clouds, ellipse, microphone, overlay, painted_canvas
+from photographs import flicker, held_by_hand, move, noisy, swing, wander
 
 
-def recoded(frames: np.ndarray, crf: int = 23, preset: str = "veryfast") -> np.ndarray:
+def recode(frames: np.ndarray, crf: int = 23, preset: str = "veryfast") -> np.ndarray:
     """Frames after encoding and decoding with H.264."""
     import av
 
@@ -32,12 +32,12 @@ def recoded(frames: np.ndarray, crf: int = 23, preset: str = "veryfast") -> np.n
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
-def bearded(frames, points, dice, colour=(45, 35, 30), full=True, rough=0.3):
+def add_beard(frames, points, dice, colour=(45, 35, 30), full=True, rough=0.3):
     """Hair around the lips; the lips themselves stay visible and move as before."""
     opacity = np.clip((ROWS - MIDDLE + 18) / 6, 0, 1) * ellipse(112, 130, 0, 12, soft=12)
     opacity = opacity if full else ellipse(66, 16, 0, -15, soft=4)
-    canvas = painted(colour, 0.85 * opacity, 1 + rough * clouds(dice, (1, 2)))
-    result = laid(frames, points, canvas, jaw=1.0)
+    canvas = painted_canvas(colour, 0.85 * opacity, 1 + rough * clouds(dice, (1, 2)))
+    result = overlay(frames, points, canvas, jaw=1.0)
     for frame, original, frame_points in zip(result, frames, points, strict=True):
         lips = np.zeros(frame.shape[:2], np.float32)
         cv2.fillPoly(lips, [np.round(frame_points[17:29]).astype(np.int32)], 1.0)
@@ -63,18 +63,18 @@ def archive(frames, dice):
     for frame in gray:
         for x in dice.integers(0, frame.shape[1], 2):
             frame[:, x : x + 1] = 220
-    return moved(gray, shift=wander(len(gray), dice, 0.7, 0.7))
+    return move(gray, shift=wander(len(gray), dice, 0.7, 0.7))
 
 
 POOR: dict[str, Spoil] = {
     "as it is": lambda f, p, d: f,
     "small": lambda f, p, d: small(f),
-    "CRF 40": lambda f, p, d: recoded(f, 40, "medium"),
+    "CRF 40": lambda f, p, d: recode(f, 40, "medium"),
     "blurred": lambda f, p, d: np.stack([cv2.GaussianBlur(frame, (0, 0), 2.0) for frame in f]),
     "10 fps": lambda f, p, d: f[(np.arange(len(f)) / 2.5).astype(int) * 5 // 2],
-    "shaky": lambda f, p, d: moved(f, zoom=1.1, shift=wander(len(f), d, 4.0, 1.5)),
+    "shaky": lambda f, p, d: move(f, zoom=1.1, shift=wander(len(f), d, 4.0, 1.5)),
     "hand-held": lambda f, p, d: held_by_hand(f, d),
-    "swinging": lambda f, p, d: swung(f, d),
+    "swinging": lambda f, p, d: swing(f, d),
     "gray": lambda f, p, d: np.repeat(f.mean(axis=3, keepdims=True), 3, axis=3).astype(np.uint8),
     "archive": lambda f, p, d: archive(f, d),
     "low light": lambda f, p, d: noisy((f * 0.3).astype(np.uint8), d, 3),
@@ -86,8 +86,10 @@ POOR: dict[str, Spoil] = {
     "flicker": lambda f, p, d: flicker(f, d),
     "low contrast": lambda f, p, d: (f * 0.4 + 90).astype(np.uint8),
     "microphone under the chin": lambda f, p, d: microphone(f, p, d, size=30, x=0, y=42),
-    "beard": bearded,
-    "gray beard": partial(bearded, colour=(150, 145, 140), rough=0.1),
-    "moustache": partial(bearded, full=False),
-    "glasses": lambda f, p, d: laid(f, p, painted((20, 20, 20), ellipse(42, 26, -27, -64) + ellipse(42, 26, 27, -64))),
+    "beard": add_beard,
+    "gray beard": partial(add_beard, colour=(150, 145, 140), rough=0.1),
+    "moustache": partial(add_beard, full=False),
+    "glasses": lambda f, p, d: overlay(
+        f, p, painted_canvas((20, 20, 20), ellipse(42, 26, -27, -64) + ellipse(42, 26, 27, -64))
+    ),
 }

@@ -39,39 +39,39 @@ SIZE = (640, 480)
 SHOTS, SHORTEST, LONGEST = 12, 25, 75  # frames
 
 
-def scaled(frame: np.ndarray, factor: float) -> np.ndarray:
+def scale(frame: np.ndarray, factor: float) -> np.ndarray:
     """The frame so many times as large, its middle kept."""
     matrix = cv2.getRotationMatrix2D((SIZE[0] / 2, SIZE[1] / 2), 0, factor)
     return cv2.warpAffine(frame, matrix, SIZE, borderMode=cv2.BORDER_REPLICATE)
 
 
-def tilted(frame: np.ndarray) -> np.ndarray:
+def tilt(frame: np.ndarray) -> np.ndarray:
     """By 10 degrees."""
     matrix = cv2.getRotationMatrix2D((SIZE[0] / 2, SIZE[1] / 2), 10, 1)
     return cv2.warpAffine(frame, matrix, SIZE, borderMode=cv2.BORDER_REPLICATE)
 
 
-def lit(frame: np.ndarray, factor) -> np.ndarray:
+def relight(frame: np.ndarray, factor) -> np.ndarray:
     """Its brightness times a factor, or one for each column or colour."""
     return np.clip(frame * np.asarray(factor), 0, 255).astype(np.uint8)
 
 
 CHANGES = {
     "none": lambda frame: frame,
-    "nearer": lambda frame: scaled(frame, 1.3),
-    "farther": lambda frame: scaled(frame, 0.5),
-    "darker": lambda frame: lit(frame, 0.4),
-    "lighter": lambda frame: lit(frame, 1.5),
+    "nearer": lambda frame: scale(frame, 1.3),
+    "farther": lambda frame: scale(frame, 0.5),
+    "darker": lambda frame: relight(frame, 0.4),
+    "lighter": lambda frame: relight(frame, 1.5),
     "gray": lambda frame: cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB),
-    "hue": lambda frame: lit(frame, (1.15, 1.0, 0.75)),
-    "side": lambda frame: lit(frame, np.linspace(0.5, 1.3, SIZE[0])[:, None]),
+    "hue": lambda frame: relight(frame, (1.15, 1.0, 0.75)),
+    "side": lambda frame: relight(frame, np.linspace(0.5, 1.3, SIZE[0])[:, None]),
     "compressed": lambda frame: compressed(frame, 25),
-    "tilted": tilted,
+    "tilted": tilt,
     "mirrored": lambda frame: np.ascontiguousarray(frame[:, ::-1]),
 }
 
 
-def framed(frame: np.ndarray) -> np.ndarray:
+def fit_frame(frame: np.ndarray) -> np.ndarray:
     """The frame fitted into 640 x 480, black around it."""
     factor = min(SIZE[0] / frame.shape[1], SIZE[1] / frame.shape[0])
     width, height = round(frame.shape[1] * factor), round(frame.shape[0] * factor)
@@ -97,7 +97,7 @@ def film(clips: dict[str, list[str]], people: list[str], rng: random.Random) -> 
         length = min(rng.randint(SHORTEST, LONGEST), known := frames_in(clip))
         start = rng.randint(0, known - length)
         shot = itertools.islice(frames_from(clip), start, start + length)
-        frames += [(CHANGES[change](framed(frame)), place == 0) for place, (frame, _) in enumerate(shot)]
+        frames += [(CHANGES[change](fit_frame(frame)), place == 0) for place, (frame, _) in enumerate(shot)]
         cast.append((name, change))
     return frames, cast
 
@@ -131,7 +131,7 @@ def count(cast: list[tuple[str, str]], labels: list[int | None], counts: Counter
     counts["labels"] += len({(name, label) for name, _, label in shown})
 
 
-def told(counts: Counter, key: str) -> str:
+def share_with_interval(counts: Counter, key: str) -> str:
     """Count of count, share and interval."""
     found, of = counts[key], counts[f"pairs {key}"]
     low, high = binomtest(found, of).proportion_ci(method="wilson")
@@ -158,7 +158,7 @@ def main() -> None:
         print(f"{number} in a film: labels {counts['labels'] / counts['persons']:.2f}, ", end="")
         print(f"mixed_films {counts['mixed_films']} of {args.films}, unseen {counts['unseen']}", flush=True)
         for key in keys:
-            print(f"    {key}: {told(counts, key)}", flush=True)
+            print(f"    {key}: {share_with_interval(counts, key)}", flush=True)
     if args.json:
         write_text(args.json, json.dumps(found, indent=1) + "\n")
 

@@ -21,15 +21,15 @@ NAMES = "from {0}.cli import {1}; print(*{1}.verbs)"
 HELP = "from {0}.cli import main; main([*{1!r}.split(), '--help'])"
 
 
-def took(tree: Path, code: str) -> float:
+def cpu_milliseconds(tree: Path, code: str) -> float:
     """CPU milliseconds of a start in a checkout."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    answer(tree, code)
+    output_of(tree, code)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
-def answer(tree: Path, code: str) -> str:
+def output_of(tree: Path, code: str) -> str:
     """Output of a program in a checkout."""
     command, environment = [sys.executable, "-c", code], dict(os.environ, PYTHONPATH=str(tree))
     return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=True).stdout
@@ -39,7 +39,7 @@ def starts() -> dict[str, str]:
     """Name -> program, for all verbs of this commit."""
     programs = {"python": "pass"}
     for package in ("vsr", "lip2speech"):
-        verbs = answer(HERE, NAMES.format(package, package.upper())).split()
+        verbs = output_of(HERE, NAMES.format(package, package.upper())).split()
         programs |= {f"import {package}": f"import {package}"}
         programs |= {f"{package} {verb}".strip(): HELP.format(package, verb) for verb in ("", *verbs)}
     return programs
@@ -58,7 +58,7 @@ def main() -> None:
     for name, code in starts().items():
         if name not in chosen:
             continue
-        rounds = [{side: took(tree, code) for side, tree in trees.items()} for _ in range(args.rounds)]
+        rounds = [{side: cpu_milliseconds(tree, code) for side, tree in trees.items()} for _ in range(args.rounds)]
         times[name] = {side: min(by_side[side] for by_side in rounds) for side in trees}
     empty = min(times.pop("python").values())  # the same program on both sides
     for name, by_side in times.items():

@@ -54,17 +54,17 @@ def run(work: Work, number: int, shown: bool) -> int:
             note = f"{work.program}: {command[0]}: {error.strerror}\n".encode()
             log.write(note)
             if shown:
-                show(note, sys.stderr.buffer)
+                print_line(note, sys.stderr.buffer)
             status = 127
         else:
             running.add(process)
-            status = followed(process, log, shown)
+            status = follow(process, log, shown)
             running.discard(process)
         log.write(tail(time.monotonic() - start_time, status).encode())
     return status
 
 
-def followed(process: subprocess.Popen, log, shown: bool) -> int:
+def follow(process: subprocess.Popen, log, shown: bool) -> int:
     """Copy the output of a process until it ends; returns its exit status, or 128 + the signal that ended it."""
     streams = ((process.stdout, sys.stdout.buffer), (process.stderr, sys.stderr.buffer))
     copies = [
@@ -83,10 +83,10 @@ def copy(source, log, screen) -> None:
     for line in source:
         log.write(line)
         if screen:
-            show(line, screen)
+            print_line(line, screen)
 
 
-def show(line: bytes, screen) -> None:
+def print_line(line: bytes, screen) -> None:
     """Show a line on the screen, and note the first line on stderr: it tells why a job failed."""
     screen.write(line)
     screen.flush()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from jobs import Work, parse
 
-OURS = {"num-threads": "cpus-per-task", "gpu": "gpus"}
+RESERVED = {"num-threads": "cpus-per-task", "gpu": "gpus"}
 SCRIPT = """#!/usr/bin/env bash
 {number}
 log={log}
@@ -46,7 +46,7 @@ def main(words: list[str]) -> int:
     except FileNotFoundError:
         work.complain("no sbatch here: use run.py in cmd.sh, or go to a machine of the cluster")
         return 127
-    failed = [number for number in work.numbers if not ended_well(work.log_of(number), earlier_sizes[number])]
+    failed = [number for number in work.numbers if not succeeded(work.log_of(number), earlier_sizes[number])]
     if status or failed:
         work.report(failed)
     return status or int(bool(failed))
@@ -60,7 +60,7 @@ def flags(work: Work) -> list[str]:
     # The script writes the log itself; SLURM's output option is for its own messages, such as why it ended a job.
     sbatch_options = [f"--job-name={script_name(work)}", f"--output={log}", "--open-mode=append"]
     sbatch_options += [
-        f"--{OURS.get(name, name)}={value}" for name, value in options.items() if (name, value) != ("gpu", "0")
+        f"--{RESERVED.get(name, name)}={value}" for name, value in options.items() if (name, value) != ("gpu", "0")
     ]
     return sbatch_options + (
         [f"--array={work.first}-{work.last}" + (f"%{max_jobs}" if max_jobs else "")] if work.name else []
@@ -92,7 +92,7 @@ def size_of(log: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def ended_well(log: Path, before: int) -> bool:
+def succeeded(log: Path, before: int) -> bool:
     """Whether the part of a log after ``before`` bytes ends with success."""
     lines = log.read_bytes()[before:].splitlines() if log.exists() else []
     return bool(lines) and lines[-1].startswith(b"# Ended (code 0)")

@@ -48,15 +48,17 @@ def second_embedder(folder: Path):
     return vector
 
 
-def scores(made: np.ndarray, enrolled: np.ndarray, speakers: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def scores(
+    anonymised: np.ndarray, recordings: np.ndarray, speakers: list[str]
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Cosines (N, K) of voices (N, D) with the mean of each speaker's recordings without the clip's own, whether each
     speaker is the right one (N, K), and the names of the speakers."""
     names = sorted(set(speakers))
-    cosines = np.zeros((len(made), len(names)))
-    for index, vector in enumerate(made):
+    cosines = np.zeros((len(anonymised), len(names)))
+    for index, vector in enumerate(anonymised):
         for column, name in enumerate(names):
             others = [i for i, speaker in enumerate(speakers) if speaker == name and i != index]
-            mean = enrolled[others].mean(0)
+            mean = recordings[others].mean(0)
             cosines[index, column] = vector @ mean / np.linalg.norm(mean)
     return cosines, np.array([[speaker == name for name in names] for speaker in speakers]), names
 

@@ -46,7 +46,7 @@ def vocoder_of(folder: str) -> Generator:
     return load_vocoder(folder)[0]
 
 
-def given_f0(natural: np.ndarray, how: str, ratio: float) -> torch.Tensor | None:
+def f0_of_source(natural: np.ndarray, how: str, ratio: float) -> torch.Tensor | None:
     """F0 (1, N) Hz for the source; None: its own prediction."""
     if how == "read":
         return None
@@ -56,12 +56,12 @@ def given_f0(natural: np.ndarray, how: str, ratio: float) -> torch.Tensor | None
 
 
 @torch.inference_mode()
-def figures(vocoder: Generator, own, how: str, ratio: float) -> list[float]:
+def figures(vocoder: Generator, features, how: str, ratio: float) -> list[float]:
     """Figures of one clip, in the order of `NAMES`."""
-    natural = own.wave.numpy()
+    natural = features.wave.numpy()
     natural_f0 = pitch(natural)
-    source_f0 = given_f0(natural_f0, how, ratio)
-    wave = vocoder(own.mel[None], own.units[None], own.speaker[None], f0=source_f0)[0].numpy()
+    source_f0 = f0_of_source(natural_f0, how, ratio)
+    wave = vocoder(features.mel[None], features.units[None], features.speaker[None], f0=source_f0)[0].numpy()
     wave_f0 = pitch(wave)
     is_voiced = (natural_f0 > 0) & (wave_f0 > 0)
     cents = 1200 * np.abs(np.log2(wave_f0[is_voiced] / (ratio * natural_f0[is_voiced])))

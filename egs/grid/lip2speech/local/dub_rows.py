@@ -40,14 +40,14 @@ from vsr.media.audio import fit_length, read_wave
 SCRIPTED, WAYS = ("right", "other"), ("none", "read", "right", "other")
 
 
-def placed_in(reader, crop: np.ndarray, script: str):
+def align_in_crop(reader, crop: np.ndarray, script: str):
     """Place the words of a script in a crop (T, 96, 96) that is speech throughout."""
     edges = np.arange(len(crop) + 1) / FPS
     parts = [EncodedWindow(0, states_of(reader, SpeechWindow(0, crop, edges)), edges)]
     return align_script(reader, parts, [ScriptCue(tuple(script.split()))])
 
 
-def places(placed, clip) -> list[dict]:
+def placement_errors(placed, clip) -> list[dict]:
     """For each word of a script: whether the clip says it in this place, whether it fits, and its error in time
     (ms)."""
     return [
@@ -59,9 +59,9 @@ def places(placed, clip) -> list[dict]:
     ]  # fmt: skip
 
 
-def figures(loaded, scorer, clip, crop, script: str, said, pull: float) -> dict:
+def figures(loaded, scorer, clip, crop, script: str, words, pull: float) -> dict:
     """Figures of the voice of one clip."""
-    wave = voice_of(loaded, crop, speaker_of(loaded, None), VoicingInputs(FlowOptions(pull=pull), said))
+    wave = voice_of(loaded, crop, speaker_of(loaded, None), VoicingInputs(FlowOptions(pull=pull), words))
     text = scorer.transcribe(wave)
     delay = offset(fit_length(read_wave(clip.video), len(wave)), wave) / 16
     return {"script": word_errors(script, text)[0], "lips": word_errors(clip.text, text)[0], "offset": delay}
@@ -106,9 +106,9 @@ def main() -> None:
     voices: dict[str, list] = {way: [] for way in WAYS}
     for number, clip in enumerate(clips):
         crop, scripts = np.load(clip.crop), {"right": clip.text, "other": clips[number - len(clips) // 2].text}
-        placed = {way: placed_in(loaded.reader, crop, script) for way, script in scripts.items()}
+        placed = {way: align_in_crop(loaded.reader, crop, script) for way, script in scripts.items()}
         for way in SCRIPTED:
-            places_by_way[way] += places(placed[way], clip)
+            places_by_way[way] += placement_errors(placed[way], clip)
         if args.places:
             continue
         words_by_way = {"none": [], "read": words_of_clips(loaded, [clip], [crop], "read!")[0]}

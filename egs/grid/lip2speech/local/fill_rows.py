@@ -47,17 +47,17 @@ class Rows:
         self.dataset = SpeechDataset(clips, features, NoText(), None)
         self.natural = [self.dataset.features[index].wave.numpy() for index in range(len(clips))]
         self.gaps = [Gap(clip.words[1][1], clip.words[3][2]) for clip in clips]
-        self.seen: dict[int, torch.Tensor] = {}
+        self.visual_cache: dict[int, torch.Tensor] = {}
 
     def lips(self, voice, index: int) -> torch.Tensor:
         """Visual features (1, T, 2D) of a clip; all voices here share the shipped voice's encoder."""
-        if index not in self.seen:
+        if index not in self.visual_cache:
             batch = self.dataset.crops.batch([index])
-            self.seen[index] = voice.encode(batch.video, batch.lengths)
-        return self.seen[index]
+            self.visual_cache[index] = voice.encode(batch.video, batch.lengths)
+        return self.visual_cache[index]
 
     @torch.inference_mode()
-    def filled(self, loaded, index: int, way: str) -> np.ndarray:
+    def fill(self, loaded, index: int, way: str) -> np.ndarray:
         """The recording of a clip with its gap filled."""
         visual = self.lips(loaded.voice, index)
         length, natural = visual.shape[1], self.natural[index]
@@ -84,9 +84,9 @@ class Rows:
         figures = speech_figures(self.clips[index], natural, wave, self.scorer, (gap.start, gap.end))
         return {"mel": distance} | figures
 
-    def of(self, loaded, way: str) -> list[dict]:
+    def row(self, loaded, way: str) -> list[dict]:
         """The row of one way of filling."""
-        return [self.figures(index, self.filled(loaded, index, way)) for index in range(len(self.clips))]
+        return [self.figures(index, self.fill(loaded, index, way)) for index in range(len(self.clips))]
 
     def recordings(self) -> dict[str, list[dict]]:
         """The rows without synthesis."""
@@ -95,13 +95,13 @@ class Rows:
         return {name: [self.figures(n, wave) for n, wave in enumerate(waves)] for name, waves in rows.items()}
 
 
-def show(name: str, found: list[dict], base: list[dict]) -> None:
+def show(name: str, rows_of_clips: list[dict], base: list[dict]) -> None:
     """Print a line: means, and the interval of the difference from ``base``."""
-    draws = np.random.default_rng(0).integers(0, len(found), (1000, len(found)))
+    draws = np.random.default_rng(0).integers(0, len(rows_of_clips), (1000, len(rows_of_clips)))
     parts = []
     for key in FIGURES:
         scale = 100 / 6 if key == "errors" else 1.0
-        values, base_values = (scale * np.array([figures[key] for figures in rows]) for rows in (found, base))
+        values, base_values = (scale * np.array([figures[key] for figures in rows]) for rows in (rows_of_clips, base))
         low, high = np.quantile(np.nanmean((values - base_values)[draws], 1), [0.025, 0.975])
         parts.append(f"{'WER' if key == 'errors' else key} {np.nanmean(values):.3f} ({low:+.3f} to {high:+.3f})")
     print(f"{name:40} {' '.join(parts)}", flush=True)
@@ -125,7 +125,7 @@ def main() -> None:
     ways = {"shipped": (shipped, AROUND)}
     ways |= {f"{name} {way}".strip(): (voice, way) for name, voice in voices.items() for way in ("", LIPS, AROUND)}
     for name, (loaded, way) in ways.items():
-        rows_by_name[name] = rows_by_name.get(name) or rows.of(loaded, way)
+        rows_by_name[name] = rows_by_name.get(name) or rows.row(loaded, way)
         show(name, rows_by_name[name], rows_by_name["shipped"])
         write_text(args.json, json.dumps(rows_by_name) + "\n")
     if "gap" not in rows_by_name:

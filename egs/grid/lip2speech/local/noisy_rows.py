@@ -44,14 +44,14 @@ class Rows:
         self.both, self.sound = models
         self.clips, self.scorer = clips, PocketSphinxGrid()
         self.dataset = SpeechDataset(clips, features, NoText(), None)
-        self.seen: dict[int, torch.Tensor] = {}
+        self.visual_cache: dict[int, torch.Tensor] = {}
 
     def lips(self, index: int) -> torch.Tensor:
         """Visual features (1, T, 2D) of a clip."""
-        if index not in self.seen:
+        if index not in self.visual_cache:
             batch = self.dataset.crops.batch([index])
-            self.seen[index] = self.both.voice.encode(batch.video, batch.lengths)
-        return self.seen[index]
+            self.visual_cache[index] = self.both.voice.encode(batch.video, batch.lengths)
+        return self.visual_cache[index]
 
     def waves(self, index: int, kind: str, snr: float):
         """(natural wave, noisy wave) of a clip."""
@@ -62,9 +62,9 @@ class Rows:
         natural = self.dataset.features[index].wave.numpy()
         return natural, corruption.wave(natural, lambda name: self.dataset.features[indices[name]].wave.numpy())
 
-    def spoken(self, loaded, lips, index: int, heard) -> tuple[np.ndarray, torch.Tensor]:
-        """(wave, mel (4T, 80)) of one way of speaking; ``heard``: sound (640 T,) or None."""
-        conditions = {} if heard is None else conditions_of_sound(loaded.voice.condition_settings, [heard], CPU)
+    def synthesise(self, loaded, lips, index: int, noisy) -> tuple[np.ndarray, torch.Tensor]:
+        """(wave, mel (4T, 80)) of one way of speaking; ``noisy``: sound (640 T,) or None."""
+        conditions = {} if noisy is None else conditions_of_sound(loaded.voice.condition_settings, [noisy], CPU)
         voice, lengths = self.dataset.voice(index)[None], torch.tensor([lips.shape[1]])
         speech = loaded.voice.speak_features(lips, lengths, voice, FlowOptions(), conditions=conditions)
         return vocode(loaded.vocoder, speech, voice)[0].numpy(), speech.mel[0]
@@ -74,7 +74,7 @@ class Rows:
         return speech_figures(self.clips[index], natural, wave, self.scorer)
 
     @torch.inference_mode()
-    def of(self, index: int, kind: str, snr: float, control: bool) -> dict[str, dict]:
+    def rows_of_clip(self, index: int, kind: str, snr: float, control: bool) -> dict[str, dict]:
         """All rows of one clip."""
         natural, noisy = self.waves(index, kind, snr)
         lips, other = self.lips(index), self.lips((index + 1) % len(self.clips))
@@ -85,7 +85,7 @@ class Rows:
             "both": (self.both, lips, noisy), "others": (self.both, other, noisy),
         }  # fmt: skip
         for way, inputs in ways.items() if control else list(ways.items())[:-1]:
-            wave, predicted = self.spoken(inputs[0], inputs[1], index, inputs[2])
+            wave, predicted = self.synthesise(inputs[0], inputs[1], index, inputs[2])
             rows[way] = self.figures(index, natural, wave) | {"ratio": snr_of_mels(mel, predicted)}
             if way == "lips":
                 choice = choose_output(noisy, predicted)
@@ -94,11 +94,12 @@ class Rows:
         return rows | {"auto": rows["both" if choice == MADE else "both+mask"]}
 
 
-def show(name: str, found: list[dict]) -> None:
+def show(name: str, rows_of_clips: list[dict]) -> None:
     """Print a line for each row: means, and WER."""
-    for way in found[0]:
+    for way in rows_of_clips[0]:
         values = {
-            key: np.array([figures[way][key] for figures in found]) for key in ("stoi", "estoi", "pesq", "errors")
+            key: np.array([figures[way][key] for figures in rows_of_clips])
+            for key in ("stoi", "estoi", "pesq", "errors")
         }
         means = " ".join(f"{key} {np.nanmean(values[key]):.3f}" for key in ("stoi", "estoi", "pesq"))
         print(f"{name:12} {way:12} {means} WER {100 * values['errors'].mean() / 6:.1f}", flush=True)
@@ -124,7 +125,7 @@ def main() -> None:
             name = f"{kind} {snr:g}"
             stored = rows_by_name.get(name)
             rows_by_name[name] = stored or [
-                rows.of(index, kind, snr, not args.no_control) for index in range(len(clips))
+                rows.rows_of_clip(index, kind, snr, not args.no_control) for index in range(len(clips))
             ]
             show(name, rows_by_name[name])
             write_text(args.json, json.dumps(rows_by_name) + "\n")

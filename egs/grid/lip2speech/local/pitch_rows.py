@@ -33,7 +33,7 @@ WAYS = ("none", "energy", "pitch", "both", "+4st", "another's")
 RATIO = 2 ** (4 / 12)
 
 
-def shown_f0(way: str, own: np.ndarray, other: np.ndarray) -> np.ndarray:
+def input_f0(way: str, own: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Pitch (4T,) Hz that a way gives to the model; for ways without pitch, that of the recording."""
     if way == "+4st":
         return own * RATIO
@@ -50,10 +50,10 @@ def conditions_of(way: str, f0: np.ndarray, features) -> dict[str, torch.Tensor]
     return conditions
 
 
-def cents(found: np.ndarray, true: np.ndarray) -> float:
+def cents(predicted: np.ndarray, true: np.ndarray) -> float:
     """Mean difference in cents of two pitches, over frames voiced in both."""
-    is_voiced = (found > 0) & (true > 0)
-    return float(1200 * np.abs(np.log2(found[is_voiced] / true[is_voiced])).mean())
+    is_voiced = (predicted > 0) & (true > 0)
+    return float(1200 * np.abs(np.log2(predicted[is_voiced] / true[is_voiced])).mean())
 
 
 @torch.inference_mode()
@@ -94,7 +94,7 @@ def main() -> None:
     for folder in args.acoustic:
         loaded = load_model(acoustic=folder)
         for way in ways:
-            f0 = [shown_f0(way, track, tracks[(index + 1) % len(clips)]) for index, track in enumerate(tracks)]
+            f0 = [input_f0(way, track, tracks[(index + 1) % len(clips)]) for index, track in enumerate(tracks)]
             values = [figures(loaded, dataset, index, way, f0[index]) for index in range(len(clips))]
             rows[f"{folder} {way}"] = np.array(values).tolist()
             name = Path(folder).parent.name[:15]

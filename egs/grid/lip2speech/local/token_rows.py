@@ -34,9 +34,9 @@ from vsr.data.manifest import read_manifest
 FIGURES = ("codes", "mel", "stoi", "estoi", "pesq", "errors")
 
 
-def asked(given: str) -> tuple[str, TokenOptions]:
+def parse_model(text: str) -> tuple[str, TokenOptions]:
     """Parse MODEL:... into a folder and options."""
-    folder, *rest = given.split(":")
+    folder, *rest = text.split(":")
     if rest and rest[0] in DECODINGS:
         return folder, TokenOptions(rest[0], int(rest[1]) if len(rest) > 1 else 0)
     return folder, TokenOptions(steps=int(rest[0]) if rest else 8, temperature=0.05)
@@ -63,7 +63,7 @@ class Rows:
         spoken = speech_figures(clip, features.wave.numpy(), wave, self.scorer)
         return {"codes": right, "mel": float((mel[0] - features.mel).abs().mean())} | spoken
 
-    def made(self, model: TokenModel, options: TokenOptions, index: int, lips: int, seed: int = 0) -> dict:
+    def tokens(self, model: TokenModel, options: TokenOptions, index: int, lips: int, seed: int = 0) -> dict:
         """Figures of one clip with the lips of clip ``lips``."""
         content = self.contents[lips][0]
         steps = min(content.mask.shape[1], self.contents[index][0].mask.shape[1])
@@ -72,10 +72,12 @@ class Rows:
         codes = model.generator.sample(condition, options, seed)[:steps]
         seconds = time.process_time() - start_time
         natural = model.codec.encode(self.loaded.voice.normalise(self.dataset.features[index].mel[None]))[0]
-        figures = self.figures(index, *self.filled(model, codes, content, index), self.right(codes, natural))
+        figures = self.figures(
+            index, *self.full_length(model, codes, content, index), self.code_accuracy(codes, natural)
+        )
         return figures | {"count": condition.shape[0] * codes.shape[1], "seconds": seconds}
 
-    def filled(self, model, codes, content, index):
+    def full_length(self, model, codes, content, index):
         """Mel pairs and units, extended to the length of the clip."""
         length = self.contents[index][0].mask.shape[1]
         codes = torch.cat([codes, codes[-1:].expand(length - len(codes), -1)])
@@ -83,7 +85,7 @@ class Rows:
         units = torch.cat([units, units[:, -1:].expand(-1, length - units.shape[1])], 1)
         return model.codec.decode(codes)[None], units
 
-    def right(self, codes, natural) -> float:
+    def code_accuracy(self, codes, natural) -> float:
         """Share of correct first codes."""
         shared = min(len(codes), len(natural))
         return float((codes[:shared, 0] == natural[:shared, 0]).float().mean())
@@ -102,11 +104,13 @@ class Rows:
         return self.figures(index, model.codec.decode(codes), features.units[None], 1.0)
 
 
-def show(name: str, found: list[dict]) -> None:
+def show(name: str, rows_of_clips: list[dict]) -> None:
     """Print one line."""
-    means = {key: np.nanmean([row[key] for row in found]) for key in FIGURES[:-1]}
-    wer = 100 * np.sum([row["errors"] for row in found]) / (6 * len(found))
-    speed = sum(row.get("count", 0) for row in found) / max(1e-9, sum(row.get("seconds", 0) for row in found))
+    means = {key: np.nanmean([row[key] for row in rows_of_clips]) for key in FIGURES[:-1]}
+    wer = 100 * np.sum([row["errors"] for row in rows_of_clips]) / (6 * len(rows_of_clips))
+    speed = sum(row.get("count", 0) for row in rows_of_clips) / max(
+        1e-9, sum(row.get("seconds", 0) for row in rows_of_clips)
+    )
     text = " ".join(f"{key} {value:.3f}" for key, value in means.items())
     print(f"{name:44} {text} WER {wer:.1f} codes/s {speed:.0f}", flush=True)
 
@@ -125,12 +129,12 @@ def main() -> None:
     rows, rows_by_name = Rows(clips, args.features), json.loads(args.json.read_text()) if args.json.is_file() else {}
     indices = range(len(clips))
     for argument in args.models:
-        folder, options = asked(argument)
+        folder, options = parse_model(argument)
         model = load_part(folder, TokenModel, TokenConfig)[0]
         ways = {
             "flow": rows.flow, "codec": lambda i, m=model: rows.codec(m, i),
-            argument: lambda i, m=model, o=options: rows.made(m, o, i, i),
-            f"{folder} other lips": lambda i, m=model, o=options: rows.made(m, o, i, (i + 1) % len(clips)),
+            argument: lambda i, m=model, o=options: rows.tokens(m, o, i, i),
+            f"{folder} other lips": lambda i, m=model, o=options: rows.tokens(m, o, i, (i + 1) % len(clips)),
         }  # fmt: skip
         for name, way in ways.items():
             rows_by_name[name] = rows_by_name.get(name) or [way(index) for index in indices]

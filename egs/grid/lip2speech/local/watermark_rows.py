@@ -30,7 +30,7 @@ SUFFIXES = {".wav", ".opus", ".mp4", ".mpg", ".flac"}
 PATTERNS = range(1000, 1030)
 
 
-def through(wave: np.ndarray, codec: str, container: str, bits: int, rate: int = SAMPLE_RATE) -> np.ndarray:
+def transcode(wave: np.ndarray, codec: str, container: str, bits: int, rate: int = SAMPLE_RATE) -> np.ndarray:
     """The wave after encoding and decoding by a codec at ``bits`` per second."""
     resampled = resample_poly(wave, rate // 100, SAMPLE_RATE // 100) if rate != SAMPLE_RATE else wave
     file = BytesIO()
@@ -58,13 +58,13 @@ def noisy(wave: np.ndarray, snr: float) -> np.ndarray:
 
 CHANGES = {
     "none": lambda wave: wave,
-    "AAC 64 kb/s": lambda wave: through(wave, "aac", "adts", 64_000),
-    "AAC 32 kb/s": lambda wave: through(wave, "aac", "adts", 32_000),
-    "AAC 64 kb/s of 44.1 kHz": lambda wave: through(wave, "aac", "adts", 64_000, 44_100),
-    "MP3 64 kb/s": lambda wave: through(wave, "libmp3lame", "mp3", 64_000),
-    "MP3 32 kb/s": lambda wave: through(wave, "libmp3lame", "mp3", 32_000),
-    "Opus 32 kb/s": lambda wave: through(wave, "libopus", "ogg", 32_000),
-    "Opus 16 kb/s": lambda wave: through(wave, "libopus", "ogg", 16_000),
+    "AAC 64 kb/s": lambda wave: transcode(wave, "aac", "adts", 64_000),
+    "AAC 32 kb/s": lambda wave: transcode(wave, "aac", "adts", 32_000),
+    "AAC 64 kb/s of 44.1 kHz": lambda wave: transcode(wave, "aac", "adts", 64_000, 44_100),
+    "MP3 64 kb/s": lambda wave: transcode(wave, "libmp3lame", "mp3", 64_000),
+    "MP3 32 kb/s": lambda wave: transcode(wave, "libmp3lame", "mp3", 32_000),
+    "Opus 32 kb/s": lambda wave: transcode(wave, "libopus", "ogg", 32_000),
+    "Opus 16 kb/s": lambda wave: transcode(wave, "libopus", "ogg", 16_000),
     "8 kHz and back": lambda wave: resample_poly(resample_poly(wave, 1, 2), 2, 1),
     "44.1 kHz and back": lambda wave: resample_poly(resample_poly(wave, 441, 160), 160, 441),
     "-30 dB, 16 bits": lambda wave: np.round(wave * 0.0316 * 32767) / 32768,

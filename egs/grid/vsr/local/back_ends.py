@@ -79,13 +79,13 @@ def train(model: OnFeatures, data: tuple, dev: tuple, teacher: Teacher, config: 
 
 
 @torch.inference_mode()
-def read(model: OnFeatures, clips: Sequence[Clip], seen: Sequence[Tensor], teacher: Teacher) -> dict[str, bool]:
+def read(model: OnFeatures, clips: Sequence[Clip], features: Sequence[Tensor], teacher: Teacher) -> dict[str, bool]:
     """Clip id -> whether the word is right."""
     model.eval()
     is_right = {}
     for begin in range(0, len(clips), 64):
         batch_clips = list(clips[begin : begin + 64])
-        batch = batch_of(batch_clips, seen[begin : begin + 64], teacher)
+        batch = batch_of(batch_clips, features[begin : begin + 64], teacher)
         predicted = model.words(model.encode_batch(batch), batch.lengths).argmax(-1)
         is_right |= dict(
             zip([clip.id for clip in batch_clips], (predicted == model.words.classes(batch)).tolist(), strict=True)

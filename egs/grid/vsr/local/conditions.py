@@ -33,7 +33,7 @@ from vsr.text.normalise import lower
 X264 = {"crf": "12", "preset": "veryfast"}
 
 
-def rolled(frame: np.ndarray, degrees: float) -> np.ndarray:
+def roll(frame: np.ndarray, degrees: float) -> np.ndarray:
     """The frame rotated about its middle, like a tilted head."""
     height, width = frame.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
@@ -48,8 +48,8 @@ CONDITIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], int]] = {
     "resolution 1/4": (lambda frame: reduced(frame, 1 / 4), 1),
     "blur 1.5 pixels": (lambda frame: blurred(frame, 1.5), 1),
     "blur 3 pixels": (lambda frame: blurred(frame, 3.0), 1),
-    "roll 15 degrees": (lambda frame: rolled(frame, 15), 1),
-    "roll 30 degrees": (lambda frame: rolled(frame, 30), 1),
+    "roll 15 degrees": (lambda frame: roll(frame, 15), 1),
+    "roll 30 degrees": (lambda frame: roll(frame, 30), 1),
     "light 0.4": (lambda frame: cv2.convertScaleAbs(frame, alpha=0.4), 1),
     "12.5 frames a second": (lambda frame: frame, 2),
     "8.3 frames a second": (lambda frame: frame, 3),
@@ -73,7 +73,7 @@ def write_copy(path: Path, clip: Clip, name: str) -> None:
         container.mux(video.encode())
 
 
-def wrong(reader, path: Path, text: str) -> int:
+def num_wrong(reader, path: Path, text: str) -> int:
     """Number of wrong words of one video."""
     try:
         return word_errors(text, lower(reader.transcribe(path).text))[0]
@@ -98,7 +98,7 @@ def main() -> None:
             for clip in clips:
                 write_copy(path := Path(folder) / f"{clip.id}.mp4", clip, name)
                 for model_name, reader in readers.items():
-                    errors[model_name] += wrong(reader, path, lower(clip.text))
+                    errors[model_name] += num_wrong(reader, path, lower(clip.text))
         note = ", ".join(f"{model_name} {100 * count / words:.1f} % ({count})" for model_name, count in errors.items())
         print(f"{name}: {note} of {words} words", flush=True)
 

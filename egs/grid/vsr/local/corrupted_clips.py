@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
 from clip_cache import cached_array
-from noise import Cell, covered, noisy, rng_of
+from noise import Cell, cover_mouth, noisy, rng_of
 from rig_options import rig_parser
 
 from vsr.core.tokens import IGNORE
@@ -47,7 +47,7 @@ def some_of_s1(clips: list[Clip], count: int) -> list[Clip]:
     return [candidates[i] for i in np.random.default_rng(0).permutation(len(candidates))[:count]]
 
 
-def drawn(clip: Clip, number: int, seed: int) -> Cell:
+def draw_cell(clip: Clip, number: int, seed: int) -> Cell:
     """The corruption of one copy of a clip."""
     rng = rng_of(clip, seed, f"copy {number}")
     snr, share = float(rng.uniform(-10, 20)), float(rng.uniform(0.2, 1.0))
@@ -60,7 +60,7 @@ def stored(loaded: LoadedModel, clip: Clip, cell: Cell, voices: list[Clip], seed
     """Front-end features of one corrupted clip, cached in ``folder``."""
 
     def features() -> np.ndarray:
-        crop = covered(clip, cell.covered, seed)
+        crop = cover_mouth(clip, cell.covered, seed)
         wave = noisy(clip, cell, voices, seed) if cell.kind else clip_wave(clip)
         streams, mask = loaded.model.frontend.streams, torch.ones(1, len(crop), dtype=torch.bool)
         inputs = {VIDEO: to_network_input(crop), SOUND: to_sound_input(wave, form_of(loaded))}
@@ -79,11 +79,11 @@ def copies_of(
     loaded: LoadedModel, clips: Sequence[Clip], draws: int, voices: list[Clip], seed: int, folder: Path
 ) -> list[list[Example]]:
     """``draws`` corrupted copies of each clip."""
-    cells = [(clip, [drawn(clip, number, seed) for number in range(draws)]) for clip in clips]
+    cells = [(clip, [draw_cell(clip, number, seed) for number in range(draws)]) for clip in clips]
     return [[stored(loaded, clip, cell, voices, seed, folder) for cell in clip_cells] for clip, clip_cells in cells]
 
 
-def one_after_another(copies: Sequence[Sequence[Example]]) -> list[Example]:
+def copy_by_copy(copies: Sequence[Sequence[Example]]) -> list[Example]:
     """The first copies of all clips, then the second ones: neighbours come from different clips."""
     return [example for examples in zip(*copies, strict=True) for example in examples]
 
@@ -109,20 +109,20 @@ def batches(
         for first in range(0, len(order) - size + 1, size):
             chosen = [copies[i][int(rng.integers(len(copies[i])))] for i in order[first : first + size]]
             batch = batch_of(chosen, teacher)
-            yield replace(batch, present=some_left_out(size, dropout, rng)) if any(dropout) else batch
+            yield replace(batch, present=draw_present(size, dropout, rng)) if any(dropout) else batch
 
 
-def some_left_out(size: int, dropout: tuple[float, float], rng: np.random.Generator) -> dict[str, Tensor]:
+def draw_present(size: int, dropout: tuple[float, float], rng: np.random.Generator) -> dict[str, Tensor]:
     """Which clips of a batch keep their video, and which their sound; every clip keeps at least one."""
     draws = torch.from_numpy(rng.random(size))
     return {VIDEO: draws >= dropout[0], SOUND: draws < 1 - dropout[1]}
 
 
-class Passed(nn.Module):
+class StoredFrontEnd(nn.Module):
     """Stands in for a front end whose features are stored."""
 
-    def forward(self, given: Tensor, mask: Tensor) -> Tensor:
-        return given
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        return features
 
 
 def reader(loaded: LoadedModel, yaml: str, changes: Sequence[str], trained: tuple[str, ...] = ()) -> LipReader:
@@ -131,7 +131,7 @@ def reader(loaded: LoadedModel, yaml: str, changes: Sequence[str], trained: tupl
     model = LipReader(replace(config, ctc_weight=1.0, decoder_layers=0, alignment_weight=0.0, further_heads={}))
     print(copy_weights(loaded.model, model, loaded.tokenizer, loaded.tokenizer), flush=True)
     for name in {VIDEO, SOUND} - set(trained):
-        model.frontend.streams[name] = Passed()
+        model.frontend.streams[name] = StoredFrontEnd()
     return model
 
 

@@ -58,7 +58,7 @@ class CleanOfOthers(CleanTargets):
         return super().clean(batch, teacher).roll(1, 0)
 
 
-def drawn(pool: Pool, size: int, seed: int, teacher: Teacher) -> Iterator[Batch]:
+def shuffled_batches(pool: Pool, size: int, seed: int, teacher: Teacher) -> Iterator[Batch]:
     """Endless batches of clips, shuffled every epoch."""
     clips, states = pool
     for epoch in range(10**9):
@@ -68,7 +68,7 @@ def drawn(pool: Pool, size: int, seed: int, teacher: Teacher) -> Iterator[Batch]
             yield batch_of([clips[i] for i in chosen], [states[i] for i in chosen], teacher, rng)
 
 
-def both(first: Batch, second: Batch) -> Batch:
+def concatenated(first: Batch, second: Batch) -> Batch:
     """Concatenates two batches of clips of equal length."""
     inputs = {name: torch.cat([tensor, second.inputs[name]]) for name, tensor in first.inputs.items()}
     width = max(first.tokens.shape[1], second.tokens.shape[1])
@@ -143,7 +143,9 @@ def main() -> None:
         other.encoder.load_state_dict(model.encoder.state_dict())
         kind = CleanOfOthers if args.control else CleanTargets
         objective = kind(share=0.4, span=8, hide=True)
-        trained = train(other, objective.with_teacher, drawn(unlabelled, args.batch, args.seed, teacher), args)
+        trained = train(
+            other, objective.with_teacher, shuffled_batches(unlabelled, args.batch, args.seed, teacher), args
+        )
         model.encoder.load_state_dict(trained.encoder.state_dict())
 
     def supervised(average):
@@ -152,15 +154,15 @@ def main() -> None:
     def report(average):
         return read(average, dev, tokenizer)
 
-    batches = drawn(labelled, args.batch, args.seed, teacher)
+    batches = shuffled_batches(labelled, args.batch, args.seed, teacher)
     trained = train(model, supervised, batches, args, report)
     if args.arm != "cav2vec":
         model.load_state_dict(trained.state_dict())
         kind = OfOthers if args.control else PseudoLabels
         usr = kind(above=args.above, masked=0.2, span=8)
         if args.arm == "usr":
-            unlabelled_batches = drawn(unlabelled, args.batch, args.seed, teacher)
-            batches = (both(*pair) for pair in zip(batches, unlabelled_batches, strict=False))
+            unlabelled_batches = shuffled_batches(unlabelled, args.batch, args.seed, teacher)
+            batches = (concatenated(*pair) for pair in zip(batches, unlabelled_batches, strict=False))
         trained = train(model, usr.with_teacher if args.arm == "usr" else supervised, batches, args, report)
     scores = read(trained, test, tokenizer)
     write_scores(args.out, {"test": scores})

@@ -24,8 +24,8 @@ from corrupted_clips import (
     batch_of,
     batches,
     copies_of,
+    copy_by_copy,
     folder_of,
-    one_after_another,
     parser,
     read,
     reader,
@@ -98,7 +98,7 @@ def lists_of(loaded: LoadedModel, dev: list[Clip], test: list[Clip], voices: lis
     """List name -> stored examples: dev and "mixed", several copies of each clip, and test in each of `CELLS`."""
     folder = folder_of(args, loaded)
     lists = {
-        name: one_after_another(copies_of(loaded, clips, args.draws, voices, seed, folder))
+        name: copy_by_copy(copies_of(loaded, clips, args.draws, voices, seed, folder))
         for name, clips, seed in (("dev", dev, 1), ("mixed", test, 2))
     }
     return lists | {

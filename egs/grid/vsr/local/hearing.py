@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from noise import SNRS, Cell, covered, noisy
+from noise import SNRS, Cell, cover_mouth, noisy
 
 from vsr.core.files import read_json, write_json
 from vsr.data.audio_visual import AudioVisualDataset
@@ -61,8 +61,8 @@ def readings_of(loaded, clip: Clip, batch: Batch, waves: list) -> list[Reading]:
     """Readings of a clip with each of several waves; ``batch`` holds only this clip."""
     model, tokenizer, text, readings = loaded.model, loaded.tokenizer, lower(clip.text), []
 
-    def wrong(own: Batch) -> int:
-        ((best, *_),) = model.heads["ctc"].search(model.encode_batch(own), own.lengths)
+    def wrong(inputs: Batch) -> int:
+        ((best, *_),) = model.heads["ctc"].search(model.encode_batch(inputs), inputs.lengths)
         return word_errors(text, lower(tokenizer.decode(best.tokens)))[0]
 
     lips, lips_entropy = wrong(replace(batch, present={SOUND: torch.tensor([False])})), entropy_by(model, batch, VIDEO)
@@ -89,7 +89,7 @@ def main() -> None:
         waves = [clip_wave(clip)] + [noisy(clip, cell, voices, args.seed) for cell in cells]
         batch = data.batch([index])
         readings += readings_of(loaded, clip, batch, waves)
-        unseen = to_network_input(covered(clip, 1.0, args.seed))[None]
+        unseen = to_network_input(cover_mouth(clip, 1.0, args.seed))[None]
         hidden = replace(batch, inputs=batch.inputs | {VIDEO: unseen})
         readings += readings_of(loaded, clip, hidden, [waves[0], waves[1 + cells.index(Cell("both", "babble", 0.0))]])
     limit, errors = best_limit(readings)

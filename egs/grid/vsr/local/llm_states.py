@@ -73,7 +73,7 @@ def orders(count: int, size: int, seed: int) -> Iterator[list[int]]:
 def train(head: nn.Module, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, dev: Any, args) -> bool:
     """Train the head, print its error rates on dev; returns whether training is finished."""
     optimiser, start_time, checkpoint = adamw(head, args.lr, 0.01), time.monotonic(), Path(args.out) / "last.pt"
-    first = resumed(head, optimiser, checkpoint) if checkpoint.exists() else 0
+    first = resume(head, optimiser, checkpoint) if checkpoint.exists() else 0
     for step, indices in enumerate(orders(len(clips), args.batch, args.seed)):
         if step < first:
             continue
@@ -103,15 +103,15 @@ def train(head: nn.Module, clips: Sequence[Clip], states: Sequence[Tensor], teac
     raise AssertionError("batches have no end")
 
 
-def resumed(head: nn.Module, optimiser: torch.optim.Optimizer, kept: Path) -> int:
+def resume(head: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Path) -> int:
     """Load weights and optimiser of an earlier run; returns its step."""
-    state = torch.load(kept, weights_only=True)
+    state = torch.load(checkpoint, weights_only=True)
     head.load_state_dict(state["model"], strict=False)
     optimiser.load_state_dict(state["optimiser"])
     return int(state["step"])
 
 
-def dealt(states: Sequence[Tensor], seed: int) -> list[Tensor]:
+def states_of_others(states: Sequence[Tensor], seed: int) -> list[Tensor]:
     """The states of other clips, drawn at random: neighbours in a list share words."""
     return [states[i] for i in np.random.default_rng(seed).permutation(len(states))]
 
@@ -161,7 +161,7 @@ def main() -> None:
         states = [[loaded.model.encoder.norm(x) for x in part] for part in stored_states]
     states = [[clip_states.clone() for clip_states in part] for part in states]
     if args.shuffle:
-        states = [dealt(part, args.seed) for part in states]
+        states = [states_of_others(part, args.seed) for part in states]
     head, tokenizer, teacher = head_of(args, loaded.tokenizer, states[0])
     trained_count = sum(parameter.numel() for parameter in head.parameters() if parameter.requires_grad)
     print(f"{len(lists[0])} clips; {trained_count:,} parameters are trained", flush=True)
@@ -173,7 +173,7 @@ def main() -> None:
     print(f"test {rates(scores)}")
     for line in against(args.against, out) if args.against else ():
         print(line)
-    other = read(head, tokenizer, lists[2], dealt(states[2], args.seed + 1))
+    other = read(head, tokenizer, lists[2], states_of_others(states[2], args.seed + 1))
     print(f"with the states of other clips {rates(other)}")
 
 

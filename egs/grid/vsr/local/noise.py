@@ -81,7 +81,7 @@ def noisy(clip: Clip, cell: Cell, voices: list[Clip], seed: int) -> np.ndarray:
     return wave / max(1.0, float(np.abs(wave).max()))
 
 
-def covered(clip: Clip, share: float, seed: int) -> np.ndarray:
+def cover_mouth(clip: Clip, share: float, seed: int) -> np.ndarray:
     """The clip's crop (T, 96, 96) with noise over the mouth in one stretch, ``share`` of its frames."""
     crop, rng = np.array(read_crop(clip.crop)), rng_of(clip, seed, "covered")
     count = round(share * len(crop))
@@ -92,7 +92,7 @@ def covered(clip: Clip, share: float, seed: int) -> np.ndarray:
     return crop
 
 
-def changed(clips: list[Clip], cell: Cell, voices: list[Clip], folder: Path, seed: int) -> list[Clip]:
+def corrupt_clips(clips: list[Clip], cell: Cell, voices: list[Clip], folder: Path, seed: int) -> list[Clip]:
     """The clips under a condition, with their files in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     others = clips[1:] + clips[:1] if cell.shuffled else clips
@@ -104,19 +104,19 @@ def changed(clips: list[Clip], cell: Cell, voices: list[Clip], folder: Path, see
             write_wave(folder / f"{clip.id}.wav", wave)
             clip = replace(clip, sound=str(folder / f"{clip.id}.wav"))
         if cell.covered:
-            np.save(folder / f"{clip.id}.npy", covered(clip, cell.covered, seed))
+            np.save(folder / f"{clip.id}.npy", cover_mouth(clip, cell.covered, seed))
             clip = replace(clip, crop=str(folder / f"{clip.id}.npy"))
         corrupted.append(clip)
     return corrupted
 
 
-def measured(loaded, clips: list[Clip], cell: Cell, voices: list[Clip], out: Path, seed: int) -> dict:
+def measure(loaded, clips: list[Clip], cell: Cell, voices: list[Clip], out: Path, seed: int) -> dict:
     """Errors, words and WER interval under a condition; decodes unless hypotheses exist."""
     hypotheses = out / f"{cell.name}.jsonl"
     references = {clip.id: clip.text for clip in clips}
     if not hypotheses.is_file():
         manifest = out / f"{cell.name}.manifest.jsonl"
-        write_manifest(manifest, changed(clips, cell, voices, out / "files" / cell.name, seed))
+        write_manifest(manifest, corrupt_clips(clips, cell, voices, out / "files" / cell.name, seed))
         decode_manifest(loaded, manifest, hypotheses, options_for(loaded), modality=cell.modality)
     return counts_of(references, read_hypotheses(hypotheses))
 
@@ -157,49 +157,57 @@ def main() -> None:
     check_disjoint(voices, [], clips)
     loaded, out, counts = load_model(args.model), Path(args.out), {}
     for cell in cells_of(args.kinds, args.snr, args.covered):
-        counts[cell] = measured(loaded, clips, cell, voices, out, args.seed)
+        counts[cell] = measure(loaded, clips, cell, voices, out, args.seed)
         print(f"{cell.name}: {percent(counts[cell])} of {counts[cell]['words']} words", flush=True)
     write_json(out / "counts.json", {cell.name: cell_counts for cell, cell_counts in counts.items()})
     write_text(out / "table.md", table(counts, args.kinds, args.snr, args.covered))
     print((out / "table.md").read_text(encoding="utf-8"))
 
 
-def percent(own: dict) -> str:
+def percent(counts: dict) -> str:
     """WER with the number of errors."""
-    return f"{100 * own['errors'] / own['words']:.1f} ({own['errors']})"
+    return f"{100 * counts['errors'] / counts['words']:.1f} ({counts['errors']})"
 
 
-def table(found: dict[Cell, dict], kinds: list[str], snrs: list[float], shares: list[float]) -> str:
+def table(counts_by_cell: dict[Cell, dict], kinds: list[str], snrs: list[float], shares: list[float]) -> str:
     """Markdown: noise in rows, streams in columns; then the effective gain and the covered lips."""
     lines = ["| noise | SNR dB | lips | sound | both | both above the better by |", "|---|---|---|---|---|---|"]
-    clean = [found[Cell(m)] for m in ("video", "sound", "both")]
+    clean = [counts_by_cell[Cell(m)] for m in ("video", "sound", "both")]
     lines.append(row("none", "-", *clean))
     for kind in kinds:
-        cells = [(snr, found[Cell("sound", kind, snr)], found[Cell("both", kind, snr)]) for snr in snrs]
+        cells = [
+            (snr, counts_by_cell[Cell("sound", kind, snr)], counts_by_cell[Cell("both", kind, snr)]) for snr in snrs
+        ]
         lines += [row(kind, f"{snr:g}", clean[0], sound, both) for snr, sound, both in cells]
-    lines += ["", f"Sound of another clip beside the lips (control): {percent(found[Cell('both', shuffled=True)])}."]
+    lines += [
+        "",
+        f"Sound of another clip beside the lips (control): {percent(counts_by_cell[Cell('both', shuffled=True)])}.",
+    ]
     for kind in kinds if 0.0 in snrs else []:
-        curves = [{snr: rate(found[Cell(m, kind, snr)]) for snr in snrs} for m in ("sound", "both")]
+        curves = [{snr: rate(counts_by_cell[Cell(m, kind, snr)]) for snr in snrs} for m in ("sound", "both")]
         db = gain(*curves)
         note = "none" if db is None else f"more than {0 - min(snrs):g} dB" if db == float("inf") else f"{db:.1f} dB"
         lines.append(f"Effective gain of the lips in {kind} at the WER of sound alone at 0 dB: {note}.")
     if shares:
         lines += ["", "| lips covered, share of the frames | lips | both, babble 0 dB |", "|---|---|---|"]
-        rows = [(0.0, clean[0], found.get(Cell("both", "babble", COVERED_AT)))]
-        rows += [(s, found[Cell("video", covered=s)], found[Cell("both", "babble", COVERED_AT, s)]) for s in shares]
+        rows = [(0.0, clean[0], counts_by_cell.get(Cell("both", "babble", COVERED_AT)))]
+        rows += [
+            (s, counts_by_cell[Cell("video", covered=s)], counts_by_cell[Cell("both", "babble", COVERED_AT, s)])
+            for s in shares
+        ]
         lines += [f"| {100 * s:.0f} % | {percent(a)} | {percent(b) if b else '-'} |" for s, a, b in rows]
     return "\n".join(lines) + "\n"
 
 
-def rate(own: dict) -> float:
+def rate(counts: dict) -> float:
     """WER in percent."""
-    return 100 * own["errors"] / own["words"]
+    return 100 * counts["errors"] / counts["words"]
 
 
-def row(kind: str, snr: str, *found: dict) -> str:
+def row(kind: str, snr: str, *counts_by_stream: dict) -> str:
     """One row of the first table."""
-    lips, sound, both = map(rate, found)
-    cells = " | ".join(percent(counts) for counts in found)
+    lips, sound, both = map(rate, counts_by_stream)
+    cells = " | ".join(percent(counts) for counts in counts_by_stream)
     return f"| {kind} | {snr} | {cells} | {both - min(lips, sound):+.1f} |"
 
 

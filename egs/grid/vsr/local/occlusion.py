@@ -26,12 +26,12 @@ from vsr.text.normalise import lower
 STILL = VideoCorruption(dropped=Amount(values=(1.0,)))
 
 
-def covered(share: float, kinds: tuple[str, ...]) -> VideoCorruption:
+def cover_settings(share: float, kinds: tuple[str, ...]) -> VideoCorruption:
     """Settings that hide ``share`` of the lips throughout each clip."""
     return VideoCorruption(Occlusion(kinds=kinds, share=(share,)))
 
 
-def corrupted(clips: list[Clip], settings: VideoCorruption, place: str, seed: int) -> list[Clip]:
+def write_corrupted(clips: list[Clip], settings: VideoCorruption, place: str, seed: int) -> list[Clip]:
     """The clips with their crops corrupted, written in a folder."""
     corrupt_corpus(clips, place, Order(Corruption(video=settings), seed, crops=True), jobs=1)
     return read_manifest(Path(place) / MANIFEST)
@@ -62,10 +62,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     loaded, clips = load_model(args.model), read_manifest(args.manifest)
-    settings = {f"{100 * share:g} % covered": covered(share, tuple(args.cover)) for share in args.share}
+    settings = {f"{100 * share:g} % covered": cover_settings(share, tuple(args.cover)) for share in args.share}
     for name, corruption in (settings | {"one frame held": STILL}).items():
         with tempfile.TemporaryDirectory() as folder:
-            print(row(name, scores(loaded, corrupted(clips, corruption, folder, args.seed))), flush=True)
+            print(row(name, scores(loaded, write_corrupted(clips, corruption, folder, args.seed))), flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import torch
 from scipy.stats import spearmanr
 
 sys.path.insert(0, str(Path(__file__).parent))
-from noise import SHARES, SNRS, Cell, covered, noisy
+from noise import SHARES, SNRS, Cell, cover_mouth, noisy
 
 from vsr.core.errors import VsrError
 from vsr.data.crop_files import read_crop
@@ -50,15 +50,15 @@ def over_noise(model, clip: Clip, voices: list[Clip], kind: str, seed: int) -> l
 def over_cover(model, clip: Clip, seed: int) -> list[tuple[float, Scores]]:
     """(share of visible frames, scores) of a clip with its original sound."""
     wave = clip_wave(clip)
-    return [(1 - share, scores_of(model, wave, covered(clip, share, seed))) for share in (0.0, *SHARES)]
+    return [(1 - share, scores_of(model, wave, cover_mouth(clip, share, seed))) for share in (0.0, *SHARES)]
 
 
 def correlation(clips: list[list[tuple[float, Scores]]], name: str, seed: int = 0) -> tuple[float, float, float]:
     """Spearman's coefficient of a stream's scores over all clips, with its bootstrap interval over clips."""
     pairs = [[(condition, scores[name]) for condition, scores in measurements] for measurements in clips]
 
-    def over(drawn) -> float:
-        flat = np.array([pair for clip_pairs in drawn for pair in clip_pairs])
+    def over(clips_drawn) -> float:
+        flat = np.array([pair for clip_pairs in clips_drawn for pair in clip_pairs])
         return float(spearmanr(flat[:, 0], flat[:, 1])[0])
 
     rng = np.random.default_rng(seed)

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-TOLD = {
+HELP = {
     "model": ("NAME", "model whose lower layers are frozen"),
     "keep": ("N", "number of its frozen layers"),
     "hearing": ("NAME", "model whose lower layers read the sound"),
@@ -20,10 +20,10 @@ TOLD = {
 
 
 def rig_parser(doc: str | None, **defaults: Any) -> argparse.ArgumentParser:
-    """A parser with options from `TOLD`; the defaults determine the types."""
+    """A parser with options from `HELP`; the defaults determine the types."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in defaults.items():
-        metavar, description = TOLD[name]
+        metavar, description = HELP[name]
         help_text = f"{description} (default: %(default)s)"
         parser.add_argument(f"--{name}", type=type(value), default=value, metavar=metavar, help=help_text)
     return parser

@@ -35,7 +35,7 @@ def errors(loaded: LoadedModel, clips: list[Clip]) -> dict[str, tuple[int, int]]
     return {record["id"]: word_errors(texts[record["id"]], lower(record["text"])) for record in records}
 
 
-def next_ones(texts: dict[str, str]) -> dict[str, str]:
+def texts_of_next(texts: dict[str, str]) -> dict[str, str]:
     """Gives each clip the text of the next one."""
     ids = list(texts)
     return dict(zip(ids, [texts[next_id] for next_id in ids[1:] + ids[:1]], strict=True))
@@ -48,7 +48,7 @@ def rounds_of(
     yield loaded
     for _ in range(rounds):
         texts = readings(loaded, clips)
-        texts = next_ones(texts) if control else texts
+        texts = texts_of_next(texts) if control else texts
         read = [replace(clip, text=texts[clip.id]) for clip in clips if clip.id in texts]
         steps = min(settings.steps, max(FEWEST_STEPS, len(read)))
         loaded = adapt_model(loaded, read, replace(settings, steps=steps))
@@ -63,7 +63,7 @@ def measured(loaded: LoadedModel, clips: list[Clip], args: argparse.Namespace) -
     return [{"learnt from": errors(model, adaptation_clips), "others": errors(model, others)} for model in models]
 
 
-def told(name: str, rounds: Rounds) -> Iterator[str]:
+def summary_lines(name: str, rounds: Rounds) -> Iterator[str]:
     """Lines with the wrong words of each round, and the interval of the gain from first to last round, in points."""
     for subset, before in rounds[0].items():
         if before:
@@ -92,11 +92,11 @@ def main() -> None:
     total: Rounds = [{"learnt from": {}, "others": {}} for _ in range(args.rounds + 1)]
     for speaker in args.speakers or sorted(speakers):
         rounds = measured(loaded, speakers[speaker], args)
-        print("\n".join(told(speaker, rounds)), flush=True)
+        print("\n".join(summary_lines(speaker, rounds)), flush=True)
         for sums, by_subset in zip(total, rounds, strict=True):
             for subset, errors in by_subset.items():
                 sums[subset] |= errors
-    print("\n".join(told("all", total)))
+    print("\n".join(summary_lines("all", total)))
 
 
 if __name__ == "__main__":

@@ -17,15 +17,15 @@ from vsr.text.normalise import lower
 SLOTS = ("command", "colour", "preposition", "letter", "digit", "adverb")
 
 
-def wrong_slots(said: str, read: str) -> list[bool]:
+def wrong_slots(reference: str, hypothesis: str) -> list[bool]:
     """For each of the six words, whether it is wrong."""
-    words, read_words = lower(said).split(), lower(read).split()
+    words, read_words = lower(reference).split(), lower(hypothesis).split()
     if len(words) != len(SLOTS) or len(read_words) != len(SLOTS):
         return [True] * len(SLOTS)
     return [word != read_word for word, read_word in zip(words, read_words, strict=True)]
 
 
-def told(reference: str, hypotheses: str) -> str:
+def summary(reference: str, hypotheses: str) -> str:
     """Counts per slot and per speaker, in one line. Raises VsrError bad_manifest if a clip has no hypothesis."""
     read = read_hypotheses(hypotheses)
     slots, speakers, words = Counter(), Counter(), Counter()
@@ -50,7 +50,7 @@ def main() -> None:
         reference, separator, hypotheses = pair.partition("=")
         if not separator:
             parser.error(f"{pair}: give MANIFEST=HYP")
-        print(f"{hypotheses}: {told(reference, hypotheses)}")
+        print(f"{hypotheses}: {summary(reference, hypotheses)}")
 
 
 if __name__ == "__main__":

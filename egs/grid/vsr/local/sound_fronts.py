@@ -54,11 +54,11 @@ class Frozen(nn.Module):
         super().__init__()
         self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, dim)
 
-    def forward(self, given: Tensor, mask: Tensor) -> Tensor:
-        return zero_padding(self.out(self.norm(given)), mask)
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        return zero_padding(self.out(self.norm(states)), mask)
 
 
-def hearing_of(kind: str) -> Callable[[np.ndarray], Tensor]:
+def front_end_of(kind: str) -> Callable[[np.ndarray], Tensor]:
     """Function of a frozen front end: wave (640 T,) -> (T, ...)."""
     if kind == "mel":
         return lambda wave: to_sound_input(wave, MEL)
@@ -81,7 +81,7 @@ def hearing_of(kind: str) -> Callable[[np.ndarray], Tensor]:
 
 
 @torch.inference_mode()
-def with_sound(example: Example, hearing, voices: list[Clip], seed: int, folder: Path, kind: str) -> Example:
+def with_sound(example: Example, front_end, voices: list[Clip], seed: int, folder: Path, kind: str) -> Example:
     """The same corrupted clip with the features of its sound, cached in ``folder``."""
     clip, cell, features = example
     if kind == "grid-av":
@@ -89,22 +89,22 @@ def with_sound(example: Example, hearing, voices: list[Clip], seed: int, folder:
 
     def compute() -> np.ndarray:
         wave = noisy(clip, cell, voices, seed) if cell.kind else clip_wave(clip)
-        return hearing(np.ascontiguousarray(wave, np.float32)).numpy()
+        return front_end(np.ascontiguousarray(wave, np.float32)).numpy()
 
     features_of_sound = cached_array(folder, clip, compute, f"_{cell.name}_{seed}_{kind}")
     return clip, cell, features | {SOUND: torch.from_numpy(features_of_sound)}
 
 
-def of_others(examples: list[Example]) -> list[Example]:
+def with_sound_of_others(examples: list[Example]) -> list[Example]:
     """Every clip with the sound of the preceding one."""
     before = [examples[-1], *examples[:-1]]
     return [
-        (clip, cell, features | {SOUND: fitted(other[SOUND], len(features[VIDEO]))})
+        (clip, cell, features | {SOUND: fit_length(other[SOUND], len(features[VIDEO]))})
         for (clip, cell, features), (*_, other) in zip(examples, before, strict=True)
     ]
 
 
-def fitted(sound: Tensor, frames: int) -> Tensor:
+def fit_length(sound: Tensor, frames: int) -> Tensor:
     """``frames`` frames; the last one is repeated if there are too few."""
     return torch.cat([sound, sound[-1:].expand(max(0, frames - len(sound)), *sound.shape[1:])])[:frames]
 
@@ -123,11 +123,11 @@ def main() -> None:
     train, dev, test = (read_manifest(path) for path in (args.train, args.dev, args.test))
     check_disjoint(train, dev, test)
     chosen = some_of_s1(train, args.clips)
-    hearing = None if args.sound == "grid-av" else hearing_of(args.sound)
+    hearing = None if args.sound == "grid-av" else front_end_of(args.sound)
 
     def prepared(examples: list[Example], seed: int) -> list[Example]:
         examples_with_sound = [with_sound(example, hearing, train, seed, folder, args.sound) for example in examples]
-        return of_others(examples_with_sound) if args.others else examples_with_sound
+        return with_sound_of_others(examples_with_sound) if args.others else examples_with_sound
 
     def copies(clips: list[Clip], seed: int) -> list[list[Example]]:
         """One list for each draw: the control exchanges the sounds within it."""

@@ -79,7 +79,7 @@ def train(model: Synchrony, features, minutes: float, seed: int) -> None:
     print(f"{step} steps, {minutes:g} minutes, loss {mean:.3f}", flush=True)
 
 
-def moved(wave: np.ndarray, frames: int) -> np.ndarray:
+def delayed(wave: np.ndarray, frames: int) -> np.ndarray:
     """A wave delayed by ``frames`` frames, with silence in the gap."""
     steps = frames * SAMPLES_PER_FRAME
     shifted = np.zeros_like(wave)
@@ -97,7 +97,7 @@ def offsets(model: Synchrony, clips: Sequence[Clip], still: bool = False, other:
         wave = np.resize(wave, len(crop) * SAMPLES_PER_FRAME) if other else wave
         see = model.see(crop)
         for frames in SHIFTS:
-            estimate = offset_of(see, model.hear(moved(wave, frames))).frames
+            estimate = offset_of(see, model.hear(delayed(wave, frames))).frames
             errors.append(abs(estimate - frames))
             right += errors[-1] <= 1
     return f"{right} of {len(errors)} within one frame ({right / len(errors):.1%}), median error {np.median(errors):g}"

@@ -25,21 +25,21 @@ from vsr.evaluation.wer import read_hypotheses, read_records
 from vsr.text.normalise import lower
 
 
-class Kept:
+class CachedScores:
     """Log-probabilities of texts, computed once and stored in a file."""
 
-    def __init__(self, path: str, opened: Callable):
-        self.path, self.opened, self.scorer = Path(path), opened, None
-        self.known = read_json(self.path) if self.path.is_file() else {}
+    def __init__(self, path: str, open_scorer: Callable):
+        self.path, self.open_scorer, self.scorer = Path(path), open_scorer, None
+        self.scores = read_json(self.path) if self.path.is_file() else {}
 
     def __call__(self, texts: Sequence[Sequence[str]]) -> list[float]:
         """Log-probability of each text (a list of words)."""
         keys = [" ".join(words) for words in texts]
-        new = [key for key in dict.fromkeys(keys) if key not in self.known]
+        new = [key for key in dict.fromkeys(keys) if key not in self.scores]
         if new:
-            self.scorer = self.scorer or self.opened()
-            self.known |= dict(zip(new, self.scorer([key.split() for key in new]), strict=True))
-        return [self.known[key] for key in keys]
+            self.scorer = self.scorer or self.open_scorer()
+            self.scores |= dict(zip(new, self.scorer([key.split() for key in new]), strict=True))
+        return [self.scores[key] for key in keys]
 
 
 def main() -> None:
@@ -57,13 +57,13 @@ def main() -> None:
     files = [read_records(path) for path in args.hypotheses]
     readings, texts = readings_of(files, args.hypotheses, lower), read_hypotheses(args.ref)
     languages = {"lm": words_of(args.lm, lower).texts} if args.lm else {}
-    cached_scores = Kept(args.scores or "", lambda: load_text_model(args.llm).sentences)
+    cached_scores = CachedScores(args.scores or "", lambda: load_text_model(args.llm).sentences)
     combiner = Combiner(len(files), False, languages | ({"llm": cached_scores} if args.llm else {}))
     lattices = {
         key: combiner.lattice(candidates) for key, candidates in count_items(readings.items(), "scoring", len(readings))
     }
     if args.scores:
-        write_json(args.scores, cached_scores.known)
+        write_json(args.scores, cached_scores.scores)
     talks = {key: re.search(args.group, key).group(1) for key in lattices}
     fold = {key: zlib.crc32(f"{args.salt}{talk}".encode()) % args.folds for key, talk in talks.items()}
     members = [{key: record["text"] for key, record in file_records.items()} for file_records in files]

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from combination import Kept
+from combination import CachedScores
 
 from vsr.decoding.combination import Reading, edits, feature_names, fit_start, lattice_of
 from vsr.decoding.combiner import Combiner, readings_of
@@ -48,7 +48,7 @@ def sentences_in(path: str, longest: int) -> list[list[str]]:
     return [words for words in lines if 3 <= len(words) <= longest]
 
 
-class Misread:
+class ErrorSimulator:
     """Corrupts sentences with the members' error patterns, taken from references and hypotheses."""
 
     def __init__(self, references, members, texts):
@@ -66,15 +66,15 @@ class Misread:
         )
 
 
-def expected_errors(text_model: TextModel, lattice, weights: torch.Tensor, told) -> torch.Tensor:
+def expected_errors(text_model: TextModel, lattice, weights: torch.Tensor, words) -> torch.Tensor:
     """Expected word error rate among the paths of a network, ranked by ``weights`` (F,); with gradients."""
     paths = [text.split() for text in lattice.texts()]
     logs = text_model.scores([as_sentence(path) for path in paths]).float()
     probabilities = (torch.from_numpy(lattice.features).float() @ weights[:-1] + weights[-1] * logs).softmax(0)
-    return (probabilities * torch.tensor([edits(told, path) for path in paths])).sum() / len(told)
+    return (probabilities * torch.tensor([edits(words, path) for path in paths])).sum() / len(words)
 
 
-def tune(text_model: TextModel, misread: Misread, texts, args) -> None:
+def tune(text_model: TextModel, misread: ErrorSimulator, texts, args) -> None:
     """Train the adapters in place; prints the expected word error rate."""
     trained = [parameter for parameter in text_model.model.parameters() if parameter.requires_grad]
     optimiser, rng = torch.optim.AdamW(trained, args.lr, weight_decay=0.01), np.random.default_rng(args.seed)
@@ -136,13 +136,13 @@ def main() -> None:
     texts = [words for words in sentences_in(args.texts, args.words) if " ".join(words) not in reference_texts]
     fit_with_words = [key for key in fit_keys if references[key]]
     members = [[list(readings[key][n].words) for key in fit_with_words] for n in range(len(files))]
-    misread = Misread([references[key] for key in fit_with_words], members, texts)
+    misread = ErrorSimulator([references[key] for key in fit_with_words], members, texts)
     before = load_text_model(args.llm)
     print(
         f"{len(texts)} sentences; errors of {len(fit_with_words)} utterances; fold {args.fold}: {len(test_keys)}",
         flush=True,
     )
-    cached_scores = Kept(args.scores or "", lambda: before.sentences)
+    cached_scores = CachedScores(args.scores or "", lambda: before.sentences)
     errors_before, records_before = combined(cached_scores, readings, references, fit_keys, test_keys)
     torch.manual_seed(args.seed)
     lora = LoraSettings(args.rank, 2.0 * args.rank, 0.0, ("q_proj", "v_proj"))
@@ -174,16 +174,16 @@ def save(model, tokenizer, folder: str) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def combined(scorer, readings, said, rest, own):
-    """Scores of the utterances in ``own``, and their records, with weights fitted on ``rest``."""
+def combined(scorer, readings, references, fit_ids, test_ids):
+    """Scores of the utterances in ``test_ids``, and their records, with weights fitted on ``fit_ids``."""
     combiner = Combiner(len(next(iter(readings.values()))), False, {"llm": scorer})
     lattices = {key: combiner.lattice(readings[key]) for key in readings}
-    fitted = combiner.fitted([lattices[key] for key in rest], [said[key] for key in rest])
+    fitted = combiner.fitted([lattices[key] for key in fit_ids], [references[key] for key in fit_ids])
     print(
         "  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.weights_in_use, strict=True)), flush=True
     )
-    records = [fitted.record(key, lattices[key]) for key in own]
-    return [score_utterance(r["id"], " ".join(said[r["id"]]), r["text"]) for r in records], records
+    records = [fitted.record(key, lattices[key]) for key in test_ids]
+    return [score_utterance(r["id"], " ".join(references[r["id"]]), r["text"]) for r in records], records
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from vsr.evaluation.wer import word_errors
 from vsr.media.mel import log_mel
 
 
-def heard(loaded, scorer, wave: np.ndarray) -> np.ndarray:
+def style_shares(loaded, scorer, wave: np.ndarray) -> np.ndarray:
     """Share (V,) of each style among the steps that are classified as any style."""
     pairs = loaded.voice.normalise(log_mel(torch.from_numpy(wave))[None].float())
     with torch.inference_mode():
@@ -47,8 +47,8 @@ def figures(loaded, scorer, recogniser, clip, wave: np.ndarray) -> dict:
     voiced = 12 * np.log2(f0[f0 > 0] / 100) if (f0 > 0).any() else np.zeros(1)
     level = 10 * np.log10(np.mean(wave**2) + 1e-9)
     wrong = word_errors(clip.text, recogniser.transcribe(wave))[0]
-    return {"heard": heard(loaded, scorer, wave), "pitch": float(np.median(voiced)), "range": float(voiced.std()),
-            "level": float(level), "wrong": wrong}  # fmt: skip
+    return {"heard": style_shares(loaded, scorer, wave), "pitch": float(np.median(voiced)),
+            "range": float(voiced.std()), "level": float(level), "wrong": wrong}  # fmt: skip
 
 
 def row(style: int | None, each: list[dict], plain: list[dict], words: int) -> dict:

@@ -49,8 +49,8 @@ def main() -> None:
         waves = [revoice(loaded, read_wave(clip.video), speaker, emotion=emotion) for clip, speaker in pairs]
         return [figures(loaded, scorer, recogniser, clip, wave) for clip, wave in zip(sources, waves, strict=True)]
 
-    def recorded(own) -> list[dict]:
-        return [figures(loaded, scorer, recogniser, clip, read_wave(clip.video)) for clip in own]
+    def recorded(recordings) -> list[dict]:
+        return [figures(loaded, scorer, recogniser, clip, read_wave(clip.video)) for clip in recordings]
 
     plain, natural, rows = resynthesised(""), recorded(sources), {}
     for index, style in enumerate(scorer.config.words):

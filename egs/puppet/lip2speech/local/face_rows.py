@@ -42,11 +42,11 @@ def interval(values) -> list[float]:
     return [float(values.mean()), *map(float, np.quantile(values[draws].mean(1), [0.025, 0.975]))]
 
 
-def figures(made: dict[str, np.ndarray], true: dict[str, np.ndarray], mean: np.ndarray) -> dict:
+def figures(predicted: dict[str, np.ndarray], true: dict[str, np.ndarray], mean: np.ndarray) -> dict:
     """Figures of predicted and true vectors (n, 256) of each person."""
     names = list(true)
     centres = {name: unit(person_vectors.mean(0)) for name, person_vectors in true.items()}
-    voices = {name: unit(person_vectors.mean(0)) for name, person_vectors in made.items()}
+    voices = {name: unit(person_vectors.mean(0)) for name, person_vectors in predicted.items()}
     cosines = [voices[name] @ centres[name] for name in names]
     other = [np.mean([voices[name] @ centres[candidate] for candidate in names if candidate != name]) for name in names]
     first = [

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "vsr" / "local"))
-from few_videos import PER_FRAME, batch_of, drawn, fit
+from few_videos import PER_FRAME, batch_of, batch_sampler, fit
 from on_states import stored
 from rig_options import rig_parser
 
@@ -57,7 +57,7 @@ class LipsToUnits(nn.Module):
         return self.eval().head(self.states(batch))[0, :, :, 0].argmax(-1)
 
 
-def share(found: list[Tensor], known: list[Tensor]) -> float:
+def accuracy(found: list[Tensor], known: list[Tensor]) -> float:
     """Accuracy of the units in %."""
     right = sum(int((predicted == true).sum()) for predicted, true in zip(found, known, strict=True))
     return 100 * right / sum(true.numel() for true in known)
@@ -98,13 +98,13 @@ def main() -> None:
         (x[: len(y)], y[: len(x), :, None]) for x, y in zip(states["train"], targets, strict=True)
     ]  # fmt: skip
     model = LipsToUnits(states["train"][0].shape[1], len(codebook))
-    fit(model, model.loss, drawn(pairs), args.steps, args.lr, args.seed)
+    fit(model, model.loss, batch_sampler(pairs), args.steps, args.lr, args.seed)
     predicted = {name: [model.units(clip_states) for clip_states in states[name]] for name in ("dev", "test")}
     common = Counter(unit for ids in units["train"] for unit in ids.flatten().tolist()).most_common(1)[0][0]
     for name, ids in predicted.items():
         always = [torch.full_like(clip_units, common) for clip_units in ids]
-        print(f"{name}: {share(ids, units[name]):.1f} % of the units are right, {share(always, units[name]):.1f} % are "
-              f"the commonest", flush=True)  # fmt: skip
+        print(f"{name}: {accuracy(ids, units[name]):.1f} % of the units are right, "
+              f"{accuracy(always, units[name]):.1f} % are the commonest", flush=True)  # fmt: skip
     for name, units_by_clip in (("lips", predicted["test"]), ("sound", units["test"])):
         (args.out / name).mkdir(parents=True, exist_ok=True)
         for clip, ids in zip(lists["test"], units_by_clip, strict=True):

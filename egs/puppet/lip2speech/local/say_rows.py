@@ -21,7 +21,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "vsr" / "local"))
 sys.path.insert(0, str(Path(__file__).parent))
-from few_videos import drawn, fit
+from few_videos import batch_sampler, fit
 from translations import recogniser, unit_errors, words_in
 
 from lip2speech.features.phones import phones_in, phones_of, steps_of
@@ -40,7 +40,7 @@ from vsr.text.tokenizer import train_tokenizer
 MS = 1000 / UNIT_RATE
 
 
-class Sayer:
+class TextToUnits:
     """Units for the clips of a list, by a text-to-unit model; ``units`` (N,) are those of the recordings."""
 
     def __init__(self, model, units):
@@ -55,19 +55,19 @@ class Sayer:
         """Units from the text alone, as by `lip2speech say`."""
         return list(say_text(self.model, [phones_in(clip.text, clip.language)], clip.language).units)
 
-    def true(self, clip) -> list[int]:
+    def with_true_durations(self, clip) -> list[int]:
         """Units from the clip's phones with their true durations."""
         ids, steps, language_index = self.spans(clip)
         return self.model.say(ids, language_index, steps)
 
-    def even(self, clip, phone: float, pause: float) -> list[int]:
+    def with_mean_durations(self, clip, phone: float, pause: float) -> list[int]:
         """Units from the clip's phones with one duration for all."""
         ids, _, language_index = self.spans(clip)
         return self.model.say(
             ids, language_index, rounded_durations([pause if phone_id == PAUSE else phone for phone_id in ids])
         )
 
-    def late(self, clip, phone: float) -> tuple[list[float], list[float], float, float]:
+    def duration_errors(self, clip, phone: float) -> tuple[list[float], list[float], float, float]:
         """Absolute duration errors (ms) of each phone, predicted and with the mean; the same of all phones together."""
         ids, steps, language_index = self.spans(clip)
         indices = [n for n, phone_id in enumerate(ids) if phone_id != PAUSE]
@@ -103,12 +103,14 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def reader_of(train, units, size: int, steps: int, seed: int):
+def trained_recogniser(train, units, size: int, steps: int, seed: int):
     """The trained recogniser and its tokenizer."""
     tokenizer = train_tokenizer("word", [clip.text for clip in train])
     model = recogniser(tokenizer, size, seed)
     examples = [(units[c.id].view(-1, 2), torch.tensor(tokenizer.encode(c.text))) for c in train]
-    fit(model, lambda batch: ctc_attention(model, batch)["loss"], drawn(examples, size, 0.05), steps, 2e-3, seed)
+    fit(
+        model, lambda batch: ctc_attention(model, batch)["loss"], batch_sampler(examples, size, 0.05), steps, 2e-3, seed
+    )
     return model.eval(), tokenizer
 
 
@@ -119,25 +121,25 @@ def main() -> None:
     codebook = Codebook.load(Path(args.says[0]) / "units.safetensors")
     train, test_clips = ([clip for path in paths for clip in read_manifest(path)] for paths in (args.train, args.said))
     units = units_of([*train, *test_clips], codebook)
-    reader, tokenizer = reader_of(train, units, len(codebook), args.steps, args.seed)
+    reader, tokenizer = trained_recogniser(train, units, len(codebook), args.steps, args.seed)
 
-    def row(name: str, made) -> None:
-        read = words_in(reader, made, tokenizer)
+    def row(name: str, outputs) -> None:
+        read = words_in(reader, outputs, tokenizer)
         scores = [score_utterance(c.id, c.text, text) for c, text in zip(test_clips, read, strict=True)]
         write_scores(Path(args.out) / name, {"test": scores})
-        print(f"{name}: {rates(scores)}; units that differ {unit_errors(made, natural):.1f} %", flush=True)
+        print(f"{name}: {rates(scores)}; units that differ {unit_errors(outputs, natural):.1f} %", flush=True)
 
     natural = [units[clip.id].tolist() for clip in test_clips]
     row("natural", natural)
     for seed, folder in enumerate(args.says):
-        sayer = Sayer(open_text_units(folder), units)
+        sayer = TextToUnits(open_text_units(folder), units)
         phone, pause = means(sayer, train)
         predicted = [sayer.predicted(clip) for clip in test_clips]
         row(f"predicted_{seed}", predicted)
-        row(f"true_{seed}", [sayer.true(clip) for clip in test_clips])
-        row(f"mean_{seed}", [sayer.even(clip, phone, pause) for clip in test_clips])
-        row(f"other_{seed}", others(predicted, test_clips))
-        duration_errors = [sayer.late(clip, phone) for clip in test_clips]
+        row(f"true_{seed}", [sayer.with_true_durations(clip) for clip in test_clips])
+        row(f"mean_{seed}", [sayer.with_mean_durations(clip, phone, pause) for clip in test_clips])
+        row(f"other_{seed}", outputs_of_next(predicted, test_clips))
+        duration_errors = [sayer.duration_errors(clip, phone) for clip in test_clips]
         errors, mean_errors = (
             [error for clip_errors in duration_errors for error in clip_errors[side]] for side in (0, 1)
         )
@@ -146,7 +148,7 @@ def main() -> None:
               f"{fmean(clip_errors[3] for clip_errors in duration_errors):.0f}", flush=True)  # fmt: skip
 
 
-def others(made, clips):
+def outputs_of_next(outputs, clips):
     """Gives each clip the output of the next clip of its language."""
     by_language = [
         [index for index, clip in enumerate(clips) if clip.language == language]
@@ -157,7 +159,7 @@ def others(made, clips):
         for indices in by_language
         for position, index in enumerate(indices)
     }
-    return [made[following[index]] for index in range(len(clips))]
+    return [outputs[following[index]] for index in range(len(clips))]
 
 
 if __name__ == "__main__":

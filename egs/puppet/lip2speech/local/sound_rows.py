@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from say_rows import others, reader_of
+from say_rows import outputs_of_next, trained_recogniser
 from translations import sources_of, translated_units, words_in
 
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
@@ -48,7 +48,7 @@ class PocketSphinxParallel(PocketSphinxGrid):
     slots = tuple(sorted(set(own)) for own in zip(*(s.split(" ", 5) for s in vocabulary_of("en").lines), strict=True))
 
 
-class Heard:
+class UnitExtractor:
     """Converts a wave to units (2T,), with the codebook of the voice."""
 
     def __init__(self, codebook):
@@ -64,7 +64,7 @@ def units_to_say(args, each, units) -> dict[str, list]:
     """Row -> units of each clip that the voice speaks; ``each``: the clips of each list."""
     all_clips = [clip for clips in each for clip in clips]
     own_units = [units[clip.id].tolist() for clip in all_clips]
-    rows = {"its own units": own_units, "the next clip's": others(own_units, all_clips)}
+    rows = {"its own units": own_units, "the next clip's": outputs_of_next(own_units, all_clips)}
     if args.says:
         text = open_text_units(args.says)
         rows["text"] = [say_text(text, [phones_in(c.text, c.language)], c.language).units for c in all_clips]
@@ -118,8 +118,8 @@ def main() -> None:
     train, lists = read_manifests(args.train), [read_manifest(path) for path in args.said]
     test_clips = [clip for clips in lists for clip in clips]
     units = units_of([*train, *test_clips, *read_manifests(args.heard)], codebook)
-    reader, tokenizer = reader_of(train, units, len(codebook), args.steps, args.seed)
-    converter, sphinx = Heard(codebook), PocketSphinxParallel()
+    reader, tokenizer = trained_recogniser(train, units, len(codebook), args.steps, args.seed)
+    converter, sphinx = UnitExtractor(codebook), PocketSphinxParallel()
     speakers = {
         clip.language: speaker_of(loaded, torch.from_numpy(reference_vector(clip.sound))) for clip in reversed(train)
     }

@@ -21,7 +21,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "vsr" / "local"))
 sys.path.insert(0, str(Path(__file__).parent))
-from few_videos import batch_of, drawn, fit
+from few_videos import batch_of, batch_sampler, fit
 from purity import purity
 
 from lip2speech.models.durations import runs
@@ -75,9 +75,9 @@ def translated_units(model, sources, language: str, same: bool):
     return [result.units for result in results], [result.pace for result in results]
 
 
-def sources_of(heard, place: int, count: int):
+def sources_of(lists, place: int, count: int):
     """``count`` clips to translate into the language of list ``place``: clip n is from the other lists in turn."""
-    others = [clips for index, clips in enumerate(heard) if index != place]
+    others = [clips for index, clips in enumerate(lists) if index != place]
     return [others[index % len(others)][index] for index in range(count)]
 
 
@@ -92,11 +92,11 @@ def figures(read: list[str], true: list[str]) -> str:
     )
 
 
-def unit_errors(found, true) -> float:
+def unit_errors(predicted, true) -> float:
     """Edits between units without repetitions, in % of the true ones."""
     pairs = [
         (runs(list(unit_sequence))[0], runs(list(true_sequence))[0])
-        for unit_sequence, true_sequence in zip(found, true, strict=True)
+        for unit_sequence, true_sequence in zip(predicted, true, strict=True)
     ]
     wrong = sum(edits(sequence, reference) for sequence, reference in pairs)
     return 100 * wrong / sum(len(reference) for _, reference in pairs)
@@ -130,7 +130,7 @@ def main() -> None:
     tokenizer = train_tokenizer("word", [clip.text for clip in train])
     reader = recogniser(tokenizer, len(codebook), args.seed)
     examples = [(units[clip.id].view(-1, 2), torch.tensor(tokenizer.encode(clip.text))) for clip in train]
-    draw_batch = drawn(examples, len(codebook), 0.05)
+    draw_batch = batch_sampler(examples, len(codebook), 0.05)
     fit(reader, lambda batch: ctc_attention(reader, batch)["loss"], draw_batch, args.steps, 2e-3, args.seed)
     reader.eval()
     languages = [clips[0].language for clips in source_lists]

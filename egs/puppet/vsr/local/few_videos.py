@@ -67,10 +67,10 @@ class Bridge(nn.Module):
             UnitEmbedding(dim, PER_FRAME, size),
         )
 
-    def forward(self, seen: Tensor, mask: Tensor) -> Tensor:
-        is_units = not seen.is_floating_point()
+    def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
+        is_units = not inputs.is_floating_point()
         distributions = (
-            nn.functional.one_hot(seen, self.size).float() if is_units else self.units(seen).softmax(-1).squeeze(3)
+            nn.functional.one_hot(inputs, self.size).float() if is_units else self.units(inputs).softmax(-1).squeeze(3)
         )
         return zero_padding(self.embed(distributions), mask)
 
@@ -99,10 +99,12 @@ def batch_of(examples: Examples) -> Batch:
     )
 
 
-Drawn = Callable[[np.random.Generator], Examples]
+BatchSampler = Callable[[np.random.Generator], Examples]
 
 
-def fit(model: nn.Module, loss: Callable[[Batch], Tensor], examples: Drawn, count: int, lr: float, seed: int) -> None:
+def fit(
+    model: nn.Module, loss: Callable[[Batch], Tensor], examples: BatchSampler, count: int, lr: float, seed: int
+) -> None:
     """Train in place for ``count`` steps with a cosine decay to 0; ``examples`` draws a batch."""
     rng, optimiser = np.random.default_rng(seed), torch.optim.AdamW(model.parameters(), lr, weight_decay=0.03)
     batches = (batch_of(examples(rng)) for _ in itertools.repeat(None))
@@ -110,7 +112,7 @@ def fit(model: nn.Module, loss: Callable[[Batch], Tensor], examples: Drawn, coun
         pass
 
 
-def drawn(examples: Examples, size: int = 0, replaced: float = 0.0) -> Drawn:
+def batch_sampler(examples: Examples, size: int = 0, replaced: float = 0.0) -> BatchSampler:
     """Function that draws random batches, with a share of the units ``replaced``, or a span of the states masked."""
 
     def batch_from(rng: np.random.Generator) -> Examples:
@@ -134,12 +136,12 @@ def at_16_khz(wave: np.ndarray, rate: int) -> np.ndarray:
     return resample_poly(wave, RATE // common, rate // common).astype(np.float32)
 
 
-def spoken(language: str, count: int, taken: set[str], seed: int) -> list[tuple[str, np.ndarray]]:
-    """Sentences not in ``taken``, synthesised by espeak, with waves (640 T,) at 16 kHz."""
+def synthesised_sentences(language: str, count: int, excluded: set[str], seed: int) -> list[tuple[str, np.ndarray]]:
+    """Sentences not in ``excluded``, synthesised by espeak, with waves (640 T,) at 16 kHz."""
     vocabulary, rng, sentences = load_vocabulary("grid", SLOTS[language]), np.random.default_rng((seed, 9)), []
     while len(sentences) < count:
         text = vocabulary.sentence(int(rng.integers(vocabulary.size)))
-        if text in taken:
+        if text in excluded:
             continue
         voice = Voice(str(rng.choice(voices_of(language))), int(rng.integers(120, 176)), int(rng.integers(30, 70)))
         utterance = synthesiser().speak(text.split(), text.split(), voice)
@@ -162,7 +164,7 @@ def read(model: LipReader, examples: Examples, clips, tokenizer) -> list[Utteran
     return scores
 
 
-def shown(each: Sequence[UtteranceScore]) -> str:
+def summary(each: Sequence[UtteranceScore]) -> str:
     low, high = bootstrap_interval(list(each))
     cer = sum(score.character_errors for score in each) / sum(score.characters for score in each)
     wer = sum(score.errors for score in each) / sum(score.words for score in each)
@@ -202,7 +204,7 @@ def main() -> None:
         }
     lips = states.pop("source")
     taken = {clip.text for clips in lists.values() for clip in clips}
-    sentences = spoken(args.language, args.spoken, taken, args.seed)
+    sentences = synthesised_sentences(args.language, args.spoken, taken, args.seed)
     waves, extractor = [clip_wave(clip) for clip in source], Mfcc()
     codebook = fit_codebook(extractor, [*waves, *(wave for _, wave in sentences)], args.size, args.seed)
     units = [codebook.units(extractor.frames(torch.from_numpy(wave))).view(-1, PER_FRAME) for wave in waves]
@@ -220,11 +222,18 @@ def main() -> None:
         for clip_states, clip_units in zip(lips, units, strict=True)
     ]
     head = first.frontend.units
-    fit(head, lambda batch: head.loss(batch.inputs[UNITS], batch)["loss"], drawn(pairs), args.steps, 5e-3, args.seed)
+    fit(
+        head,
+        lambda batch: head.loss(batch.inputs[UNITS], batch)["loss"],
+        batch_sampler(pairs),
+        args.steps,
+        5e-3,
+        args.seed,
+    )
     print(f"stage 1: {100 * accuracy(head, pairs):.1f} % of the units of {len(pairs)} clips are right", flush=True)
     all_stages, draw_sentences = (
         copy.deepcopy(first),
-        drawn(list(zip(sentence_units, texts, strict=True)), args.size, 0.2),
+        batch_sampler(list(zip(sentence_units, texts, strict=True)), args.size, 0.2),
     )
     fit(
         all_stages,
@@ -241,7 +250,7 @@ def main() -> None:
         ]
         for name, clips in lists.items()
     }
-    joined = shown(read(all_stages, examples["test"], lists["test"], tokenizer))
+    joined = summary(read(all_stages, examples["test"], lists["test"], tokenizer))
     print(f"stages 1 and 2, no video with text: test {joined}", flush=True)
     scores_by_reader: dict[str, dict[str, list[UtteranceScore]]] = {}
     for count in args.clips:
@@ -249,14 +258,14 @@ def main() -> None:
         scores = {}
         for name, start in starts.items():
             model = copy.deepcopy(start)
-            rate, draw = 1e-3 if name == "all stages" else 2e-3, drawn(examples["train"][:count])
+            rate, draw = 1e-3 if name == "all stages" else 2e-3, batch_sampler(examples["train"][:count])
             fit(model, lambda batch, net=model: ctc_attention(net, batch)["loss"], draw, args.steps, rate, args.seed)
             scores[name] = read(model, examples["test"], lists["test"], tokenizer)
             scores_by_reader.setdefault(name.replace(" ", "_"), {})[f"{count} clips"] = scores[name]
-            dev = shown(read(model, examples["dev"], lists["dev"], tokenizer))
+            dev = summary(read(model, examples["dev"], lists["dev"], tokenizer))
             mean, low, high = paired_gain(scores["scratch"], scores[name])
             gain = f"better than scratch by {mean:.2f} ({low:.2f} to {high:.2f})"
-            print(f"{count} clips, {name}: test {shown(scores[name])}; {gain}; dev {dev}", flush=True)
+            print(f"{count} clips, {name}: test {summary(scores[name])}; {gain}; dev {dev}", flush=True)
         for name, by_count in scores_by_reader.items():
             write_scores(args.out / name, by_count)
 

@@ -58,7 +58,7 @@ def perfect(clips: Sequence[Clip], tokenizer: UnitTokenizer, errors: float = 0.0
     rng, units = random.Random(seed), tokenizer.ids(UNITS[tokenizer.unit])
     log_probs = []
     for clip in clips:
-        tokens = [mistaken(token, units, errors, rng) for token in tokenizer.encode(clip.text)]
+        tokens = [confused(token, units, errors, rng) for token in tokenizer.encode(clip.text)]
         probs = torch.full((2 * len(tokens), tokenizer.vocab_size), (1 - SURE) / tokenizer.vocab_size)
         probs[1::2, BLANK] = SURE
         for row, token in zip(probs[::2], tokens, strict=True):
@@ -69,7 +69,7 @@ def perfect(clips: Sequence[Clip], tokenizer: UnitTokenizer, errors: float = 0.0
     return log_probs
 
 
-def mistaken(token: int, units: Sequence[int], errors: float, rng: random.Random) -> int:
+def confused(token: int, units: Sequence[int], errors: float, rng: random.Random) -> int:
     """The unit, or at random another one; word marks stay."""
     others = [unit for unit in units if unit != token]
     return rng.choice(others) if errors and token in units and rng.random() < errors else token
@@ -92,7 +92,7 @@ def read_and_scored(clips: Sequence[Clip], search: LexiconSearch, each: Sequence
     return scored(clips, read(search, each, beam))
 
 
-def dealt(lexicon: Lexicon, seed: int) -> Lexicon:
+def shuffled_lexicon(lexicon: Lexicon, seed: int) -> Lexicon:
     """The control: every word gets the pronunciations of another one."""
     words = list(lexicon.variants)
     random.Random(seed).shuffle(others := list(words))
@@ -140,7 +140,7 @@ def main() -> None:
         for unit in ("phoneme", "viseme") if tokenizer.unit != "viseme" else ("viseme",):
             print(f"greedy: {score_units({clip.id: clip.text for clip in test}, paths, unit, args.dictionary)[0]}")
     lexicon = lexicon_for(tokenizer, args.lexicon)
-    lexicon = dealt(lexicon, 0) if args.shuffle else lexicon
+    lexicon = shuffled_lexicon(lexicon, 0) if args.shuffle else lexicon
     rows = {}
     for name, language in language_models(texts, args.orders).items():
         weights = WEIGHTS if name != "lexicon alone" else (0.0,)

@@ -44,7 +44,7 @@ def candidates(log_probs, tokenizer, searches: Sequence[LexiconSearch], beam: in
     return {words: path_score for words, path_score in path_scores.items() if math.isfinite(path_score)} or {(): 0.0}
 
 
-def chosen(each, known, weight: float, bonus: float) -> list[str]:
+def best_texts(each, known, weight: float, bonus: float) -> list[str]:
     """The best text of each clip."""
     return [
         " ".join(
@@ -72,7 +72,7 @@ def oracle(clips: Sequence[Clip], each) -> float:
     return total[0] / total[1]
 
 
-def keep_readings(path: str, clips: Sequence[Clip], lines: Sequence[str]) -> None:
+def write_readings(path: str, clips: Sequence[Clip], lines: Sequence[str]) -> None:
     """Write the read units as JSON Lines, in the format of `vsr decode`."""
     pairs = zip(clips, lines, strict=True)
     write_lines(path, (json.dumps({"id": clip.id, "text": line}) for clip, line in pairs))
@@ -106,7 +106,7 @@ def main() -> None:
         loaded = load_model(args.model)
         tokenizer, log_probs = loaded.tokenizer, [posteriors(loaded, clips) for clips in lists]
     if args.readings:
-        return keep_readings(
+        return write_readings(
             args.readings,
             lists[0],
             [units_read(clip_log_probs, tokenizer, "viseme") for clip_log_probs in log_probs[0]],
@@ -145,11 +145,11 @@ def row(name: str, scorer: Scorer, lines, each, lists):
     """Choose weight and bonus on dev; print and return the scores of test."""
     values = [values_of(scorer, *arguments) for arguments in zip(lines, each, strict=True)]
     dev_wer = {
-        (weight, bonus): scored(lists[0], chosen(each[0], values[0], weight, bonus))[0].wer
+        (weight, bonus): scored(lists[0], best_texts(each[0], values[0], weight, bonus))[0].wer
         for weight in WEIGHTS for bonus in BONUSES
     }  # fmt: skip
     best = min(dev_wer, key=lambda setting: dev_wer[setting])
-    result = scored(lists[1], chosen(each[1], values[1], *best))
+    result = scored(lists[1], best_texts(each[1], values[1], *best))
     print(f"{name}: weight {best[0]:g}, bonus {best[1]:g}, dev {dev_wer[best]:.2%}; test {result[0]}", flush=True)
     return result
 

@@ -52,7 +52,7 @@ class Sentence:
         return np.stack([cut_mouth(frame, matrix) for frame, matrix in zip(frames, self.matrices, strict=True)])
 
 
-def filmed(text: str, seed: Sequence[int]) -> Sentence:
+def render_sentence(text: str, seed: Sequence[int]) -> Sentence:
     """A sentence with voice, head and light drawn from ``seed``."""
     rng, vocabulary = np.random.default_rng(seed), load_vocabulary("grid")
     voice = Voice(VOICES[rng.integers(len(VOICES))], int(rng.integers(120, 176)), int(rng.integers(30, 70)))
@@ -73,7 +73,7 @@ def loss_of(expert: Expert, sentences: Sequence[Sentence], texts: Sequence[str],
     return float(np.mean([expert.loss(crop, text=text)["text"] for crop, text in zip(crops, texts, strict=True)]))
 
 
-def found_gain(expert: Expert, sentences: Sequence[Sentence], texts: Sequence[str], start: float, tries: int) -> float:
+def best_gain(expert: Expert, sentences: Sequence[Sentence], texts: Sequence[str], start: float, tries: int) -> float:
     """The gain with the least loss by Brent's search, or ``start`` if that is no worse; prints each evaluation."""
 
     def objective(gain: float) -> float:
@@ -87,14 +87,14 @@ def found_gain(expert: Expert, sentences: Sequence[Sentence], texts: Sequence[st
 
 
 @torch.inference_mode()
-def read_by(judge: LoadedModel, sentences: Sequence[Sentence], gain: float):
+def word_errors_by(reader: LoadedModel, sentences: Sequence[Sentence], gain: float):
     """Word errors of a reader by greedy CTC: the total and of each clip."""
-    texts, end = {}, judge.tokenizer.eos_id
+    texts, end = {}, reader.tokenizer.eos_id
     for index, sentence in enumerate(sentences):
         crop = to_network_input(sentence.crops(gain))
-        states = encode_clips(judge, crop[None], torch.tensor([len(crop)]))
-        log_probs = sayable(judge.model.ctc_log_probs(states).float(), end)[0]
-        texts[str(index)] = judge.tokenizer.decode(greedy(log_probs).tokens)
+        states = encode_clips(reader, crop[None], torch.tensor([len(crop)]))
+        log_probs = sayable(reader.model.ctc_log_probs(states).float(), end)[0]
+        texts[str(index)] = reader.tokenizer.decode(greedy(log_probs).tokens)
     return score({str(index): sentence.text for index, sentence in enumerate(sentences)}, texts)
 
 
@@ -117,18 +117,18 @@ def main() -> None:
         for name, candidates in splits.items()
     }
     lists = {
-        name: [filmed(text, (args.seed, number, index)) for index, text in enumerate(sentences)]
+        name: [render_sentence(text, (args.seed, number, index)) for index, text in enumerate(sentences)]
         for number, (name, sentences) in enumerate(texts.items())
     }
     expert, gains = Expert(load_model(args.expert)), {"start": args.start}
     others = texts["dev"][1:] + texts["dev"][:1]
     for name, target_texts in (("by the expert", texts["dev"]), ("control: other texts", others)):
         print(name, flush=True)
-        gains[name] = found_gain(expert, lists["dev"], target_texts, args.start, args.tries)
+        gains[name] = best_gain(expert, lists["dev"], target_texts, args.start, args.tries)
     gains["as drawn"] = 1.0
     for judge in args.judges:
         reader = load_model(judge)
-        results = {gain: read_by(reader, lists["test"], gain) for gain in set(gains.values())}
+        results = {gain: word_errors_by(reader, lists["test"], gain) for gain in set(gains.values())}
         rows = {name: results[gain] for name, gain in gains.items()}
         for name, (total, scores) in rows.items():
             mean, low, high = paired_gain(rows["start"][1], scores)

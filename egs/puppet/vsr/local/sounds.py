@@ -83,7 +83,7 @@ def read(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher:
     return errors
 
 
-def shown(each: Sequence[UtteranceScore]) -> str:
+def error_rate(each: Sequence[UtteranceScore]) -> str:
     """Error rate in %, with its interval."""
     low, high = bootstrap_interval(list(each))
     rate, count = 100 * sum(score.errors for score in each), sum(score.words for score in each)
@@ -138,7 +138,7 @@ def main() -> None:
     trained, totals = train(model, training_clips, states, teacher, args), {}
     for path, part, part_states in zip(args.test, lists, test_states, strict=True):
         errors = read(trained, part, part_states, teacher)
-        print(f"{path}: " + "; ".join(f"{name} {shown(scores)}" for name, scores in errors.items()))
+        print(f"{path}: " + "; ".join(f"{name} {error_rate(scores)}" for name, scores in errors.items()))
         totals |= {score.id: [score.errors, score.words] for score in errors["both"]}
     Path(args.out).write_text(json.dumps(totals), encoding="utf-8")
     if args.against:

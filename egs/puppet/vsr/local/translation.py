@@ -82,7 +82,7 @@ def written(model, clips, states, name, tokenizer, modality=VIDEO):
     return outputs
 
 
-def shown(clips, language, read) -> str:
+def summary(clips, language, read) -> str:
     """BLEU, chrF, WER and exact sentences of a list."""
     true = translations_of(clips, language)
     exact = sum(read[key] == text for key, text in true.items())
@@ -163,7 +163,7 @@ def main() -> None:
     command = {key: str(value) for key, value in vars(args).items()}
     (args.out / "result.json").write_text(json.dumps({"command": command} | outputs, indent=1), encoding="utf-8")
     for modality, read in outputs.items():
-        print(f"test by {modality}: {shown(lists['test'], name, read)}", flush=True)
+        print(f"test by {modality}: {summary(lists['test'], name, read)}", flush=True)
     return None
 
 
