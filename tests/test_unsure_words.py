@@ -52,6 +52,13 @@ def test_only_transcript_outside_the_domain_has_a_warning():
     assert record["warnings"] == [warning] and record["segments"][0]["in_domain"] == 0.1
 
 
+def test_share_of_guesses_is_not_rounded_to_nothing():
+    word, long = TimedWord("one", 0.0, 0.1, 0.9), TimedWord("two", 1.0, 60.0, 0.9)
+    segments = (Segment(0.0, 0.1, 0, 0.9, (word,), (), in_domain=0.1), Segment(1.0, 60.0, 0, 0.9, (long,), ()))
+    (warning,) = Transcript("a.mp4", 25.0, 60.0, "m", segments).warnings
+    assert warning["message"].startswith("less than 1 % of what was read")
+
+
 @pytest.fixture
 def out_of_domain_model(tiny_model, tmp_path):
     """A model whose domain contains nothing that it reads."""

@@ -182,9 +182,10 @@ class Transcript:
         outside = sum(segment.end - segment.start for segment in spoken if segment.outside_domain)
         if not outside:
             return []
+        percent = 100 * outside / max(seconds, 1e-6)
+        share = "less than 1 %" if percent < 1 else f"{percent:.0f} %"
         message = (
-            f"{100 * outside / max(seconds, 1e-6):.0f} % of what was read looks unlike what the model {self.model} was "
-            "trained on: those words are guesses"
+            f"{share} of what was read looks unlike what the model {self.model} was trained on: those words are guesses"
         )
         return [{"reason": "outside_domain", "message": message}]
 
