@@ -29,9 +29,9 @@ def number_of(frame):
 
 
 def write_recording(
-    path, times, sound=None, sound_start=0.0, codecs=None, stands=0.0, fps=25, options=None, timecode=""
+    path, times, sound=None, sound_start=0.0, codecs=None, last_seconds=0.0, fps=25, options=None, timecode=""
 ):
-    """A recording of numbered frames at ``times`` (seconds), whose last one stands for ``stands`` seconds, if given.
+    """A recording of numbered frames at ``times`` (seconds), the last one of `last_seconds`, if given.
 
     sound: (S,) float at 48 kHz, from ``sound_start`` on; codecs: of frame and sound;
     timecode: of the first frame, in a track of its own (.mov).
@@ -49,14 +49,14 @@ def write_recording(
         ticks = TICKS if codecs[0] in ("libx264", "libvpx") and path.suffix != ".h264" else fps
         stream.codec_context.time_base = stream.time_base = Fraction(1, ticks)
         track = None if sound is None else container.add_stream(codecs[1], rate=RATE, layout="mono")
-        packets = _images(stream, times, ticks, stands)
+        packets = _images(stream, times, ticks, last_seconds)
         packets += [] if track is None else _sounds(track, sound, sound_start)
         for packet in sorted(packets, key=lambda p: float(p.dts * p.time_base) if p.dts is not None else 0.0):
             container.mux(packet)
     return path
 
 
-def _images(stream, times, ticks, stands):
+def _images(stream, times, ticks, last_seconds):
     import av
 
     packets = []
@@ -65,9 +65,9 @@ def _images(stream, times, ticks, stands):
         frame.pts, frame.time_base = round(time * ticks), Fraction(1, ticks)
         packets += stream.encode(frame)
     packets += stream.encode()
-    if stands:
+    if last_seconds:
         last = max(packets, key=lambda packet: packet.pts)
-        last.duration = round(stands / last.time_base)
+        last.duration = round(last_seconds / last.time_base)
     return packets
 
 
@@ -89,7 +89,7 @@ def tone(seconds):
 
 
 def clicks(seconds):
-    """(S,) float32: in the k-th second a tone of 200 + 50 k Hz, so that a place can be told by its pitch."""
+    """(S,) float32: in the k-th second a tone of 200 + 50 k Hz, so that the pitch tells the second."""
     times = np.arange(round(seconds * RATE)) / RATE
     return (0.3 * np.sin(2 * np.pi * (200 + 50 * np.floor(times)) * times)).astype(np.float32)
 

@@ -17,7 +17,7 @@ def answer(kind, status):
 
 
 class LocalHub:
-    """Repositories are `folder/org/name/revision`; what was fetched lies in `folder/cache`."""
+    """Repositories are `folder/org/name/revision`; fetched files are in `folder/cache`."""
 
     def __init__(self, folder):
         self.folder, self.fetched, self.fails = Path(folder), [], None

@@ -182,7 +182,7 @@ def test_other_codecs_and_pixel_formats_are_read(name, codec, pixel_format, tran
     assert record["error"] is None
 
 
-def test_a_4k_video_is_read(transcribe, make, tmp_path):
+def test_4k_video_is_read(transcribe, make, tmp_path):
     face = make.face(1, 540)[0].repeat(4, axis=0).repeat(4, axis=1)
     image = np.pad(face, ((0, 0), (840, 840), (0, 0)), mode="edge")
     images = np.broadcast_to(image, (13, *image.shape))
@@ -227,7 +227,7 @@ def test_missing_permission_is_one_line_before_work(face_clip, tiny_model, tmp_p
         assert (result.returncode, result.stdout, result.stderr.splitlines()) == (1, "", [message])
 
 
-def test_a_full_disk_is_reported_and_leaves_no_half_file(face_clip, tiny_model, tmp_path):
+def test_full_disk_is_reported_and_leaves_no_half_file(face_clip, tiny_model, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(

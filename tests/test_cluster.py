@@ -97,13 +97,13 @@ def test_both_nodes_work_and_a_dead_worker_loses_only_its_item(nodes, tmp_path, 
     monkeypatch.setattr(cluster, "RETRIES", 1)
     engine = open_engine("ray", None, nodes[0].address)
     (tmp_path / "met").mkdir()
-    meetings = list(engine.each(partial(meeting, tmp_path / "met"), ["a", "b"], str))
+    meetings = list(engine.run_all(partial(meeting, tmp_path / "met"), ["a", "b"], str))
     assert [item for item, _ in meetings] == ["a", "b"] and len({node for _, node in meetings}) == 2
     (tmp_path / "died").mkdir()
-    results = list(engine.each(partial(dying, tmp_path / "died"), range(8), lambda item: ("lost", item)))
+    results = list(engine.run_all(partial(dying, tmp_path / "died"), range(8), lambda item: ("lost", item)))
     assert results == [0, 1, 4, 9, 16, ("lost", 5), 36, 49]
     with pytest.raises(VsrError, match="no space left to write 1"):
-        list(engine.each(refusing, [1, 2], str))
+        list(engine.run_all(refusing, [1, 2], str))
 
 
 def test_files_are_read_once_and_resume_repeats_failed_ones(nodes, tmp_path, face_clip, tiny_model, capsys):

@@ -29,7 +29,7 @@ def wrong_hints(text, name, extras):
             requirement[1] in IMPORTED or (requirement[1] == name and not _known(requirement[2], extras))
             for requirement in requirements
         )
-        # `vsr[lm]` is a mistake wherever it stands: nothing of that name has our extras
+        # `vsr[lm]` is a mistake anywhere: no package of that name has our extras
         extra = re.search(rf"\b({'|'.join(IMPORTED)})\[({'|'.join(extras)})[\],]", line)
         if bad or (extra and not line[: extra.start()].endswith("-")):
             wrong.append(line.strip())

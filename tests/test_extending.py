@@ -131,12 +131,13 @@ from vsr.modelstore.saving import save_model
 save_model("saved", loaded.model, loaded.tokenizer)
 search = ["--model", "saved", "--manifest", "clips.jsonl", "--device", "cpu"]
 assert not main(["decode", *search, "--out", "all.jsonl", "--beam", "3"])
-assert not main(["decode", *search, "--out", "own.jsonl", "--head", "length", "--nbest", "2"])
+assert not main(["decode", *search, "--out", "length.jsonl", "--head", "length", "--nbest", "2"])
 assert not main(["decode", *search, "--out", "ctc.jsonl", "--head", "ctc"])
 assert main(["decode", *search, "--out", "none.jsonl", "--head", "nothing"]) == 2
-every, own, ctc = ([json.loads(line) for line in open(f"{name}.jsonl")] for name in ("all", "own", "ctc"))
+every, by_length, ctc = ([json.loads(line) for line in open(f"{name}.jsonl")] for name in ("all", "length", "ctc"))
 assert [record["heads"] for record in every] == [{"length": "4"}] * 2, every
-assert [record["text"] for record in own] == ["4", "4"] and len(own[0]["nbest"]) == 2 and own[0]["head"] == "length"
+assert [record["text"] for record in by_length] == ["4", "4"] and len(by_length[0]["nbest"]) == 2
+assert by_length[0]["head"] == "length"
 assert all(set(record["text"]) <= set("abcdef ") for record in ctc)
 print("ok")
 """

@@ -23,7 +23,7 @@ def commands(page):
     return [words for words in lines if words[0] in PROGRAMS and "lrs3" not in words]
 
 
-def test_pages_are_there():
+def test_pages_exist():
     assert [page.stem for page in PAGES] == ["archivist", "clinician", "developer", "researcher"]
 
 

@@ -79,8 +79,8 @@ def test_mistyped_verb_suggests_the_nearest(capsys, tmp_path):
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_help_imports_nothing_heavy(program):
     """Of any verb; `urllib.request` imports the network's modules, which take as long as all of ours."""
-    code = f"import sys; from {program}.cli import {program.upper()} as own; print(own.overview()); "
-    code += "print(*map(str.__len__, (own.parser(verb).format_help() for verb in own.verbs))); "
+    code = f"import sys; from {program}.cli import {program.upper()} as cli; print(cli.overview()); "
+    code += "print(*map(str.__len__, (cli.parser(verb).format_help() for verb in cli.verbs))); "
     code += f"print({HEAVY} & {{*sys.modules}})"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "set()"

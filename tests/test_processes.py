@@ -85,7 +85,7 @@ def test_workers_end_with_their_parent_and_leave_nothing_half_written(tmp_path, 
     assert sorted(path.suffix for path in out.iterdir()) == [".pid", ".pid"]
 
 
-def test_worker_whose_parent_is_process_1_lives(monkeypatch):
+def test_worker_whose_parent_is_process_1_keeps_running(monkeypatch):
     """As in a container: there, 1 does not mean that the parent has died."""
     calls, (sentinel, parents) = [], Pipe(duplex=False)
     monkeypatch.setattr(worker.os, "getppid", lambda: 1)

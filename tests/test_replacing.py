@@ -135,10 +135,10 @@ def test_foreign_video_is_neither_a_voice_nor_captioned(tmp_path, suffix):
 
 
 def test_own_sound_is_recognised_by_its_comment(tmp_path):
-    own, foreign = tmp_path / "ours.wav", tmp_path / "theirs.wav"
-    write_wave(own, np.zeros(1600, np.float32), SYNTHETIC)
+    ours, foreign = tmp_path / "ours.wav", tmp_path / "theirs.wav"
+    write_wave(ours, np.zeros(1600, np.float32), SYNTHETIC)
     write_wave(foreign, np.zeros(1600, np.float32))
-    check_output(own, kind=VOICE)
+    check_output(ours, kind=VOICE)
     with pytest.raises(VsrError, match="is not a voice"):
         check_output(foreign, kind=VOICE)
 

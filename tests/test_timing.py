@@ -22,5 +22,5 @@ def test_wrong_and_missing_words_do_not_count():
     assert time_errors([CLIP], hypotheses(("red", 0.0, 0.2))) == {}
 
 
-def test_without_times_there_is_no_figure():
+def test_words_without_times_have_no_figure():
     assert time_errors([CLIP], {}) == {} and time_errors([Clip("a", "a.mp4", "bin")], hypotheses(("bin", 0, 1))) == {}

@@ -10,7 +10,7 @@ from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, read_manifest, translations_of, write_manifest
 from vsr.decoding.options import DecodeOptions
 from vsr.evaluation import translation
-from vsr.evaluation.translation import of_statistics, opened, paired_gain, score_translations, statistics
+from vsr.evaluation.translation import load_metric, paired_gain, score_of_statistics, score_translations, statistics
 from vsr.inference.single_head import spread_words
 
 COLOURS = ("rojo", "blanco", "negro", "azul")
@@ -35,9 +35,9 @@ def test_figures_agree_with_sacrebleu(metric):
     assert result.value == pytest.approx(corpus.score) and result.low <= result.value <= result.high
     assert "version" in result.signature and str(result).startswith({"bleu": "BLEU", "chrf": "chrF"}[metric])
     assert score_translations(TRUE, TRUE, metric).value == pytest.approx(100)
-    scorer = opened(metric)
+    scorer = load_metric(metric)
     rows = statistics(scorer, [ROUGH[i] for i in ids], [TRUE[i] for i in ids])
-    assert of_statistics(scorer, rows) == pytest.approx(corpus.score)
+    assert score_of_statistics(scorer, rows) == pytest.approx(corpus.score)
 
 
 def test_gain_is_the_difference_of_figures_and_zero_for_equal_lists():
@@ -47,18 +47,18 @@ def test_gain_is_the_difference_of_figures_and_zero_for_equal_lists():
     assert paired_gain(TRUE, ROUGH, ROUGH) == (0, 0, 0)
 
 
-def test_refuses_what_cannot_be_scored(monkeypatch):
+def test_refuses_texts_and_metrics_that_cannot_be_scored(monkeypatch):
     with pytest.raises(VsrError, match="no reference"):
         score_translations(TRUE, {"z": "x"})
     with pytest.raises(VsrError, match="nothing to score"):
         score_translations(TRUE, {})
     with pytest.raises(VsrError, match="known: bleu, chrf"):
-        opened("ter")
+        load_metric("ter")
     monkeypatch.setattr(
         translation, "required_package", lambda name, purpose, how: (_ for _ in ()).throw(VsrError("x", how))
     )
     with pytest.raises(VsrError, match="pip install sacrebleu"):
-        opened("bleu")
+        load_metric("bleu")
 
 
 def test_text_of_a_clip_in_a_language():

@@ -40,36 +40,36 @@ def add_consent_argument(group) -> None:
     )
 
 
-def check_consent(given: bool, what: str) -> None:
+def check_consent(is_given: bool, what: str) -> None:
     """Require consent: given earlier, by ``--consent``, or by an answer on a terminal.
 
     Args:
-        given: whether ``--consent`` is set.
+        is_given: whether ``--consent`` is set.
         what: what needs consent, such as "--reference".
 
     Raises VsrError no_consent.
     """
     if has_consented():
         return
-    if not given and sys.stdin.isatty() and sys.stderr.isatty():
+    if not is_given and sys.stdin.isatty() and sys.stderr.isatty():
         print(f"{what} needs your consent, once:\n  {STATEMENT}\nAgree? [y/N] ", end="", file=sys.stderr, flush=True)
-        given = sys.stdin.readline().strip().lower() in ("y", "yes")
-    if not given:
+        is_given = sys.stdin.readline().strip().lower() in ("y", "yes")
+    if not is_given:
         raise VsrError("no_consent", f'{what} needs consent: give --consent, which says "{STATEMENT}"')
-    _keep()
+    _save()
 
 
-def remind_of_consent(given: bool, what: str) -> None:
+def remind_of_consent(is_given: bool, what: str) -> None:
     """`check_consent` for verbs that existing scripts use without consent: without a terminal, only a line on stderr
     reminds of it. Raises VsrError no_consent for a "no" on a terminal."""
-    if given or has_consented() or (sys.stdin.isatty() and sys.stderr.isatty()):
-        check_consent(given, what)
+    if is_given or has_consented() or (sys.stdin.isatty() and sys.stderr.isatty()):
+        check_consent(is_given, what)
         return
     needed = "only for a person who has agreed to it, and never to deceive"
     print(f"lip2speech: {what}: {needed} (--consent says so, once, and ends this line)", file=sys.stderr)
 
 
-def _keep() -> None:
+def _save() -> None:
     """Save the consent. If that fails, say so on stderr: it will be asked for again."""
     path = consent_file()
     try:

@@ -8,12 +8,12 @@ from pathlib import Path
 from lip2speech.inference.reference import Reference, read_reference
 
 
-def references_of(given: list[str]) -> dict[int | None, Reference]:
+def references_of(values: list[str]) -> dict[int | None, Reference]:
     """Parse WHO and N=WHO to references by the number of the face, None for all others. Raises VsrError bad_options."""
     from vsr.core.errors import VsrError
 
     references: dict[int | None, Reference] = {}
-    for text in given:
+    for text in values:
         number, _, path = text.partition("=")
         numbered = path and number.isascii() and number.isdigit() and not Path(text).exists()
         face, path = (int(number), path) if numbered else (None, text)
@@ -24,12 +24,12 @@ def references_of(given: list[str]) -> dict[int | None, Reference]:
     return references
 
 
-def heard(reference: Reference, video: str, model: str | None):
+def resolve_reference(reference: Reference, video: str, model: str | None):
     """The speaker embedding (256,) of a reference, or the reference itself for a face; prints its note to stderr.
 
     Raises VsrError.
     """
-    from lip2speech.inference.reference import FACE, whose
+    from lip2speech.inference.reference import FACE, reference_voice
 
     if reference.kind == FACE:
         from lip2speech.inference.face_voices import face_folder
@@ -38,7 +38,7 @@ def heard(reference: Reference, video: str, model: str | None):
         face_folder(find_model(model))
         return reference
 
-    voice = whose(reference, video)
+    voice = reference_voice(reference, video)
     if voice.note:
         print(f"lip2speech: {video}: {voice.note}", file=sys.stderr)
     return voice.vector

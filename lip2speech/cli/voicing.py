@@ -9,12 +9,12 @@ from pathlib import Path
 
 from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument
-from lip2speech.cli.references import heard, references_of
+from lip2speech.cli.references import references_of, resolve_reference
 from lip2speech.inference.prosody import add_prosody_arguments, prosody_of
 from lip2speech.inference.reference import OWN, Reference
-from lip2speech.inference.sound_gap import gap_of
+from lip2speech.inference.sound_gap import parse_gap
 from lip2speech.inference.synthesis_options import check_noisy
-from lip2speech.models.emotion_options import emotion_of
+from lip2speech.models.emotion_options import parse_emotion
 from lip2speech.models.flow_options import add_flow_arguments, flow_options
 from lip2speech.models.token_options import add_token_arguments, token_options
 from vsr.cli.options import check_present
@@ -43,10 +43,10 @@ def add_voice_arguments(parser: argparse.ArgumentParser, voice) -> None:
     add_flow_arguments(parser)
 
 
-def check_given(args: argparse.Namespace, references: dict[int | None, Reference], *read: str):
+def check_arguments(args: argparse.Namespace, references: dict[int | None, Reference], *inputs: str):
     """Check files and options before the work; returns the plan for muxing, None for a .wav.
 
-    ``read``: further input files. Raises VsrError.
+    ``inputs``: further input files. Raises VsrError.
     """
     from lip2speech.inference.synthetic_marks import VOICE, WORDS
     from vsr.core.errors import VsrError
@@ -55,7 +55,7 @@ def check_given(args: argparse.Namespace, references: dict[int | None, Reference
 
     check_present([args.video])
     recordings = [reference.file for reference in references.values() if reference.file]
-    check_outputs(((args.out, VOICE), (args.words, WORDS)), args.video, *recordings, *read)
+    check_outputs(((args.out, VOICE), (args.words, WORDS)), args.video, *recordings, *inputs)
     if not Path(args.out).suffix:
         raise VsrError("bad_options", f"{args.out}: the suffix says what to write, such as .mp4 or .wav")
     flow_options(args)
@@ -68,39 +68,39 @@ def _check_voice(args: argparse.Namespace) -> None:
     """Refuse a voice without what the options need: emotions, or conditions for recorded sound. Raises VsrError."""
     from vsr.core.errors import VsrError
 
-    if emotion := emotion_of(args.emotion):
+    if emotion := parse_emotion(args.emotion):
         if args.tokens:
             raise VsrError("bad_options", "--emotion works only with the flow, not with --tokens")
-        from lip2speech.inference.folder import ACOUSTIC, check_feels, find_model
+        from lip2speech.inference.folder import ACOUSTIC, check_emotion, find_model
 
-        check_feels(find_model(args.model) / ACOUSTIC, emotion.name)
+        check_emotion(find_model(args.model) / ACOUSTIC, emotion.name)
     token_options(args)
     check_noisy(args.noisy)
     if args.fill:
         check_gap(args)
     if (args.noisy or args.fill) and not args.tokens:
-        from lip2speech.inference.folder import ACOUSTIC, check_given_sound, find_model
+        from lip2speech.inference.folder import ACOUSTIC, check_sound_condition, find_model
 
-        check_given_sound(find_model(args.model) / ACOUSTIC, bool(args.fill))
+        check_sound_condition(find_model(args.model) / ACOUSTIC, bool(args.fill))
 
 
 def check_gap(args: argparse.Namespace) -> None:
     """Refuse an invalid gap, and --noisy together with a gap. Raises VsrError."""
     from vsr.core.errors import VsrError
 
-    gap_of(args.fill)
+    parse_gap(args.fill)
     if args.noisy:
         raise VsrError(
             "bad_options", "--fill keeps the sound around the gap, --noisy resynthesises all of it: give one of them"
         )
 
 
-def voice(args: argparse.Namespace, plan, text_for: Callable, write_words: Callable) -> int:
+def voice_video(args: argparse.Namespace, plan, text_for: Callable, write_words: Callable) -> int:
     """Speak and write, for every verb that voices a video.
 
     Args:
         args: of `add_voice_arguments`, with ``video``, ``out``, ``words`` and ``faces``.
-        plan: of `check_given`.
+        plan: of `check_arguments`.
         text_for: (voice, options of the flow) -> `lip2speech.inference.text.Text`.
         write_words: (file of --words, text, video, voiced seconds) writes the words.
 
@@ -118,25 +118,25 @@ def voice(args: argparse.Namespace, plan, text_for: Callable, write_words: Calla
     options = _options(args)
     text = text_for(loaded, options.flow)
     with film_bar() as progress:
-        spoken, broken = as_far_as_it_goes(speak, loaded, args.video, voices, options, text, Watch(progress=progress))
+        spoken, broken = speak_readable_part(speak, loaded, args.video, voices, options, text, Watch(progress=progress))
     write_spoken(mark(spoken.wave) if args.watermark else spoken.wave, args.video, args.out, plan)
     if args.words:
         write_words(args.words, text, args.video, spoken.seconds)
-    _tell(args, plan, references, text, spoken)
-    return tell_broken(args.video, broken)
+    _report(args, plan, references, text, spoken)
+    return report_broken(args.video, broken)
 
 
-def as_far_as_it_goes(speak: Callable, *given):
+def speak_readable_part(speak: Callable, *arguments):
     """Call ``speak``: (voice of the readable part, error of a truncated or damaged video, or None). Raises VsrError."""
     from vsr.core.errors import Incomplete
 
     try:
-        return speak(*given), None
+        return speak(*arguments), None
     except Incomplete as error:
         return error.record, error
 
 
-def tell_broken(video: str, broken) -> int:
+def report_broken(video: str, broken) -> int:
     """Print a line on stderr about a video that was not read to its end; returns the exit status."""
     if broken:
         print(f"lip2speech: {broken}; what could not be read is silent", file=sys.stderr)
@@ -146,15 +146,15 @@ def tell_broken(video: str, broken) -> int:
 def _voices(args: argparse.Namespace, references: dict[int | None, Reference]) -> dict:
     """The references for `lip2speech.inference.dubbing.speak`; with --fill the default is the recording's own voice.
     Raises VsrError."""
-    voices = {face: heard(reference, args.video, args.model) for face, reference in references.items()}
+    voices = {face: resolve_reference(reference, args.video, args.model) for face, reference in references.items()}
     return {None: Reference(OWN)} | voices if args.fill else voices
 
 
 def _options(args: argparse.Namespace):
     from lip2speech.inference.dubbing import SpeakOptions
 
-    gap = gap_of(args.fill) if args.fill else None
-    return SpeakOptions(flow_options(args), args.faces, prosody_of(args), args.noisy, gap, emotion_of(args.emotion))
+    gap = parse_gap(args.fill) if args.fill else None
+    return SpeakOptions(flow_options(args), args.faces, prosody_of(args), args.noisy, gap, parse_emotion(args.emotion))
 
 
 def _with_tokens(loaded, args: argparse.Namespace):
@@ -167,27 +167,27 @@ def _with_tokens(loaded, args: argparse.Namespace):
     return with_tokens(loaded, args.tokens, tokens)
 
 
-def _tell(args: argparse.Namespace, plan, references: dict[int | None, Reference], text, spoken) -> None:
+def _report(args: argparse.Namespace, plan, references: dict[int | None, Reference], text, spoken) -> None:
     """Print what was done, and on stderr what was not done as requested."""
     from vsr.media.streams import report_stream_choice
 
-    tell_what_is_silent(args.video, spoken)
-    tell_what_differs(args.out, plan, references, spoken.faces)
+    report_warnings(args.video, spoken)
+    report_differences(args.out, plan, references, spoken.faces)
     report_stream_choice("lip2speech", args.video, spoken.stream)
     if warning := text.warning():
         print(f"lip2speech: {args.video}: {warning}", file=sys.stderr)
-    if words := text.shown():
+    if words := text.display_text():
         print(words)
     print(f"{args.out}: {spoken.seconds:.2f} s of speech")
 
 
-def tell_what_is_silent(video: str, spoken) -> None:
+def report_warnings(video: str, spoken) -> None:
     """Print a line on stderr for each warning, such as covered mouths or no speech at all."""
     for warning in spoken.warnings:
         print(f"lip2speech: {video}: {warning['message']}", file=sys.stderr)
 
 
-def tell_what_differs(out: str, plan, references: dict[int | None, Reference], voiced: tuple[int, ...]) -> None:
+def report_differences(out: str, plan, references: dict[int | None, Reference], voiced: tuple[int, ...]) -> None:
     """Print a line on stderr for what was not done as requested."""
     if plan and plan.again:
         print(f"lip2speech: {out}: the video was encoded again, not copied: {plan.again}", file=sys.stderr)

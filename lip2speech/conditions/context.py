@@ -51,7 +51,12 @@ class Context:
         raise NotImplementedError
 
     def corrupted(
-        self, features, own: str, clips: Sequence[str], sound_of: Callable[[str], np.ndarray], rng: np.random.Generator
+        self,
+        features,
+        clip_id: str,
+        clips: Sequence[str],
+        sound_of: Callable[[str], np.ndarray],
+        rng: np.random.Generator,
     ) -> np.ndarray:
         """The condition (N, 161) of `lip2speech.features.stored.Features`, with a span masked that ``rng`` draws."""
         pairs = features.mel.numpy().reshape(-1, PAIR)
@@ -61,10 +66,10 @@ class Context:
         is_known[start : start + length] = False
         return context_condition(pairs, is_known)
 
-    def of_wave(self, wave: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """The condition (N, 161) of the audio of T video frames; ``known`` (N,) bool: the steps outside the gap."""
+    def of_wave(self, wave: np.ndarray, is_known: np.ndarray) -> np.ndarray:
+        """The condition (N, 161) of the audio of T video frames; ``is_known`` (N,) bool: the steps outside the gap."""
         mel = log_mel(torch.from_numpy(np.ascontiguousarray(wave, np.float32))).numpy()
-        return context_condition(mel.reshape(-1, PAIR), known)
+        return context_condition(mel.reshape(-1, PAIR), is_known)
 
 
 def context_condition(pairs: np.ndarray, is_known: np.ndarray) -> np.ndarray:

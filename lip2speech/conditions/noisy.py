@@ -63,14 +63,19 @@ class Noisy:
         raise NotImplementedError
 
     def corrupted(
-        self, features, own: str, clips: Sequence[str], sound_of: Callable[[str], np.ndarray], rng: np.random.Generator
+        self,
+        features,
+        clip_id: str,
+        clips: Sequence[str],
+        sound_of: Callable[[str], np.ndarray],
+        rng: np.random.Generator,
     ) -> np.ndarray:
-        """The condition (N, 160) of the clip with id ``own`` and `lip2speech.features.stored.Features`, with noise from
+        """The condition (N, 160) of the clip ``clip_id`` with `lip2speech.features.stored.Features`, with noise from
         ``rng``; babble is mixed from ``clips`` (ids), whose waves ``sound_of`` returns. Silence is left unchanged.
 
         Raises VsrError bad_config where there are no other speakers for babble.
         """
-        corruption, wave = self.corruption.draw(clips, rng, own), features.wave.numpy()
+        corruption, wave = self.corruption.draw(clips, rng, clip_id), features.wave.numpy()
         try:
             return self.of_wave(corruption.wave(wave, sound_of))
         except VsrError as error:

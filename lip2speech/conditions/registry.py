@@ -15,10 +15,10 @@ and optionally (read by `lip2speech.conditions.traits`)
 - ``sequence``: True for a length of its own: ``load`` returns (U, C), U at least 1;
 - ``heard(features)``: a measurement of the clip's audio (`lip2speech.features.stored.Features`), used instead of
   ``load``; it is measured once and cached;
-- ``corrupted(features, own, clips, sound_of, rng)``: computed from the audio of the clip with id ``own``, used instead
+- ``corrupted(features, clip_id, clips, sound_of, rng)``: computed from the audio of the clip ``clip_id``, used instead
   of ``load`` and drawn again in each epoch; ``clips``: ids of the list, whose waves ``sound_of`` returns;
 - ``recorded``: True where it is computed from a recording: in synthesis ``of_wave(wave)`` returns (N, C);
-- ``around``: True where it is computed from the audio around a gap: ``of_wave(wave, known)``, known: steps outside it;
+- ``around``: True where it is computed from the audio around a gap: ``of_wave(wave, is_known)``, steps outside it;
 - ``felt``: True where it is an emotion, which is named in synthesis: ``named(name, steps)`` returns (N, C);
 - ``spoken``: True where it is computed from the text: in synthesis, ``load`` gets a clip with the words that are then
   known.
@@ -57,7 +57,7 @@ CONDITIONS: Registry[type[Condition]] = Registry(
 )
 
 
-def conditions_of(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Condition]:
+def conditions_of(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Condition]:
     """The conditions of a model's config, by name. Raises ValueError for unknown kinds or settings."""
-    named = {name: split_kind(settings, f"conditions.{name}") for name, settings in given.items()}
+    named = {name: split_kind(settings, f"conditions.{name}") for name, settings in config.items()}
     return {name: settings_of(CONDITIONS, kind, settings) for name, (kind, settings) in named.items()}

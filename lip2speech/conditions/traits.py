@@ -19,7 +19,7 @@ class Recorded(Condition, Protocol):
 class Around(Condition, Protocol):
     """A condition computed from the audio around a gap, (640 T,), and the mask of known steps (N,) -> (N, C)."""
 
-    def of_wave(self, wave: np.ndarray, known: np.ndarray) -> np.ndarray: ...
+    def of_wave(self, wave: np.ndarray, is_known: np.ndarray) -> np.ndarray: ...
 
 
 class Felt(Condition, Protocol):
@@ -38,7 +38,7 @@ class Corrupted(Condition, Protocol):
     """A condition computed from the corrupted audio of a clip, drawn again in each epoch -> (N, C)."""
 
     def corrupted(
-        self, features: Any, own: str, clips: Sequence[str], sound_of: Callable[[str], np.ndarray],
+        self, features: Any, clip_id: str, clips: Sequence[str], sound_of: Callable[[str], np.ndarray],
         rng: np.random.Generator,
     ) -> np.ndarray: ...  # fmt: skip
 

@@ -111,11 +111,11 @@ class Transformer:
         return options | {"return_timestamps": samples > WHISPER_WINDOW}
 
 
-def names_of(given: str) -> list[str]:
+def names_of(text: str) -> list[str]:
     """The recognisers in NAME[,NAME]; the first is the main scorer of every table. Raises VsrError bad_asr."""
-    names = [name.strip() for name in given.split(",")] if given else []
+    names = [name.strip() for name in text.split(",")] if text else []
     if len({display_name(name) for name in names}) < len(names):
-        raise VsrError("bad_asr", f"'{given}': give each recogniser once")
+        raise VsrError("bad_asr", f"'{text}': give each recogniser once")
     if names and names[0] == PHONES:
         raise VsrError("bad_asr", f"{PHONES} gives phonemes: name a recogniser of words before it")
     return names

@@ -84,7 +84,7 @@ def _pipeline(package: Any, detector: Mapping[str, Any], network: Mapping[str, A
     from syncnet_python.detectors.s3fd import S3FD
     from syncnet_python.detectors.s3fd.nets import S3FDNet
 
-    def filled(model, weights: Mapping[str, Any], name: str):
+    def with_weights(model, weights: Mapping[str, Any], name: str):
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:
@@ -93,10 +93,10 @@ def _pipeline(package: Any, detector: Mapping[str, Any], network: Mapping[str, A
 
     class Safe(package.SyncNetPipeline):
         def _load_s3fd(self, path):
-            return S3FD(net=filled(S3FDNet(device="cpu"), detector, DETECTOR), device="cpu")
+            return S3FD(net=with_weights(S3FDNet(device="cpu"), detector, DETECTOR), device="cpu")
 
         def _load_syncnet(self, path):
-            return package.SyncNetInstance(net=filled(package.SyncNetModel(), network, NETWORK), device="cpu")
+            return package.SyncNetInstance(net=with_weights(package.SyncNetModel(), network, NETWORK), device="cpu")
 
     logging.getLogger("pyscenedetect").setLevel(logging.CRITICAL)  # it logs deprecation notices as errors
     ffmpeg = package.syncnet_pipeline.ffmpeg  # which logs every file that it opens

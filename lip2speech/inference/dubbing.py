@@ -13,16 +13,16 @@ import numpy as np
 import torch
 
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.inpainting import check_fills, check_inside, patched
+from lip2speech.inference.inpainting import check_can_inpaint, check_gap_inside, fill_gap
 from lip2speech.inference.mixer import Mixer
-from lip2speech.inference.sound_conditions import check_hears, check_sound
+from lip2speech.inference.sound_conditions import check_sound, check_takes_sound
 from lip2speech.inference.sound_gap import Gap
 from lip2speech.inference.sound_length import voice_samples
 from lip2speech.inference.speakers import References, speaker_of, speakers_of
 from lip2speech.inference.spoken import Spoken
 from lip2speech.inference.text import Text, words_spoken_between
 from lip2speech.inference.voicing import voice_of
-from lip2speech.inference.voicing_inputs import Directions
+from lip2speech.inference.voicing_inputs import VoicingInputs
 from lip2speech.models.emotion_options import Emotion
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS, SAMPLE_RATE
@@ -98,36 +98,36 @@ def speak(
                 mixer.add(part.face, at, options.shape(wave) if options.shape else wave)
         end = float(cast_block.block.times[-1]) + 1 / FPS
     if not (source.broken and mixer.last):
-        source.check(read=None in source.reasons)
+        source.check(has_speech=None in source.reasons)
     wave = mixer.mixed(voice_samples(path, end - first, source.frames))
-    wave = _patched(path, wave, (first, end), options.gap) if options.gap else wave
+    wave = _with_filled_gap(path, wave, (first, end), options.gap) if options.gap else wave
     faces = tuple(sorted(mixer.last))
     unread, tracks = skipped_of(seen.skipped), tracks_of(seen.tracks)
-    spoken = Spoken(wave, mixer.added / SAMPLE_RATE, faces, source.info.stream, unread, tracks)
+    spoken = Spoken(wave, mixer.num_voiced / SAMPLE_RATE, faces, source.info.stream, unread, tracks)
     if source.broken:
         raise Incomplete(source.broken.reason, source.broken.message, spoken)
     return spoken
 
 
-def _patched(path: str | Path, wave: np.ndarray, part: tuple[float, float], gap: Gap) -> np.ndarray:
+def _with_filled_gap(path: str | Path, wave: np.ndarray, part: tuple[float, float], gap: Gap) -> np.ndarray:
     """The video's own sound of ``part``, with the synthesised wave (S,) in its gap. Raises VsrError bad_options."""
-    check_inside(gap, len(wave), path)
-    return patched(read_wave(path, part=part), wave, gap)
+    check_gap_inside(gap, len(wave), path)
+    return fill_gap(read_wave(path, part=part), wave, gap)
 
 
 def _check_sound(loaded: LoadedVoice, path: str | Path, options: SpeakOptions) -> None:
     """Refuse a voice that cannot use the sound that the options need, and a video without sound. Raises VsrError."""
     if options.noisy:
-        check_hears(loaded)
+        check_takes_sound(loaded)
     if options.gap:
-        check_fills(loaded)
+        check_can_inpaint(loaded)
     if options.noisy or options.gap:
         check_sound(path)
 
 
 def _utterances(
     path: str | Path, part: Part, first: float, text: Text, options: SpeakOptions
-) -> Iterator[tuple[int, np.ndarray, Directions]]:
+) -> Iterator[tuple[int, np.ndarray, VoicingInputs]]:
     """Each stretch in which a face speaks: its first sample in the wave, its crop (T, 96, 96), its directions."""
     words = text.words(part.piece, part.face) if part.speech else ()
     for start, stop in part.speech:
@@ -138,11 +138,11 @@ def _utterances(
 
 def _directions(
     path: str | Path, times: np.ndarray, first: float, words: Sequence[TimedWord], options: SpeakOptions
-) -> Directions:
+) -> VoicingInputs:
     """The directions for frames at ``times`` (T,) seconds of a video whose first frame is at ``first`` seconds."""
     sound = waves_at(path, [times])[0] if options.noisy or options.gap else None
-    known = options.gap.known(times - first) if options.gap else None
-    return Directions(options.flow, words_spoken_between(words, times), sound, known, options.noisy, options.emotion)
+    known = options.gap.known_steps(times - first) if options.gap else None
+    return VoicingInputs(options.flow, words_spoken_between(words, times), sound, known, options.noisy, options.emotion)
 
 
 def speak_clip(
@@ -157,11 +157,11 @@ def speak_clip(
     mixer, first = Mixer(), video_clock(clip.info.path)[1]
     for start, stop in clip.speech:
         spoken_words = words_spoken_between(words, clip.times[start:stop])
-        directions = Directions(options or FlowOptions(), spoken_words)
+        directions = VoicingInputs(options or FlowOptions(), spoken_words)
         wave = voice_of(loaded, clip.crop[start:stop], speaker_of(loaded, vector), directions)
         mixer.add(clip.face, round((clip.times[start] - first) * SAMPLE_RATE), wave)
     wave = mixer.mixed(voice_samples(clip.info.path, float(clip.times[-1]) + 1 / FPS - first))
-    return Spoken(wave, mixer.added / SAMPLE_RATE, tuple(mixer.last), clip.info.stream)
+    return Spoken(wave, mixer.num_voiced / SAMPLE_RATE, tuple(mixer.last), clip.info.stream)
 
 
 def lead(clip: MouthClip) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, evenly
+from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, evenly_spaced
 from lip2speech.models.parts import load_part
 from vsr.core.errors import VsrError
 from vsr.core.progress import Watch
@@ -45,7 +45,7 @@ def load_face_voice(model: str | Path) -> FaceVoice:
 @torch.inference_mode()
 def vector_of_crop(model: FaceVoice, crop: np.ndarray) -> np.ndarray:
     """Crop (T, 96, 96) -> speaker embedding (256,) of length 1."""
-    frames = torch.from_numpy(np.ascontiguousarray(crop[evenly(len(crop), model.config.frames).numpy()]))[None]
+    frames = torch.from_numpy(np.ascontiguousarray(crop[evenly_spaced(len(crop), model.config.frames).numpy()]))[None]
     return model(frames, torch.ones(1, frames.shape[1], dtype=torch.bool))[0].numpy()
 
 

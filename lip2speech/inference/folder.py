@@ -47,7 +47,7 @@ class LoadedVoice:
     @property
     def has_listener(self) -> bool:
         """Whether it accepts text."""
-        return can_be_given_words(self.parts[0])
+        return accepts_words(self.parts[0])
 
     @cached_property
     def listener(self):
@@ -59,7 +59,7 @@ class LoadedVoice:
     @cached_property
     def emotions(self):
         """The listener of emotions; loaded at first use. Raises VsrError bad_model if there is none."""
-        check_feels(self.parts[0])
+        check_emotion(self.parts[0])
         return load_listener(self.parts[0] / EMOTION, self.voice)
 
     @cached_property
@@ -70,12 +70,12 @@ class LoadedVoice:
         return load_face_voice(self.parts[0])
 
 
-def can_be_given_words(acoustic: Path) -> bool:
+def accepts_words(acoustic: Path) -> bool:
     """Whether the folder of an acoustic model has a listener."""
     return (acoustic / LISTENER / CONFIG_FILE).is_file()
 
 
-def check_feels(acoustic: Path, name: str = "") -> None:
+def check_emotion(acoustic: Path, name: str = "") -> None:
     """Refuse an acoustic model without emotions, or without this one. Raises VsrError bad_model, bad_options."""
     folder = acoustic / EMOTION
     if not (folder / CONFIG_FILE).is_file():
@@ -87,11 +87,13 @@ def check_feels(acoustic: Path, name: str = "") -> None:
         )
 
 
-HEARS_NONE = "speaks from lips alone: train one with a condition of kind noisy, and give it as the model"
-FILLS_NONE = "fills no gaps: train one with a condition of kind context, or give --tokens with a model that infills"
+NO_SOUND_CONDITION = "speaks from lips alone: train one with a condition of kind noisy, and give it as the model"
+NO_GAP_CONDITION = (
+    "fills no gaps: train one with a condition of kind context, or give --tokens with a model that infills"
+)
 
 
-def check_given_sound(acoustic: Path, fill: bool) -> None:
+def check_sound_condition(acoustic: Path, fill: bool) -> None:
     """Refuse an acoustic model without a condition for noisy sound or, with ``fill``, for the sound around a gap.
     Raises VsrError."""
     from lip2speech.conditions.registry import conditions_of
@@ -99,7 +101,7 @@ def check_given_sound(acoustic: Path, fill: bool) -> None:
 
     conditions = conditions_of(read_config(acoustic)["model"].get("conditions") or {})
     if not any(map(is_around if fill else is_recorded, conditions.values())):
-        raise VsrError("bad_model", f"{acoustic} {FILLS_NONE if fill else HEARS_NONE}")
+        raise VsrError("bad_model", f"{acoustic} {NO_GAP_CONDITION if fill else NO_SOUND_CONDITION}")
 
 
 def save_voice(folder: str | Path, voice, codebook, extra: dict | None = None) -> Path:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lip2speech.conditions.registry import Condition
 from lip2speech.conditions.traits import is_around
-from lip2speech.inference.folder import FILLS_NONE, LoadedVoice
+from lip2speech.inference.folder import NO_GAP_CONDITION, LoadedVoice
 from lip2speech.inference.sound_gap import Gap
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.errors import VsrError
@@ -23,13 +23,13 @@ from vsr.media.audio import fit_length
 FADE = SAMPLE_RATE // 100  # samples of the cross-fade between recording and synthesis, at either end
 
 
-def check_fills(loaded: LoadedVoice) -> None:
+def check_can_inpaint(loaded: LoadedVoice) -> None:
     """Refuse a voice without a condition for the sound around a gap. Raises VsrError bad_model."""
-    if not any(is_around(condition) for condition in loaded.voice.named.values()):
-        raise VsrError("bad_model", f"{loaded.parts[0]} {FILLS_NONE}")
+    if not any(is_around(condition) for condition in loaded.voice.condition_settings.values()):
+        raise VsrError("bad_model", f"{loaded.parts[0]} {NO_GAP_CONDITION}")
 
 
-def check_inside(gap: Gap, samples: int, path: str | Path) -> None:
+def check_gap_inside(gap: Gap, samples: int, path: str | Path) -> None:
     """Refuse a gap that begins after the end of a video. Raises VsrError bad_options."""
     if gap.start * SAMPLE_RATE >= samples:
         why = f"the video ends at {samples / SAMPLE_RATE:.2f} s"
@@ -37,20 +37,20 @@ def check_inside(gap: Gap, samples: int, path: str | Path) -> None:
 
 
 def conditions_around(
-    conditions: Mapping[str, Condition], wave: np.ndarray, known: np.ndarray, device: torch.device
+    conditions: Mapping[str, Condition], wave: np.ndarray, is_known: np.ndarray, device: torch.device
 ) -> dict[str, Tensor]:
     """Name -> (1, N, C) of the conditions from the sound around a gap; wave (640 T,), known (N,) bool."""
     return {
-        name: torch.from_numpy(condition.of_wave(wave, known))[None].to(device)
+        name: torch.from_numpy(condition.of_wave(wave, is_known))[None].to(device)
         for name, condition in conditions.items()
         if is_around(condition)
     }
 
 
-def patched(recording: np.ndarray, made: np.ndarray, gap: Gap) -> np.ndarray:
-    """The recording (S,) with the synthesised wave ``made`` (S',) in its gap, cross-faded at both ends; length S'."""
-    fitted = fit_length(recording, len(made)).copy()
-    time = np.arange(len(made)) - round(gap.start * SAMPLE_RATE)
+def fill_gap(recording: np.ndarray, synthesised: np.ndarray, gap: Gap) -> np.ndarray:
+    """The recording (S,) with the ``synthesised`` wave (S',) in its gap, cross-faded at both ends; length S'."""
+    fitted = fit_length(recording, len(synthesised)).copy()
+    time = np.arange(len(synthesised)) - round(gap.start * SAMPLE_RATE)
     length = round(gap.end * SAMPLE_RATE) - round(gap.start * SAMPLE_RATE)
     share = np.clip(np.minimum(time + FADE, length + FADE - time) / FADE, 0, 1).astype(np.float32)
-    return fitted * (1 - share) + made * share
+    return fitted * (1 - share) + synthesised * share

@@ -15,7 +15,7 @@ from vsr.core.clock import MELS_PER_FRAME, UNITS_PER_FRAME
 from vsr.core.windows import window_spans
 
 
-def spoken_in_windows(voice: Voice, frames: int, speak: Callable[[int, int], Speech]) -> Speech:
+def speak_in_windows(voice: Voice, frames: int, speak: Callable[[int, int], Speech]) -> Speech:
     """The speech of ``frames`` video frames; ``speak(start, stop)`` synthesises that of a window.
 
     Where two windows overlap, the mels are cross-faded, and the units switch in the middle of the overlap.
@@ -33,9 +33,9 @@ def spoken_in_windows(voice: Voice, frames: int, speak: Callable[[int, int], Spe
     return Speech(mel.to(device), units.to(device))
 
 
-def join(whole: Tensor, piece: Tensor, start: int, done: int) -> None:
-    """Write ``piece`` (1, n, 80) at ``start`` of ``whole``, cross-faded with what is filled there up to ``done``."""
-    overlap = max(0, done - start)
+def join(output: Tensor, window: Tensor, start: int, filled: int) -> None:
+    """Write ``window`` (1, n, 80) at ``start`` of ``output``, cross-faded with what is there up to ``filled``."""
+    overlap = max(0, filled - start)
     fade = (torch.arange(overlap) + 0.5)[None, :, None] / max(1, overlap)
-    whole[:, start:done] = whole[:, start:done] * (1 - fade) + piece[:, :overlap] * fade
-    whole[:, start + overlap : start + piece.shape[1]] = piece[:, overlap:]
+    output[:, start:filled] = output[:, start:filled] * (1 - fade) + window[:, :overlap] * fade
+    output[:, start + overlap : start + window.shape[1]] = window[:, overlap:]

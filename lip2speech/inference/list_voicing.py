@@ -17,13 +17,13 @@ from lip2speech.conditions.traits import is_corrupted, is_heard, is_spoken
 from lip2speech.features.dataset import NoText, SpeechBatch, SpeechDataset
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.masking import masked_batch
-from lip2speech.inference.snr import better_of
+from lip2speech.inference.snr import choose_output
 from lip2speech.inference.sound_conditions import conditions_of_sound
 from lip2speech.inference.synthesis_options import AUTO, MADE, MASK, NONE, READ, READ_ALL, SynthesisOptions
 from lip2speech.inference.text import text_of, words_of_clips
 from lip2speech.inference.vocoding import vocode
 from lip2speech.inference.word_conditions import conditions_of_words
-from lip2speech.models.pull import Said, text_pull
+from lip2speech.models.pull import SpokenWord, text_pull
 from lip2speech.models.voice import Speech
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
 from vsr.data.manifest import Clip
@@ -42,7 +42,9 @@ class ListVoicing:
         self.device = next(loaded.voice.parameters()).device
         self.text = NONE if options.copy else text_of(loaded, options)
 
-    def of(self, clips: list[Clip], todo: list[Clip], features: str | Path) -> Iterator[tuple[Clip, Speech, Tensor]]:
+    def voiced_clips(
+        self, clips: list[Clip], todo: list[Clip], features: str | Path
+    ) -> Iterator[tuple[Clip, Speech, Tensor]]:
         """(clip, its speech, its wave) of the clips in ``todo``; other ``clips`` serve as references for the voice."""
         options = self.options
         protocol = "cross" if options.protocol == "vision" else options.protocol
@@ -59,18 +61,18 @@ class ListVoicing:
             if options.copy:
                 speech = Speech(batch.mel, batch.units.clamp(min=0))
             else:
-                speech = self._spoken(batch, self._words_of(batch_clips, dataset), recorded)
+                speech = self._synthesise(batch, self._words_of(batch_clips, dataset), recorded)
             waves = self._final_waves(batch, speech, recorded)
             yield from zip(batch_clips, *_speech_and_waves(speech, waves, batch.lips.lengths.tolist()), strict=True)
 
-    def _words_of(self, clips: list[Clip], dataset: SpeechDataset) -> list[list[Said]]:
+    def _words_of(self, clips: list[Clip], dataset: SpeechDataset) -> list[list[SpokenWord]]:
         """The words of each clip with their times; none without text."""
         if self.text == NONE:
             return [[] for _ in clips]
         crops = [dataset.crops.crop(clip) for clip in clips] if self.text in (READ, READ_ALL) else []
         return words_of_clips(self.loaded, clips, crops, self.text)
 
-    def _spoken(self, batch: SpeechBatch, words: list[list[Said]], recorded: Sequence) -> Speech:
+    def _synthesise(self, batch: SpeechBatch, words: list[list[SpokenWord]], recorded: Sequence) -> Speech:
         """Speech of a batch, conditioned on its words and, if given, its noisy sound."""
         lengths, device = batch.lips.lengths, batch.speaker.device
         pull = self._pull(words, batch.lips.video.shape[1])
@@ -81,7 +83,7 @@ class ListVoicing:
             batch.lips.video, lengths, batch.speaker, self.options.flow, conditions=batch.conditions | more, pull=pull
         )
 
-    def _pull(self, words: list[list[Said]], frames: int):
+    def _pull(self, words: list[list[SpokenWord]], frames: int):
         """The pull of a batch of ``frames`` video frames towards its words; None if there is none."""
         strength = self.options.flow.pull
         if self.text == NONE or not strength:
@@ -105,7 +107,7 @@ class ListVoicing:
         video, speaker = batch.lips.video, batch.speaker
         lips = self.loaded.voice.speak(video, lengths, speaker, flow, conditions=batch.conditions).mel.cpu()
         rows = zip(recorded, lips, (MELS_PER_FRAME * lengths).tolist(), strict=True)
-        return [better_of(wave, mel[:count]) == MADE for wave, mel, count in rows]
+        return [choose_output(wave, mel[:count]) == MADE for wave, mel, count in rows]
 
 
 def is_stored(condition: Condition) -> bool:

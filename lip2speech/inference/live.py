@@ -22,11 +22,11 @@ from lip2speech.inference.mixer import Mixer
 from lip2speech.inference.speakers import speaker_of
 from lip2speech.inference.synthesis_options import NONE, READ_ALL
 from lip2speech.inference.synthetic_marks import SYNTHETIC
-from lip2speech.inference.text import believed, guesses, read_line, words_spoken_between
+from lip2speech.inference.text import guess_warning, read_line, trusted_words, words_spoken_between
 from lip2speech.inference.voicing import voice_of
-from lip2speech.inference.voicing_inputs import Directions
+from lip2speech.inference.voicing_inputs import VoicingInputs
 from lip2speech.models.flow_options import FlowOptions
-from lip2speech.models.pull import Said
+from lip2speech.models.pull import SpokenWord
 from vsr.core.clock import SAMPLE_RATE
 from vsr.inference.live.session import Caption
 from vsr.media.audio import write_wave
@@ -62,21 +62,21 @@ class LiveVoice:
         self.speaker = speaker_of(loaded, vector)
         self._pool = ThreadPoolExecutor(1)
         words = loaded.listener.config.words[:1] if text != NONE else ()
-        warm_up_words = [Said(word, 0.0, 0.4) for word in words]
+        warm_up_words = [SpokenWord(word, 0.0, 0.4) for word in words]
         crop = np.zeros((12, 96, 96), np.uint8)
         # warm-up: the first call takes longest
-        voice_of(loaded, crop, self.speaker, Directions(options, warm_up_words))
+        voice_of(loaded, crop, self.speaker, VoicingInputs(options, warm_up_words))
 
-    def follow(self, captions: Iterable[Caption], take: Callable[[Utterance], None]) -> None:
-        """Pass the voiced utterance of each final caption to ``take``, in order, as soon as it is ready.
+    def follow(self, captions: Iterable[Caption], on_utterance: Callable[[Utterance], None]) -> None:
+        """Pass the voiced utterance of each final caption to ``on_utterance``, in order, as soon as it is ready.
 
-        Raises VsrError not_finite, and what ``take`` raises.
+        Raises VsrError not_finite, and what ``on_utterance`` raises.
         """
         pending: deque[Future] = deque()
         try:
             for caption in captions:
                 if caption.final and caption.mouths:
-                    pending.append(self._pool.submit(self._hand, caption, take))
+                    pending.append(self._pool.submit(self._deliver, caption, on_utterance))
                 while pending and pending[0].done():
                     pending.popleft().result()
             while pending:
@@ -84,17 +84,17 @@ class LiveVoice:
         finally:
             self._pool.shutdown(cancel_futures=True)
 
-    def _hand(self, caption: Caption, take: Callable[[Utterance], None]) -> None:
-        take(self._voiced(caption))
+    def _deliver(self, caption: Caption, on_utterance: Callable[[Utterance], None]) -> None:
+        on_utterance(self._voice_caption(caption))
 
-    def _voiced(self, caption: Caption) -> Utterance:
+    def _voice_caption(self, caption: Caption) -> Utterance:
         segment = segment_of(caption)
-        words = [] if self.text == NONE else believed([segment], self.text == READ_ALL)
+        words = [] if self.text == NONE else trusted_words([segment], self.text == READ_ALL)
         times = np.array([mouth.time for mouth in caption.mouths])
         crop = np.stack([mouth.crop for mouth in caption.mouths])
-        directions = Directions(self.options, words_spoken_between(words, times))
+        directions = VoicingInputs(self.options, words_spoken_between(words, times))
         wave = voice_of(self.loaded, crop, self.speaker, directions)
-        warning = None if self.text == NONE else guesses([segment], self.reader, self.text == READ_ALL)
+        warning = None if self.text == NONE else guess_warning([segment], self.reader, self.text == READ_ALL)
         delay = time.monotonic() - caption.mouths[-1].at
         return Utterance(float(times[0]), wave, read_line([segment]), warning, delay)
 
@@ -106,7 +106,7 @@ def segment_of(caption: Caption) -> Segment:
     return Segment(mouths[0].time, mouths[-1].time, caption.person, sure, words, (), caption.in_domain)
 
 
-class Sound:
+class LiveOutput:
     """The output of live voices: a .wav that is written at the end, with each voice at its time; or a .wav stream for
     a player, with one voice directly after the other."""
 
@@ -117,13 +117,13 @@ class Sound:
         if self.stream:
             _send(self.stream, endless_riff(SYNTHETIC))
 
-    def add(self, own: Utterance) -> None:
+    def add(self, utterance: Utterance) -> None:
         """Add the voice of an utterance."""
-        self.delays.append(own.delay)
+        self.delays.append(utterance.delay)
         if self.stream:
-            _send(self.stream, to_pcm16(own.wave).tobytes())
+            _send(self.stream, to_pcm16(utterance.wave).tobytes())
         else:
-            self.mixer.add(0, round(own.start * SAMPLE_RATE), own.wave)
+            self.mixer.add(0, round(utterance.start * SAMPLE_RATE), utterance.wave)
 
     def close(self) -> None:
         """Write the .wav, if the output is a file. Raises VsrError not_writable, no_space."""

@@ -20,7 +20,7 @@ from vsr.media.mel import N_FFT, log_mel
 def masked(wave: np.ndarray, clean: Tensor) -> np.ndarray:
     """The wave with its spectrum multiplied by the ratio of ``clean`` (4T, 80) to the wave's own mel, at most 1."""
     noisy = torch.from_numpy(np.ascontiguousarray(wave, np.float32))
-    gains = gains_of(log_mel(noisy), clean)
+    gains = mask_gains(log_mel(noisy), clean)
     window = torch.hann_window(N_FFT)
     spectrum = torch.stft(noisy, N_FFT, HOP, N_FFT, window, center=True, pad_mode="reflect", return_complex=True)
     padded_gains = torch.cat([gains, gains[-1:]])  # the centred STFT has one more frame, beyond the last sample
@@ -33,12 +33,12 @@ def masked_batch(waves: Sequence[np.ndarray], clean: Tensor) -> Tensor:
     return pad_sequence(cleaned, batch_first=True)
 
 
-def gains_of(noisy: Tensor, clean: Tensor) -> Tensor:
+def mask_gains(noisy: Tensor, clean: Tensor) -> Tensor:
     """Log-mels (N, 80) of a recording and of its speech -> gain of each bin, (N, F) in 0 ... 1."""
     return (clean - noisy).clamp(max=0).exp() @ band_to_bin()
 
 
-def ratio_of(noisy: Tensor, clean: Tensor) -> float:
+def snr_of_mels(noisy: Tensor, clean: Tensor) -> float:
     """Signal-to-noise ratio in dB from the log-mels (N, 80) of a recording and of its estimated speech."""
     total, speech = noisy.exp().square().sum(), clean.exp().square().sum()
     return float(10 * torch.log10(speech / (total - speech).clamp(min=1e-3 * float(total))))

@@ -23,8 +23,8 @@ from vsr.core.errors import VsrError
 from vsr.decoding.synchrony import Synchrony
 from vsr.face.mouth_source import MouthSource
 
-LEAST = FPS  # frames that lips and sound must share
-MOST = 60 * FPS  # frames of each that are compared
+MIN_FRAMES = FPS  # frames that lips and sound must share
+MAX_FRAMES = 60 * FPS  # frames of each that are compared
 SPEAKS = 1.25  # score above which a face counts as speaking: the best of many shifts is above 0 by chance
 
 
@@ -50,14 +50,14 @@ class Match:
         return self.score > SPEAKS
 
 
-def best_shift(model: Synchrony, see: Tensor, hear: Tensor) -> tuple[int, float]:
+def best_shift(model: Synchrony, lips: Tensor, sound: Tensor) -> tuple[int, float]:
     """Shift at which sound (S, W) and lips (T, W) agree best, and the score there.
 
-    The shift is in frames of the sound before the first frame of the lips. Both need at least `LEAST` frames.
+    The shift is in frames of the sound before the first frame of the lips. Both need at least `MIN_FRAMES` frames.
     """
-    cosines, scale, bias = see @ hear.T, model.fusion.scale.item(), model.fusion.bias.item()
-    shorter, best = min(len(see), len(hear)), (0, -np.inf)
-    for shift in range(LEAST - len(see), len(hear) - LEAST + 1):
+    cosines, scale, bias = lips @ sound.T, model.fusion.scale.item(), model.fusion.bias.item()
+    shorter, best = min(len(lips), len(sound)), (0, -np.inf)
+    for shift in range(MIN_FRAMES - len(lips), len(sound) - MIN_FRAMES + 1):
         overlap = cosines.diagonal(shift)
         score = scale * overlap.mean().item() + bias
         score *= len(overlap) / shorter if score > 0 else 1
@@ -66,9 +66,9 @@ def best_shift(model: Synchrony, see: Tensor, hear: Tensor) -> tuple[int, float]
     return best
 
 
-def matches(
+def match_faces(
     model: Synchrony, wave: np.ndarray, videos: Sequence[str], faces: FaceVoice | None = None,
-    voice: np.ndarray | None = None, unread: Callable[[str, VsrError], None] | None = None,
+    voice: np.ndarray | None = None, on_error: Callable[[str, VsrError], None] | None = None,
 ) -> list[Match]:  # fmt: skip
     """Every face of the videos, best first: those that speak the recording, by score; then others, by looks, or by
     score without a model of looks.
@@ -76,22 +76,22 @@ def matches(
     Args:
         wave: (S,) of the recording.
         faces: network that predicts a voice from a face; ``voice``: the recording's embedding (256,), to compare with.
-        unread: is called with each video that cannot be read and its error, and the run goes on; None: it is raised.
+        on_error: is called with each video that cannot be read and its error, and the run goes on; None: it is raised.
 
     Raises VsrError: too_short (under a second of sound); for videos as `vsr.face.mouth_source.MouthSource`.
     """
-    if len(wave) < LEAST * SAMPLES_PER_FRAME:
+    if len(wave) < MIN_FRAMES * SAMPLES_PER_FRAME:
         raise VsrError("too_short", "a second of sound is needed to match a voice")
-    sound = wave[: len(wave) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME][: MOST * SAMPLES_PER_FRAME]
-    hear = model.hear(np.ascontiguousarray(sound, np.float32))
+    sound = wave[: len(wave) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME][: MAX_FRAMES * SAMPLES_PER_FRAME]
+    sound_states = model.hear(np.ascontiguousarray(sound, np.float32))
     fits: list[Match] = []
     for video in videos:
         try:
-            fits += _of_video(model, hear, video, faces, voice)
+            fits += _matches_in_video(model, sound_states, video, faces, voice)
         except VsrError as error:
-            if unread is None:
+            if on_error is None:
                 raise
-            unread(video, error)
+            on_error(video, error)
     return sorted(fits, key=_fit, reverse=True)
 
 
@@ -99,17 +99,19 @@ def _fit(match: Match) -> tuple[bool, float]:
     return match.speaks, match.score if match.speaks or match.cosine is None else match.cosine
 
 
-def _of_video(model: Synchrony, hear: Tensor, video: str, faces: FaceVoice | None, voice) -> list[Match]:
+def _matches_in_video(
+    model: Synchrony, sound_states: Tensor, video: str, faces: FaceVoice | None, voice
+) -> list[Match]:
     """A match for each face: that of its piece that agrees best."""
     source = MouthSource(video, None)
     best: dict[int, Match] = {}
     for part in (part for block in source for part in block.parts):
         piece = part.piece
-        if part.reason or len(piece.crop) < LEAST:
+        if part.reason or len(piece.crop) < MIN_FRAMES:
             continue
-        crop = piece.crop[:MOST]
+        crop = piece.crop[:MAX_FRAMES]
         with torch.inference_mode():
-            shift, score = best_shift(model, model.see(crop), hear)
+            shift, score = best_shift(model, model.see(crop), sound_states)
         cosine = float(vector_of_crop(faces, crop) @ voice) if faces is not None else None
         match = Match(video, part.face, shift / FPS, score, cosine)
         previous = best.get(part.face)
@@ -118,6 +120,6 @@ def _of_video(model: Synchrony, hear: Tensor, video: str, faces: FaceVoice | Non
     return list(best.values())
 
 
-def chance(found: Sequence[Match]) -> float:
+def chance(matches: Sequence[Match]) -> float:
     """The probability that a random choice among these faces is right."""
-    return 1 / max(1, len(found))
+    return 1 / max(1, len(matches))

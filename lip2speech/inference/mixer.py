@@ -15,30 +15,30 @@ class Mixer:
     Waves of different faces are added."""
 
     def __init__(self) -> None:
-        self.placed: list[tuple[int, np.ndarray]] = []
+        self.waves: list[tuple[int, np.ndarray]] = []
         self.last: dict[int, int] = {}  # face -> index of its latest wave
 
     def add(self, face: int, at: int, wave: np.ndarray) -> None:
         """Add a wave (S,) that begins at sample ``at``, which may be negative."""
         previous = self.last.get(face)
         if previous is not None:
-            start, other = self.placed[previous]
+            start, other = self.waves[previous]
             if at < start + len(other) and start < at + len(wave):
                 other, at, wave = _cross_fade(start, other, at, wave)
-                self.placed[previous] = start, other
-        self.last[face] = len(self.placed)
-        self.placed.append((at, wave))
+                self.waves[previous] = start, other
+        self.last[face] = len(self.waves)
+        self.waves.append((at, wave))
 
     @property
-    def added(self) -> int:
+    def num_voiced(self) -> int:
         """Number of voiced samples, summed over faces."""
-        return sum(len(wave) for _, wave in self.placed)
+        return sum(len(wave) for _, wave in self.waves)
 
     def mixed(self, length: int) -> np.ndarray:
         """One wave (S,) of at least ``length`` samples, longer if a voice ends later."""
-        ends = [at + len(wave) for at, wave in self.placed]
+        ends = [at + len(wave) for at, wave in self.waves]
         whole = np.zeros(max([length, *ends]), np.float32)
-        for at, wave in self.placed:
+        for at, wave in self.waves:
             whole[max(0, at) : at + len(wave)] += wave[max(0, -at) :]
         return whole
 

@@ -18,7 +18,7 @@ PULLING = 3  # version of the pull towards text, raised likewise
 VERSION = 1  # version of voicing a list: raised whenever the same models give another sound
 
 
-class Sources:
+class ListFingerprints:
     """The models, options, features and crops of a list."""
 
     def __init__(self, loaded: LoadedVoice, clips: Sequence[Clip], features: str | Path, options: SynthesisOptions):
@@ -39,7 +39,7 @@ class Sources:
             if text in (READ, READ_ALL):
                 self.common["lip reader"] = identify_folder(loaded.reader.folder)
 
-    def all(self) -> dict[str, dict]:
+    def by_clip(self) -> dict[str, dict]:
         """Clip id -> the inputs of its voice. Its speaker embedding may come from any of the speaker's clips in the
         list, so their features count, too."""
         features = {clip.id: identify(self.features / f"{clip.id}.safetensors") for clip in self.clips}
@@ -67,30 +67,32 @@ class Sources:
         return inputs if self.options.copy else inputs | {"crop": identify(clip.crop)}
 
 
-def names_of(clip: Clip) -> tuple[str, str]:
+def output_names(clip: Clip) -> tuple[str, str]:
     """The names of a clip's output files."""
     return f"{clip.id}.wav", f"{clip.id}.safetensors"
 
 
-def needed(out_dir: str | Path, clips: Sequence[Clip], made: dict[str, dict]) -> tuple[list[Clip], Ledger]:
+def outdated_clips(
+    out_dir: str | Path, clips: Sequence[Clip], fingerprints: dict[str, dict]
+) -> tuple[list[Clip], Ledger]:
     """The clips without up-to-date files, and the folder's ledger; reports on the others. Raises VsrError."""
     ledger, states = Ledger(out_dir), {}
     for clip in clips:
-        file_states = [ledger.state(name, made[clip.id]) for name in names_of(clip)]
+        file_states = [ledger.state(name, fingerprints[clip.id]) for name in output_names(clip)]
         states[clip.id] = next(
             (state for state in file_states if state not in (KEPT, NEW)), NEW if NEW in file_states else KEPT
         )
-        _check_ours(ledger, clip)
+        _check_synthesised_here(ledger, clip)
     print_states(states.values(), "voices")
     ledger.refresh()
     return [clip for clip in clips if states[clip.id] != KEPT], ledger
 
 
-def _check_ours(ledger: Ledger, clip: Clip) -> None:
+def _check_synthesised_here(ledger: Ledger, clip: Clip) -> None:
     """Refuse to overwrite files of the same names that were not synthesised here. Raises VsrError exists."""
     from safetensors import SafetensorError, safe_open
 
-    wave, speech = (ledger.folder / name for name in names_of(clip))
+    wave, speech = (ledger.folder / name for name in output_names(clip))
     if "way of voicing" in ledger.inputs(speech.name) or not (wave.exists() or speech.exists()):
         return
     try:

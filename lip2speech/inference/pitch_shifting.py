@@ -16,7 +16,7 @@ from vsr.media.audio import fit_length
 PERIOD = 1000 * HOP / SAMPLE_RATE  # ms
 
 
-def repitched(wave: np.ndarray, ratio: float, flat: bool = False) -> np.ndarray:
+def shift_pitch(wave: np.ndarray, ratio: float, flat: bool = False) -> np.ndarray:
     """A voice with its pitch times ``ratio``, or ``flat`` at ``ratio`` times its mean; loudness, length and unvoiced
     parts stay. Raises VsrError missing_package."""
     world = required_package("pyworld", "--pitch", FROM_SOURCE)

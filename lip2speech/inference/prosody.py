@@ -36,9 +36,9 @@ class Prosody:
         import numpy as np
 
         if self.flat or self.ratio != 1:
-            from lip2speech.inference.pitch_shifting import repitched
+            from lip2speech.inference.pitch_shifting import shift_pitch
 
-            wave = repitched(wave, self.ratio, self.flat)
+            wave = shift_pitch(wave, self.ratio, self.flat)
         return wave if not self.decibels else wave * np.float32(10 ** (self.decibels / 20))
 
     def check(self) -> None:
@@ -49,25 +49,25 @@ class Prosody:
             required_package("pyworld", "--pitch", FROM_SOURCE)
 
 
-def pitch_of(given: str | None) -> tuple[float, bool]:
+def pitch_of(text: str | None) -> tuple[float, bool]:
     """Parse ``+2st`` (semitones), ``x1.2`` or ``flat`` to (ratio, flat). Raises VsrError bad_options."""
-    if given in (None, FLAT):
-        return 1.0, given == FLAT
-    match = re.fullmatch(rf"({NUMBER})st|x({NUMBER})", given, re.ASCII)
+    if text in (None, FLAT):
+        return 1.0, text == FLAT
+    match = re.fullmatch(rf"({NUMBER})st|x({NUMBER})", text, re.ASCII)
     if not match:
-        raise VsrError("bad_options", f"--pitch {given}: give semitones as +2st, a ratio as x1.2, or {FLAT}")
+        raise VsrError("bad_options", f"--pitch {text}: give semitones as +2st, a ratio as x1.2, or {FLAT}")
     ratio = 2 ** (float(match[1]) / 12) if match[1] else float(match[2])
     check_number("--pitch as a ratio", ratio, RATIOS, "bad_options")
     return ratio, False
 
 
-def energy_of(given: str | None) -> float:
+def energy_of(text: str | None) -> float:
     """Parse ``+3dB`` to decibels. Raises VsrError bad_options."""
-    if given is None:
+    if text is None:
         return 0.0
-    match = re.fullmatch(rf"({NUMBER})dB", given, re.ASCII)
+    match = re.fullmatch(rf"({NUMBER})dB", text, re.ASCII)
     if not match:
-        raise VsrError("bad_options", f"--energy {given}: give decibels, such as +3dB")
+        raise VsrError("bad_options", f"--energy {text}: give decibels, such as +3dB")
     check_number("--energy in dB", float(match[1]), DECIBELS, "bad_options")
     return float(match[1])
 

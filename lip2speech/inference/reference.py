@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 OWN, ANONYMOUS, FACE, SAVED, FILE = "own", "anonymous", "face", "saved", "file"
 RESERVED = (OWN, ANONYMOUS, FACE)  # names that no saved voice can have
-UNHEARD = {"no_sound", "silent_reference", "short_reference", "no_voice"}  # reasons why a sound gives no embedding
-MOST = 300.0  # seconds of a video's own sound that are used
+NO_EMBEDDING = {"no_sound", "silent_reference", "short_reference", "no_voice"}  # reasons why a sound gives no embedding
+MAX_SECONDS = 300.0  # seconds of a video's own sound that are used
 
 
 @dataclass(frozen=True)
@@ -46,24 +46,24 @@ def files_of(reference: Reference | None) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Whose:
+class ReferenceVoice:
     """vector (256,) of length 1; note: a message for the user about it, or ""."""
 
     vector: np.ndarray
     note: str = ""
 
 
-def read_reference(given: str | Path | Reference) -> Reference:
+def read_reference(value: str | Path | Reference) -> Reference:
     """Parse ``own``, ``anonymous[:SEED]``, ``face``, the name of a saved voice or a file (one named own is ``./own``).
 
     Raises VsrError bad_options: an invalid seed, a name that no saved voice has.
     """
-    if isinstance(given, Reference):
-        return given
-    text = str(given)
+    if isinstance(value, Reference):
+        return value
+    text = str(value)
     if not text.strip():
         raise VsrError("bad_options", "the reference is empty: name a recording, own, anonymous, face or a saved voice")
-    if isinstance(given, Path):
+    if isinstance(value, Path):
         return Reference(FILE, text)
     if text in (OWN, FACE):
         return Reference(text)
@@ -75,21 +75,23 @@ def read_reference(given: str | Path | Reference) -> Reference:
     return Reference(SAVED, text)
 
 
-def before_hearing(reference: Reference) -> np.ndarray:
+def fixed_embedding(reference: Reference) -> np.ndarray:
     """The embedding (256,) of a reference that does not depend on the input: saved, recorded, or anonymous without a
     source to be far from.
 
-    Raises VsrError: bad_options for ``own`` and ``face``; for recordings as `whose`.
+    Raises VsrError: bad_options for ``own`` and ``face``; for recordings as `reference_voice`.
     """
     if reference.kind in (OWN, FACE):
         hint = "give a recording, a saved voice or anonymous"
         raise VsrError("bad_options", f"--reference {reference.kind}: nobody has been seen or heard before; {hint}")
     if reference.kind == ANONYMOUS:
         return anonymous_vector(shipped_pool(), None, reference.seed)
-    return whose(reference, "").vector
+    return reference_voice(reference, "").vector
 
 
-def whose(reference: Reference, source: str | Path, pool: Sequence[np.ndarray] | None = None) -> Whose:
+def reference_voice(
+    reference: Reference, source: str | Path, pool: Sequence[np.ndarray] | None = None
+) -> ReferenceVoice:
     """The voice to speak with, for every kind but ``face`` (see `lip2speech.inference.face_voices`).
 
     Args:
@@ -103,15 +105,17 @@ def whose(reference: Reference, source: str | Path, pool: Sequence[np.ndarray] |
     if reference.kind == FACE:
         raise VsrError("bad_options", f"{source}: a voice from a face needs a video whose faces are voiced")
     if reference.kind == SAVED:
-        return Whose(saved_vector(reference.value))
+        return ReferenceVoice(saved_vector(reference.value))
     if reference.kind == FILE:
-        return Whose(reference_vector(reference.value))
+        return ReferenceVoice(reference_vector(reference.value))
     if reference.kind == OWN:
-        return Whose(reference_vector(source, MOST))
+        return ReferenceVoice(reference_vector(source, MAX_SECONDS))
     try:
-        source_vector, note = reference_vector(source, MOST), ""
+        source_vector, note = reference_vector(source, MAX_SECONDS), ""
     except VsrError as error:
-        if error.reason not in UNHEARD:
+        if error.reason not in NO_EMBEDDING:
             raise
         source_vector, note = None, "its own sound holds no voice: the anonymous one was not chosen to be far from it"
-    return Whose(anonymous_vector(shipped_pool() if pool is None else pool, source_vector, reference.seed), note)
+    return ReferenceVoice(
+        anonymous_vector(shipped_pool() if pool is None else pool, source_vector, reference.seed), note
+    )

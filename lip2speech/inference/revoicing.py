@@ -15,8 +15,8 @@ from torch import Tensor
 from lip2speech.conditions.traits import is_felt
 from lip2speech.features.unit_input import unit_vectors
 from lip2speech.inference.folder import ACOUSTIC, UNITS_FILE, LoadedVoice
-from lip2speech.inference.joined_windows import spoken_in_windows
-from lip2speech.inference.unit_voices import check_seen
+from lip2speech.inference.joined_windows import speak_in_windows
+from lip2speech.inference.unit_voices import check_takes_units
 from lip2speech.inference.vocoding import check_finite, vocode
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.voice import Speech
@@ -28,10 +28,10 @@ from vsr.media.units import Codebook, open_extractor
 
 def check_speaks_units(loaded: LoadedVoice) -> None:
     """Refuse a voice whose input is lips instead of units. Raises VsrError bad_model."""
-    check_seen(loaded.config[ACOUSTIC], loaded.parts[0])
+    check_takes_units(loaded.config[ACOUSTIC], loaded.parts[0])
 
 
-def same_units(folder: Path, acoustic: Path, size: int) -> Codebook:
+def matching_codebook(folder: Path, acoustic: Path, size: int) -> Codebook:
     """The codebook of a folder, checked to have ``size`` units and to equal that of an acoustic model. Raises VsrError
     bad_model."""
     codebook, reference = Codebook.load(folder / UNITS_FILE), Codebook.load(acoustic / UNITS_FILE)
@@ -43,11 +43,13 @@ def same_units(folder: Path, acoustic: Path, size: int) -> Codebook:
     return codebook
 
 
-def tracks_of(loaded: LoadedVoice, emotion: str, steps: int) -> dict[str, Tensor]:
+def emotion_conditions(loaded: LoadedVoice, emotion: str, steps: int) -> dict[str, Tensor]:
     """Name -> (1, N, E) of a voice's emotion conditions, with the same emotion in all N steps; empty for "". Raises
     VsrError bad_options for an unknown emotion."""
     emotional = (
-        {name: condition for name, condition in loaded.voice.named.items() if is_felt(condition)} if emotion else {}
+        {name: condition for name, condition in loaded.voice.condition_settings.items() if is_felt(condition)}
+        if emotion
+        else {}
     )
     device = loaded.voice.mel_mean.device
     return {
@@ -56,14 +58,14 @@ def tracks_of(loaded: LoadedVoice, emotion: str, steps: int) -> dict[str, Tensor
     }
 
 
-def check_feels(loaded: LoadedVoice, emotion: str) -> None:
+def check_voice_emotion(loaded: LoadedVoice, emotion: str) -> None:
     """Refuse an emotion for a voice without emotions, or without this one. Raises VsrError bad_model, bad_options."""
-    if emotion and not tracks_of(loaded, emotion, 1):
+    if emotion and not emotion_conditions(loaded, emotion, 1):
         problem = "knows no emotions: train one with a condition of kind emotion, and give it as --model"
         raise VsrError("bad_model", f"{loaded.parts[0]} {problem}")
 
 
-def heard(loaded: LoadedVoice, wave: np.ndarray) -> Tensor:
+def input_of_wave(loaded: LoadedVoice, wave: np.ndarray) -> Tensor:
     """Wave (640 T,) -> input of the voice in place of lips, (1, T, 2D). Raises VsrError bad_units."""
     codebook = Codebook.load(loaded.parts[0] / UNITS_FILE)
     units = codebook.units(open_extractor(codebook.extractor).frames(torch.from_numpy(wave)))
@@ -84,11 +86,11 @@ def revoice(
     Raises VsrError bad_model, bad_options, bad_units, too_short (no sample), not_finite.
     """
     check_speaks_units(loaded)
-    check_feels(loaded, emotion)
+    check_voice_emotion(loaded, emotion)
     if not len(wave):
         raise VsrError("too_short", "there is no sound to revoice")
     padded = np.pad(wave, (0, -len(wave) % SAMPLES_PER_FRAME)).astype(np.float32)
-    return fit_length(_synthesise(loaded, heard(loaded, padded), speaker, options, emotion), len(wave))
+    return fit_length(_synthesise(loaded, input_of_wave(loaded, padded), speaker, options, emotion), len(wave))
 
 
 def say_units(
@@ -99,11 +101,11 @@ def say_units(
     Raises VsrError bad_model, bad_options, not_finite; too_short where there are none.
     """
     check_speaks_units(loaded)
-    check_feels(loaded, emotion)
+    check_voice_emotion(loaded, emotion)
     if not len(units):
         raise VsrError("too_short", "there are no units to speak")
-    seen = input_of_units(loaded, units, len(Codebook.load(loaded.parts[0] / UNITS_FILE)))
-    return _synthesise(loaded, seen, speaker, options, emotion)
+    inputs = input_of_units(loaded, units, len(Codebook.load(loaded.parts[0] / UNITS_FILE)))
+    return _synthesise(loaded, inputs, speaker, options, emotion)
 
 
 def read_units(path: str | Path, size: int) -> Tensor:
@@ -125,16 +127,16 @@ def read_units(path: str | Path, size: int) -> Tensor:
 
 @torch.inference_mode()
 def _synthesise(
-    loaded: LoadedVoice, seen: Tensor, speaker: Tensor, options: FlowOptions | None, emotion: str
+    loaded: LoadedVoice, inputs: Tensor, speaker: Tensor, options: FlowOptions | None, emotion: str
 ) -> np.ndarray:
     """Input in place of lips (1, T, 2D) -> wave (640 T,). Raises VsrError not_finite."""
-    seen, options = seen.to(speaker.device), options or FlowOptions()
+    inputs, options = inputs.to(speaker.device), options or FlowOptions()
 
     def speak(start: int, stop: int) -> Speech:
         lengths = torch.tensor([stop - start], device=speaker.device)
-        emotions = tracks_of(loaded, emotion, UNITS_PER_FRAME * (stop - start))
-        return loaded.voice.speak_features(seen[:, start:stop], lengths, speaker, options, conditions=emotions)
+        emotions = emotion_conditions(loaded, emotion, UNITS_PER_FRAME * (stop - start))
+        return loaded.voice.speak_features(inputs[:, start:stop], lengths, speaker, options, conditions=emotions)
 
-    wave = vocode(loaded.vocoder, spoken_in_windows(loaded.voice, seen.shape[1], speak), speaker)[0].float().cpu()
+    wave = vocode(loaded.vocoder, speak_in_windows(loaded.voice, inputs.shape[1], speak), speaker)[0].float().cpu()
     check_finite(wave, f"{loaded.folder}")
     return wave.numpy()

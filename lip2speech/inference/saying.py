@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lip2speech.features.phones import phones_in, scripts_in
 from lip2speech.inference.text import text_in
-from lip2speech.models.durations import filling, free
+from lip2speech.models.durations import durations_filling, rounded_durations
 from lip2speech.models.parts import load_part
 from lip2speech.models.text_units import PAUSE, TEXT, TextUnits, TextUnitsConfig
 from lip2speech.models.translators import KIND
@@ -28,7 +28,7 @@ MOST, LONGEST = 500, 20.0  # limits of a sentence: phones, requested seconds
 
 
 @dataclass(frozen=True)
-class SaidText:
+class SpokenText:
     """``units`` (2T,) at 50 Hz; ``pace``: speed relative to the model's own durations."""
 
     units: tuple[int, ...]
@@ -50,22 +50,22 @@ def open_text_units(folder: str | Path) -> TextUnits:
     return load_part(folder, TextUnits, TextUnitsConfig)[0]
 
 
-def chosen_language(given: str | None, config: TextUnitsConfig) -> str:
-    """The language to speak: ``given``, checked, or the model's only one for None. Raises VsrError bad_options."""
+def chosen_language(language: str | None, config: TextUnitsConfig) -> str:
+    """The language to speak: ``language``, checked, or the model's only one for None. Raises VsrError bad_options."""
     languages = ", ".join(config.languages)
-    if given is None and len(config.languages) > 1:
+    if language is None and len(config.languages) > 1:
         raise VsrError("bad_options", f"--language is needed: this model says {languages}")
-    if given not in (None, *config.languages):
-        raise VsrError("bad_options", f"--language {given}: this model says {languages}")
-    return given or config.languages[0]
+    if language not in (None, *config.languages):
+        raise VsrError("bad_options", f"--language {language}: this model says {languages}")
+    return language or config.languages[0]
 
 
-def sentences_of(given: str) -> list[str]:
+def sentences_of(text_or_path: str) -> list[str]:
     """The sentences of a text or a file, without punctuation; a line break ends a sentence. Raises VsrError bad_text,
     unreadable."""
-    if Path(given).suffix.lower() == ".txt" and not Path(given).is_file():
-        raise VsrError("unreadable", f"{given}: no such file")
-    sentences = [words for sentence in END.split(text_in(given)) if (words := lower(sentence))]
+    if Path(text_or_path).suffix.lower() == ".txt" and not Path(text_or_path).is_file():
+        raise VsrError("unreadable", f"{text_or_path}: no such file")
+    sentences = [words for sentence in END.split(text_in(text_or_path)) if (words := lower(sentence))]
     if not sentences:
         raise VsrError("bad_text", "there are no words to say")
     return sentences
@@ -78,7 +78,9 @@ def phones_of_sentences(sentences: Sequence[str], language: str, config: TextUni
     strange = set().union(*phones) - set(config.phones)  # from whole sentences: espeak spells single words such as "a"
     words = dict.fromkeys(word for sentence in sentences for word in sentence.split())
     unknown = [
-        problem for word in words if (problem := unsaid(word, phones_in(word, language), strange, config.scripts))
+        problem
+        for word in words
+        if (problem := unpronounceable(word, phones_in(word, language), strange, config.scripts))
     ]
     if unknown := unknown or sorted(strange):
         raise VsrError("bad_text", f"no pronunciation that the model has learned: {', '.join(unknown)}")
@@ -87,7 +89,7 @@ def phones_of_sentences(sentences: Sequence[str], language: str, config: TextUni
     return phones
 
 
-def unsaid(word: str, phones: Sequence[str], strange: set[str], scripts: Sequence[str]) -> str:
+def unpronounceable(word: str, phones: Sequence[str], strange: set[str], scripts: Sequence[str]) -> str:
     """The word with its ``strange`` phones, for messages; "" if the word has none and can be spoken."""
     if not phones or not scripts_in([word]) <= set(scripts):
         return word  # espeak would say "Chinese letter"
@@ -107,16 +109,20 @@ def check_time(phones: Sequence[Sequence[str]], seconds: float) -> None:
 
 def say_text(
     model: TextUnits, phones: Sequence[Sequence[str]], language: str, seconds: float | None = None
-) -> SaidText:
+) -> SpokenText:
     """Phones of sentences -> units in whole video frames, with the model's durations, or scaled to ``seconds``, rounded
     up to a frame. Raises VsrError too_short."""
     language_id = model.config.languages.index(language)
     ids = [[PAUSE, *model.config.ids(sentence), PAUSE] for sentence in phones]
-    durations = [steps for sentence in ids for steps in model.lasting(sentence, language_id)]
-    counts = free(durations) if seconds is None else filling(durations, UNITS_PER_FRAME * math.ceil(seconds * FPS))
+    durations = [steps for sentence in ids for steps in model.predicted_durations(sentence, language_id)]
+    counts = (
+        rounded_durations(durations)
+        if seconds is None
+        else durations_filling(durations, UNITS_PER_FRAME * math.ceil(seconds * FPS))
+    )
     counts[-1] += sum(counts) % UNITS_PER_FRAME
     units: list[int] = []
     for index, sentence in enumerate(ids):
         done = sum(map(len, ids[:index]))
         units += model.say(sentence, language_id, counts[done : done + len(sentence)])
-    return SaidText(tuple(units), sum(durations) / sum(counts))
+    return SpokenText(tuple(units), sum(durations) / sum(counts))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lip2speech.inference.script import ScriptCue
-from lip2speech.inference.word_spreading import known, spread
+from lip2speech.inference.word_spreading import score_or_minus_infinity, spread
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.tokens import BLANK
@@ -71,7 +71,7 @@ def align_script(reader, parts: Sequence[EncodedWindow], cues: Sequence[ScriptCu
         if first == stop:
             placed += [PlacedWord(word, number, NOWHERE, None) for number, word in words]
         else:
-            placed += _align_words(reader, lips, words, *with_still_ends(reader.model, parts, first, stop))
+            placed += _align_words(reader, lips, words, *extend_to_silence(reader.model, parts, first, stop))
     return placed
 
 
@@ -97,7 +97,7 @@ class _Lips:
         inside = np.flatnonzero((middles >= low) & (middles < high))
         return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)
 
-    def when(self, a: float, b: float) -> tuple[int, float, float]:
+    def times(self, a: float, b: float) -> tuple[int, float, float]:
         """(face, start, end) of frames ``a`` to ``b``, which may be fractions; times in seconds."""
         low, high = math.floor(a + TINY), math.ceil(b - TINY) - 1
         start = float(self.begins[low] + (a - low) * (self.ends[low] - self.begins[low]))
@@ -109,11 +109,11 @@ def _align_words(reader, lips: _Lips, words: Sequence[tuple[int, str]], first: i
     """Align words, each with the number of its cue, to frames ``first`` to ``stop``."""
     states = lips.states[first:stop]
     tokens = tokens_of(reader, " ".join(word for _, word in words))
-    scores, spans = fitted(reader, states, tokens, len(words))
-    fits = [known(score) >= FITS for score in scores]
+    scores, spans = fit_words(reader, states, tokens, len(words))
+    fits = [score_or_minus_infinity(score) >= FITS for score in scores]
     spans, fits = spread(spans, fits, scores, [len(word) for _, word in words], speech_extent(reader.model, states))
     return [
-        PlacedWord(word, number, LIPS if fit else SPREAD, score, *lips.when(first + a, first + b))
+        PlacedWord(word, number, LIPS if fit else SPREAD, score, *lips.times(first + a, first + b))
         for (number, word), fit, score, (a, b) in zip(words, fits, scores, spans, strict=True)
     ]
 
@@ -137,7 +137,7 @@ def cues_aligned_together(windows: Sequence[tuple[float, float]], cues: Sequence
 
 
 @torch.inference_mode()
-def with_still_ends(model, parts: Sequence[EncodedWindow], first: int, stop: int) -> tuple[int, int]:
+def extend_to_silence(model, parts: Sequence[EncodedWindow], first: int, stop: int) -> tuple[int, int]:
     """Extend frames ``first`` to ``stop`` to the ends of their windows, on each side where the head for frames finds no
     speech: CTC may have emitted there what was said within."""
     bounds = np.cumsum([0, *(len(part.states) for part in parts)])
@@ -149,7 +149,7 @@ def with_still_ends(model, parts: Sequence[EncodedWindow], first: int, stop: int
     return low, end if not speech[stop - begin :].any() else stop
 
 
-def fitted(
+def fit_words(
     reader, states: Tensor, tokens: Sequence[int], words: int
 ) -> tuple[list[float | None], list[tuple[float, float]]]:
     """The mean log-probability of each word and its (start, end) in frames of states (N, D); None and (0, 0) if the

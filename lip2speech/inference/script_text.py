@@ -11,7 +11,7 @@ from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.script import ScriptCue
 from lip2speech.inference.script_alignment import LIPS, NOWHERE, PlacedWord, align_script, check_writable
 from lip2speech.inference.synthetic_marks import SYNTHETIC
-from lip2speech.inference.text import Text, check_words, resolved
+from lip2speech.inference.text import Text, check_words, resolve_text_source
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.errors import VsrError
 from vsr.core.files import write_json
@@ -31,7 +31,7 @@ class ScriptText(Text):
         super().__init__(dict(words_by_face))
         self.placed, self.reader_name = tuple(placed), reader
 
-    def shown(self) -> str:
+    def display_text(self) -> str:
         """The script on one line; words that do not fit the lips with a question mark."""
         return " ".join(word.word if word.how == LIPS else f"{word.word}(?)" for word in self.placed)
 
@@ -51,7 +51,7 @@ class ScriptText(Text):
             parts.append(f"{_count(unspoken)} not spoken, as no lips speak in cue {cues}: {listed}")
         return "; ".join(parts) or None
 
-    def each(self) -> Iterator[tuple[int, TimedWord, bool, bool]]:
+    def entries(self) -> Iterator[tuple[int, TimedWord, bool, bool]]:
         """As of `Text`; guesses are words that were spread."""
         for word in self.placed:
             if word.how != NOWHERE:
@@ -71,7 +71,7 @@ def open_script(loaded: LoadedVoice, cues: Sequence[ScriptCue], options: FlowOpt
     from vsr.inference.face_report import SILENT
     from vsr.inference.speech import encoded_windows
 
-    resolved(loaded, SCRIPT, options)
+    resolve_text_source(loaded, SCRIPT, options)
     check_words(loaded, " ".join(word for cue in cues for word in cue.words))
     check_writable(loaded.reader, cues)
     try:
@@ -101,6 +101,6 @@ def placement_record(text: ScriptText, video: str | Path, seconds: float) -> dic
     }  # fmt: skip
 
 
-def write_placed(path: str | Path, text: ScriptText, video: str | Path, seconds: float) -> None:
+def write_placement(path: str | Path, text: ScriptText, video: str | Path, seconds: float) -> None:
     """Write `placement_record` as JSON. Raises VsrError not_writable, no_space."""
     write_json(path, placement_record(text, video, seconds))

@@ -22,7 +22,7 @@ LOUDEST = 30.0  # dB, limit of the ratio in both directions
 MADE_BELOW = 1.0  # dB: half-way between the ratios estimated at true ones of -5 and 0 dB (GRID, dev)
 
 
-def ratio_by_lips(wave: np.ndarray, lips: Tensor) -> float | None:
+def snr_from_lips(wave: np.ndarray, lips: Tensor) -> float | None:
     """Power of speech over power of noise in dB, from -30 to 30; None if the lips hardly rest, or hardly speak."""
     levels = lips.float().mean(1).numpy()
     low, high = np.quantile(levels, ENDS)
@@ -36,7 +36,7 @@ def ratio_by_lips(wave: np.ndarray, lips: Tensor) -> float | None:
     return float(np.clip(10 * np.log10(max(both - noise, least) / max(noise, least)), -LOUDEST, LOUDEST))
 
 
-def better_of(wave: np.ndarray, lips: Tensor) -> str:
+def choose_output(wave: np.ndarray, lips: Tensor) -> str:
     """`MASK` or `MADE`, whichever was better at that ratio on GRID's dev list; `MASK` if the ratio is unknown."""
-    ratio = ratio_by_lips(wave, lips)
+    ratio = snr_from_lips(wave, lips)
     return MADE if ratio is not None and ratio < MADE_BELOW else MASK

@@ -12,15 +12,15 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.conditions.registry import Condition
 from lip2speech.conditions.traits import is_recorded
-from lip2speech.inference.folder import HEARS_NONE, LoadedVoice
+from lip2speech.inference.folder import NO_SOUND_CONDITION, LoadedVoice
 from vsr.core.errors import VsrError
 from vsr.inference.listening import has_sound
 
 
-def check_hears(loaded: LoadedVoice) -> None:
+def check_takes_sound(loaded: LoadedVoice) -> None:
     """Refuse a voice without a condition for the recording's own sound. Raises VsrError bad_model."""
-    if not any(is_recorded(condition) for condition in loaded.voice.named.values()):
-        raise VsrError("bad_model", f"{loaded.parts[0]} {HEARS_NONE}")
+    if not any(is_recorded(condition) for condition in loaded.voice.condition_settings.values()):
+        raise VsrError("bad_model", f"{loaded.parts[0]} {NO_SOUND_CONDITION}")
 
 
 def check_sound(path: str | Path) -> None:

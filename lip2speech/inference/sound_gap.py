@@ -25,7 +25,7 @@ class Gap:
     start: float
     end: float
 
-    def known(self, times: np.ndarray) -> np.ndarray:
+    def known_steps(self, times: np.ndarray) -> np.ndarray:
         """Frames at ``times`` (T,) seconds after the video's first -> (N,) bool: the steps whose mel does not overlap
         the gap."""
         import numpy as np
@@ -34,13 +34,13 @@ class Gap:
         return (steps + AFTER <= self.start + LEAST) | (steps - BEFORE >= self.end - LEAST)
 
 
-def gap_of(given: str) -> Gap:
+def parse_gap(text: str) -> Gap:
     """Parse START-END, in seconds. Raises VsrError bad_options."""
-    start, dash, end = given.partition("-")
+    start, dash, end = text.partition("-")
     try:
         gap = Gap(float(start), float(end))
         if not dash or not 0 <= gap.start < gap.end < float("inf"):
             raise ValueError
         return gap
     except ValueError as error:
-        raise VsrError("bad_options", f"--fill {given}: give START-END in seconds, such as 1.2-1.8") from error
+        raise VsrError("bad_options", f"--fill {text}: give START-END in seconds, such as 1.2-1.8") from error

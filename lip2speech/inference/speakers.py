@@ -13,11 +13,11 @@ import torch
 from lip2speech.features.speaker import DIM
 from lip2speech.inference.face_voices import face_vectors
 from lip2speech.inference.folder import LoadedVoice
-from lip2speech.inference.reference import FACE, Reference, before_hearing, read_reference, whose
+from lip2speech.inference.reference import FACE, Reference, fixed_embedding, read_reference, reference_voice
 from vsr.core.errors import VsrError
 
-Whom: TypeAlias = "str | Path | Reference | np.ndarray | None"  # as --reference takes it, or a vector (256,)
-References: TypeAlias = "Whom | Mapping[int | None, Whom]"
+ReferenceLike: TypeAlias = "str | Path | Reference | np.ndarray | None"  # as --reference takes it, or a vector (256,)
+References: TypeAlias = "ReferenceLike | Mapping[int | None, ReferenceLike]"
 
 
 def speakers_of(
@@ -29,7 +29,7 @@ def speakers_of(
     for a recording; no_face and bad_model where a voice is derived from a face.
     """
     references = {None: None} | dict(reference if isinstance(reference, Mapping) else {None: reference})
-    parsed = {face: _read(voice) for face, voice in references.items()}
+    parsed = {face: _parse(voice) for face, voice in references.items()}
     from_looks = {face for face, voice in parsed.items() if isinstance(voice, Reference) and voice.kind == FACE}
     vectors = {face: None if face in from_looks else _vector(voice, video) for face, voice in parsed.items()}
     if from_looks:
@@ -44,7 +44,7 @@ def speakers_of(
     return defaultdict(lambda: speakers[None], speakers)
 
 
-def _read(reference: Any) -> Reference | np.ndarray | None:
+def _parse(reference: Any) -> Reference | np.ndarray | None:
     """Parse a reference: text, path, `Reference` or vector (256,). Raises VsrError bad_options."""
     if isinstance(reference, str | Path | Reference):
         return read_reference(reference)
@@ -57,13 +57,13 @@ def _read(reference: Any) -> Reference | np.ndarray | None:
 
 
 def _vector(reference: Reference | np.ndarray | None, video: str | Path) -> np.ndarray | None:
-    return whose(reference, video).vector if isinstance(reference, Reference) else reference
+    return reference_voice(reference, video).vector if isinstance(reference, Reference) else reference
 
 
 def reference_embedding(reference: str | Path | Reference | None) -> torch.Tensor | None:
     """The embedding (256,) of a ``--reference`` that needs no input video or sound; None: the model's own voice.
-    Raises VsrError as `before_hearing`."""
-    return torch.from_numpy(before_hearing(read_reference(reference))) if reference else None
+    Raises VsrError as `fixed_embedding`."""
+    return torch.from_numpy(fixed_embedding(read_reference(reference))) if reference else None
 
 
 def speaker_of(loaded: LoadedVoice, vector: torch.Tensor | None) -> torch.Tensor:

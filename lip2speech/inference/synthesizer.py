@@ -13,8 +13,8 @@ import torch
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.list_voicing import ListVoicing
 from lip2speech.inference.mismatched_words import with_other_words
-from lip2speech.inference.output_fingerprints import Sources, names_of, needed
-from lip2speech.inference.sound_conditions import check_hears
+from lip2speech.inference.output_fingerprints import ListFingerprints, outdated_clips, output_names
+from lip2speech.inference.sound_conditions import check_takes_sound
 from lip2speech.inference.synthesis_options import MANIFEST, OTHER, SynthesisOptions
 from lip2speech.inference.vocoding import check_finite
 from lip2speech.models.voice import Speech
@@ -38,17 +38,17 @@ def synthesize_list(
     if options.text == OTHER:
         clips, options = with_other_words(clips), replace(options, text=MANIFEST)
     if options.noisy:
-        check_hears(loaded)
+        check_takes_sound(loaded)
     if options.rounds is not None:
         loaded.vocoder.rounds = options.rounds
-    sources = Sources(loaded, clips, features, options).all()
-    todo, ledger = needed(out_dir, clips, sources)
-    voiced = ListVoicing(loaded, options).of(clips, todo, features) if todo else iter(())
+    sources = ListFingerprints(loaded, clips, features, options).by_clip()
+    todo, ledger = outdated_clips(out_dir, clips, sources)
+    voiced = ListVoicing(loaded, options).voiced_clips(clips, todo, features) if todo else iter(())
     for clip, speech, wave in count_items(voiced, "synthesis", len(clips), len(clips) - len(todo)):
         check_finite(wave, clip.id)
         save_speech(out_dir, clip, speech)
         write_wave(ledger.folder / f"{clip.id}.wav", wave.numpy())
-        for name in names_of(clip):
+        for name in output_names(clip):
             ledger.add(name, sources[clip.id])
     return len(todo)
 

@@ -15,7 +15,7 @@ import numpy as np
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.synthesis_options import NONE, READ, READ_ALL, SynthesisOptions
 from lip2speech.models.flow_options import FlowOptions
-from lip2speech.models.pull import Said
+from lip2speech.models.pull import SpokenWord
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.windows import frame_edges
@@ -29,26 +29,26 @@ from vsr.output.unsure_words import LEAST
 @dataclass
 class Text:
     """Words by face, each list in the order of their times. This base class holds the words it was created with, or
-    none; in `ReadText` ``known`` grows while a video is read."""
+    none; in `ReadText` ``words_by_face`` grows while a video is read."""
 
-    known: dict[int, list[TimedWord]] = field(default_factory=dict)
+    words_by_face: dict[int, list[TimedWord]] = field(default_factory=dict)
     mesh: Any = None  # face mesh for the landmarks that its reader needs
 
     def words(self, piece, face: int) -> Sequence[TimedWord]:
         """The words of a face in a piece (`vsr.face.piece`) of the video."""
-        return self.known.get(face, ())
+        return self.words_by_face.get(face, ())
 
-    def shown(self) -> str:
+    def display_text(self) -> str:
         """A line for each face; unsure words with a question mark."""
-        return "\n".join(marked(self.known[face]) for face in sorted(self.known))
+        return "\n".join(mark_unsure(self.words_by_face[face]) for face in sorted(self.words_by_face))
 
     def warning(self) -> str | None:
         """A warning about the words; None: there is none."""
         return None
 
-    def each(self) -> Iterator[tuple[int, TimedWord, bool, bool]]:
+    def entries(self) -> Iterator[tuple[int, TimedWord, bool, bool]]:
         """(face, word, whether it is a guess, whether it shapes the voice) in the order of faces and times."""
-        return ((face, word, False, True) for face in sorted(self.known) for word in self.known[face])
+        return ((face, word, False, True) for face in sorted(self.words_by_face) for word in self.words_by_face[face])
 
 
 class ReadText(Text):
@@ -67,29 +67,29 @@ class ReadText(Text):
 
         segments = read_piece(self.reader, piece, face, self.options)
         self.segments += segments
-        self.known.setdefault(face, []).extend(word for segment in segments for word in segment.words)
-        return believed(segments, self.everything)
+        self.words_by_face.setdefault(face, []).extend(word for segment in segments for word in segment.words)
+        return trusted_words(segments, self.everything)
 
-    def shown(self) -> str:
-        faces = sorted(self.known)
+    def display_text(self) -> str:
+        faces = sorted(self.words_by_face)
         return "\n".join(read_line(segment for segment in self.segments if segment.face == face) for face in faces)
 
     def warning(self) -> str | None:
-        return guesses(self.segments, self.reader.name, self.everything)
+        return guess_warning(self.segments, self.reader.name, self.everything)
 
-    def each(self) -> Iterator[tuple[int, TimedWord, bool, bool]]:
+    def entries(self) -> Iterator[tuple[int, TimedWord, bool, bool]]:
         """As of `Text`; guesses are words out of the reader's domain."""
         for segment in sorted(self.segments, key=lambda segment: (segment.face, segment.start)):
             for word in segment.words:
                 yield segment.face, word, segment.outside_domain, self.everything or not segment.outside_domain
 
 
-def marked(words: Iterable[TimedWord]) -> str:
+def mark_unsure(words: Iterable[TimedWord]) -> str:
     """The words in one line; those that are more likely wrong than right with a question mark."""
     return " ".join(word.word if word.confidence >= LEAST else f"{word.word}(?)" for word in words)
 
 
-def believed(segments: Iterable[Segment], everything: bool = False) -> list[TimedWord]:
+def trusted_words(segments: Iterable[Segment], everything: bool = False) -> list[TimedWord]:
     """The words that may shape a voice: of segments in the reader's domain, or of all with ``everything``."""
     return [word for segment in segments if everything or not segment.outside_domain for word in segment.words]
 
@@ -100,10 +100,10 @@ def read_line(segments: Iterable[Segment]) -> str:
         [replace(word, confidence=0.0) for word in segment.words] if segment.outside_domain else segment.words
         for segment in segments
     )
-    return marked(word for words in word_lists for word in words)
+    return mark_unsure(word for words in word_lists for word in words)
 
 
-def guesses(segments: Iterable[Segment], reader: str, everything: bool = False) -> str | None:
+def guess_warning(segments: Iterable[Segment], reader: str, everything: bool = False) -> str | None:
     """The warning about words that were read out of the reader's domain; None if there are none."""
     for warning in Transcript("", None, None, reader, tuple(segments)).warnings:
         shaped = "and shape the voice" if everything else f"and do not shape the voice (--text {READ_ALL} lets them)"
@@ -112,43 +112,46 @@ def guesses(segments: Iterable[Segment], reader: str, everything: bool = False) 
 
 
 def open_text(
-    loaded: LoadedVoice, given: str | None, options: FlowOptions, path: str | Path, faces: str | int = "largest"
+    loaded: LoadedVoice, source: str | None, options: FlowOptions, path: str | Path, faces: str | int = "largest"
 ) -> Text:
     """The text that ``--text`` asks for.
 
     Args:
-        given: "read", "read!" (guesses shape the voice, too), "none", a file or the words themselves; None: `usual`.
+        source: "read", "read!" (guesses shape the voice, too), "none", a file or the words themselves; None:
+            `default_text_source`.
 
     Raises:
         VsrError: no_listener, bad_options, bad_text; with words, also what their alignment to the video raises.
     """
-    given = resolved(loaded, usual(loaded, options) if given is None else given, options)
-    if given == NONE:
+    source = resolve_text_source(loaded, default_text_source(loaded, options) if source is None else source, options)
+    if source == NONE:
         return Text()
-    if given in (READ, READ_ALL):
-        return ReadText(loaded.reader, given == READ_ALL)
-    return aligned_text(loaded, words_in(given), path, faces)
+    if source in (READ, READ_ALL):
+        return ReadText(loaded.reader, source == READ_ALL)
+    return aligned_text(loaded, words_in(source), path, faces)
 
 
-def usual(loaded: LoadedVoice, flow: FlowOptions) -> str:
+def default_text_source(loaded: LoadedVoice, flow: FlowOptions) -> str:
     """The default source of words: "read" if the voice has a listener and the flow has steps, else "none"."""
     return READ if loaded.has_listener and flow.steps else NONE
 
 
-def resolved(loaded: LoadedVoice, given: str | None, flow: FlowOptions) -> str:
-    """``given``, checked; "none" for None. Raises VsrError no_listener, bad_options."""
-    if given is None:
+def resolve_text_source(loaded: LoadedVoice, source: str | None, flow: FlowOptions) -> str:
+    """``source``, checked; "none" for None. Raises VsrError no_listener, bad_options."""
+    if source is None:
         return NONE
-    if given != NONE:
+    if source != NONE:
         _ = loaded.listener
         if not flow.steps:
             raise VsrError("bad_options", "--text guides the steps of the flow, and --steps is 0")
-    return given
+    return source
 
 
 def text_of(loaded: LoadedVoice, options: SynthesisOptions) -> str:
-    """The source of a list's words: "read", "read!", "manifest" or "none". Raises VsrError as `resolved`."""
-    return resolved(loaded, usual(loaded, options.flow) if options.text is None else options.text, options.flow)
+    """The source of a list's words: "read", "read!", "manifest" or "none". Raises VsrError as `resolve_text_source`."""
+    return resolve_text_source(
+        loaded, default_text_source(loaded, options.flow) if options.text is None else options.text, options.flow
+    )
 
 
 def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[np.ndarray], text: str):
@@ -158,7 +161,7 @@ def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[n
     manifest names. Raises VsrError bad_manifest for a track that cannot be read or is not as long as its crop.
     """
     if text not in (READ, READ_ALL):
-        return [[Said(*word) for word in clip.words] if text == "manifest" else [] for clip in clips]
+        return [[SpokenWord(*word) for word in clip.words] if text == "manifest" else [] for clip in clips]
     from vsr.data.mouth_track import load_features
     from vsr.decoding.encoding import reads_tracks
     from vsr.inference.recognition import read_windows
@@ -170,20 +173,23 @@ def words_of_clips(loaded: LoadedVoice, clips: Sequence[Clip], crops: Sequence[n
     words = [
         reading.hypotheses[0].words if is_known else () for reading, is_known in zip(readings, in_domain, strict=True)
     ]
-    return [[Said(word.word, word.start, word.end, word.confidence) for word in clip_words] for clip_words in words]
+    return [
+        [SpokenWord(word.word, word.start, word.end, word.confidence) for word in clip_words] for clip_words in words
+    ]
 
 
-def text_in(given: str) -> str:
-    """The text of a file, or ``given`` itself if it names none. Raises VsrError bad_text."""
+def text_in(text_or_path: str) -> str:
+    """The text of a file, or ``text_or_path`` itself if it names none. Raises VsrError bad_text."""
     try:
-        return Path(given).read_text("utf-8") if len(given) < 1000 and Path(given).is_file() else given
+        is_file = len(text_or_path) < 1000 and Path(text_or_path).is_file()
+        return Path(text_or_path).read_text("utf-8") if is_file else text_or_path
     except (OSError, UnicodeDecodeError) as error:
-        raise VsrError("bad_text", f"{given} cannot be read as text: {error}") from error
+        raise VsrError("bad_text", f"{text_or_path} cannot be read as text: {error}") from error
 
 
-def words_in(given: str) -> str:
+def words_in(text_or_path: str) -> str:
     """`text_in` in lower case, words separated by one space. Raises VsrError bad_text."""
-    return " ".join(text_in(given).lower().split())
+    return " ".join(text_in(text_or_path).lower().split())
 
 
 def aligned_text(loaded: LoadedVoice, text: str, path: str | Path, faces: str | int) -> Text:
@@ -204,7 +210,7 @@ def check_words(loaded: LoadedVoice, text: str) -> None:
         raise VsrError("bad_text", f"the listener of this voice does not know {' '.join(unknown)!r}")
 
 
-def words_spoken_between(words: Sequence[TimedWord], times: np.ndarray) -> list[Said]:
+def words_spoken_between(words: Sequence[TimedWord], times: np.ndarray) -> list[SpokenWord]:
     """The words that are said in the frames at ``times`` (T,), seconds in the video. Their times become seconds after
     the first of these frames, counted at 25 frames a second."""
     edges = frame_edges(times)
@@ -214,4 +220,4 @@ def words_spoken_between(words: Sequence[TimedWord], times: np.ndarray) -> list[
         return float(np.interp(seconds, edges, frames)) / FPS
 
     inside = (word for word in words if word.end > edges[0] and word.start < edges[-1])
-    return [Said(word.word, place(word.start), place(word.end), word.confidence) for word in inside]
+    return [SpokenWord(word.word, place(word.start), place(word.end), word.confidence) for word in inside]

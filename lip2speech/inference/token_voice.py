@@ -17,7 +17,7 @@ from lip2speech.conditions.context import Context, pairs_and_mask
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.models.content import MELS_PER_UNIT, PAIR
 from lip2speech.models.flow_options import FlowOptions
-from lip2speech.models.generators import Given
+from lip2speech.models.generators import KnownCodes
 from lip2speech.models.parts import load_part
 from lip2speech.models.pull import TextPull
 from lip2speech.models.token_lm import TokenLM
@@ -43,7 +43,7 @@ class TokenVoice:
     def __init__(self, voice: Voice, model: TokenModel, options: TokenOptions):
         self.voice, self.model, self.options = voice, model, options
         infills = isinstance(model.generator, TokenLM) and model.generator.settings.infill
-        self.named: dict[str, Any] = {CONTEXT: Context()} if infills else {}
+        self.condition_settings: dict[str, Any] = {CONTEXT: Context()} if infills else {}
 
     def __getattr__(self, name: str):
         return getattr(self.voice, name)
@@ -70,13 +70,13 @@ class TokenVoice:
         pairs = zero_padding(pairs.float(), content.mask)
         return Speech(self.voice.to_mel(pairs), content.unit_logits.argmax(-1) * content.mask)
 
-    def _known_codes(self, context: Tensor) -> Given | None:
+    def _known_codes(self, context: Tensor) -> KnownCodes | None:
         """The known codes around a gap, from its context (N, 161); None if the gap is all of the clip or empty."""
         mel, is_known = pairs_and_mask(context)
         if is_known.all() or not is_known.any():
             return None
         pairs = self.voice.normalise(mel.unflatten(1, (MELS_PER_UNIT, -1)).flatten(0, 1)[None])[0]
-        return Given(self.model.codec.encode(pairs), is_known)
+        return KnownCodes(self.model.codec.encode(pairs), is_known)
 
 
 def with_tokens(loaded: LoadedVoice, folder: str | Path, options: TokenOptions) -> LoadedVoice:

@@ -16,7 +16,7 @@ import torch
 
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.languages import TRANSLATOR, languages_of
-from lip2speech.inference.revoicing import check_speaks_units, same_units, say_units
+from lip2speech.inference.revoicing import check_speaks_units, matching_codebook, say_units
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.translators import Translated, load_translator
 from vsr.core.clock import FPS, SAMPLES_PER_FRAME, UNITS_PER_FRAME
@@ -47,7 +47,7 @@ def open_translator(loaded: LoadedVoice) -> LoadedTranslator:
     languages_of(loaded.folder)
     folder = loaded.folder / TRANSLATOR
     model = load_translator(folder)
-    codebook = same_units(folder, loaded.parts[0], model.config.units)
+    codebook = matching_codebook(folder, loaded.parts[0], model.config.units)
     return LoadedTranslator(model.to(loaded.voice.mel_mean.device), codebook)
 
 
@@ -67,23 +67,23 @@ def translate_wave(translator: LoadedTranslator, wave: np.ndarray, language: str
     return translated
 
 
-def frames_of(wave: np.ndarray, whose: str | Path = "the sound") -> int:
+def frames_of(wave: np.ndarray, name: str | Path = "the sound") -> int:
     """The length of a wave (S,) in video frames, rounded up. Raises VsrError too_short (empty), too_long."""
     frames = -(-len(wave) // SAMPLES_PER_FRAME)
     if not frames:
-        raise VsrError("too_short", f"{whose}: there is no sound to translate")
+        raise VsrError("too_short", f"{name}: there is no sound to translate")
     if frames > LONGEST:
         problem = f"is longer than the {LONGEST / FPS:.0f} s that are translated at once: cut it up"
-        raise VsrError("too_long", f"{whose} {problem}")
+        raise VsrError("too_long", f"{name} {problem}")
     return frames
 
 
 def say(
-    loaded: LoadedVoice, found: Sequence[int], speaker: torch.Tensor, options: FlowOptions | None = None,
+    loaded: LoadedVoice, translation: Sequence[int], speaker: torch.Tensor, options: FlowOptions | None = None,
     samples: int | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Units (2T,) -> wave in the voice of ``speaker`` (1, 256), cut or padded to ``samples`` if they are given."""
-    wave = say_units(loaded, torch.tensor(found), speaker, options)
+    wave = say_units(loaded, torch.tensor(translation), speaker, options)
     return wave if samples is None else fit_length(wave, samples)
 
 

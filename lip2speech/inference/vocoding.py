@@ -33,8 +33,8 @@ def vocode(vocoder, speech: Speech, speaker: Tensor, lengths: Tensor | None = No
     return torch.cat(pieces, dim=1)
 
 
-def check_finite(wave: Tensor, whose: str) -> None:
+def check_finite(wave: Tensor, name: str) -> None:
     """Refuse a wave that is not finite and would be written as silence or noise. Raises VsrError not_finite."""
     if not wave.isfinite().all():
         why = "the model is damaged, or guidance or temperature is too large for it"
-        raise VsrError("not_finite", f"{whose}: the voice is not finite: {why}")
+        raise VsrError("not_finite", f"{name}: the voice is not finite: {why}")

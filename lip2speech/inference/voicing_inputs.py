@@ -9,24 +9,24 @@ import numpy as np
 
 from lip2speech.models.emotion_options import Emotion
 from lip2speech.models.flow_options import FlowOptions
-from lip2speech.models.pull import Said
+from lip2speech.models.pull import SpokenWord
 
 
 @dataclass(frozen=True)
-class Directions:
+class VoicingInputs:
     """How T video frames are voiced.
 
     Args:
         options: of the flow.
-        said: the words, with times relative to the first frame.
-        sound: (640 T,) of the recording, to be cleaned, or to be filled in outside the steps ``known`` (2T,) bool.
+        words: with times relative to the first frame.
+        sound: (640 T,) of the recording, to be cleaned, or to be filled in outside the ``known_steps`` (2T,) bool.
         noisy: how the sound is cleaned, one of `lip2speech.inference.synthesis_options.NOISY`.
         emotion: of the voice.
     """
 
     options: FlowOptions = field(default_factory=FlowOptions)
-    said: Sequence[Said] = ()
+    words: Sequence[SpokenWord] = ()
     sound: np.ndarray | None = None
-    known: np.ndarray | None = None
+    known_steps: np.ndarray | None = None
     noisy: str | None = None
     emotion: Emotion | None = None

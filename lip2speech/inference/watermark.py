@@ -27,13 +27,13 @@ STRENGTH = 0.15  # nepers
 DRAW = 7  # seed of the pattern
 ALIGNMENTS = 2 * FRAMES * PERIOD  # alignments tried: two half hops, every frame of a cell, every cell of the pattern
 FLOOR, SOFT = 0.01, 3.0  # of magnitudes, in the sound's RMS; differences beyond SOFT times their mean saturate
-FOUND = 1e-6  # probability of a false alarm below which a mark counts as found
+THRESHOLD = 1e-6  # probability of a false alarm below which a mark counts as found
 PART, FEWEST = 30 * SAMPLE_RATE, SAMPLE_RATE // 2  # samples searched at a time; fewest samples for a search
 BLOCK = 4096  # frames processed at a time
 
 
 @dataclass(frozen=True)
-class Found:
+class Detection:
     """The part of a sound that fits the pattern best.
 
     Args:
@@ -48,9 +48,9 @@ class Found:
     seconds: float
 
     @property
-    def marked(self) -> bool:
+    def is_marked(self) -> bool:
         """Whether the mark counts as found."""
-        return self.probability < FOUND
+        return self.probability < THRESHOLD
 
 
 def pattern(draw: int = DRAW) -> np.ndarray:
@@ -72,7 +72,7 @@ def mark(wave: np.ndarray, draw: int = DRAW) -> np.ndarray:
     return output[WINDOW : WINDOW + len(wave)].astype(np.float32)
 
 
-def find(wave: np.ndarray, draw: int = DRAW) -> Found:
+def detect(wave: np.ndarray, draw: int = DRAW) -> Detection:
     """Look for the mark in a wave (S,), in overlapping parts of 30 s.
 
     Raises VsrError too_short: under half a second.
@@ -82,14 +82,14 @@ def find(wave: np.ndarray, draw: int = DRAW) -> Found:
             "too_short", f"{len(wave) / SAMPLE_RATE:.2f} s of sound: a watermark can be found in 0.5 s or more"
         )
     starts = range(0, max(1, len(wave) - PART // 2), PART // 2)
-    fits = [fit(wave[start : start + PART], draw) for start in starts]
+    fits = [pattern_fit(wave[start : start + PART], draw) for start in starts]
     best = int(np.argmax(fits))
     chance = min(1.0, len(fits) * ALIGNMENTS * float(np.exp(-(fits[best] ** 2) / 2)))
     end = min(len(wave), starts[best] + PART)
-    return Found(chance, *(samples / SAMPLE_RATE for samples in (starts[best], end, len(wave))))
+    return Detection(chance, *(samples / SAMPLE_RATE for samples in (starts[best], end, len(wave))))
 
 
-def fit(wave: np.ndarray, draw: int = DRAW) -> float:
+def pattern_fit(wave: np.ndarray, draw: int = DRAW) -> float:
     """How well the best alignment of the pattern fits a wave (S,): sum of signed differences over their norm."""
     shifts, best = np.conj(np.fft.fft(pattern(draw), axis=0)), 0.0
     for late in (0, HOP // 2):

@@ -10,21 +10,24 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.conditions.registry import Condition
 from lip2speech.conditions.traits import is_spoken
-from lip2speech.models.pull import Said
+from lip2speech.models.pull import SpokenWord
 from vsr.data.manifest import Clip
 
 
 def conditions_of_words(
-    conditions: Mapping[str, Condition], said: Sequence[Sequence[Said]], steps: Sequence[int], device: torch.device
+    conditions: Mapping[str, Condition],
+    word_lists: Sequence[Sequence[SpokenWord]],
+    steps: Sequence[int],
+    device: torch.device,
 ) -> dict[str, Tensor]:
     """Name -> (B, N, C) or (B, U, C) of the conditions from words.
 
     Args:
         conditions: of the voice, by name.
-        said: for each clip its words, with times in seconds after its first frame; empty: no words are known.
+        word_lists: for each clip its words, with times in seconds after its first frame; empty: no words are known.
         steps: number of 50 Hz steps of each clip.
     """
-    clips = [Clip("said", "", " ".join(word.word for word in words), words=_times(words)) for words in said]
+    clips = [Clip("said", "", " ".join(word.word for word in words), words=_times(words)) for words in word_lists]
     features = {}
     for name, condition in conditions.items():
         if is_spoken(condition):
@@ -33,5 +36,5 @@ def conditions_of_words(
     return features
 
 
-def _times(words: Sequence[Said]) -> tuple[tuple[str, float, float], ...]:
+def _times(words: Sequence[SpokenWord]) -> tuple[tuple[str, float, float], ...]:
     return tuple((word.word, max(0.0, word.start), max(0.0, word.start, word.end)) for word in words)

@@ -27,7 +27,7 @@ def spread(
         beside = [k for k in (tight[0] - 1, tight[1]) if 0 <= k < len(spans)]
         if not beside:
             break
-        fits[min(beside, key=lambda k: known(scores[k]))] = False
+        fits[min(beside, key=lambda k: score_or_minus_infinity(scores[k]))] = False
     for first, stop in _runs(fits):
         low, high = _between(first, stop, spans, bounds)
         edges = low + (high - low) * np.cumsum([0, *letters[first:stop]]) / sum(letters[first:stop])
@@ -35,7 +35,7 @@ def spread(
     return spans, fits
 
 
-def known(score: float | None) -> float:
+def score_or_minus_infinity(score: float | None) -> float:
     """The mean log-probability, or minus infinity for None."""
     return -math.inf if score is None else score
 

@@ -11,7 +11,7 @@ from vsr.core.files import write_json
 from vsr.output.unsure_words import LEAST
 
 
-def said_record(text: Text, video: str | Path, seconds: float) -> dict[str, Any]:
+def words_record(text: Text, video: str | Path, seconds: float) -> dict[str, Any]:
     """The words in order of face and time (seconds in the video); ``seconds``: how much of the video is voiced.
 
     A word is unsure if it is more likely wrong than right, or a guess: read from lips out of the reader's domain.
@@ -26,11 +26,11 @@ def said_record(text: Text, video: str | Path, seconds: float) -> dict[str, Any]
                 "confidence": round(word.confidence, 3), "unsure": guess or word.confidence < LEAST,
                 "shapes_voice": shapes,
             }
-            for face, word, guess, shapes in text.each()
+            for face, word, guess, shapes in text.entries()
         ],
     }  # fmt: skip
 
 
-def write_said(path: str | Path, text: Text, video: str | Path, seconds: float) -> None:
-    """Write `said_record` as JSON. Raises VsrError not_writable, no_space."""
-    write_json(path, said_record(text, video, seconds))
+def write_words_record(path: str | Path, text: Text, video: str | Path, seconds: float) -> None:
+    """Write `words_record` as JSON. Raises VsrError not_writable, no_space."""
+    write_json(path, words_record(text, video, seconds))

@@ -11,16 +11,16 @@ from torch import Tensor, nn
 from vsr.models.attention import RotaryAttention, rotate
 
 
-class Past:
+class KeyValueCache:
     """Cache of each layer's keys and values, (B, H, S, E), for the positions so far."""
 
     def __init__(self, layers: int):
-        self.kept: list[tuple[Tensor, Tensor] | None] = [None] * layers
+        self.layers: list[tuple[Tensor, Tensor] | None] = [None] * layers
         self.length = 0
 
-    def cut(self, length: int) -> None:
+    def truncate(self, length: int) -> None:
         """Keep only the first ``length`` positions."""
-        self.kept = [entry and (entry[0][:, :, :length], entry[1][:, :, :length]) for entry in self.kept]
+        self.layers = [entry and (entry[0][:, :, :length], entry[1][:, :, :length]) for entry in self.layers]
         self.length = length
 
 
@@ -35,16 +35,16 @@ class CausalLayer(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, mask: Tensor, past: Past | None, layer: int) -> Tensor:
-        """x (B, S, W) after the positions of ``past``, mask (S, all positions) -> (B, S, W)."""
-        attention, first = self.attention, 0 if past is None else past.length
+    def forward(self, x: Tensor, mask: Tensor, cache: KeyValueCache | None, layer: int) -> Tensor:
+        """x (B, S, W) after the positions of ``cache``, mask (S, all positions) -> (B, S, W)."""
+        attention, first = self.attention, 0 if cache is None else cache.length
         normed = self.norm_attention(x)
         key, value = attention.keys_values(normed)
         key = rotate(attention.key_norm(key), first).to(value.dtype)
-        if past is not None:
-            if cached := past.kept[layer]:
+        if cache is not None:
+            if cached := cache.layers[layer]:
                 key, value = torch.cat([cached[0], key], 2), torch.cat([cached[1], value], 2)
-            past.kept[layer] = key, value
+            cache.layers[layer] = key, value
         query = rotate(attention.query_norm(attention.split(attention.query(normed))), first).to(value.dtype)
         x = x + self.dropout(attention.attend(query, key, value, mask))
         return x + self.dropout(self.feed_forward(x))
@@ -58,13 +58,13 @@ class Causal(nn.Module):
         self.layers = nn.ModuleList(CausalLayer(dim, heads, hidden, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
-        """x (B, S, W) after the positions of ``past``, which is extended -> states (B, S, W)."""
-        first = 0 if past is None else past.length
+    def forward(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:
+        """x (B, S, W) after the positions of ``cache``, which is extended -> states (B, S, W)."""
+        first = 0 if cache is None else cache.length
         count = x.shape[1]
         mask = torch.ones(count, first + count, dtype=torch.bool, device=x.device).tril(first)
         for index, layer in enumerate(self.layers):
-            x = layer(x, mask, past, index)
-        if past is not None:
-            past.length += count
+            x = layer(x, mask, cache, index)
+        if cache is not None:
+            cache.length += count
         return self.norm(x)

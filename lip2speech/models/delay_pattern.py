@@ -23,21 +23,21 @@ class Layout:
 
     times: Tensor
     target: Tensor
-    places: Tensor
+    positions: Tensor
 
     def to(self, device: torch.device) -> Layout:
         """The same on another device."""
-        return Layout(self.times.to(device), self.target.to(device), self.places.to(device))
+        return Layout(self.times.to(device), self.target.to(device), self.positions.to(device))
 
-    def codes(self, codes: Tensor, nothing: int) -> Tensor:
+    def delayed(self, codes: Tensor, nothing: int) -> Tensor:
         """Reorder codes (..., N, Q) into (..., S, Q), with ``nothing`` where there is none."""
         return torch.where(self.times == NOTHING, nothing, codes.gather(-2, self.times.clamp(min=0)))
 
-    def back(self, said: Tensor, codes: Tensor) -> Tensor:
-        """A copy of codes (N, Q), with the predictions ``said`` (S, Q) put back in the order of time."""
+    def to_steps(self, predicted: Tensor, codes: Tensor) -> Tensor:
+        """A copy of codes (N, Q), with the predictions ``predicted`` (S, Q) put back in the order of time."""
         position, book = (self.times != NOTHING).nonzero(as_tuple=True)
         filled = codes.clone()
-        filled[self.times[position, book], book] = said[position, book]
+        filled[self.times[position, book], book] = predicted[position, book]
         return filled
 
 
@@ -61,5 +61,5 @@ def layouts(lengths: Sequence[int], books: int, spans: Sequence[tuple[int, int] 
     clips = [layout(length, books, span) for length, span in zip(lengths, spans, strict=True)]
     return Layout(
         pad_sequence([x.times for x in clips], True, NOTHING), pad_sequence([x.target for x in clips], True),
-        pad_sequence([x.places for x in clips], True),
+        pad_sequence([x.positions for x in clips], True),
     )  # fmt: skip

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lip2speech.models.generators import GENERATORS, Given
-from lip2speech.models.masked_tokens import ConformerSettings, Filler, drawn
+from lip2speech.models.generators import GENERATORS, KnownCodes
+from lip2speech.models.masked_tokens import ConformerSettings, Filler, sample_codes
 from lip2speech.models.token_options import TokenOptions
 
 
@@ -35,23 +35,25 @@ class DiscreteFlow(Filler):
     def loss(self, condition: Tensor, codes: Tensor, mask: Tensor) -> Tensor:
         """Cross-entropy of the masked codes at uniformly drawn times."""
         codes = codes.clamp(min=0)
-        noisy = at_time(codes, torch.rand(len(codes), device=codes.device), self.size)
+        noisy = mask_to_time(codes, torch.rand(len(codes), device=codes.device), self.size)
         noisy[:, 0, 0] = self.size  # at least one
         is_target = (noisy == self.size) & mask[..., None]
         return F.cross_entropy(self(condition, noisy, mask)[is_target], codes[is_target])
 
     @torch.no_grad()
-    def sample(self, condition: Tensor, options: TokenOptions, seed: int, given: Given | None = None) -> Tensor:
+    def sample(
+        self, condition: Tensor, options: TokenOptions, seed: int, known_codes: KnownCodes | None = None
+    ) -> Tensor:
         """Codes (N, Q) of one clip in ``options.steps`` Euler steps."""
-        codes, real = self.begun(condition, given)
+        codes, real = self.initial_codes(condition, known_codes)
 
         def posterior(x: Tensor, time: float) -> Tensor:
             return self(condition[None], x[None], real)[0].log_softmax(-1)
 
-        return solved(posterior, codes, options.steps, options.temperature, torch.Generator().manual_seed(seed))
+        return solve(posterior, codes, options.steps, options.temperature, torch.Generator().manual_seed(seed))
 
 
-def at_time(codes: Tensor, time: Tensor, mask: int) -> Tensor:
+def mask_to_time(codes: Tensor, time: Tensor, mask: int) -> Tensor:
     """x_t of codes (B, ...) at times (B,): all masked at 0, none at 1."""
     shape = (-1, *[1] * (codes.dim() - 1))
     return torch.where(torch.rand(codes.shape, device=codes.device) < time.view(shape), codes, mask)
@@ -68,7 +70,7 @@ def velocity(log_probs: Tensor, codes: Tensor, time: float) -> Tensor:
     return torch.where(masked, rate, 0.0)
 
 
-def solved(
+def solve(
     posterior: Callable[[Tensor, float], Tensor], codes: Tensor, steps: int, temperature: float,
     generator: torch.Generator,
 ) -> Tensor:  # fmt: skip
@@ -83,6 +85,6 @@ def solved(
         rate = -velocity(log_probs, codes, now)[..., size] * (next_time - now)  # of a masked code, else 0
         chance = torch.rand(codes.shape, generator=generator).to(codes.device)  # the same on every machine
         is_filled = chance < (rate if number < steps - 1 else rate.ceil())
-        candidates = drawn(log_probs.flatten(0, -2), temperature, generator).view(codes.shape)
+        candidates = sample_codes(log_probs.flatten(0, -2), temperature, generator).view(codes.shape)
         codes = torch.where(is_filled & (codes == size), candidates, codes)
     return codes

@@ -13,7 +13,7 @@ from vsr.core.errors import VsrError
 
 
 def runs(units: Sequence[int]) -> tuple[list[int], list[int]]:
-    """The unit of each run of (N,) units, and its length in steps; `repeated` is the inverse."""
+    """The unit of each run of (N,) units, and its length in steps; `repeat_units` is the inverse."""
     run_units: list[int] = []
     counts: list[int] = []
     for unit in units:
@@ -25,17 +25,17 @@ def runs(units: Sequence[int]) -> tuple[list[int], list[int]]:
     return run_units, counts
 
 
-def repeated(units: Sequence[int], counts: Sequence[int]) -> list[int]:
+def repeat_units(units: Sequence[int], counts: Sequence[int]) -> list[int]:
     """Each unit repeated ``count`` times."""
     return [unit for unit, count in zip(units, counts, strict=True) for _ in range(count)]
 
 
-def free(lengths: Sequence[float]) -> list[int]:
+def rounded_durations(lengths: Sequence[float]) -> list[int]:
     """Round lengths (U,) in steps to whole numbers of at least 1."""
     return [max(1, round(length)) for length in lengths]
 
 
-def filling(lengths: Sequence[float], steps: int) -> list[int]:
+def durations_filling(lengths: Sequence[float], steps: int) -> list[int]:
     """Scale lengths (U,) to whole numbers of at least 1 that sum to ``steps``, in proportion to the excess of each over
     1 (the largest remainders are rounded up).
 

@@ -32,9 +32,9 @@ class EmotionPull(TextPull):
         super().__init__(listener, classes, torch.ones(shape, device=device), emotion.alpha + emotion.beta)
         self.emotion = emotion
 
-    def wanted(self, log_probs: Tensor, classes: Tensor) -> Tensor:
+    def objective(self, log_probs: Tensor, classes: Tensor) -> Tensor:
         """(B, N) alpha log p(wanted) - beta log p(any other emotion), of log-probabilities (B, N, V)."""
-        log_prob = super().wanted(log_probs, classes)
+        log_prob = super().objective(log_probs, classes)
         number = int(classes.flatten()[0])
         other_classes = [index for index in range(1, log_probs.shape[-1]) if index != number]
         others_log_prob = log_probs[..., other_classes].logsumexp(-1) if other_classes else torch.zeros_like(log_prob)

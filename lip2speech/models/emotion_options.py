@@ -29,15 +29,15 @@ class Emotion:
         return bool(self.alpha or self.beta)
 
 
-def emotion_of(given: str | None) -> Emotion | None:
+def parse_emotion(text: str | None) -> Emotion | None:
     """Parse NAME, NAME:A or NAME:A,B. Raises VsrError bad_options."""
-    if given is None:
+    if text is None:
         return None
-    name, colon, strengths = given.partition(":")
+    name, colon, strengths = text.partition(":")
     try:
         numbers = [float(strength) for strength in strengths.split(",")] if colon else []
     except ValueError:
         numbers = [0.0] * 3
     if len(numbers) > 2:
-        raise VsrError("bad_options", f"--emotion {given}: give NAME[:A[,B]], such as sad:2,0.5")
+        raise VsrError("bad_options", f"--emotion {text}: give NAME[:A[,B]], such as sad:2,0.5")
     return Emotion(name, *numbers)

@@ -66,21 +66,21 @@ class FaceVoice(nn.Module):
         """Losses of a `lip2speech.training.face_voice.FaceBatch`."""
         vectors = self(batch.crops, batch.mask)
         cosine = 1 - (vectors * batch.vectors).sum(-1).mean()
-        contrast = contrast_of(vectors, batch.vectors, batch.speakers)
+        contrast = contrastive_loss(vectors, batch.vectors, batch.speakers)
         loss = cosine + self.config.contrast * contrast
         return {"loss": loss, "cosine": cosine.detach(), "contrast": contrast.detach()}
 
 
-def contrast_of(made: Tensor, vectors: Tensor, speakers: Tensor, temperature: float = TEMPERATURE) -> Tensor:
-    """InfoNCE (van den Oord et al. 2018) between predicted vectors ``made`` (B, D) and true ones (B, D), in both
+def contrastive_loss(predicted: Tensor, vectors: Tensor, speakers: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+    """InfoNCE (van den Oord et al. 2018) between predicted vectors ``predicted`` (B, D) and true ones (B, D), in both
     directions; other clips of the same speaker (B,) are not negatives."""
-    logits = made @ vectors.T / temperature
+    logits = predicted @ vectors.T / temperature
     same = (speakers[:, None] == speakers[None]) & ~torch.eye(len(speakers), dtype=torch.bool, device=speakers.device)
     logits = logits.masked_fill(same, float("-inf"))
-    right = torch.arange(len(made), device=made.device)
+    right = torch.arange(len(predicted), device=predicted.device)
     return (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right)) / 2
 
 
-def evenly(count: int, frames: int) -> Tensor:
+def evenly_spaced(count: int, frames: int) -> Tensor:
     """Indices of ``frames`` evenly spaced frames of a clip of ``count``; all of a shorter clip."""
     return torch.linspace(0, count - 1, min(count, frames)).round().long()

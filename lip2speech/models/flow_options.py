@@ -91,19 +91,19 @@ def _number_or_chain(text: str) -> Guidance:
 
 def flow_options(args: argparse.Namespace) -> FlowOptions:
     """Options from the arguments of `add_flow_arguments`. Raises VsrError."""
-    weight = pull_of(args.pull)
+    weight = parse_pull(args.pull)
     return FlowOptions(
         args.steps, args.guidance, args.solver, temperature=args.temperature, seed=args.seed, pull=weight,
         detail=args.detail,
     )  # fmt: skip
 
 
-def pull_of(given: str) -> float:
+def parse_pull(text: str) -> float:
     """The weight in ``text=W``. Raises VsrError bad_options."""
-    name, equals, weight = given.partition("=")
+    name, equals, weight = text.partition("=")
     try:
         if name != "text" or not equals:
             raise ValueError
         return float(weight)
     except ValueError as error:
-        raise VsrError("bad_options", f"--pull {given}: give text=W, such as text=1") from error
+        raise VsrError("bad_options", f"--pull {text}: give text=W, such as text=1") from error

@@ -22,11 +22,11 @@ from vsr.models.registry import settings_of, split_kind
 
 
 @dataclass(frozen=True)
-class Given:
-    """Known codes: codes (N, Q); known (N,): True where they are known."""
+class KnownCodes:
+    """Known codes: codes (N, Q); is_known (N,): True where they are known."""
 
     codes: Tensor
-    known: Tensor
+    is_known: Tensor
 
 
 class Generator(Protocol):
@@ -36,7 +36,9 @@ class Generator(Protocol):
         """Scalar loss; condition (B, N, C), codes (B, N, Q), mask (B, N) True on real steps."""
         ...
 
-    def sample(self, condition: Tensor, options: TokenOptions, seed: int, given: Given | None = None) -> Tensor:
+    def sample(
+        self, condition: Tensor, options: TokenOptions, seed: int, known_codes: KnownCodes | None = None
+    ) -> Tensor:
         """Codes (N, Q) of one clip with condition (N, C); given codes are kept."""
         ...
 
@@ -52,7 +54,7 @@ GENERATORS: Registry[type[GeneratorSettings]] = Registry(
 )
 
 
-def generator_of(given: Mapping[str, Any]) -> GeneratorSettings:
+def generator_of(config: Mapping[str, Any]) -> GeneratorSettings:
     """The settings of a model's ``generator``. Raises ValueError for unknown kinds or settings."""
-    kind, settings = split_kind(given, "generator")
+    kind, settings = split_kind(config, "generator")
     return settings_of(GENERATORS, kind, settings)

@@ -31,18 +31,18 @@ class Chain:
         return len(self.sets)
 
 
-def scales_in(given: Guidance) -> tuple[tuple[str, float], ...]:
+def scales_in(guidance: Guidance) -> tuple[tuple[str, float], ...]:
     """(name, scale) of each link of ``name=G,name=G``; a plain number has the name "".
 
     Raises VsrError bad_options.
     """
-    if not isinstance(given, str):
-        return (("", _number(given, given)),)
-    links = [part.partition("=")[::2] for part in given.split(",")]
-    scales = tuple((name.strip(), _number(given, scale)) for name, scale in links)
+    if not isinstance(guidance, str):
+        return (("", _number(guidance, guidance)),)
+    links = [part.partition("=")[::2] for part in guidance.split(",")]
+    scales = tuple((name.strip(), _number(guidance, scale)) for name, scale in links)
     names = [name for name, _ in scales]
     if len(set(names)) < len(names) or not all(names):
-        raise VsrError("bad_options", f"--guidance {given}: name each condition once, as in text=6,content=3")
+        raise VsrError("bad_options", f"--guidance {guidance}: name each condition once, as in text=6,content=3")
     return scales
 
 
@@ -55,16 +55,16 @@ def _number(guidance: Guidance, scale: str | float) -> float:
     return value
 
 
-def chain_of(given: Guidance, known: Sequence[str]) -> Chain:
-    """The chain for a voice with the conditions ``known``; those that are not named join the last link.
+def chain_of(guidance: Guidance, conditions: Sequence[str]) -> Chain:
+    """The chain for a voice with the conditions ``conditions``; those that are not named join the last link.
 
     Raises VsrError bad_options for an unknown condition.
     """
-    links, all_names = scales_in(given), frozenset(known)
+    links, all_names = scales_in(guidance), frozenset(conditions)
     missing = [name for name, _ in links if name and name not in all_names]
     if missing:
-        problem = f"this voice has no condition {missing[0]}; it has {', '.join(known)}"
-        raise VsrError("bad_options", f"--guidance {given}: {problem}")
+        problem = f"this voice has no condition {missing[0]}; it has {', '.join(conditions)}"
+        raise VsrError("bad_options", f"--guidance {guidance}: {problem}")
     names = [frozenset(name for name, _ in links[: count + 1]) for count in range(len(links) - 1)]
     steps = list(zip([*names, all_names], (scale for _, scale in links), strict=True))
     links_kept = [step for step, next_step in pairwise(steps) if step[1] != next_step[1]] + steps[-1:]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lip2speech.models.generators import GENERATORS, Given
+from lip2speech.models.generators import GENERATORS, KnownCodes
 from lip2speech.models.token_options import TokenOptions
 from vsr.core.numbers import COUNT, check_numbers
 from vsr.models.conformer import Conformer
@@ -66,12 +66,12 @@ class Filler(nn.Module):
             x = x + embedding(codes[..., q])
         return self.output(self.conformer(x, mask)).float().unflatten(-1, (self.books, self.size))
 
-    def begun(self, condition: Tensor, given: Given | None) -> tuple[Tensor, Tensor]:
+    def initial_codes(self, condition: Tensor, known_codes: KnownCodes | None) -> tuple[Tensor, Tensor]:
         """Initial codes (N, Q) of sampling for a condition (N, C), masked except where given, and a mask (1, N) of
         steps, all real."""
         codes = torch.full((len(condition), self.books), self.size, device=condition.device)
-        if given is not None:
-            codes = torch.where(given.known[:, None], given.codes, codes)
+        if known_codes is not None:
+            codes = torch.where(known_codes.is_known[:, None], known_codes.codes, codes)
         return codes, torch.ones(1, len(codes), dtype=torch.bool, device=condition.device)
 
 
@@ -93,9 +93,11 @@ class MaskedTokens(Filler):
         return F.cross_entropy(logits[is_target], codes[is_target])
 
     @torch.no_grad()
-    def sample(self, condition: Tensor, options: TokenOptions, seed: int, given: Given | None = None) -> Tensor:
+    def sample(
+        self, condition: Tensor, options: TokenOptions, seed: int, known_codes: KnownCodes | None = None
+    ) -> Tensor:
         """Codes (N, Q) of one clip: the first book in ``options.steps`` rounds, the others in one round each."""
-        codes, real = self.begun(condition, given)
+        codes, real = self.initial_codes(condition, known_codes)
         generator = torch.Generator().manual_seed(seed)
         for q in range(self.books):
 
@@ -104,11 +106,11 @@ class MaskedTokens(Filler):
                 return self(condition[None], codes[None], real)[0, :, q]
 
             rounds = options.steps if q == 0 else 1
-            codes[:, q] = filled(score, codes[:, q].clone(), self.size, rounds, options.temperature, generator)
+            codes[:, q] = fill_masked(score, codes[:, q].clone(), self.size, rounds, options.temperature, generator)
         return codes
 
 
-def filled(
+def fill_masked(
     score: Callable[[Tensor], Tensor], codes: Tensor, size: int, rounds: int, temperature: float,
     generator: torch.Generator,
 ) -> Tensor:  # fmt: skip
@@ -125,7 +127,7 @@ def filled(
         if not is_masked.any():
             break
         log_probs = score(codes).log_softmax(-1)
-        candidates = drawn(log_probs, temperature, generator)
+        candidates = sample_codes(log_probs, temperature, generator)
         confidence = log_probs.gather(1, candidates[:, None])[:, 0]
         confidence = confidence + temperature * (1 - number / rounds) * gumbel(confidence.shape, generator).to(
             confidence.device
@@ -137,7 +139,7 @@ def filled(
     return codes
 
 
-def drawn(log_probs: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
+def sample_codes(log_probs: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
     """Sample a code of each row: (N, K) -> (N,); temperature 0 takes the most probable."""
     if not temperature:
         return log_probs.argmax(-1)

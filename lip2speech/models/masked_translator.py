@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from lip2speech.models.durations import filling, repeated, runs
-from lip2speech.models.masked_tokens import filled
+from lip2speech.models.durations import durations_filling, repeat_units, runs
+from lip2speech.models.masked_tokens import fill_masked
 from lip2speech.models.translators import FIRST, TRANSLATORS, Translated, TranslatorSizes, UnitPairs, UnitReader
 from vsr.core.clock import UNITS_PER_FRAME
 from vsr.core.errors import VsrError
@@ -88,7 +88,7 @@ class MaskedTranslator(UnitReader):
 
     def loss(self, batch: UnitPairs) -> dict[str, Tensor]:
         """Cross-entropy and accuracy of the masked units. A clip that is too short for its units has no loss."""
-        codes, pace = retimed(batch)
+        codes, pace = stretched_targets(batch)
         real = codes != IGNORE
         ratio = torch.cos(torch.pi / 2 * torch.rand(len(codes), 1, device=codes.device))
         hidden = torch.rand(codes.shape, device=codes.device) < ratio
@@ -104,7 +104,7 @@ class MaskedTranslator(UnitReader):
     @torch.no_grad()
     def missed(self, batch: UnitPairs) -> tuple[int, int]:
         """(wrong units if all are masked and filled in one round, units)."""
-        codes, pace = retimed(batch)
+        codes, pace = stretched_targets(batch)
         real = codes != IGNORE
         states = self.encode(batch.source, batch.lengths)
         logits = self(torch.full_like(codes, self.size), states, batch.lengths, batch.first, pace)
@@ -122,13 +122,13 @@ class MaskedTranslator(UnitReader):
         units = source.argmax(-1) if source.dim() == 4 else source
         first = torch.full((1,), self.config.token_of(language), device=source.device)
         return [
-            self._filled(
+            self._translate_clip(
                 states[row : row + 1, : int(length)], length[None], first, pace_of(units[row, : int(length)].flatten())
             )
             for row, length in enumerate(lengths)
         ]
 
-    def _filled(self, states: Tensor, length: Tensor, first: Tensor, pace: float) -> Translated:
+    def _translate_clip(self, states: Tensor, length: Tensor, first: Tensor, pace: float) -> Translated:
         """Translate one clip in rounds."""
         steps, cache = UNITS_PER_FRAME * int(length), {}
         paces = torch.tensor([pace], device=states.device)
@@ -139,7 +139,7 @@ class MaskedTranslator(UnitReader):
 
         masked = torch.full((steps,), self.size, device=states.device)
         generator = torch.Generator().manual_seed(self.config.seed)
-        codes = filled(score, masked, self.size, self.config.rounds, self.config.temperature, generator)
+        codes = fill_masked(score, masked, self.size, self.config.rounds, self.config.temperature, generator)
         logs = cache["logits"].log_softmax(-1).gather(1, codes[:, None])
         return Translated(tuple(codes.tolist()), float(logs.mean()) if steps else -math.inf)
 
@@ -149,7 +149,7 @@ def pace_of(units: Tensor) -> float:
     return len(runs(units.tolist())[0]) / max(1, len(units))
 
 
-def retimed(batch: UnitPairs) -> tuple[Tensor, Tensor]:
+def stretched_targets(batch: UnitPairs) -> tuple[Tensor, Tensor]:
     """Targets of a batch, stretched to the lengths of their sources: codes (B, N), -1 on padding and for clips that are
     too short for their units; paces (B,)."""
     codes, paces = [], []
@@ -161,6 +161,6 @@ def retimed(batch: UnitPairs) -> tuple[Tensor, Tensor]:
             codes.append(torch.full((steps,), IGNORE))
             continue
         units = (batch.tokens[row, :count] - FIRST).tolist()
-        codes.append(torch.tensor(repeated(units, filling(batch.steps[row, :count].tolist(), steps))))
+        codes.append(torch.tensor(repeat_units(units, durations_filling(batch.steps[row, :count].tolist(), steps))))
     device = batch.tokens.device
     return pad_sequence(codes, True, IGNORE).to(device), torch.tensor(paces, device=device)

@@ -43,9 +43,9 @@ def viterbi(scores: Tensor, transitions: Tensor, before: Tensor, weight: float, 
     return torch.stack(path[::-1])
 
 
-def accepted(drafted: Tensor, greedy: Tensor) -> int:
+def num_accepted(draft: Tensor, greedy: Tensor) -> int:
     """Number of leading drafted steps (J, Q) that equal those of greedy decoding (J, Q)."""
-    same = (drafted == greedy).all(1).long()
+    same = (draft == greedy).all(1).long()
     return int(same.cumprod(0).sum())
 
 

@@ -33,7 +33,7 @@ SMALLEST = 1e-12  # mean square of a gradient; below it there is no pull
 
 
 @dataclass(frozen=True)
-class Said:
+class SpokenWord:
     """A word with its start and end (seconds after the first step of the clip) and its confidence."""
 
     word: str
@@ -61,7 +61,7 @@ class TextPull:
         Args:
             end: (B, N, P) the flow's estimate of its end; correction: (B, N, P) its own change without the pull.
             mask: (B, N) True on real steps.
-            back: carries the gradient from the end to the start (`through`); None: use it as it is.
+            back: carries the gradient from the end to the start (`backpropagate`); None: use it as it is.
         """
         is_guided = (self.classes >= 0) & mask
         gradient = self._gradient(end, is_guided, mask)
@@ -75,7 +75,7 @@ class TextPull:
         )
         return (gradient * length[:, None, None]).to(end.dtype)
 
-    def wanted(self, log_probs: Tensor, classes: Tensor) -> Tensor:
+    def objective(self, log_probs: Tensor, classes: Tensor) -> Tensor:
         """The quantity to maximise (B, N): the log-probability of ``classes`` in ``log_probs`` (B, N, V)."""
         return log_probs.gather(2, classes.clamp(min=0)[..., None])[..., 0]
 
@@ -87,26 +87,26 @@ class TextPull:
                 tensor.clone() for tensor in (is_guided, mask, self.classes, self.confidence)
             )
             total = x.new_zeros(())
-            for draw in noises(mask, x.shape[2]):
+            for draw in noise_samples(mask, x.shape[2]):
                 log_probs = self.listener(x + draw.to(x.device), mask).log_softmax(-1)
-                total = total + (self.wanted(log_probs, classes) * confidence * is_guided).sum() / DRAWS
+                total = total + (self.objective(log_probs, classes) * confidence * is_guided).sum() / DRAWS
             (gradient,) = torch.autograd.grad(total, x)
             return gradient * mask[..., None]
 
 
-def through(network: Callable[..., Tensor], x: Tensor, gradient: Tensor, *given: Tensor) -> Tensor:
+def backpropagate(network: Callable[..., Tensor], x: Tensor, gradient: Tensor, *arguments: Tensor) -> Tensor:
     """Carry a gradient from the end of a flow x1 = x + network(x, ...), all (B, N, P), back to x: g + J' g.
 
-    ``given``: further arguments of the network. Also works under `torch.inference_mode`.
+    ``arguments``: further arguments of the network. Also works under `torch.inference_mode`.
     """
     with torch.inference_mode(False), torch.enable_grad():
         start = x.clone().requires_grad_()
-        moved = network(start, *(tensor.clone() for tensor in given))
+        moved = network(start, *(tensor.clone() for tensor in arguments))
         (carried,) = torch.autograd.grad(moved, start, gradient.to(moved.dtype).clone())
     return gradient + carried
 
 
-def noises(mask: Tensor, width: int) -> Iterator[Tensor]:
+def noise_samples(mask: Tensor, width: int) -> Iterator[Tensor]:
     """Noise samples (B, N, width) that gradients are averaged over; a clip's noise does not depend on its batch."""
     lengths = mask.sum(1).tolist()
     for draw in range(DRAWS):
@@ -120,15 +120,19 @@ def _mean_square(x: Tensor, is_guided: Tensor) -> Tensor:
 
 
 def text_pull(
-    listener: Listener, said: Sequence[Sequence[Said]], steps: int, weight: float, device: torch.device | str = "cpu"
+    listener: Listener,
+    word_lists: Sequence[Sequence[SpokenWord]],
+    steps: int,
+    weight: float,
+    device: torch.device | str = "cpu",
 ) -> TextPull | None:
     """The pull for a batch of clips padded to ``steps``; None where it would have no effect.
 
     Words outside the listener's vocabulary are ignored.
     """
-    classes = torch.full((len(said), steps), -1)
-    confidence = torch.zeros(len(said), steps)
-    for row, words in enumerate(said):
+    classes = torch.full((len(word_lists), steps), -1)
+    confidence = torch.zeros(len(word_lists), steps)
+    for row, words in enumerate(word_lists):
         for word in words:
             number = listener.class_of(word.word)
             if number is not None:

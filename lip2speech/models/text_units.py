@@ -29,7 +29,7 @@ from vsr.models.limits import check_sizes
 from vsr.models.relative_transformer import RelativeTransformer
 
 PAUSE, FIRST = 0, 1  # ids of the pause and of the first phone of the list
-LASTS = 250  # steps of a phone at most, in synthesis
+DURATION_RANGE = 250  # steps of a phone at most, in synthesis
 TEXT = "text"  # value of `model.kind` in a configuration
 
 
@@ -101,7 +101,7 @@ class TextUnits(nn.Module):
 
     def write(self, states: Tensor, steps: Tensor) -> Tensor:
         """States (B, U, D) and whole durations (B, U) -> logits (B, N, K)."""
-        x, mask = regulated(states, steps)
+        x, mask = regulate_length(states, steps)
         return self.out(self.writer(self.placed(x), mask)).float()
 
     def forward(self, batch: PhoneBatch) -> tuple[Tensor, Tensor]:
@@ -120,17 +120,17 @@ class TextUnits(nn.Module):
         return {"loss": loss, "units": units.detach(), "durations": duration_loss.detach(), "accuracy": right}
 
     @torch.no_grad()
-    def lasting(self, phones: Sequence[int], language: int) -> list[float]:
+    def predicted_durations(self, phones: Sequence[int], language: int) -> list[float]:
         """Predicted durations (U,) of phones (U,) in steps, 1 to 250."""
-        return torch.expm1(self.durations(self._alone(phones, language)))[0].clamp(1, LASTS).tolist()
+        return torch.expm1(self.durations(self._states(phones, language)))[0].clamp(1, DURATION_RANGE).tolist()
 
     @torch.no_grad()
     def say(self, phones: Sequence[int], language: int, steps: Sequence[int]) -> list[int]:
         """Units (N,) of phones (U,) with durations of whole steps (U,)."""
         durations = torch.tensor([list(steps)], device=self.out.weight.device)
-        return self.write(self._alone(phones, language), durations)[0].argmax(-1).tolist()
+        return self.write(self._states(phones, language), durations)[0].argmax(-1).tolist()
 
-    def _alone(self, phones: Sequence[int], language: int) -> Tensor:
+    def _states(self, phones: Sequence[int], language: int) -> Tensor:
         """States (1, U, D) of one text."""
         ids, length, language_id = (
             torch.tensor(row, device=self.out.weight.device) for row in ([list(phones)], [len(phones)], [language])
@@ -138,7 +138,7 @@ class TextUnits(nn.Module):
         return self.read(ids, length, language_id)
 
 
-def regulated(states: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+def regulate_length(states: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
     """Length regulation: repeat states (B, U, D) ``steps`` (B, U) times each -> (B, N, D + 1), with the step's relative
     position in its phone, 0 to 1, as last channel; and mask (B, N), True on real steps."""
     clips = []

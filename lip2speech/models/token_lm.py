@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lip2speech.models.generators import GENERATORS, Given
+from lip2speech.models.generators import GENERATORS, KnownCodes
 from lip2speech.models.token_decoding import Decoding
 from lip2speech.models.token_options import TokenOptions
 from lip2speech.models.token_transformer import TokenSizes, TokenTransformer
@@ -29,9 +29,11 @@ class TokenLM(TokenTransformer):
     """The generator of the kind "lm"."""
 
     @torch.no_grad()
-    def sample(self, condition: Tensor, options: TokenOptions, seed: int, given: Given | None = None) -> Tensor:
+    def sample(
+        self, condition: Tensor, options: TokenOptions, seed: int, known_codes: KnownCodes | None = None
+    ) -> Tensor:
         """The codes (N, Q) of one clip with condition (N, C); deterministic, so the seed is not used.
 
         Raises VsrError bad_options for more heads than the model has; ValueError unless the unknown steps are one span.
         """
-        return Decoding(self, condition, options, given).run()
+        return Decoding(self, condition, options, known_codes).run()

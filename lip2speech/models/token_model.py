@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lip2speech.models.codec import Codec
 from lip2speech.models.content import PAIR
-from lip2speech.models.generators import Given, generator_of
+from lip2speech.models.generators import KnownCodes, generator_of
 from lip2speech.models.token_options import TokenOptions
 from vsr.core.numbers import COUNT
 from vsr.models.limits import check_sizes
@@ -58,13 +58,13 @@ class TokenModel(nn.Module):
     @torch.inference_mode()
     def pairs(
         self, condition: Tensor, mask: Tensor, options: TokenOptions, seeds: Sequence[int],
-        given: Sequence[Given | None] | None = None,
+        known_codes: Sequence[KnownCodes | None] | None = None,
     ) -> Tensor:  # fmt: skip
         """Mel pairs (B, N, P), zero on padding, of condition (B, N, C) and mask (B, N); clips are generated one by
         one."""
         pairs = condition.new_zeros(*mask.shape, PAIR)
         for row, (length, seed) in enumerate(zip(mask.sum(1).tolist(), seeds, strict=True)):
-            known_codes = given[row] if given else None
-            codes = self.generator.sample(condition[row, :length], options, seed, known_codes)
+            codes_of_clip = known_codes[row] if known_codes else None
+            codes = self.generator.sample(condition[row, :length], options, seed, codes_of_clip)
             pairs[row, :length] = self.codec.decode(codes)
         return pairs

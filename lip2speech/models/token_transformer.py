@@ -87,12 +87,12 @@ class TokenTransformer(nn.Module):
         lengths = mask.sum(1).tolist()
         order = layouts(lengths, self.books, [self._span(n) for n in lengths])
         order = order.to(codes.device)
-        shifted = order.codes(codes.clamp(min=0), self.size)
-        visual = self.seen_at(condition, order)
+        shifted = order.delayed(codes.clamp(min=0), self.size)
+        visual = self.visual_at(condition, order)
         states = self.trunk(self.inputs(shifted, visual, order))
         losses = [self._nll(states, shifted, order)]
         for number, head in enumerate(self.ahead, 1):
-            later = Layout(*(part[:, number:] for part in (order.times, order.target, order.places)))
+            later = Layout(*(part[:, number:] for part in (order.times, order.target, order.positions)))
             ahead = states[:, :-number] + head(torch.cat([states[:, :-number], visual[:, number:]], -1))
             losses.append(self._nll(ahead, shifted[:, number:], later, order.target[:, :-number]))
         return losses[0] + (torch.stack(losses[1:]).mean() if len(losses) > 1 else 0.0)
@@ -118,7 +118,7 @@ class TokenTransformer(nn.Module):
         """States (..., W) -> (..., Q, K)."""
         return self.output(states).float().unflatten(-1, (self.books, self.size))
 
-    def seen_at(self, condition: Tensor, order: Layout) -> Tensor:
+    def visual_at(self, condition: Tensor, order: Layout) -> Tensor:
         """The condition (B, N, C) of the steps whose codes stand at each position, summed over books: (B, S, W); zero
         at known codes."""
         projected = self.seen(condition).unflatten(-1, (self.books, -1))  # (B, N, Q, W)
@@ -126,17 +126,19 @@ class TokenTransformer(nn.Module):
         is_shown = (order.times != NOTHING) & order.target[..., None]
         return (projected.gather(1, index) * is_shown[..., None]).sum(-2)
 
-    def inputs(self, said: Tensor, seen: Tensor, order: Layout) -> Tensor:
-        """Input of the trunk at each position (B, S, W): the codes of the previous position, from ``said`` (B, S, Q),
+    def inputs(self, codes: Tensor, visual: Tensor, order: Layout) -> Tensor:
+        """Input of the trunk at each position (B, S, W): the codes of the previous position, from ``codes`` (B, S, Q),
         and the condition of its own."""
-        before = F.pad(said[:, :-1], (0, 0, 1, 0), value=self.size)
-        return self.embedded(before) + seen + self.made(order.target.long()) + self.places(order.places)
+        before = F.pad(codes[:, :-1], (0, 0, 1, 0), value=self.size)
+        return (
+            self.embed_codes(before) + visual + self.made(order.target.long()) + self.encode_positions(order.positions)
+        )
 
-    def embedded(self, said: Tensor) -> Tensor:
+    def embed_codes(self, codes: Tensor) -> Tensor:
         """Sum of the embeddings (..., W) of codes (..., Q)."""
-        return sum((embedding(said[..., q]) for q, embedding in enumerate(self.codes)), torch.zeros(()))
+        return sum((embedding(codes[..., q]) for q, embedding in enumerate(self.codes)), torch.zeros(()))
 
-    def places(self, places: Tensor) -> Tensor:
+    def encode_positions(self, positions: Tensor) -> Tensor:
         """Sinusoidal position codes (..., S, W) of step indices (..., S)."""
-        code = sinusoid(places.flatten(), self.settings.dim).to(self.output.weight.dtype)
-        return code.view(*places.shape, -1)
+        code = sinusoid(positions.flatten(), self.settings.dim).to(self.output.weight.dtype)
+        return code.view(*positions.shape, -1)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lip2speech.models.durations import filling, free, repeated
+from lip2speech.models.durations import durations_filling, repeat_units, rounded_durations
 from lip2speech.models.translators import (
     AUTOREGRESSIVE,
     FIRST,
@@ -83,11 +83,11 @@ class UnitTranslator(UnitReader):
 
     def forward(self, batch: UnitPairs) -> tuple[Tensor, Tensor]:
         """Teacher-forced logits (B, U + 1, V) of units and ends, and log(1 + steps) of each unit (B, U)."""
-        tokens_in, _ = self.taught(batch)
+        tokens_in, _ = self.teacher_forcing(batch)
         hidden = self.decoder.hidden(tokens_in, self.encode(batch.source, batch.lengths), batch.lengths)
         return self.decoder.out(hidden), self.length(hidden[:, 1:])[..., 0]
 
-    def taught(self, batch: UnitPairs) -> tuple[Tensor, Tensor]:
+    def teacher_forcing(self, batch: UnitPairs) -> tuple[Tensor, Tensor]:
         """Input and target tokens of the decoder for teacher forcing, both (B, U + 1)."""
         tokens_in, targets = shift_tokens(batch.tokens, self.config.vocab_size - 1)
         return torch.cat([batch.first[:, None], tokens_in[:, 1:]], 1), targets
@@ -95,7 +95,7 @@ class UnitTranslator(UnitReader):
     def loss(self, batch: UnitPairs) -> dict[str, Tensor]:
         """Cross-entropy of units and ends, L1 distance of log lengths, and unit accuracy."""
         logits, lengths = self(batch)
-        targets, is_unit = self.taught(batch)[1], batch.steps > 0
+        targets, is_unit = self.teacher_forcing(batch)[1], batch.steps > 0
         units = F.cross_entropy(
             logits.float().transpose(1, 2), targets, ignore_index=IGNORE, label_smoothing=self.config.label_smoothing
         )
@@ -108,7 +108,7 @@ class UnitTranslator(UnitReader):
     @torch.no_grad()
     def missed(self, batch: UnitPairs) -> tuple[int, int]:
         """(teacher-forced errors in units and ends, units and ends)."""
-        targets = self.taught(batch)[1]
+        targets = self.teacher_forcing(batch)[1]
         is_target = targets != IGNORE
         return int((self(batch)[0].argmax(-1) != targets)[is_target].sum()), int(is_target.sum())
 
@@ -141,14 +141,14 @@ class UnitTranslator(UnitReader):
         steps = int(length) * UNITS_PER_FRAME
         if not finished:
             return Translated((), -torch.inf)
-        scored = [self._scored(tokens, states, length, first) for tokens in finished]
+        scored = [self._score(tokens, states, length, first) for tokens in finished]
         score, logs, units = max(scored, key=lambda candidate: candidate[0])
         durations = torch.expm1(logs).clamp(min=1).tolist()
-        counts = filling(durations, steps) if same else free(durations)
+        counts = durations_filling(durations, steps) if same else rounded_durations(durations)
         counts[-1] += sum(counts) % UNITS_PER_FRAME  # whole video frames
-        return Translated(tuple(repeated(units, counts)), score, sum(durations) / sum(counts))
+        return Translated(tuple(repeat_units(units, counts)), score, sum(durations) / sum(counts))
 
-    def _scored(self, tokens: list[int], states: Tensor, length: Tensor, first: Tensor):
+    def _score(self, tokens: list[int], states: Tensor, length: Tensor, first: Tensor):
         """(mean log-probability, log(1 + steps) of each unit (U,), units) of one hypothesis."""
         prefix = torch.cat([first, torch.tensor(tokens, device=first.device)])[None]
         hidden = self.decoder.hidden(prefix, states, length)

@@ -24,7 +24,7 @@ from lip2speech.models.flow import chained, draw_times, noise, on_path, solve, t
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.guidance import CONTENT as WHAT_IS_SEEN
 from lip2speech.models.guidance import Chain, chain_of
-from lip2speech.models.pull import Pull, through
+from lip2speech.models.pull import Pull, backpropagate
 from lip2speech.models.velocity import Velocity
 from lip2speech.models.voice_config import VoiceConfig
 from vsr.media.mel import NUM_MELS
@@ -54,9 +54,9 @@ class Voice(nn.Module):
         self.content = ContentModel(visual, SPEAKER, units, c.dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout)
         condition = c.dim + PAIR + units
         self.velocity = Velocity(condition, SPEAKER, units, c.dim, c.velocity_layers, c.heads, c.hidden)
-        self.named = conditions_of(c.conditions)
-        self.conditions = Conditions(self.named, c.dim)
-        self.content_conditions = Conditions(self.named, c.dim, CONTENT)
+        self.condition_settings = conditions_of(c.conditions)
+        self.conditions = Conditions(self.condition_settings, c.dim)
+        self.content_conditions = Conditions(self.condition_settings, c.dim, CONTENT)
         self.register_buffer("mel_mean", torch.zeros(NUM_MELS))
         self.register_buffer("mel_deviation", torch.ones(NUM_MELS))
         self.register_buffer("default_speaker", torch.zeros(SPEAKER))
@@ -90,7 +90,7 @@ class Voice(nn.Module):
         """Losses of a `lip2speech.features.dataset.SpeechBatch`: the total ``loss`` and its parts."""
         c, clips = self.config, batch.lips
         visual = self.encode(clips.video, clips.lengths) if batch.visual is None else batch.visual
-        is_shown = draw_used(self.named, len(visual), visual.device)
+        is_shown = draw_used(self.condition_settings, len(visual), visual.device)
         extra = partial(self.content_conditions.add, values=batch.conditions, used=is_shown)
         content = self.content(visual, clips.lengths, batch.speaker, extra)
         mel = self.normalise(batch.mel)
@@ -198,7 +198,7 @@ class Voice(nn.Module):
             return self._guided_velocity(start, 0.0, condition, speaker, mask, everything, further)[0]
 
         def back(gradient: Tensor) -> Tensor:
-            return through(velocity, x, gradient, condition, speaker, content.mask, *further)
+            return backpropagate(velocity, x, gradient, condition, speaker, content.mask, *further)
 
         return pull(end, end - content.coarse if self.config.start == "coarse" else v, content.mask, back)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.features.stored import StoredFeatures, with_features
-from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, evenly
+from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, evenly_spaced
 from lip2speech.training.part_run import PartRun
 from vsr.core.errors import VsrError
 from vsr.core.numbers import Range, check_numbers
@@ -89,7 +89,7 @@ class FaceClips:
     def _crops(self, index: int, epoch: int) -> Tensor:
         """The chosen crops of a clip (K, 96, 96) float."""
         stored = np.load(self.clips[index].crop, mmap_mode="r")
-        indices = evenly(len(stored), self.frames)
+        indices = evenly_spaced(len(stored), self.frames)
         if self.seed is None:
             return torch.from_numpy(np.array(stored[indices])).float()
         generator = torch.Generator().manual_seed(step_seed(self.seed, epoch, index))

@@ -12,7 +12,7 @@ import torch
 from lip2speech.features.stored import with_features
 from lip2speech.inference.folder import ACOUSTIC, find_model, load_voice
 from lip2speech.models.listener import SILENCE, Listener, ListenerConfig
-from lip2speech.training.listener_data import HeardClips, ListenerDataConfig, words_of
+from lip2speech.training.listener_data import ListenerDataConfig, ListenerDataset, words_of
 from lip2speech.training.part_run import PartRun
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, read_manifests
@@ -36,7 +36,7 @@ class ListenerTrainConfig(RunConfig):
 class ListenerRun(PartRun):
     """`vsr.training.loop.Run` with a `ListenerTrainConfig`."""
 
-    train: HeardClips
+    train: ListenerDataset
 
     def _open_data(self) -> None:
         data = self.config.data
@@ -45,8 +45,8 @@ class ListenerRun(PartRun):
         self.voice, _ = load_voice(Path(data.voice) if is_acoustic else find_model(data.voice or None) / ACOUSTIC)
         train, dev = (self._timed(name, clips) for name, clips in (("train", train), ("dev", dev)))
         self.words = words_of(train)
-        self.train = HeardClips(train, data.features, self.words, self.voice.normalise, data, self.config.seed)
-        self.dev = HeardClips(dev, data.features, self.words, self.voice.normalise)
+        self.train = ListenerDataset(train, data.features, self.words, self.voice.normalise, data, self.config.seed)
+        self.dev = ListenerDataset(dev, data.features, self.words, self.voice.normalise)
         self.sampler = FrameBudgetSampler([clip.num_frames for clip in train], data.frames_per_batch, self.config.seed)
 
     def _timed(self, name: str, clips: list[Clip]) -> list[Clip]:

@@ -67,7 +67,7 @@ class ListenerBatch(Counted):
         return {"steps": (self.classes >= 0).sum().float()}
 
 
-class HeardClips:
+class ListenerDataset:
     """Natural mels with the class of each step; seed, epoch and clip determine the augmentation.
 
     Args:
@@ -91,7 +91,7 @@ class HeardClips:
         """The pairs (N, P) and classes (N,) of a clip."""
         pairs = self.normalise(self.features[index].mel[None])[0]
         if self.data is not None:
-            pairs = spoilt(pairs, self.data, torch.Generator().manual_seed(step_seed(self.seed, epoch, index)))
+            pairs = augment(pairs, self.data, torch.Generator().manual_seed(step_seed(self.seed, epoch, index)))
         return pairs, classes_of(self.clips[index], len(pairs), self.classes)
 
 
@@ -108,7 +108,7 @@ def classes_of(clip: Clip, steps: int, classes: dict[str, int]) -> Tensor:
     return labels
 
 
-def spoilt(pairs: Tensor, data: ListenerDataConfig, generator: torch.Generator) -> Tensor:
+def augment(pairs: Tensor, data: ListenerDataConfig, generator: torch.Generator) -> Tensor:
     """Augment pairs (N, P) with blur in time, noise, and offsets of loudness for all bands and for each."""
 
     def drawn(*shape: int) -> Tensor:

@@ -80,11 +80,11 @@ class TextDataset:
 
     def __init__(self, clips: Sequence[Clip], units: Mapping[str, Tensor], config: TextUnitsConfig):
         self.clips, self.units, self.config = list(clips), units, config
-        self.said = [self._phone_targets(clip) for clip in clips]
+        self.targets = [self._phone_targets(clip) for clip in clips]
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> PhoneBatch:
         """The padded batch of several clips; the same in each epoch."""
-        phones, steps, language = zip(*(self.said[index] for index in indices), strict=True)
+        phones, steps, language = zip(*(self.targets[index] for index in indices), strict=True)
         units = [self.units[self.clips[index].id] for index in indices]
         return PhoneBatch(
             pad_sequence(list(phones), True, PAUSE), torch.tensor([len(ids) for ids in phones]),
@@ -102,18 +102,18 @@ class TextDataset:
         return torch.tensor(ids), torch.tensor(steps), self.config.languages.index(language)
 
 
-def language_of(clip: Clip, known: Sequence[str]) -> str:
-    """The language of a clip, by default the only one in ``known``. Raises VsrError bad_manifest."""
-    language = clip.language or (known[0] if len(known) == 1 else "")
-    if language not in known:
+def language_of(clip: Clip, languages: Sequence[str]) -> str:
+    """The language of a clip, by default the only one in ``languages``. Raises VsrError bad_manifest."""
+    language = clip.language or (languages[0] if len(languages) == 1 else "")
+    if language not in languages:
         problem = f"speaks {language}" if language else "does not say its language"
-        raise VsrError("bad_manifest", f"{clip.id} {problem}: model.languages has {', '.join(known)}")
+        raise VsrError("bad_manifest", f"{clip.id} {problem}: model.languages has {', '.join(languages)}")
     return language
 
 
-def phones_among(clips: Sequence[Clip], known: Sequence[str]) -> set[str]:
-    """All phones of clips in the languages ``known``. Raises VsrError bad_manifest."""
-    return {label for clip in clips for label, *_ in phones_of(clip, language_of(clip, known)) if label}
+def phones_among(clips: Sequence[Clip], languages: Sequence[str]) -> set[str]:
+    """All phones of clips in the languages ``languages``. Raises VsrError bad_manifest."""
+    return {label for clip in clips for label, *_ in phones_of(clip, language_of(clip, languages)) if label}
 
 
 class TextRun(Run):
@@ -138,7 +138,7 @@ class TextRun(Run):
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """On the dev list: unit error rate at the true durations, and mean error of phone durations in ms, without
-        pauses and before `settle`."""
+        pauses and before `calibrate_durations`."""
         model: TextUnits = self.average.model
         wrong, units, error, phones = 0, 0, 0.0, 0
         for index in range(len(self.dev.clips)):
@@ -151,9 +151,9 @@ class TextRun(Run):
         return {"dev_units": wrong / max(1, units), "dev_ms": 1000 / UNIT_RATE * error / max(1, phones)}
 
     def export(self, folder: Path) -> Path:
-        """Write the averaged weights, with `settle` applied, and the codebook as a model folder (only on rank 0)."""
+        """Write the averaged weights after `calibrate_durations`, and the codebook, as a model folder (on rank 0)."""
         if self.fabric.is_global_zero:
-            settle(self.average.model, self.train)
+            calibrate_durations(self.average.model, self.train)
             self.codebook.save(folder / UNITS_FILE)
             save_part(
                 folder, self.average.model, {"name": self.folder.name, "training": self.training_record(), KIND: TEXT}
@@ -162,7 +162,7 @@ class TextRun(Run):
 
 
 @torch.no_grad()
-def settle(model: TextUnits, clips: TextDataset) -> None:
+def calibrate_durations(model: TextUnits, clips: TextDataset) -> None:
     """Shift log durations so that phones have the right mean duration on ``clips``: without the noise of dropout, whose
     effect on the last normalisation the model has learnt, they are too long (by 8 % on the puppet)."""
     differences: list[Tensor] = []

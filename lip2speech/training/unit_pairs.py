@@ -41,7 +41,7 @@ class PairDataset:
         replaced: float = 0.0, seed: int = 0,
     ):  # fmt: skip
         clips_by_text = group_by_text(targets)
-        pairs = {clip.id: pairs_of(clip, clips_by_text, config.languages) for clip in clips}
+        pairs = {clip.id: translations_of(clip, clips_by_text, config.languages) for clip in clips}
         self.clips = [clip for clip in clips if pairs[clip.id]]
         self.pairs, self.units, self.config = pairs, units, config
         self.replaced, self.seed = replaced, seed
@@ -77,10 +77,10 @@ def group_by_text(targets: Sequence[Clip]) -> dict[tuple[str, str], list[Clip]]:
     return clips_by_text
 
 
-def pairs_of(clip: Clip, said: Mapping, languages: Sequence[str]) -> list[tuple[str, Clip]]:
+def translations_of(clip: Clip, by_text: Mapping, languages: Sequence[str]) -> list[tuple[str, Clip]]:
     """(language, clip) of all clips that are translations of ``clip``."""
     translations = [(language, translation_of(clip, language)) for language in languages if language != clip.language]
-    return [(language, target) for language, text in translations for target in said.get((language, text), ())]
+    return [(language, target) for language, text in translations for target in by_text.get((language, text), ())]
 
 
 def units_of(clips: Sequence[Clip], codebook: Codebook, features: str = "") -> dict[str, Tensor]:

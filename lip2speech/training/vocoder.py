@@ -40,7 +40,7 @@ class Adversaries(nn.Module):
         self.discriminators = Discriminators(config.gan.width)
 
 
-class Learning(nn.Module):
+class GeneratorStep(nn.Module):
     """Wraps a generator for a training step: its wave, and the losses of its source."""
 
     def __init__(self, generator: Generator):
@@ -77,9 +77,9 @@ class VocoderRun(Run):
             begin_from(self.config.trainer.init_from, model.generator, self.say)
         return model
 
-    def _stepped(self) -> Learning:
+    def _stepped(self) -> GeneratorStep:
         # In some steps the discriminators have no gradients, which DDP would wait for.
-        return Learning(self.model.generator)
+        return GeneratorStep(self.model.generator)
 
     def losses(self, batch: VocoderBatch) -> dict[str, Tensor]:
         """Step the discriminators, once they have joined, and return the generator's losses."""

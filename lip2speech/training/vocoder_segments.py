@@ -24,14 +24,14 @@ from vsr.training.loop import step_seed
 @dataclass
 class VocoderBatch(Counted):
     """wave (B, S); mel (B, N, 80); units (B, N/2); speaker (B, 256); f0 (B, N) Hz, 0 where unvoiced or not measured;
-    own (B,): True where the mel is that of the wave, False where an acoustic model predicted it."""
+    is_natural (B,): True where the mel is that of the wave, False where an acoustic model predicted it."""
 
     wave: Tensor
     mel: Tensor
     units: Tensor
     speaker: Tensor
     f0: Tensor
-    own: Tensor
+    is_natural: Tensor
 
     def counts(self) -> dict[str, Tensor]:
         """Number of clips; all segments have the same length."""
@@ -41,16 +41,16 @@ class VocoderBatch(Counted):
 class Segments:
     """Segments of clips; seed, epoch and clip determine the segment and how its mel is corrupted.
 
-    ``pitched``: whether to measure the pitch of clips, at the first use of each; it is then cached.
+    ``with_pitch``: whether to measure the pitch of clips, at the first use of each; it is then cached.
     """
 
-    def __init__(self, clips: Sequence[Clip], data: VocoderDataConfig, seed: int, pitched: bool = False):
+    def __init__(self, clips: Sequence[Clip], data: VocoderDataConfig, seed: int, with_pitch: bool = False):
         self.clips = [clip for clip in with_features(clips, data.features)[0] if clip.num_frames >= data.segment]
         if not self.clips:
             raise VsrError("bad_config", f"no training clip has {data.segment} frames: shorten data.segment")
         self.data, self.seed = data, seed
         self.natural = StoredFeatures(data.features, self.clips)
-        self.pitched = pitched
+        self.with_pitch = with_pitch
         self.pitches: dict[int, Tensor] = {}
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> VocoderBatch:
@@ -78,7 +78,7 @@ class Segments:
 
     def _pitch(self, index: int, features: Features) -> Tensor:
         """Pitch of a clip (4T,) in Hz. Raises VsrError missing_package."""
-        if not self.pitched:
+        if not self.with_pitch:
             return torch.zeros(len(features.mel))
         if index not in self.pitches:
             self.pitches[index] = torch.from_numpy(features.f0())

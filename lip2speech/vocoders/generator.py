@@ -121,7 +121,7 @@ class Generator(nn.Module):
         """Wave (B, 640 T) of a `lip2speech.training.vocoder_segments.VocoderBatch`, and the source's own losses."""
         mask = torch.ones(batch.mel.shape[:2], dtype=torch.bool, device=batch.mel.device)
         x = self.backbone(batch.mel, batch.units, batch.speaker, mask)
-        f0 = self.source.chosen(x, batch.f0, batch.own)
+        f0 = self.source.chosen(x, batch.f0, batch.is_natural)
         return self.wave(x, batch.mel, mask, f0), self.source.losses(x, batch.f0)
 
     def wave(self, x: Tensor, mel: Tensor, mask: Tensor, f0: Tensor | None, first: int = 0) -> Tensor:

@@ -68,11 +68,11 @@ def import_vocos(source: str | Path, out: str | Path) -> str:
     Raises:
         VsrError: bad_model, exists; hub_missing, hub_denied, hub_offline. Then nothing is written.
     """
-    folder, out = _located(source), Path(out)
+    folder, out = _find_files(source), Path(out)
     _check_place(source, folder, out)
-    with _named(folder):
+    with _naming_folder(folder):
         config = _config(folder / SETTINGS)
-        model = _filled(config, folder / WEIGHTS)
+        model = _load_weights(config, folder / WEIGHTS)
     with atomic_write(out / WEIGHTS_FILE) as temporary:
         save_weights(temporary, model, half=False)
         (out / CONFIG_FILE).unlink(missing_ok=True)  # without it the folder is no model until all is written
@@ -85,7 +85,7 @@ def _mel(config: VocosConfig) -> str:
     return f"{config.n_mels} mel bands, {config.mel_n_fft}/{config.mel_hop} samples at {config.sample_rate} Hz"
 
 
-def _located(source: str | Path) -> Path:
+def _find_files(source: str | Path) -> Path:
     """The folder of the two files, downloaded if necessary."""
     if is_hub_id(source):
         return fetch_files(str(source), (SETTINGS, WEIGHTS))
@@ -109,7 +109,7 @@ def _check_place(source: str | Path, folder: Path, out: Path) -> None:
 
 
 @contextmanager
-def _named(folder: Path) -> Iterator[None]:
+def _naming_folder(folder: Path) -> Iterator[None]:
     """Context in which the messages of errors name the folder."""
     try:
         yield
@@ -167,7 +167,7 @@ def _part(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
     return defaults | dict(arguments)
 
 
-def _filled(config: VocosConfig, path: Path) -> Vocos:
+def _load_weights(config: VocosConfig, path: Path) -> Vocos:
     """The model with the checkpoint's weights, which must match exactly. Raises VsrError bad_model."""
     weights = weights_of(read_checkpoint(path), path)
     with uninitialised(memory=False):

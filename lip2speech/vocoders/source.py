@@ -48,7 +48,7 @@ class Plain(nn.Module):
         log_magnitude, phase = head.chunk(2, dim=-1)
         return torch.polar(level(log_magnitude).exp().clamp(max=LOUDEST), phase)
 
-    def chosen(self, x: Tensor, f0: Tensor, own: Tensor) -> Tensor | None:
+    def chosen(self, x: Tensor, f0: Tensor, is_natural: Tensor) -> Tensor | None:
         """None: this source has no pitch."""
         return None
 
@@ -120,10 +120,10 @@ class Harmonic(nn.Module):
         weights = logits.masked_fill(distance > REACH, -torch.inf).softmax(-1)
         return (weights @ self.hertz.log()).exp() * (voiced[..., 0] > 0)
 
-    def chosen(self, x: Tensor, f0: Tensor, own: Tensor) -> Tensor | None:
-        """The pitch to train with: the true f0 (B, N) of clips with their ``own`` (B,) mel; for mels of an acoustic
+    def chosen(self, x: Tensor, f0: Tensor, is_natural: Tensor) -> Tensor | None:
+        """The pitch to train with: the true f0 (B, N) of clips whose mel ``is_natural`` (B,); for mels of an acoustic
         model the predicted pitch, as at inference."""
-        return torch.where(own[:, None], f0, self.f0(x.detach()))
+        return torch.where(is_natural[:, None], f0, self.f0(x.detach()))
 
     def losses(self, x: Tensor, f0: Tensor) -> dict[str, Tensor]:
         """Cross-entropy of the pitch where the true f0 (B, N) is voiced, with the target split between the two nearest

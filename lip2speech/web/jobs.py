@@ -62,33 +62,33 @@ class Job:
 
     Attributes:
         folder: of its results; its name cannot be guessed, and it is removed when the job is dropped.
-        desk: folder on the same disk in which results are written before they are renamed.
+        scratch: folder on the same disk in which results are written before they are renamed.
         source, reference: the job's copies of the uploads; text: the words, as for `lip2speech speak --text`.
         stage, share: of `STAGES`, and the share of it that is done, None if unknown.
         faces: those that have been read; left_out: number of further faces, which are not shown;
             broken: how the video is damaged, or "".
-        chosen: index of the face that the visitor has selected.
-        early: seconds by which the playable copy runs ahead of the video's own clock.
+        selected: index of the face that the visitor has selected.
+        lead: seconds by which the playable copy runs ahead of the video's own clock.
         aspect: width of the frame over its height.
         dropped: whether the result is no longer wanted.
-        begun: when the work began, seconds of `time.monotonic`.
+        started_at: when the work began, seconds of `time.monotonic`.
     """
 
     folder: Path
     source: Path
     reference: Path | None = None
-    desk: Path | None = None
+    scratch: Path | None = None
     text: str = NONE
     stage: str = "waiting"
     share: float | None = None
     faces: list[Face] = field(default_factory=list)
     left_out: int = 0
     broken: str = ""
-    chosen: int = 0
-    early: float = 0.0
+    selected: int = 0
+    lead: float = 0.0
     aspect: float = 1.0
     dropped: bool = False
-    begun: float = 0.0
+    started_at: float = 0.0
 
     @property
     def token(self) -> str:
@@ -104,7 +104,7 @@ class Job:
         """Record progress to a stage, or within it. Raises `Dropped`, or VsrError too_slow."""
         if self.dropped:
             raise Dropped
-        if time.monotonic() - self.begun > PATIENCE:
+        if time.monotonic() - self.started_at > PATIENCE:
             raise VsrError("too_slow", f"{self.name}: stopped after {PATIENCE / 60:.0f} minutes of work")
         self.stage, self.share = stage, share
 
@@ -114,7 +114,7 @@ class Job:
 
         The folder of a dropped job is not created again: raises `Dropped`, and no file is left.
         """
-        with tempfile.TemporaryDirectory(dir=self.desk) as folder:
+        with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             yield Path(folder) / name
             if self.dropped:
                 raise Dropped

@@ -14,7 +14,7 @@ from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
 from vsr.media.container import open_container, open_video, video_clock
 from vsr.media.extent import recorded_length
-from vsr.media.frame_shape import MAX_SIDE, fitted
+from vsr.media.frame_shape import MAX_SIDE, fit_into
 from vsr.media.reader import VideoInfo, probe, read_frames
 from vsr.media.streams import sound_stream, stream_choice, video_stream
 
@@ -33,7 +33,7 @@ def recorded_seconds(path: str | Path, kind: str = "video") -> float:
 def playable_copy(video: str | Path, out: str | Path) -> None:
     """Write an H.264 .mp4 whose first frame is at zero: a copy if the file is one already, else encoded again at 25
     frames/s without sound; of a damaged file, its readable part. Raises VsrError unreadable, no_video."""
-    if _plays(video):
+    if _is_playable(video):
         with atomic_write(out) as temporary:
             shutil.copyfile(video, temporary)
         return
@@ -42,7 +42,7 @@ def playable_copy(video: str | Path, out: str | Path) -> None:
         _encode(video, info, temporary)
 
 
-def _plays(video: str | Path) -> bool:
+def _is_playable(video: str | Path) -> bool:
     if video_clock(video)[1] > 0:
         return False
     with open_video(video) as (container, stream):
@@ -71,11 +71,11 @@ def _encoded(video: str | Path, size: tuple[int, int], out: Path) -> tuple[int, 
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", Fraction(1, TICKS)
         first = None
         for frames, times in _readable_frames(video):
-            if larger := _larger(frames.shape[2:0:-1], size):
+            if larger := _larger_canvas(frames.shape[2:0:-1], size):
                 return larger
             first = times[0] if first is None else first
             for image, time in zip(frames, times, strict=True):
-                shown = fitted(image, size)[: stream.height, : stream.width]
+                shown = fit_into(image, size)[: stream.height, : stream.width]
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), format="rgb24")
                 frame.pts, frame.time_base = round((time - first) * TICKS), Fraction(1, TICKS)
                 target.mux(stream.encode(frame))
@@ -96,7 +96,7 @@ def _readable_frames(video: str | Path) -> Iterator[tuple[np.ndarray, np.ndarray
             raise
 
 
-def _larger(frame: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int] | None:
+def _larger_canvas(frame: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int] | None:
     """The canvas (W, H), at least twice as large, for a frame (W, H) at full resolution; None if it fits already."""
     side = min(MAX_SIDE, max(frame))
     if side <= max(canvas):

@@ -47,9 +47,9 @@ class Models:
     @property
     def usual_text(self) -> str:
         """The default source of words for the voice: "read" if it has a listener, else "none"."""
-        from lip2speech.inference.folder import ACOUSTIC, can_be_given_words
+        from lip2speech.inference.folder import ACOUSTIC, accepts_words
 
-        return READ if can_be_given_words(self._voice / ACOUSTIC) else NONE
+        return READ if accepts_words(self._voice / ACOUSTIC) else NONE
 
     @cached_property
     def reader(self):

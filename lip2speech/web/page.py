@@ -113,7 +113,7 @@ class Page:
         try:
             if video is None:
                 raise VsrError("nothing_given", "Choose or record a video first.")
-            job = self.visit(request, self.worker.new_job(video, reference, text_given(said, typed)))
+            job = self.visit(request, self.worker.new_job(video, reference, text_source(said, typed)))
             async with aclosing(self.worker.process(job)) as work:
                 async for ahead in work:
                     yield view.update(job, render.progress(job, ahead))
@@ -141,7 +141,7 @@ class Page:
         view = View(self)
         if job is None or not 0 <= event.face < len(job.faces):
             return view.clear(render.problem("removed", REMOVED))
-        job.chosen = event.face
+        job.selected = event.face
         return view.update(job, None)
 
     async def inspect(self, request: gr.Request) -> AsyncIterator[dict]:
@@ -151,7 +151,7 @@ class Page:
         try:
             if job is None or not job.source.is_file():
                 raise VsrError("removed", REMOVED)
-            number = job.chosen
+            number = job.selected
             async with aclosing(self.worker.inspect(job, number)) as work:
                 async for ahead in work:
                     yield {self.status: view.html(render.progress(job, ahead))}
@@ -163,11 +163,11 @@ class Page:
 
     def keep(self, video: str | None, reference: str | None, request: gr.Request) -> None:
         """Keep the visitor's uploads while the page shows them."""
-        self.worker.keep(request.session_hash, video, reference)
+        self.worker.record_uploads(request.session_hash, video, reference)
 
     async def close(self, request: gr.Request) -> None:
         """Clean up after a visitor who has left."""
-        self.worker.keep(request.session_hash)
+        self.worker.record_uploads(request.session_hash)
         await self.leave(request)
 
     async def leave(self, request: gr.Request) -> None:
@@ -177,9 +177,9 @@ class Page:
             self.worker.drop(job)
 
 
-def text_given(said: str, typed: str) -> str:
+def text_source(choice: str, typed: str) -> str:
     """The ``text`` of a job from the chosen option and the typed words. Raises VsrError bad_text."""
-    chosen = SAID[said]
+    chosen = SAID[choice]
     if chosen is not None:
         return chosen
     words = " ".join((typed or "").lower().split())
@@ -210,7 +210,7 @@ class View:
 
     def update(self, job: Job, status: str | None) -> dict:
         """Updates of all panels for the chosen face of a job; ``status`` None: unchanged."""
-        page, number, contents = self._page, job.chosen, {}
+        page, number, contents = self._page, job.selected, {}
         if status is not None:
             contents[page.status] = status
         ready = number < len(job.faces)

@@ -31,7 +31,7 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
     Writes N.srt, .vtt, .json, .txt, .mp4 (voiced) and pageN.vtt (for the page's players) for each face N, and
     video.mp4, a copy that browsers play, to the job's folder. Raises VsrError, Dropped.
     """
-    job.begun = time.monotonic()
+    job.started_at = time.monotonic()
     job.enter("loading")
     vector = _reference(job, limits)  # first, to fail early
     seconds = checked_seconds(job.source, "video", limits)
@@ -43,7 +43,7 @@ def read_job(models: Models, limits: Limits, job: Job) -> None:
         playable_copy(job.source, out)
     for number, clip in enumerate(clips):
         job.enter("reading", number / len(clips))
-        job.faces.append(_transcribed(models, job, clip, number, alone=len(clips) == 1))
+        job.faces.append(_transcribe(models, job, clip, number, alone=len(clips) == 1))
     for number, clip in enumerate(clips):
         job.enter("voice", number / len(clips) if number else None)
         _voice(models, job, clip, number, vector)
@@ -57,7 +57,7 @@ def inspect_job(models: Models, job: Job, number: int) -> None:
     from vsr.report.collect import inspect_video
 
     name = f"inspect{number}.html"
-    job.begun = time.monotonic()
+    job.started_at = time.monotonic()
     job.enter("faces")
     try:
         if not (job.folder / name).exists():
@@ -88,7 +88,7 @@ def _reference(job: Job, limits: Limits):
     return reference_embedding(job.reference)
 
 
-class _Watched:
+class _ReportingDetector:
     """A detector that reports its progress to a job, and stops when the job is dropped."""
 
     def __init__(self, job: Job, total: int):
@@ -112,15 +112,15 @@ def _faces(models: Models, job: Job, seconds: float) -> list:
     from vsr.media.container import video_clock
 
     broken: list[VsrError] = []
-    clips = crop_tracks(job.source, _Watched(job, round(seconds * FPS)), mesh_for(models.reader), broken)
+    clips = crop_tracks(job.source, _ReportingDetector(job, round(seconds * FPS)), mesh_for(models.reader), broken)
     job.broken = str(broken[0]).removeprefix(f"{job.source}: ") if broken else ""
-    job.early = video_clock(job.source)[1]
+    job.lead = video_clock(job.source)[1]
     job.aspect = clips[0].info.width / clips[0].info.height
     job.left_out = max(0, len(clips) - MAX_FACES)
     return clips[:MAX_FACES]
 
 
-def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
+def _transcribe(models: Models, job: Job, clip, number: int, alone: bool) -> Face:
     """Read a face of a video and write its transcript in all formats."""
     from vsr.decoding.defaults import options_for
     from vsr.inference.face_report import face_report_of
@@ -132,7 +132,9 @@ def _transcribed(models: Models, job: Job, clip, number: int, alone: bool) -> Fa
         skipped=skipped_of(seen.skipped),
     )  # fmt: skip
     texts = {f"{number}.{name}": WRITERS[name](transcript) for name in FORMATS}
-    for name, text in (texts | {f"page{number}.vtt": to_vtt(earlier(transcript, job.early), confidence_class)}).items():
+    for name, text in (
+        texts | {f"page{number}.vtt": to_vtt(shift_earlier(transcript, job.lead), confidence_class)}
+    ).items():
         with job.result(name) as out:
             write_text(out, text)
     return Face(transcript, "" if alone else _portrait(clip), number=clip.face)
@@ -162,16 +164,16 @@ def _voice(models: Models, job: Job, clip, number: int, vector) -> None:
 
 def _check_text(models: Models, job: Job) -> None:
     """Refuse a text that this voice cannot use. Raises VsrError no_listener, bad_text."""
-    from lip2speech.inference.text import check_words, resolved
+    from lip2speech.inference.text import check_words, resolve_text_source
     from lip2speech.models.flow_options import FlowOptions
 
-    if resolved(models.voice, job.text, FlowOptions()) not in (READ, NONE):
+    if resolve_text_source(models.voice, job.text, FlowOptions()) not in (READ, NONE):
         check_words(models.voice, job.text)
 
 
 def _spoken_words(models: Models, job: Job, number: int) -> tuple[list[TimedWord], str]:
     """The words that shape the voice of a face, and a note on them for the visitor. Raises VsrError bad_text."""
-    from lip2speech.inference.text import aligned_text, believed, guesses
+    from lip2speech.inference.text import aligned_text, guess_warning, trusted_words
 
     if job.text == NONE:
         return [], "Shaped by the lips alone."
@@ -179,12 +181,13 @@ def _spoken_words(models: Models, job: Job, number: int) -> tuple[list[TimedWord
     if job.text == READ:
         if not any(segment.words for segment in segments):
             return [], "Shaped by the lips alone: no words were read from them."
-        if guesses(segments, models.reader.name):
-            return believed(segments), "Words that look unlike what the reader was trained on are guesses: left out."
-        return believed(segments), "Shaped by the lips and the words read from them."
+        if guess_warning(segments, models.reader.name):
+            note = "Words that look unlike what the reader was trained on are guesses: left out."
+            return trusted_words(segments), note
+        return trusted_words(segments), "Shaped by the lips and the words read from them."
     if number:
         return [], "Shaped by the lips alone: the words given are those of the first face."
-    words_by_face = aligned_text(models.voice, job.text, job.source, "largest").known
+    words_by_face = aligned_text(models.voice, job.text, job.source, "largest").words_by_face
     return [word for words in words_by_face.values() for word in words], "Shaped by the lips and the words given."
 
 
@@ -193,15 +196,15 @@ def confidence_class(word: TimedWord) -> str:
     return f"sure{min(4, int(5 * word.confidence))}"
 
 
-def earlier(transcript: Transcript, seconds: float) -> Transcript:
+def shift_earlier(transcript: Transcript, seconds: float) -> Transcript:
     """The transcript with all times reduced by ``seconds``."""
 
-    def moved(item: Segment | TimedWord, **changes):
+    def shift(item: Segment | TimedWord, **changes):
         return dataclasses.replace(item, start=item.start - seconds, end=item.end - seconds, **changes)
 
     return dataclasses.replace(
         transcript,
         segments=tuple(
-            moved(segment, words=tuple(moved(word) for word in segment.words)) for segment in transcript.segments
+            shift(segment, words=tuple(shift(word) for word in segment.words)) for segment in transcript.segments
         ),
     )

@@ -119,19 +119,19 @@ def _player(title: str, kind: str, job: Job, video: str, number: int, muted: boo
     )
 
 
-def faces(job: Job, chosen: int) -> str:
+def faces(job: Job, selected: int) -> str:
     """Buttons for the faces of a video with several."""
     if len(job.faces) < 2:
         return ""
-    buttons = "".join(_face_button(number, face, number == chosen) for number, face in enumerate(job.faces))
+    buttons = "".join(_face_button(number, face, number == selected) for number, face in enumerate(job.faces))
     others = f"{job.left_out} more {'face' if job.left_out == 1 else 'faces'}"
     more = f'<p class="soft">{others}, smaller or seen more briefly, left out.</p>' if job.left_out else ""
     return f'<div class="faces" role="group" aria-label="Whose words">{buttons}</div>{more}'
 
 
-def _face_button(number: int, face: Face, chosen: bool) -> str:
+def _face_button(number: int, face: Face, selected: bool) -> str:
     return (
-        f'<button type="button" data-face="{number}" aria-pressed="{"true" if chosen else "false"}">'
+        f'<button type="button" data-face="{number}" aria-pressed="{"true" if selected else "false"}">'
         f'<img alt="" src="{face.portrait}"><span>{face_name(number)}</span></button>'
     )
 
@@ -143,9 +143,9 @@ def words(job: Job, number: int) -> str:
     if not timed_words:
         return f'<div class="text"><p class="none">No words were read.</p>{warnings}</div>'
     mean = sum(word.confidence for word in timed_words) / len(timed_words)
-    spans = " ".join(_word(word, job.early) for word in timed_words)
+    spans = " ".join(_word(word, job.lead) for word in timed_words)
     return (
-        f'<div class="text"><p class="words">{spans}</p><div class="note soft"><p>{_counted(len(timed_words))}, '
+        f'<div class="text"><p class="words">{spans}</p><div class="note soft"><p>{_num_words(len(timed_words))}, '
         f'mean confidence {percent(mean)}. Press a word to hear it.</p><p class="legend" aria-hidden="true"><i></i>'
         f"unsure to sure</p></div>{warnings}</div>"
     )
@@ -157,13 +157,13 @@ def _warnings(face: Face) -> str:
     return "".join(f'<p class="warning">{escape(message[:1].upper() + message[1:])}.</p>' for message in messages)
 
 
-def _counted(count: int) -> str:
+def _num_words(count: int) -> str:
     return f"{count} word" if count == 1 else f"{count} words"
 
 
-def _word(word: TimedWord, early: float) -> str:
+def _word(word: TimedWord, lead: float) -> str:
     sure = percent(word.confidence)
-    start, end = max(0.0, word.start - early), max(0.0, word.end - early)
+    start, end = max(0.0, word.start - lead), max(0.0, word.end - lead)
     label = f"{word.word}, {start:.2f} s, confidence {sure}"
     return (
         f'<button type="button" class="c{" unsure" * (word.confidence < UNSURE)}" data-start="{start:.3f}" '

@@ -22,7 +22,7 @@ class Server(uvicorn.Server):
         """While serving, signals request the end; the last one is raised again afterwards."""
         received: list[int] = []
 
-        def ask(number: int, frame: FrameType | None) -> None:
+        def request_exit(number: int, frame: FrameType | None) -> None:
             self.force_exit = bool(received) and number == signal.SIGINT
             self.should_exit = True
             received.append(number)
@@ -30,7 +30,9 @@ class Server(uvicorn.Server):
         main = threading.current_thread() is threading.main_thread()  # only the main thread may handle signals
         numbers = [getattr(signal, name) for name in SIGNALS if main and hasattr(signal, name)]
         handlers = {
-            number: signal.signal(number, ask) for number in numbers if signal.getsignal(number) is not signal.SIG_IGN
+            number: signal.signal(number, request_exit)
+            for number in numbers
+            if signal.getsignal(number) is not signal.SIG_IGN
         }
         try:
             yield

@@ -38,12 +38,12 @@ class Store:
         self.keep, self.room = keep, room
         self._folder = tempfile.TemporaryDirectory(prefix=PREFIX)
         self.root = Path(self._folder.name)
-        self._held = _hold(self.root)
+        self._lock = _lock_folder(self.root)
         remove_orphans(self.root)
-        self.uploads, self.jobs, self.desk, self.gone = (
+        self.uploads, self.jobs, self.scratch, self.gone = (
             self.root / name for name in ("uploads", "jobs", "desk", "gone")
         )
-        for folder in (self.uploads, self.jobs, self.desk, self.gone):
+        for folder in (self.uploads, self.jobs, self.scratch, self.gone):
             folder.mkdir(mode=0o700)
 
     def new_job(self) -> Path:
@@ -75,15 +75,15 @@ class Store:
         """Whether the files exceed the room; a file with two hard links counts twice."""
         return sum(_stat(path, "st_size") for path in _files_of(self.root)) > self.room
 
-    def sweep(self, spared: Container[Path] = (), shown: Container[Path] = ()) -> int:
+    def sweep(self, jobs_in_queue: Container[Path] = (), on_pages: Container[Path] = ()) -> int:
         """Remove jobs and uploads that were not written to for `keep` seconds, and sooner the uploads that are not
-        ``shown`` to any visitor; jobs in ``spared`` stay. Returns the number of removed folders.
+        ``on_pages`` to any visitor; jobs in ``jobs_in_queue`` stay. Returns the number of removed folders.
 
         An upload's folder is named after its content, so two visitors may share it.
         """
-        jobs = [job for job in self.jobs.iterdir() if job not in spared and _age(job) > self.keep]
+        jobs = [job for job in self.jobs.iterdir() if job not in jobs_in_queue and _age(job) > self.keep]
         uploads = [
-            upload for upload in self.uploads.iterdir() if _age(upload) > (self.keep if upload in shown else GRACE)
+            upload for upload in self.uploads.iterdir() if _age(upload) > (self.keep if upload in on_pages else GRACE)
         ]
         for path in (*jobs, *uploads):
             self.remove(path)
@@ -92,8 +92,8 @@ class Store:
     def close(self) -> None:
         """Remove everything."""
         self._folder.cleanup()
-        if self._held is not None:
-            self._held.close()
+        if self._lock is not None:
+            self._lock.close()
 
 
 def remove_orphans(own: Path) -> None:
@@ -101,7 +101,7 @@ def remove_orphans(own: Path) -> None:
     ``own``, a folder that is locked."""
     owner = own.lstat().st_uid
     for root in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        if _belongs(root, owner) and (root / HELD).is_file() and (lock := _hold(root)) is not None:
+        if _belongs(root, owner) and (root / HELD).is_file() and (lock := _lock_folder(root)) is not None:
             shutil.rmtree(root, ignore_errors=True)
             lock.close()
 
@@ -113,7 +113,7 @@ def _belongs(root: Path, owner: int) -> bool:
     return False
 
 
-def _hold(root: Path) -> IO[bytes] | None:
+def _lock_folder(root: Path) -> IO[bytes] | None:
     """Lock a store's folder; the system releases the lock when the server ends. None if another server holds it."""
     try:
         import fcntl

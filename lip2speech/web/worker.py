@@ -39,8 +39,8 @@ class Worker:
         self.limits, self.store = limits, Store(60 * limits.keep_minutes, limits.room)
         self._worker = ThreadPoolExecutor(1, "lip2speech-web")
         load_libraries()
-        self._shown: dict[str, set[Path]] = {}  # visitor -> folders of the uploads on the page
-        self._line: list[Job] = []  # running and waiting jobs; used by the server's thread only
+        self._uploads_of_visitors: dict[str, set[Path]] = {}  # visitor -> folders of the uploads on the page
+        self._queue: list[Job] = []  # running and waiting jobs; used by the server's thread only
 
     def new_job(self, upload: str | Path, reference: str | Path | None = None, text: str = NONE) -> Job:
         """Create a job with its own copies of the uploads; ``text``: "read", "none" or the words.
@@ -51,7 +51,7 @@ class Worker:
         try:
             source = self._moved_upload(folder / "source", Path(upload))
             spoken = self._moved_upload(folder / "reference", Path(reference)) if reference else None
-            return Job(folder, source, spoken, self.store.desk, text)
+            return Job(folder, source, spoken, self.store.scratch, text)
         except BaseException:
             self.store.remove(folder)
             raise
@@ -69,20 +69,24 @@ class Worker:
             shutil.copyfile(upload, folder / upload.name)
         return folder / upload.name
 
-    def keep(self, visitor: str, *uploads: str | Path | None) -> None:
+    def record_uploads(self, visitor: str, *uploads: str | Path | None) -> None:
         """Record the uploads that the page of a visitor shows now; none when the visitor has left."""
         folders = {Path(upload).parent for upload in uploads if upload}
-        self._shown = {other: uploads_shown for other, uploads_shown in self._shown.items() if other != visitor}
-        self._shown |= {visitor: folders} if folders else {}
+        self._uploads_of_visitors = {
+            other: uploads_shown for other, uploads_shown in self._uploads_of_visitors.items() if other != visitor
+        }
+        self._uploads_of_visitors |= {visitor: folders} if folders else {}
 
-    def shown(self) -> set[Path]:
+    def uploads_on_pages(self) -> set[Path]:
         """The folders of all uploads that a page shows."""
-        return set().union(*self._shown.values())
+        return set().union(*self._uploads_of_visitors.values())
 
     def sweep(self) -> None:
         """Remove old files and uploads that no page shows; jobs in the queue stay."""
-        self.store.sweep({job.folder for job in self._line}, self.shown())
-        self._shown = {visitor: folders for visitor, folders in self._shown.items() if any(map(Path.exists, folders))}
+        self.store.sweep({job.folder for job in self._queue}, self.uploads_on_pages())
+        self._uploads_of_visitors = {
+            visitor: folders for visitor, folders in self._uploads_of_visitors.items() if any(map(Path.exists, folders))
+        }
 
     def drop(self, job: Job) -> None:
         """Cancel a job and remove its files."""
@@ -113,11 +117,11 @@ class Worker:
 
     async def _follow(self, job: Job, work, *args) -> AsyncGenerator[int, None]:
         self._admit(job)
-        future = asyncio.get_running_loop().run_in_executor(self._worker, _forgetting, work, *args)
+        future = asyncio.get_running_loop().run_in_executor(self._worker, _without_frames, work, *args)
         try:
             last = None
             while not future.done():
-                ahead = self._line.index(job)
+                ahead = self._queue.index(job)
                 if last != (last := (ahead, *job.state())):
                     yield ahead
                 await asyncio.wait({future}, timeout=TICK)
@@ -129,15 +133,15 @@ class Worker:
         finally:
             job.dropped = job.dropped or not future.done()
             future.cancel()
-            self._line.remove(job)
+            self._queue.remove(job)
 
     def _admit(self, job: Job) -> None:
-        ahead = len(self._line)
+        ahead = len(self._queue)
         if ahead > self.limits.queue:
             clips = f"{ahead} clips are" if ahead > 1 else "a clip is"
             raise VsrError("busy", f"Many visitors are waiting: {clips} before yours. Please try again in a minute.")
         job.stage, job.share, job.dropped = "waiting", None, False
-        self._line.append(job)
+        self._queue.append(job)
 
     @staticmethod
     def _raise_for(future: asyncio.Future, job: Job) -> None:
@@ -152,13 +156,13 @@ class Worker:
 
     def close(self) -> None:
         """Stop after the running job and remove all files."""
-        for job in self._line:
+        for job in self._queue:
             job.dropped = True
         self._worker.shutdown(cancel_futures=True)
         self.store.close()
 
 
-def _forgetting(work, *args) -> None:
+def _without_frames(work, *args) -> None:
     """Run the work. The frames of an error are cleared: their local variables, often 100 MB a clip, would stay in
     memory until the next garbage collection."""
     try:

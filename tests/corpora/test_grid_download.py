@@ -1,4 +1,4 @@
-"""The GRID record, served by a small server of our own that breaks off: resumed, checked, sorted by speaker."""
+"""Download of the GRID record from a small server that breaks off: resumed, checked, sorted by speaker."""
 
 import hashlib
 import io
@@ -33,7 +33,7 @@ def video(name):
 FILES = {
     "s1.zip": zipped({f"s1/{n}.mpg": video(n) for n in ("bbaf2n", "bbaf3s")} | {"__MACOSX/s1/._bbaf2n.mpg": b"x"}),
     "s2.zip": zipped({f"s2/{n}.mpg": video(n) for n in ("swiz1p", "swiz2s")}),
-    # the word times of s1 lie in the folder s2 and the other way round
+    # the word times of s1 are in the folder s2, and the other way round
     "alignments.zip": zipped(
         {f"alignments/s2/{n}.align": ALIGN for n in ("bbaf2n", "bbaf3s")}
         | {f"alignments/s1/{n}.align": ALIGN for n in ("swiz1p", "swiz2s")}
@@ -44,7 +44,7 @@ FILES = {
 
 @pytest.fixture
 def server():
-    """Serves FILES; `break_at` cuts every answer short after so many bytes; `asked` lists (file, Range)."""
+    """Serves FILES; `break_at` ends every response after so many bytes; `asked` lists (file, Range)."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -53,10 +53,10 @@ def server():
                 return self.answer(200, json.dumps(serving.record).encode())
             if name not in FILES:
                 return self.send_error(404)
-            content, wanted = FILES[name], self.headers.get("Range")
-            serving.asked.append((name, wanted))
-            start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
-            return self.answer(206 if wanted else 200, content[start:])
+            content, byte_range = FILES[name], self.headers.get("Range")
+            serving.asked.append((name, byte_range))
+            start = int(byte_range.removeprefix("bytes=").rstrip("-")) if byte_range else 0
+            return self.answer(206 if byte_range else 200, content[start:])
 
         def answer(self, status, content):
             self.send_response(status)
@@ -84,7 +84,7 @@ def server():
     serving.server_close()
 
 
-def test_speakers_become_a_corpus_that_can_be_prepared(tmp_path, server):
+def test_downloaded_speakers_are_a_corpus_that_can_be_prepared(tmp_path, server):
     assert download_grid(tmp_path / "GRID", record=server.url) == {"s1": 2, "s2": 2}
     assert (tmp_path / "GRID/s1/bbaf2n.mpg").read_bytes() == video("bbaf2n")
     assert (tmp_path / "GRID/align/s1/bbaf2n.align").read_bytes() == ALIGN
@@ -92,25 +92,25 @@ def test_speakers_become_a_corpus_that_can_be_prepared(tmp_path, server):
     assert prepare_grid(tmp_path / "GRID", tmp_path / "lists")["skipped"] == 0
 
 
-def test_what_is_there_is_not_fetched_again(tmp_path, server):
+def test_files_that_exist_are_not_fetched_again(tmp_path, server):
     download_grid(tmp_path, ["s1"], server.url)
     server.asked.clear()
     assert download_grid(tmp_path, ["s1"], server.url) == {"s1": 2}
     assert server.asked == []
 
 
-def test_a_download_that_broke_off_goes_on_from_there(tmp_path, server):
+def test_interrupted_download_is_resumed(tmp_path, server):
     file = list_record(server.url)["s1.zip"]
     server.break_at = 30_000
-    with pytest.raises(VsrError, match="run again") as broken:
+    with pytest.raises(VsrError, match="run again") as caught:
         download(file, tmp_path)
-    assert broken.value.reason == "no_network" and not (tmp_path / "s1.zip").exists()
+    assert caught.value.reason == "no_network" and not (tmp_path / "s1.zip").exists()
     server.break_at = None
     assert download(file, tmp_path).read_bytes() == FILES["s1.zip"]
     assert server.asked == [("s1.zip", None), ("s1.zip", "bytes=30000-")]
 
 
-def test_other_bytes_than_promised_are_refused_and_removed(tmp_path, server):
+def test_bytes_of_another_checksum_are_refused_and_removed(tmp_path, server):
     server.record["files"][0]["checksum"] = "md5:" + "0" * 32
     with pytest.raises(VsrError) as error:
         download_grid(tmp_path, ["s1"], server.url)
@@ -118,20 +118,20 @@ def test_other_bytes_than_promised_are_refused_and_removed(tmp_path, server):
     assert not list(tmp_path.rglob("s1.zip*"))
 
 
-def test_a_python_without_file_digest_checks_what_it_fetched(tmp_path, server, monkeypatch):
-    monkeypatch.delattr(hashlib, "file_digest", raising=False)  # it came with 3.11
+def test_checksums_work_without_file_digest(tmp_path, server, monkeypatch):
+    monkeypatch.delattr(hashlib, "file_digest", raising=False)  # new in Python 3.11
     file = list_record(server.url)["jasagrid.pdf"]
     assert download(file, tmp_path).read_bytes() == FILES["jasagrid.pdf"]
 
 
 @pytest.mark.parametrize("name, reason", [("no_record", "no_network"), ("s1.zip", "bad_corpus")])
-def test_an_address_that_is_no_record(server, name, reason):
+def test_address_without_a_record_is_refused(server, name, reason):
     with pytest.raises(VsrError) as error:
         list_record(server.url.replace("record", name))
     assert error.value.reason == reason
 
 
-def test_no_network_and_no_such_speaker(tmp_path, server):
+def test_missing_network_and_unknown_speaker_are_refused(tmp_path, server):
     with pytest.raises(VsrError, match="s21"):
         download_grid(tmp_path, ["s21"], server.url)
     with pytest.raises(VsrError) as error:
@@ -139,7 +139,7 @@ def test_no_network_and_no_such_speaker(tmp_path, server):
     assert error.value.reason == "no_network"
 
 
-def test_members_stay_in_the_folder(tmp_path):
+def test_members_of_an_archive_stay_in_the_folder(tmp_path):
     (tmp_path / "a.zip").write_bytes(zipped({"../../evil.mpg": b"x", "../out/evil.mpg": b"x", "/s1/good.mpg": b"x"}))
     written = unpack(tmp_path / "a.zip", tmp_path / "in", (".mpg",))
     assert {str(path.relative_to(tmp_path)) for path in written} == {"in/out/evil.mpg", "in/s1/good.mpg"}

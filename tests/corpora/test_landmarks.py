@@ -1,4 +1,4 @@
-"""Published tracks -> a file a sentence; nobody who is tested on gets among them."""
+"""Published tracks become a file for each sentence; nobody who is tested on is among them."""
 
 import json
 
@@ -22,11 +22,11 @@ def speaker(folder, name, names=("bbaf2n", "lrbr3s"), **changes):
     np.savez(folder / f"{name}.npz", **(arrays | changes))
 
 
-def prepared(folder, *more):
-    return main(["prepare", "landmarks", "--corpus", str(folder), "--out", str(folder / "out"), *more])
+def prepared(folder, *options):
+    return main(["prepare", "landmarks", "--corpus", str(folder), "--out", str(folder / "out"), *options])
 
 
-def test_sentences_with_their_words(tmp_path, capsys):
+def test_sentences_become_clips_with_their_words(tmp_path, capsys):
     speaker(tmp_path, "s2")
     speaker(tmp_path, "s13")
     assert prepared(tmp_path) == 0
@@ -47,7 +47,7 @@ def test_clips_of_dev_and_test_lists_are_left_out(tmp_path, capsys):
     assert json.loads((tmp_path / "out" / "report.json").read_text())["clips"]["held out"] == 1
 
 
-def test_what_is_no_track_is_refused(tmp_path, capsys):
+def test_refuses_impossible_tracks(tmp_path, capsys):
     assert prepared(tmp_path) == 1
     speaker(tmp_path, "s2", measures=np.zeros((3, 8)))
     assert prepared(tmp_path) == 1
@@ -59,6 +59,6 @@ def test_what_is_no_track_is_refused(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("name", "count"), [("dev", 40), ("test_s1", 100), ("test_s2s5", 16)])
-def test_the_lists_of_grid_are_fixed(name, count):
+def test_lists_of_grid_are_fixed(name, count):
     assert len(LISTS[name]) == count
     assert not any(LISTS[name] & LISTS[other] for other in LISTS if other != name)

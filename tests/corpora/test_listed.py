@@ -1,4 +1,4 @@
-"""LRS-VoxMM, WildVSR, MuAViC, CMLR and LRW-1000, on trees as their authors lay them: what was wanted, what is there."""
+"""LRS-VoxMM, WildVSR, MuAViC, CMLR and LRW-1000 in their authors' layouts: lists, and what is missing."""
 
 import json
 import shutil
@@ -62,12 +62,12 @@ def make_cmlr(root):
     names = {"train": ["s1/20170121/section_1_000.80_002.91", "s2/20180101/section_2_001.00_002.00"],
              "val": ["s1/20170122_section_3_000.00_001.00"],
              "test": ["s1/20170123/section_4_000.00_001.00"]}  # fmt: skip
-    for split, own in names.items():
-        touch(root / f"{split}.csv", "".join(f"{name}\n" for name in own))
-        for name in own:
-            place = name.replace("_", "/", 1) if name.count("/") == 1 else name
-            touch(root / "video" / f"{place}.mp4")
-            touch(root / "text" / f"{place}.txt", "习 近平 会见\nxi jin ping hui jian\n")
+    for split, clips in names.items():
+        touch(root / f"{split}.csv", "".join(f"{name}\n" for name in clips))
+        for name in clips:
+            path = name.replace("_", "/", 1) if name.count("/") == 1 else name
+            touch(root / "video" / f"{path}.mp4")
+            touch(root / "text" / f"{path}.txt", "习 近平 会见\nxi jin ping hui jian\n")
     (root / "video" / f"{names['train'][1]}.mp4").unlink()
     return root
 
@@ -99,8 +99,8 @@ def test_voxmm_names_what_its_tools_left_out(tmp_path):
         "train/vidA/00002": "not 2 to 80 words", "train/vidC/00004": "in the segment list, and not there",
         "test/-vidB/00009": "no video",
     }  # fmt: skip
-    printed = report.lines()
-    assert "DIFFERS: train utterances: 1, published 3 (2 fewer)" in printed
+    report_lines = report.lines()
+    assert "DIFFERS: train utterances: 1, published 3 (2 fewer)" in report_lines
     shutil.rmtree(tmp_path / "in" / "segment_list")
     assert "train utterances: 1" in prepare_lrs_voxmm(tmp_path / "in", tmp_path / "out").lines()
 
@@ -110,7 +110,7 @@ def test_wildvsr_is_a_test_list_with_its_losses_named(tmp_path):
     (clip,) = lists_of(report, tmp_path / "out")["test"]
     assert (clip.id, clip.text) == ("0001", "THIS IS WILD") and clip.video.endswith("videos/0001.mp4")
     assert report.skipped == {"0002.mp4": "no video", "0003.mp4": "no words"}
-    assert prepare_wildvsr(tmp_path, tmp_path / "out2").lists == {"test": 1}  # the folder above does, too
+    assert prepare_wildvsr(tmp_path, tmp_path / "out2").lists == {"test": 1}  # so does the folder above
     assert read_json(tmp_path / "out" / "report.json")["counts"][0] == {
         "what": "test utterances", "found": 1, "published": 3,
     }  # fmt: skip
@@ -120,22 +120,24 @@ def test_muavic_of_one_language_and_of_several(tmp_path):
     root = make_muavic(tmp_path / "muavic")
     report = prepare_muavic(root / "es", tmp_path / "es")
     lists = lists_of(report, tmp_path / "es")
-    assert {name: len(own) for name, own in lists.items()} == {"train": 2, "dev": 2, "test": 1}
+    assert {name: len(clips) for name, clips in lists.items()} == {"train": 2, "dev": 2, "test": 1}
     clip = lists["dev"][1]
     assert clip.text == "valid señor" and clip.num_frames == 50 and clip.speaker == "talk" and clip.crop == clip.video
     assert report.skipped["train/talk/talk_0001"] == "no words" and report.skipped["test/talk/talk_0002"] == "no video"
     both = prepare_muavic(root, tmp_path / "both")
     assert both.lists == {
-        f"{own}_{name}": n for own in ("es", "fr") for name, n in (("train", 2), ("dev", 2), ("test", 1))
+        f"{language}_{name}": n for language in ("es", "fr") for name, n in (("train", 2), ("dev", 2), ("test", 1))
     }
-    ids = [clip.id for own in lists_of(both, tmp_path / "both").values() for clip in own]
+    ids = [clip.id for clips in lists_of(both, tmp_path / "both").values() for clip in clips]
     assert len(set(ids)) == len(ids)
 
 
 def test_cmlr_reads_both_spellings_of_its_lists(tmp_path):
     report = prepare_cmlr(make_cmlr(tmp_path / "in"), tmp_path / "out")
     lists = lists_of(report, tmp_path / "out")
-    assert {name: [clip.text for clip in own] for name, own in lists.items()} == dict.fromkeys(lists, ["习近平会见"])
+    assert {name: [clip.text for clip in clips] for name, clips in lists.items()} == dict.fromkeys(
+        lists, ["习近平会见"]
+    )
     assert lists["dev"][0].id == "s1_20170122_section_3_000.00_001.00" and lists["dev"][0].speaker == "s1"
     assert report.skipped == {"s2/20180101/section_2_001.00_002.00": "no video"}
     assert "DIFFERS: sentences: 3, published 102,072 (102,069 fewer)" in report.lines()
@@ -155,7 +157,7 @@ def test_lrw1000_images_become_crops_with_the_word_in_the_middle(tmp_path):
     assert list(report.skipped.values()) == ["no images"] and len(lists["test"]) == 1
     before = {path: path.stat().st_mtime_ns for path in (out / "crops").iterdir()}
     (root / "images" / "aa11" / "20.jpg").write_bytes(b"no image")
-    assert prepare_lrw1000(root, out).lists == report.lists  # kept, not read again
+    assert prepare_lrw1000(root, out).lists == report.lists  # kept, and not read again
     assert before == {path: path.stat().st_mtime_ns for path in (out / "crops").iterdir()}
     (out / "crops" / f"{middle.id}.mp4").unlink()
     assert "an image cannot be read" in prepare_lrw1000(root, out).skipped.values()
@@ -163,7 +165,7 @@ def test_lrw1000_images_become_crops_with_the_word_in_the_middle(tmp_path):
 
 @pytest.mark.parametrize("start", [0.0, 0.04, 0.5, 1.0, 2.0, 2.39])
 @pytest.mark.parametrize("count", [1, 39, 40, 60])
-def test_a_window_has_at_most_forty_images_that_are_there(start, count):
+def test_window_has_at_most_40_existing_images(start, count):
     first, stop = window(start, start + 0.2, count)
     assert first >= 1 and stop <= count + 1 and stop - first <= 40
     if count == 60 and 0.8 <= start <= 1.5:
@@ -176,17 +178,17 @@ MAKERS = {
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_the_command_prepares_each_and_refuses_another_folder(tmp_path, capsys, name):
+def test_command_prepares_each_corpus_and_refuses_another_folder(tmp_path, capsys, name):
     MAKERS[name](tmp_path / "in")
     assert main(["prepare", name, "--corpus", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 0
-    printed = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("lists: ") for line in printed) and any(line.startswith("skipped ") for line in printed)
+    output = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("lists: ") for line in output) and any(line.startswith("skipped ") for line in output)
     (tmp_path / "empty").mkdir()
     assert main(["prepare", name, "--corpus", str(tmp_path / "empty"), "--out", str(tmp_path / "no")]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1 and not (tmp_path / "no").exists()
 
 
-@pytest.mark.parametrize("name, file, text, printed", [
+@pytest.mark.parametrize("name, file, text, message", [
     ("lrs_voxmm", "segment_list/test.txt", "vidB\n", "line 1"),
     ("wildvsr", "labels.json", "{", "cannot be read"),
     ("wildvsr", "labels.json", "[1]", "no object"),
@@ -195,9 +197,9 @@ def test_the_command_prepares_each_and_refuses_another_folder(tmp_path, capsys, 
     ("lrw1000", "info/val_1000.txt", "aa11,word,pin yin,0.5\n", "line 1"),
     ("lrw1000", "info/val_1000.txt", "aa11,word,pin yin,0.5,nan\n", "no such times"),
 ])  # fmt: skip
-def test_a_broken_list_stops_with_one_line(tmp_path, capsys, name, file, text, printed):
+def test_broken_list_stops_with_one_line(tmp_path, capsys, name, file, text, message):
     MAKERS[name](tmp_path / "in")
     (tmp_path / "in" / file).write_text(text, encoding="utf-8")
     assert main(["prepare", name, "--corpus", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 1
-    (line,) = [own for own in capsys.readouterr().err.splitlines() if own.startswith("vsr: ")]
-    assert printed in line and not (tmp_path / "out").exists()
+    (line,) = [error_line for error_line in capsys.readouterr().err.splitlines() if error_line.startswith("vsr: ")]
+    assert message in line and not (tmp_path / "out").exists()

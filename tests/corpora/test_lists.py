@@ -1,4 +1,4 @@
-"""Lists of another corpus, and those of a user's own, survive `vsr prepare`; the same preparation runs again."""
+"""`vsr prepare` does not replace lists of another corpus or of the user; the same preparation may be repeated."""
 
 import json
 
@@ -10,76 +10,78 @@ from vsr.cli import main
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
+def corpora_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_speaker(tmp_path / "grid", "s1", 16)
     make_voxmm(tmp_path / "voxmm")
     return tmp_path
 
 
-def prepare(name, out="lists", *more):
+def prepare(name, out="lists", *options):
     corpus = [] if name == "puppet" else ["--corpus", name.split("_")[-1]]
-    return main(["prepare", name, *corpus, "--out", out, *more])
+    return main(["prepare", name, *corpus, "--out", out, *options])
 
 
 def snapshot(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-def test_the_same_preparation_and_another_seed_run_again(desk):
+def test_same_preparation_and_another_seed_run_again(corpora_folder):
     assert prepare("grid") == 0
-    before = snapshot(desk / "lists")
-    assert prepare("grid") == 0 and snapshot(desk / "lists") == before
-    assert prepare("grid", "lists", "--seed", "1") == 0 and snapshot(desk / "lists") != before
+    before = snapshot(corpora_folder / "lists")
+    assert prepare("grid") == 0 and snapshot(corpora_folder / "lists") == before
+    assert prepare("grid", "lists", "--seed", "1") == 0 and snapshot(corpora_folder / "lists") != before
 
 
-def test_lists_of_a_version_without_a_ledger_are_known_by_their_clips(desk):
+def test_lists_of_versions_without_a_ledger_are_known_by_their_clips(corpora_folder):
     assert prepare("grid") == 0
-    (desk / "lists" / ".made.jsonl").unlink()
+    (corpora_folder / "lists" / ".made.jsonl").unlink()
     assert prepare("grid") == 0 and prepare("grid", "lists", "--seed", "1") == 0
 
 
 @pytest.mark.parametrize("name", ["lrs_voxmm", "puppet"])
-def test_lists_of_another_corpus_are_not_replaced(desk, capsys, name):
+def test_lists_of_another_corpus_are_not_replaced(corpora_folder, capsys, name):
     assert prepare("grid") == 0
-    before = snapshot(desk / "lists")
+    before = snapshot(corpora_folder / "lists")
     capsys.readouterr()
     assert prepare(name) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "train.jsonl is a list of grid" in line and "--out" in line
-    assert snapshot(desk / "lists") == before, "corpus.json, report.json, too"
+    assert snapshot(corpora_folder / "lists") == before, "corpus.json, report.json, too"
 
 
 @pytest.mark.parametrize("name", ["grid", "lrs_voxmm", "puppet", "landmarks"])
-def test_somebody_s_own_list_is_not_replaced(desk, capsys, name):
+def test_lists_of_the_user_are_not_replaced(corpora_folder, capsys, name):
     import numpy as np
 
-    touch(desk / "lists" / "train.jsonl", '{"id": "mine", "video": "mine.mp4", "text": "hello"}\n')
-    (desk / "landmarks").mkdir()
-    np.savez(desk / "landmarks" / "s1.npz", names=["a"])
+    touch(corpora_folder / "lists" / "train.jsonl", '{"id": "mine", "video": "mine.mp4", "text": "hello"}\n')
+    (corpora_folder / "landmarks").mkdir()
+    np.savez(corpora_folder / "landmarks" / "s1.npz", names=["a"])
     assert prepare(name) == 1 and "nothing says that vsr prepare" in capsys.readouterr().err
-    assert [path.name for path in (desk / "lists").iterdir()] == ["train.jsonl"]
+    assert [path.name for path in (corpora_folder / "lists").iterdir()] == ["train.jsonl"]
 
 
-def test_a_list_that_was_corrected_by_hand_is_not_replaced(desk, capsys):
+def test_list_corrected_by_hand_is_not_replaced(corpora_folder, capsys):
     assert prepare("grid") == 0
-    path = desk / "lists" / "dev.jsonl"
+    path = corpora_folder / "lists" / "dev.jsonl"
     path.write_text(path.read_text("utf-8").replace("bin", "lay"), encoding="utf-8")
-    before = snapshot(desk / "lists")
+    before = snapshot(corpora_folder / "lists")
     assert prepare("grid", "lists", "--seed", "1") == 1
-    assert "was changed since" in capsys.readouterr().err and snapshot(desk / "lists") == before
+    assert "was changed since" in capsys.readouterr().err and snapshot(corpora_folder / "lists") == before
 
 
-def test_the_ledger_is_no_list_to_those_who_read_a_folder_of_lists(desk):
+def test_ledger_is_no_list_to_readers_of_a_folder_of_lists(corpora_folder):
     from vsr.corpora.landmarks import _held_out
 
     assert prepare("grid") == 0
-    assert len(_held_out(desk / "lists")) == 6  # dev and test_s1 of 16 clips
+    assert len(_held_out(corpora_folder / "lists")) == 6  # dev and test_s1 of 16 clips
 
 
-def test_lists_of_other_names_share_a_folder(desk):
-    touch(desk / "lists" / "mine.jsonl", "{}\n")
+def test_lists_of_other_names_share_a_folder(corpora_folder):
+    touch(corpora_folder / "lists" / "mine.jsonl", "{}\n")
     assert prepare("grid") == 0
-    assert (desk / "lists" / "mine.jsonl").read_text("utf-8") == "{}\n"
-    recorded = [json.loads(line) for line in (desk / "lists" / ".made.jsonl").read_text("utf-8").split("\n") if line]
+    assert (corpora_folder / "lists" / "mine.jsonl").read_text("utf-8") == "{}\n"
+    recorded = [
+        json.loads(line) for line in (corpora_folder / "lists" / ".made.jsonl").read_text("utf-8").split("\n") if line
+    ]
     assert {record["name"] for record in recorded} == {"train.jsonl", "dev.jsonl", "test_s1.jsonl"}

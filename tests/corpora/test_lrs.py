@@ -1,4 +1,4 @@
-"""LRS3, LRS2 and LRW trees: the odd text formats, lists made the published way, and loud differences."""
+"""LRS3, LRS2 and LRW trees: odd text formats, lists made in the published way, and loud differences."""
 
 import pytest
 
@@ -25,26 +25,26 @@ from vsr.data.manifest import read_manifest
         ("Text:  AT 9:30", "AT 9:30"),
     ],
 )
-def test_odd_text_lines(tmp_path, line, text):
+def test_odd_text_lines_are_read(tmp_path, line, text):
     (tmp_path / "a.txt").write_text(f"{line}\nConf:  4\n", encoding="utf-8")
     assert read_transcript(tmp_path / "a.txt").text == text
 
 
-def test_word_tables_with_tabs_braces_and_windows_line_ends(tmp_path):
+def test_word_tables_may_have_tabs_braces_and_windows_line_ends(tmp_path):
     content = lrs_tree.transcript("A {B}", [("A", 0.1, 0.2), ("{B}", 0.2, 0.5)], 3).replace(" 4.1", "\t4.1")
     (tmp_path / "a.txt").write_bytes(content.replace("\n", "\r\n").encode())
-    found = read_transcript(tmp_path / "a.txt")
-    assert found.words == (("A", 0.1, 0.2), ("B", 0.2, 0.5)) and found.frames == 3 and not found.fault
+    transcript = read_transcript(tmp_path / "a.txt")
+    assert transcript.words == (("A", 0.1, 0.2), ("B", 0.2, 0.5)) and transcript.frames == 3 and not transcript.fault
 
 
 @pytest.mark.parametrize("row", ["A 0.1", "A x 0.2 1", "A 0.5 0.2 1", "A nan 0.2 1"])
-def test_a_broken_word_table_is_named_and_the_text_kept(tmp_path, row):
+def test_broken_word_table_is_named_and_the_text_kept(tmp_path, row):
     (tmp_path / "a.txt").write_text(f"Text:  A\n\nWORD START END ASDSCORE\n{row}\n", encoding="utf-8")
-    found = read_transcript(tmp_path / "a.txt")
-    assert found.text == "A" and not found.words and "line 4" in found.fault
+    transcript = read_transcript(tmp_path / "a.txt")
+    assert transcript.text == "A" and not transcript.words and "line 4" in transcript.fault
 
 
-def test_lrs3_lists(tmp_path):
+def test_lrs3_lists_are_the_published_ones(tmp_path):
     report = prepare_lrs3(lrs_tree.make_lrs3(tmp_path / "lrs3"), tmp_path / "out")
     lists = {name: read_manifest(tmp_path / "out" / f"{name}.jsonl") for name in report.lists}
     sizes = {name: len(clips) for name, clips in lists.items()}
@@ -60,7 +60,7 @@ def test_lrs3_lists(tmp_path):
     assert read_json(tmp_path / "out" / "report.json")["lists"]["dev"] == 3
 
 
-def test_lrs3_published_lists(tmp_path):
+def test_lrs3_may_be_split_by_published_lists(tmp_path):
     root, lists = lrs_tree.make_lrs3(tmp_path / "lrs3"), tmp_path / "lists"
     lists.mkdir()
     (lists / "lrs3-valid.id").write_text("trainval/tv02_-aBcDe/00001\ntrainval/tv04_-aBcDe/00002\n", encoding="utf-8")
@@ -77,7 +77,7 @@ def test_lrs3_published_lists(tmp_path):
     assert not (tmp_path / "again").exists()
 
 
-def test_missing_pieces_are_counted_with_their_reason(tmp_path):
+def test_missing_files_are_counted_with_their_reason(tmp_path):
     root = lrs_tree.make_lrs3(tmp_path / "lrs3")
     (root / "trainval/tv00_-aBcDe/00001.mp4").unlink()
     (root / "trainval/tv00_-aBcDe/00002.txt").unlink()
@@ -105,12 +105,12 @@ def test_bad_corpora_stop_with_one_line(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
     assert main(["prepare", "lrs3", "--out", str(tmp_path / "out")]) == 2
     assert "needs --corpus" in capsys.readouterr().err
-    for prepare, words in ((prepare_lrs2, "no folder main"), (prepare_lrw, "is not LRW")):
-        with pytest.raises(VsrError, match=words):
+    for prepare, message in ((prepare_lrs2, "no folder main"), (prepare_lrw, "is not LRW")):
+        with pytest.raises(VsrError, match=message):
             prepare(tmp_path / "out", tmp_path / "lists")
 
 
-def test_lrs2_lists(tmp_path):
+def test_lrs2_lists_are_the_published_ones(tmp_path):
     root = lrs_tree.make_lrs2(tmp_path / "lrs2" / "mvlrs_v1")
     report = prepare_lrs2(tmp_path / "lrs2", tmp_path / "out")
     assert report.lists == {"train": 2, "pretrain": 1, "train_all": 3, "dev": 1, "test": 1}
@@ -123,7 +123,7 @@ def test_lrs2_lists(tmp_path):
         prepare_lrs2(root, tmp_path / "again")
 
 
-def test_lrw_lists_and_word_boundaries(tmp_path):
+def test_lrw_has_lists_and_word_boundaries(tmp_path):
     root = lrs_tree.make_lrw(tmp_path / "lrw" / "lipread_mp4")
     (root / "ABOUT/train/ABOUT_00002.txt").write_text("Disk reference: 1\n", encoding="utf-8")
     report = prepare_lrw(tmp_path / "lrw", tmp_path / "out")
@@ -133,6 +133,6 @@ def test_lrw_lists_and_word_boundaries(tmp_path):
     assert clips["train_ABOUT_00002"].words == () and clips["train_ABSOLUTELY_00001"].text == "ABSOLUTELY"
 
 
-def test_counts_say_what_differs():
+def test_counts_state_what_differs():
     assert str(Count("a", 1321, 1321)) == "a: 1,321, as published"
     assert str(Count("a", 1322, 1321)) == "DIFFERS: a: 1,322, published 1,321 (1 more)"

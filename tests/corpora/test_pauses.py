@@ -1,4 +1,4 @@
-"""Cutting at pauses: every word once, no piece too long, the cut in the middle of a pause, whatever the word times."""
+"""Cutting at pauses, whatever the word times: every word once, no piece too long, cuts in the middle of pauses."""
 
 import random
 
@@ -7,7 +7,7 @@ import pytest
 from vsr.corpora.pauses import cut_at_pauses
 
 
-def test_a_cut_falls_into_the_longest_pause_of_the_second_half():
+def test_cut_is_in_the_longest_pause_of_the_second_half():
     words = [(f"w{i}", i * 0.5, i * 0.5 + 0.45) for i in range(40)]
     words = words[:25] + [(w, a + 1.0, b + 1.0) for w, a, b in words[25:]]  # a pause of 1.05 s after 12.45 s
     first, second = cut_at_pauses(words, 16)
@@ -17,12 +17,12 @@ def test_a_cut_falls_into_the_longest_pause_of_the_second_half():
     assert first.text.startswith("w0 w1 w2")
 
 
-def test_what_fits_is_one_piece():
+def test_words_that_fit_are_one_piece():
     assert len(cut_at_pauses([("a", 1.0, 2.0), ("b", 15.0, 16.0)], 16)) == 1
     assert cut_at_pauses([], 16) == []
 
 
-def test_a_word_that_is_too_long_is_left_out():
+def test_word_that_is_too_long_is_left_out():
     pieces = cut_at_pauses([("a", 0.0, 1.0), ("stuck", 1.0, 40.0), ("b", 40.0, 41.0)], 16)
     assert [piece.text for piece in pieces] == ["a", "b"]
 
@@ -30,11 +30,11 @@ def test_a_word_that_is_too_long_is_left_out():
 @pytest.mark.parametrize("seed", range(20))
 def test_properties_hold_for_any_word_times(seed):
     rng = random.Random(seed)
-    words, at = [], rng.random()
+    words, clock = [], rng.random()
     for i in range(rng.randint(1, 300)):
-        end = at + rng.uniform(0.05, 0.8)
-        words.append((f"w{i}", round(at, 2), round(end, 2)))
-        at = end + rng.choice((0.0, 0.0, 0.1, 0.6, 3.0))
+        end = clock + rng.uniform(0.05, 0.8)
+        words.append((f"w{i}", round(clock, 2), round(end, 2)))
+        clock = end + rng.choice((0.0, 0.0, 0.1, 0.6, 3.0))
     limit = rng.choice((4.0, 16.0))
     pieces = cut_at_pauses(words, limit)
     assert [w for piece in pieces for w, _, _ in piece.words] == [w for w, _, _ in words]

@@ -1,4 +1,4 @@
-"""The puppet corpus from sentences to files: seeded, disjoint, and a face to the real detector."""
+"""The puppet corpus: seeded, disjoint, and a face for a real detector."""
 
 import pickle
 
@@ -49,7 +49,7 @@ def test_splits_are_disjoint_seeded_and_without_the_reserved_sentence():
     assert all(w in slot for s in drawn[:50] for w, slot in zip(s.split(), GRID_SLOTS, strict=True))
 
 
-def test_the_number_of_training_clips_changes_no_held_out_sentence():
+def test_number_of_training_clips_changes_no_held_out_sentence():
     grid = load_vocabulary("grid")
     few, many = (draw_splits(grid, {"dev": 5, "test": 5, "train": n}, seed=7) for n in (10, 1000))
     assert (few["dev"], few["test"]) == (many["dev"], many["test"])
@@ -65,24 +65,24 @@ def test_any_text_file_is_a_vocabulary(tmp_path):
         draw_splits(load_vocabulary(str(path)), {"dev": 2, "test": 1, "train": 1}, seed=0)
 
 
-def test_sentences_that_cannot_be_said_word_by_word_are_left_out(tmp_path, monkeypatch, capsys):
-    """The others are made, and a line says how many; of GRID's grammar each sentence has to be said."""
+def test_sentences_that_cannot_be_spoken_word_by_word_are_left_out(tmp_path, monkeypatch, capsys):
+    """The others are made, and a line has their number; of GRID's grammar every sentence must be spoken."""
     from vsr.corpora.puppet import corpus, speech
 
     path = tmp_path / "lines.txt"
     path.write_text("good morning\nof the day\nred two\nblue five\n", encoding="utf-8")
     spoken = speech.Synthesiser._word_spans
 
-    def merged(self, words, *rest):
+    def merged(self, words, *arguments):
         if "the" in words:
             raise speech.Unsayable("espeak-ng does not say 'the' as a word")
-        return spoken(self, words, *rest)
+        return spoken(self, words, *arguments)
 
     monkeypatch.setattr(speech.Synthesiser, "_word_spans", merged)
     monkeypatch.setattr(corpus, "_make_all", lambda chunks, jobs: [make_chunk(chunk) for chunk in chunks])
-    made = prepare_puppet(tmp_path / "out", Wanted(3, 0, 1, jobs=1), vocabulary=str(path))
+    counts = prepare_puppet(tmp_path / "out", Wanted(3, 0, 1, jobs=1), vocabulary=str(path))
     texts = {clip.text for name in ("train", "test") for clip in read_manifest(tmp_path / "out" / f"{name}.jsonl")}
-    assert sum(made.values()) == 3 and texts == {"good morning", "red two", "blue five"}
+    assert sum(counts.values()) == 3 and texts == {"good morning", "red two", "blue five"}
     (line,) = capsys.readouterr().err.splitlines()
     assert "1 of" in line and "such as 'of the day'" in line
     with pytest.raises(VsrError, match="as a word"):
@@ -91,7 +91,7 @@ def test_sentences_that_cannot_be_said_word_by_word_are_left_out(tmp_path, monke
 
 
 @pytest.mark.parametrize("name", ["", "no/such/file"])
-def test_a_missing_vocabulary_is_named(name):
+def test_missing_vocabulary_is_named(name):
     with pytest.raises(VsrError, match="vocabulary"):
         load_vocabulary(name)
 
@@ -114,7 +114,7 @@ def test_phonemes_and_words_have_their_times(voice_of_espeak):
         voice_of_espeak.speak(["bin"], ["bin"], Voice("nobody"))
 
 
-def test_the_same_seed_gives_the_same_frames_and_alignment(corpora):
+def test_same_seed_gives_the_same_frames_and_alignment(corpora):
     first, second = corpora
     for name in ("puppet_train_00000", "puppet_dev_00000"):
         assert np.array_equal(*(frames_of(folder / "video" / f"{name}.mp4") for folder in corpora))
@@ -122,14 +122,14 @@ def test_the_same_seed_gives_the_same_frames_and_alignment(corpora):
         assert (first / path).read_text(encoding="utf-8") == (second / path).read_text(encoding="utf-8")
 
 
-def test_the_manifest_and_the_alignment_tell_the_clip(corpora):
+def test_manifest_and_alignment_describe_the_clip(corpora):
     (clip,) = read_manifest(corpora[0] / "train.jsonl")
     rows = (corpora[0] / "align" / f"{clip.id}.align").read_text(encoding="utf-8").splitlines()
     assert int(rows[-1].split()[1]) == len(frames_of(clip.video)) * 1000
     assert clip.text == " ".join(word for word, _, _ in clip.words)
 
 
-def test_a_folder_is_continued_but_never_mixed(corpora):
+def test_folder_is_continued_and_never_mixed(corpora):
     clip = corpora[0] / "video" / "puppet_train_00000.mp4"
     before = clip.stat().st_mtime_ns
     prepare_puppet(corpora[0], Wanted(1, 1, 0, seed=3, jobs=1))
@@ -139,8 +139,8 @@ def test_a_folder_is_continued_but_never_mixed(corpora):
 
 
 @pytest.mark.skipif(_without_models(), reason="mediapipe 1.x has no models of its own")
-def test_the_real_detector_sees_the_mouth_that_was_rendered():
-    """Opening measured by the face mesh follows the rendered one; needs no speech library."""
+def test_real_detector_sees_the_rendered_mouth():
+    """The mesh's opening follows the rendered one; this needs no speech library."""
     pytest.importorskip("mediapipe")
     from vsr.corpora.puppet.face import Face
     from vsr.corpora.puppet.visemes import PARAMETERS

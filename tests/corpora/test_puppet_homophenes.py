@@ -16,21 +16,23 @@ from vsr.text.visemes import IPA, IPA_OF
 
 
 def track(labels, homophenes):
-    return mouth_track(tuple(Span(own, 0.4 + 0.1 * i, 0.5 + 0.1 * i) for i, own in enumerate(labels)), 40, homophenes)
+    return mouth_track(
+        tuple(Span(label, 0.4 + 0.1 * i, 0.5 + 0.1 * i) for i, label in enumerate(labels)), 40, homophenes
+    )
 
 
 @pytest.mark.parametrize("sounds", IPA_OF.values())
-def test_sounds_of_one_viseme_look_the_same_with_homophenes_alone(sounds):
-    each = sounds.split()
-    shown = [track(["a", own, "i"], True) for own in each]
-    assert all(np.array_equal(shown[0], own) for own in shown)
-    plain = [track(["a", own, "i"], False) for own in each]
-    assert len(each) == 1 or not all(np.array_equal(plain[0], own) for own in plain)
+def test_sounds_of_one_viseme_look_the_same_only_with_homophenes(sounds):
+    labels = sounds.split()
+    with_homophenes = [track(["a", label, "i"], True) for label in labels]
+    assert all(np.array_equal(with_homophenes[0], track) for track in with_homophenes)
+    without = [track(["a", label, "i"], False) for label in labels]
+    assert len(labels) == 1 or not all(np.array_equal(without[0], track) for track in without)
 
 
 def test_visemes_still_differ():
-    shown = {viseme: track(["a", sounds.split()[0], "i"], True) for viseme, sounds in IPA_OF.items()}
-    assert all(np.abs(shown[a] - shown[b]).max() > 0.01 for a in shown for b in shown if a < b)
+    tracks = {viseme: track(["a", sounds.split()[0], "i"], True) for viseme, sounds in IPA_OF.items()}
+    assert all(np.abs(tracks[a] - tracks[b]).max() > 0.01 for a in tracks for b in tracks if a < b)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def espeak():
         pytest.skip(str(error))
 
 
-def test_a_clip_has_its_phonemes_inside_of_its_words(espeak, tmp_path):
+def test_clip_has_its_phonemes_inside_its_words(espeak, tmp_path):
     clip = render_sentence(tmp_path / "demo.mp4", "place blue by m five please")
     assert clip.phones[0][1] >= clip.words[0][1] - 1e-6 and clip.phones[-1][2] <= clip.words[-1][2] + 1e-6
     assert len(clip.phones) >= 15
@@ -49,7 +51,7 @@ def test_a_clip_has_its_phonemes_inside_of_its_words(espeak, tmp_path):
     assert read_manifest(tmp_path / "all.jsonl") == [clip]
 
 
-def test_a_corpus_of_homophenes_is_another_version(espeak, tmp_path):
+def test_corpus_of_homophenes_is_another_version(espeak, tmp_path):
     prepare_puppet(tmp_path, Wanted(1, 1, 1, seed=3, jobs=1, homophenes=True))
     assert json.loads((tmp_path / "corpus.json").read_text())["version"] == 2
     (clip,) = read_manifest(tmp_path / "train.jsonl")
@@ -63,20 +65,20 @@ def test_frames_follow_the_phonemes_of_a_clip():
     clip = Clip("a", "a.mp4", "by her", words=(("by", 0.2, 0.6), ("her", 0.6, 0.8)), phones=phones)
     tokenizer = UnitTokenizer(UnitSettings())
     targets = unit_frames(clip, 25, tokenizer)
-    found = ["" if token == 0 else tokenizer.pieces([token])[0] for token in targets]
-    assert found == [""] * 5 + ["B"] * 2 + ["AY"] * 8 + ["ER"] * 5 + [""] * 5
+    labels = ["" if token == 0 else tokenizer.pieces([token])[0] for token in targets]
+    assert labels == [""] * 5 + ["B"] * 2 + ["AY"] * 8 + ["ER"] * 5 + [""] * 5
     visemes = UnitTokenizer(UnitSettings("viseme"))
     assert visemes.pieces(unit_frames(clip, 25, visemes)[[6, 8, 18]]) == [IPA["b"], "a", IPA["ɜ"]]
 
 
-def test_a_sound_that_is_not_english_is_named():
+def test_sound_that_is_not_english_is_named():
     clip = Clip("a", "a.mp4", "x", phones=(("ʀ", 0.0, 0.1),))
     with pytest.raises(VsrError, match="ʀ"):
         unit_frames(clip, 25, UnitTokenizer(UnitSettings()))
 
 
 @pytest.mark.parametrize("phones", [[["b", 0.2]], [["b", 0.4, 0.2]], "b"])
-def test_phones_that_are_none_are_refused(tmp_path, phones):
+def test_refuses_impossible_phones(tmp_path, phones):
     line = {"id": "a", "video": "a.mp4", "text": "b", "phones": phones}
     (tmp_path / "all.jsonl").write_text(json.dumps(line))
     with pytest.raises(VsrError, match="line 1"):

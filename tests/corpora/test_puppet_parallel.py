@@ -1,4 +1,4 @@
-"""The parallel grammar: one meaning by one number in six languages, words in other orders, combinations held out."""
+"""The parallel grammar: a number has one meaning in six languages, in other word orders; combinations are held out."""
 
 import numpy as np
 import pytest
@@ -25,17 +25,19 @@ COUNTS = {"dev": 20, "test": 30, "train": 200}
 
 
 @pytest.mark.parametrize("language", PARALLEL)
-def test_every_sentence_is_another_and_can_be_said(language):
+def test_sentences_are_distinct_and_can_be_spoken(language):
     lines = vocabulary_of(language).lines
     assert len(set(lines)) == len(lines) == 6912
     check_sayable(language, sorted(vocabulary_of(language).words()))
 
 
-def test_sentences_of_a_number_say_the_same_in_other_orders():
+def test_sentences_of_a_number_mean_the_same_in_other_orders():
     assert sentence(0, "en") == "today the red dog sleeps at home"
     assert sentence(0, "es") == "el perro rojo duerme en casa hoy"
     assert sentence(0, "de") == "heute schläft der rote hund zu hause"
-    assert translations(sentence(99, "fr"), "fr") == {own: sentence(99, own) for own in PARALLEL if own != "fr"}
+    assert translations(sentence(99, "fr"), "fr") == {
+        language: sentence(99, language) for language in PARALLEL if language != "fr"
+    }
 
 
 def number_of(text, language):
@@ -43,64 +45,74 @@ def number_of(text, language):
 
 
 def test_splits_have_the_same_meanings_in_all_languages_and_hold_combinations_out():
-    each = {own: draw_parallel(vocabulary_of(own), COUNTS, seed=3) for own in ("en", "de")}
-    assert {name: len(texts) for name, texts in each["de"].items()} == COUNTS
-    numbers = {own: {k: [number_of(t, own) for t in v] for k, v in made.items()} for own, made in each.items()}
+    splits = {language: draw_parallel(vocabulary_of(language), COUNTS, seed=3) for language in ("en", "de")}
+    assert {name: len(texts) for name, texts in splits["de"].items()} == COUNTS
+    numbers = {
+        language: {k: [number_of(t, language) for t in v] for k, v in lists.items()}
+        for language, lists in splits.items()
+    }
     assert numbers["en"] == numbers["de"]
 
     def pairs(name):
-        return {(meaning(own)[COLOUR], meaning(own)[ANIMAL]) for own in numbers["en"][name]}
+        return {(meaning(number)[COLOUR], meaning(number)[ANIMAL]) for number in numbers["en"][name]}
 
     assert not pairs("train") & (pairs("test") | pairs("dev")) and len(pairs("test")) > 5
-    assert {own for own, _ in pairs("test")} <= {own for own, _ in pairs("train")}  # each word alone is known
+    # every single word is known
+    assert {colour for colour, _ in pairs("test")} <= {colour for colour, _ in pairs("train")}
     assert not set(numbers["en"]["dev"]) & set(numbers["en"]["test"])
-    assert draw_parallel(vocabulary_of("en"), COUNTS, seed=4) != each["en"]
+    assert draw_parallel(vocabulary_of("en"), COUNTS, seed=4) != splits["en"]
 
 
-def test_more_than_there_are_is_refused():
-    apart = sum(is_held_out(own) for own in range(vocabulary_of("en").size))
-    with pytest.raises(VsrError, match=f"has {apart} and {6912 - apart} sentences"):
-        draw_parallel(vocabulary_of("en"), {"test": apart + 1, "train": 1}, 0)
+def test_refuses_more_sentences_than_exist():
+    held_out_count = sum(is_held_out(number) for number in range(vocabulary_of("en").size))
+    with pytest.raises(VsrError, match=f"has {held_out_count} and {6912 - held_out_count} sentences"):
+        draw_parallel(vocabulary_of("en"), {"test": held_out_count + 1, "train": 1}, 0)
 
 
-def test_a_corpus_has_its_translations(tmp_path, capsys):
+def test_corpus_has_its_translations(tmp_path, capsys):
     for language in ("en", "de"):
         out = str(tmp_path / language)
         counts = ["--train", "1", "--dev", "1", "--test", "0", "--seed", "1"]
         assert main(["prepare", "puppet", "--parallel", language, *counts, "--out", out]) == 0
-    (one,), (other,) = (read_manifest(tmp_path / own / "train.jsonl") for own in ("en", "de"))
-    assert one.translations["de"] == other.text and other.translations["en"] == one.text
-    assert (one.language, other.language) == ("en", "de") and one.id == "en_puppet_train_00000" != other.id
-    assert set(one.translations) == set(PARALLEL) - {"en"} and one.phones and len(one.words) == len(one.text.split())
+    (english,), (german,) = (read_manifest(tmp_path / folder / "train.jsonl") for folder in ("en", "de"))
+    assert english.translations["de"] == german.text and german.translations["en"] == english.text
+    assert (english.language, german.language) == ("en", "de") and english.id == "en_puppet_train_00000" != german.id
+    assert (
+        set(english.translations) == set(PARALLEL) - {"en"}
+        and english.phones
+        and len(english.words) == len(english.text.split())
+    )
 
 
-@pytest.mark.parametrize("options, said", [
+@pytest.mark.parametrize("options, message", [
     (["--parallel", "xx"], f"no language 'xx': it can be {', '.join(PARALLEL)}"),
     (["--parallel", "es", "--vocabulary", "fr"], "leave --vocabulary out"),
 ])  # fmt: skip
-def test_what_it_cannot_say_is_refused(tmp_path, capsys, options, said):
+def test_refuses_impossible_languages(tmp_path, capsys, options, message):
     assert main(["prepare", "puppet", *options, "--out", str(tmp_path / "new")]) == (1 if "xx" in options else 2)
-    assert said in capsys.readouterr().err and not (tmp_path / "new").exists()
+    assert message in capsys.readouterr().err and not (tmp_path / "new").exists()
     assert main(["prepare", "grid", "--parallel", "es", "--out", str(tmp_path / "new")]) == 2
     assert "works only with puppet" in capsys.readouterr().err
 
 
 def test_sound_alone_is_that_of_the_video(tmp_path):
-    """The same take: as many frames, the same words at the same times, by the voices that are asked for."""
+    """The same take: as many frames, the same words at the same times, by the requested voices."""
     counts = ["--train", "2", "--dev", "0", "--test", "0"]
     base = ["prepare", "puppet", "--parallel", "it", *counts, "--out"]
     assert main([*base, str(tmp_path / "v")]) == 0 and main([*base, str(tmp_path / "s"), "--sound-only"]) == 0
     assert main([*base, str(tmp_path / "one"), "--sound-only", "--voices", "1"]) == 0
-    seen, heard = (read_manifest(tmp_path / own / "train.jsonl") for own in "vs")
-    assert [own.words for own in seen] == [own.words for own in heard]
-    for clip in heard:
+    of_video, of_sound = (read_manifest(tmp_path / folder / "train.jsonl") for folder in "vs")
+    assert [clip.words for clip in of_video] == [clip.words for clip in of_sound]
+    for clip in of_sound:
         wave = read_wave(clip.sound)
         assert clip.sound.endswith(".wav") and len(wave) == 640 * clip.num_frames > 0
-        start, end = (round(16_000 * own) for own in (clip.words[0][1], clip.words[-1][2]))
+        start, end = (round(16_000 * second) for second in (clip.words[0][1], clip.words[-1][2]))
         assert np.abs(wave[start:end]).max() > 0.05 > np.abs(wave[: start - 800]).max()
     assert main(["prepare", "puppet", "--sound-only", "--out", str(tmp_path / "n")]) == 2
 
 
 def test_every_language_has_an_entry_for_every_meaning():
-    sizes = {own: tuple(len(entries.split("|")) for entries in rows[1:]) for own, rows in parallel._GRAMMAR.items()}
+    sizes = {
+        language: tuple(len(entries.split("|")) for entries in rows[1:]) for language, rows in parallel._GRAMMAR.items()
+    }
     assert set(sizes.values()) == {parallel.SIZES}

@@ -11,7 +11,7 @@ def clips(name, *parts):
     return [Clip(f"{name}{k}", str(video), "a", start=start, end=end) for k, (video, start, end) in enumerate(parts)]
 
 
-def test_the_same_video_under_another_id_is_the_same_clip(tmp_path):
+def test_same_video_under_another_id_is_the_same_clip(tmp_path):
     video = tmp_path / "v.mp4"
     video.touch()
     (tmp_path / "link.mp4").symlink_to(video)
@@ -19,17 +19,19 @@ def test_the_same_video_under_another_id_is_the_same_clip(tmp_path):
     for name in (video, tmp_path / "x" / ".." / "v.mp4", tmp_path / "link.mp4", tmp_path / "folder" / "v.mp4"):
         (tmp_path / "x").mkdir(exist_ok=True)
         for lists in (([video], [name], []), ([video], [], [name]), ([], [video], [name])):
-            named = [clips(key, *((video, 0, 0) for video in own)) for key, own in zip("abc", lists, strict=True)]
+            splits = [
+                clips(key, *((video, 0, 0) for video in videos)) for key, videos in zip("abc", lists, strict=True)
+            ]
             with pytest.raises(VsrError, match="share 1 videos under other ids, such as .*v.mp4"):
-                check_disjoint(*named)
+                check_disjoint(*splits)
 
 
-@pytest.mark.parametrize("own, other, shared", [
+@pytest.mark.parametrize("first, second, shared", [
     ((0, 0), (5, 6), True), ((0, 4), (3, 6), True), ((2, 3), (0, 9), True),
     ((0, 4), (4, 8), False), ((4, 0), (1, 4), False),
 ])  # fmt: skip
-def test_parts_of_a_film_are_shared_where_they_meet(own, other, shared):
-    train, test = clips("a", ("film.mp4", *own)), clips("b", ("film.mp4", *other))
+def test_parts_of_a_video_are_shared_where_they_overlap(first, second, shared):
+    train, test = clips("a", ("film.mp4", *first)), clips("b", ("film.mp4", *second))
     if shared:
         with pytest.raises(VsrError, match="the train and test lists share"):
             check_disjoint(train, [], test)

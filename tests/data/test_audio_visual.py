@@ -88,7 +88,7 @@ def test_noise_has_the_drawn_ratio_and_is_reproducible(tmp_path, monkeypatch):
         added.append((decibels, mixing.snr(wave, mixture.astype(np.float64) - wave)))
         return mixture
 
-    monkeypatch.setattr("vsr.data.sound_corruption.mixed", record)
+    monkeypatch.setattr("vsr.data.sound_corruption.mix_at_snr", record)
     dataset = AudioVisualDataset(clips, TOKENS, None, 0, corruption=noisy())
     for epoch in range(5):
         dataset.batch(list(range(6)), epoch)
@@ -100,19 +100,19 @@ def test_noise_has_the_drawn_ratio_and_is_reproducible(tmp_path, monkeypatch):
 
 
 def test_only_clear_sound_is_shown_with_other_lips(tmp_path, monkeypatch):
-    clips, shown = make_clips(tmp_path), []
-    monkeypatch.setattr(AudioVisualDataset, "crop", lambda self, clip: shown.append(clip.id) or np.load(clip.crop))
+    clips, crops_read = make_clips(tmp_path), []
+    monkeypatch.setattr(AudioVisualDataset, "crop", lambda self, clip: crops_read.append(clip.id) or np.load(clip.crop))
     noise = noisy(0.7, (-10, 20), ("white",))
     dataset = AudioVisualDataset(clips, TOKENS, None, 5, wrong_lips=WrongLips(0.5, 5.0), corruption=noise)
     exchanged = {True: [], False: []}
     for epoch in range(40):
         for index in range(6):
             dataset.item(index, epoch)
-            exchanged[not dataset._noisy(index, epoch, 5.0)].append(shown[-1] != f"c{index}")
+            exchanged[not dataset._noisy(index, epoch, 5.0)].append(crops_read[-1] != f"c{index}")
     assert not any(exchanged[False]) and abs(np.mean(exchanged[True]) - 0.5 * 5 / 6) < 0.1
     alone = AudioVisualDataset(clips, TOKENS, None, 5, modalities=(VIDEO,), wrong_lips=WrongLips(1.0))
     alone.item(3)
-    assert shown[-1] == "c3"
+    assert crops_read[-1] == "c3"
 
 
 def test_two_groups_of_bands_are_masked_for_the_whole_clip(tmp_path):
@@ -122,9 +122,9 @@ def test_two_groups_of_bands_are_masked_for_the_whole_clip(tmp_path):
     plain, masked = make(0), make(20)
     hidden = []
     for index in range(6):
-        whole, cut = (dataset.item(index).inputs[SOUND] for dataset in (plain, masked))
-        bands = (whole != cut).any((0, 1)).nonzero()[:, 0]
-        assert not cut[..., bands].any() and torch.equal(whole[..., cut.any((0, 1))], cut[..., cut.any((0, 1))])
+        unmasked, cut = (dataset.item(index).inputs[SOUND] for dataset in (plain, masked))
+        bands = (unmasked != cut).any((0, 1)).nonzero()[:, 0]
+        assert not cut[..., bands].any() and torch.equal(unmasked[..., cut.any((0, 1))], cut[..., cut.any((0, 1))])
         hidden.append(len(bands))
     assert max(hidden) <= 40 and len(set(hidden)) > 2
 

@@ -38,7 +38,7 @@ def crop(frames=20):
 
 def test_nothing_is_corrupted_by_default():
     none = Corruption()
-    assert none.nothing and not ALL.nothing and not none.sound.needs_voices
+    assert none.changes_nothing and not ALL.changes_nothing and not none.sound.needs_voices
     assert none.video.draw(20, np.random.default_rng(0)).crop(crop()) is not None
     frames = crop()
     assert none.video.draw(20, np.random.default_rng(0)).crop(frames) is frames

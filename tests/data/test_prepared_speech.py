@@ -95,7 +95,7 @@ def test_texts_are_used_if_present(tree, tmp_path):
         ("audio/test/abc/00001.wav", None, "00001.wav is not there"),
     ],
 )
-def test_what_does_not_fit_is_named(tree, tmp_path, capsys, name, text, message):
+def test_files_that_do_not_fit_are_named(tree, tmp_path, capsys, name, text, message):
     if text is None:
         (tree / name).unlink()
     else:

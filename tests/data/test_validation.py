@@ -91,9 +91,9 @@ def test_parts_are_compared_with_the_times_of_the_frames(tmp_path):
     }  # fmt: skip
     clips = [Clip(name, video, "bin", start=start, end=end) for name, (video, start, end) in parts.items()]
     write_manifest(tmp_path / "m.jsonl", clips)
-    (found,) = validate([tmp_path / "m.jsonl"]).values()
-    assert {name: reason for name, (reason, _) in found.refused.items()} == dict.fromkeys(
+    (checked,) = validate([tmp_path / "m.jsonl"]).values()
+    assert {name: reason for name, (reason, _) in checked.refused.items()} == dict.fromkeys(
         ("before", "behind", "sound", "over"), "part_outside"
     )
-    assert found.hours * 3600 == pytest.approx(2 + 1 + 2, abs=0.1)
-    assert "shows nothing before 15.00 s" in found.refused["before"][1]
+    assert checked.hours * 3600 == pytest.approx(2 + 1 + 2, abs=0.1)
+    assert "shows nothing before 15.00 s" in checked.refused["before"][1]

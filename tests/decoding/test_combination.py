@@ -87,7 +87,7 @@ def test_fit_finds_the_reliable_member():
     assert weights[names.index("member_1")] > weights[names.index("member_0")]
 
 
-def test_words_of_a_better_member_give_way_to_a_language_model():
+def test_language_model_overrules_a_better_member():
     """The best is wrong in one word of five, the others in two, and the language model scores the truth with noise."""
     rng, truth, lattices = random.Random(1), [], []
     for _ in range(120):

@@ -56,7 +56,7 @@ def test_greedy_is_the_best_path(log_probs):
 def test_prefix_scores_equal_the_sum_over_paths(log_probs, texts):
     padded = torch.cat([log_probs, torch.zeros(3, TOKENS)])[None]  # frames after the end must not count
     scorer = PrefixScorer(padded, torch.tensor([FRAMES]))
-    end = 0  # stands for the end, whose own posterior is never used
+    end = 0  # in place of the end, whose own posterior is never used
     first = scorer.extend(torch.tensor([[end]]), torch.tensor([[[end, 1, 2, 3]]]))
     expected = [texts[()], *(prefix_score(texts, (c,)) for c in (1, 2, 3))]
     assert first[0, 0].tolist() == pytest.approx(expected, abs=1e-6)

@@ -27,7 +27,7 @@ def test_beam_must_be_a_whole_number(value):
 
 @pytest.mark.parametrize("name", ["--length-bonus", "--ctc-weight", "--lm-weight", "--ngram-weight"])
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
-def test_command_refuses_what_is_no_number_in_one_line(name, value, capsys):
+def test_command_refuses_wrong_numbers_in_one_line(name, value, capsys):
     arguments = ["transcribe", "clip.mp4", "--lm", "x", "--ngram", "y", f"{name}={value}"]
     assert main(arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()

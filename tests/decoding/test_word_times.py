@@ -36,7 +36,7 @@ def sure_of(targets, size):
 
 @given(words_with_times)
 @settings(max_examples=60, deadline=None)
-def test_learnt_times_come_back(parts):
+def test_learnt_times_are_restored(parts):
     parts = [(word, silence, len(word) + more) for word, silence, more in parts]
     clip, frames = timed_clip(parts)
     targets = frame_targets(clip, frames, TOKENIZER)

@@ -12,7 +12,7 @@ BEFORE = [score_utterance(f"{i}", "bin blue at f", "bin glue at f") for i in ran
 AFTER = [score_utterance(f"{i}", "bin blue at f", "bin blue at f") for i in range(8)]
 
 
-def test_a_run_is_kept_and_compared_with_another(tmp_path):
+def test_run_is_stored_and_compared_with_another(tmp_path):
     write_scores(tmp_path / "before", {"test": BEFORE, "dev": BEFORE})
     write_scores(tmp_path / "after", {"test": AFTER})
     (line,) = against(tmp_path / "before", tmp_path / "after")
@@ -28,8 +28,8 @@ def test_gains_are_of_the_second_arm_over_the_first():
 
 
 def test_seeds_are_averaged_and_clips_are_drawn_with_all_of_theirs(tmp_path):
-    for name, each in {"base0": BEFORE, "base1": AFTER, "new0": AFTER, "new1": AFTER}.items():
-        write_scores(tmp_path / name, {"test": each, "of some": each} if name == "new0" else {"test": each})
+    for name, scores in {"base0": BEFORE, "base1": AFTER, "new0": AFTER, "new1": AFTER}.items():
+        write_scores(tmp_path / name, {"test": scores, "of some": scores} if name == "new0" else {"test": scores})
     before, after = ([tmp_path / f"{name}{seed}" for seed in (0, 1)] for name in ("base", "new"))
     (line,) = over_seeds(before, after)
     assert line == (
@@ -38,11 +38,11 @@ def test_seeds_are_averaged_and_clips_are_drawn_with_all_of_theirs(tmp_path):
     )
 
 
-def test_runs_that_do_not_match_are_refused(tmp_path):
+def test_refuses_runs_that_do_not_match(tmp_path):
     write_scores(tmp_path / "a", {"test": BEFORE})
     write_scores(tmp_path / "b", {"test": AFTER[1:]})
-    for before, after, said in (("a", "b", "different clips"), ("a", "c", "not there")):
-        with pytest.raises(VsrError, match=said):
+    for before, after, message in (("a", "b", "different clips"), ("a", "c", "not there")):
+        with pytest.raises(VsrError, match=message):
             list(over_seeds([tmp_path / before], [tmp_path / after]))
     with pytest.raises(VsrError, match="1 runs against 2"):
         list(over_seeds([tmp_path / "a"], [tmp_path / "a", tmp_path / "b"]))

@@ -1,4 +1,4 @@
-"""Rows of all runs: what is scored again replaces its own row, and every row keeps its own command."""
+"""Rows of all runs: a repeated score replaces its own row, and every row keeps its own command."""
 
 import json
 import re
@@ -17,64 +17,64 @@ def run_of(name, tag, command="x", test_list=""):
     return {"name": name, "tag": tag, "list": test_list, "date": "d", "command": command, "model": {}, "scores": {}}
 
 
-def test_a_run_of_the_same_name_tag_and_list_makes_room():
+def test_run_of_the_same_name_tag_and_list_is_replaced():
     runs = [run_of("a", "x"), run_of("a", "y"), run_of("b", "x")]
     for other in (run_of("c", "x"), run_of("a", "z"), run_of("a", "x", test_list="dev")):
         assert with_run(runs, other) == [*runs, other]
-    for place, run in enumerate(runs):
+    for index, run in enumerate(runs):
         new = run | {"command": "new"}
-        found = with_run(runs, new)
-        assert found[place] == new and found[:place] + found[place + 1 :] == runs[:place] + runs[place + 1 :]
+        replaced = with_run(runs, new)
+        assert replaced[index] == new and replaced[:index] + replaced[index + 1 :] == runs[:index] + runs[index + 1 :]
     assert len(set(map(key_of, runs))) == 3
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
-    """A model, a manifest and what two searches have read."""
+def model_folder(tmp_path, monkeypatch):
+    """A model, a manifest and the readings of two searches."""
     monkeypatch.chdir(tmp_path)
     write_manifest("test.jsonl", [Clip("c1", "c1.mp4", "bin blue at f"), Clip("c2", "c2.mp4", "lay red by g")])
     write_json("exp/m/model/config.json", {"model": {"dim": 4}, "training": {"steps": 3}})
     for tag, texts in (("beam4", ("bin blue at f", "lay red by b")), ("beam9", ("bin blue at f", "lay red by g"))):
-        place = f"exp/m/decode_test_{tag}"
+        folder = f"exp/m/decode_test_{tag}"
         rows = [{"id": f"c{number}", "text": text} for number, text in enumerate(texts, start=1)]
-        write_json(f"{place}/x.json", {})
-        write_lines(f"{place}/hyp.jsonl", map(json.dumps, rows))
-        score(place)
+        write_json(f"{folder}/x.json", {})
+        write_lines(f"{folder}/hyp.jsonl", map(json.dumps, rows))
+        score(folder)
     return tmp_path
 
 
-def score(place, *options):
-    words = ["--hyp", f"{place}/hyp.jsonl", "--json", f"{place}/score.json", "--wer", f"{place}/wer"]
-    assert main(["score", "--ref", "test.jsonl", *words, *options]) == 0
+def score(folder, *options):
+    arguments = ["--hyp", f"{folder}/hyp.jsonl", "--json", f"{folder}/score.json", "--wer", f"{folder}/wer"]
+    assert main(["score", "--ref", "test.jsonl", *arguments, *options]) == 0
 
 
 def page_of(tag, command, *options):
-    words = ["--tag", tag, "--command", command, "--out", "RESULTS.md", *options]
-    return main(["results", "--run", "exp/m", *words])
+    arguments = ["--tag", tag, "--command", command, "--out", "RESULTS.md", *options]
+    return main(["results", "--run", "exp/m", *arguments])
 
 
 def rows(text):
     return re.findall(r"^\| m \| (\w+) \| (\w+) \| .*?\| ([\d.]+) \| [\d.]+ - ", text, re.MULTILINE)
 
 
-def test_the_page_is_appended_to(desk):
+def test_page_is_appended_to(model_folder):
     assert page_of("beam4", "run.sh --beam 4") == 0 and page_of("beam9", "run.sh --beam 9") == 0
-    page = (desk / "RESULTS.md").read_text("utf-8")
+    page = (model_folder / "RESULTS.md").read_text("utf-8")
     assert rows(page) == [("beam4", "test", "12.50"), ("beam9", "test", "0.00")]
     assert "`run.sh --beam 4`" in page and "`run.sh --beam 9`" in page
-    assert (desk / "exp/m/decode_test_beam4/wer").read_text() == "%WER 12.50 [ 1 / 8, 0 ins, 0 del, 1 sub ]\n"
+    assert (model_folder / "exp/m/decode_test_beam4/wer").read_text() == "%WER 12.50 [ 1 / 8, 0 ins, 0 del, 1 sub ]\n"
     assert page_of("beam4", "run.sh --beam 4 --nj 3") == 0
-    page = (desk / "RESULTS.md").read_text("utf-8")
+    page = (model_folder / "RESULTS.md").read_text("utf-8")
     assert rows(page) == [("beam4", "test", "12.50"), ("beam9", "test", "0.00")], "its own row alone is another"
     assert "--nj 3`" in page and "`run.sh --beam 4`" not in page
     assert read_json("result.json")["tag"] == "beam4", "the run that was scored last, for vsr push"
 
 
-def test_hypotheses_that_are_others_by_now_get_no_row(desk, capsys):
-    path = desk / "exp/m/decode_test_beam4/hyp.jsonl"
+def test_changed_hypotheses_get_no_row(model_folder, capsys):
+    path = model_folder / "exp/m/decode_test_beam4/hyp.jsonl"
     path.write_text(path.read_text("utf-8").replace("blue", "white"), encoding="utf-8")
     assert page_of("beam4", "run.sh") == 1 and "scores an earlier" in capsys.readouterr().err
-    assert not (desk / "RESULTS.md").exists()
+    assert not (model_folder / "RESULTS.md").exists()
 
 
 @pytest.mark.parametrize(
@@ -84,35 +84,37 @@ def test_hypotheses_that_are_others_by_now_get_no_row(desk, capsys):
         ("beam4", ("--lists", "test", "dev"), "decode_dev_beam4 holds no score.json"),
     ],
 )
-def test_what_was_not_scored_is_one_clear_line(desk, capsys, tag, options, message):
+def test_missing_scores_are_one_line(model_folder, capsys, tag, options, message):
     assert page_of(tag, "run.sh", *options) == 1
     error = capsys.readouterr().err
-    assert message in error and len(error.splitlines()) == 1 and not (desk / "RESULTS.md").exists()
+    assert message in error and len(error.splitlines()) == 1 and not (model_folder / "RESULTS.md").exists()
 
 
-def test_lists_and_ways_of_scoring_are_told_apart(desk):
-    place = "exp/m/decode_test_beam9"
-    score(place, "--normaliser", "alnum", "--json", f"{place}/score_alnum.json")
+def test_lists_and_ways_of_scoring_are_told_apart(model_folder):
+    folder = "exp/m/decode_test_beam9"
+    score(folder, "--normaliser", "alnum", "--json", f"{folder}/score_alnum.json")
     assert page_of("beam9", "run.sh", "--lists", "test") == 0
-    assert [name for _, name, _ in rows((desk / "RESULTS.md").read_text("utf-8"))] == ["test", "test_alnum"]
+    assert [name for _, name, _ in rows((model_folder / "RESULTS.md").read_text("utf-8"))] == ["test", "test_alnum"]
 
 
-def test_a_result_of_older_versions_is_the_first_row(desk):
+def test_result_of_older_versions_is_the_first_row(model_folder):
     old = {"date": "2020-01-01", "commit": "abc", "command": "old.sh", "machine": "m", "model": {}, "training": {}}
     write_json("result.json", old | {"scores": {"test": read_json("exp/m/decode_test_beam4/score.json")}})
     assert page_of("beam9", "run.sh") == 0
     assert [run["command"] for run in read_runs(".", "scores")] == ["old.sh", "run.sh"]
-    assert "| - | - | test | 2 |" in (desk / "RESULTS.md").read_text("utf-8")
+    assert "| - | - | test | 2 |" in (model_folder / "RESULTS.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("line", ["{", "[]", '{"date": "d"}', '{"date": "d", "command": "c", "model": {}, "rows": {}}'])
-def test_a_page_of_something_else_is_not_written_over(desk, capsys, line):
-    (desk / "runs.jsonl").write_text(line + "\n", encoding="utf-8")
+def test_page_of_something_else_is_not_overwritten(model_folder, capsys, line):
+    (model_folder / "runs.jsonl").write_text(line + "\n", encoding="utf-8")
     assert page_of("beam4", "run.sh") == 1 and len(capsys.readouterr().err.splitlines()) == 1
-    assert (desk / "runs.jsonl").read_text("utf-8") == line + "\n" and not (desk / "RESULTS.md").exists()
+    assert (model_folder / "runs.jsonl").read_text("utf-8") == line + "\n" and not (
+        model_folder / "RESULTS.md"
+    ).exists()
 
 
-def test_the_line_of_isolated_words():
+def test_line_of_isolated_words_has_their_accuracy():
     assert wer_line({"top1": 0.5, "top5": 1.0, "scored": 8}) == "%ACC 50.00 [ top 5: 100.00, 8 scored ]"
     short = {"top1": 0.5, "top5": None, "scored": 8, "listed": 0.75, "places": 3}
     assert wer_line(short) == "%ACC 50.00 [ top 3: 75.00, 8 scored ]"

@@ -138,3 +138,18 @@ def test_resumed_run_remembers_the_damage(damaged_clip, tiny_model, tmp_path, mo
         Reading(*arguments).run(Watch(block=kill))
     with pytest.raises(VsrError, match="is damaged from"):
         Reading(*arguments, True).run(Watch())
+
+
+def test_video_that_is_still_being_written_is_incomplete(tiny_model, tmp_path):
+    """A transport stream announces no length: its end, and the SHA-256 of the transcript, would be those of a part."""
+    path = write_video(tmp_path / "v.ts", talking_face(FRAMES))
+    loaded = load_model(tiny_model)
+
+    def grow(*_):
+        with path.open("ab") as file:
+            file.write(bytes(188))
+
+    with pytest.raises(Incomplete, match=r"changed from [\d,]+ to [\d,]+ bytes while it was read") as caught:
+        transcribe(loaded, path, options_for(loaded), watch=Watch(progress=grow))
+    assert not caught.value.record.complete and caught.value.record.segments
+    assert transcribe(loaded, path, options_for(loaded)).complete

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import talking_face, write_video
 from vsr.cli import main
 from vsr.core.errors import VsrError
-from vsr.inference import enrolled_phrases as own
+from vsr.inference import enrolled_phrases
 from vsr.inference.live import recording
 from vsr.media.audio import read_wave
 from vsr.modelstore.folder import load_model
@@ -60,13 +60,13 @@ def test_clip_of_no_phrase_is_rejected(model_options, clips, capsys):
 
 
 def test_examples_are_added_and_earlier_ones_unchanged(model_options, clips, tiny_model, capsys):
-    before = own.read_enrolled("phrases")
+    before = enrolled_phrases.read_enrolled("phrases")
     assert main(["phrases", "enrol", "ich  habe durst", clips["halting"], *model_options]) == 0
-    (extended,) = [phrase for phrase in own.read_enrolled("phrases") if phrase.phrase == "Ich habe Durst"]
+    (extended,) = [phrase for phrase in enrolled_phrases.read_enrolled("phrases") if phrase.phrase == "Ich habe Durst"]
     assert extended.clips == ("slow.mp4", "halting.mp4") and len(list(Path("phrases").iterdir())) == 2
     (first,) = [phrase for phrase in before if phrase.phrase == extended.phrase]
     loaded = load_model(str(tiny_model))
-    streams = own.streams_of(loaded, clips["halting"])
+    streams = enrolled_phrases.streams_of(loaded, clips["halting"])
     for name, values in first.examples[0].items():
         assert np.array_equal(values, extended.examples[0][name])
         assert np.allclose(extended.examples[1][name], streams[name], atol=1e-6)
@@ -75,15 +75,15 @@ def test_examples_are_added_and_earlier_ones_unchanged(model_options, clips, tin
 
 def test_example_enrolled_meanwhile_is_kept(model_options, clips, tiny_model, monkeypatch):
     """Two processes enrol one phrase: the later one once replaced the example of the other."""
-    original = own.streams_of
+    original = enrolled_phrases.streams_of
 
     def enrol_meanwhile(loaded, *arguments):
-        monkeypatch.setattr(own, "streams_of", original)
-        own.enrol(loaded, "phrases", "Ich habe Durst", [clips["late"]])
+        monkeypatch.setattr(enrolled_phrases, "streams_of", original)
+        enrolled_phrases.enrol(loaded, "phrases", "Ich habe Durst", [clips["late"]])
         return original(loaded, *arguments)
 
-    monkeypatch.setattr(own, "streams_of", enrol_meanwhile)
-    extended = own.enrol(load_model(str(tiny_model)), "phrases", "Ich habe Durst", [clips["halting"]])
+    monkeypatch.setattr(enrolled_phrases, "streams_of", enrol_meanwhile)
+    extended = enrolled_phrases.enrol(load_model(str(tiny_model)), "phrases", "Ich habe Durst", [clips["halting"]])
     assert extended.clips == ("slow.mp4", "late.mp4", "halting.mp4") and len(extended.examples) == 3
 
 
@@ -91,7 +91,7 @@ def test_phrases_are_listed_and_forgotten(model_options, capsys):
     assert main(["phrases", "enrolled"]) == 0
     assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == ["Ich habe Durst", "喉が渇いた"]
     assert main(["phrases", "remove", "ich habe durst"]) == 0
-    assert [phrase.phrase for phrase in own.read_enrolled("phrases")] == ["喉が渇いた"]
+    assert [phrase.phrase for phrase in enrolled_phrases.read_enrolled("phrases")] == ["喉が渇いた"]
 
 
 def refusal(arguments, capsys, status=1):
@@ -159,8 +159,10 @@ def test_recognised_phrase_is_spoken(model_options, clips):
 
 
 def test_file_name_of_a_phrase_is_valid_on_every_system(tmp_path):
-    names = [own._file_of(tmp_path, phrase) for phrase in ("a/b", "..", "CON", "ä" * 200, "é", "喉", "A/B")]
+    names = [
+        enrolled_phrases._file_of(tmp_path, phrase) for phrase in ("a/b", "..", "CON", "ä" * 200, "é", "喉", "A/B")
+    ]
     assert all(name.parent == tmp_path and len(name.name) < 80 and name.name.isascii() for name in names)
     assert len(set(names)) == 6
     with pytest.raises(VsrError):
-        own._file_of(tmp_path, "x" * 201)
+        enrolled_phrases._file_of(tmp_path, "x" * 201)

@@ -103,7 +103,7 @@ def test_descending_the_loss_approaches_the_real_lips(expert, lips):
     assert values[-1] < 0.8 * values[0]
 
 
-def test_refuses_what_cannot_be_compared(expert, lips):
+def test_refuses_crops_and_models_that_cannot_be_compared(expert, lips):
     crop = torch.from_numpy(lips).float()
     for arguments in ((crop[:5], crop), (crop[: 2 * EDGE], None)):
         with pytest.raises(ValueError, match="frames"):

@@ -25,7 +25,7 @@ def test_number_of_faces_is_accepted(faces, number):
 @pytest.mark.parametrize(
     "faces", [True, False, np.True_, 0, -1, 1.0, np.float64(2), float("nan"), None, "2", "ALL", [1]]
 )
-def test_refuses_what_is_no_number_of_faces(faces, tiny_model, face_clip):
+def test_refuses_wrong_number_of_faces(faces, tiny_model, face_clip):
     """True was read as one face once."""
     with pytest.raises(VsrError, match="it can be 'largest', 'all' or a number from 1 on"):
         transcribe(load_model(tiny_model), face_clip, faces=faces)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from tests.conftest import talking_face
 from tests.models.test_contrast import SMALL, reader
 from vsr.cli import main
-from vsr.cli.commands.sync import told
+from vsr.cli.commands.sync import offset_text
 from vsr.core.errors import VsrError
 from vsr.decoding.synchrony import Synchrony, agreements, best_offset, load_synchrony, offset_of, save_synchrony
 from vsr.inference import synchrony
@@ -44,13 +44,13 @@ def test_agreement_is_the_mean_cosine_and_confidence_the_lead_over_the_median():
     assert best_offset(agreement).confidence == pytest.approx(float(agreement.max() - possible.median()), abs=1e-6)
 
 
-@pytest.mark.parametrize("most, known", [(15, True), (2, True)])
+@pytest.mark.parametrize("most, is_clear", [(15, True), (2, True)])
 def test_offset_is_known_by_its_lead_over_distant_shifts(most, is_clear):
     agreement = torch.full((2 * most + 1,), 0.1)
     agreement[most + 1], agreement[most + 2] = 0.6, 0.5
     offset = best_offset(agreement)
     assert (offset.frames, offset.is_clear) == (1, is_clear) and offset.lead == pytest.approx(0.5)
-    assert told(offset) == "sound late by 1 frame (+0.04 s), confidence 0.50"
+    assert offset_text(offset) == "sound late by 1 frame (+0.04 s), confidence 0.50"
 
 
 def test_offset_that_does_not_stand_out_is_unknown():
@@ -59,7 +59,7 @@ def test_offset_that_does_not_stand_out_is_unknown():
     agreement[15], agreement[30] = 0.12, 0.11
     offset = best_offset(agreement)
     assert not offset.is_clear and offset.lead == pytest.approx(0.01, abs=1e-6)
-    assert told(offset) == "offset not is_clear; best guess in time (+0.00 s), confidence 0.02"
+    assert offset_text(offset) == "offset not known; best guess in time (+0.00 s), confidence 0.02"
 
 
 def test_few_frames_that_agree_by_chance_give_no_offset():

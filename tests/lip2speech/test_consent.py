@@ -36,15 +36,15 @@ def test_consent_is_asked_for_once(monkeypatch, capsys):
     ("answer", "agrees"), [("y\n", True), ("YES\n", True), ("\n", False), ("no\n", False), ("", False)]
 )
 def test_terminal_is_asked(monkeypatch, answer, agrees):
-    shown = Terminal()
+    screen = Terminal()
     monkeypatch.setattr("sys.stdin", Terminal(answer))
-    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setattr("sys.stderr", screen)
     if agrees:
         check_consent(False, "--reference")
     else:
         with pytest.raises(VsrError):
             check_consent(False, "--reference")
-    assert STATEMENT in shown.getvalue() and has_consented() == agrees
+    assert STATEMENT in screen.getvalue() and has_consented() == agrees
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"statement": "anything goes"}'])

@@ -73,7 +73,7 @@ VERBS = {
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_tells_a_mask_from_lips_at_rest(verb, masked, tiny_model, tmp_path, monkeypatch, capsys):
-    """Somebody told "at rest" would look for another moment, and not for the hand over the mouth."""
+    """A user told "at rest" would look at another moment, and not at the hand over the mouth."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "list.txt").write_text("a b\n")
     first = {"find": ["a"], "phrases": ["list.txt"], "phrases enrol": ["a b"]}.get(verb, [])

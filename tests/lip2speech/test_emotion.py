@@ -9,13 +9,13 @@ import torch
 from lip2speech.cli import main
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.voicing import pull_in, voice_of
-from lip2speech.inference.voicing_inputs import Directions
+from lip2speech.inference.voicing_inputs import VoicingInputs
 from lip2speech.models.emotion import EmotionPull, Pulls
-from lip2speech.models.emotion_options import Emotion, emotion_of
+from lip2speech.models.emotion_options import Emotion, parse_emotion
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.listener import Listener, ListenerConfig
 from lip2speech.models.parts import save_part
-from lip2speech.models.pull import Said, noises, text_pull
+from lip2speech.models.pull import SpokenWord, noise_samples, text_pull
 from tests.conftest import talking_face, write_video
 from tests.lip2speech.tiny import speakers
 from vsr.core.errors import VsrError
@@ -39,7 +39,9 @@ def log_probs(end):
     """Mean over noise of the log-probabilities (10, 4)."""
     mask = torch.ones(1, 10, dtype=torch.bool)
     with torch.no_grad():
-        return torch.stack([listener()(end + noise, mask)[0].log_softmax(-1) for noise in noises(mask, 160)]).mean(0)
+        return torch.stack(
+            [listener()(end + noise, mask)[0].log_softmax(-1) for noise in noise_samples(mask, 160)]
+        ).mean(0)
 
 
 @pytest.mark.parametrize("name", STYLES)
@@ -66,18 +68,20 @@ def test_strength_is_the_length_and_0_has_no_effect():
 def test_several_pulls_add_up():
     end, correction, mask = torch.randn(1, 10, 160), torch.randn(1, 10, 160), torch.ones(1, 10, dtype=torch.bool)
     torch.manual_seed(4)
-    words = text_pull(Listener(ListenerConfig(("bin",), dim=8, kernel=3)).eval(), [[Said("bin", 0, 0.1)]], 10, 1.0)
+    words = text_pull(
+        Listener(ListenerConfig(("bin",), dim=8, kernel=3)).eval(), [[SpokenWord("bin", 0, 0.1)]], 10, 1.0
+    )
     emotion = EmotionPull(listener(), Emotion("sad"), (1, 10))
     both = Pulls([words, emotion])(end, correction, mask)
     assert torch.allclose(both, words(end, correction, mask) + emotion(end, correction, mask))
 
 
 def test_options_are_parsed_and_wrong_ones_refused():
-    assert emotion_of(None) is None and emotion_of("sad") == Emotion("sad", 1.0, 0.0)
-    assert emotion_of("sad:2") == Emotion("sad", 2.0, 0.0) and emotion_of("sad:2,0.5") == Emotion("sad", 2.0, 0.5)
+    assert parse_emotion(None) is None and parse_emotion("sad") == Emotion("sad", 1.0, 0.0)
+    assert parse_emotion("sad:2") == Emotion("sad", 2.0, 0.0) and parse_emotion("sad:2,0.5") == Emotion("sad", 2.0, 0.5)
     for wrong in ("", ":1", "sad:", "sad:x", "sad:1,2,3", "sad:-1", "sad:nan", "sad:1,inf"):
         with pytest.raises(VsrError):
-            emotion_of(wrong)
+            parse_emotion(wrong)
 
 
 @pytest.fixture
@@ -96,11 +100,11 @@ def test_emotion_changes_the_voice_and_strength_0_does_not(emotional_voice):
     loaded, options = load_model(emotional_voice), FlowOptions(2)
     crop = np.random.default_rng(0).integers(0, 255, (12, 96, 96)).astype(np.uint8)
     without, none, sad, angry = (
-        voice_of(loaded, crop, speakers(1), Directions(options, emotion=emotion))
+        voice_of(loaded, crop, speakers(1), VoicingInputs(options, emotion=emotion))
         for emotion in (None, Emotion("sad", 0, 0), Emotion("sad", 2), Emotion("angry", 2))
     )
     assert np.array_equal(without, none) and not np.array_equal(without, sad) and not np.array_equal(sad, angry)
-    assert pull_in(loaded, Directions(FlowOptions(0), emotion=Emotion("sad")), 0, 12) is None
+    assert pull_in(loaded, VoicingInputs(FlowOptions(0), emotion=Emotion("sad")), 0, 12) is None
 
 
 def test_speak_takes_emotions_and_refuses_wrong_ones(emotional_voice, tiny_voice_folder, tmp_path, capsys):

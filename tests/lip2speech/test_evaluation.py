@@ -72,7 +72,7 @@ def test_narrow_and_wide_band_pesq_differ(voice_like):
         (np.ones(16_000), np.full(16_000, np.nan), "not_finite"),
     ],
 )
-def test_refuses_what_cannot_be_scored(natural, voice, reason):
+def test_refuses_voices_that_cannot_be_scored(natural, voice, reason):
     with pytest.raises(VsrError) as caught:
         metrics.measure(natural.astype(np.float32), voice.astype(np.float32))
     assert caught.value.reason == reason

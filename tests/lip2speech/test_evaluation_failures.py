@@ -21,7 +21,7 @@ SAID = "bin blue at f two now"
 
 
 class Listener:
-    """A recogniser that understands every voice and keeps what it heard."""
+    """A recogniser that understands every voice and lists its input."""
 
     name = "listener"
 
@@ -106,7 +106,7 @@ def test_recogniser_hears_only_the_length_of_the_clip(clip, tmp_path, voice_like
 
 
 def test_error_in_a_metric_is_an_outcome(clip, tmp_path, voice_like, monkeypatch):
-    def fail(natural, voice, said):
+    def fail(natural, voice, text):
         raise ZeroDivisionError("in a library")
 
     monkeypatch.setattr(evaluation, "measure", fail)

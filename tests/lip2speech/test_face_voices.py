@@ -13,8 +13,8 @@ from lip2speech.cli import main
 from lip2speech.inference.dubbing import speak
 from lip2speech.inference.face_voices import face_folder, face_vectors, load_face_voice
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.matching import LEAST, SPEAKS, best_shift
-from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, contrast_of, evenly
+from lip2speech.inference.matching import MIN_FRAMES, SPEAKS, best_shift
+from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, contrastive_loss, evenly_spaced
 from lip2speech.models.parts import save_part
 from tests.conftest import talking_face, write_video
 from tests.lip2speech.tiny import speakers
@@ -57,19 +57,19 @@ def test_face_vector_resembles_voice_vectors_and_ignores_padding(model):
 def test_clips_of_one_speaker_are_no_negatives():
     from_faces, vectors = speakers(4), speakers(4)
     numbers = torch.tensor([0, 0, 1, 2])
-    loss = contrast_of(from_faces, vectors, numbers)
+    loss = contrastive_loss(from_faces, vectors, numbers)
     vectors[1] = from_faces[0]  # as near as can be to the first, but of the same speaker
-    moved = contrast_of(from_faces, vectors, numbers)
+    moved = contrastive_loss(from_faces, vectors, numbers)
     same = torch.tensor([[0, 1, 0, 0], [1, 0, 0, 0], [0] * 4, [0] * 4]).bool()
     rows = (from_faces @ vectors.T / 0.07).masked_fill(same, -1e9)
     by_hand = -(rows.log_softmax(1).diagonal().mean() + rows.log_softmax(0).diagonal().mean()) / 2
     assert torch.allclose(moved, by_hand, atol=1e-4) and not torch.allclose(loss, moved)
-    assert contrast_of(from_faces[:2], vectors[:2], torch.zeros(2)) == 0  # nobody to tell apart
+    assert contrastive_loss(from_faces[:2], vectors[:2], torch.zeros(2)) == 0  # nobody to tell apart
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 100])
 def test_frames_are_spread_evenly_over_a_clip(count):
-    indices = evenly(count, 4).tolist()
+    indices = evenly_spaced(count, 4).tolist()
     assert (
         len(indices) == min(4, count)
         and indices == sorted(set(indices))
@@ -161,7 +161,7 @@ def test_sound_is_found_at_its_shift(start):
     lips[list(inside)] = sound[[index + start for index in inside]]
     shift, score = best_shift(Embeddings, lips, sound)
     assert shift == start and score == pytest.approx(5 * len(inside) / 60, abs=0.01) and score > SPEAKS
-    assert best_shift(Embeddings, lips_elsewhere, sound)[1] < SPEAKS and LEAST <= 60
+    assert best_shift(Embeddings, lips_elsewhere, sound)[1] < SPEAKS and MIN_FRAMES <= 60
 
 
 def test_match_finds_the_speaker(face_and_voice, tmp_path, voice_like, capsys):

@@ -12,7 +12,7 @@ from lip2speech.models.flow import chained, guided
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.guidance import Chain, chain_of
 from lip2speech.models.listener import Listener, ListenerConfig
-from lip2speech.models.pull import Said, text_pull
+from lip2speech.models.pull import SpokenWord, text_pull
 from tests.conftest import talking_face, write_video
 from tests.lip2speech.tiny import speakers, tiny_voice, videos
 from vsr.core.errors import VsrError
@@ -107,7 +107,7 @@ def test_pulled_voice_with_conditions_does_not_depend_on_the_batch():
     voice = tiny_voice(conditions={"pace": {"kind": "steady pace of a test"}})
     (video, lengths), vectors = videos([6, 11]), speakers(2)
     listener = Listener(ListenerConfig(("bin",), dim=8, kernel=3)).eval()
-    words = [[Said("bin", 0.0, 0.2)], [Said("bin", 0.1, 0.4)]]
+    words = [[SpokenWord("bin", 0.0, 0.2)], [SpokenWord("bin", 0.1, 0.4)]]
 
     def spoken(rows, frames, pace):
         pull, conditions = text_pull(listener, words[:rows], 2 * frames, 1.0), {"pace": torch.full((rows, 1), pace)}

@@ -9,11 +9,11 @@ from lip2speech.conditions.context import pairs_and_mask
 from lip2speech.conditions.registry import conditions_of
 from lip2speech.inference.dubbing import SpeakOptions, speak
 from lip2speech.inference.folder import load_model, save_voice
-from lip2speech.inference.inpainting import patched
-from lip2speech.inference.sound_gap import Gap, gap_of
+from lip2speech.inference.inpainting import fill_gap
+from lip2speech.inference.sound_gap import Gap, parse_gap
 from lip2speech.inference.token_voice import with_tokens
 from lip2speech.inference.voicing import voice_crop
-from lip2speech.inference.voicing_inputs import Directions
+from lip2speech.inference.voicing_inputs import VoicingInputs
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.parts import save_part
 from lip2speech.models.token_model import TokenConfig, TokenModel
@@ -72,13 +72,13 @@ def test_refuses_impossible_settings(wrong):
 
 
 def test_steps_of_a_gap_are_those_whose_mel_overlaps_it():
-    known = Gap(0.05, 0.12).known(np.arange(5) / 25)
-    assert known.tolist() == [True, True] + [False] * 5 + [True] * 3
+    known_steps = Gap(0.05, 0.12).known_steps(np.arange(5) / 25)
+    assert known_steps.tolist() == [True, True] + [False] * 5 + [True] * 3
 
 
 def test_recording_outside_of_the_gap_is_unchanged():
     recording, voice = sound(0, 16_000), sound(1, 16_400)
-    filled = patched(recording, voice, Gap(0.25, 0.5))
+    filled = fill_gap(recording, voice, Gap(0.25, 0.5))
     assert len(filled) == len(voice)
     assert np.array_equal(filled[: 4000 - 160], recording[: 4000 - 160])
     assert np.array_equal(filled[8000 + 160 : 16_000], recording[8000 + 160 :])
@@ -88,10 +88,12 @@ def test_recording_outside_of_the_gap_is_unchanged():
 def test_voice_depends_on_the_surroundings_and_not_on_the_sound_in_the_gap(filling):
     loaded, options = load_model(filling), FlowOptions(steps=1, temperature=0.0)
     crop, wave = np.random.default_rng(0).integers(0, 255, (30, 96, 96), np.uint8), sound(2, 30 * 640)
-    known = Gap(0.4, 0.8).known(np.arange(30) / 25)
+    known_steps = Gap(0.4, 0.8).known_steps(np.arange(30) / 25)
 
     def mel(sound_given):
-        return voice_crop(loaded, crop, speakers(1), Directions(options, sound=sound_given, known=known)).mel
+        return voice_crop(
+            loaded, crop, speakers(1), VoicingInputs(options, sound=sound_given, known_steps=known_steps)
+        ).mel
 
     inside, outside = wave.copy(), wave.copy()
     inside[6400:12_800] = 0
@@ -140,8 +142,8 @@ def test_token_model_keeps_the_codes_around_a_gap(tiny_voice_folder, tmp_path):
     save_part(tmp_path / "lm", model)
     loaded = with_tokens(load_model(tiny_voice_folder), tmp_path / "lm", TokenOptions())
     crop, wave = np.random.default_rng(0).integers(0, 255, (20, 96, 96), np.uint8), sound(2, 20 * 640)
-    known = Gap(0.3, 0.5).known(np.arange(20) / 25)
-    speech = voice_crop(loaded, crop, speakers(1), Directions(sound=wave, known=known))
+    known = Gap(0.3, 0.5).known_steps(np.arange(20) / 25)
+    speech = voice_crop(loaded, crop, speakers(1), VoicingInputs(sound=wave, known_steps=known))
     voice, codec = loaded.voice, loaded.voice.model.codec
     codes = codec.encode(voice.normalise(log_mel(torch.from_numpy(wave))[None]))
     expected = voice.to_mel(codec.decode(codes))[0].unflatten(0, (-1, 2))
@@ -151,4 +153,4 @@ def test_token_model_keeps_the_codes_around_a_gap(tiny_voice_folder, tmp_path):
 
 
 def test_gap_is_parsed():
-    assert gap_of("1.2-1.8") == Gap(1.2, 1.8)
+    assert parse_gap("1.2-1.8") == Gap(1.2, 1.8)

@@ -2,7 +2,7 @@
 
 import torch
 
-from lip2speech.inference.joined_windows import spoken_in_windows
+from lip2speech.inference.joined_windows import speak_in_windows
 from lip2speech.models.voice import Speech
 from tests.lip2speech.tiny import tiny_voice
 from vsr.core.windows import WINDOW, window_spans
@@ -20,14 +20,14 @@ def numbered(spans):
 
 def test_single_window_is_unchanged():
     speech = Speech(torch.rand(1, 4 * WINDOW, 80), torch.randint(0, 9, (1, 2 * WINDOW)))
-    joined = spoken_in_windows(tiny_voice(), WINDOW, lambda start, stop: speech)
+    joined = speak_in_windows(tiny_voice(), WINDOW, lambda start, stop: speech)
     assert torch.equal(joined.mel, speech.mel) and torch.equal(joined.units, speech.units)
 
 
 def test_mels_are_cross_faded_and_units_change_in_the_middle():
     frames = 2 * WINDOW
     spans = window_spans(frames)
-    joined = spoken_in_windows(tiny_voice(), frames, numbered(spans))
+    joined = speak_in_windows(tiny_voice(), frames, numbered(spans))
     mel, units = joined.mel[0, :, 0], joined.units[0]
     assert (mel.diff() >= 0).all() and mel.diff().max() < 0.02 and mel[-1] == len(spans) - 1
     expected = torch.zeros_like(units)

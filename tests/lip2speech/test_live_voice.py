@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lip2speech.cli import main
-from lip2speech.inference.live import Sound, Utterance, segment_of
+from lip2speech.inference.live import LiveOutput, Utterance, segment_of
 from lip2speech.inference.synthetic_marks import SYNTHETIC
 from tests.conftest import talking_face, write_video
 from vsr.inference.live.mouth import Mouth
@@ -24,7 +24,7 @@ def utterance(start, value, samples=1600, delay=0.5):
 
 
 def test_voices_are_at_their_times_in_a_file(tmp_path):
-    sound = Sound(str(tmp_path / "said.wav"))
+    sound = LiveOutput(str(tmp_path / "said.wav"))
     for voiced in (utterance(0.5, 0.25), utterance(1.0, 0.5, delay=1.5)):
         sound.add(voiced)
     assert not list(tmp_path.iterdir())
@@ -37,7 +37,7 @@ def test_voices_are_at_their_times_in_a_file(tmp_path):
 
 def test_player_gets_voices_one_after_the_other(tmp_path):
     stream = io.BytesIO()
-    sound = Sound("-", stream)
+    sound = LiveOutput("-", stream)
     for voiced in (utterance(0.5, 0.25), utterance(9.0, 0.5)):
         sound.add(voiced)
     (tmp_path / "stream.wav").write_bytes(stream.getvalue())
@@ -48,7 +48,7 @@ def test_player_gets_voices_one_after_the_other(tmp_path):
 
 
 def test_nothing_voiced_is_no_file(tmp_path):
-    sound = Sound(str(tmp_path / "said.wav"))
+    sound = LiveOutput(str(tmp_path / "said.wav"))
     sound.close()
     assert not list(tmp_path.iterdir()) and sound.summary() == "nothing was said"
 

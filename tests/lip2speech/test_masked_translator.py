@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lip2speech.models.durations import runs
-from lip2speech.models.masked_translator import MaskedTranslator, MaskedTranslatorConfig, pace_of, retimed
+from lip2speech.models.masked_translator import MaskedTranslator, MaskedTranslatorConfig, pace_of, stretched_targets
 from lip2speech.models.parts import save_part
 from lip2speech.models.translator import TranslatorConfig
 from lip2speech.models.translators import FIRST, UnitPairs, load_translator
@@ -47,26 +47,26 @@ def alone(batch, row):
 
 def test_targets_fill_the_time_of_their_sources_exactly():
     batch = pairs()
-    codes, paces = retimed(batch)
+    codes, paces = stretched_targets(batch)
     assert codes.shape == (2, 12) and codes[1, 8:].tolist() == [IGNORE] * 4 and (codes[0] >= 0).all()
     for row, steps in ((0, 12), (1, 8)):
         units = [token - FIRST for token in batch.tokens[row].tolist() if token != IGNORE]
         assert runs(codes[row, :steps].tolist())[0] == units and float(paces[row]) == pytest.approx(len(units) / steps)
     assert runs(codes[0].tolist())[1] == [4, 1, 7]  # 2, 1, 3 of 6 become 12: what is above one each is shared
     short = UnitPairs(batch.source[:, :1], torch.tensor([1, 1]), batch.tokens, batch.steps, batch.first)
-    assert (retimed(short)[0][0] == IGNORE).all() and (retimed(short)[0][1] >= 0).all()
+    assert (stretched_targets(short)[0][0] == IGNORE).all() and (stretched_targets(short)[0][1] >= 0).all()
     assert torch.isfinite(translator().loss(short)["loss"])
 
 
 def test_language_decides_the_translation_at_the_length_of_the_source(trained):
     model, batch = trained
-    codes, _ = retimed(batch)
+    codes, _ = stretched_targets(batch)
     for row, language in enumerate(("es", "de")):
         pace = float((batch.tokens[row] != IGNORE).sum()) / (2 * int(batch.lengths[row]))
         source, lengths = alone(batch, row)
         first = torch.tensor([model.config.token_of(language)])
         with torch.no_grad():
-            translation = model._filled(model.encode(source, lengths), lengths, first, pace)
+            translation = model._translate_clip(model.encode(source, lengths), lengths, first, pace)
         assert (
             list(translation.units) == codes[row, : 2 * int(lengths)].tolist()
             and translation.pace == 1

@@ -15,7 +15,7 @@ def test_overlapping_pieces_of_a_face_are_heard_once():
     mixer.add(0, 1000, ones(32_000))
     mixer.add(0, 25_000, ones(32_000))
     wave = mixer.mixed(60_000)
-    assert len(wave) == 60_000 and mixer.added == 56_000 + FADE
+    assert len(wave) == 60_000 and mixer.num_voiced == 56_000 + FADE
     np.testing.assert_allclose(wave[1000:57_000], 1, atol=1e-5)
     assert not wave[:1000].any() and not wave[57_000:].any()
 

@@ -14,6 +14,7 @@ from vsr.core.errors import VsrError
 from vsr.media.audio import read_wave
 from vsr.media.mux.listing import list_packets
 from vsr.media.mux.mux import check_container, mux
+from vsr.media.reader import read_frames
 
 SILENCE = np.zeros(24_000, np.float32)
 TRIMMED = {
@@ -62,16 +63,18 @@ def test_raw_stream_gets_time_stamps_by_its_rate(tmp_path, codec, bframes):
         np.testing.assert_allclose(np.diff(times), 1 / 25, atol=0.002)
 
 
-def write_rotated(path, shape=None, quarter_turns=0):
-    """A landscape whose left third is white, 25 frames; pixels of ``shape``, and a rotation tag."""
+def write_rotated(path, shape=None, quarter_turns=0, mirrored=False):
+    """A landscape whose left third is white, gray at its top, 25 frames; pixels of `shape`, and a tag that rotates and
+    mirrors it."""
     image = np.zeros((25, 64, 96, 3), np.uint8)
     image[:, :, :32] = 255
+    image[:, :16, :32] = 128
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         stream.codec_context.sample_aspect_ratio = shape or Fraction(1)
-        if quarter_turns:
-            stream.set_display_rotation(90 * quarter_turns)
+        if quarter_turns or mirrored:
+            stream.set_display_rotation(90 * quarter_turns, hflip=mirrored)
         for frame in image:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
@@ -79,7 +82,7 @@ def write_rotated(path, shape=None, quarter_turns=0):
 
 
 def upright(path):
-    """The first frame as it is shown, gray, and the shape of its pixels."""
+    """The first frame as shown, gray, and the shape of its pixels."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         frame = next(container.decode(stream))
@@ -94,8 +97,20 @@ def test_rotated_video_is_upright_in_every_container(tmp_path, turns):
     assert expected.shape == ((96, 64) if turns % 2 else (64, 96))
     for suffix in ("mp4", "mov", "mkv", "ts", "flv"):
         mux(video, SILENCE, out := tmp_path / f"voiced.{suffix}")
-        shown, _ = upright(out)
-        assert shown.shape == expected.shape and np.abs(shown.astype(int) - expected).mean() < 4, suffix
+        result, _ = upright(out)
+        assert result.shape == expected.shape and np.abs(result.astype(int) - expected).mean() < 4, suffix
+    assert not check_container(video, tmp_path / "voiced.mov").again, "copied where it can be"
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_mirrored_video_stays_mirrored_in_every_container(tmp_path, turns):
+    video = write_rotated(tmp_path / "film.mp4", quarter_turns=turns, mirrored=True)
+    (expected, _), plain = next(read_frames(video)), write_rotated(tmp_path / "plain.mp4", quarter_turns=turns)
+    assert np.abs(expected[0].astype(int) - next(read_frames(plain))[0][0][:, ::-1]).mean() < 4
+    for suffix in ("mp4", "mov", "mkv", "ts", "flv"):
+        mux(video, SILENCE, out := tmp_path / f"voiced.{suffix}")
+        frames, _ = next(read_frames(out))
+        assert frames.shape[1:] == expected.shape[1:] and np.abs(frames[0].astype(int) - expected[0]).mean() < 4, suffix
     assert not check_container(video, tmp_path / "voiced.mov").again, "copied where it can be"
 
 

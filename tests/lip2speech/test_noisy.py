@@ -13,13 +13,13 @@ from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.features.stored import Features
 from lip2speech.inference.dubbing import SpeakOptions, speak
 from lip2speech.inference.folder import load_model, save_voice
-from lip2speech.inference.masking import gains_of, masked, ratio_of
-from lip2speech.inference.snr import better_of, ratio_by_lips
+from lip2speech.inference.masking import mask_gains, masked, snr_of_mels
+from lip2speech.inference.snr import choose_output, snr_from_lips
 from lip2speech.inference.sound_conditions import conditions_of_sound
 from lip2speech.inference.synthesis_options import SynthesisOptions
 from lip2speech.inference.synthesizer import load_speech
 from lip2speech.inference.voicing import voice_crop
-from lip2speech.inference.voicing_inputs import Directions
+from lip2speech.inference.voicing_inputs import VoicingInputs
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.parts import save_part
 from tests.conftest import talking_face, write_video
@@ -112,7 +112,7 @@ def test_new_condition_has_no_effect_and_a_learnt_one_does():
     visual, lengths = torch.randn(1, 10, 32, generator=torch.Generator().manual_seed(0)), torch.tensor([10])
 
     def mel(voice, wave=None):
-        conditions = {} if wave is None else conditions_of_sound(voice.named, [wave], torch.device("cpu"))
+        conditions = {} if wave is None else conditions_of_sound(voice.condition_settings, [wave], torch.device("cpu"))
         return voice.speak_features(visual, lengths, speakers(1), FlowOptions(2), conditions=conditions).mel
 
     with_sound, without_sound = mel(after, sound(0)), mel(after)
@@ -125,10 +125,10 @@ def test_each_window_of_a_long_clip_gets_its_sound(noisy_voice_folder):
     loaded = load_model(noisy_voice_folder)
     crop, wave = np.random.default_rng(0).integers(0, 255, (520, 96, 96), np.uint8), sound(3, 520 * 640)
     options = FlowOptions(steps=1, temperature=0.0)
-    whole = voice_crop(loaded, crop, speakers(1), Directions(options, sound=wave))
+    whole = voice_crop(loaded, crop, speakers(1), VoicingInputs(options, sound=wave))
     last = wave.copy()
     last[-6400:] = 0
-    other = voice_crop(loaded, crop, speakers(1), Directions(options, sound=last))
+    other = voice_crop(loaded, crop, speakers(1), VoicingInputs(options, sound=last))
     assert torch.equal(whole.mel[:, :800], other.mel[:, :800]) and not torch.allclose(whole.mel, other.mel)
 
 
@@ -138,15 +138,15 @@ def test_mask_never_amplifies_and_keeps_clean_sound():
     assert np.allclose(masked(wave, mel)[640:-640], wave[640:-640], atol=1e-5)
     assert np.allclose(masked(wave, mel + 1), masked(wave, mel))
     assert np.allclose(masked(wave, mel - 1)[640:-640], wave[640:-640] / np.e, atol=1e-4)
-    gains = gains_of(mel, torch.randn_like(mel))
+    gains = mask_gains(mel, torch.randn_like(mel))
     assert gains.min() >= 0 and gains.max() <= 1 + 1e-6 and gains.shape == (40, 321)
 
 
 def test_ratio_is_that_of_the_powers():
     noisy = torch.zeros(4, 80)
-    assert ratio_of(noisy, noisy + 0.5 * np.log(0.5)) == pytest.approx(0, abs=1e-4)
-    assert ratio_of(noisy, noisy + 0.5 * np.log(1 / 11)) == pytest.approx(-10, abs=1e-3)
-    assert ratio_of(noisy, noisy) == pytest.approx(30, abs=0.01)
+    assert snr_of_mels(noisy, noisy + 0.5 * np.log(0.5)) == pytest.approx(0, abs=1e-4)
+    assert snr_of_mels(noisy, noisy + 0.5 * np.log(1 / 11)) == pytest.approx(-10, abs=1e-3)
+    assert snr_of_mels(noisy, noisy) == pytest.approx(30, abs=0.01)
 
 
 def resting(frames=40):
@@ -162,16 +162,16 @@ def test_ratio_is_estimated_from_the_sound_while_lips_rest(ratio):
     rng = np.random.default_rng(0)
     speech, noise = (rng.standard_normal(len(spoken)) for _ in range(2))
     wave = (speech * spoken * 10 ** (ratio / 20) + noise).astype(np.float32) / 50
-    assert ratio_by_lips(wave, lips) == pytest.approx(ratio, abs=1.5)
-    assert better_of(wave, lips) == ("made" if ratio < 1 else "mask")
+    assert snr_from_lips(wave, lips) == pytest.approx(ratio, abs=1.5)
+    assert choose_output(wave, lips) == ("made" if ratio < 1 else "mask")
 
 
 def test_without_rest_or_sound_a_mask_is_chosen():
     lips, spoken = resting()
     wave = sound(0, len(spoken))
-    assert ratio_by_lips(wave, torch.zeros(160, 80)) is None and better_of(wave, torch.zeros(160, 80)) == "mask"
-    assert ratio_by_lips(np.zeros_like(wave), lips) is None
-    assert ratio_by_lips(wave * spoken, lips) == 30 and ratio_by_lips(wave * ~spoken, lips) == -30
+    assert snr_from_lips(wave, torch.zeros(160, 80)) is None and choose_output(wave, torch.zeros(160, 80)) == "mask"
+    assert snr_from_lips(np.zeros_like(wave), lips) is None
+    assert snr_from_lips(wave * spoken, lips) == 30 and snr_from_lips(wave * ~spoken, lips) == -30
 
 
 def test_auto_is_the_better_of_the_two(noisy_voice_folder, tmp_path, monkeypatch):
@@ -182,7 +182,7 @@ def test_auto_is_the_better_of_the_two(noisy_voice_folder, tmp_path, monkeypatch
         speak(loaded, tmp_path / "noisy.mp4", options=SpeakOptions(noisy=mode)).wave for mode in ("mask", "made")
     )
     for chosen, expected in (("mask", masks), ("made", voiced)):
-        monkeypatch.setattr("lip2speech.inference.voicing.better_of", lambda *arguments, choice=chosen: choice)
+        monkeypatch.setattr("lip2speech.inference.voicing.choose_output", lambda *arguments, choice=chosen: choice)
         assert np.array_equal(speak(loaded, tmp_path / "noisy.mp4", options=SpeakOptions(noisy="auto")).wave, expected)
 
 
@@ -244,7 +244,7 @@ def test_manifest_is_cleaned_clip_by_clip(noisy_voice_folder, tmp_path):
         expected = masked(read_wave(clip.video), mel)
         assert len(wave) == 640 * clip.num_frames and np.allclose(wave, expected, atol=1e-3)
         assert not np.allclose(voiced, lips, atol=1e-3)
-        chosen = better_of(read_wave(clip.video), load_speech(tmp_path / "lips0", clip).mel[0])
+        chosen = choose_output(read_wave(clip.video), load_speech(tmp_path / "lips0", clip).mel[0])
         auto, better = read_wave(tmp_path / "auto" / f"{clip.id}.wav"), voiced if chosen == "made" else wave
         assert np.allclose(auto, better, atol=1e-3)
 

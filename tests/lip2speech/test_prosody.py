@@ -5,7 +5,7 @@ import pytest
 
 from lip2speech.cli import main
 from lip2speech.features.pitch import pitch
-from lip2speech.inference.pitch_shifting import repitched
+from lip2speech.inference.pitch_shifting import shift_pitch
 from lip2speech.inference.prosody import Prosody, energy_of, pitch_of
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
@@ -41,7 +41,7 @@ def test_pitch_is_shifted_as_asked(hertz, option):
 
 def test_flat_pitch_is_the_mean():
     wave = vowel(150)
-    before, after = pitch(wave), pitch(repitched(wave, 1.0, flat=True))
+    before, after = pitch(wave), pitch(shift_pitch(wave, 1.0, flat=True))
     mean = np.exp(np.log(before[before > 0]).mean())
     assert np.median(np.abs(cents(after, np.full_like(after, mean)))) < 10
     assert np.std(np.log2(after[after > 0])) < np.std(np.log2(before[before > 0])) / 3
@@ -58,8 +58,8 @@ def test_energy_is_exact_and_keeps_the_pitch(option):
 def test_no_change_returns_the_wave_and_unvoiced_sound_has_no_pitch():
     wave, noise = vowel(120), np.random.default_rng(0).normal(0, 1e-3, 8000).astype(np.float32)
     assert Prosody()(wave) is wave
-    assert np.array_equal(repitched(np.zeros(8000, np.float32), 1.5), np.zeros(8000))
-    assert len(repitched(noise, 1.5)) == 8000 and len(repitched(wave[:7777], 1.5)) == 7777
+    assert np.array_equal(shift_pitch(np.zeros(8000, np.float32), 1.5), np.zeros(8000))
+    assert len(shift_pitch(noise, 1.5)) == 8000 and len(shift_pitch(wave[:7777], 1.5)) == 7777
 
 
 @pytest.mark.parametrize(

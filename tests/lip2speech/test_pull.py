@@ -8,12 +8,12 @@ from lip2speech.inference.text import open_text
 from lip2speech.models.flow import solve
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.listener import Listener, ListenerConfig
-from lip2speech.models.pull import DRAWS, Said, noises, text_pull, through
+from lip2speech.models.pull import DRAWS, SpokenWord, backpropagate, noise_samples, text_pull
 from tests.lip2speech.tiny import speakers, tiny_voice, videos
 from vsr.core.errors import VsrError
 
 WORDS = ("bin", "blue", "now")
-SAID = [[Said("bin", 0.0, 0.08), Said("now", 0.1, 0.24, 0.6)], [Said("blue", 0.04, 0.3)]]
+SAID = [[SpokenWord("bin", 0.0, 0.08), SpokenWord("now", 0.1, 0.24, 0.6)], [SpokenWord("blue", 0.04, 0.3)]]
 
 
 def listener():
@@ -35,7 +35,7 @@ def test_clip_is_pulled_alike_alone_and_beside_a_longer_one(start):
 def test_no_weight_no_words_and_unknown_words_give_no_pull():
     assert text_pull(listener(), SAID, 22, 0.0) is None
     assert text_pull(listener(), [[], []], 22, 1.0) is None
-    assert text_pull(listener(), [[Said("please", 0.0, 0.2)]], 22, 1.0) is None
+    assert text_pull(listener(), [[SpokenWord("please", 0.0, 0.2)]], 22, 1.0) is None
 
 
 def test_padding_is_not_pulled_and_the_length_is_the_weight():
@@ -52,14 +52,17 @@ def test_padding_is_not_pulled_and_the_length_is_the_weight():
 def test_half_the_confidence_is_half_the_pull():
     end, correction, mask = torch.randn(1, 10, 160), torch.randn(1, 10, 160), torch.ones(1, 10, dtype=torch.bool)
     certain, half = (
-        text_pull(listener(), [[Said("bin", 0, 0.2, c)]], 10, 1.0)(end, correction, mask) for c in (1.0, 0.5)
+        text_pull(listener(), [[SpokenWord("bin", 0, 0.2, c)]], 10, 1.0)(end, correction, mask) for c in (1.0, 0.5)
     )
     assert torch.allclose(half, certain / 2, atol=1e-6)
 
 
 def test_gradient_is_that_of_the_log_probability():
     recogniser, end = listener().double(), torch.randn(1, 10, 160)
-    pull, mask = text_pull(recogniser.float(), [[Said("bin", 0.0, 0.1)]], 10, 1.0), torch.ones(1, 10, dtype=torch.bool)
+    pull, mask = (
+        text_pull(recogniser.float(), [[SpokenWord("bin", 0.0, 0.1)]], 10, 1.0),
+        torch.ones(1, 10, dtype=torch.bool),
+    )
     gradient = pull._gradient(end, pull.classes >= 0, mask)[0]
     recogniser.double()
 
@@ -67,7 +70,7 @@ def test_gradient_is_that_of_the_log_probability():
         with torch.no_grad():
             terms = (
                 recogniser(x + drawn, mask).log_softmax(-1)[0, :5, recogniser.class_of("bin")]
-                for drawn in noises(mask, 160)
+                for drawn in noise_samples(mask, 160)
             )
             return sum(term.sum() for term in terms) / DRAWS
 
@@ -80,7 +83,7 @@ def test_gradient_is_that_of_the_log_probability():
 
 def test_noise_of_a_clip_does_not_depend_on_the_batch():
     both = torch.arange(9) < torch.tensor([[6], [9]])
-    for alone, beside in zip(noises(both[:1, :6], 4), noises(both, 4), strict=True):
+    for alone, beside in zip(noise_samples(both[:1, :6], 4), noise_samples(both, 4), strict=True):
         assert torch.equal(alone[0], beside[0, :6]) and not beside[0, 6:].any() and beside[1].all()
 
 
@@ -107,7 +110,7 @@ def test_pull_makes_the_words_more_probable():
     recogniser, mask = listener(), torch.ones(1, 10, dtype=torch.bool)
     log_probs = []
     for weight in (0.0, 0.5, 1.0):
-        pull = text_pull(recogniser, [[Said("bin", 0.0, 0.2)]], 10, weight)
+        pull = text_pull(recogniser, [[SpokenWord("bin", 0.0, 0.2)]], 10, weight)
         moved = end if pull is None else end + pull(end, correction, mask)
         log_probs.append(recogniser(moved, mask).log_softmax(-1)[..., 1].sum().item())
     assert log_probs == sorted(log_probs) and log_probs[0] < log_probs[-1]
@@ -128,7 +131,7 @@ def test_gradient_through_the_flow_agrees_with_finite_differences():
 
     with torch.inference_mode():
         end = x + network(x, scale)
-        gradient = through(network, x, 2 * weights * end, scale)
+        gradient = backpropagate(network, x, 2 * weights * end, scale)
     for step, band in ((0, 3), (5, 100)):
         change = torch.zeros_like(x)
         change[0, step, band] = 1e-5
@@ -142,7 +145,7 @@ def test_pulled_voice_ends_where_its_words_are_more_probable(guidance):
     voice, (video, lengths), vectors = tiny_voice(), videos([11]), speakers(1)
     recogniser, mask, log_probs = listener(), torch.ones(1, 22, dtype=torch.bool), []
     for weight in (0.0, 0.02):
-        pull = text_pull(recogniser, [[Said("bin", 0.0, 0.44)]], 22, weight)
+        pull = text_pull(recogniser, [[SpokenWord("bin", 0.0, 0.44)]], 22, weight)
         speech = voice.speak(video, lengths, vectors, FlowOptions(1, guidance), pull=pull)
         with torch.no_grad():
             log_probs.append(recogniser(voice.normalise(speech.mel), mask).log_softmax(-1)[..., 1].sum().item())

@@ -10,7 +10,7 @@ from lip2speech.features.speaker import reference_vector
 from lip2speech.inference.anonymous import FAR
 from lip2speech.inference.dubbing import speak
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.reference import Reference, before_hearing, read_reference, whose
+from lip2speech.inference.reference import Reference, fixed_embedding, read_reference, reference_voice
 from lip2speech.inference.saved_voices import saved_names, saved_vector, user_folder
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
@@ -53,7 +53,7 @@ def test_saved_voice_is_that_of_its_recording(someone, capsys):
     assert main(["voices"]) == 0 and capsys.readouterr().out == ""
     assert main(["voices", "add", "anna", str(someone), "--consent"]) == 0
     assert np.allclose(saved_vector("anna"), reference_vector(someone), atol=1e-5)
-    assert np.allclose(whose(read_reference("anna"), "").vector, saved_vector("anna"))
+    assert np.allclose(reference_voice(read_reference("anna"), "").vector, saved_vector("anna"))
     assert main(["voices", "add", "anna", str(someone)]) == 1 and "is saved" in capsys.readouterr().err
     assert main(["voices"]) == 0 and "anna: from someone.wav" in capsys.readouterr().out
     assert main(["voices", "remove", "anna"]) == 0 and saved_names() == []
@@ -62,13 +62,13 @@ def test_saved_voice_is_that_of_its_recording(someone, capsys):
 
 def test_voice_for_a_live_session_is_known_beforehand(someone):
     assert main(["voices", "add", "anna", str(someone), "--consent"]) == 0
-    assert np.array_equal(before_hearing(read_reference("anna")), saved_vector("anna"))
-    assert np.allclose(before_hearing(read_reference(someone)), saved_vector("anna"), atol=1e-5)
-    nobody, other = (before_hearing(read_reference(f"anonymous:{seed}")) for seed in (1, 2))
+    assert np.array_equal(fixed_embedding(read_reference("anna")), saved_vector("anna"))
+    assert np.allclose(fixed_embedding(read_reference(someone)), saved_vector("anna"), atol=1e-5)
+    nobody, other = (fixed_embedding(read_reference(f"anonymous:{seed}")) for seed in (1, 2))
     assert np.linalg.norm(nobody) == pytest.approx(1, abs=1e-5) and nobody @ other < 0.999
     for unheard in ("own", "face"):
         with pytest.raises(VsrError, match="nobody has been seen or heard before"):
-            before_hearing(read_reference(unheard))
+            fixed_embedding(read_reference(unheard))
 
 
 @pytest.mark.parametrize("arguments", [["add", "anna"], ["list", "anna"], ["remove"], ["add", "../a", "b.wav"]])
@@ -95,12 +95,12 @@ def test_damaged_saved_voice_is_refused(content, capsys):
 def test_own_and_anonymous_use_the_sound_of_the_video(tiny_voice_folder, video, someone, tmp_path, voice_like):
     with_sound = tmp_path / "heard.mp4"
     mux(video, read_wave(someone)[:32_000], with_sound)
-    own = whose(Reference("own"), with_sound).vector
-    nobody = whose(Reference("anonymous", seed=3), with_sound)
-    assert own @ reference_vector(someone) > 0.9 and nobody.vector @ own < FAR and not nobody.note
+    own_vector = reference_voice(Reference("own"), with_sound).vector
+    nobody = reference_voice(Reference("anonymous", seed=3), with_sound)
+    assert own_vector @ reference_vector(someone) > 0.9 and nobody.vector @ own_vector < FAR and not nobody.note
     loaded = load_model(tiny_voice_folder)
     waves = [speak(loaded, with_sound, kind).wave for kind in ("own", "anonymous:3", "anonymous:4", None)]
-    assert np.array_equal(waves[0], speak(loaded, with_sound, own).wave)
+    assert np.array_equal(waves[0], speak(loaded, with_sound, own_vector).wave)
     assert all(not np.array_equal(first, second) for first, second in zip(waves, waves[1:], strict=False))
 
 
@@ -113,12 +113,12 @@ def test_wrong_reference_is_refused_in_python(tiny_voice_folder, video, whom):
 
 def test_silent_video_has_no_voice_of_its_own(video):
     with pytest.raises(VsrError) as caught:
-        whose(Reference("own"), video)
+        reference_voice(Reference("own"), video)
     assert caught.value.reason == "no_sound"
-    vector = whose(Reference("anonymous"), video)
+    vector = reference_voice(Reference("anonymous"), video)
     assert "holds no voice" in vector.note and vector.vector.shape == (256,)
     with pytest.raises(VsrError):
-        whose(Reference("anonymous"), "nowhere.mp4")
+        reference_voice(Reference("anonymous"), "nowhere.mp4")
 
 
 def test_speak_takes_references_and_refuses_wrong_ones(tiny_voice_folder, video, someone, tmp_path, capsys):

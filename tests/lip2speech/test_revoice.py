@@ -12,7 +12,7 @@ from lip2speech.conditions.emotion import EmotionTrack
 from lip2speech.features.unit_input import unit_vectors
 from lip2speech.inference.anonymous import CHOICE, FAR, anonymous_vector, seed_of, shipped_pool
 from lip2speech.inference.folder import load_model, save_voice
-from lip2speech.inference.revoicing import heard, read_units, revoice, say_units
+from lip2speech.inference.revoicing import input_of_wave, read_units, revoice, say_units
 from lip2speech.models.parts import save_part
 from tests.lip2speech.tiny import READER, UNITS, speakers, tiny_vocoder, tiny_voice
 from vsr.core.errors import VsrError
@@ -40,7 +40,7 @@ def test_voice_is_as_long_as_the_recording(units_voice, voice_like, samples):
 def test_voice_gets_the_unit_vectors_of_its_training(units_voice, voice_like):
     """The vectors of `UnitDataset`, two units per frame, instead of lip states."""
     loaded = load_model(units_voice)
-    inputs, vectors = heard(loaded, voice_like), unit_vectors(UNITS, READER["dim"])
+    inputs, vectors = input_of_wave(loaded, voice_like), unit_vectors(UNITS, READER["dim"])
     assert inputs.shape == (1, len(voice_like) // 640, 2 * READER["dim"])
     unit_inputs = inputs[0].unflatten(1, (2, -1)).flatten(0, 1)
     assert (unit_inputs[:, None] == vectors).all(2).any(1).all()

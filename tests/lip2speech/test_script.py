@@ -164,7 +164,7 @@ class Framed(Certain):
 ])  # fmt: skip
 def test_still_frames_beside_a_cue_are_included(speech, expected):
     window = EncodedWindow(0, torch.zeros(10, 4), np.arange(11) / 25)
-    assert script_alignment.with_still_ends(Framed(speech), [window], 2, 5) == expected
+    assert script_alignment.extend_to_silence(Framed(speech), [window], 2, 5) == expected
 
 
 def test_words_of_a_face_at_rest_are_placed_nowhere():
@@ -179,7 +179,7 @@ def test_script_of_a_video_without_speech_is_no_error(reason, monkeypatch):
         raise VsrError(reason, "clip.mp4: nobody speaks")
 
     monkeypatch.setattr("vsr.inference.speech.encoded_windows", silent)
-    for name in ("resolved", "check_words", "check_writable"):
+    for name in ("resolve_text_source", "check_words", "check_writable"):
         monkeypatch.setattr(f"lip2speech.inference.script_text.{name}", lambda *arguments: None)
     voice = SimpleNamespace(reader=READER)
     if reason == "no_face":
@@ -195,7 +195,7 @@ def test_words_without_speaking_lips_are_not_voiced():
     cues = [ScriptCue(("now",), 1.0, 2.0), ScriptCue(("bin",), 4.0, 5.0)]
     text = ScriptText(align_script(READER, [part("now", 1.0)], cues), "certain")
     assert [placed_word.how for placed_word in text.placed] == [LIPS, NOWHERE]
-    assert [word.word for words in text.known.values() for word in words] == ["now"]
+    assert [word.word for words in text.words_by_face.values() for word in words] == ["now"]
     assert text.warning() == "1 word not spoken, as no lips speak in cue 2: bin"
     record = placement_record(text, "clip.mp4", 1.0)["words"]
     assert record[1] == {
@@ -232,8 +232,8 @@ def test_spread_words_share_the_time_by_their_letters():
 def test_text_shown_and_warning_of_uncertain_words():
     placed = [PlacedWord("bin", 1, LIPS, -0.1, 0, 0.1, 0.3), PlacedWord("red", 1, SPREAD, -7.25, 0, 0.3, 0.5)]
     text = ScriptText(placed, "grid")
-    assert text.shown() == "bin red(?)" and "red -7.2" in text.warning()
-    assert [(word.word, word.confidence, guess) for _, word, guess, _ in text.each()] == [
+    assert text.display_text() == "bin red(?)" and "red -7.2" in text.warning()
+    assert [(word.word, word.confidence, guess) for _, word, guess, _ in text.entries()] == [
         ("bin", 1.0, False), ("red", 1.0, True),
     ]  # fmt: skip
     assert ScriptText(placed[:1], "grid").warning() is None

@@ -55,7 +55,7 @@ def test_recording_without_a_length_is_voiced_to_its_end(tiny_voice_folder, tmp_
 def test_held_last_frame_belongs_to_the_video(tmp_path):
     times = [*np.arange(20) / 25, 5.0]
     video = write_video(tmp_path / "film.mp4", np.zeros((21, 64, 64, 3), np.uint8), times=times)
-    assert voice_samples(video, read=0.84, frames=21) == pytest.approx(5.04 * 16_000, abs=1300)
+    assert voice_samples(video, seconds_read=0.84, frames=21) == pytest.approx(5.04 * 16_000, abs=1300)
 
 
 def test_longer_sound_does_not_count(tmp_path, face_clip):
@@ -71,12 +71,12 @@ def test_longer_sound_does_not_count(tmp_path, face_clip):
                 if packet.dts is not None:
                     packet.stream = stream
                     output.mux(packet)
-    assert voice_samples(tmp_path / "film.mkv", read=1.0, frames=25) == pytest.approx(16_000, abs=16)
+    assert voice_samples(tmp_path / "film.mkv", seconds_read=1.0, frames=25) == pytest.approx(16_000, abs=16)
 
 
 def test_time_stamps_that_jump_by_hours_cost_no_memory(tmp_path):
     times = [*np.arange(20) / 25, 90_000.0]
     video = write_video(tmp_path / "film.mkv", np.zeros((21, 64, 64, 3), np.uint8), times=times)
-    assert list_packets(video).seconds > 89_000 and voice_samples(video, read=0.8, frames=20) == 0.8 * 16_000
+    assert list_packets(video).seconds > 89_000 and voice_samples(video, seconds_read=0.8, frames=20) == 0.8 * 16_000
     with pytest.raises(VsrError, match="its time stamps jump by 25 hours"):
-        voice_samples(video, read=90_000.04, frames=21)
+        voice_samples(video, seconds_read=90_000.04, frames=21)

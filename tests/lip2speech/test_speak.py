@@ -12,7 +12,7 @@ from lip2speech.inference.dubbing import SpeakOptions, speak, speak_clip
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.voice import load_model as load_voice
 from lip2speech.inference.voicing import voice_crop
-from lip2speech.inference.voicing_inputs import Directions
+from lip2speech.inference.voicing_inputs import VoicingInputs
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.parts import save_part
 from tests.conftest import talking_face, write_video
@@ -125,7 +125,7 @@ def test_long_crops_are_joined_without_a_gap():
     rng = np.random.default_rng(0)
     crop = rng.integers(0, 255, (700, 96, 96), np.uint8)
     loaded = type("Loaded", (), {"voice": tiny_voice()})
-    speech = voice_crop(loaded, crop, speakers(1), Directions(FlowOptions(steps=1, temperature=0.0)))
+    speech = voice_crop(loaded, crop, speakers(1), VoicingInputs(FlowOptions(steps=1, temperature=0.0)))
     assert speech.mel.shape == (1, 2800, 80) and speech.units.shape == (1, 1400)
     assert (speech.mel.abs().sum(-1) > 0).all()
 

@@ -9,8 +9,16 @@ import pytest
 
 from lip2speech.cli import main
 from lip2speech.inference.synthetic_marks import SYNTHETIC
-from lip2speech.inference.text import ReadText, Text, believed, guesses, open_text, read_line, usual
-from lip2speech.inference.words_record import said_record
+from lip2speech.inference.text import (
+    ReadText,
+    Text,
+    default_text_source,
+    guess_warning,
+    open_text,
+    read_line,
+    trusted_words,
+)
+from lip2speech.inference.words_record import words_record
 from lip2speech.models.flow_options import FlowOptions
 from tests.conftest import talking_face, write_video
 from vsr.media.audio import read_wave, riff_bytes
@@ -29,8 +37,8 @@ OUTSIDE, EMPTY = segment(0.1, ("now", 0.99), ("again", 0.2)), segment(0.1)
 
 def test_words_outside_the_domain_shape_no_voice_by_default():
     segments = [INSIDE, OUTSIDE, UNKNOWN, EMPTY]
-    assert [word.word for word in believed(segments)] == ["bin", "red", "at"]
-    assert [word.word for word in believed(segments, everything=True)] == ["bin", "red", "now", "again", "at"]
+    assert [word.word for word in trusted_words(segments)] == ["bin", "red", "at"]
+    assert [word.word for word in trusted_words(segments, everything=True)] == ["bin", "red", "now", "again", "at"]
 
 
 def test_uncertain_words_are_marked_in_the_text():
@@ -38,9 +46,11 @@ def test_uncertain_words_are_marked_in_the_text():
 
 
 def test_only_words_outside_the_domain_are_warned_of():
-    assert guesses([INSIDE, UNKNOWN, EMPTY], "grid") is None
-    assert "do not shape" in guesses([INSIDE, OUTSIDE], "grid") and "--text read!" in guesses([OUTSIDE], "grid")
-    assert "and shape the voice" in guesses([OUTSIDE], "grid", everything=True)
+    assert guess_warning([INSIDE, UNKNOWN, EMPTY], "grid") is None
+    assert "do not shape" in guess_warning([INSIDE, OUTSIDE], "grid") and "--text read!" in guess_warning(
+        [OUTSIDE], "grid"
+    )
+    assert "and shape the voice" in guess_warning([OUTSIDE], "grid", everything=True)
 
 
 def test_speak_leaves_out_words_outside_the_domain_and_says_so(tmp_path, capsys, monkeypatch):
@@ -80,13 +90,13 @@ def test_record_has_uncertain_words_and_those_that_shape_the_voice():
     reader = SimpleNamespace(name="grid")
     text = ReadText.__new__(ReadText)
     text.reader, text.everything, text.segments = reader, False, [OUTSIDE, INSIDE]
-    words = said_record(text, "clip.mp4", 2.0)["words"]
+    words = words_record(text, "clip.mp4", 2.0)["words"]
     flags = {entry["word"]: (entry["unsure"], entry["shapes_voice"]) for entry in words}
     assert flags == {"now": (True, False), "again": (True, False), "bin": (False, True), "red": (True, True)}
     text.everything = True
-    record = said_record(text, "clip.mp4", 2.0)
+    record = words_record(text, "clip.mp4", 2.0)
     assert all(entry["shapes_voice"] for entry in record["words"]) and "shape the voice" in record["warning"]
-    of_given_text = said_record(Text({1: [TimedWord("bin", 0.1, 0.25, 1.0)]}), "clip.mp4", 2.0)
+    of_given_text = words_record(Text({1: [TimedWord("bin", 0.1, 0.25, 1.0)]}), "clip.mp4", 2.0)
     assert of_given_text["words"] == [
         {"face": 1, "word": "bin", "start": 0.1, "end": 0.25, "confidence": 1.0, "unsure": False, "shapes_voice": True}
     ]
@@ -114,5 +124,5 @@ def test_text_is_read_by_default_if_the_voice_can_be_pulled(has_listener, steps,
     """An explicit choice comes first."""
     loaded = SimpleNamespace(has_listener=has_listener, listener=None, reader=None)
     flow = FlowOptions(steps=steps)
-    assert usual(loaded, flow) == expected
+    assert default_text_source(loaded, flow) == expected
     assert type(open_text(loaded, "none", flow, "clip.mp4")) is Text

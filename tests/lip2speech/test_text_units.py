@@ -7,7 +7,7 @@ import torch
 from lip2speech.features.phones import phones_in, phones_of, scripts_in, steps_of
 from lip2speech.inference.saying import chosen_language, open_text_units, phones_of_sentences, say_text, sentences_of
 from lip2speech.models.parts import save_part
-from lip2speech.models.text_units import PAUSE, PhoneBatch, TextUnitsConfig, regulated
+from lip2speech.models.text_units import PAUSE, PhoneBatch, TextUnitsConfig, regulate_length
 from tests.lip2speech.tiny import UNITS, by_heart
 from tests.lip2speech.tiny_units import TEXT, TEXT_UNITS, tiny_text_units
 from vsr.core.errors import VsrError
@@ -35,7 +35,7 @@ def single(batch, row):
 
 def test_each_state_is_repeated_for_the_duration_of_its_phone():
     batch, states = batch_of(), torch.randn(2, 4, 16)
-    x, mask = regulated(states, batch.steps)
+    x, mask = regulate_length(states, batch.steps)
     assert x.shape == (2, 9, 17) and mask.sum(1).tolist() == batch.steps.sum(1).tolist() == [9, 5]
     assert torch.equal(x[0, :, :16], states[0, [0, 0, 1, 1, 1, 2, 3, 3, 3]])
     assert torch.equal(x[1, :5, :16], states[1, [0, 1, 1, 1, 1]]) and not x[1, 5:].any()
@@ -80,7 +80,7 @@ def test_learnt_text_is_said_with_its_durations():
     for row in range(2):
         clip = single(batch, row)
         phones, steps, language = clip.phones[0].tolist(), clip.steps[0].tolist(), int(clip.language)
-        assert model.lasting(phones, language) == pytest.approx(steps, rel=0.15)
+        assert model.predicted_durations(phones, language) == pytest.approx(steps, rel=0.15)
         assert model.say(phones, language, steps) == clip.units[0].tolist()
 
 
@@ -137,8 +137,8 @@ def test_words_share_their_time_among_their_phones():
 
 def test_sentences_end_at_stops_and_lines(tmp_path):
     assert sentences_of("The red bull. Sleeps,\nhere! 3.5") == ["the red bull", "sleeps", "here", "3 5"]
-    (tmp_path / "said.txt").write_text("The bull\nsleeps", encoding="utf-8")
-    assert sentences_of(str(tmp_path / "said.txt")) == ["the bull", "sleeps"]
+    (tmp_path / "speech.txt").write_text("The bull\nsleeps", encoding="utf-8")
+    assert sentences_of(str(tmp_path / "speech.txt")) == ["the bull", "sleeps"]
     for text, reason in (("none.txt", "no such file"), (" ... ", "no words to say")):
         with pytest.raises(VsrError, match=reason):
             sentences_of(text)
@@ -170,12 +170,12 @@ def test_language_must_be_known():
 @pytest.mark.parametrize("seconds", [None, 0.73, 2.0])
 def test_text_has_whole_frames_and_the_given_duration(seconds):
     model, phones = tiny_text_units(), [phones_in(TEXT, "en"), phones_in("the bull", "en")]
-    said = say_text(model, phones, "en", seconds)
-    assert len(said.units) % 2 == 0 and all(0 <= unit < UNITS for unit in said.units)
+    speech = say_text(model, phones, "en", seconds)
+    assert len(speech.units) % 2 == 0 and all(0 <= unit < UNITS for unit in speech.units)
     ids = [[PAUSE, *model.config.ids(sentence), PAUSE] for sentence in phones]
-    durations = [steps for ids_of_sentence in ids for steps in model.lasting(ids_of_sentence, 0)]
+    durations = [steps for ids_of_sentence in ids for steps in model.predicted_durations(ids_of_sentence, 0)]
     steps = sum(max(1, round(duration)) for duration in durations) if seconds is None else 2 * -(-seconds // 0.04)
-    assert len(said.units) == steps + steps % 2 and said.pace == pytest.approx(sum(durations) / len(said.units))
+    assert len(speech.units) == steps + steps % 2 and speech.pace == pytest.approx(sum(durations) / len(speech.units))
     single = say_text(model, phones[:1], "en")
     if seconds is None:  # a sentence beside another is as by itself
-        assert said.units[: len(single.units) - 1] == single.units[:-1]
+        assert speech.units[: len(single.units) - 1] == single.units[:-1]

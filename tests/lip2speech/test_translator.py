@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from lip2speech.models.durations import filling, free, repeated, runs
+from lip2speech.models.durations import durations_filling, repeat_units, rounded_durations, runs
 from lip2speech.models.translator import TranslatorConfig
 from lip2speech.models.translators import FIRST, UnitPairs
-from lip2speech.training.unit_pairs import PairDataset, group_by_text, pairs_of, units_of
+from lip2speech.training.unit_pairs import PairDataset, group_by_text, translations_of, units_of
 from tests.lip2speech.tiny import UNITS, by_heart
 from tests.lip2speech.tiny_units import LANGUAGES, TRANSLATOR, parallel_clips, tiny_translator
 from vsr.core.errors import VsrError
@@ -30,7 +30,7 @@ def pairs(lengths=(6, 4)):
 def test_runs_are_undone_by_repetition(seed):
     units = np.random.default_rng(seed).integers(0, 3, 50).tolist()
     units_of_runs, counts = runs(units)
-    assert repeated(units_of_runs, counts) == units and all(
+    assert repeat_units(units_of_runs, counts) == units and all(
         a != b for a, b in zip(units_of_runs, units_of_runs[1:], strict=False)
     )
     assert runs([]) == ([], [])
@@ -40,18 +40,18 @@ def test_runs_are_undone_by_repetition(seed):
 def test_lengths_fill_the_time_exactly(steps):
     for seed in range(20):
         lengths = np.random.default_rng(seed).uniform(0.2, 9, 7)
-        counts = filling(lengths, steps)
+        counts = durations_filling(lengths, steps)
         assert sum(counts) == steps and min(counts) >= 1
         order = np.argsort(lengths)
         assert (np.diff(np.array(counts)[order]) >= -1).all()  # a longer unit is not shorter, except for rounding
     whole = [3, 1, 4, 1, 5, 9, 2]
-    assert filling(whole, sum(whole)) == whole == free(whole)
-    assert free([0.2, 2.6]) == [1, 3]
+    assert durations_filling(whole, sum(whole)) == whole == rounded_durations(whole)
+    assert rounded_durations([0.2, 2.6]) == [1, 3]
 
 
 def test_refuses_time_too_short_for_the_units():
     with pytest.raises(VsrError, match="3 units have to be said in 2 steps of 20 ms: give --duration free"):
-        filling([1, 1, 1], 2)
+        durations_filling([1, 1, 1], 2)
 
 
 def test_clip_is_translated_alike_alone_and_beside_a_longer_one():
@@ -78,7 +78,7 @@ def test_language_tokens_lead_and_are_never_written(language):
         model.decoder.out.bias[-1] = -1.0
     for translation in model.translate(batch.source, batch.lengths, language, same=False):
         assert all(0 <= unit < UNITS for unit in translation.units) and len(translation.units) % 2 == 0
-    tokens_in, targets = model.taught(batch)
+    tokens_in, targets = model.teacher_forcing(batch)
     assert tokens_in[:, 0].tolist() == batch.first.tolist() and targets[0].tolist() == [2, 5, 3, 12 + 2]
 
 
@@ -135,9 +135,9 @@ def test_lengths_of_padding_do_not_count():
 def test_pairs_say_the_same_in_another_language():
     english, spanish, german = parallel_clips()
     groups = group_by_text([spanish, german, english])
-    assert pairs_of(english, groups, LANGUAGES) == [("es", spanish), ("de", german)]
-    assert pairs_of(english, groups, ("en", "de")) == [("de", german)]
-    assert pairs_of(Clip("x", "x.wav", "the dog", language="en"), groups, LANGUAGES) == []
+    assert translations_of(english, groups, LANGUAGES) == [("es", spanish), ("de", german)]
+    assert translations_of(english, groups, ("en", "de")) == [("de", german)]
+    assert translations_of(Clip("x", "x.wav", "the dog", language="en"), groups, LANGUAGES) == []
     with pytest.raises(VsrError, match="does not say its language"):
         group_by_text([Clip("x", "x.wav", "the dog")])
 

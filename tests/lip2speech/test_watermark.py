@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lip2speech.cli import main
-from lip2speech.inference.watermark import ALIGNMENTS, PART, find, fit, mark
+from lip2speech.inference.watermark import ALIGNMENTS, PART, detect, mark, pattern_fit
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
 from vsr.media.audio import read_wave, riff_bytes, write_wave
@@ -39,15 +39,15 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_watermark_is_found_after_changes(voice_like, change):
     changed = CHANGES[change]
-    assert find(changed(mark(voice_like))).marked
-    assert not find(changed(voice_like)).marked
+    assert detect(changed(mark(voice_like))).is_marked
+    assert not detect(changed(voice_like)).is_marked
 
 
 @pytest.mark.parametrize(("codec", "container", "rate"), [("aac", "adts", 48_000), ("libmp3lame", "mp3", 48_000)])
 def test_watermark_survives_codecs(voice_like, tmp_path, codec, container, rate):
     for wave, has_mark in ((mark(voice_like), True), (voice_like, False)):
         (tmp_path / "said").write_bytes(through_codec(wave, codec, container, rate))
-        assert find(read_wave(tmp_path / "said")).marked == has_mark
+        assert detect(read_wave(tmp_path / "said")).is_marked == has_mark
 
 
 def test_watermark_changes_little_and_leaves_silence(voice_like):
@@ -55,11 +55,11 @@ def test_watermark_changes_little_and_leaves_silence(voice_like):
     assert marked.shape == voice_like.shape and marked.dtype == np.float32
     ratio = 10 * np.log10(np.sum(voice_like**2) / np.sum((marked - voice_like) ** 2))
     assert 14 < ratio < 30  # dB
-    assert not mark(np.zeros(20_000, np.float32)).any() and not find(np.zeros(20_000)).marked
+    assert not mark(np.zeros(20_000, np.float32)).any() and not detect(np.zeros(20_000)).is_marked
 
 
 def test_other_pattern_is_not_found(voice_like):
-    assert not find(mark(voice_like, draw=8)).marked and find(mark(voice_like, draw=8), draw=8).marked
+    assert not detect(mark(voice_like, draw=8)).is_marked and detect(mark(voice_like, draw=8), draw=8).is_marked
 
 
 @pytest.mark.parametrize("kind", ["speech-like", "noise", "tone"])
@@ -68,7 +68,7 @@ def test_probability_of_a_false_alarm_holds(voice_like, kind):
     noise = np.random.default_rng(1).normal(size=24_000)
     tone = np.sin(2 * np.pi * 440 * np.arange(24_000) / 16_000)
     wave = {"speech-like": voice_like[:24_000], "noise": noise, "tone": tone}[kind]
-    fits = np.array([fit(wave, draw) for draw in range(100, 220)])
+    fits = np.array([pattern_fit(wave, draw) for draw in range(100, 220)])
     for border in (4.2, 4.5, 5.0):
         assert (fits > border).mean() <= ALIGNMENTS * np.exp(-(border**2) / 2) + 0.02
     assert fits.max() < 6.4  # a mark would count as found
@@ -77,8 +77,8 @@ def test_probability_of_a_false_alarm_holds(voice_like, kind):
 def test_marked_part_is_located(voice_like):
     long = np.tile(voice_like, 30)
     long[2 * PART : 3 * PART] = mark(long[2 * PART : 3 * PART])
-    result = find(long)
-    assert result.marked and (result.start, result.end) == (60.0, 90.0) and result.seconds == 90.0
+    result = detect(long)
+    assert result.is_marked and (result.start, result.end) == (60.0, 90.0) and result.seconds == 90.0
 
 
 def test_block_size_changes_nothing(voice_like, monkeypatch):
@@ -91,7 +91,7 @@ def test_block_size_changes_nothing(voice_like, monkeypatch):
 def test_refuses_too_short_sound(samples):
     assert mark(np.ones(samples)).shape == (samples,)
     with pytest.raises(VsrError, match="0.5 s"):
-        find(np.ones(samples))
+        detect(np.ones(samples))
 
 
 def test_watermark_command_reports_each_file(voice_like, tmp_path, capsys):
@@ -116,4 +116,4 @@ def test_speak_adds_a_watermark(tiny_voice_folder, tmp_path, capsys):
     assert main([*command, "-o", str(tmp_path / "marked.wav"), "--watermark"]) == 0
     plain, marked = (read_wave(tmp_path / f"{name}.wav") for name in ("plain", "marked"))
     assert np.allclose(marked, np.round(mark(plain) * 32767) / 32768, atol=2e-3) and riff_bytes(marked)
-    assert not find(plain).marked
+    assert not detect(plain).is_marked

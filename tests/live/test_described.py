@@ -1,4 +1,4 @@
-"""What is read live is named as people know it."""
+"""Live sources are named as people know them."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from vsr.inference.live import source
 
 
 @pytest.mark.parametrize(
-    ("name", "printed"),
+    ("name", "expected"),
     [
         ("rtsp://camera.local/stream", "the stream rtsp://camera.local/stream"),
         ("-", "the stream on standard input"),
@@ -15,12 +15,12 @@ from vsr.inference.live import source
         ("07", "camera 7"),
     ],
 )
-def test_sources(name, printed, monkeypatch, tmp_path):
+def test_sources_have_plain_names(name, expected, monkeypatch, tmp_path):
     monkeypatch.setattr(source, "CAMERAS", tmp_path)
-    assert source.source_description(name) == printed
+    assert source.source_description(name) == expected
 
 
-def test_a_camera_by_the_name_that_the_system_knows(monkeypatch, tmp_path):
+def test_camera_has_the_name_that_the_system_knows(monkeypatch, tmp_path):
     (tmp_path / "video2").mkdir()
     (tmp_path / "video2" / "name").write_text("Integrated Webcam\n", encoding="utf-8")
     monkeypatch.setattr(source, "CAMERAS", tmp_path)

@@ -1,4 +1,4 @@
-"""Dictation: what stands is written and never taken back; commands get each line; Enter opens and closes."""
+"""Dictation: stable words are written and never taken back; commands get each line; Enter opens and closes."""
 
 import io
 import sys
@@ -21,7 +21,7 @@ COPY = "import sys; open('said.txt', 'a').write(sys.stdin.read())"
 
 
 def words(text):
-    """Words of a text; those with a question mark are not to be believed."""
+    """Words of a text; a question mark makes one unsure."""
     return tuple(TimedWord(word.strip("?"), 0.0, 1.0, 0.2 if "?" in word else 0.9) for word in text.split())
 
 
@@ -33,7 +33,7 @@ def captions(*lines):
         yield Caption(words(line), (), True, 0)
 
 
-def test_words_are_written_once_as_soon_as_they_stand(capsys):
+def test_stable_words_are_written_once_and_at_once(capsys):
     dictation, seen = Dictation(), []
     for caption in captions("bin blue now", "", "set red"):
         seen.append(caption)
@@ -50,12 +50,12 @@ def test_words_are_written_once_as_soon_as_they_stand(capsys):
 @pytest.mark.parametrize(
     "unsure, text", [("mark", "[...] blue [...] now"), ("drop", "blue now"), ("keep", "bin blue at x now")]
 )
-def test_words_not_to_be_believed(unsure, text, capsys):
+def test_unsure_words_are_marked_dropped_or_kept(unsure, text, capsys):
     Dictation(unsure=unsure).follow(captions("bin? blue at? x? now"))
     assert capsys.readouterr().out == f"{text}\n"
 
 
-def test_commands_get_each_line_and_a_filter_takes_its_place(tmp_path, monkeypatch, capsys):
+def test_commands_get_each_line_and_a_filter_replaces_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     upper = f"{sys.executable} -c 'import sys; print(sys.stdin.read().upper())'"
     Dictation(f'{sys.executable} -c "{COPY}"', upper).follow(captions("bin blue", "a;rm -rf $HOME"))
@@ -64,23 +64,23 @@ def test_commands_get_each_line_and_a_filter_takes_its_place(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(
-    "command, said",
+    "command, message",
     [("/no/such/program", "No such file"), (f"{sys.executable} -c 'raise SystemExit(3)'", "exit status 3")],
 )
-def test_a_command_that_fails_is_named(command, said):
-    with pytest.raises(VsrError, match=said) as caught:
+def test_failing_command_is_named(command, message):
+    with pytest.raises(VsrError, match=message) as caught:
         Dictation(command).follow(captions("bin"))
     assert caught.value.reason == "command_failed" and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("command", ["", "'open"])
-def test_a_command_that_is_none_is_refused_before_the_work(command, capsys):
+def test_impossible_command_is_refused_before_the_work(command, capsys):
     assert main(["dictate", str(CLIP), "--command", command]) == 2
     assert "--command" in capsys.readouterr().err
 
 
 class Controller:
-    """In the place of pynput's."""
+    """In place of pynput's."""
 
     typed: list[str] = []
 
@@ -92,7 +92,7 @@ class Controller:
 
 @pytest.fixture
 def keyboard(monkeypatch):
-    """What is typed."""
+    """The typed words."""
     module = ModuleType("pynput.keyboard")
     module.Controller = Controller
     monkeypatch.setitem(sys.modules, "pynput", ModuleType("pynput"))
@@ -106,7 +106,7 @@ def test_words_are_typed_at_the_cursor(keyboard, capsys):
     assert "blue" in "".join(keyboard) and "".join(keyboard).endswith("\n") and not capsys.readouterr().out
 
 
-def test_what_cannot_be_typed_is_refused_in_a_line(keyboard, monkeypatch, capsys):
+def test_missing_keys_and_package_are_one_line(keyboard, monkeypatch, capsys):
     with pytest.raises(VsrError, match="'#' cannot be typed: no key"):
         Typist().type("#")
     monkeypatch.setitem(sys.modules, "pynput.keyboard", None)
@@ -114,7 +114,7 @@ def test_what_cannot_be_typed_is_refused_in_a_line(keyboard, monkeypatch, capsys
     assert "--type needs the package pynput" in capsys.readouterr().err
 
 
-def test_a_window_system_that_takes_no_keys_is_named(keyboard, monkeypatch):
+def test_window_system_that_takes_no_keys_is_named(keyboard, monkeypatch):
     def refuse():
         raise RuntimeError("no display\nhere")
 
@@ -124,13 +124,13 @@ def test_a_window_system_that_takes_no_keys_is_named(keyboard, monkeypatch):
     assert caught.value.reason == "no_keyboard"
 
 
-def test_a_file_is_dictated(capsys):
+def test_file_is_dictated(capsys):
     assert main(["dictate", str(CLIP)]) == 0
     assert "blue" in capsys.readouterr().out
 
 
 class Hand:
-    """Presses Enter, once more when the source has been opened, then ends standard input."""
+    """Presses Enter, again once the source is open, then ends standard input."""
 
     def __init__(self):
         self.opened, self.ended, self.presses = threading.Event(), threading.Event(), 0
@@ -147,26 +147,26 @@ class Hand:
 
 
 def test_enter_opens_and_closes_the_source(monkeypatch, tiny_model, capsys):
-    """The source has no end of its own: only the second Enter ends the session, and the third line ends the program."""
+    """The source has no end of its own: the second Enter ends the session, and the third line the program."""
     from vsr.inference.live import source
 
-    hand, closed = Hand(), []
+    keys, closed = Hand(), []
 
     def endless(name):
         images = talking_face(4, 64)
         try:
             for count in range(10**9):
                 if count == 30:
-                    hand.opened.set()
+                    keys.opened.set()
                 yield images[count % 4], count / 25
         finally:
             closed.append(name)
-            hand.ended.set()
+            keys.ended.set()
 
     monkeypatch.setattr(source, "open_source", endless)
-    monkeypatch.setattr(sys, "stdin", hand)
+    monkeypatch.setattr(sys, "stdin", keys)
     assert main(["dictate", "0", "--push", "--model", str(tiny_model)]) == 0
-    assert "Enter: listen" in capsys.readouterr().err and hand.presses == 3
+    assert "Enter: listen" in capsys.readouterr().err and keys.presses == 3
 
 
 def test_push_and_standard_input_do_not_go_together(monkeypatch, capsys):
@@ -175,7 +175,7 @@ def test_push_and_standard_input_do_not_go_together(monkeypatch, capsys):
     assert "--push" in capsys.readouterr().err
 
 
-def test_a_source_without_a_face_says_nothing(tmp_path, tiny_model, capsys):
+def test_source_without_a_face_writes_nothing(tmp_path, tiny_model, capsys):
     video = write_video(tmp_path / "grey.mp4", talking_face(20)[:, :64, :64])
     main(["dictate", str(video), "--model", str(tiny_model)])
     assert capsys.readouterr().out == ""

@@ -1,4 +1,4 @@
-"""Points of the mouth from a camera: those of a file, each frame looked at once, and only if the reader asks."""
+"""Points of the mouth from a camera: those of a file, computed once for each frame, and only on request."""
 
 from pathlib import Path
 
@@ -18,29 +18,29 @@ FRAMES = 60
 
 @pytest.fixture(scope="module")
 def mouths():
-    stream, found = MouthStream(default_detector(), faces=True), []
-    for _, (frame, place) in zip(range(FRAMES), frames_from(DEMO), strict=False):
-        found += stream.add(frame, place.time, 0.0)
-    return found + stream.rest()
+    stream, mouths_of_stream = MouthStream(default_detector(), faces=True), []
+    for _, (frame, frame_index) in zip(range(FRAMES), frames_from(DEMO), strict=False):
+        mouths_of_stream += stream.add(frame, frame_index.time, 0.0)
+    return mouths_of_stream + stream.rest()
 
 
 @pytest.fixture
 def added(monkeypatch):
-    """The frames that a mesh is laid on, counted."""
-    found, add = [], MouthFollower.add
-    monkeypatch.setattr(MouthFollower, "add", lambda self, *frame: found.append(1) or add(self, *frame))
-    return found
+    """The number of frames for which a mesh is computed, as a list."""
+    calls, add = [], MouthFollower.add
+    monkeypatch.setattr(MouthFollower, "add", lambda self, *frame: calls.append(1) or add(self, *frame))
+    return calls
 
 
-def test_they_are_those_of_the_file(mouths):
-    whole = crop_video(DEMO, mesh=mouth_meshes())
+def test_points_are_those_of_the_file(mouths):
+    clip = crop_video(DEMO, mesh=mouth_meshes())
     points = np.asarray(LivePoints(mouth_meshes()).of(mouths))
-    places = [int(np.abs(whole.times - own.time).argmin()) for own in mouths]
-    assert points.shape == (len(mouths), 14, 2) and len(set(places)) == len(places)
-    assert np.nanmedian(np.abs(points - whole.mouth[places])) < 0.1
+    indices = [int(np.abs(clip.times - mouth.time).argmin()) for mouth in mouths]
+    assert points.shape == (len(mouths), 14, 2) and len(set(indices)) == len(indices)
+    assert np.nanmedian(np.abs(points - clip.mouth[indices])) < 0.1
 
 
-def test_an_utterance_that_grows_is_looked_at_once(mouths, added):
+def test_growing_utterance_is_computed_once_for_each_frame(mouths, added):
     live = LivePoints(mouth_meshes())
     early = np.asarray(live.of(mouths[5:20]))
     assert len(added) == 15
@@ -48,30 +48,30 @@ def test_an_utterance_that_grows_is_looked_at_once(mouths, added):
     assert len(added) == 35 and np.array_equal(later[:15], early)
     np.testing.assert_allclose(np.asarray(live.of(mouths[12:40])), later[7:], atol=0)
     assert len(added) == 35
-    np.asarray(live.of(mouths[2:40]))  # it was found to begin earlier
+    np.asarray(live.of(mouths[2:40]))  # it turned out to begin earlier
     assert len(added) == 35 + 38
     live.close()
 
 
-def test_nothing_is_looked_at_unless_asked(mouths, added):
+def test_nothing_is_computed_unless_requested(mouths, added):
     live = LivePoints(mouth_meshes())
-    asked = live.of(mouths)
-    assert len(asked) == len(mouths) and not added
+    points = live.of(mouths)
+    assert len(points) == len(mouths) and not added
     live.close()
 
 
-def test_what_is_kept_shows_the_face_at_the_edges_of_the_frame_too():
+def test_kept_image_shows_the_face_at_the_edges_of_the_frame_too():
     frame = np.arange(90 * 120 * 3, dtype=np.uint32).astype(np.uint8).reshape(90, 120, 3)
     points = np.array([[3.0, 78.0], [23.0, 88.0]])
-    own = face_around(frame, points)
-    x, y = own.begin.astype(int)
-    assert (x, y) == (0, 48) and own.frame.shape == (42, 54, 3) and np.array_equal(own.frame, frame[48:, :54])
-    np.testing.assert_allclose(own.on_video(own.points), points)
+    kept = face_around(frame, points)
+    x, y = kept.begin.astype(int)
+    assert (x, y) == (0, 48) and kept.frame.shape == (42, 54, 3) and np.array_equal(kept.frame, frame[48:, :54])
+    np.testing.assert_allclose(kept.on_video(kept.points), points)
 
 
 @pytest.mark.parametrize("canvas", [None, (540, 960, 3)])
-def test_a_large_face_is_kept_small_and_counts_in_pixels_of_the_video(canvas):
+def test_large_face_is_kept_small_and_counts_in_pixels_of_the_video(canvas):
     frame, points = np.zeros((1080, 1920, 3), np.uint8), np.array([[400.0, 200.0], [600.0, 480.0]])
-    own = face_around(frame, points if canvas else 2 * points, canvas)
-    assert 240 < np.ptp(own.points, 0).max() < 260 and own.frame.nbytes < 2_000_000
-    np.testing.assert_allclose(own.on_video(own.points), points if canvas else 2 * points, rtol=1e-5)
+    kept = face_around(frame, points if canvas else 2 * points, canvas)
+    assert 240 < np.ptp(kept.points, 0).max() < 260 and kept.frame.nbytes < 2_000_000
+    np.testing.assert_allclose(kept.on_video(kept.points), points if canvas else 2 * points, rtol=1e-5)

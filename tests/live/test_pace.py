@@ -1,4 +1,4 @@
-"""Streams without time stamps, or with late ones, keep the pace at which they were filmed."""
+"""Streams without time stamps, or with late ones, keep the pace at which they were recorded."""
 
 import io
 import time
@@ -24,7 +24,7 @@ def on_stdin(monkeypatch, data):
 
 
 @pytest.mark.parametrize(("suffix", "fps"), [("h264", 25), ("h264", 50), ("hevc", 30)])
-def test_a_pipe_without_time_stamps_is_placed_by_its_rate(tmp_path, monkeypatch, suffix, fps):
+def test_pipe_without_time_stamps_is_timed_by_its_rate(tmp_path, monkeypatch, suffix, fps):
     path = write_recording(tmp_path / f"raw.{suffix}", np.arange(2 * fps) / fps, fps=fps)
     on_stdin(monkeypatch, path.read_bytes())
     numbers, times = zip(*((number_of(frame), seconds) for frame, seconds in open_source("-")), strict=True)
@@ -36,28 +36,28 @@ def test_raw_h264_is_captioned(monkeypatch, capsys):
     raw = io.BytesIO()
     with av.open(str(DEMO)) as source, av.open(raw, "w", format="h264") as sink:
         stream = sink.add_stream_from_template(source.streams.video[0])
-        bare = av.BitStreamFilterContext("h264_mp4toannexb", source.streams.video[0])
+        to_annexb = av.BitStreamFilterContext("h264_mp4toannexb", source.streams.video[0])
         for packet in source.demux(video=0):
-            for own in bare.filter(packet):
-                own.stream = stream
-                sink.mux(own)
+            for filtered in to_annexb.filter(packet):
+                filtered.stream = stream
+                sink.mux(filtered)
     on_stdin(monkeypatch, raw.getvalue())
     assert main(["live", "-"]) == 0
-    printed = capsys.readouterr()
-    assert "place blue by m five please" in printed.out and "dropped" not in printed.err
+    output = capsys.readouterr()
+    assert "place blue by m five please" in output.out and "dropped" not in output.err
 
 
-def test_a_file_whose_index_stands_at_its_end_is_told_from_a_stream_that_breaks_off(monkeypatch):
-    pipe = SimpleNamespace(read=io.BytesIO(DEMO.read_bytes()).read)  # without a way back
+def test_file_with_its_index_at_the_end_is_told_from_a_stream_that_breaks_off(monkeypatch):
+    pipe = SimpleNamespace(read=io.BytesIO(DEMO.read_bytes()).read)  # cannot seek
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=pipe))
-    with pytest.raises(VsrError, match="an MP4 with its index at its end") as refused:
+    with pytest.raises(VsrError, match="an MP4 with its index at its end") as caught:
         list(open_source("-"))
-    assert refused.value.reason == "unreadable"
+    assert caught.value.reason == "unreadable"
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The time of the machine, set by hand."""
+    """The clock of the machine, set by hand."""
     moment = SimpleNamespace(now=1000.0)
     monkeypatch.setattr("vsr.inference.live.pace.time.monotonic", lambda: moment.now)
     return moment
@@ -69,8 +69,8 @@ def stream(rate=None):
 
 @pytest.mark.parametrize("fps", [15, 25, 30, 60])
 @pytest.mark.parametrize("waiting", [0, 20])
-def test_a_rate_that_nobody_tells_is_measured(clock, fps, waiting):
-    """The first frames come at once, then one by one."""
+def test_unknown_rate_is_measured(clock, fps, waiting):
+    """The first frames come at once, the others one by one."""
     pace, seconds = Pace(stream()), []
     for number in range(10 * fps):
         clock.now = 1000 + max(0, number - waiting) / fps
@@ -79,7 +79,7 @@ def test_a_rate_that_nobody_tells_is_measured(clock, fps, waiting):
     assert (np.diff(seconds) > 0).all()
 
 
-def test_a_camera_that_stalls_does_not_fall_behind(clock):
+def test_camera_that_stalls_does_not_fall_behind(clock):
     pace, seconds = Pace(stream(25)), []
     for number in range(100):
         clock.now = 1000 + number / 25 + (4 if number >= 50 else 0)
@@ -89,14 +89,14 @@ def test_a_camera_that_stalls_does_not_fall_behind(clock):
 
 
 @pytest.mark.parametrize("begin", [0.2, 7.0, 95_000.0])
-def test_a_camera_may_stamp_late(clock, begin):
+def test_camera_may_stamp_late(clock, begin):
     pace = Pace(stream(25))
     stamps = [None] * 10 + [begin + k / 25 for k in range(20)] + [None] * 3
     np.testing.assert_allclose([pace.place(stamp) for stamp in stamps], np.arange(33) / 25, atol=1e-6)
 
 
-def test_frames_that_come_before_their_time_push_none_out():
-    """As all of a file that is piped in; a speaker is not fallen behind by that."""
+def test_frames_before_their_time_drop_none():
+    """As with all of a file in a pipe: a speaker does not fall behind by it."""
     capture, taken = Capture(((np.zeros((2, 2, 3), np.uint8), i / 100) for i in range(60)), waiting=10), []
     for image in capture:
         taken.append(image.time)

@@ -20,7 +20,7 @@ def speech(seconds=1.0, pause=0.0, level=0.1, seed=0):
 
 @settings(max_examples=40, deadline=None)
 @given(st.floats(-20, 40), st.floats(1e-3, 1.0), st.floats(0, 1), st.sampled_from(KINDS), st.integers(0, 99))
-def test_measured_ratio_is_the_one_asked_for(decibels, level, pause, kind, seed):
+def test_measured_ratio_is_the_requested_one(decibels, level, pause, kind, seed):
     wave, rng = speech(1.0, pause, level, seed), np.random.default_rng(seed)
     noise = noise_of(kind, len(wave), [speech(0.7, 0.1, seed=seed + 1), speech(2.0, seed=seed + 2)], rng)
     added = mix(wave, noise, decibels).astype(np.float64) - wave

@@ -211,7 +211,7 @@ def test_clips_without_sound_are_left_out_of_the_contrast():
     assert "cross" in contrast(model, both_streams((True, False)))
 
 
-def test_a_part_of_a_step_without_sound_has_the_gradients_of_the_others():
+def test_part_of_a_step_without_sound_has_the_gradients_of_the_others():
     """They are 0; the other ranks wait for them."""
     model = reader({"kind": "contrast", **SMALL, "cross": 1.0}).train()
     batch = both_streams((False, False))

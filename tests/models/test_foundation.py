@@ -86,7 +86,7 @@ def test_folder_is_needed_only_once(folder):
     assert model.modality == SOUND and model.sound_form == "wave" and isinstance(model.frontend, Foundation)
 
 
-def test_what_does_not_fit_is_refused_in_one_line(tmp_path):
+def test_impossible_foundations_are_refused_in_one_line(tmp_path):
     folder = save_foundation(tmp_path / "w", "wav2vec2")
     with pytest.raises(ValueError, match="layer is 9; that model has 0 to 2"):
         FoundationSettings(str(folder), layer=9)

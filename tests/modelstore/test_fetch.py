@@ -1,4 +1,4 @@
-"""Fetching a file: whole or not at all, going on where it broke off, never two versions in one, never another file."""
+"""Fetching a file: complete or not at all, resumed where it broke off, never a mixture, never another file."""
 
 import hashlib
 
@@ -21,26 +21,26 @@ def web(tmp_path):
         yield web
 
 
-def refused(reason, *args):
+def refusal_of(reason, *arguments):
     with pytest.raises(VsrError) as caught:
-        fetch(*args)
+        fetch(*arguments)
     assert caught.value.reason == reason and "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def test_a_file_is_fetched_once(web, tmp_path):
+def test_file_is_fetched_once(web, tmp_path):
     path = tmp_path / "out" / "file.bin"
     for _ in range(2):
         assert fetch(f"{web.address}/a/file.bin", path) == SHA
     assert path.read_bytes() == CONTENT and web.asked == [("a/file.bin", None)]
-    assert [own.name for own in path.parent.iterdir()] == ["file.bin"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["file.bin"]
 
 
 @pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "no ranges"])
-def test_a_fetch_that_breaks_off_goes_on(web, tmp_path, ranges):
+def test_interrupted_fetch_is_resumed(web, tmp_path, ranges):
     path, web.ranges = tmp_path / "file.bin", ranges
     web.break_at = 100_000
-    assert "broke off; run again" in refused("no_network", f"{web.address}/a/file.bin", path)
+    assert "broke off; run again" in refusal_of("no_network", f"{web.address}/a/file.bin", path)
     assert not path.exists()
     web.break_at = None
     assert fetch(f"{web.address}/a/file.bin", path) == SHA and path.read_bytes() == CONTENT
@@ -48,61 +48,61 @@ def test_a_fetch_that_breaks_off_goes_on(web, tmp_path, ranges):
 
 
 @pytest.mark.parametrize("validators", [True, False], ids=["etag", "no etag"])
-def test_a_file_that_changed_meanwhile_is_not_mixed(web, tmp_path, validators):
+def test_file_that_changed_meanwhile_is_not_mixed(web, tmp_path, validators):
     path, web.validators, web.break_at = tmp_path / "file.bin", validators, 100_000
-    refused("no_network", f"{web.address}/a/file.bin", path)
+    refusal_of("no_network", f"{web.address}/a/file.bin", path)
     web.break_at = None
     web.add("a/file.bin", OTHER)
     fetch(f"{web.address}/a/file.bin", path)
     assert path.read_bytes() == OTHER
 
 
-def test_a_part_that_is_whole_is_not_asked_for_again(web, tmp_path):
+def test_complete_part_is_not_requested_again(web, tmp_path):
     path, web.break_at = tmp_path / "file.bin", 100_000
-    refused("no_network", f"{web.address}/a/file.bin", path)
+    refusal_of("no_network", f"{web.address}/a/file.bin", path)
     path.with_name("file.bin.part").write_bytes(CONTENT)
     assert fetch(f"{web.address}/a/file.bin", path) == SHA and len(web.asked) == 1
 
 
-def test_another_checksum_is_refused_and_the_file_removed(web, tmp_path):
+def test_other_checksum_is_refused_and_the_file_removed(web, tmp_path):
     path = tmp_path / "file.bin"
-    assert "not the file it was" in refused("bad_download", f"{web.address}/a/file.bin", path, "0" * 64)
+    assert "not the file it was" in refusal_of("bad_download", f"{web.address}/a/file.bin", path, "0" * 64)
     assert not path.exists()
     assert fetch(f"{web.address}/a/file.bin", path, SHA) == SHA
 
 
 @pytest.mark.parametrize(
-    "address, printed",
+    "address, message",
     [("{}/a/none", "answers 404"), ("http://127.0.0.1:9/x", "cannot reach"), ("nonsense", "no address")],
 )
-def test_what_cannot_be_reached_is_one_line(web, tmp_path, address, printed):
+def test_unreachable_address_is_one_line(web, tmp_path, address, message):
     with pytest.raises(VsrError) as caught:
         fetch(address.format(web.address), tmp_path / "x")
-    assert printed in str(caught.value) and not (tmp_path / "x").exists()
+    assert message in str(caught.value) and not (tmp_path / "x").exists()
 
 
-def test_offline_is_honoured(web, tmp_path, monkeypatch):
+def test_offline_is_respected(web, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    refused("hub_offline", f"{web.address}/a/file.bin", tmp_path / "x")
+    refusal_of("hub_offline", f"{web.address}/a/file.bin", tmp_path / "x")
     assert not web.asked
 
 
-def test_a_full_disk_is_told_before_the_fetch(web, tmp_path, monkeypatch):
+def test_full_disk_is_reported_before_the_fetch(web, tmp_path, monkeypatch):
     import shutil
     from types import SimpleNamespace
 
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
-    refused("no_space", f"{web.address}/a/file.bin", tmp_path / "x")
+    refusal_of("no_space", f"{web.address}/a/file.bin", tmp_path / "x")
 
 
 def test_two_processes_do_not_write_one_file(web, tmp_path):
     fcntl = pytest.importorskip("fcntl")
     with (tmp_path / "x.part.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        refused("busy", f"{web.address}/a/file.bin", tmp_path / "x")
+        refusal_of("busy", f"{web.address}/a/file.bin", tmp_path / "x")
 
 
-def test_addresses_move_with_the_environment(monkeypatch):
+def test_addresses_follow_the_environment(monkeypatch):
     for name in ("HF_ENDPOINT", "VSR_MIRROR"):
         monkeypatch.delenv(name, raising=False)
     assert url_of("hub:org/name/lm/model.pth") == "https://huggingface.co/org/name/resolve/main/lm/model.pth"

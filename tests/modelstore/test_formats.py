@@ -1,4 +1,4 @@
-"""Model folders: format 2 has each part by its kind; format 1, flat, is read as before; a newer one is refused."""
+"""Model folders: format 2 has a part for each kind; format 1, which is flat, is read too; newer ones are refused."""
 
 import json
 
@@ -13,7 +13,7 @@ from vsr.modelstore.folder import NAMES, load_model, save_model
 from vsr.modelstore.nested_settings import from_nested, to_nested
 from vsr.text.tokenizer import CharTokenizer
 
-# As a release with format 1 wrote it.
+# as a release with format 1 wrote it
 OLD = {
     "name": "old", "window": 3.0, "format": 1,
     "model": {
@@ -45,35 +45,35 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_settings_come_back_through_the_stored_form(name):
+def test_settings_survive_the_stored_form(name):
     config = CONFIGS[name]
     stored = json.loads(json.dumps(to_nested(config)))
-    again = from_nested(stored)
-    assert frontend_of(again) == frontend_of(config) and encoder_of(again) == encoder_of(config)
-    assert json.loads(json.dumps(to_nested(again))) == stored
+    restored = from_nested(stored)
+    assert frontend_of(restored) == frontend_of(config) and encoder_of(restored) == encoder_of(config)
+    assert json.loads(json.dumps(to_nested(restored))) == stored
     weights = ("ctc_weight", "alignment_weight", "classes", "boundary", "mixup", "vocab_size", "dim")
-    assert [getattr(again, own) for own in weights] == [getattr(config, own) for own in weights]
+    assert [getattr(restored, key) for key in weights] == [getattr(config, key) for key in weights]
     if config.decoder_layers:
-        assert attention_of(again) == attention_of(config)
+        assert attention_of(restored) == attention_of(config)
 
 
 @pytest.mark.parametrize("name", ["transformer", "resnet", "tracks", "words", "further"])
-def test_a_model_of_the_stored_settings_has_the_same_tensors(name):
+def test_model_of_stored_settings_has_the_same_tensors(name):
     shapes = []
     for config in (CONFIGS[name], from_nested(to_nested(CONFIGS[name]))):
         shapes.append({name: tensor.shape for name, tensor in LipReader(config).state_dict().items()})
     assert shapes[0] == shapes[1]
 
 
-def test_a_fused_reader_comes_back():
+def test_fused_reader_survives_the_stored_form():
     pixels = LipReaderConfig(**SMALL)
     tracks = LipReaderConfig(5, "landmarks", encoder="recurrent", dim=16, decoder_layers=0)
     config = FusedConfig(pixels, tracks, ("a", "b"), (0.5, 2.0), (0.1, 0.7))
-    again = from_nested(json.loads(json.dumps(to_nested(config))))
-    assert to_nested(again) == to_nested(config) and again.track_weights == (0.5, 2.0)
+    restored = from_nested(json.loads(json.dumps(to_nested(config))))
+    assert to_nested(restored) == to_nested(config) and restored.track_weights == (0.5, 2.0)
 
 
-def test_a_folder_of_format_1_gives_what_it_gave_and_is_saved_as_format_2(tmp_path):
+def test_folder_of_format_1_reads_as_before_and_is_saved_as_format_2(tmp_path):
     torch.manual_seed(0)
     model = LipReader(LipReaderConfig(**OLD["model"])).eval()
     folder = save_model(tmp_path / "old", model, TOKENS)
@@ -85,18 +85,18 @@ def test_a_folder_of_format_1_gives_what_it_gave_and_is_saved_as_format_2(tmp_pa
     assert stored["model"]["frontend"]["kind"] == "video_transformer" and stored["model"]["encoder"]["heads"] == 2
     video, lengths = torch.randn(1, 9, 1, 88, 88), torch.tensor([9])
     with torch.inference_mode():
-        states = [own.encode(video, lengths) for own in (model, old.model, new.model)]
-    assert all(torch.equal(states[0], own) for own in states[1:])
+        states = [reader.encode(video, lengths) for reader in (model, old.model, new.model)]
+    assert all(torch.equal(states[0], reader) for reader in states[1:])
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_models_of_the_package_can_be_stored_in_format_2(name):
+def test_shipped_models_can_be_stored_in_format_2(name):
     config = load_model(name).model.config
     assert to_nested(from_nested(json.loads(json.dumps(to_nested(config))))) == to_nested(config)
 
 
 @pytest.mark.parametrize(
-    "change, printed",
+    "change, message",
     [
         (lambda config: config.update(format=3), "format 3 in config.json is newer than this version, which reads"),
         (lambda config: config.update(format="2"), "format '2' in config.json is not one of 1 and 2"),
@@ -109,16 +109,16 @@ def test_the_models_of_the_package_can_be_stored_in_format_2(name):
         (lambda config: config["model"].update(fusion={"kind": "sum"}), "fusion is 'sum'"),
     ],
 )
-def test_what_is_no_such_folder_is_refused_in_one_line(tmp_path, change, printed):
+def test_refuses_impossible_folders_in_one_line(tmp_path, change, message):
     folder = save_model(tmp_path, LipReader(CONFIGS["transformer"]), TOKENS)
     config = read_config(folder)
     change(config)
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(VsrError, match=printed) as caught:
+    with pytest.raises(VsrError, match=message) as caught:
         load_model(folder)
     assert caught.value.reason == "bad_model" and len(str(caught.value).splitlines()) == 1
 
 
-def test_a_further_head_has_a_name_of_its_own():
+def test_further_head_needs_a_name_of_its_own():
     with pytest.raises(ValueError, match="further_heads.ctc: heads of the model itself have that name"):
         LipReaderConfig(**SMALL, further_heads={"ctc": {"kind": "ctc"}})

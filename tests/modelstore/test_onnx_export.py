@@ -1,4 +1,4 @@
-"""The ONNX graph says what the reader says, at any length; what has no such graph is refused in one line."""
+"""The ONNX graph computes what the reader does, at any length; readers without such a graph are refused in one line."""
 
 import json
 import sys
@@ -43,23 +43,23 @@ def graph(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("frames", [1, 5, 40, 200])
-def test_the_graph_says_what_the_reader_says(folder, graph, frames):
+def test_graph_computes_what_the_reader_does(folder, graph, frames):
     loaded = load_model(folder)
     crop = np.random.default_rng(frames).integers(0, 255, (frames, 96, 96), dtype=np.uint8)
     video = to_network_input(crop)
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     states, ctc = session.run(["states", "ctc"], {"video": video[:, 0].numpy()})
     with torch.inference_mode():
-        exact = loaded.model.encode(video[None], torch.tensor([frames]))
-        expected = loaded.model.ctc_log_probs(exact)[0].numpy()
-    assert np.abs(states - exact[0].numpy()).max() < 1e-4 and np.abs(ctc - expected).max() < 1e-4
+        reader_states = loaded.model.encode(video[None], torch.tensor([frames]))
+        expected = loaded.model.ctc_log_probs(reader_states)[0].numpy()
+    assert np.abs(states - reader_states[0].numpy()).max() < 1e-4 and np.abs(ctc - expected).max() < 1e-4
     tokens = json.loads(session.get_modelmeta().custom_metadata_map["tokens"])
-    own = "".join(tokens[token] for token in collapse(ctc.argmax(-1).tolist()))
-    assert own == "".join(loaded.tokenizer.pieces(collapse(expected.argmax(-1).tolist())))
+    text = "".join(tokens[token] for token in collapse(ctc.argmax(-1).tolist()))
+    assert text == "".join(loaded.tokenizer.pieces(collapse(expected.argmax(-1).tolist())))
 
 
-def test_a_graph_that_differs_is_not_written(folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(onnx_export, "_traced", lambda *_: FakeProgram())
+def test_differing_graph_is_not_written(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(onnx_export, "_export_program", lambda *_: FakeProgram())
     monkeypatch.setattr(onnx_export, "compared", lambda *_: {"states": 0.5})
     out = tmp_path / "small.onnx"
     assert main(["export", "onnx", str(folder), "-o", str(out)]) == 1
@@ -79,28 +79,28 @@ class FakeProgram:
             stream.write(b"graph")
 
 
-def test_a_reader_of_more_than_pixels_is_refused(tmp_path, capsys):
+def test_reader_of_more_than_pixels_is_refused(tmp_path, capsys):
     assert main(["export", "onnx", "grid-tracks", "-o", str(tmp_path / "no.onnx")]) == 1
     assert "only readers of pixels" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 
 
-def test_the_model_is_not_written_over(folder, capsys):
+def test_model_is_not_overwritten(folder, capsys):
     assert main(["export", "onnx", str(folder), "-o", str(folder / "config.json")]) == 1
     assert "is what is read" in capsys.readouterr().err
     load_model(folder)
 
 
-def test_a_missing_package_is_named(folder, tmp_path, monkeypatch, capsys):
+def test_missing_package_is_named(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     assert main(["export", "onnx", str(folder), "-o", str(tmp_path / "no.onnx")]) == 1
     assert "vsr-lip2speech[export]" in capsys.readouterr().err
 
 
-def test_without_padding_gathering_and_scattering_undo_each_other():
+def test_gathering_and_scattering_without_padding_are_inverse():
     x, mask = torch.randn(2, 5, 3), torch.ones(2, 5, dtype=torch.bool)
-    plain = gather_frames(x, mask)
+    gathered = gather_frames(x, mask)
     with unpadded():
-        assert torch.equal(gather_frames(x, mask), plain)
-        assert torch.equal(scatter_frames(plain, mask), x)
+        assert torch.equal(gather_frames(x, mask), gathered)
+        assert torch.equal(scatter_frames(gathered, mask), x)
     mask[1, 3:] = False
-    assert len(gather_frames(x, mask)) == 8  # outside, padding is left out again
+    assert len(gather_frames(x, mask)) == 8  # elsewhere padding is left out again

@@ -1,4 +1,4 @@
-"""Published readers by name: fetched from a web of our own with small formula weights, agreed to, converted, kept."""
+"""Published readers by name: fetched from a small local web of formula weights, accepted, converted and kept."""
 
 import dataclasses
 import json
@@ -26,17 +26,17 @@ READER, LANGUAGE = "Amanvir/LRS3_V_WER19.1/resolve/main", "Amanvir/lm_en_subword
 
 @pytest.fixture
 def web(tmp_path, monkeypatch):
-    """The hub and the file hosts, with what `lrs3` is made of in small; nothing here is agreed to or fetched yet."""
+    """The hub and the file hosts with small parts of `lrs3`; no licence is accepted and nothing fetched yet."""
     monkeypatch.setenv("VSR_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     with serving(tmp_path / "web") as web:
         monkeypatch.setenv("HF_ENDPOINT", web.address)
         monkeypatch.setenv("VSR_MIRROR", web.address)
         publish(web)
-        # the true pieces are known by their SHA-256: these are others
-        own = table.ENTRIES["lrs3"]
-        files = tuple(dataclasses.replace(file, sha256="") for file in own.files)
-        monkeypatch.setitem(table.ENTRIES, "lrs3", dataclasses.replace(own, files=files))
+        # the real pieces are known by their SHA-256: these are others
+        known = table.ENTRIES["lrs3"]
+        files = tuple(dataclasses.replace(file, sha256="") for file in known.files)
+        monkeypatch.setitem(table.ENTRIES, "lrs3", dataclasses.replace(known, files=files))
         yield web
 
 
@@ -56,16 +56,16 @@ def save(web, name, shapes, settings):
 
 
 def line(capsys):
-    (found,) = [own for own in capsys.readouterr().err.splitlines() if own.startswith("vsr: ")]
-    return found
+    (message,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("vsr: ")]
+    return message
 
 
-def test_get_makes_a_reader_with_its_language_model_and_published_search(web, capsys):
+def test_get_makes_a_reader_with_language_model_and_published_search(web, capsys):
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 0
-    said = capsys.readouterr()
-    assert "non-commercial" in said.err and "blob/master/LICENSE" in said.err
+    output = capsys.readouterr()
+    assert "non-commercial" in output.err and "blob/master/LICENSE" in output.err
     folder = folder_of(table.ENTRIES["lrs3"])
-    assert said.out == f"lrs3: {folder}\n" and is_available(table.ENTRIES["lrs3"])
+    assert output.out == f"lrs3: {folder}\n" and is_available(table.ENTRIES["lrs3"])
     assert sorted(path.name for path in folder.parent.iterdir()) == ["known.json", "lrs3"]
     loaded = load_model("lrs3")
     assert loaded.name == "lrs3" and loaded.config["language"] == "en" and "19.1" in loaded.config["published"]["error"]
@@ -76,37 +76,36 @@ def test_get_makes_a_reader_with_its_language_model_and_published_search(web, ca
     assert options_for(loaded, {"lm": "none"}).lm == "" and options_for(loaded, {"method": "ctc_greedy"}).lm == ""
 
 
-def test_transcribe_fetches_the_first_time_and_needs_no_network_afterwards(web, capsys, monkeypatch, face_clip):
-    words = ["transcribe", str(face_clip), "--model", "lrs3", "--format", "json", "--beam", "3"]
-    assert main(words) == 1
+def test_transcribe_needs_no_network_after_the_first_fetch(web, capsys, monkeypatch, face_clip):
+    arguments = ["transcribe", str(face_clip), "--model", "lrs3", "--format", "json", "--beam", "3"]
+    assert main(arguments) == 1
     assert line(capsys) == ("vsr: the licence of lrs3 must be accepted first: vsr models get lrs3 --accept-licence")
     assert not web.asked
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 0
-    asked = len(web.asked)
+    requests = len(web.asked)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     capsys.readouterr()
-    assert main(words) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["model"] == "lrs3" and found["provenance"]["languages"]["lm"] and len(web.asked) == asked
-    assert found["provenance"]["search"]["beam"] == 3 and found["provenance"]["search"]["lm_weight"] == 0.3
+    assert main(arguments) == 0
+    transcript = json.loads(capsys.readouterr().out)
+    assert transcript["model"] == "lrs3" and transcript["provenance"]["languages"]["lm"] and len(web.asked) == requests
+    assert transcript["provenance"]["search"]["beam"] == 3 and transcript["provenance"]["search"]["lm_weight"] == 0.3
 
 
-def test_the_licence_is_asked_on_a_terminal_and_once(web, monkeypatch, capsys):
+def test_licence_is_asked_on_a_terminal_and_once(web, monkeypatch, capsys):
     from vsr.modelstore import store
 
-    known, asked = table.ENTRIES["lrs3"], []
+    known, prompts = table.ENTRIES["lrs3"], []
     for stream in ("stdin", "stderr"):
         monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
     with pytest.raises(VsrError, match="must be accepted first"):
-        store.accept_licence(known, False, lambda prompt: asked.append(prompt) or "no")
-    store.accept_licence(known, False, lambda prompt: asked.append(prompt) or "yes")
-    store.accept_licence(
-        table.ENTRIES["spanish"], False, lambda prompt: asked.append(prompt) or "no"
-    )  # the same licence
-    assert len(asked) == 2
+        store.accept_licence(known, False, lambda prompt: prompts.append(prompt) or "no")
+    store.accept_licence(known, False, lambda prompt: prompts.append(prompt) or "yes")
+    # the same licence
+    store.accept_licence(table.ENTRIES["spanish"], False, lambda prompt: prompts.append(prompt) or "no")
+    assert len(prompts) == 2
 
 
-def test_a_fetch_that_breaks_off_goes_on(web, capsys):
+def test_interrupted_fetch_is_resumed(web, capsys):
     web.break_at = 20_000
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 1
     assert "broke off; run again" in line(capsys) and not is_available(table.ENTRIES["lrs3"])
@@ -115,7 +114,7 @@ def test_a_fetch_that_breaks_off_goes_on(web, capsys):
     assert (f"{READER}/model.pth", "bytes=20000-") in web.asked
 
 
-def test_a_checksum_that_changed_is_refused_and_the_old_model_stays(web, capsys):
+def test_changed_checksum_is_refused_and_the_old_model_stays(web, capsys):
     main(["models", "get", "lrs3", "--accept-licence"])
     before = (folder_of(table.ENTRIES["lrs3"]) / "model.safetensors").read_bytes()
     web.add(f"{READER}/model.pth", b"something else")
@@ -125,14 +124,14 @@ def test_a_checksum_that_changed_is_refused_and_the_old_model_stays(web, capsys)
 
 
 def test_pieces_are_known_by_their_checksum_before_the_first_fetch(web, capsys, monkeypatch):
-    own = next(known for known in table.CATALOGUE if known.name == "lrs3")
-    monkeypatch.setitem(table.ENTRIES, "lrs3", own)
+    lrs3 = next(known for known in table.CATALOGUE if known.name == "lrs3")
+    monkeypatch.setitem(table.ENTRIES, "lrs3", lrs3)
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 1
-    assert "unigram5000.model is not the file it was" in line(capsys) and not is_available(own)
+    assert "unigram5000.model is not the file it was" in line(capsys) and not is_available(lrs3)
 
 
 @pytest.mark.parametrize(
-    "spoil, printed",
+    "damage, message",
     [
         (lambda web: (web.folder / LANGUAGE / "model.pth").unlink(), "answers 404"),
         (lambda web: web.add(f"{LANGUAGE}/model.json", b"{}"), "head None"),
@@ -140,13 +139,13 @@ def test_pieces_are_known_by_their_checksum_before_the_first_fetch(web, capsys, 
         (lambda web: web.add(f"{READER}/model.pth", b"no"), "no checkpoint that can be read safely"),
     ],
 )
-def test_what_does_not_fit_leaves_no_model(web, capsys, spoil, printed):
-    spoil(web)
+def test_files_that_do_not_fit_leave_no_model(web, capsys, damage, message):
+    damage(web)
     assert main(["models", "get", "lrs3", "--accept-licence"]) == 1
-    assert printed in line(capsys) and not folder_of(table.ENTRIES["lrs3"]).exists()
+    assert message in line(capsys) and not folder_of(table.ENTRIES["lrs3"]).exists()
 
 
-def test_a_pickle_is_not_run(web, capsys, tmp_path):
+def test_pickle_is_not_run(web, capsys, tmp_path):
     class Trap:
         def __reduce__(self):
             return (open, (str(tmp_path / "sprung"), "w"))
@@ -160,7 +159,7 @@ SPANISH = ["<blank>", "<unk>", "'", *"ABCÑOÁ", "<space>", "<eos>"]
 
 
 @pytest.mark.parametrize("with_lm", [True, False])
-def test_a_reader_of_letters_is_converted_from_files_fetched_by_hand(web, tmp_path, capsys, with_lm):
+def test_reader_of_letters_is_converted_from_files_fetched_by_hand(web, tmp_path, capsys, with_lm):
     assert main(["models", "get", "spanish"]) == 1
     assert "must be fetched by hand from github.com" in line(capsys)
     files = tmp_path / "hand"
@@ -179,7 +178,7 @@ def test_a_reader_of_letters_is_converted_from_files_fetched_by_hand(web, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "words, printed",
+    "arguments, message",
     [
         (["transcribe", __file__, "--model", "lsr3"], "near: lrs3"),
         (["models", "get", "spansh"], "near: spanish"),
@@ -195,12 +194,12 @@ def test_a_reader_of_letters_is_converted_from_files_fetched_by_hand(web, tmp_pa
         (["models", "list", "qqqqqq"], "vsr models lists all"),
     ],
 )
-def test_bad_input_is_one_line(web, capsys, words, printed):
-    assert main(words) == (2 if printed in ("needs a name", "are for vsr models get") else 1)
-    assert printed in line(capsys) and not web.asked
+def test_bad_input_is_one_line(web, capsys, arguments, message):
+    assert main(arguments) == (2 if message in ("needs a name", "are for vsr models get") else 1)
+    assert message in line(capsys) and not web.asked
 
 
-def test_no_licence_is_agreed_to_for_files_that_are_not_there(web, capsys, tmp_path):
+def test_no_licence_is_accepted_for_missing_files(web, capsys, tmp_path):
     assert main(["models", "get", "spanish", "--from", "nowhere", "--accept-licence"]) == 1
     assert line(capsys) == "vsr: nowhere: no such file or folder"
     (tmp_path / "here").mkdir()
@@ -208,11 +207,11 @@ def test_no_licence_is_agreed_to_for_files_that_are_not_there(web, capsys, tmp_p
     assert "must be accepted first" in line(capsys)
 
 
-def test_the_list_tells_everything_of_every_model(web, capsys):
+def test_list_describes_every_model(web, capsys):
     assert main(["models"]) == 0
     page = capsys.readouterr().out
     for known in table.CATALOGUE:
-        row = next(own for own in page.splitlines() if own.startswith(known.name + " "))
+        row = next(text for text in page.splitlines() if text.startswith(known.name + " "))
         assert known.language in row and known.error in row and known.kind in row
         assert known.licence.name in page and known.place in page and known.note in page
     assert main(["models", "list", "grid", "lrs3", "--json"]) == 0
@@ -221,7 +220,7 @@ def test_the_list_tells_everything_of_every_model(web, capsys):
     assert lrs3["files"][0]["address"] == "hub:Amanvir/LRS3_V_WER19.1/model.pth"
 
 
-def test_the_table_is_consistent():
+def test_table_is_consistent():
     from vsr.modelstore.importers.published import FAMILIES
 
     assert len(table.ENTRIES) == len(table.CATALOGUE)
@@ -232,7 +231,7 @@ def test_the_table_is_consistent():
         assert known.language and known.error and known.licence.url and known.place
 
 
-def test_the_cache_lies_where_the_environment_says(monkeypatch, tmp_path):
+def test_cache_is_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.delenv("VSR_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "vsr"
@@ -241,7 +240,7 @@ def test_the_cache_lies_where_the_environment_says(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("decode", [{"beam": 0}, {"width": 3}, {"lm": "/etc"}, {"lm": "../x"}, [], {"beam": "many"}])
-def test_a_config_whose_search_makes_no_sense_is_refused(tiny_model, decode):
+def test_impossible_search_in_a_config_is_refused(tiny_model, decode):
     loaded = load_model(tiny_model)
     loaded.config["decode"] = decode
     with pytest.raises(VsrError) as caught:
@@ -249,13 +248,13 @@ def test_a_config_whose_search_makes_no_sense_is_refused(tiny_model, decode):
     assert caught.value.reason == "bad_model"
 
 
-@pytest.mark.parametrize("holds", [{}, {"config.json": '{"model_type": "bert"}', "model.safetensors": ""}, None])
-def test_what_is_no_folder_of_a_whisper_is_named_before_anything_is_fetched(holds, tmp_path, capsys):
+@pytest.mark.parametrize("files", [{}, {"config.json": '{"model_type": "bert"}', "model.safetensors": ""}, None])
+def test_folder_without_a_whisper_is_named_before_anything_is_fetched(files, tmp_path, capsys):
     folder = tmp_path / "whisper"
-    for name, text in (holds or {}).items():
+    for name, text in (files or {}).items():
         folder.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-    if holds == {}:
+    if files == {}:
         folder.mkdir()
     assert main(["models", "get", "cogenav", "--whisper", str(folder)]) == 1
     (line,) = capsys.readouterr().err.splitlines()

@@ -114,7 +114,7 @@ def test_uncertain_labels_have_no_loss():
 @pytest.mark.parametrize("silent", [(), (0,), (0, 1)])
 @pytest.mark.parametrize("above", [0.0, 1.0])
 def test_every_part_of_a_step_takes_the_same_passes(silent, above):
-    """With and without texts, and sure pseudo-labels or none: ranks wait for each other's passes and gradients."""
+    """With or without texts or confident pseudo-labels: ranks wait for each other's passes and gradients."""
     model, passes = reader().train(), []
     model.encoder.register_forward_hook(lambda *call: passes.append(1))
     batch = without_text(batch_of(), *silent)

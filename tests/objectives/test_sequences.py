@@ -225,7 +225,7 @@ def test_scheduled_sampling_replaces_tokens_by_predictions_and_keeps_the_start()
     tokens, states, lengths = torch.tensor([[6, 2, 3], [6, 4, 6]]), torch.randn(2, 5, 16), torch.tensor([5, 3])
     logits = model.decoder(tokens, states, lengths)[:, :-1]
     logits[..., [0, 1, 6]] = -torch.inf
-    mixed = ScheduledSampling(1.0).mixed(model.decoder, tokens, states, lengths)
+    mixed = ScheduledSampling(1.0).replace_inputs(model.decoder, tokens, states, lengths)
     assert torch.equal(mixed[:, :1], tokens[:, :1]) and int(mixed[1, 2]) == 6  # padding and start
     assert torch.equal(mixed[0, 1:], logits[0].argmax(-1)) and int(mixed[1, 1]) == int(logits[1, 0].argmax())
     assert not torch.equal(gradients(ScheduledSampling(1.0), model)[-1], gradients(ctc_attention, model)[-1])

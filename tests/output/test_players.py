@@ -1,4 +1,4 @@
-"""pysubs2, whose readers know nothing of our cues, gets words, times and faces of every format of subtitles back."""
+"""pysubs2, whose readers are independent, gets words, times and faces back from every subtitle format."""
 
 import re
 
@@ -23,7 +23,7 @@ def read(name, text):
 
 
 def letters(text):
-    """What is said, without what breaks lines and words, and with the signs that stand for markup put back."""
+    """The spoken letters, without line and word breaks, with the markup characters restored."""
     text = re.sub(r"\s|\u2060", "", text)
     return text.translate(str.maketrans("()¦∖∕", "{}|\\/"))
 
@@ -33,17 +33,17 @@ def letters(text):
 @given(transcript=spoken())
 def test_every_cue_is_read_with_its_words_and_times(name, transcript):
     unit = UNITS.get(name) or 1 / (transcript.fps or 25)
-    found, said = sorted(read(name, WRITERS[name](transcript)), key=lambda event: event.start), cues(transcript)
-    assert len(found) == len(said)
-    starts = [cue.start for cue in said]
-    assert [event.start / 1000 for event in found] == pytest.approx(starts, abs=0.51 * unit + 1e-3)
-    assert all(event.end > event.start for event in found)
-    shown = [cue.lines if name == "ssa" else cue.named_lines for cue in said]
-    assert sorted(letters(event.plaintext) for event in found) == sorted(letters("".join(lines)) for lines in shown)
+    events, expected = sorted(read(name, WRITERS[name](transcript)), key=lambda event: event.start), cues(transcript)
+    assert len(events) == len(expected)
+    starts = [cue.start for cue in expected]
+    assert [event.start / 1000 for event in events] == pytest.approx(starts, abs=0.51 * unit + 1e-3)
+    assert all(event.end > event.start for event in events)
+    texts = [cue.lines if name == "ssa" else cue.named_lines for cue in expected]
+    assert sorted(letters(event.plaintext) for event in events) == sorted(letters("".join(lines)) for lines in texts)
 
 
 @pytest.mark.parametrize("name", ["srt", "vtt", "ttml", "ass", "ssa", "sub", "mpl"])
-def test_times_of_one_cue(name):
+def test_times_of_one_cue_are_those_of_its_words(name):
     words = [TimedWord("bin", 61.52, 61.8, 0.9), TimedWord("blue", 62.0, 64.4, 0.9)]
     (event,) = read(name, WRITERS[name](transcript_of(words)))
     unit = UNITS.get(name, 0.04)
@@ -53,22 +53,22 @@ def test_times_of_one_cue(name):
 
 
 @pytest.mark.parametrize("name", ["ass", "ssa", "sub", "mpl"])
-def test_signs_that_are_markup_stay_to_be_read(name):
+def test_markup_characters_stay_readable(name):
     (event,) = read(name, WRITERS[name](transcript_of([TimedWord("/a{b}|c\\N", 0.0, 1.0, 0.9)])))
     text = event.text if name in ("ass", "ssa") else event.plaintext
-    said = re.sub(r"\{\\k\d+\}|\\(?=[{}])", "", text)
-    assert letters(said) == "/a{b}|c\\N"
+    spoken_text = re.sub(r"\{\\k\d+\}|\\(?=[{}])", "", text)
+    assert letters(spoken_text) == "/a{b}|c\\N"
 
 
 def test_faces_have_styles_and_names_or_are_named_in_the_text():
     other = transcript_of([TimedWord("lay", 0.5, 1.5, 0.5)], face=1).segments
-    transcript = transcript_of([TimedWord("bin", 0.0, 2.0, 0.5)], more=other)
-    found = read("ssa", WRITERS["ssa"](transcript))
-    assert [(event.name, event.style, event.plaintext) for event in found] == [
+    transcript = transcript_of([TimedWord("bin", 0.0, 2.0, 0.5)], other_segments=other)
+    ssa = read("ssa", WRITERS["ssa"](transcript))
+    assert [(event.name, event.style, event.plaintext) for event in ssa] == [
         (face_name(0), face_name(0), "bin"), (face_name(1), face_name(1), "lay")
     ]  # fmt: skip
     karaoke = read("ass", to_ass(transcript))
-    colours = [[file.styles[face_name(face)].primarycolor for face in (0, 1)] for file in (found, karaoke)]
+    colours = [[file.styles[face_name(face)].primarycolor for face in (0, 1)] for file in (ssa, karaoke)]
     assert colours[0] == colours[1] and colours[0][0] != colours[0][1]
     for name in ("sub", "mpl"):
         assert [event.plaintext for event in read(name, WRITERS[name](transcript))] == ["Face 1: bin", "Face 2: lay"]
@@ -83,7 +83,7 @@ def test_frames_are_those_of_the_video():
 
 
 @pytest.mark.parametrize("name", ["ssa", "sub", "mpl"])
-def test_words_that_are_not_to_be_believed_are_marked(name):
+def test_unsure_words_are_marked(name):
     words = (TimedWord("bin", 0.0, 1.0, 0.9), TimedWord("blue", 1.0, 2.0, 0.1))
     transcript = Transcript("a.mp4", 25.0, 2.0, "tiny", (Segment(0.0, 2.0, 0, 0.5, words, (), in_domain=0.1),))
     (event,) = read(name, WRITERS[name](readable(transcript, name)))
@@ -92,7 +92,7 @@ def test_words_that_are_not_to_be_believed_are_marked(name):
     assert event.plaintext.split() == ["bin", "blue"]
 
 
-def test_without_pysubs2_it_is_named_in_one_line(monkeypatch):
+def test_missing_pysubs2_is_named_in_one_line(monkeypatch):
     from vsr.core.errors import VsrError
 
     monkeypatch.setitem(__import__("sys").modules, "pysubs2", None)

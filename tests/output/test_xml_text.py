@@ -1,4 +1,4 @@
-"""Text in XML is that of the standard library."""
+"""Escaped text in XML is that of the standard library."""
 
 from xml.sax import saxutils
 

@@ -1,4 +1,4 @@
-"""Weights and videos made of their names alone: what a golden number was obtained with can be made again anywhere."""
+"""Weights and videos that depend only on their names: inputs of golden numbers can be made again anywhere."""
 
 import zlib
 
@@ -9,13 +9,13 @@ FRACTION = 43758.5453
 
 
 def noise(count, seed):
-    """``count`` float64 values in [-1, 1) that look random: the fraction of a large multiple of a sine."""
+    """`count` float64 values in [-1, 1) that look random: the fraction of a large multiple of a sine."""
     value = np.sin(np.arange(count) * 12.9898 + seed) * FRACTION
     return 2 * (value - np.floor(value)) - 1
 
 
 def fill(name, shape, dtype=torch.float32):
-    """The tensor called ``name``: its values depend on the name, its scale on what the last part of it says."""
+    """The tensor called `name`: its values depend on the name, its scale on the last part of the name."""
     if dtype == torch.int64:
         return torch.zeros(shape, dtype=dtype)
     values = noise(int(np.prod(shape)), zlib.crc32(name.encode()) % 1000)
@@ -42,21 +42,21 @@ def video(frames):
 
 
 def samples(frames):
-    """The same wave in steps of 16 bit, as a file holds it: (640 frames,) int16."""
+    """The same wave in steps of 16 bit, as in a file: (640 frames,) int16."""
     return torch.round(sound(frames).flatten() * 32767).to(torch.int16).numpy()
 
 
 def sound(frames):
-    """A wave (1, frames, 640) that a front end of sound takes."""
+    """A wave (1, frames, 640) as a sound front end takes it."""
     return torch.from_numpy(0.5 * noise(frames * 640, 7 * frames + 1)).float().view(1, frames, 640)
 
 
 def as_one(weights, first, other):
-    """The weights, where every tensor whose name begins with ``other``, a layer's number at `{}`, is that of ``first``:
-    what a module is that several layers share."""
+    """The weights, where each tensor that begins with `other`, with a layer number at `{}`, is that of `first`: a
+    module that several layers share."""
     before, after = other.split("{}")
-    kept = dict(weights)
+    shared = dict(weights)
     for name in weights:
         if name.startswith(before) and name[len(before) :].lstrip("0123456789").startswith(after):
-            kept[name] = weights[first + name[len(before) :].lstrip("0123456789")[len(after) :]]
-    return kept
+            shared[name] = weights[first + name[len(before) :].lstrip("0123456789")[len(after) :]]
+    return shared

@@ -1,7 +1,7 @@
-"""Makes golden/auto_avsr_*.json with the real peer: `python golden_auto_avsr.py CHECKOUT [--older]`.
+"""Make golden/auto_avsr_*.json with the real peer: `python golden_auto_avsr.py CHECKOUT [--older]`.
 
 CHECKOUT is a folder with the auto_avsr repository, at its newest commit, or with --older at 6b33131 (2023). Its own
-modules compute every number here, with small widths and with weights by `formula.fill`.
+modules compute every number, with small widths and with weights by `formula.fill`.
 """
 
 import argparse
@@ -19,7 +19,7 @@ TOKENS = ((10, 3, 1, 7), (10, 2), (10, 5, 5, 9, 4, 8))
 
 
 def small_front_end(module):
-    """The peer's front end has fixed widths: its parts are made again by its own functions, narrower."""
+    """Make parts of the peer's front end again, narrower, with its own functions: its widths are fixed."""
     module.frontend3D[0] = nn.Conv3d(1, WIDTH, (5, 7, 7), (1, 2, 2), (2, 3, 3), bias=False)
     module.frontend3D[1] = nn.BatchNorm3d(WIDTH)
     if isinstance(module.frontend3D[2], nn.PReLU):
@@ -56,7 +56,7 @@ class Newer(nn.Module):
 
 
 def older():
-    """E2E of 2023 with small sizes; its front end lives in the encoder."""
+    """E2E of 2023 with small sizes; its front end is in the encoder."""
     from espnet.nets.pytorch_backend.e2e_asr_conformer import E2E
 
     args = argparse.Namespace(
@@ -92,7 +92,7 @@ def record(model, frames, tokens):
 
 
 def rounded(values):
-    """{name: tensor (1, T, D)} -> lists that JSON keeps short."""
+    """{name: tensor (1, T, D)} -> rounded lists, short in JSON."""
     return {name: [[round(v, 6) for v in row] for row in value[0].tolist()] for name, value in values.items()}
 
 
@@ -115,9 +115,9 @@ def fill_by_formula(model):
     return shapes
 
 
-def write(name, shapes, records, **more):
-    """One line of JSON."""
-    golden = json.dumps({"shapes": shapes, "records": records, **more}, separators=(",", ":"))
+def write(name, shapes, records, **entries):
+    """Write one line of JSON."""
+    golden = json.dumps({"shapes": shapes, "records": records, **entries}, separators=(",", ":"))
     (Path(__file__).parent / "golden" / name).write_text(golden + "\n")
 
 

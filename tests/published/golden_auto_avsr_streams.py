@@ -1,10 +1,10 @@
-"""Makes golden/auto_avsr_sound.json, auto_avsr_both.json and vsr4ml_both.json with the real peers:
-`python golden_auto_avsr_streams.py NEWEST WITH_BOTH ZOO`.
+"""Make golden/auto_avsr_sound.json, auto_avsr_both.json and vsr4ml_both.json with the real peers: `python
+golden_auto_avsr_streams.py NEWEST WITH_BOTH ZOO`.
 
-The first two are folders with the auto_avsr repository: at its newest commit, which hears, and at a676411 (2023), whose
-E2E hears and sees; the third is Visual_Speech_Recognition_for_Multiple_Languages (5e1405d), here with both kinds of
-relative positions. Their own modules compute every number, with small widths and with weights by `formula.fill`; waves
-are normalised as the test transforms do.
+The first two are folders with the auto_avsr repository: at its newest commit, which reads sound, and at a676411 (2023),
+whose E2E reads sound and video; the third is Visual_Speech_Recognition_for_Multiple_Languages (5e1405d), here with both
+kinds of relative positions. Their own modules compute every number, with small widths and with weights by
+`formula.fill`; waves are normalised as by the test transforms.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def small_wave_front_end(module):
 
 
 def normalised(frames):
-    """The wave (1, S, 1) as its AudioTransform gives it."""
+    """The wave (1, S, 1) as its AudioTransform returns it."""
     wave = sound(frames).view(-1, 1)
     return nn.functional.layer_norm(wave, wave.shape, eps=1e-8)[None]
 
@@ -82,11 +82,13 @@ def both(zoo):
     else:
         from espnet.nets.pytorch_backend.e2e_asr_conformer_av import E2E
 
-    own = {"adim": DIM, "aheads": HEADS, "eunits": HIDDEN, "elayers": LAYERS, "dropout_rate": 0.1,
-           "transformer_attn_dropout_rate": 0.1, "transformer_encoder_attn_layer_type": "rel_mha",
-           "macaron_style": True, "use_cnn_module": True, "cnn_module_kernel": KERNEL, "zero_triu": False,
-           "a_upsample_ratio": 1, "relu_type": "swish"}  # fmt: skip
-    settings = own | {f"aux_{name}": value for name, value in own.items()} | {
+    encoder_settings = {
+        "adim": DIM, "aheads": HEADS, "eunits": HIDDEN, "elayers": LAYERS, "dropout_rate": 0.1,
+        "transformer_attn_dropout_rate": 0.1, "transformer_encoder_attn_layer_type": "rel_mha",
+        "macaron_style": True, "use_cnn_module": True, "cnn_module_kernel": KERNEL, "zero_triu": False,
+        "a_upsample_ratio": 1, "relu_type": "swish",
+    }  # fmt: skip
+    settings = encoder_settings | {f"aux_{name}": value for name, value in encoder_settings.items()} | {
         "transformer_input_layer": "conv3d", "aux_transformer_input_layer": "conv1d", "ddim": DIM, "dheads": HEADS,
         "dunits": HIDDEN, "dlayers": LAYERS, "lsm_weight": 0.1, "transformer_length_normalized_loss": False,
         "mtlalpha": 0.1, "ctc_type": "builtin", "rel_pos_type": "latest", "fusion_hdim": FUSED,
@@ -102,9 +104,9 @@ def both(zoo):
         encoder.embed[0] = nn.Linear(8 * WIDTH, DIM)
 
     def states(frames):
-        seen = video(frames).transpose(1, 2) if zoo else video(frames)
-        lips, heard = model.encoder(seen, None)[0], model.aux_encoder(normalised(frames), None)[0]
-        return model.fusion(torch.cat((lips, heard), dim=-1))
+        frames_seen = video(frames).transpose(1, 2) if zoo else video(frames)
+        lips, sound_states = model.encoder(frames_seen, None)[0], model.aux_encoder(normalised(frames), None)[0]
+        return model.fusion(torch.cat((lips, sound_states), dim=-1))
 
     model.states = states
     return model, settings
@@ -127,7 +129,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkouts", nargs="+")
     checkouts = parser.parse_args().checkouts
-    if len(checkouts) > 1:  # a process for each, for all call their package espnet
+    if len(checkouts) > 1:  # a process for each: every peer has a package called espnet
         for checkout in checkouts:
             subprocess.run([sys.executable, __file__, checkout], check=True)
         return

@@ -1,9 +1,9 @@
-"""Makes golden/av_hubert.json with the real peer: `python golden_av_hubert.py AV_HUBERT FAIRSEQ`.
+"""Make golden/av_hubert.json with the real peer: `python golden_av_hubert.py AV_HUBERT FAIRSEQ`.
 
 Both are folders with the repositories, fairseq at the commit that AV-HuBERT names (afc77bd). AV-HuBERT's own modules
-compute every number here, with small widths and with weights by `formula.fill`; its dataset and python_speech_features
-0.6 make the features of sound, of a file. Both are of 2021: where Python or NumPy refuse them (mutable defaults of
-dataclasses, `np.float`), the copies need those lines changed.
+compute every number, with small widths and with weights by `formula.fill`; features of sound come from a file by its
+dataset and python_speech_features 0.6. Both repositories are of 2021: lines that Python or NumPy refuse (mutable
+defaults of dataclasses, `np.float`) must be changed in the copies.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from torch import nn
 DIM, HEADS, DECODER_HEADS, HIDDEN, LAYERS, SOUND = 16, 2, 4, 20, 2, 104
 PIECES = ("▁a", "b", "c", "d", "e", "f", "g")
 SEARCH = {"beam": 4, "method": "attention"}  # its conf/s2s_decode.yaml, narrower; never the unknown token
-SCALED = {8: 0.3, 2: 1.5}  # rows of the embedding for the search, so that texts end here and there
+SCALED = {8: 0.3, 2: 1.5}  # rows of the embedding in the search, so that some texts end early
 TOKENS = ((2, 5, 7, 10), (2, 4), (2, 8, 8, 3, 6, 9))  # fairseq's ids: they begin with its end symbol, 2
 
 
@@ -32,7 +32,7 @@ def build():
     from avhubert.hubert_asr import AVHubertSeq2Seq, AVHubertSeq2SeqConfig, Embedding, HubertEncoderWrapper
     from fairseq.data import Dictionary
 
-    # Settings that the published models share, see conf/pretrain and conf/finetune.
+    # settings that the published models share, see conf/pretrain and conf/finetune
     config = AVHubertConfig(
         label_rate=25, input_modality="image", encoder_layers=LAYERS, encoder_embed_dim=DIM,
         encoder_ffn_embed_dim=HIDDEN, encoder_attention_heads=HEADS, layer_norm_first=True, modality_fuse="concat",
@@ -64,22 +64,22 @@ def heard(frames):
             out.setsampwidth(2)
             out.setframerate(16000)
             out.writeframes(samples(frames).tobytes())
-        found = torch.from_numpy(AVHubertDataset.load_feature(reading, ("", file.name))[1][:frames])
-    return nn.functional.layer_norm(found, found.shape[1:])
+        features = torch.from_numpy(AVHubertDataset.load_feature(reading, ("", file.name))[1][:frames])
+    return nn.functional.layer_norm(features, features.shape[1:])
 
 
 @torch.no_grad()
 def record(model, frames, tokens, modality):
     """What the peer computes from one clip and one prefix."""
-    seen = video(frames).transpose(1, 2)  # (1, 1, T, 88, 88)
+    lips = video(frames).transpose(1, 2)  # (1, 1, T, 88, 88)
     sound = heard(frames).t()[None]  # (1, 104, T)
-    source = {"audio": None if modality == "video" else sound, "video": None if modality == "sound" else seen}
+    source = {"audio": None if modality == "video" else sound, "video": None if modality == "sound" else lips}
     out = model.encoder(source, None)
     tokens = torch.tensor([tokens])
     logits, _ = model.decoder(tokens, encoder_out=out)
     values = {"states": out["encoder_out"].transpose(0, 1), "decoder": logits.log_softmax(-1)}
     if modality == "video":
-        values["front_end"] = model.encoder.w2v_model.forward_features(seen, "video").transpose(1, 2)
+        values["front_end"] = model.encoder.w2v_model.forward_features(lips, "video").transpose(1, 2)
     if modality == "sound":
         values["features"] = heard(frames)[None]
     return {"frames": frames, "tokens": tokens[0].tolist(), **rounded(values)}
@@ -90,14 +90,14 @@ def search(model, dictionary, frames, modality):
     """The n-best of AV-HuBERT's own sequence generator."""
     from avhubert.sequence_generator import SequenceGenerator
 
-    more = {"max_len_a": 1.0, "max_len_b": 0, "max_len": frames + 1, "len_penalty": 1.0, "unk_penalty": math.inf}
-    generator = SequenceGenerator([model], dictionary, SEARCH["beam"], **more)
-    seen = None if modality == "sound" else video(frames).transpose(1, 2)
+    options = {"max_len_a": 1.0, "max_len_b": 0, "max_len": frames + 1, "len_penalty": 1.0, "unk_penalty": math.inf}
+    generator = SequenceGenerator([model], dictionary, SEARCH["beam"], **options)
+    lips = None if modality == "sound" else video(frames).transpose(1, 2)
     sound = None if modality == "video" else heard(frames).t()[None]
     padding = torch.zeros(1, frames, dtype=torch.bool)
-    (found,) = generator.generate([model], {"net_input": {"source": {"audio": sound, "video": seen},
+    (hypotheses,) = generator.generate([model], {"net_input": {"source": {"audio": sound, "video": lips},
                                                          "padding_mask": padding}})  # fmt: skip
-    return [{"tokens": own["tokens"].tolist()[:-1], "score": round(float(own["score"]), 6)} for own in found]
+    return [{"tokens": h["tokens"].tolist()[:-1], "score": round(float(h["score"]), 6)} for h in hypotheses]
 
 
 def main():
@@ -106,22 +106,22 @@ def main():
     parser.add_argument("fairseq")
     args = parser.parse_args()
     sys.path[:0] = [args.av_hubert, args.fairseq]
-    sys.modules["editdistance"] = ModuleType("editdistance")  # of its scoring
+    sys.modules["editdistance"] = ModuleType("editdistance")  # its scoring needs it
     model, dictionary = build()
     shapes = fill_by_formula(model)
-    each = {
+    records = {
         modality: [record(model, f, t, modality) for f, t in zip(FRAMES, TOKENS, strict=True)]
         for modality in ("video", "sound", "both")
     }
     for token, factor in SCALED.items():
         model.decoder.embed_tokens.weight.data[token] *= factor
-    found = {
+    n_best = {
         modality: {str(frames): search(model, dictionary, frames, modality) for frames in (9, 14)}
         for modality in ("video", "both")
     }
     settings = {"encoder_attention_heads": HEADS, "decoder_attention_heads": DECODER_HEADS}
-    write("av_hubert.json", shapes, each.pop("video"), symbols=dictionary.symbols, settings=settings, **each,
-          search={"options": SEARCH, "scaled": list(SCALED.items()), "found": found})  # fmt: skip
+    write("av_hubert.json", shapes, records.pop("video"), symbols=dictionary.symbols, settings=settings, **records,
+          search={"options": SEARCH, "scaled": list(SCALED.items()), "found": n_best})  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Makes golden/cogenav.json with the real peer: `python golden_cogenav.py COGENAV FAIRSEQ`.
+"""Make golden/cogenav.json with the real peer: `python golden_cogenav.py COGENAV FAIRSEQ`.
 
 Both are folders with the repositories, fairseq as for `golden_av_hubert.py`. CoGenAV's own modules compute the states
 of its encoder, with small widths and with weights by `formula.fill`; Whisper's log-mel is that of transformers, cut to
@@ -54,16 +54,16 @@ def mel(frames):
     from transformers import WhisperFeatureExtractor
 
     wave = sound(frames).flatten().numpy()
-    found = WhisperFeatureExtractor()(wave, sampling_rate=16000, return_tensors="pt").input_features
-    return found[..., : 4 * frames]
+    features = WhisperFeatureExtractor()(wave, sampling_rate=16000, return_tensors="pt").input_features
+    return features[..., : 4 * frames]
 
 
 @torch.no_grad()
 def record(model, frames, modality):
     """The states of one clip at 25 Hz."""
-    seen = video(frames).permute(0, 3, 4, 2, 1)  # (1, H, W, C, T), as its forward takes it
-    given = {"video": (seen, None), "sound": (None, mel(frames)), "both": (seen, mel(frames))}[modality]
-    return {"frames": frames, **rounded({"states": model(*given, use_upsampler=False)})}
+    lips = video(frames).permute(0, 3, 4, 2, 1)  # (1, H, W, C, T), as its forward takes it
+    inputs = {"video": (lips, None), "sound": (None, mel(frames)), "both": (lips, mel(frames))}[modality]
+    return {"frames": frames, **rounded({"states": model(*inputs, use_upsampler=False)})}
 
 
 def main():
@@ -74,8 +74,10 @@ def main():
     sys.path[:0] = [args.cogenav, args.fairseq]
     model = build()
     shapes = fill_by_formula(model)
-    each = {way: [record(model, frames, way) for frames in FRAMES] for way in ("video", "sound", "both")}
-    write("cogenav.json", shapes, each.pop("video"), head=DIM // HEADS, **each)
+    records = {
+        modality: [record(model, frames, modality) for frames in FRAMES] for modality in ("video", "sound", "both")
+    }
+    write("cogenav.json", shapes, records.pop("video"), head=DIM // HEADS, **records)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Makes golden/cogenav_reader.json with the real peers: `python golden_cogenav_reader.py COGENAV FAIRSEQ`.
+"""Make golden/cogenav_reader.json with the real peers: `python golden_cogenav_reader.py COGENAV FAIRSEQ`.
 
-Both are folders as for `golden_cogenav.py`; openai-whisper is installed. CoGenAV's own modules and its own forward pass
-of Whisper's encoder, OpenAI's Whisper and OpenAI's beam search compute every number, with small widths and with weights
-by `formula.fill`. Whisper's vocabulary is too small for its tokenizer: the search is told the tokens.
+Both are folders as for `golden_cogenav.py`; openai-whisper must be installed. CoGenAV's own modules and forward pass of
+Whisper's encoder, OpenAI's Whisper and OpenAI's beam search compute every number, with small widths and with weights by
+`formula.fill`. Whisper's vocabulary is too small for its tokenizer: the search is told the tokens.
 """
 
 import argparse
@@ -40,13 +40,13 @@ RENAMED = (
 
 
 def whisper_names():
-    """The shapes of the Whisper by the names of transformers, which a folder has."""
+    """The shapes of the Whisper by their names in transformers, as in a folder."""
     from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-    sizes = {name: own for name, own in SIZES.items() if name not in ("model_type", "suppress_tokens")}
+    sizes = {name: value for name, value in SIZES.items() if name not in ("model_type", "suppress_tokens")}
     sizes.pop("begin_suppress_tokens")
     model = WhisperForConditionalGeneration(WhisperConfig(**sizes))
-    return {name: list(own.shape) for name, own in model.state_dict().items() if name != "proj_out.weight"}
+    return {name: list(value.shape) for name, value in model.state_dict().items() if name != "proj_out.weight"}
 
 
 def openai_name(name):
@@ -57,17 +57,17 @@ def openai_name(name):
 
 
 def whisper_of(shapes, cogenav, checkout):
-    """OpenAI's Whisper with the same weights, CoGenAV's adapter and CoGenAV's way through the encoder."""
+    """OpenAI's Whisper with the same weights, and with CoGenAV's adapter and forward pass of the encoder."""
     from whisper.model import AudioEncoder, ModelDimensions, Whisper
 
     source = ast.parse((Path(checkout) / "infer_vsr_avsr.py").read_text())
-    own = [node for node in source.body if isinstance(node, ast.FunctionDef) and node.name == "cogenav_forward"]
-    space = {"F": F}
-    exec(compile(ast.Module(own, []), "infer_vsr_avsr.py", "exec"), space)
-    AudioEncoder.forward = space["cogenav_forward"]
+    functions = [node for node in source.body if isinstance(node, ast.FunctionDef) and node.name == "cogenav_forward"]
+    namespace = {"F": F}
+    exec(compile(ast.Module(functions, []), "infer_vsr_avsr.py", "exec"), namespace)
+    AudioEncoder.forward = namespace["cogenav_forward"]
     text = (VOCABULARY, POSITIONS, DIM, HEADS, LAYERS)
     whisper = Whisper(ModelDimensions(80, 2 * WINDOW, DIM, HEADS, LAYERS, *text)).eval()
-    filled = {openai_name(name): own for name, own in weights(shapes).items()}
+    filled = {openai_name(name): tensor for name, tensor in weights(shapes).items()}
     lacking = whisper.load_state_dict(filled, strict=False)
     assert not lacking.unexpected_keys and all("mask" in name for name in lacking.missing_keys), lacking
     whisper.encoder.adapter = cogenav.adapter
@@ -79,8 +79,8 @@ def mel(frames):
     from transformers import WhisperFeatureExtractor
 
     wave = sound(frames).flatten().numpy()
-    found = WhisperFeatureExtractor()(wave, sampling_rate=16000, return_tensors="pt").input_features
-    return found[..., : 4 * WINDOW]
+    features = WhisperFeatureExtractor()(wave, sampling_rate=16000, return_tensors="pt").input_features
+    return features[..., : 4 * WINDOW]
 
 
 def search(whisper, heard):
@@ -101,27 +101,29 @@ def search(whisper, heard):
     task.decoder = BeamSearchDecoder(3, END, task.inference, 2.0)
     task.logit_filters = [SuppressBlank(task.tokenizer, task.sample_begin), SuppressTokens(BANNED)]
     tokens, sums, _ = task._main_loop(heard.expand(3, -1, -1), torch.tensor([BEGIN] * 3))
-    ((found,), (scores,)) = task.decoder.finalize(tokens[None], sums[None])
-    texts = [own[len(BEGIN) :].tolist() for own in found]
-    texts = [own[: own.index(END)] for own in texts]
+    ((beams,), (scores,)) = task.decoder.finalize(tokens[None], sums[None])
+    texts = [candidate[len(BEGIN) :].tolist() for candidate in beams]
+    texts = [candidate[: candidate.index(END)] for candidate in texts]
     ranker, ranked = MaximumLikelihoodRanker(None), []
-    left = list(zip(texts, scores, strict=True))
-    while left:
-        (best,) = ranker.rank([[torch.tensor(own) for own, _ in left]], [[score for _, score in left]])
-        ranked.append(left.pop(int(best)))
-    return [{"tokens": own, "score": round(score, 6)} for own, score in ranked]
+    remaining = list(zip(texts, scores, strict=True))
+    while remaining:
+        (best,) = ranker.rank(
+            [[torch.tensor(candidate) for candidate, _ in remaining]], [[score for _, score in remaining]]
+        )
+        ranked.append(remaining.pop(int(best)))
+    return [{"tokens": candidate, "score": round(score, 6)} for candidate, score in ranked]
 
 
 @torch.no_grad()
 def record(model, whisper, modality, frames):
-    """What the peers make of one clip."""
-    seen = F.pad(video(frames), (0, 0) * 3 + (0, WINDOW - frames), value=BLACK).permute(0, 3, 4, 2, 1)
-    given = {"video": (seen, None), "sound": (None, mel(frames)), "both": (seen, mel(frames))}[modality]
-    heard = whisper.encoder(model(*given).permute(0, 2, 1))
-    logits = whisper.decoder(torch.tensor([[*BEGIN, *TEXT]]), heard)[:, len(BEGIN) - 1 :]
-    states = model(*given, use_upsampler=False)
-    values = rounded({"states": states, "heard": heard, "decoder": logits.log_softmax(-1)})
-    return {"modality": modality, "frames": frames, **values, "found": search(whisper, heard)}
+    """What the peers compute from one clip."""
+    lips = F.pad(video(frames), (0, 0) * 3 + (0, WINDOW - frames), value=BLACK).permute(0, 3, 4, 2, 1)
+    inputs = {"video": (lips, None), "sound": (None, mel(frames)), "both": (lips, mel(frames))}[modality]
+    adapted = whisper.encoder(model(*inputs).permute(0, 2, 1))
+    logits = whisper.decoder(torch.tensor([[*BEGIN, *TEXT]]), adapted)[:, len(BEGIN) - 1 :]
+    states = model(*inputs, use_upsampler=False)
+    values = rounded({"states": states, "heard": adapted, "decoder": logits.log_softmax(-1)})
+    return {"modality": modality, "frames": frames, **values, "found": search(whisper, adapted)}
 
 
 def main():

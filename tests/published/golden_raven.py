@@ -1,9 +1,9 @@
-"""Makes golden/raven.json, raven_sound.json, usr.json or usr2.json with the real peer:
-`python golden_raven.py CHECKOUT FAMILY`.
+"""Make golden/raven.json, raven_sound.json, usr.json or usr2.json with the real peer: `python golden_raven.py CHECKOUT
+FAMILY`.
 
 CHECKOUT is a folder with the repository raven (11fb53f), usr (6115c87) or usr2 (df0c78b). Its own modules compute every
-number here, with small widths and with weights by `formula.fill`, and the whole search by lips, by sound and by both;
-the settings are those of its conf/model.
+number, with small widths and with weights by `formula.fill`, and the whole search by lips, by sound and by both; the
+settings are those of its conf/model.
 """
 
 import argparse
@@ -50,7 +50,7 @@ SEARCH = {"beam": 4, "ctc_weight": 0.1, "length_bonus": 0.0}
 WILLING = {  # to end before the limit, where a search scores no end: by USR or not, and modality
     (False, "video"): 2.5, (False, "sound"): 3.0, (True, "video"): 1.0, (True, "sound"): 3.0, (True, "both"): 3.0,
 }  # fmt: skip
-RELUCTANT = 30.0  # to say blank or unknown, as `golden_vsr4ml` has it
+RELUCTANT = 30.0  # to say blank or unknown, as in `golden_vsr4ml`
 LANGUAGE = {  # its conf/model/language_model, small
     "layer": 2, "unit": 12, "att_unit": 16, "embed_unit": 6, "head": 8, "dropout_rate": 0.0, "pos_enc": "none",
 }  # fmt: skip
@@ -66,21 +66,21 @@ class Peer:
         self.ctc, self.out, self.biased, self.usr = ctc, out, biased, hasattr(model, "ctc_v")
         self.willing = WILLING[self.usr, modality]
 
-    def given(self, frames):
+    def inputs_of(self, frames):
         """Lips (1, T, 88, 88) and sound (1, S, 1), as far as they are read."""
-        seen, heard = video(frames)[:, :, 0], sound(frames).view(1, -1, 1)
-        return {"video": {"xs_v": seen}, "sound": {"xs_a": heard}, "both": {"xs_v": seen, "xs_a": heard}}[self.modality]
+        lips, wave = video(frames)[:, :, 0], sound(frames).view(1, -1, 1)
+        return {"video": {"xs_v": lips}, "sound": {"xs_a": wave}, "both": {"xs_v": lips, "xs_a": wave}}[self.modality]
 
     @torch.no_grad()
     def record(self, frames, tokens):
         """What the peer computes from one clip and one prefix."""
         from espnet.nets.pytorch_backend.transformer.mask import subsequent_mask
 
-        given = self.given(frames)
-        states, tokens = self.states(**given), torch.tensor([tokens])
+        inputs = self.inputs_of(frames)
+        states, tokens = self.states(**inputs), torch.tensor([tokens])
         logits, _ = self.model.decoder(tokens, subsequent_mask(tokens.shape[1])[None], states, None)
         values = {
-            "front_end": self.features(**given),
+            "front_end": self.features(**inputs),
             "states": states,
             "ctc": self.ctc.ctc_lo(states).log_softmax(-1),
             "decoder": self.out(logits).log_softmax(-1),
@@ -89,7 +89,7 @@ class Peer:
 
     @torch.no_grad()
     def search(self, frames, lm=None):
-        """The n-best of the peer's own search, with a language model where there is one."""
+        """The n-best of the peer's own search, with a language model if there is one."""
         from espnet.nets.batch_beam_search import BatchBeamSearch
         from espnet.nets.scorers.length_bonus import LengthBonus
 
@@ -103,24 +103,24 @@ class Peer:
         self.biased.data[:2] -= RELUCTANT
         self.biased.data[-1] += self.willing
         of_usr = {"modality": LETTERS[self.modality]} if self.usr else {}
-        found = beam(x=self.states(**self.given(frames))[0], **of_usr)
+        hypotheses = beam(x=self.states(**self.inputs_of(frames))[0], **of_usr)
         self.biased.data[:2] += RELUCTANT
         self.biased.data[-1] -= self.willing
-        return [{"tokens": h.yseq.tolist()[1:-1], "score": round(float(h.score), 5)} for h in found[:3]]
+        return [{"tokens": h.yseq.tolist()[1:-1], "score": round(float(h.score), 5)} for h in hypotheses[:3]]
 
     def golden(self):
-        """All of it, for JSON."""
+        """All records and searches, for JSON."""
         records = [self.record(f, t) for f, t in zip(FRAMES, TOKENS, strict=True)]
-        found = {str(frames): self.search(frames) for frames in (9, 14)}
-        return {"records": records, "search": {"options": SEARCH, "bias": [-RELUCTANT, self.willing], "found": found}}
+        n_best = {str(frames): self.search(frames) for frames in (9, 14)}
+        return {"records": records, "search": {"options": SEARCH, "bias": [-RELUCTANT, self.willing], "found": n_best}}
 
 
 def raven(modality):
     """RAVEn's E2E with small sizes, and the shapes of its tensors."""
     from espnet.nets.pytorch_backend.e2e_asr_transformer import E2E
 
-    front = {"transformer_frontend": "conv1d"} if modality == "sound" else {}
-    model = E2E(VOCABULARY, argparse.Namespace(**SETTINGS | front))
+    overrides = {"transformer_frontend": "conv1d"} if modality == "sound" else {}
+    model = E2E(VOCABULARY, argparse.Namespace(**SETTINGS | overrides))
     (small_wave_front_end if modality == "sound" else small_front_end)(model.encoder.frontend)
     shapes = fill_by_formula(model.eval())
 
@@ -140,12 +140,12 @@ def language(peer):
 
     lm = TransformerLM(VOCABULARY, argparse.Namespace(**LANGUAGE)).eval()
     shapes = fill_by_formula(lm)
-    found = {str(frames): peer.search(frames, lm) for frames in (9, 14)}
-    return {"language": {"shapes": shapes, "weight": LM_WEIGHT, "found": found}}
+    n_best = {str(frames): peer.search(frames, lm) for frames in (9, 14)}
+    return {"language": {"shapes": shapes, "weight": LM_WEIGHT, "found": n_best}}
 
 
 def usr(second):
-    """USR's E2E, or that of USR 2.0, whose decoder has a fixed vocabulary: by each modality, and the shapes."""
+    """E2E of USR, or of USR 2.0, whose decoder has a fixed vocabulary: by each modality, and the shapes."""
     from espnet.nets.pytorch_backend.e2e_asr_transformer import E2E
 
     model = E2E(VOCABULARY, argparse.Namespace(**SETTINGS | OF_USR))
@@ -162,8 +162,8 @@ def usr(second):
         project = encoder.linear_av if len(parts) == 2 else encoder.linear_v if xs_a is None else encoder.linear_a
         return project(torch.cat(parts, -1))
 
-    def states(**given):
-        return encoder(**given) if second else encoder.forward_single(**given)[0]
+    def states(**inputs):
+        return encoder(**inputs) if second else encoder.forward_single(**inputs)[0]
 
     peers = {}
     for modality, letters in LETTERS.items():
@@ -185,8 +185,8 @@ def main():
             write(f"{name}.json", shapes, **peer.golden(), **(language(peer) if modality == "video" else {}))
         return
     peers, shapes = usr(args.family == "usr2")
-    each = {modality: peer.golden() for modality, peer in peers.items()}
-    write(f"{args.family}.json", shapes, **each.pop("video"), **each)
+    goldens = {modality: peer.golden() for modality, peer in peers.items()}
+    write(f"{args.family}.json", shapes, **goldens.pop("video"), **goldens)
 
 
 if __name__ == "__main__":

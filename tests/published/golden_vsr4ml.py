@@ -1,8 +1,8 @@
-"""Makes golden/vsr4ml_*.json with the real peer: `python golden_vsr4ml.py CHECKOUT`.
+"""Make golden/vsr4ml_*.json with the real peer: `python golden_vsr4ml.py CHECKOUT`.
 
 CHECKOUT is a folder with Visual_Speech_Recognition_for_Multiple_Languages (5e1405d). Its own modules compute every
-number here, with small widths and with weights by `formula.fill`: both kinds of relative positions, the language model
-with and without positions, and the whole search with it.
+number, with small widths and with weights by `formula.fill`: both kinds of relative positions, the language model with
+and without positions, and the whole search with it.
 """
 
 import argparse
@@ -40,8 +40,8 @@ LANGUAGE = {
     "head": 2, "dropout_rate": 0.1, "pos_enc": "none",
 }  # fmt: skip
 SEARCH = {"beam": 4, "ctc_weight": 0.1, "lm_weight": 0.3, "length_bonus": 0.0}
-WILLING = 2.5  # to end: a search that is cut at its limit scores no end, and tells less
-RELUCTANT = ("decoder.output_layer.bias", 30.0)  # our search never says blank or unknown; so does this one
+WILLING = 2.5  # to end: a search that is cut at its limit scores no end, and shows less
+RELUCTANT = ("decoder.output_layer.bias", 30.0)  # our search never says blank or unknown; nor does this one
 
 
 def reader(settings):
@@ -67,7 +67,7 @@ def record(model, frames, tokens):
 
 
 def language(settings):
-    """Its language model, filled, with what it says after two prefixes."""
+    """Its language model, filled, with its log-probabilities after two prefixes."""
     from espnet.nets.pytorch_backend.lm.transformer import TransformerLM
 
     model = TransformerLM(VOCABULARY, argparse.Namespace(**settings)).eval()
@@ -95,8 +95,8 @@ def search(model, lm, frames):
         beam_size=SEARCH["beam"], vocab_size=VOCABULARY, weights=weights, scorers=scorers, sos=VOCABULARY - 1,
         eos=VOCABULARY - 1, token_list=[str(i) for i in range(VOCABULARY)], pre_beam_score_key="decoder",
     ).eval()  # fmt: skip
-    found = beam(model.encode(video(frames)[0].transpose(0, 1)))
-    return [{"tokens": h.yseq.tolist()[1:-1], "score": round(float(h.score), 5)} for h in found[:3]]
+    hypotheses = beam(model.encode(video(frames)[0].transpose(0, 1)))
+    return [{"tokens": h.yseq.tolist()[1:-1], "score": round(float(h.score), 5)} for h in hypotheses[:3]]
 
 
 def main():
@@ -108,15 +108,15 @@ def main():
         model = reader(dict(settings))
         shapes = fill_by_formula(model)
         records = [record(model, f, t) for f, t in zip(FRAMES, TOKENS, strict=True)]
-        printed = LANGUAGE | {"pos_enc": "none" if name == "latest" else "sinusoidal"}
-        lm, lm_shapes, lm_records = language(printed)
+        lm_settings = LANGUAGE | {"pos_enc": "none" if name == "latest" else "sinusoidal"}
+        lm, lm_shapes, lm_records = language(lm_settings)
         model.get_parameter(RELUCTANT[0]).data[:2] -= RELUCTANT[1]
         model.get_parameter(RELUCTANT[0]).data[-1] += WILLING
-        found = {str(frames): search(model, lm, frames) for frames in (9, 14)}
+        n_best = {str(frames): search(model, lm, frames) for frames in (9, 14)}
         write(
             f"vsr4ml_{name}.json", shapes, records, settings=settings,
-            language={"settings": printed, "shapes": lm_shapes, "records": lm_records},
-            search={"options": SEARCH, "bias": [-RELUCTANT[1], WILLING], "found": found},
+            language={"settings": lm_settings, "shapes": lm_shapes, "records": lm_records},
+            search={"options": SEARCH, "bias": [-RELUCTANT[1], WILLING], "found": n_best},
         )  # fmt: skip
 
 

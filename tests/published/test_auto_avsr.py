@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.published.agreement import assert_every_stage, far
+from tests.published.agreement import assert_every_stage, gap
 from tests.published.formula import video, weights
 from vsr.core.errors import VsrError
 from vsr.modelstore.importers.auto_avsr import build
@@ -16,7 +16,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 @pytest.fixture(scope="module", params=["auto_avsr", "auto_avsr_older"])
 def golden(request):
-    """Names and shapes of the peer's tensors, and its outputs (`golden_auto_avsr.py` made them)."""
+    """Names and shapes of the peer's tensors, and its outputs (made by `golden_auto_avsr.py`)."""
     return json.loads((GOLDEN / f"{request.param}.json").read_text())
 
 
@@ -32,7 +32,7 @@ def test_every_stage_agrees_with_the_peer(golden, model, index):
 
 @pytest.mark.parametrize("setting, other", [("activation", "silu"), ("norm_eps", 1e-2)])
 @torch.no_grad()
-def test_the_numbers_would_show_another_network(golden, model, setting, other):
+def test_another_network_would_differ(golden, model, setting, other):
     import dataclasses
 
     from vsr.models.lipreader import LipReader
@@ -41,10 +41,10 @@ def test_the_numbers_would_show_another_network(golden, model, setting, other):
     wrong.load_state_dict(model.state_dict())
     record = golden["records"][2]
     states = wrong.encode(video(record["frames"]), torch.tensor([record["frames"]]))
-    assert far(states[0], record["states"]) > 1e-3
+    assert gap(states[0], record["states"]) > 1e-3
 
 
-def test_a_missing_a_strange_and_a_misshapen_tensor_are_named(golden):
+def test_missing_foreign_and_misshapen_tensors_are_named(golden):
     good = weights(golden["shapes"])
     for name in [n for n in good if n.startswith(("encoder.encoders.1", "decoder.decoders.0", "ctc"))][::4]:
         with pytest.raises(VsrError, match="lacks") as caught:
@@ -60,6 +60,6 @@ def test_a_missing_a_strange_and_a_misshapen_tensor_are_named(golden):
         build(good | {"ctc.ctc_lo.bias": torch.full((11,), torch.nan)})
 
 
-def test_another_kind_of_model_is_refused():
+def test_other_models_are_refused():
     with pytest.raises(VsrError, match="not a visual model of auto_avsr"):
         build({"conv.weight": torch.zeros(2, 2)})

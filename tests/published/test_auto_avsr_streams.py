@@ -1,4 +1,4 @@
-"""Readers of sound, and of both, of auto_avsr and Imperial's zoo compute what the real peers computed."""
+"""Sound and audio-visual readers of auto_avsr and Imperial's zoo compute what the real peers computed."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.published.agreement import assert_every_stage, far, given, states_beside_a_longer_clip
+from tests.published.agreement import assert_every_stage, gap, inputs_of, states_beside_a_longer_clip
 from tests.published.formula import sound, video, weights
 from vsr.core.errors import VsrError
 from vsr.models.resnet1d import normalised_waves
@@ -18,8 +18,8 @@ READS = {"auto_avsr_sound": "sound", "auto_avsr_both": ("video", "sound"), "vsr4
 
 
 def build(golden):
-    own = weights(golden["shapes"])
-    return vsr4ml.build(own, golden["settings"]) if "settings" in golden else auto_avsr_streams.build(own)
+    tensors = weights(golden["shapes"])
+    return vsr4ml.build(tensors, golden["settings"]) if "settings" in golden else auto_avsr_streams.build(tensors)
 
 
 @pytest.fixture(scope="module", params=READS)
@@ -29,7 +29,7 @@ def kind(request):
 
 @pytest.fixture(scope="module")
 def golden(kind):
-    """Names and shapes of the peer's tensors, and its outputs (`golden_auto_avsr_streams.py` made them)."""
+    """Names and shapes of the peer's tensors, and its outputs (made by `golden_auto_avsr_streams.py`)."""
     return json.loads((GOLDEN / f"{kind}.json").read_text())
 
 
@@ -43,15 +43,15 @@ def test_every_stage_agrees_with_the_peer(golden, model, index):
     assert_every_stage(model, golden["records"][index])
 
 
-def test_it_reads_what_it_is_of(kind, model):
+def test_model_reads_its_modality(kind, model):
     assert model.modality == READS[kind] and model.sound_form == "wave"
 
 
-def test_a_clip_beside_a_longer_one_is_read_the_same(golden, model):
+def test_clip_beside_a_longer_one_is_read_the_same(golden, model):
     assert not states_beside_a_longer_clip(model, golden["records"])[1, 4:].any()
 
 
-def test_what_does_not_belong_is_named(golden):
+def test_foreign_and_missing_tensors_are_named(golden):
     shapes, lacking = golden["shapes"], "encoder.encoders.1.norm_ff.bias"
     with pytest.raises(VsrError, match="'encoder.odd', which this family"):
         build(golden | {"shapes": shapes | {"encoder.odd": [3]}})
@@ -60,17 +60,17 @@ def test_what_does_not_belong_is_named(golden):
 
 
 @torch.no_grad()
-def test_level_and_offset_of_the_wave_do_not_count(kind, golden, model):
+def test_level_and_offset_of_the_wave_do_not_matter(kind, golden, model):
     record = golden["records"][2]
-    shifted = given(model, 9)
+    shifted = inputs_of(model, 9)
     if kind == "auto_avsr_sound":
         shifted = 0.1 * shifted + 0.3
     else:
         shifted = Streams({"video": video(9), "sound": 0.1 * sound(9) + 0.3})
-    assert far(model.encode(shifted, torch.tensor([9]))[0], record["states"]) < 1e-3
+    assert gap(model.encode(shifted, torch.tensor([9]))[0], record["states"]) < 1e-3
 
 
-def test_a_silent_clip_stays_silent():
+def test_silent_clip_stays_silent():
     assert not normalised_waves(torch.zeros(1, 3, 640), torch.ones(1, 3, dtype=torch.bool)).any()
 
 
@@ -79,8 +79,8 @@ def test_lips_and_sound_matter_and_neither_may_be_missing():
     golden = json.loads((GOLDEN / "auto_avsr_both.json").read_text())
     model, length = auto_avsr_streams.build(weights(golden["shapes"])), torch.tensor([9])
     expected = golden["records"][2]["states"]
-    for other in ({"video": video(9), "sound": sound(9).flip(1)}, {"video": video(9).flip(1), "sound": sound(9)}):
-        assert far(model.encode(Streams(other), length)[0], expected) > 1e-2
+    for streams in ({"video": video(9), "sound": sound(9).flip(1)}, {"video": video(9).flip(1), "sound": sound(9)}):
+        assert gap(model.encode(Streams(streams), length)[0], expected) > 1e-2
     for alone in (video(9), Streams({"sound": sound(9)}), Streams({"video": video(9), "sound": sound(9)},
                                                                   {"sound": torch.tensor([False])})):  # fmt: skip
         with pytest.raises(VsrError, match="lips and sound together alone"):
@@ -88,7 +88,7 @@ def test_lips_and_sound_matter_and_neither_may_be_missing():
 
 
 @pytest.mark.parametrize("name, value", [("relu_type", "prelu"), ("transformer_encoder_attn_layer_type", "mha")])
-def test_settings_of_the_encoder_of_sound_are_checked(name, value):
+def test_settings_of_the_sound_encoder_are_checked(name, value):
     golden = json.loads((GOLDEN / "vsr4ml_both.json").read_text())
     with pytest.raises(VsrError, match=f"'{value}'"):
         vsr4ml.build(weights(golden["shapes"]), golden["settings"] | {f"aux_{name}": value})

@@ -1,4 +1,4 @@
-"""Imported AV-HuBERT models compute what the real peer computed; checkpoints of classes not installed here are read."""
+"""Imported AV-HuBERT models compute what the real peer computed; checkpoints may use classes that are not installed."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ import pytest
 import sentencepiece
 import torch
 
-from tests.published.agreement import far
+from tests.published.agreement import gap
 from tests.published.formula import video, weights
 from vsr.cli import main
 from vsr.core.errors import VsrError
@@ -31,8 +31,8 @@ def model():
 
 def ours(tokens):
     """fairseq's ids -> ours."""
-    place = {theirs: own for own, theirs in enumerate(our_order(SIZE).tolist())}
-    return torch.tensor([[place[i] for i in tokens]])
+    index_of = {fairseq_id: index for index, fairseq_id in enumerate(our_order(SIZE).tolist())}
+    return torch.tensor([[index_of[i] for i in tokens]])
 
 
 @torch.no_grad()
@@ -41,34 +41,34 @@ def test_every_stage_agrees_with_the_peer(model, record):
     length = torch.tensor([record["frames"]])
     mask = torch.ones(1, record["frames"], dtype=torch.bool)
     states = model.encode(video(record["frames"]), length)
-    assert far(model.frontend(video(record["frames"]), mask)[0], record["front_end"]) < 1e-4
-    assert far(states[0], record["states"]) < 1e-4
+    assert gap(model.frontend(video(record["frames"]), mask)[0], record["front_end"]) < 1e-4
+    assert gap(states[0], record["states"]) < 1e-4
     log_probs = model.decoder(ours(record["tokens"]), states, length).log_softmax(-1)[0]
-    assert far(log_probs, torch.tensor(record["decoder"])[:, our_order(SIZE)].tolist()) < 1e-4
+    assert gap(log_probs, torch.tensor(record["decoder"])[:, our_order(SIZE)].tolist()) < 1e-4
 
 
 @torch.no_grad()
-def test_beside_a_longer_clip_and_step_by_step_the_numbers_stay(model):
+def test_longer_clip_and_single_steps_change_no_number(model):
     record = GOLDEN["records"][1]
     both = torch.cat([torch.nn.functional.pad(video(4), (0, 0) * 3 + (0, 5)), video(9)])
     states = model.encode(both, torch.tensor([4, 9]))
-    assert far(states[0, :4], record["states"]) < 1e-4
+    assert gap(states[0, :4], record["states"]) < 1e-4
     cache = model.decoder.start(states[:1], torch.tensor([4]))
     steps = [model.decoder.step(ours(record["tokens"])[:, i : i + 1], cache)[0] for i in range(2)]
-    assert far(torch.cat(steps), torch.tensor(record["decoder"])[:, our_order(SIZE)].tolist()) < 1e-4
+    assert gap(torch.cat(steps), torch.tensor(record["decoder"])[:, our_order(SIZE)].tolist()) < 1e-4
 
 
-def test_without_ctc_the_search_follows_the_decoder(model):
+def test_search_without_ctc_follows_the_decoder(model):
     with torch.no_grad():
         states = model.encode(video(9), torch.tensor([9]))
     options = DecodeOptions(beam=4, nbest=2)
-    found = decode(model, states, torch.tensor([9]), options, EOS)[0]
-    assert found[0].score == pytest.approx(found[0].attention_score)
-    prefix = torch.tensor([[EOS, *found[0].tokens]])
+    hypotheses = decode(model, states, torch.tensor([9]), options, EOS)[0]
+    assert hypotheses[0].score == pytest.approx(hypotheses[0].attention_score)
+    prefix = torch.tensor([[EOS, *hypotheses[0].tokens]])
     with torch.no_grad():
         log_probs = model.decoder(prefix, states, torch.tensor([9])).log_softmax(-1)[0]
-    targets = torch.tensor([*found[0].tokens, EOS])
-    assert log_probs.gather(1, targets[:, None]).sum().item() == pytest.approx(found[0].score, abs=1e-4)
+    targets = torch.tensor([*hypotheses[0].tokens, EOS])
+    assert log_probs.gather(1, targets[:, None]).sum().item() == pytest.approx(hypotheses[0].score, abs=1e-4)
     with pytest.raises(VsrError, match="no CTC head"):
         decode(model, states, torch.tensor([9]), DecodeOptions(method="ctc_greedy"), EOS)
 
@@ -87,7 +87,7 @@ def test_settings_that_tensors_cannot_show_are_checked(change, reason):
         build(weights(GOLDEN["shapes"]), GOLDEN["settings"] | change)
 
 
-def test_a_missing_and_a_strange_tensor_are_named():
+def test_missing_and_foreign_tensors_are_named():
     good = weights(GOLDEN["shapes"])
     name = f"{INSIDE}encoder.layers.1.fc2.bias"
     with pytest.raises(VsrError, match="lacks 'encoder.layers.1.fc2.bias'"):
@@ -98,12 +98,12 @@ def test_a_missing_and_a_strange_tensor_are_named():
 
 @pytest.fixture
 def dictionary_class(monkeypatch):
-    """A class where fairseq has its dictionary; gone again when the checkpoint is read."""
+    """A class in place of fairseq's dictionary; removed before the checkpoint is read."""
     for name in ("fairseq", "fairseq.data", "fairseq.data.dictionary"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    kind = type("Dictionary", (), {"__module__": "fairseq.data.dictionary"})
-    sys.modules["fairseq.data.dictionary"].Dictionary = kind
-    return kind
+    dictionary_type = type("Dictionary", (), {"__module__": "fairseq.data.dictionary"})
+    sys.modules["fairseq.data.dictionary"].Dictionary = dictionary_type
+    return dictionary_type
 
 
 @pytest.fixture
@@ -119,8 +119,8 @@ def checkpoint(tmp_path, dictionary_class, monkeypatch):
     dictionary.symbols = [processor.id_to_piece(i) for i in range(SIZE)]
     bpe.sp = processor
     settings = GOLDEN["settings"]
-    inner = {"layer_norm_first": True, "encoder_attention_heads": settings["encoder_attention_heads"]}
-    model = {"w2v_args": {"model": argparse.Namespace(**inner)}}
+    encoder_settings = {"layer_norm_first": True, "encoder_attention_heads": settings["encoder_attention_heads"]}
+    model = {"w2v_args": {"model": argparse.Namespace(**encoder_settings)}}
     content = {
         "cfg": {"model": model | {"decoder_attention_heads": settings["decoder_attention_heads"]}},
         "model": weights(GOLDEN["shapes"]),
@@ -132,7 +132,7 @@ def checkpoint(tmp_path, dictionary_class, monkeypatch):
     return tmp_path / "tuned.pt", content
 
 
-def test_a_fine_tuned_checkpoint_brings_its_tokenizer(checkpoint, tmp_path, capsys, face_clip):
+def test_fine_tuned_checkpoint_has_its_tokenizer(checkpoint, tmp_path, capsys, face_clip):
     path, content = checkpoint
     assert main(["import", "av_hubert", str(path), "-o", str(tmp_path / "out")]) == 0
     assert "non-commercial" in capsys.readouterr().out
@@ -145,7 +145,7 @@ def test_a_fine_tuned_checkpoint_brings_its_tokenizer(checkpoint, tmp_path, caps
     assert all(0 < word["confidence"] <= 1 and word["start"] < word["end"] for word in segment["words"])
 
 
-def test_a_dictionary_of_other_size_is_refused(checkpoint, tmp_path, capsys):
+def test_dictionary_of_another_size_is_refused(checkpoint, tmp_path, capsys):
     path, _ = checkpoint
     (tmp_path / "dict.wrd.txt").write_text("a 1\nb 1\n", encoding="utf-8")
     out = tmp_path / "out"
@@ -154,7 +154,7 @@ def test_a_dictionary_of_other_size_is_refused(checkpoint, tmp_path, capsys):
     assert "makes 6 tokens, the model's head has 11" in line and not out.exists()
 
 
-def test_an_encoder_alone_is_imported_and_says_that_it_cannot_read(tmp_path, capsys, face_clip):
+def test_encoder_alone_is_imported_and_cannot_transcribe(tmp_path, capsys, face_clip):
     tensors = {n.removeprefix(INSIDE): t for n, t in weights(GOLDEN["shapes"]).items() if n.startswith(INSIDE)}
     args = argparse.Namespace(encoder_attention_heads=2, layer_norm_first=True)
     torch.save({"args": args, "model": tensors | {"mask_emb": torch.zeros(5)}}, tmp_path / "pretrained.pt")
@@ -162,7 +162,7 @@ def test_an_encoder_alone_is_imported_and_says_that_it_cannot_read(tmp_path, cap
     assert "encoder alone" in capsys.readouterr().out
     loaded = load_model(tmp_path / "out")
     states = loaded.model.encode(video(4), torch.tensor([4]))[0].detach()
-    assert far(states, GOLDEN["records"][1]["states"]) < 1e-4
+    assert gap(states, GOLDEN["records"][1]["states"]) < 1e-4
     assert main(["transcribe", str(face_clip), "--model", str(tmp_path / "out")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "only an encoder" in line

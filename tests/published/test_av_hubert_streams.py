@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.published.agreement import far
+from tests.published.agreement import gap
 from tests.published.formula import samples, video, weights
 from tests.published.test_av_hubert import EOS, ours
 from vsr.core.errors import VsrError
@@ -28,11 +28,11 @@ def model():
 
 
 def wave(frames):
-    """The sound of a file of 16 bit, as it is decoded: (1, T, 640)."""
+    """The decoded sound of a file of 16 bit: (1, T, 640)."""
     return torch.from_numpy(samples(frames)).float().view(1, frames, 640) / LOUDEST
 
 
-def given(modality, frames):
+def inputs_of(modality, frames):
     inputs = {"video": video(frames), "sound": wave(frames)}
     return Streams(inputs if modality == "both" else {modality: inputs[modality]})
 
@@ -43,14 +43,14 @@ def given(modality, frames):
 def test_states_and_decoder_agree_with_the_peer(model, modality, index):
     record = RECORDS[modality][index]
     length = torch.tensor([record["frames"]])
-    states = model.encode(given(modality, record["frames"]), length)
-    assert far(states[0], record["states"]) < 1e-4
+    states = model.encode(inputs_of(modality, record["frames"]), length)
+    assert gap(states[0], record["states"]) < 1e-4
     log_probs = model.decoder(ours(record["tokens"]), states, length).log_softmax(-1)[0]
-    assert far(log_probs, torch.tensor(record["decoder"])[:, our_order(SIZE)].tolist()) < 1e-4
+    assert gap(log_probs, torch.tensor(record["decoder"])[:, our_order(SIZE)].tolist()) < 1e-4
 
 
 @torch.no_grad()
-def test_a_reader_of_both_reads_lips_alone_as_one_of_lips_does(model):
+def test_reader_of_both_reads_lips_alone_as_one_of_lips_does(model):
     lips = build(weights(GOLDEN["shapes"]), GOLDEN["settings"])
     assert (lips.modality, model.modality) == ("video", ("video", "sound"))
     length = torch.tensor([9])
@@ -59,40 +59,40 @@ def test_a_reader_of_both_reads_lips_alone_as_one_of_lips_does(model):
 
 @torch.no_grad()
 def test_clips_with_and_without_sound_are_read_in_one_batch_as_alone(model):
-    both, alone = model.encode(given("both", 9), torch.tensor([9])), model.encode(video(4), torch.tensor([4]))
-    seen = torch.cat([video(9), torch.nn.functional.pad(video(4), (0, 0) * 3 + (0, 5), value=0.3)])
-    heard = torch.cat([wave(9), torch.full((1, 9, 640), 0.2)])
+    both, alone = model.encode(inputs_of("both", 9), torch.tensor([9])), model.encode(video(4), torch.tensor([4]))
+    frames_seen = torch.cat([video(9), torch.nn.functional.pad(video(4), (0, 0) * 3 + (0, 5), value=0.3)])
+    waves = torch.cat([wave(9), torch.full((1, 9, 640), 0.2)])
     present = {"sound": torch.tensor([True, False])}
-    states = model.encode(Streams({"video": seen, "sound": heard}, present), torch.tensor([9, 4]))
+    states = model.encode(Streams({"video": frames_seen, "sound": waves}, present), torch.tensor([9, 4]))
     assert torch.allclose(states[0], both[0], atol=1e-5) and torch.allclose(states[1, :4], alone[0], atol=1e-5)
     assert not states[1, 4:].any()
 
 
 class Kept(torch.nn.Identity):
-    """In place of the projection: what it is given."""
+    """In place of the projection: returns its input."""
 
     weight = torch.zeros(1)
 
 
 @pytest.mark.parametrize("index", range(3))
-def test_features_of_sound_are_those_of_the_peers_own_data_loading(index):
+def test_sound_features_are_those_of_the_peers_own_data_loading(index):
     record = RECORDS["sound"][index]
     bank = FilterBank(4)
     bank.project = Kept()
     mask = torch.ones(1, record["frames"], dtype=torch.bool)
-    assert far(bank(wave(record["frames"]), mask)[0], record["features"]) < 1e-4
+    assert gap(bank(wave(record["frames"]), mask)[0], record["features"]) < 1e-4
 
 
-def test_the_number_of_spectra_follows_the_length_and_silence_is_finite():
-    drawn = random.Random(3)
+def test_number_of_spectra_follows_the_length_and_silence_is_finite():
+    rng = random.Random(3)
     for _ in range(20):
-        length = drawn.randrange(1, 5000)
+        length = rng.randrange(1, 5000)
         expected = 1 if length <= 400 else 1 + (length - 400 + 159) // 160
-        found = log_filter_bank(torch.zeros(length))
-        assert found.shape == (expected, 26) and found.isfinite().all()
+        spectra = log_filter_bank(torch.zeros(length))
+        assert spectra.shape == (expected, 26) and spectra.isfinite().all()
 
 
-def test_a_tone_is_loudest_in_the_band_around_it():
+def test_tone_is_loudest_in_the_band_around_it():
     time = torch.arange(16000) / 16000
     bands = [log_filter_bank((2 * torch.pi * hertz * time).sin()).mean(0).argmax().item() for hertz in (200, 800, 3000)]
     assert bands == sorted(bands) and len(set(bands)) == 3
@@ -108,34 +108,36 @@ def test_a_tone_is_loudest_in_the_band_around_it():
         (None, "video"),
     ],
 )
-def test_the_settings_say_what_it_was_tuned_on(task, expected):
+def test_settings_tell_the_modality(task, expected):
     assert modality_of({"cfg": {"model": {}, "task": task}}) == expected
 
 
-@pytest.mark.parametrize("change, printed", [(None, "only its lips"), ([16, 26], "has shape")])
-def test_tensors_of_sound_are_checked(change, printed):
+@pytest.mark.parametrize("change, message", [(None, "only its lips"), ([16, 26], "has shape")])
+def test_sound_tensors_are_checked(change, message):
     name = "encoder.w2v_model.feature_extractor_audio.proj.weight"
     shapes = {other: shape for other, shape in GOLDEN["shapes"].items() if other != name}
-    with pytest.raises(VsrError, match=printed):
+    with pytest.raises(VsrError, match=message):
         build(weights(shapes | ({name: change} if change else {})), GOLDEN["settings"], "both")
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("modality", ["video", "both"])
-def test_the_whole_search_gives_the_peers_n_best(modality):
-    own = weights(GOLDEN["shapes"])
+def test_whole_search_gives_the_peers_n_best(modality):
+    tensors = weights(GOLDEN["shapes"])
     for token, factor in GOLDEN["search"]["scaled"]:
-        own["decoder.embed_tokens.weight"][token] *= factor
-    model = build(own, GOLDEN["settings"], modality)
+        tensors["decoder.embed_tokens.weight"][token] *= factor
+    model = build(tensors, GOLDEN["settings"], modality)
     lengths, search = torch.tensor([9, 14]), GOLDEN["search"]
-    seen = torch.zeros(2, 14, 1, 88, 88)
-    seen[0, :9], seen[1] = video(9)[0], video(14)[0]
-    heard = torch.zeros(2, 14, 640)
-    heard[0, :9], heard[1] = wave(9)[0], wave(14)[0]
-    states = model.encode(seen if modality == "video" else Streams({"video": seen, "sound": heard}), lengths)
-    found = decode(model, states, lengths, DecodeOptions(nbest=4, **search["options"]), EOS)
-    for ranked, frames in zip(found, (9, 14), strict=True):
+    frames_seen = torch.zeros(2, 14, 1, 88, 88)
+    frames_seen[0, :9], frames_seen[1] = video(9)[0], video(14)[0]
+    waves = torch.zeros(2, 14, 640)
+    waves[0, :9], waves[1] = wave(9)[0], wave(14)[0]
+    states = model.encode(
+        frames_seen if modality == "video" else Streams({"video": frames_seen, "sound": waves}), lengths
+    )
+    n_best = decode(model, states, lengths, DecodeOptions(nbest=4, **search["options"]), EOS)
+    for ranked, frames in zip(n_best, (9, 14), strict=True):
         expected = search["found"][modality][str(frames)]
-        assert [list(one.tokens) for one in ranked] == [ours(one["tokens"])[0].tolist() for one in expected]
-        assert [one.score for one in ranked] == pytest.approx([one["score"] for one in expected], abs=1e-4)
-        assert all(one.attention_score == pytest.approx(one.score * (len(one.tokens) + 1)) for one in ranked)
+        assert [list(h.tokens) for h in ranked] == [ours(h["tokens"])[0].tolist() for h in expected]
+        assert [h.score for h in ranked] == pytest.approx([h["score"] for h in expected], abs=1e-4)
+        assert all(h.attention_score == pytest.approx(h.score * (len(h.tokens) + 1)) for h in ranked)

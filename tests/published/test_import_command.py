@@ -1,4 +1,4 @@
-"""`vsr import`: a checkpoint and its tokenizer become a folder that reads; what does not fit leaves nothing behind."""
+"""`vsr import`: a checkpoint and its tokenizer become a folder that transcribes; failures leave nothing behind."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def shapes():
 
 @pytest.fixture
 def files(tmp_path, shapes):
-    """A checkpoint, its SentencePiece model and, beside that, the list of units: sorted, and with a stranger."""
+    """A checkpoint, its SentencePiece model and, beside it, the list of units: sorted, and with a foreign one."""
     spm = train_upper()
     tokenizer = SentencePieceTokenizer(spm, "upper")
     units = sorted(tokenizer.units)[: 11 - 4] + ["ZZ"]
@@ -51,14 +51,14 @@ def write_units(path, units):
     path.write_text("".join(lines), encoding="utf-8")
 
 
-def imported(folder, *more):
+def imported(folder, *options):
     return main(
         ["import", "auto_avsr", str(folder / "tiny.pth"), "--tokenizer", str(folder / "tiny.model"),
-         "-o", str(folder / "out"), *more]
+         "-o", str(folder / "out"), *options]
     )  # fmt: skip
 
 
-def test_the_folder_reads_a_clip(files, capsys, face_clip):
+def test_folder_reads_a_clip(files, capsys, face_clip):
     assert imported(files) == 0
     assert "Apache-2.0" in capsys.readouterr().out
     loaded = load_model(files / "out")
@@ -67,7 +67,7 @@ def test_the_folder_reads_a_clip(files, capsys, face_clip):
     assert json.loads(capsys.readouterr().out)["model"] == "tiny"
 
 
-def test_the_head_keeps_the_order_of_the_units(files):
+def test_head_keeps_the_order_of_the_units(files):
     imported(files)
     tokenizer = load_model(files / "out").tokenizer
     listed = [line.split()[0] for line in (files / "tiny_units.txt").read_text(encoding="utf-8").splitlines()]
@@ -77,7 +77,7 @@ def test_the_head_keeps_the_order_of_the_units(files):
 
 
 @pytest.mark.parametrize(
-    "spoil, reason",
+    "damage, reason",
     [
         (lambda f: (f / "tiny_units.txt").unlink(), "tiny_units.txt: No such file"),
         (lambda f: write_units(f / "tiny_units.txt", ["A", "B"]), "makes 5 tokens, the model's head has 11"),
@@ -89,19 +89,19 @@ def test_the_head_keeps_the_order_of_the_units(files):
         (lambda f: (f / "tiny.pth").unlink(), "no such file"),
     ],
 )
-def test_bad_input_gives_one_line_and_no_folder(files, capsys, spoil, reason):
-    spoil(files)
+def test_bad_input_is_one_line_and_leaves_no_folder(files, capsys, damage, reason):
+    damage(files)
     assert imported(files) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert reason in line
     assert not (files / "out").exists()
 
 
-def test_a_tokenizer_is_asked_for(files, capsys):
+def test_tokenizer_is_required(files, capsys):
     assert main(["import", "auto_avsr", str(files / "tiny.pth"), "-o", str(files / "out")]) == 2
     assert "--tokenizer" in capsys.readouterr().err
 
 
-def test_own_order_stays_the_default():
+def test_own_order_is_the_default():
     tokenizer = train_tokenizer("unigram", ["bin blue", "at two"] * 4, 30)
     assert tokenizer.units == sentence_pieces(tokenizer.processor)

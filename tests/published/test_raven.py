@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.published.agreement import assert_every_stage, assert_search, far, given, states_beside_a_longer_clip
+from tests.published.agreement import assert_every_stage, assert_search, gap, inputs_of, states_beside_a_longer_clip
 from tests.published.formula import fill, sound, weights
 from tests.published.test_import_command import write_units
 from vsr.cli import main
@@ -19,8 +19,8 @@ from vsr.modelstore.importers import espnet_language, raven, usr
 GOLDEN = Path(__file__).parent / "golden"
 FAMILIES = {"raven": raven, "raven_sound": raven, "usr": usr, "usr2": usr}
 OF_USR = ("usr", "usr2")
-VERB = {"usr2": "usr", "raven_sound": "raven"}  # what the command calls it
-UNITS = ["<unk>", "'", "0", "▁A", "▁BE", "C", "D", "▁E", "F"]  # and blank, end: 11
+VERB = {"usr2": "usr", "raven_sound": "raven"}  # the family's name in the command
+UNITS = ["<unk>", "'", "0", "▁A", "▁BE", "C", "D", "▁E", "F"]  # with blank and end: 11
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -30,7 +30,7 @@ def family(request):
 
 @pytest.fixture(scope="module")
 def golden(family):
-    """Names and shapes of the peer's tensors, and its outputs (`golden_raven.py` made them)."""
+    """Names and shapes of the peer's tensors, and its outputs (made by `golden_raven.py`)."""
     return json.loads((GOLDEN / f"{family}.json").read_text())
 
 
@@ -45,21 +45,21 @@ def test_every_stage_agrees_with_the_peer(golden, model, index):
 
 
 @pytest.mark.parametrize("frames", [9, 14])
-def test_the_whole_search_gives_the_peers_n_best(golden, model, frames):
+def test_whole_search_gives_the_peers_n_best(golden, model, frames):
     assert_search(model, golden["search"], frames)
 
 
 @pytest.mark.parametrize("frames", [9, 14])
-def test_ravens_search_with_its_language_model_gives_the_peers_n_best(frames):
+def test_raven_search_with_its_language_model_gives_the_peers_n_best(frames):
     golden = json.loads((GOLDEN / "raven.json").read_text())
-    own, model = golden["language"], raven.build(weights(golden["shapes"]))
-    language = NeuralLanguage(espnet_language.build(weights(own["shapes"]), raven.LANGUAGE))
-    searched = golden["search"] | {"found": own["found"]}
-    assert_search(model, searched, frames, languages=[(own["weight"], language)])
-    assert own["found"] != golden["search"]["found"] and own["weight"] == raven.LM_WEIGHT
+    peer, model = golden["language"], raven.build(weights(golden["shapes"]))
+    language = NeuralLanguage(espnet_language.build(weights(peer["shapes"]), raven.LANGUAGE))
+    searched = golden["search"] | {"found": peer["found"]}
+    assert_search(model, searched, frames, languages=[(peer["weight"], language)])
+    assert peer["found"] != golden["search"]["found"] and peer["weight"] == raven.LM_WEIGHT
 
 
-def test_the_folder_takes_ravens_language_model_and_searches_with_it(tmp_path, capsys):
+def test_folder_includes_the_language_model_of_raven_and_searches_with_it(tmp_path, capsys):
     golden = json.loads((GOLDEN / "raven.json").read_text())
     torch.save(weights(golden["shapes"]), tmp_path / "peer.pth")
     torch.save(weights(golden["language"]["shapes"]), tmp_path / "rnnlm.model.best")
@@ -72,21 +72,21 @@ def test_the_folder_takes_ravens_language_model_and_searches_with_it(tmp_path, c
     assert "--lm works only with vsr4ml and raven" in capsys.readouterr().err
 
 
-def test_a_clip_beside_a_longer_one_is_read_the_same(golden, model):
+def test_clip_beside_a_longer_one_is_read_the_same(golden, model):
     assert not states_beside_a_longer_clip(model, golden["records"])[1, 4:].any()
 
 
-def test_the_two_differ_in_their_normalisation(family, model):
+def test_families_differ_in_their_normalisation(family, model):
     assert model.config.encoder_settings["norm"] == ("layer" if family in OF_USR else "batch")
 
 
 @pytest.mark.parametrize("prefix", ["", "_orig_mod.", "model.backbone."])
-def test_the_command_makes_a_folder_that_reads_the_same(family, golden, model, prefix, tmp_path, capsys):
-    own = weights(golden["shapes"])
-    if family in OF_USR:  # as its published files may be: compiled, or of a training run
-        own = {f"{prefix}{name}": tensor for name, tensor in own.items()}
-        own |= {"model.target_backbone.x": torch.zeros(2)} if "backbone" in prefix else {}
-    torch.save(own, tmp_path / "peer.pth")
+def test_command_makes_a_folder_that_reads_the_same(family, golden, model, prefix, tmp_path, capsys):
+    tensors = weights(golden["shapes"])
+    if family in OF_USR:  # published files may be compiled, or those of a training run
+        tensors = {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
+        tensors |= {"model.target_backbone.x": torch.zeros(2)} if "backbone" in prefix else {}
+    torch.save(tensors, tmp_path / "peer.pth")
     lines = [f"{unit} {number}" for number, unit in enumerate(UNITS, start=1)]
     (tmp_path / "units.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     out = tmp_path / "model"
@@ -98,28 +98,28 @@ def test_the_command_makes_a_folder_that_reads_the_same(family, golden, model, p
     assert loaded.config["decode"] == {"beam": 40, "ctc_weight": 0.1}
     assert loaded.tokenizer.decode([4, 6, 5]) == "AC BE"
     with torch.no_grad():
-        length, read = torch.tensor([4]), given(model, 4)
-        assert torch.equal(loaded.model.encode(read, length), model.encode(read, length))
+        length, inputs = torch.tensor([4]), inputs_of(model, 4)
+        assert torch.equal(loaded.model.encode(inputs, length), model.encode(inputs, length))
 
 
-def test_what_does_not_belong_is_named(family, golden):
-    build, own = FAMILIES[family].build, weights(golden["shapes"])
+def test_foreign_missing_and_misshapen_tensors_are_named(family, golden):
+    build, tensors = FAMILIES[family].build, weights(golden["shapes"])
     with pytest.raises(VsrError, match="'encoder.odd', which this family"):
-        build(own | {"encoder.odd": torch.zeros(3)})
+        build(tensors | {"encoder.odd": torch.zeros(3)})
     lacking = "encoder.encoders.1.gamma_ff"
     with pytest.raises(VsrError, match=f"lacks '{lacking}'"):
-        build({name: tensor for name, tensor in own.items() if name != lacking})
+        build({name: tensor for name, tensor in tensors.items() if name != lacking})
     with pytest.raises(VsrError, match="has shape"):
-        build(own | {"encoder.encoders.0.gamma_mha": fill("x", (5,))})
+        build(tensors | {"encoder.encoders.0.gamma_mha": fill("x", (5,))})
 
 
-def test_a_model_of_the_other_family_is_refused(family, golden):
+def test_model_of_the_other_family_is_refused(family, golden):
     other = FAMILIES["raven" if family in OF_USR else "usr"]
     with pytest.raises(VsrError, match="not a model of"):
         other.build(weights(golden["shapes"]))
 
 
-def test_without_units_it_says_what_to_give(family, golden, tmp_path, capsys):
+def test_missing_units_are_one_line(family, golden, tmp_path, capsys):
     torch.save(weights(golden["shapes"]), tmp_path / "peer.pth")
     args = ["import", VERB.get(family, family), str(tmp_path / "peer.pth"), "-o", str(tmp_path / "model")]
     assert main(args) == 2
@@ -138,29 +138,29 @@ class TestUSRHears:
         for frames in (9, 14):
             assert_search(model, golden[modality]["search"], frames)
 
-    def test_a_clip_beside_a_longer_one_is_read_the_same(self, of_usr, modality):
+    def test_clip_beside_a_longer_one_is_read_the_same(self, of_usr, modality):
         golden, model = self.made(of_usr, modality)
         assert not states_beside_a_longer_clip(model, golden[modality]["records"])[1, 4:].any()
 
-    def test_the_ways_of_reading_differ(self, of_usr, modality):
+    def test_modalities_differ(self, of_usr, modality):
         golden, model = self.made(of_usr, modality)
         with torch.no_grad():
-            states = model.encode(given(model, 9), torch.tensor([9]))[0]
-        assert far(states, golden["records"][2]["states"]) > 1e-2
+            states = model.encode(inputs_of(model, 9), torch.tensor([9]))[0]
+        assert gap(states, golden["records"][2]["states"]) > 1e-2
 
     def made(self, of_usr, modality):
         golden = json.loads((GOLDEN / f"{of_usr}.json").read_text())
         return golden, usr.build(weights(golden["shapes"]), modality)
 
 
-def test_the_sound_of_these_is_taken_as_loud_as_it_is():
+def test_level_of_the_sound_matters():
     model = raven.build(weights(json.loads((GOLDEN / "raven_sound.json").read_text())["shapes"]))
     with torch.no_grad():
         loud, soft = (model.encode(gain * sound(9), torch.tensor([9])) for gain in (1.0, 0.5))
     assert (loud - soft).abs().max() > 1e-3
 
 
-def test_a_checkpoint_of_lips_alone_has_no_sound_to_read():
+def test_checkpoint_of_lips_alone_reads_no_sound():
     shapes = json.loads((GOLDEN / "usr.json").read_text())["shapes"]
     silent = {name: shape for name, shape in shapes.items() if "frontend_a" not in name}
     usr.build(weights(silent))

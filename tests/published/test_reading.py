@@ -1,4 +1,4 @@
-"""Checkpoints are read without running anything in them; what is no checkpoint is refused in one line."""
+"""Checkpoints are read without running anything in them; other files are refused in one line."""
 
 import argparse
 import collections
@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from vsr.core.errors import VsrError
-from vsr.modelstore.importers.reading import Inert, plain, read_checkpoint, weights_of
+from vsr.modelstore.importers.reading import Inert, plain_settings, read_checkpoint, weights_of
 
 
 class Calls:
-    """An object whose pickle asks for a function to be called."""
+    """An object whose pickle asks for a function call."""
 
     def __init__(self, function, *args):
         self.call = function, args
@@ -41,7 +41,7 @@ def evil_open(mark):
 
 @pytest.mark.parametrize("evil", [evil_eval, evil_system, evil_open])
 @pytest.mark.parametrize("legacy", [False, True])
-def test_a_malicious_file_runs_nothing(evil, legacy, tmp_path):
+def test_malicious_file_runs_nothing(evil, legacy, tmp_path):
     mark, path = tmp_path / "ran", tmp_path / "evil.pt"
     content = {"model": {"weight": torch.ones(2)}, "cfg": evil(mark)}
     torch.save(content, path, _use_new_zipfile_serialization=not legacy)
@@ -50,7 +50,7 @@ def test_a_malicious_file_runs_nothing(evil, legacy, tmp_path):
     except VsrError as error:
         assert "read safely" in str(error)
     assert not mark.exists()
-    pickle.loads(pickle.dumps(content["cfg"]))  # the same object does run in an ordinary unpickler
+    pickle.loads(pickle.dumps(content["cfg"]))  # an ordinary unpickler does run the same object
     assert mark.exists()
 
 
@@ -60,11 +60,11 @@ def test_settings_of_any_class_become_plain_values(tmp_path):
     torch.save({"args": namespace, "model": collections.OrderedDict(weight=torch.ones(2))}, path)
     checkpoint = read_checkpoint(path)
     assert type(checkpoint["args"]) is Inert
-    assert plain(checkpoint["args"]) == {"layers": 3, "nested": {"name": "x"}, "pair": [1, 2], "kind": "gelu"}
+    assert plain_settings(checkpoint["args"]) == {"layers": 3, "nested": {"name": "x"}, "pair": [1, 2], "kind": "gelu"}
     assert weights_of(checkpoint, path)["weight"].tolist() == [1, 1]
 
 
-def test_lightning_prefixes_are_taken_off(tmp_path):
+def test_lightning_prefixes_are_removed(tmp_path):
     path = tmp_path / "last.ckpt"
     torch.save({"epoch": 3, "state_dict": {"model.ctc.bias": torch.zeros(3)}}, path)
     assert list(weights_of(read_checkpoint(path), path)) == ["ctc.bias"]
@@ -106,7 +106,7 @@ def sparse(path):
 
 
 @pytest.mark.parametrize("make", [missing, text, empty, cut, a_list, no_tensors, sparse])
-def test_what_is_no_checkpoint_is_refused_in_one_line(make, tmp_path):
+def test_file_without_a_checkpoint_is_one_line(make, tmp_path):
     path = tmp_path / "model.pth"
     reason = make(path)
     with pytest.raises(VsrError, match=reason) as caught:

@@ -1,4 +1,4 @@
-"""A reader's errors: counted by hand, drawn as often as counted, and of several readers together."""
+"""A reader's errors: counted by hand, drawn as often as counted, and errors of several readers together."""
 
 import numpy as np
 import pytest
@@ -9,25 +9,25 @@ from vsr.text.confusions import counted_confusions
 
 
 def test_errors_are_counted_by_kind():
-    found = counted_confusions(
+    confusions = counted_confusions(
         [(["B", "L", "UW"], ["P", "L"]), (["R", "EH", "D"], ["R", "AH", "EH", "D"]), ([], ["B"])]
     )
-    assert found.read_as["B"] == {"P": 1, "B": 1} and found.read_as["UW"] == {"": 1, "UW": 1}
-    assert found.read_as["L"] == {"L": 1} and found.inserted == {"AH": 1} and found.places == 8
+    assert confusions.read_as["B"] == {"P": 1, "B": 1} and confusions.read_as["UW"] == {"": 1, "UW": 1}
+    assert confusions.read_as["L"] == {"L": 1} and confusions.inserted == {"AH": 1} and confusions.places == 8
 
 
-def test_noise_is_drawn_as_often_as_it_was_counted():
+def test_noise_is_drawn_as_often_as_counted():
     pairs = [(["a", "b", "c", "d"], ["a", "x", "c", "d"]), (["a", "b", "c", "d"], ["a", "b", "c"])] * 5
-    found = counted_confusions(pairs)
+    confusions = counted_confusions(pairs)
     rng, units = np.random.default_rng(0), list("abcd") * 500
-    drawn = found.draw(units, rng)
+    drawn = confusions.draw(units, rng)
     assert drawn.count("x") == pytest.approx(250, rel=0.2) and drawn.count("d") == pytest.approx(250, rel=0.2)
     assert drawn.count("a") == drawn.count("c") == 500
-    assert found.draw(units, rng, 0.0) == units
-    assert found.draw(["never"], rng) == ["never"]
+    assert confusions.draw(units, rng, 0.0) == units
+    assert confusions.draw(["never"], rng) == ["never"]
 
 
-def test_nothing_to_count_is_refused():
+def test_empty_references_are_refused():
     for call in (lambda: counted_confusions([]), lambda: patterns_of([[]], [[[]]])):
         with pytest.raises(VsrError, match="references"):
             call()
@@ -38,18 +38,18 @@ def like(word):
 
 
 def test_members_are_wrong_together_where_they_were():
-    """Two of three members share a wrong word; the third is right; the last word is lacked by the first."""
-    read = [["set", "blew"], ["set", "blew", "now"], ["set", "blue", "now"]]
-    patterns = patterns_of([["set", "blue", "now"]], [[own] for own in read])
+    """Two of three members share a wrong word; the third is right; the first lacks the last word."""
+    readings = [["set", "blew"], ["set", "blew", "now"], ["set", "blue", "now"]]
+    patterns = patterns_of([["set", "blue", "now"]], [[words] for words in readings])
     for seed in range(20):
-        one, two, three = patterns.draw(["lay", "red", "soon"], like, np.random.default_rng(seed))
-        assert three == ["lay", "red", "soon"]
-        assert one[0] == two[0] == "lay" and one[1] == two[1] and one[1] in ("redish", "redy")
-        assert len(one) == 2 and two[2] == "soon"
+        first, second, third = patterns.draw(["lay", "red", "soon"], like, np.random.default_rng(seed))
+        assert third == ["lay", "red", "soon"]
+        assert first[0] == second[0] == "lay" and first[1] == second[1] and first[1] in ("redish", "redy")
+        assert len(first) == 2 and second[2] == "soon"
     assert patterns.misread["blue"] == {"blew": 2}
 
 
-def test_a_perfect_reader_has_no_errors_and_any_length_is_covered():
+def test_perfect_reader_has_no_errors_and_any_length_is_covered():
     patterns = patterns_of([["a", "b", "c"]], [[["a", "b", "c"]]])
     for count in (1, 2, 3, 7):
         words = [str(number) for number in range(count)]
@@ -57,7 +57,7 @@ def test_a_perfect_reader_has_no_errors_and_any_length_is_covered():
         assert [word for _, word in fitted_pattern(patterns.utterances[0], words)] == words
 
 
-def test_alike_words_are_near_and_never_the_word_itself():
+def test_similar_words_are_near_and_never_the_word_itself():
     pytest.importorskip("rapidfuzz")
     from collections import Counter
 
@@ -65,7 +65,9 @@ def test_alike_words_are_near_and_never_the_word_itself():
         Counter({"bat": 3, "mat": 2, "mud": 1, "elephant": 5}),
         lambda word: {"b": "p", "m": "p"}.get(word[0], word[0]) + word[1:],
     )
-    found = alike("bat")
+    neighbours = alike("bat")
     assert (
-        found[0] == ("mat", 0.0) and "bat" not in dict(found) and [v for _, v in found] == sorted(v for _, v in found)
+        neighbours[0] == ("mat", 0.0)
+        and "bat" not in dict(neighbours)
+        and [v for _, v in neighbours] == sorted(v for _, v in neighbours)
     )

@@ -34,7 +34,7 @@ def dictionary(tmp_path):
 
 def test_every_phoneme_has_one_viseme():
     assert set(ARPABET) == set(PHONEMES)
-    assert sum(len(own.split()) for own in ARPABET_OF.values()) == len(PHONEMES) == 39
+    assert sum(len(phonemes.split()) for phonemes in ARPABET_OF.values()) == len(PHONEMES) == 39
     assert set(ARPABET.values()) == set(IPA.values()) == set(VISEMES) and len(VISEMES) == 16
 
 
@@ -63,19 +63,19 @@ def test_ipa_is_written_in_arpabet(ipa, phones):
     assert " ".join(arpabet(ipa)) == phones
 
 
-def test_a_sound_that_english_has_not_is_named():
+def test_sound_that_english_lacks_is_named():
     with pytest.raises(ValueError, match="ʀ"):
         arpabet("ʀ")
 
 
-def test_a_dictionary_gives_variants_in_order_without_stress(dictionary):
+def test_dictionary_gives_variants_in_order_without_stress(dictionary):
     pronouncer = Pronouncer([dictionary])
     assert pronouncer.variants("a") == (("AH",), ("EY",))
     assert pronouncer.variants("the") == (("DH", "AH"), ("DH", "IY"))
     assert pronouncer.words("Bin blue!")[1] == (("B", "L", "UW"),)
 
 
-def test_words_outside_are_counted_and_not_dropped(dictionary):
+def test_unknown_words_are_counted_and_not_dropped(dictionary):
     pronouncer = Pronouncer([dictionary])
     assert pronouncer.variants("zebra") == () and pronouncer.variants("zebra") == ()
     assert pronouncer.unsaid == {"zebra": 2} and not pronouncer.guessed
@@ -84,30 +84,30 @@ def test_words_outside_are_counted_and_not_dropped(dictionary):
     assert tokenizer.pieces(tokenizer.encode("bin zebra")) == ["B", "IH", "N", "|", "?"]
 
 
-def test_the_first_dictionary_that_knows_a_word_is_taken(dictionary, tmp_path):
-    own = tmp_path / "own.txt"
-    own.write_text("a EY\n")
-    assert Pronouncer([str(own), dictionary]).variants("a") == (("EY",),)
-    assert Pronouncer([str(own), dictionary]).variants("bin") == (("B", "IH", "N"),)
+def test_first_dictionary_that_has_a_word_decides(dictionary, tmp_path):
+    preferred = tmp_path / "own.txt"
+    preferred.write_text("a EY\n")
+    assert Pronouncer([str(preferred), dictionary]).variants("a") == (("EY",),)
+    assert Pronouncer([str(preferred), dictionary]).variants("bin") == (("B", "IH", "N"),)
 
 
-def test_espeak_says_what_no_dictionary_has(dictionary):
+def test_espeak_pronounces_words_that_no_dictionary_has(dictionary):
     pronouncer = Pronouncer([dictionary, "espeak"])
     try:
-        found = pronouncer.variants("zebra")
+        variants = pronouncer.variants("zebra")
     except VsrError as error:
         pytest.skip(f"{error}")
-    assert found[0][0] == "Z" and found[0][-3:] == ("B", "R", "AH") and pronouncer.guessed == {"zebra": 1}
+    assert variants[0][0] == "Z" and variants[0][-3:] == ("B", "R", "AH") and pronouncer.guessed == {"zebra": 1}
 
 
-@pytest.mark.parametrize("line, printed", [("bin B IX N", "'IX'"), ("bin", "'nothing'")])
-def test_a_line_that_is_no_pronunciation_is_named(line, printed):
+@pytest.mark.parametrize("line, message", [("bin B IX N", "'IX'"), ("bin", "'nothing'")])
+def test_line_without_a_pronunciation_is_named(line, message):
     with pytest.raises(VsrError, match="words, line 7") as error:
         parse_dictionary([(7, line)], "words")
-    assert printed in str(error.value) and "\n" not in str(error.value)
+    assert message in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_dictionary_that_is_not_there_is_named():
+def test_missing_dictionary_is_named():
     with pytest.raises(VsrError, match="nowhere"):
         Pronouncer(["nowhere"])
 
@@ -115,16 +115,16 @@ def test_a_dictionary_that_is_not_there_is_named():
 @pytest.mark.parametrize("unit", ["phoneme", "viseme"])
 @pytest.mark.parametrize("mark", [True, False])
 def test_units_survive_saving_and_loading(dictionary, tmp_path, unit, mark):
-    made = units_tokenizer(UnitSettings(unit, mark, "all", (dictionary,)), ["bin blue a", "the pat"])
-    made.save(tmp_path)
-    again = load_tokenizer(tmp_path)
-    assert again.unit == unit and again.units == made.units and again.settings == made.settings
-    assert again.lexicon == made.lexicon and again.sources == made.sources
-    assert again.encode("bin blue a") == made.encode("bin blue a")
-    assert again.vocab_size == {"phoneme": 42, "viseme": 19}[unit] + mark
+    tokenizer = units_tokenizer(UnitSettings(unit, mark, "all", (dictionary,)), ["bin blue a", "the pat"])
+    tokenizer.save(tmp_path)
+    loaded = load_tokenizer(tmp_path)
+    assert loaded.unit == unit and loaded.units == tokenizer.units and loaded.settings == tokenizer.settings
+    assert loaded.lexicon == tokenizer.lexicon and loaded.sources == tokenizer.sources
+    assert loaded.encode("bin blue a") == tokenizer.encode("bin blue a")
+    assert loaded.vocab_size == {"phoneme": 42, "viseme": 19}[unit] + mark
 
 
-def test_a_folder_needs_no_dictionary_for_its_own_words(dictionary, tmp_path):
+def test_folder_needs_no_dictionary_for_its_own_words(dictionary, tmp_path):
     units_tokenizer(UnitSettings(dictionary=(dictionary,)), ["bin blue"]).save(tmp_path)
     (tmp_path / "words.txt").unlink()
     assert len(load_tokenizer(tmp_path).encode("blue bin")) == 7
@@ -139,10 +139,10 @@ def test_strings_of_units_round_trip(dictionary):
 
 
 def test_all_pronunciations_are_drawn_by_the_seed(dictionary):
-    all_of_them = units_tokenizer(UnitSettings(pronunciation="all", dictionary=(dictionary,)), ["a the"])
-    drawn = {tuple(all_of_them.drawn("a the", np.random.default_rng(seed))) for seed in range(40)}
+    tokenizer = units_tokenizer(UnitSettings(pronunciation="all", dictionary=(dictionary,)), ["a the"])
+    drawn = {tuple(tokenizer.drawn("a the", np.random.default_rng(seed))) for seed in range(40)}
     assert len(drawn) == 4
-    assert all_of_them.drawn("a the", np.random.default_rng(3)) == all_of_them.drawn("a the", np.random.default_rng(3))
+    assert tokenizer.drawn("a the", np.random.default_rng(3)) == tokenizer.drawn("a the", np.random.default_rng(3))
     first = units_tokenizer(UnitSettings(dictionary=(dictionary,)), ["a the"])
     drawn = {tuple(first.drawn("a the", np.random.default_rng(seed))) for seed in range(9)}
     assert drawn == {tuple(first.encode("a the"))}
@@ -156,7 +156,7 @@ def test_homophenes_are_one_string_of_visemes(dictionary):
 
 
 @pytest.mark.parametrize(
-    "spoil, printed",
+    "damage, message",
     [
         (lambda folder, config: (folder / "lexicon.txt").write_text("bin P IH N\n"), "is not the lexicon"),
         (lambda folder, config: (folder / "lexicon.txt").unlink(), "lexicon.txt"),
@@ -165,12 +165,12 @@ def test_homophenes_are_one_string_of_visemes(dictionary):
         (lambda folder, config: config.update(pronunciation="loud"), "loud"),
     ],
 )
-def test_a_folder_that_does_not_belong_together_is_refused(dictionary, tmp_path, spoil, printed):
+def test_inconsistent_folder_is_refused(dictionary, tmp_path, damage, message):
     units_tokenizer(UnitSettings(dictionary=(dictionary,)), ["bin blue"]).save(tmp_path)
     config = json.loads((tmp_path / "tokenizer.json").read_text())
-    spoil(tmp_path, config)
+    damage(tmp_path, config)
     (tmp_path / "tokenizer.json").write_text(json.dumps(config))
-    with pytest.raises(VsrError, match=printed):
+    with pytest.raises(VsrError, match=message):
         load_tokenizer(tmp_path)
 
 

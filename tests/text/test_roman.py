@@ -1,4 +1,4 @@
-"""Text of any alphabet in Latin letters."""
+"""Romanised text of any alphabet."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from vsr.text.roman import TABLE, romanised
 
 
 @pytest.mark.parametrize(
-    "text, wanted",
+    "text, expected",
     [
         ("Bin blue at F two, now!", "bin blue at f two now"),
         ("Größe, señor, œuvre", "grosse senor oeuvre"),
@@ -23,20 +23,20 @@ from vsr.text.roman import TABLE, romanised
         ("", ""),
     ],
 )
-def test_each_alphabet(text, wanted):
-    assert romanised(text) == wanted
-    assert romanised(wanted) == wanted, "what is in Latin letters stays"
+def test_each_alphabet_is_romanised(text, expected):
+    assert romanised(text) == expected
+    assert romanised(expected) == expected, "what is in Latin letters stays"
 
 
-def test_tables_give_latin_letters_alone():
-    assert all(own.isascii() and set(own) <= set("abcdefghijklmnopqrstuvwxyz'") for own in TABLE.values())
+def test_tables_have_only_latin_letters():
+    assert all(letters.isascii() and set(letters) <= set("abcdefghijklmnopqrstuvwxyz'") for letters in TABLE.values())
 
 
-def test_the_head_spells_a_text_in_latin_letters_and_refuses_what_it_does_not_know():
+def test_head_spells_a_text_in_latin_letters_and_refuses_unknown_ones():
     settings = RomanCTCSettings()
     tokenizer = settings.tokenizer(None)
-    made = settings.targets(Clip("c", "", "Мир"), 9, tokenizer)
-    assert tokenizer.decode(made["tokens"].values) == "mir"
+    targets = settings.targets(Clip("c", "", "Мир"), 9, tokenizer)
+    assert tokenizer.decode(targets["tokens"].values) == "mir"
     assert settings.build(8, 3).out_features == tokenizer.vocab_size
     with pytest.raises(VsrError, match="no Latin letters are known for devanagari letter ka"):
         settings.targets(Clip("c", "", "क"), 9, tokenizer)

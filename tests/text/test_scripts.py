@@ -1,4 +1,4 @@
-"""Texts of all scripts: marks stay with their letters, the same text in two forms is one, English is as it was."""
+"""Texts of all scripts: marks stay with their letters, two forms of a text are equal, English is as before."""
 
 import re
 from pathlib import Path
@@ -29,14 +29,14 @@ SCRIPTS = {
 
 @pytest.mark.parametrize("text", SCRIPTS.values(), ids=SCRIPTS)
 def test_words_of_all_scripts_stay_whole(text):
-    whole = normalize("NFC", text)
+    composed = normalize("NFC", text)
     for name in OWN:
-        assert NORMALISERS[name](text) == NORMALISERS[name](normalize("NFD", text)) == whole
+        assert NORMALISERS[name](text) == NORMALISERS[name](normalize("NFD", text)) == composed
     for kind in ("unigram", "word"):
         tokenizer = train_tokenizer(kind, [text] * 20, 60)
         ids = tokenizer.encode(normalize("NFD", text))
-        assert UNK not in ids and tokenizer.decode(ids) == whole
-        assert [word for word, _, _ in tokenizer.word_spans(ids)] == whole.split()
+        assert UNK not in ids and tokenizer.decode(ids) == composed
+        assert [word for word, _, _ in tokenizer.word_spans(ids)] == composed.split()
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ def test_words_of_all_scripts_stay_whole(text):
         ("\u2764\ufe0f love", "love"),
     ],
 )
-def test_what_is_not_seen_and_what_is_written_in_two_ways(text, expected):
+def test_invisible_characters_and_variants_are_normalised(text, expected):
     assert lower(text) == expected and lower(lower(text)) == expected
 
 
 @given(st.text(max_size=20))
-def test_a_mark_is_never_a_space(text):
+def test_mark_is_never_a_space(text):
     marks = "".join(c for c in normalize("NFC", text) if category(c)[0] == "M")
     assert len(lower(f"a{marks}b").split()) == 1
     assert {category(c)[0] for c in lower(text)} <= set("LMNZP")
@@ -70,7 +70,7 @@ def test_two_wrong_words_of_two_are_both_wrong():
         assert (total.wer, total.cer) == (0, 0)
 
 
-def test_whisper_refuses_what_it_would_tear_apart():
+def test_whisper_refuses_words_that_it_would_tear_apart():
     pytest.importorskip("transformers", reason="transformers is not installed")
     assert NORMALISERS["whisper"]("cafe\u0301, don't") == NORMALISERS["whisper"]("caf\u00e9, don't")
     with pytest.raises(VsrError, match="'whisper' is for English and would tear 'किताब' apart"):
@@ -78,18 +78,18 @@ def test_whisper_refuses_what_it_would_tear_apart():
 
 
 def old_rule(text):
-    """How `lower` was at first; it counts here for ASCII alone."""
+    """The first rule of `lower`; it holds for ASCII only."""
     text = re.sub(r"[^\w\s']|_", " ", text.lower())
     return " ".join(re.sub(r"(?<!\w)'|'(?!\w)", " ", text).split())
 
 
 @given(st.text(st.characters(max_codepoint=127), max_size=60))
-def test_english_is_as_it_was(text):
+def test_english_is_as_before(text):
     assert lower(text) == old_rule(text)
     assert CharTokenizer().encode(text) == CharTokenizer().ids(old_rule(text))
 
 
-def test_lists_of_english_are_as_they_were():
+def test_lists_of_english_are_as_before():
     lines = [" ".join(words) for words in zip(*(slot[:4] for slot in GRID_SLOTS), strict=True)]
     lines += [line for path in TEXTS.glob("*.txt") for line in path.read_text(encoding="utf-8").splitlines()]
     plain = [line.replace("\u2019", "'") for line in lines]
@@ -99,14 +99,14 @@ def test_lists_of_english_are_as_they_were():
 def test_confidence_and_times_compare_normalised_words():
     from vsr.data.manifest import Clip
 
-    said = (("Cafe\u0301", 0.0, 0.4), ("well-known", 0.4, 0.8), ("now", 0.8, 1.0))
+    spoken = (("Cafe\u0301", 0.0, 0.4), ("well-known", 0.4, 0.8), ("now", 0.8, 1.0))
     read = [("caf\u00e9", 0.1, 0.4), ("wellknown", 0.4, 0.8), ("now", 0.8, 1.0)]
-    records = {"a": {"words": [dict(zip(("word", "start", "end"), own, strict=True)) for own in read]}}
-    assert time_errors([Clip("a", "a.mp4", "x", words=said)], records)["words"] == 3
+    records = {"a": {"words": [dict(zip(("word", "start", "end"), fields, strict=True)) for fields in read]}}
+    assert time_errors([Clip("a", "a.mp4", "x", words=spoken)], records)["words"] == 3
     assert correct_words(lower("Cafe\u0301 now").split(), [lower(word) for word, *_ in read]) == [True, False, True]
 
 
-def test_the_unknown_token_is_never_written():
+def test_unknown_token_is_never_written():
     tokenizer = CharTokenizer("ab ")
     ids = tokenizer.encode("a\u0915b a")
     assert UNK in ids and tokenizer.decode(ids) == "ab a"

@@ -1,4 +1,4 @@
-"""Round trips and the fixed special ids of both tokenizers."""
+"""Round trips and fixed special ids of both tokenizers."""
 
 import string
 
@@ -21,11 +21,11 @@ def tokenizer(request):
 
 
 @given(words)
-def test_characters_round_trip(own):
+def test_characters_round_trip(word_list):
     tokenizer = CharTokenizer()
-    ids = tokenizer.encode(" ".join(own))
-    assert tokenizer.decode(ids) == " ".join(own)
-    assert [word for word, _, _ in tokenizer.word_spans(ids)] == own
+    ids = tokenizer.encode(" ".join(word_list))
+    assert tokenizer.decode(ids) == " ".join(word_list)
+    assert [word for word, _, _ in tokenizer.word_spans(ids)] == word_list
 
 
 @pytest.mark.parametrize("text", SENTENCES[:4])
@@ -38,7 +38,7 @@ def test_known_text_round_trips_and_word_spans_cover_it(tokenizer, text):
     assert all(a < b for _, a, b in spans)
 
 
-def test_an_empty_reading_has_no_words(tokenizer):
+def test_empty_reading_has_no_words(tokenizer):
     assert tokenizer.decode([]) == "" and tokenizer.word_spans([]) == []
 
 
@@ -50,12 +50,12 @@ def test_special_ids_are_fixed(tokenizer):
 
 def test_saved_tokenizer_is_the_same(tokenizer, tmp_path):
     tokenizer.save(tmp_path)
-    again = load_tokenizer(tmp_path)
-    assert again.vocab_size == tokenizer.vocab_size
-    assert [again.encode(s) for s in SENTENCES] == [tokenizer.encode(s) for s in SENTENCES]
+    loaded = load_tokenizer(tmp_path)
+    assert loaded.vocab_size == tokenizer.vocab_size
+    assert [loaded.encode(s) for s in SENTENCES] == [tokenizer.encode(s) for s in SENTENCES]
 
 
-def test_a_folder_without_tokenizer_is_named(tmp_path):
+def test_folder_without_a_tokenizer_is_named(tmp_path):
     with pytest.raises(VsrError, match="no readable tokenizer"):
         load_tokenizer(tmp_path)
 
@@ -80,7 +80,7 @@ def test_apostrophes_inside_words_stay():
         ("whisper", "IT'S THE END", "it is the end"),
     ],
 )
-def test_normalisers_of_others(name, text, expected):
+def test_normalisers_of_other_programs(name, text, expected):
     if name == "whisper":
         pytest.importorskip("transformers", reason="transformers is not installed")
     assert NORMALISERS[name](text) == expected

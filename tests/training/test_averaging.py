@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from vsr.core.files import read_json, write_json
-from vsr.evaluation.card import trained
+from vsr.evaluation.card import training_facts
 from vsr.evaluation.results import collect
 from vsr.evaluation.results_page import render, training_line
 from vsr.modelstore.folder import load_model, save_model
@@ -36,7 +36,7 @@ def test_results_page_describes_every_run_of_an_average(make_model, tmp_path):
         "the mean of the weights of 2 runs: (1) steps 10, seed 0; the mean of the weights after epochs 0004, 0005; "
         "(2) steps 7, seed 0"
     )
-    assert training_line(config) == line and trained(config) == {"weights": line}
+    assert training_line(config) == line and training_facts(config) == {"weights": line}
     (tmp_path / "exp" / "result").mkdir()
     write_json(tmp_path / "exp" / "result" / "test.json", SCORE)
     page = render(collect(tmp_path / "exp", "run.sh", "test: of which it is told."))
@@ -61,5 +61,5 @@ def test_models_are_averaged_if_a_size_is_given_or_implied(make_model, tmp_path)
 
 def test_single_run_is_described_plainly(make_model):
     config = read_json(make_model("first", 10) / "config.json")
-    assert training_line(config) == "steps 10, seed 0" and trained(config) == {"steps": 10, "seed": 0}
+    assert training_line(config) == "steps 10, seed 0" and training_facts(config) == {"steps": 10, "seed": 0}
     assert training_line({}) == ""

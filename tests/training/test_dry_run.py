@@ -58,7 +58,7 @@ def test_every_listener_is_built_without_data(path, tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.parametrize("path", FACES, ids=name_of)
-def test_a_voice_from_a_face_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+def test_face_voice_is_built_without_data(path, tmp_path, monkeypatch, capsys):
     from lip2speech.cli import main as voice
 
     monkeypatch.chdir(tmp_path)
@@ -75,7 +75,7 @@ def test_number_of_parameters_is_that_of_the_model(tmp_path, monkeypatch):
     assert torch.get_default_dtype() == torch.float32
 
 
-def test_accumulated_batches_are_told(tmp_path, monkeypatch, capsys):
+def test_accumulated_batches_are_printed(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     config = str(ROOT / "egs/lrs3/vsr/conf/published.yaml")
     assert main(["train", "--config", config, "--dry-run", "--set", "optim.accumulate=32"]) == 0

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from vsr.training.fabric import Fabric, out_of_sight
+from vsr.training.fabric import Fabric, hide_module
 
 UNUSED = ("torchmetrics", "lightning.pytorch", "pytorch_lightning", "transformers", "torchvision", "scipy.signal")
 
@@ -19,10 +19,10 @@ def test_training_imports_nothing_unused():
 
 def test_hidden_module_is_restored(monkeypatch):
     monkeypatch.delitem(sys.modules, "this", raising=False)
-    with out_of_sight("this"), pytest.raises(ImportError):
+    with hide_module("this"), pytest.raises(ImportError):
         import_module("this")
     assert "this" not in sys.modules
-    with out_of_sight("sys"):
+    with hide_module("sys"):
         assert import_module("sys") is sys, "what is imported stays"
 
 

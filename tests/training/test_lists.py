@@ -105,19 +105,19 @@ def test_single_bad_steps_are_skipped_and_counted(config, tmp_path, capsys):
     assert "1 of 2 steps skipped: no finite gradient" in capsys.readouterr().out
 
 
-def test_a_clip_of_infinite_brightness_leaves_no_trace_in_running_statistics(config, tmp_path):
-    run, seen = Run(config, tmp_path / "run"), []
+def test_infinite_clip_leaves_no_trace_in_running_statistics(config, tmp_path):
+    run, buffers = Run(config, tmp_path / "run"), []
     losses = run.losses
 
-    def spoiled(batch):
-        seen.append({name: buffer.clone() for name, buffer in run.model.named_buffers()})
-        if len(seen) == 2:
+    def with_infinite_clip(batch):
+        buffers.append({name: buffer.clone() for name, buffer in run.model.named_buffers()})
+        if len(buffers) == 2:
             batch.inputs["video"][0, 0] = float("inf")
         return losses(batch)
 
-    run.losses = spoiled
+    run.losses = with_infinite_clip
     load_model(run.fit())
-    before, after = seen[1:3]
+    before, after = buffers[1:3]
     assert any("running_mean" in name for name in before) and run.progress.skipped == 1
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert not all(torch.equal(after[name], buffer) for name, buffer in run.model.named_buffers())

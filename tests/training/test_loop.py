@@ -168,7 +168,7 @@ def test_numbers_are_read_in_any_notation(config, tmp_path, number):
     assert loaded.optim.lr == loaded.model_config(5).dropout == 5e-4
 
 
-def test_refuses_what_is_no_configuration(tmp_path):
+def test_refuses_impossible_configuration(tmp_path):
     path = tmp_path / "config.yaml"
     for text, problem in (("", "lacks 'data'"), ("[1, 2]", "expected settings"), ("data: {train: a}", "'data.dev'")):
         path.write_text(text, encoding="utf-8")

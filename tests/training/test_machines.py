@@ -241,10 +241,10 @@ def test_batches_one_after_the_other_are_a_step_as_if_they_were_one(config, tmp_
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_two_ranks_accumulate_as_one_does(config, tmp_path, strategy):
     """Seven clips in five batches: a step of four of them, and one of what is left."""
-    own = replace(config, data=replace(config.data, frames_per_batch=28))
-    alone = Accumulating(changed(own, accumulate=4), tmp_path / "alone")
+    small_batches = replace(config, data=replace(config.data, frames_per_batch=28))
+    alone = Accumulating(changed(small_batches, accumulate=4), tmp_path / "alone")
     alone.fit()
-    both = changed(replace(own, trainer=replace(own.trainer, strategy=strategy)), accumulate=2)
+    both = changed(replace(small_batches, trainer=replace(small_batches.trainer, strategy=strategy)), accumulate=2)
     first, second = ranks(both, [tmp_path / "0", tmp_path / "1"], kind=Accumulating)
     assert first[3] == second[3] == pytest.approx(alone.losses_seen, rel=1e-4) and len(alone.losses_seen) == 4
     assert Counter(i for rank in (first, second) for _, step in rank[2] for i in step) == Counter(2 * [*range(7)])

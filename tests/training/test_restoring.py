@@ -88,7 +88,7 @@ def test_killed_run_resumes_to_the_bit(own_weights, backbone, tmp_path, monkeypa
     losses, run_step = [], restoring.RestorerRun._step
 
     def killed_step(run, batch, share):
-        if run.reached.step == 3:
+        if run.progress.step == 3:
             run._save()
             raise KeyboardInterrupt
         return run_step(run, batch, share)

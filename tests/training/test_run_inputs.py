@@ -36,7 +36,7 @@ def test_resume_allows_length_and_machine_settings_only(config, tmp_path):  # no
         begin_run(run, config, resume=True)
 
 
-def test_a_setting_that_came_later_counts_as_its_default(config, tmp_path):  # noqa: F811
+def test_setting_added_later_counts_as_its_default(config, tmp_path):  # noqa: F811
     run, later = tmp_path / "run", ("optim.accumulate", "data.wrong_lips.p", "data.unlabelled")
     begin_run(run, config)
     (record,) = map(json.loads, (run / ".made.jsonl").read_text("utf-8").split("\n")[1:-1])

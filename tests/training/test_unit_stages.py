@@ -40,8 +40,8 @@ def test_units_of_lips_and_text_of_units_become_text_of_lips(config, tmp_path):
     for path, clips in lists.items():  # sound and text only
         write_manifest(path, [replace(clip, crop="", num_frames=0) for clip in clips])
     of_units = {"frontend": {"kind": "units", "folder": folder, "size": 5, "replaced": 0.1}, "alignment_weight": 0.0}
-    reader, printed = unit_run(once(config, of_units), tmp_path / "text")
-    assert "dev_wer" in printed and reader.model.modality == "units"
+    reader, output = unit_run(once(config, of_units), tmp_path / "text")
+    assert "dev_wer" in output and reader.model.modality == "units"
     bridged = {"frontend": bridge_of(lips, tmp_path / "lips/model"), "alignment_weight": 0.0}
     restored = once(config, bridged, init_from=str(tmp_path / "text/model"))
     for path, clips in lists.items():

@@ -119,7 +119,7 @@ def test_viseme_is_not_taken_for_a_letter(dictionary):
     assert len(token_pairs(letters, visemes)) == 3
 
 
-def test_further_head_of_other_units_starts_anew(dictionary):
+def test_further_head_of_other_units_is_initialised(dictionary):
     letters = CharTokenizer()
     phones = {"phones": {"kind": "unit_ctc", "dictionary": [dictionary]}}
     letters_head = {"phones": {"kind": "ctc", "characters": " abcdefghijklmnopqrstuvwxyz0123456789.,:"}}

@@ -106,4 +106,4 @@ def test_still_image_is_one_frame_and_too_short_to_crop(tmp_path, make_face, mak
     assert frames.shape == (1, 256, 256, 3) and times[0] == 0
     with pytest.raises(VsrError) as caught:
         crop_video(path)
-    assert caught.value.reason == "too_short"
+    assert caught.value.reason == "too_short" and "is one picture" in str(caught.value)

@@ -17,7 +17,8 @@ from vsr.face.shots import shots
 from vsr.inference.live.mouth import MouthStream
 from vsr.inference.live.source import open_source
 from vsr.media import frame_shape
-from vsr.media.frame_shape import fitted, squared_size, with_sizes
+from vsr.media.frame_shape import fit_into, squared_size, with_sizes
+from vsr.media.orientation import UPRIGHT
 from vsr.media.reader import frames_from, probe, read_frames
 
 FINE = {"preset": "veryfast", "crf": "8"}
@@ -105,7 +106,7 @@ def test_aspect_of_the_container_overrides_that_of_the_codec(tmp_path):
 
 def test_frames_of_square_pixels_are_unchanged(tmp_path, monkeypatch):
     path = write_video(tmp_path / "v.mkv", talking_face(3), codec="ffv1", pixel_format="bgr0")
-    monkeypatch.setattr(frame_shape, "fitted", None)
+    monkeypatch.setattr(frame_shape, "fit_into", None)
     assert np.array_equal(np.stack(frames_of(path)), talking_face(3))
 
 
@@ -217,7 +218,7 @@ def _write_changing(path, images, codec):
 
 def test_one_or_two_frames_of_another_shape_are_damage():
     def shape(width, height):
-        return frame_shape.FrameShape(width, height, 0)
+        return frame_shape.FrameShape(width, height, UPRIGHT)
 
     kinds = [shape(64, 48)] * 4 + [shape(70, 48)] * 2 + [shape(64, 48)] * 3 + [shape(48, 64)] * 3 + [shape(64, 48)]
     sizes = [size for _, _, size in with_sizes((k, kind) for k, kind in enumerate(kinds))]
@@ -225,7 +226,7 @@ def test_one_or_two_frames_of_another_shape_are_damage():
 
 
 def test_frame_is_fitted_without_being_stretched():
-    shown = fitted(disc(40, 80), (160, 80))
+    shown = fit_into(disc(40, 80), (160, 80))
     assert shown.shape == (80, 160, 3) and roundness(shown) == pytest.approx(1, abs=0.1)
     assert (shown[:, :59] == 0).all()
 

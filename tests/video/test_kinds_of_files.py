@@ -206,10 +206,12 @@ def test_file_that_is_no_recording_is_named(tmp_path, head, message):
     [
         ("https://host/c.mp4", "https://host/c.mp4: addresses are not read: fetch the file first"),
         ("rtsp://cam/1", "rtsp://cam/1: addresses are not read: fetch the file first (a stream: vsr live)"),
+        ("-", "-: standard input is not read: save it as a file first (a stream: vsr live -)"),
+        ("shots/%04d.png", "shots/%04d.png: numbered pictures are not read: make a video of them first (ffmpeg "),
         ("file:///tmp/no%20such.mp4", "file:///tmp/no%20such.mp4: is an address: give the path, /tmp/no such.mp4"),
     ],
 )
-def test_address_is_refused_with_what_to_do(kind, address, message):
+def test_name_that_is_no_path_is_refused_with_what_to_do(kind, address, message):
     for read in (probe, read_wave):
         assert str(refusal(kind(address), read)).startswith(message)
 

@@ -61,7 +61,7 @@ def test_mouth_points_of_a_landmarker_agree_with_the_default_mesh(face_clip, mon
     distances = []
     for frame, _ in list(frames_from(face_clip))[::5]:
         face = faces.detect(frame)[0].points
-        expected, points = (mesh.lay(frame, face, mesh.region(frame, face)) for mesh in (default, published))
+        expected, points = (mesh.fit(frame, face, mesh.region(frame, face)) for mesh in (default, published))
         distances.append(
             np.linalg.norm(expected - points, axis=1).mean() / np.linalg.norm(face[LEFT_EYE] - face[RIGHT_EYE])
         )

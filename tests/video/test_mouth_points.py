@@ -109,7 +109,7 @@ class NotedMesh:
             raise RuntimeError("the detector fails")
         return np.zeros(4)
 
-    def lay(self, frame, face, relative):
+    def fit(self, frame, face, relative):
         return np.full((len(POINTS), 2), float(frame[0, 0, 0]), np.float32)
 
 
@@ -141,7 +141,7 @@ class Marks:
     def region(self, frame, face):
         return np.array([frame[0, 0, 0], 0.0, 0.0, 0.0])
 
-    def lay(self, frame, face, relative):
+    def fit(self, frame, face, relative):
         return np.full((len(POINTS), 2), frame[0, 0, 0] + face.sum() + relative[0], np.float32)
 
 

@@ -102,24 +102,24 @@ def test_marks_are_computed_only_if_somebody_may_be_recognised(make_piece, monke
 
 
 @pytest.mark.parametrize(
-    ("problem", "spoil"),
+    ("problem", "degrade"),
     [
         ("small", lambda frames: np.stack([frame[::3, ::3] for frame in frames])),
         ("blurred", lambda frames: np.stack([gaussian_filter(frame, (3, 3, 0)) for frame in frames])),
         ("covered", lambda frames: [np.full_like(f, 90) if i % 10 < 4 else f for i, f in enumerate(frames)]),
     ],
 )
-def test_low_quality_is_reported(make_face, problem, spoil):
+def test_low_quality_is_reported(make_face, problem, degrade):
     if problem == "small" and _without_models():
         pytest.xfail("mediapipe 1.x does not find so small a face")
     frames = make_face(40)
     (intact,) = pieces(frames)
     assert cropped_share(intact) == 1 and min(qualities(intact).values()) >= LEAST
-    degraded = spoil(frames)
+    degraded = degrade(frames)
     if degraded[0].shape != frames[0].shape:
         degraded = np.pad(degraded, ((0, 0), (60, 60), (100, 100), (0, 0)), constant_values=90)
     degraded_pieces = pieces(degraded)
-    assert degraded_pieces and all(qualities(each)[problem] < LEAST for each in degraded_pieces)
+    assert degraded_pieces and all(qualities(piece)[problem] < LEAST for piece in degraded_pieces)
 
 
 def pieces(frames):

@@ -135,11 +135,12 @@ def test_4k_is_scaled_while_reading(tmp_path, make_video):
     assert (probe(path).width, probe(path).height) == (1280, 720)
 
 
-def with_rotation(path, degrees):
-    """Set the display matrix of an mp4's track: turn clockwise by `degrees` to see it upright."""
+def with_rotation(path, degrees, mirrored=False):
+    """Set the display matrix of an mp4's track: swap left and right if mirrored, then turn clockwise by `degrees`."""
     one = 1 << 16
     cos, sin = {0: (one, 0), 90: (0, one), 180: (-one, 0), 270: (0, -one)}[degrees]
-    matrix = struct.pack(">9i", cos, sin, 0, -sin, cos, 0, 0, 0, 1 << 30)
+    side = -1 if mirrored else 1
+    matrix = struct.pack(">9i", side * cos, side * sin, 0, -sin, cos, 0, 0, 0, 1 << 30)
     data = bytearray(path.read_bytes())
     start = data.index(b"tkhd") + 4 + 40
     data[start : start + 36] = matrix
@@ -147,12 +148,15 @@ def with_rotation(path, degrees):
     return path
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
-def test_rotation_tag_turns_the_frame_upright(tmp_path, make_video, degrees):
+def test_rotation_tag_turns_the_frame_upright(tmp_path, make_video, degrees, mirrored):
+    """A film of oneself was turned upside down where its matrix mirrors it, too."""
     upright = np.full((5, 48, 64, 3), 40, np.uint8)
     upright[:, :16, :32] = 220  # a mark in the upper left
-    stored = np.ascontiguousarray(np.rot90(upright, degrees // 90, axes=(1, 2)))
-    path = with_rotation(make_video(tmp_path / "v.mp4", stored), degrees)
+    stored = np.rot90(upright, degrees // 90, axes=(1, 2))
+    stored = np.ascontiguousarray(stored[:, :, ::-1] if mirrored else stored)
+    path = with_rotation(make_video(tmp_path / "v.mp4", stored), degrees, mirrored)
     frames, _ = read_all(path)
     assert frames.shape == upright.shape
     assert np.abs(frames.astype(int) - upright).mean() < 8

@@ -16,9 +16,9 @@ def counted_meshes():
     calls = []
 
     class Counted(MouthMesh):
-        def lay(self, *arguments):
+        def fit(self, *arguments):
             calls.append(1)
-            return super().lay(*arguments)
+            return super().fit(*arguments)
 
     return Stock(Counted, 2), calls
 

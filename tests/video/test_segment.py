@@ -1,4 +1,4 @@
-"""Lips at rest are told from lips that speak, and long speech is cut in pauses."""
+"""Lips at rest are distinguished from speaking lips; long speech is cut at pauses."""
 
 import numpy as np
 from hypothesis import given, settings

@@ -157,9 +157,9 @@ def test_voice_is_added_to_the_stream_that_was_read(tmp_path):
 
 
 def with_sound_first(source, out):
-    """The streams of a recording the other way round, copied."""
+    """The streams of a recording in reverse order, copied."""
     with av.open(str(source)) as before, av.open(str(out), "w") as after:
-        into = {own.index: after.add_stream_from_template(own) for own in reversed(before.streams)}
+        into = {stream.index: after.add_stream_from_template(stream) for stream in reversed(before.streams)}
         for packet in before.demux():
             if packet.size:
                 packet.stream = into[packet.stream.index]
@@ -171,14 +171,14 @@ B_FRAMES = {"bf": "3", "b-pyramid": "normal"}
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
-def test_the_last_frames_are_read_wherever_the_stream_stands(tmp_path, suffix):
-    """Its decoder, not that of stream 0, is asked for them at the end."""
-    film = write_recording(tmp_path / f"film.{suffix}", np.arange(50) / 25, tone(2), options=B_FRAMES)
-    path = with_sound_first(film, tmp_path / f"v.{suffix}")
+def test_last_frames_are_read_wherever_the_stream_is(tmp_path, suffix):
+    """They are asked of its decoder, not of that of stream 0."""
+    recording = write_recording(tmp_path / f"film.{suffix}", np.arange(50) / 25, tone(2), options=B_FRAMES)
+    path = with_sound_first(recording, tmp_path / f"v.{suffix}")
     assert probe(path).num_frames == 50 and read(path)[0] == list(range(50))
 
 
-def test_a_track_of_time_codes_as_cameras_write_it_is_let_be(tmp_path):
+def test_time_code_track_of_a_camera_is_ignored(tmp_path):
     path = write_recording(tmp_path / "v.mov", np.arange(50) / 25, tone(2), options=B_FRAMES, timecode="01:00:00:00")
     with av.open(str(path)) as container:
         assert [stream.type for stream in container.streams] == ["video", "audio", "data"]

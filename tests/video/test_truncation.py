@@ -21,7 +21,7 @@ def test_longer_sound_is_no_truncation(tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "flv", "avi"])
 def test_last_frame_may_be_held(tmp_path, suffix):
-    path = write_recording(tmp_path / f"v.{suffix}", EVEN, stands=30.0)
+    path = write_recording(tmp_path / f"v.{suffix}", EVEN, last_seconds=30.0)
     numbers, times = read(path)
     assert len(times) == pytest.approx(75, abs=1) and probe(path).num_frames == len(times)
     assert numbers[-1] == 74

@@ -19,7 +19,7 @@ from lip2speech.inference.synthesis_options import NONE, READ
 from lip2speech.inference.text import words_spoken_between
 from lip2speech.inference.vocoding import vocode
 from lip2speech.inference.voicing import voice_crop
-from lip2speech.inference.voicing_inputs import Directions
+from lip2speech.inference.voicing_inputs import VoicingInputs
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS
 from vsr.core.files import write_text
@@ -38,7 +38,7 @@ def stages_of(loaded, path: str, options: FlowOptions, text: str) -> tuple[dict[
     marks.append(time.perf_counter())
     words = words_of(loaded, clip) if text == READ else ()
     marks.append(time.perf_counter())
-    speech = voice_crop(loaded, clip.crop, speaker, Directions(options, words_spoken_between(words, clip.times)))
+    speech = voice_crop(loaded, clip.crop, speaker, VoicingInputs(options, words_spoken_between(words, clip.times)))
     marks.append(time.perf_counter())
     vocode(loaded.vocoder, speech, speaker)
     marks.append(time.perf_counter())

@@ -40,8 +40,8 @@ def distortion_of(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
         raise VsrError("bad_options", "noise needs its ratio: give --snr")
     if args.cover and args.occlude is None:
         raise VsrError("bad_options", "a cover needs the share of the lips that it hides: give --occlude")
-    noise = _given(kinds=args.noise and args.noise.split(","), snr=args.snr)
-    cover = _given(kinds=args.cover and args.cover.split(","), share=args.occlude)
+    noise = _set_options(kinds=args.noise and args.noise.split(","), snr=args.snr)
+    cover = _set_options(kinds=args.cover and args.cover.split(","), share=args.occlude)
     sound = _amounts(
         reverberation=args.reverb, bandwidth=args.bandwidth, clipping=args.clipping, codec=args.codec
     )  # fmt: skip
@@ -49,10 +49,10 @@ def distortion_of(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
         blur=args.blur, noise=args.video_noise, resolution=args.resolution, compression=args.compression,
         dropped=args.drop,
     )  # fmt: skip
-    return {"sound": _given(noise=noise or None) | sound, "video": _given(occlusion=cover or None) | video}
+    return {"sound": _set_options(noise=noise or None) | sound, "video": _set_options(occlusion=cover or None) | video}
 
 
-def _given(**options: Any) -> dict[str, Any]:
+def _set_options(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 

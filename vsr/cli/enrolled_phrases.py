@@ -32,7 +32,7 @@ def add_enrolled_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_enrolled(args: argparse.Namespace) -> int:
     """`vsr phrases enrol NAME CLIP...`, `own CLIP...`, `enrolled`, `remove NAME`. Raises VsrError."""
-    return {"enrol": _enrol, "own": _own, "enrolled": _enrolled, "remove": _remove}[args.list](args)
+    return {"enrol": _enrol, "own": _recognise, "enrolled": _enrolled, "remove": _remove}[args.list](args)
 
 
 def _enrol(args: argparse.Namespace) -> int:
@@ -77,7 +77,7 @@ def _check_clips(clips: list[str]) -> None:
             raise VsrError("bad_options", f"{second} is given twice, and is one example: give each clip once")
 
 
-def _own(args: argparse.Namespace) -> int:
+def _recognise(args: argparse.Namespace) -> int:
     """0 if every clip was read, else 1."""
     from vsr.cli.each_video import for_each, tell_face_report
     from vsr.core.errors import VsrError
@@ -117,15 +117,15 @@ def _check_speak(args: argparse.Namespace) -> None:
     ipa_of("a", args.voice)
 
 
-def _print(video: str, found: list, threshold: float, args: argparse.Namespace, warnings: list[dict]) -> None:
+def _print(video: str, matches: list, threshold: float, args: argparse.Namespace, warnings: list[dict]) -> None:
     """The rows of `vsr phrases`, or its JSON with ``warnings``; what is chosen is said, if that is wanted."""
-    chosen = None if found[0].fit < threshold else found[0].phrase
+    chosen = None if matches[0].fit < threshold else matches[0].phrase
     if args.json:
-        record = {"file": video, "phrase": chosen, "phrases": [asdict(match) for match in found[: args.nbest]]}
+        record = {"file": video, "phrase": chosen, "phrases": [asdict(match) for match in matches[: args.nbest]]}
         print(json.dumps(record | {"warnings": warnings}, ensure_ascii=False), flush=True)
     else:
-        rows = [(0, 1 - found[0].fit, "(none of these)")] if chosen is None else []
-        rows += [(place, match.fit, match.phrase) for place, match in enumerate(found[: args.nbest or ROWS], start=1)]
+        rows = [(0, 1 - matches[0].fit, "(none of these)")] if chosen is None else []
+        rows += [(place, match.fit, match.phrase) for place, match in enumerate(matches[: args.nbest or ROWS], start=1)]
         for place, fit, phrase in rows:
             print(f"{video}\t{place}\t{fit:.3f}\t{phrase}", flush=True)
     if args.speak and chosen is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.inference.executors import ENGINES
-from vsr.media.formats import address_message, no_file
+from vsr.media.formats import message_about_name, no_file
 
 READER = "grid-tracks"  # the first of `vsr.modelstore.folder.NAMES`, which is not imported for the sake of a help page
 
@@ -63,7 +63,7 @@ def check_present(videos: Sequence[str]) -> None:
     """Refuse a call none of whose files can be read, before anything heavy is loaded. Raises VsrError unreadable."""
     if not any(os.access(video, os.R_OK) for video in videos):
         others = f", nor any of the {len(videos) - 1} others" if len(videos) > 1 else ""
-        raise VsrError("unreadable", f"{no_file(videos[0])}{'' if address_message(videos[0]) else others}")
+        raise VsrError("unreadable", f"{no_file(videos[0])}{'' if message_about_name(videos[0]) else others}")
 
 
 def files_of_model(name: str | None) -> list[str]:

@@ -28,7 +28,7 @@ def videos_to_read(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str
     _check_names(args.videos, outputs)
     read = (*args.videos, *language_files(args), *files_of_model(args.model))
     written, inputs = WrittenTranscripts(outputs.folder), {os.path.realpath(file) for file in read}
-    state_of = _finished(args, outputs, written) if args.resume else lambda video: NEW
+    state_of = _state_function(args, outputs, written) if args.resume else lambda video: NEW
     states, allowed, refused = [], [], 0
     for video in args.videos:
         try:
@@ -44,11 +44,11 @@ def videos_to_read(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str
     return allowed, refused
 
 
-def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[str], str]:
+def _state_function(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[str], str]:
     """Whether an earlier run finished a video with this model and these options (`Outputs.state`)."""
     from vsr.decoding.provenance import video_of
 
-    made = _made(args)
+    made = _provenance(args)
 
     def state(video: str) -> str:
         try:
@@ -60,7 +60,7 @@ def _finished(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[
     return state
 
 
-def _made(args: argparse.Namespace) -> dict:
+def _provenance(args: argparse.Namespace) -> dict:
     """What a transcript that this run makes says of how it was made. Raises VsrError."""
     from vsr.decoding.defaults import options_in
     from vsr.decoding.provenance import search_record

@@ -24,7 +24,7 @@ class FileKind:
 
 def json_kind(name: str, *keys: str) -> FileKind:
     """A JSON object with these keys."""
-    return FileKind(name, lambda path: _has(_first_json(path, whole=True), keys))
+    return FileKind(name, lambda path: _has(_first_json(path, whole_file=True), keys))
 
 
 def json_lines_kind(name: str, *keys: str, absent_key: str = "") -> FileKind:
@@ -66,13 +66,13 @@ HYPOTHESES = json_lines_kind("a list of hypotheses", "id", "text", absent_key="v
 FIGURES = json_lines_kind("a list of figures of videos", "file")
 
 
-def _first_json(path: Path, whole: bool = False):
+def _first_json(path: Path, whole_file: bool = False):
     """The JSON value of a file's first line, or of the whole file; None if it is not JSON."""
     with path.open("rb") as stream:
         if stream.read(64).lstrip()[:1] != b"{":  # do not search a film for the end of its first line
             return None
         stream.seek(0)
-        text = stream.read(LONGEST) if whole else stream.readline(LONGEST)
+        text = stream.read(LONGEST) if whole_file else stream.readline(LONGEST)
     try:
         return json.loads(text)
     except ValueError:

@@ -29,11 +29,11 @@ def snapshot(name: str, patterns: Sequence[str]) -> Path:
     return Path(folder)
 
 
-def fetch_files(name: str, needed: Sequence[str], more: Sequence[str] = ()) -> Path:
-    """The folder in the hub's cache with the ``needed`` files of ``org/name[@revision]`` and those of ``more`` that
-    exist; both are patterns. Raises VsrError like `snapshot`; bad_model if the repository lacks a needed one."""
-    folder = snapshot(name, (*needed, *more))
-    if absent := [pattern for pattern in needed if not any(folder.glob(pattern))]:
+def fetch_files(name: str, required: Sequence[str], optional: Sequence[str] = ()) -> Path:
+    """The folder in the hub's cache with the ``required`` files of ``org/name[@revision]`` and those of ``optional``
+    that exist; both are patterns. Raises VsrError like `snapshot`; bad_model if the repository lacks a needed one."""
+    folder = snapshot(name, (*required, *optional))
+    if absent := [pattern for pattern in required if not any(folder.glob(pattern))]:
         raise VsrError("bad_model", f"{name}: the hub has no {absent[0]} there")
     return folder
 

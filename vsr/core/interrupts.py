@@ -35,22 +35,22 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.number: int | None = None
-        self._since, self._own = 0.0, False
-        self._kept: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}  # the caller's handlers
-        self._settled = threading.Event()
+        self._since, self._is_reminder = 0.0, False
+        self._previous_handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+        self._received = threading.Event()
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
                 if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                    self._kept[number] = signal.signal(number, self._came)
+                    self._previous_handlers[number] = signal.signal(number, self._on_signal)
         self._outer, Interrupts.current = Interrupts.current, self
         return self
 
     def __exit__(self, *error) -> None:
         self.settle()
         Interrupts.current = self._outer
-        for number, handler in self._kept.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
             if self.number is not None:  # another signal while Python shuts down would cause a traceback
                 atexit.register(signal.signal, number, signal.SIG_IGN)
@@ -66,15 +66,15 @@ class Interrupts:
 
     def settle(self) -> None:
         """Mark the request as received: nothing is raised any more."""
-        self._settled.set()
+        self._received.set()
 
     def check(self) -> None:
         """Raise EndSignal if that was requested and has not been received."""
-        if self.number and not self._settled.is_set():
+        if self.number and not self._received.is_set():
             raise EndSignal
 
-    def _came(self, number: int, frame: FrameType | None) -> None:
-        is_reminder, self._own = self._own, False
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        is_reminder, self._is_reminder = self._is_reminder, False
         now = time.monotonic()
         if self.number is None:
             self.number, self._since = number, now
@@ -86,8 +86,8 @@ class Interrupts:
 
     def _remind(self, number: int) -> None:
         """Send the signal again until the request has been received."""
-        while not self._settled.wait(AGAIN):
-            self._own = True
+        while not self._received.wait(AGAIN):
+            self._is_reminder = True
             main = threading.main_thread().ident
             if hasattr(signal, "pthread_kill") and main is not None:
                 signal.pthread_kill(main, number)

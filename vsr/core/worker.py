@@ -34,7 +34,7 @@ class EndRequest(SystemExit):
 
 
 @contextmanager
-def spawning() -> Iterator[None]:
+def ignore_interrupts_in_children() -> Iterator[None]:
     """Processes started inside ignore Ctrl-C, even while they load, when Python would answer it with a traceback."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

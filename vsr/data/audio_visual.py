@@ -84,7 +84,7 @@ class AudioVisualDataset(CropDataset):
         need_sound(clips, modalities)
         self.form = form
         self._voices = [clip for clip in clips if clip.sound]
-        self._named = {clip.id: clip for clip in self._voices} if self.sound_corruption.needs_voices else {}
+        self._clips_by_id = {clip.id: clip for clip in self._voices} if self.sound_corruption.needs_voices else {}
 
     def modalities_shown(self, index: int, epoch: int = 0) -> tuple[str, ...]:
         """The modalities that a clip is shown with in an epoch."""
@@ -120,13 +120,15 @@ class AudioVisualDataset(CropDataset):
         present = {name: torch.tensor([name in modalities for modalities in shown]) for name in (VIDEO, SOUND)}
         return replace(super().batch(indices, epoch), present=present)
 
-    def _drawn(self, index: int, epoch: int) -> DrawnSound:
+    def _draw_sound_corruption(self, index: int, epoch: int) -> DrawnSound:
         """The corruption drawn for a clip's sound in an epoch."""
-        return drawn_sound(self.sound_corruption, (self.seed, epoch, index), self.clips[index].id, self._named)
+        return drawn_sound(self.sound_corruption, (self.seed, epoch, index), self.clips[index].id, self._clips_by_id)
 
     def _sound(self, index: int, epoch: int) -> Tensor:
         """The sound of a whole clip in its form, in training corrupted and with bands masked."""
-        wave = corrupted_wave(clip_wave(self.clips[index]), self._drawn(index, epoch), self._named, clip_wave)
+        wave = corrupted_wave(
+            clip_wave(self.clips[index]), self._draw_sound_corruption(index, epoch), self._clips_by_id, clip_wave
+        )
         sound = to_sound_input(wave, self.form)
         if self.augmentation is None or self.form != MEL:
             return sound
@@ -134,7 +136,7 @@ class AudioVisualDataset(CropDataset):
 
     def _noisy(self, index: int, epoch: int, least: float) -> bool:
         """Whether noise is mixed in at an SNR below ``least`` dB."""
-        drawn = self._drawn(index, epoch)
+        drawn = self._draw_sound_corruption(index, epoch)
         return bool(drawn.noise) and drawn.snr < least
 
     def _lips_clip(self, index: int, epoch: int) -> Clip:

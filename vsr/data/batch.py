@@ -55,15 +55,15 @@ class Counted:
 
     def to(self: Own, device: torch.device | str) -> Own:
         """The same batch on another device."""
-        return replace(self, **{part.name: _moved(getattr(self, part.name), device) for part in fields(self)})
+        return replace(self, **{part.name: _to_device(getattr(self, part.name), device) for part in fields(self)})
 
 
-def _moved(value: Any, device: torch.device | str) -> Any:
+def _to_device(value: Any, device: torch.device | str) -> Any:
     """Move a tensor, a batch or a mapping of them to another device; return anything else unchanged."""
     if isinstance(value, Tensor):
         return value.to(device, non_blocking=True)
     if isinstance(value, dict):
-        return {name: _moved(item, device) for name, item in value.items()}
+        return {name: _to_device(item, device) for name, item in value.items()}
     return value.to(device) if isinstance(value, Counted) else value
 
 

@@ -49,9 +49,9 @@ def fit_codebook(states: Sequence[np.ndarray], size: int, seed: int = 0) -> np.n
     return fitted.cluster_centers_.astype(np.float32)
 
 
-def write_codebook(path: str | Path, centroids: np.ndarray, about: dict[str, str]) -> None:
-    """Write centroids (K, W) with the metadata ``about``. Raises VsrError not_writable, no_space."""
+def write_codebook(path: str | Path, centroids: np.ndarray, metadata: dict[str, str]) -> None:
+    """Write centroids (K, W) with ``metadata``. Raises VsrError not_writable, no_space."""
     from safetensors.numpy import save_file
 
     with atomic_write(path) as temporary:
-        save_file({CENTROIDS: np.ascontiguousarray(centroids)}, str(temporary), about)
+        save_file({CENTROIDS: np.ascontiguousarray(centroids)}, str(temporary), metadata)

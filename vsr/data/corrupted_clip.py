@@ -52,10 +52,10 @@ def corrupted_recording(
     Raises VsrError: unreadable; no_sound, no_video where that stream is to be corrupted but missing; no_face where the
     mouth is to be covered but not found.
     """
-    wave = _wave(clip, sound, voices, needed=not settings.sound.nothing)
+    wave = _wave(clip, sound, voices, required=not settings.sound.changes_nothing)
     times = _times(clip)
     if times is None:
-        if not settings.video.nothing:
+        if not settings.video.changes_nothing:
             raise VsrError("no_video", f"{clip.video}: has no frames to corrupt")
         return ".wav", lambda path, _: _write_sound(path, wave, sound)
     drawn = settings.video.draw(len(times), generator_of(seed, clip.id, VIDEO))
@@ -75,12 +75,12 @@ def _write_sound(path: Path, wave: np.ndarray | None, sound: DrawnSound) -> dict
     return {"sound": to_plain(sound)}
 
 
-def _wave(clip: Clip, sound: DrawnSound, voices: Mapping[str, Clip], needed: bool) -> np.ndarray | None:
+def _wave(clip: Clip, sound: DrawnSound, voices: Mapping[str, Clip], required: bool) -> np.ndarray | None:
     """The clip's corrupted wave; None if it has none and none is needed."""
     try:
         wave = natural_wave(replace(clip, num_frames=0))
     except VsrError as error:
-        if needed or error.reason != "no_sound":
+        if required or error.reason != "no_sound":
             raise
         return None
     return sound.wave(wave, lambda name: _voice(voices[name]))
@@ -106,12 +106,12 @@ def _times(clip: Clip) -> np.ndarray | None:
         raise
 
 
-def corrupted_frames(clip: Clip, drawn: DrawnVideo, count: int, boxes: np.ndarray | None) -> Iterator[np.ndarray]:
+def corrupted_frames(clip: Clip, corruption: DrawnVideo, count: int, boxes: np.ndarray | None) -> Iterator[np.ndarray]:
     """The frames (H, W, 3) of a clip, corrupted; a dropped frame repeats the one before."""
-    shown, last = drawn.frame_indices(count), None
+    shown, last = corruption.frame_indices(count), None
     for index, (frame, _) in enumerate(frames_of_part(clip.video, clip.start, clip.end)):
         if last is None or index >= count or shown[index] == index:
-            last = drawn.frame(index, frame, None if boxes is None else boxes[min(index, count - 1)])
+            last = corruption.frame(index, frame, None if boxes is None else boxes[min(index, count - 1)])
         yield last
 
 

@@ -53,9 +53,9 @@ class Order:
     lossless: bool = False
 
     def __post_init__(self):
-        if self.settings.nothing:
+        if self.settings.changes_nothing:
             raise VsrError("bad_options", "nothing to corrupt: give at least one kind, as --snr 0 or --occlude 0.5")
-        if self.crops and not self.settings.sound.nothing:
+        if self.crops and not self.settings.sound.changes_nothing:
             raise VsrError("bad_options", "mouth crops have no sound to corrupt: leave out --crops")
 
     def inputs(self) -> dict:
@@ -101,7 +101,7 @@ def corrupt_corpus(
     out = Path(out)
     if order.crops:
         need_crops(clips)
-    todo, ledger = _planned(clips, out, order, voices)
+    todo, ledger = _plan_jobs(clips, out, order, voices)
     states = {job.clip.id: _state(ledger, job, order) for job in todo}
     print_states(states.values(), str(out))
     ledger.refresh()
@@ -116,7 +116,7 @@ def corrupt_corpus(
     return counts
 
 
-def _planned(clips: Sequence[Clip], out: Path, order: Order, voices: Sequence[Clip]) -> tuple[list[Job], Ledger]:
+def _plan_jobs(clips: Sequence[Clip], out: Path, order: Order, voices: Sequence[Clip]) -> tuple[list[Job], Ledger]:
     """The job of each clip, and the ledger of the folder, which is checked. Raises VsrError."""
     ledger = Ledger(out)
     for name in (MANIFEST, DONE, REFUSED):
@@ -199,7 +199,7 @@ def _write_reports(out: Path, todo: list[Job], order: Order, outcomes: list[Outc
             (candidate for candidate in names if candidate in ledger.records and job.clip.id not in refused), None
         )
         if name:
-            clips.append(_listed(job.clip, str(out / name), order))
+            clips.append(_output_clip(job.clip, str(out / name), order))
             done[job.clip.id] = ledger.records[name].get("done", {})
     if clips:
         write_manifest(out / MANIFEST, clips)
@@ -210,9 +210,9 @@ def _write_reports(out: Path, todo: list[Job], order: Order, outcomes: list[Outc
         ledger.add(name, order.inputs())
 
 
-def _listed(clip: Clip, path: str, order: Order) -> Clip:
+def _output_clip(clip: Clip, path: str, order: Order) -> Clip:
     """The clip as the set's manifest lists it; it keeps its crops if the frames are unchanged."""
     if order.crops:
         return replace(clip, crop=path, track="")  # the points would reveal what is covered
     whole = replace(clip, video=path, start=0.0, end=0.0, sound="")
-    return whole if order.settings.video.nothing else replace(whole, crop="", num_frames=0, track="")
+    return whole if order.settings.video.changes_nothing else replace(whole, crop="", num_frames=0, track="")

@@ -32,14 +32,14 @@ class Corruption:
     video: VideoCorruption = field(default_factory=VideoCorruption)
 
     @property
-    def nothing(self) -> bool:
+    def changes_nothing(self) -> bool:
         """Whether no clip is ever changed."""
-        return self.sound.nothing and self.video.nothing
+        return self.sound.changes_nothing and self.video.changes_nothing
 
     def check_streams(self, video: bool, sound: bool) -> None:
         """Raise VsrError bad_config for a stream that the model does not read, and for missing noise files."""
         for name, settings, is_read in (("video", self.video, video), ("sound", self.sound, sound)):
-            if not is_read and not settings.nothing:
+            if not is_read and not settings.changes_nothing:
                 what = "frames" if name == "video" else "sound"
                 raise VsrError("bad_config", f"data.corruption.{name}: this model reads no {what}")
         self.sound.check_files()
@@ -53,7 +53,7 @@ def generator_of(seed: int, name: str, stream: int) -> np.random.Generator:
 
 def corrupted_crop(crop: np.ndarray, settings: VideoCorruption, seed: tuple[int, ...]) -> np.ndarray:
     """Corrupt the crop (T, 96, 96) of a training clip; ``seed``: for example of the run, the epoch and the clip."""
-    if settings.nothing:
+    if settings.changes_nothing:
         return crop
     return settings.draw(len(crop), np.random.default_rng((*seed, OWN, VIDEO))).crop(crop)
 
@@ -63,20 +63,20 @@ def drawn_sound(
 ) -> DrawnSound:
     """Draw the corruption for the sound of the training clip with the id ``clip_id``; ``voices``: id -> clip to
     babble."""
-    if settings.nothing:
+    if settings.changes_nothing:
         return DrawnSound()
     return settings.draw(list(voices), np.random.default_rng((*seed, OWN, SOUND)), clip_id)
 
 
 def corrupted_wave(
-    wave: np.ndarray, drawn: DrawnSound, voices: Mapping[str, Clip], wave_of: Callable[[Clip], np.ndarray]
+    wave: np.ndarray, corruption: DrawnSound, voices: Mapping[str, Clip], wave_of: Callable[[Clip], np.ndarray]
 ) -> np.ndarray:
     """Corrupt the sound (S,) of a training clip as drawn, with ``voices`` as in `drawn_sound`; silence is unchanged.
 
     ``wave_of``: gives the sound of a clip.
     """
     try:
-        return drawn.wave(wave, lambda name: wave_of(voices[name]) if name in voices else read_wave(name))
+        return corruption.wave(wave, lambda name: wave_of(voices[name]) if name in voices else read_wave(name))
     except VsrError as error:
         if error.reason != "no_sound":
             raise

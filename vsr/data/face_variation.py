@@ -46,7 +46,7 @@ class FaceVariation:
         """The displacement of each pixel, (2, side, side): x and y, pixels."""
         return _smooth(rng.normal(0, self.shape, (2, NODES, NODES)), side)
 
-    def seen(self, window: Tensor, rng: np.random.Generator) -> Tensor:
+    def vary(self, window: Tensor, rng: np.random.Generator) -> Tensor:
         """The window (T, S, S) as seen by another camera in another light; 0 to 255."""
         exponent = (1 + self.tone) ** rng.uniform(-1, 1)
         window = window.clamp(0, 255).div(255).pow(exponent).mul(255)

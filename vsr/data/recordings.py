@@ -38,7 +38,7 @@ def recordings(paths: Sequence[str | Path]) -> list[Clip]:
     The id of a file is its path in the folder; its text is the content of NAME.txt beside it, "" without one.
     Raises VsrError bad_manifest, unreadable for a path that does not exist or holds no recordings.
     """
-    clips = [clip for path in paths for clip in _of(Path(path))]
+    clips = [clip for path in paths for clip in _clips_of(Path(path))]
     taken: set[str] = set()
     for clip in clips:
         if clip.id in taken:
@@ -47,7 +47,7 @@ def recordings(paths: Sequence[str | Path]) -> list[Clip]:
     return clips
 
 
-def _of(path: Path) -> Iterable[Clip]:
+def _clips_of(path: Path) -> Iterable[Clip]:
     if path.suffix == ".jsonl":
         return read_manifest(path)
     if path.is_dir():

@@ -29,13 +29,13 @@ class FrameBudgetSampler:
         self.frame_budget = frame_budget
         self.seed = seed
         self.shuffle = shuffle
-        self._known: dict[int, list[list[int]]] = {}  # batches of the last epoch asked for
+        self._batches: dict[int, list[list[int]]] = {}  # batches of the last epoch asked for
 
     def batches(self, epoch: int = 0) -> list[list[int]]:
         """The batches of one epoch: every clip once."""
-        if epoch not in self._known:
-            self._known = {epoch: self._new_batches(epoch)}
-        return self._known[epoch]
+        if epoch not in self._batches:
+            self._batches = {epoch: self._new_batches(epoch)}
+        return self._batches[epoch]
 
     def _new_batches(self, epoch: int) -> list[list[int]]:
         rng = np.random.default_rng((self.seed, epoch))

@@ -25,9 +25,9 @@ class Silences:
         for clip, track in zip(clips, tracks, strict=True):
             first, last = span_of(clip)
             if clip.words and SHORTEST <= first < len(track):
-                self.before.append(_way(track[:first], track[first : first + 1], track.width))
+                self.before.append(_relative_movement(track[:first], track[first : first + 1], track.width))
             if clip.words and last <= len(track) - SHORTEST:
-                self.after.append(_way(track[last:], track[last - 1 : last], track.width))
+                self.after.append(_relative_movement(track[last:], track[last - 1 : last], track.width))
 
     def with_silences(self, track: Track, probability: float, rng: np.random.Generator) -> tuple[int, Track]:
         """(number of frames added before the words, the track with silence around its words)."""
@@ -44,7 +44,7 @@ class Silences:
         return len(parts[0]) if before is not None else 0, Track(whole.points, with_changes(whole.measures))
 
 
-def _way(track: Track, origin: Track, width: float) -> Track:
+def _relative_movement(track: Track, origin: Track, width: float) -> Track:
     return Track((track.points - origin.points) / width, track.measures - origin.measures)
 
 

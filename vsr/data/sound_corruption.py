@@ -118,7 +118,7 @@ class SoundCorruption:
                 check_choice(f"corruption.sound.{name}", amount, values=limits)
 
     @property
-    def nothing(self) -> bool:
+    def changes_nothing(self) -> bool:
         """Whether no clip is ever changed."""
         return not any(kind.p for kind in vars(self).values())
 

@@ -42,7 +42,7 @@ def check_disjoint(train: Iterable[Clip], dev: Iterable[Clip], tests: Iterable[C
         if ids:
             raise _shared(first, second, f"{len(ids)} clips, such as {min(ids)}")
         videos = [video for video in parts[first].keys() & parts[second].keys()
-                  if _meet(parts[first][video], parts[second][video])]  # fmt: skip
+                  if _overlap(parts[first][video], parts[second][video])]  # fmt: skip
         if videos:
             raise _shared(first, second, f"{len(videos)} videos under other ids, such as {min(videos)}")
 
@@ -64,7 +64,7 @@ def _parts(clips: Iterable[Clip]) -> dict[str, list[tuple[float, float]]]:
     return parts
 
 
-def _meet(parts: list[tuple[float, float]], others: list[tuple[float, float]]) -> bool:
+def _overlap(parts: list[tuple[float, float]], others: list[tuple[float, float]]) -> bool:
     """Whether a part of one list overlaps a part of the other."""
     marked = sorted([(*part, 0) for part in parts] + [(*part, 1) for part in others])
     ends = [-math.inf, -math.inf]

@@ -100,7 +100,7 @@ def _other_measures(measures: np.ndarray, aug: TrackAugmentation, rng: np.random
     return with_changes((offsets + mean + jitter).astype(np.float32))
 
 
-def masked(features: np.ndarray, longest: int, rng: np.random.Generator) -> np.ndarray:
+def mask_stretches(features: np.ndarray, longest: int, rng: np.random.Generator) -> np.ndarray:
     """Features (T, F) with up to two stretches set to zero, their mean; in place."""
     for _ in range(rng.integers(0, 3) if longest else 0):
         length = int(rng.integers(1, longest + 1))

@@ -20,7 +20,14 @@ from vsr.data.manifest import Clip
 from vsr.data.mouth_track import Track, join_tracks, load_track, span_of
 from vsr.data.silences import Silences
 from vsr.data.targets import Encoder, Item, Target, Taught, Teacher, at_frames
-from vsr.data.track_augmentation import TrackAugmentation, another_face, at_times, masked, time_map, without_group
+from vsr.data.track_augmentation import (
+    TrackAugmentation,
+    another_face,
+    at_times,
+    mask_stretches,
+    time_map,
+    without_group,
+)
 from vsr.data.track_style import Style, restyled, styles_of
 from vsr.face.mouth_features import features_of
 
@@ -44,10 +51,10 @@ class TrackDataset(CropDataset):
         self.teacher = Teacher(tokenizer, heads)
         self.tracks = [load_track(clip) for clip in self.clips]
         self.silences = silences or Silences(self.clips, self.tracks)
-        self._alike: dict[tuple, list[int]] = defaultdict(list)
+        self._same_word: dict[tuple, list[int]] = defaultdict(list)
         for index, clip in enumerate(self.clips):
             for place, (word, _, _) in enumerate(clip.words if _fills_clip(clip) else ()):
-                self._alike[clip.speaker, len(clip.words), place, word].append(index)
+                self._same_word[clip.speaker, len(clip.words), place, word].append(index)
 
     def lengths(self) -> list[int]:
         """The approximate number of frames of each clip in a batch."""
@@ -63,11 +70,11 @@ class TrackDataset(CropDataset):
         shifted = tuple((word, a + offset / FPS, b + offset / FPS) for word, a, b in clip.words)
         targets = self.teacher(replace(clip, words=shifted), len(track))
         if variation:
-            track = self._as_another(clip.speaker, track, variation, rng) if variation.style else track
+            track = self._in_other_style(clip.speaker, track, variation, rng) if variation.style else track
             track, targets = _varied(track, targets, variation, rng)
         features = features_of(track.points, track.measures)
         if variation:
-            features = without_group(masked(features, variation.mask_frames, rng), variation.drop, rng)
+            features = without_group(mask_stretches(features, variation.mask_frames, rng), variation.drop, rng)
         return Item({TRACKS: torch.from_numpy(features)}, as_tensors(targets))
 
     @cached_property
@@ -75,7 +82,9 @@ class TrackDataset(CropDataset):
         pairs = zip(self.clips, self.tracks, strict=True)
         return styles_of((clip.speaker, track.points, track.measures) for clip, track in pairs)
 
-    def _as_another(self, speaker: str, track: Track, variation: TrackAugmentation, rng: np.random.Generator) -> Track:
+    def _in_other_style(
+        self, speaker: str, track: Track, variation: TrackAugmentation, rng: np.random.Generator
+    ) -> Track:
         """The track, or with probability ``style`` moved part of the way to another speaker's style."""
         if rng.random() >= variation.style:
             return track
@@ -90,7 +99,7 @@ class TrackDataset(CropDataset):
             return clip, track
         for _ in range(rng.integers(1, 3)):
             place = int(rng.integers(1, len(clip.words)))
-            candidates = self._alike[clip.speaker, len(clip.words), place - 1, clip.words[place - 1][0]]
+            candidates = self._same_word[clip.speaker, len(clip.words), place - 1, clip.words[place - 1][0]]
             other = candidates[rng.integers(len(candidates))]
             clip, track = _continued(clip, track, self.clips[other], self.tracks[other], place)
         return clip, track

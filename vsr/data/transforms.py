@@ -67,7 +67,7 @@ def to_network_input(crop: np.ndarray, augmentation: Augmentation | None = None,
     else:
         window = torch.from_numpy(np.ascontiguousarray(crop[:, top : top + SIDE, left : left + SIDE])).float()
     if augmentation is not None and augmentation.face != FaceVariation():
-        window = augmentation.face.seen(window, rng)
+        window = augmentation.face.vary(window, rng)
     video = window.div_(255).sub_(MEAN).div_(STD)
     if augmentation is not None:
         video = vary(video, augmentation, rng)

@@ -47,12 +47,11 @@ class Findings:
     def __str__(self) -> str:
         reasons = Counter(reason for reason, _ in self.refused.values())
         note = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common()) or "none"
-        return (
-            f"{self.clips:,} clips, {self.hours:.2f} h, {_most(self.sizes)}, {_most(self.rates)} fps, refused: {note}"
-        )
+        size, rate = _most_frequent(self.sizes), _most_frequent(self.rates)
+        return f"{self.clips:,} clips, {self.hours:.2f} h, {size}, {rate} fps, refused: {note}"
 
 
-def _most(counts: Counter) -> str:
+def _most_frequent(counts: Counter) -> str:
     """The most frequent value, and how many others there are."""
     (value, _), *others = counts.most_common() or [("?", 0)]
     return f"{value} (and {len(others)} others)" if others else str(value)
@@ -65,12 +64,12 @@ def validate(manifests: Iterable[str | Path], jobs: int = 1, decode: bool = Fals
     """
     lists = {str(path): read_manifest(path) for path in manifests}
     videos = sorted({clip.video for clips in lists.values() for clip in clips})
-    seen = dict(zip(videos, _look_at_all(videos, jobs, decode), strict=True))
+    seen = dict(zip(videos, _read_headers(videos, jobs, decode), strict=True))
     return {name: _findings(clips, seen) for name, clips in lists.items()}
 
 
-def _look_at_all(videos: list[str], jobs: int, decode: bool) -> list[VideoHeader]:
-    look = _look_through if decode else _look
+def _read_headers(videos: list[str], jobs: int, decode: bool) -> list[VideoHeader]:
+    look = _decode_all if decode else _read_header
     if jobs == 1:
         return [look(video) for video in videos]
     return list(in_processes(look, videos, jobs, _crashed))
@@ -80,7 +79,7 @@ def _crashed(video: str) -> VideoHeader:
     return VideoHeader(reason="unreadable", message=f"{video}: crashes the video decoder")
 
 
-def _look(video: str) -> VideoHeader:
+def _read_header(video: str) -> VideoHeader:
     from vsr.media.reader import probe
 
     try:
@@ -90,11 +89,11 @@ def _look(video: str) -> VideoHeader:
     return VideoHeader(info.start, info.end, round(info.fps, 2), f"{info.width}x{info.height}")
 
 
-def _look_through(video: str) -> VideoHeader:
-    """Like `_look`, and decode the whole video."""
+def _decode_all(video: str) -> VideoHeader:
+    """Like `_read_header`, and decode the whole video."""
     from vsr.media.decoding_check import check_sound, check_video
 
-    header = _look(video)
+    header = _read_header(video)
     try:
         if not header.reason:
             check_video(video)

@@ -126,7 +126,7 @@ class VideoCorruption:
                 check_choice(f"corruption.video.{name}", amount, values=limits)
 
     @property
-    def nothing(self) -> bool:
+    def changes_nothing(self) -> bool:
         """Whether no clip is ever changed."""
         return not any(kind.p for kind in vars(self).values())
 

@@ -70,11 +70,13 @@ def _skip(slot: Slot) -> float:
 
 def _substitution(slot: Slot, word: str) -> float:
     """Cost of a substitution: 0 where the slot has the word, less than 1 where it has a word of similar spelling."""
-    return 0.0 if word in slot else UNLIKE + (1 - UNLIKE) * min(_unlike(candidate, word) for candidate in slot)
+    return (
+        0.0 if word in slot else UNLIKE + (1 - UNLIKE) * min(_substitution_cost(candidate, word) for candidate in slot)
+    )
 
 
 @lru_cache(100_000)
-def _unlike(a: str, b: str) -> float:
+def _substitution_cost(a: str, b: str) -> float:
     return 1 - SequenceMatcher(None, a, b, autojunk=False).ratio()
 
 

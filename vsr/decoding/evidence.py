@@ -124,7 +124,7 @@ class WordSearch:
         opens = (tokens == self.tree.space) & (self.tree.word[node] >= 0)
         self.node = torch.where(opens, 0, self.tree.child[node, tokens])
         if opens.any():
-            self.whole = _where(opens, self.ending, self.whole)
+            self.whole = _select_paths(opens, self.ending, self.whole)
             self._look_ahead()
         self._end_words()
 
@@ -146,7 +146,7 @@ class WordSearch:
         same = torch.arange(word.shape[1], device=word.device).expand_as(word)
         self.scorer.follow(same, tokens)
         ending = (tokens, self.scorer.in_token, self.scorer.in_blank)
-        self.ending = _where(word >= 0, ending, self.ending)
+        self.ending = _select_paths(word >= 0, ending, self.ending)
         places = self.scorer.lengths[:, None, None].expand(*word.shape, 1)
         closed = torch.logaddexp(*ending[1:]).gather(2, places)[..., 0]
         self.closed = torch.where(word >= 0, closed, self.closed)
@@ -168,7 +168,7 @@ def _of_parents(values: Tensor, index: Tensor, parents: Tensor) -> Tensor:
     return values[index, parents.clamp(max=values.shape[1] - 1)]
 
 
-def _where(where: Tensor, first: tuple, second: tuple) -> tuple:
+def _select_paths(where: Tensor, first: tuple, second: tuple) -> tuple:
     """Paths (last word, in_token, in_blank): ``first`` where ``where`` (B, K) holds, ``second`` elsewhere."""
     pairs = zip(first, second, strict=True)
     return tuple(torch.where(where if a.dim() == 2 else where[..., None], a, b) for a, b in pairs)

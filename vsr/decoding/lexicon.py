@@ -68,7 +68,7 @@ def lexicon_for(tokenizer: Tokenizer, path: str = "") -> Lexicon:
     Raises VsrError bad_config: no words, a tokenizer of other units, a word that cannot be spelled.
     """
     if isinstance(tokenizer, UnitTokenizer):
-        return Lexicon(_spoken(tokenizer, path), tokenizer.mark)
+        return Lexicon(_pronounced(tokenizer, path), tokenizer.mark)
     if not isinstance(tokenizer, CharTokenizer):
         what = type(tokenizer).__name__.removesuffix("Tokenizer").lower()
         why = f"the search by a lexicon is of readers of phonemes, visemes or characters; this one reads into {what}s"
@@ -76,12 +76,12 @@ def lexicon_for(tokenizer: Tokenizer, path: str = "") -> Lexicon:
     if not path:
         raise VsrError("bad_options", "a reader of characters has no word list: give --lexicon FILE")
     parse_dictionary(_with_phonemes(path), path)  # refuses a file of sentences
-    words = {word: [tuple(tokenizer.encode(word))] for word in _listed(path)}
+    words = {word: [tuple(tokenizer.encode(word))] for word in _read_words(path)}
     _check(words, path)
     return Lexicon(words, tokenizer.encode(f"a{SPACE}a")[1])
 
 
-def _spoken(tokenizer: UnitTokenizer, path: str) -> dict[str, list[Tokens]]:
+def _pronounced(tokenizer: UnitTokenizer, path: str) -> dict[str, list[Tokens]]:
     """Words in the tokens of their pronunciations."""
     if not path:
         if not tokenizer.lexicon:
@@ -91,7 +91,7 @@ def _spoken(tokenizer: UnitTokenizer, path: str) -> dict[str, list[Tokens]]:
     words = {
         word: [tuple(tokenizer.ids(tokenizer.units_of(phonemes))) for phonemes in pronunciations[word]]
         if word in pronunciations else tokenizer.variants(word)
-        for word in _listed(path)
+        for word in _read_words(path)
     }  # fmt: skip
     _check(words, path)
     return words
@@ -102,7 +102,7 @@ def _with_phonemes(path: str | Path) -> list[tuple[int, str]]:
     return [(number, line) for number, line in read_lines(path) if len(line.split()) > 1]
 
 
-def _listed(path: str | Path) -> list[str]:
+def _read_words(path: str | Path) -> list[str]:
     """The first word of each line, without duplicates."""
     words = dict.fromkeys(lower(line.split()[0].partition("(")[0]) for _, line in read_lines(path))
     words.pop("", None)

@@ -67,7 +67,7 @@ class LexiconSearch:
         states: dict[Key, tuple[float, float]] = {(0, ROOT, NO_TOKEN): (0.0, NEVER)}
         for row in rows:
             states = self._pruned(self._advanced(states, row), beam)
-        texts = self._ended(states)
+        texts = self._finished_texts(states)
         best = sorted(texts.items(), key=lambda item: (-sum(item[1]), item[0]))[:nbest]
         return [self._hypothesis(log_probs, words, *scores) for words, scores in best]
 
@@ -119,7 +119,7 @@ class LexiconSearch:
         survivors = sorted(states.items(), key=score)[:beam] if len(states) > beam else states.items()
         return {key: (ends[0], ends[1]) for key, ends in survivors}
 
-    def _ended(self, states: dict[Key, tuple[float, float]]) -> dict[tuple[str, ...], tuple[float, float]]:
+    def _finished_texts(self, states: dict[Key, tuple[float, float]]) -> dict[tuple[str, ...], tuple[float, float]]:
         """Words -> (log-probability by CTC, weighted score of the language model with the end and the bonuses)."""
         texts: dict[tuple[str, ...], tuple[float, float]] = {}
         for (number, node, last), ends in states.items():

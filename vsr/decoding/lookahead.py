@@ -25,7 +25,7 @@ class ClosedSearch(NGramSearch):
     def __init__(self, ngram, utterances: int, device: torch.device):
         super().__init__(ngram, utterances, device)
         self.vocabulary = ngram.closed
-        self._charged: dict[tuple, float] = {}
+        self._likeliest_scores: dict[tuple, float] = {}
 
     def rule_out(self, log_probs: Tensor) -> None:
         """Set the tokens of (B, K, V) that lead to no word to -inf, in place."""
@@ -52,10 +52,10 @@ class ClosedSearch(NGramSearch):
         if not place.word:
             return 0.0
         key = (place.state, place.word)
-        if key not in self._charged:
+        if key not in self._likeliest_scores:
             words = self.vocabulary.beginning(place.word)
-            self._charged[key] = self._likeliest(place.state, words) if 0 < len(words) <= WORDS else 0.0
-        return self._charged[key]
+            self._likeliest_scores[key] = self._likeliest(place.state, words) if 0 < len(words) <= WORDS else 0.0
+        return self._likeliest_scores[key]
 
     def _likeliest(self, state, words: range) -> float:
         model, after, in_file = self.ngram.model, self.ngram.kenlm.State(), self.ngram.in_file

@@ -34,6 +34,15 @@ def video_of(path: str | Path) -> dict[str, Any]:
     return {"bytes": Path(path).stat().st_size, "sha256": sha256_of(path)}
 
 
+def check_unchanged(path: str | Path, size: int) -> None:
+    """Refuse a video that is no longer of ``size`` bytes, as its end was not read. Raises VsrError unreadable."""
+    path = Path(path)
+    now = path.stat().st_size if path.exists() else size
+    if now != size:
+        message = f"changed from {size:,} to {now:,} bytes while it was read: read it again when it is finished"
+        raise VsrError("unreadable", f"{path}: {message}")
+
+
 def search_record(
     folder: Path, options: DecodeOptions, recorded: dict | None = None, precision: str = FLOAT32
 ) -> dict[str, Any]:

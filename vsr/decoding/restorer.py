@@ -150,12 +150,12 @@ class Restorer:
         most = self._positions - (len(prompt) if self.settings.architecture == "causal" else 0)
         fitting = [number for number, text in enumerate(tokens) if len(text) <= most]
         scores = [-math.inf] * len(texts)
-        for number, value in zip(fitting, self._scored(prompt, [tokens[i] for i in fitting]), strict=True):
+        for number, value in zip(fitting, self._log_probs_of(prompt, [tokens[i] for i in fitting]), strict=True):
             scores[number] = value
         return scores
 
     @torch.inference_mode()
-    def _scored(self, prompt: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[float]:
+    def _log_probs_of(self, prompt: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[float]:
         if not tokens:
             return []
         if self.settings.architecture == "causal":
@@ -177,7 +177,7 @@ class Restorer:
             input_ids=prompt, attention_mask=torch.ones_like(prompt), num_beams=max(beams, count), do_sample=False,
             num_return_sequences=count, max_new_tokens=most, pad_token_id=self.codec.pad, eos_token_id=self.codec.eos,
         )  # fmt: skip
-        texts = [self.codec.words(_until(ids[first:].tolist(), self.codec.eos)) for ids in written]
+        texts = [self.codec.words(_before_end(ids[first:].tolist(), self.codec.eos)) for ids in written]
         return [list(words) for words in dict.fromkeys(map(tuple, texts))]
 
     @property
@@ -198,7 +198,7 @@ def begun(labels: Tensor, model: Any) -> Tensor:
     return torch.cat([first, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORE, model.config.pad_token_id)], 1)
 
 
-def _until(ids: Sequence[int], end: int) -> list[int]:
+def _before_end(ids: Sequence[int], end: int) -> list[int]:
     ids = list(ids)
     return ids[: ids.index(end)] if end in ids else ids
 

@@ -45,8 +45,9 @@ def with_adapters(model: Any, settings: RestorerSettings) -> Any:
     return with_lora(model, settings.lora, "CAUSAL_LM" if settings.architecture == "causal" else "SEQ_2_SEQ_LM")
 
 
-def save_restorer(folder: str | Path, model: Any, settings: RestorerSettings, about: dict[str, Any]) -> Path:
-    """Write adapters or weights as safetensors, and restorer.json with ``about``, on the training. Raises VsrError."""
+def save_restorer(folder: str | Path, model: Any, settings: RestorerSettings, metadata: dict[str, Any]) -> Path:
+    """Write adapters or weights as safetensors, and restorer.json with ``metadata``, on the training. Raises
+    VsrError."""
     folder = Path(folder)
     adapted = bool(settings.backbone and settings.lora.rank)
     weights = folder / (ADAPTER if adapted else WHOLE)
@@ -55,7 +56,7 @@ def save_restorer(folder: str | Path, model: Any, settings: RestorerSettings, ab
         for file in sorted(staging.iterdir()):
             usual_mode(file)
     backbone = {file.name: sha256_of(file) for file in weight_files(settings.backbone)} if settings.backbone else {}
-    write_json(folder / CONFIG, {"settings": to_plain(settings), "backbone": backbone, **about})
+    write_json(folder / CONFIG, {"settings": to_plain(settings), "backbone": backbone, **metadata})
     return folder
 
 

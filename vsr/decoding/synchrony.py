@@ -129,17 +129,17 @@ def offset_of(see: Tensor, hear: Tensor, most: int = MOST) -> Offset:
     return best_offset(agreements(see, hear, most))
 
 
-def best_offset(found: Tensor) -> Offset:
+def best_offset(agreements: Tensor) -> Offset:
     """Agreements (2 most + 1,) of the shifts -> the offset with the best."""
-    place, known = int(found.argmax()), found[found > -1]
-    confidence = float(found[place] - known.median()) if len(known) else 0.0
-    far = (torch.arange(len(found)) - place).abs() > NEAR
-    rivals = found[far & (found > -1)]
-    lead = float(found[place] - rivals.max()) if len(rivals) else confidence
-    return Offset(place - len(found) // 2, confidence, float(found[place]), lead)
+    place, known = int(agreements.argmax()), agreements[agreements > -1]
+    confidence = float(agreements[place] - known.median()) if len(known) else 0.0
+    far = (torch.arange(len(agreements)) - place).abs() > NEAR
+    rivals = agreements[far & (agreements > -1)]
+    lead = float(agreements[place] - rivals.max()) if len(rivals) else confidence
+    return Offset(place - len(agreements) // 2, confidence, float(agreements[place]), lead)
 
 
-def save_synchrony(folder: str | Path, model: Synchrony, about: dict[str, Any]) -> None:
+def save_synchrony(folder: str | Path, model: Synchrony, metadata: dict[str, Any]) -> None:
     """Write the embeddings in half precision; the front ends stay with their reader."""
     with atomic_write(Path(folder) / WEIGHTS) as temporary:
         save_file(
@@ -147,7 +147,7 @@ def save_synchrony(folder: str | Path, model: Synchrony, about: dict[str, Any]) 
         )
     plain = to_plain(model.fusion.settings) | {"inner": "concat"}
     write_json(Path(folder) / CONFIG, {
-        "kind": KIND, "front_ends": {"model": model.reader, "sha256": model.sha256}, "settings": plain, **about,
+        "kind": KIND, "front_ends": {"model": model.reader, "sha256": model.sha256}, "settings": plain, **metadata,
     })  # fmt: skip
 
 

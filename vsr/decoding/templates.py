@@ -82,7 +82,7 @@ class Templates:
         pairs = {name: self._pairs(name) for name in sorted(common)}
         others = np.array(self.labels)[:, None] != np.array(self.labels)
         self.scales = {name: max(float(np.median(distances[others])), 1e-6) for name, distances in pairs.items()}
-        self._apart = np.mean([distances / self.scales[name] for name, distances in pairs.items()], axis=0)
+        self._other_distances = np.mean([distances / self.scales[name] for name, distances in pairs.items()], axis=0)
 
     def _pairs(self, name: str) -> np.ndarray:
         """Distances between all examples, (N, N), in one stream."""
@@ -114,7 +114,7 @@ class Templates:
         if len(set(self.labels)) < 3:
             return least
         best = []
-        for label, distances in zip(self.labels, self._apart, strict=True):
+        for label, distances in zip(self.labels, self._other_distances, strict=True):
             nearest = {phrase: distance for phrase, distance in self._nearest(distances).items() if phrase != label}
             best.append(_fit(nearest, min(nearest, key=lambda phrase: nearest[phrase])))
         return float(np.quantile(best, 1 - share))

@@ -39,26 +39,26 @@ class Vocabulary:
         self.words = sorted(set(words))
         self.known = frozenset(self.words)
         self.pieces = pieces
-        self._possible: dict[str, Tensor] = {}
+        self._masks: dict[str, Tensor] = {}
 
     def beginning(self, prefix: str) -> range:
         """The indices in ``words`` of the words that begin with ``prefix``."""
         return range(bisect_left(self.words, prefix), bisect_left(self.words, prefix + LAST))
 
-    def possible(self, begun: str) -> Tensor:
-        """(V,) bool: the tokens that may follow the unfinished word ``begun`` ("" for none): those that extend it to a
+    def possible(self, prefix: str) -> Tensor:
+        """(V,) bool: the tokens that may follow the unfinished word ``prefix`` ("" for none): those that extend it to a
         prefix of a word, and, where it is complete, those that start another word."""
-        if begun not in self._possible:
-            complete = not begun or begun in self.known
-            is_possible = [self._can_follow(begun, complete, piece) for piece in self.pieces]
-            self._possible[begun] = torch.tensor(is_possible)
-        return self._possible[begun]
+        if prefix not in self._masks:
+            complete = not prefix or prefix in self.known
+            is_possible = [self._can_follow(prefix, complete, piece) for piece in self.pieces]
+            self._masks[prefix] = torch.tensor(is_possible)
+        return self._masks[prefix]
 
-    def _can_follow(self, begun: str, complete: bool, piece: str) -> bool:
+    def _can_follow(self, prefix: str, complete: bool, piece: str) -> bool:
         opening = piece.startswith((MARK, " "))
         if opening and not complete:
             return False
-        return bool(self.beginning(piece.removeprefix(MARK).strip() if opening else begun + piece))
+        return bool(self.beginning(piece.removeprefix(MARK).strip() if opening else prefix + piece))
 
 
 def spellings(words: Iterable[str], tokenizer: Tokenizer) -> dict[str, str]:

@@ -92,12 +92,12 @@ def lip_reader_card(folder: Path, config: dict, repository: str, licence: str | 
     use = (USE_LANGUAGE if language else USE).format(repository=repository)
     return Card(
         repository, "vsr", tags, *licence_of(licence, config), read_about(folder),
-        spread(config["model"]) | trained(config), without_title(render(result)) if result else "",
+        spread(config["model"]) | training_facts(config), without_title(render(result)) if result else "",
         tuple(_metrics(result)), use,
     ).render()  # fmt: skip
 
 
-def trained(config: dict) -> dict:
+def training_facts(config: dict) -> dict:
     """A model's training for the page: its figures, or one line for an average of several models."""
     return {"weights": training_line(config)} if config.get("averaged") else config.get("training", {})
 

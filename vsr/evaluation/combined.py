@@ -10,7 +10,7 @@ from vsr.evaluation.wer import Score, UtteranceScore, score
 
 
 @dataclass(frozen=True)
-class Worth:
+class CombinationFigures:
     """Figures of a combination on utterances with references.
 
     Args:
@@ -38,8 +38,8 @@ class Worth:
         return [*lines, f"oracle  WER {self.oracle:.2%}", f"combined  {self.combined}", gain + auroc]
 
 
-def worth(references: Mapping[str, str], members: Sequence[Mapping[str, str]], records: Sequence[dict],
-          normaliser_name: str = "lower") -> Worth:  # fmt: skip
+def combination_figures(references: Mapping[str, str], members: Sequence[Mapping[str, str]], records: Sequence[dict],
+          normaliser_name: str = "lower") -> CombinationFigures:  # fmt: skip
     """Score members (id -> text) and the combination's records. Raises VsrError like `vsr.evaluation.wer.score`."""
     known = {key: text for key, text in references.items() if key in members[0]}
     scores = [score(known, member, normaliser_name) for member in members]
@@ -51,7 +51,7 @@ def worth(references: Mapping[str, str], members: Sequence[Mapping[str, str]], r
         for candidates in zip(*(member_scores for _, member_scores in scores), strict=True)
     ]
     oracle = sum(u.errors for u in best_scores) / combined.words
-    return Worth(
+    return CombinationFigures(
         totals, oracle, combined, paired_gain(scores[best][1], utterances), _auroc(known, records, normaliser_name)
     )
 

@@ -54,7 +54,7 @@ def score_translations(
     ids = sorted(hypotheses)
     if not ids:
         raise VsrError("bad_manifest", "nothing to score: there is no hypothesis")
-    scorer = opened(metric)
+    scorer = load_metric(metric)
     texts, targets = [hypotheses[i] for i in ids], [references[i] for i in ids]
     value = scorer.corpus_score(texts, [targets]).score
     low, high = _interval(scorer, statistics(scorer, texts, targets))
@@ -62,7 +62,7 @@ def score_translations(
     return TranslationScore(metric, value, low, high, len(ids), skipped, str(scorer.get_signature()))
 
 
-def opened(metric: str) -> Any:
+def load_metric(metric: str) -> Any:
     """sacrebleu's metric of that name. Raises VsrError."""
     if metric not in METRICS:
         raise VsrError("bad_options", f"unknown metric '{metric}'; known: {', '.join(METRICS)}")
@@ -70,20 +70,20 @@ def opened(metric: str) -> Any:
     return metrics.BLEU() if metric == "bleu" else metrics.CHRF()
 
 
-def statistics(counted: Any, texts: Sequence[str], true: Sequence[str]) -> list[list[float]]:
+def statistics(metric: Any, texts: Sequence[str], references: Sequence[str]) -> list[list[float]]:
     """Statistics of each pair of texts, which add up to the figure of a list."""
-    return counted._extract_corpus_statistics(list(texts), [list(true)])
+    return metric._extract_corpus_statistics(list(texts), [list(references)])
 
 
-def of_statistics(counted: Any, rows: Statistics) -> float:
+def score_of_statistics(metric: Any, rows: Statistics) -> float:
     """The figure of a list whose clips have these statistics."""
-    return float(counted._aggregate_and_compute(rows).score)
+    return float(metric._aggregate_and_compute(rows).score)
 
 
 def _interval(scorer: Any, rows: Statistics, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
     """Interval of the figure when clips are drawn with replacement (Koehn 2004)."""
     rng = random.Random(seed)
-    values = sorted(of_statistics(scorer, rng.choices(rows, k=len(rows))) for _ in range(RESAMPLES))
+    values = sorted(score_of_statistics(scorer, rng.choices(rows, k=len(rows))) for _ in range(RESAMPLES))
     return _bounds(values, level)
 
 
@@ -92,12 +92,12 @@ def paired_gain(
     seed: int = 0,
 ) -> tuple[float, float, float]:  # fmt: skip
     """(gain, low, high) of the figure from ``before`` to ``after`` on clips that both have, drawn in pairs."""
-    ids, scorer, rng = sorted(before.keys() & after.keys()), opened(metric), random.Random(seed)
+    ids, scorer, rng = sorted(before.keys() & after.keys()), load_metric(metric), random.Random(seed)
     targets = [references[i] for i in ids]
     rows = [statistics(scorer, [texts[i] for i in ids], targets) for texts in (before, after)]
 
     def gain(places: Sequence[int]) -> float:
-        first, second = (of_statistics(scorer, [system[i] for i in places]) for system in rows)
+        first, second = (score_of_statistics(scorer, [system[i] for i in places]) for system in rows)
         return second - first
 
     gains = sorted(gain(rng.choices(range(len(ids)), k=len(ids))) for _ in range(RESAMPLES))

@@ -45,14 +45,14 @@ def least_edits(words: Sequence[Sequence[Units]], hypothesis: Sequence[str]) -> 
     """
     row = [Edits().plus(inserted=count) for count in range(len(hypothesis) + 1)]
     for variants in words:
-        rows = [_through(row, variant, hypothesis) for variant in dict.fromkeys(variants)]
+        rows = [_advance_row(row, variant, hypothesis) for variant in dict.fromkeys(variants)]
         row = (
             [min(candidates, key=lambda edits: edits.errors) for candidates in zip(*rows, strict=True)] if rows else row
         )
     return row[-1]
 
 
-def _through(row: list[Edits], units: Units, hypothesis: Sequence[str]) -> list[Edits]:
+def _advance_row(row: list[Edits], units: Units, hypothesis: Sequence[str]) -> list[Edits]:
     """The row of edits after more units of the reference."""
     for unit in units:
         next_row = [row[0].plus(deleted=1, units=1)]
@@ -140,7 +140,7 @@ def reference_units(text: str, unit: str, pronouncer: Pronouncer | None) -> list
     is one unit that nothing matches."""
     if pronouncer is None:
         return [[tuple(text)]]
-    return [[_shown(phones, unit) for phones in variants] or [("?",)] for variants in pronouncer.words(text)]
+    return [[_to_unit(phones, unit) for phones in variants] or [("?",)] for variants in pronouncer.words(text)]
 
 
 def hypothesis_units(record: Mapping[str, Any], unit: str, pronouncer: Pronouncer | None, norm) -> Units:
@@ -150,17 +150,17 @@ def hypothesis_units(record: Mapping[str, Any], unit: str, pronouncer: Pronounce
         if pronouncer is None:
             return tuple(norm(text))
         first = (variants[0] if variants else ("?",) for variants in pronouncer.words(norm(text)))
-        return tuple(symbol for phones in first for symbol in _shown(phones, unit))
+        return tuple(symbol for phones in first for symbol in _to_unit(phones, unit))
     units = tuple(symbol for symbol in text.split() if symbol != MARK)
     if unit not in UNITS or source == "viseme" and unit == "phoneme":
         raise VsrError("bad_manifest", f"what was read are {source}s: {unit}s cannot be made of them")
     unknown = next((symbol for symbol in units if symbol not in (PHONEMES if source == "phoneme" else VISEMES)), None)
     if unknown is not None:
         raise VsrError("bad_manifest", f"{unknown!r} is no {source}")
-    return _shown(units, unit) if source == "phoneme" else units
+    return _to_unit(units, unit) if source == "phoneme" else units
 
 
-def _shown(phones: Units, unit: str) -> Units:
+def _to_unit(phones: Units, unit: str) -> Units:
     return visemes_of(phones) if unit == "viseme" else tuple(phones)
 
 

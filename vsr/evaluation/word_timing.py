@@ -30,16 +30,16 @@ def time_errors(clips: Iterable[Clip], records: Mapping[str, dict]) -> dict[str,
     return {"words": count, "mean_ms": round(1000 * mean(errors), 1), "median_ms": round(1000 * median(errors), 1)}
 
 
-def _same(reference: tuple, read: list[dict]) -> list[tuple[tuple, dict]]:
+def _same(reference: tuple, words: list[dict]) -> list[tuple[tuple, dict]]:
     """Pairs of a reference's (word, start, end) and the equal word aligned with it."""
     import jiwer
 
-    if not reference or not read:
+    if not reference or not words:
         return []
-    texts = ([_as_one_word(word) for word, *_ in reference], [_as_one_word(word["word"]) for word in read])
+    texts = ([_as_one_word(word) for word, *_ in reference], [_as_one_word(word["word"]) for word in words])
     chunks = jiwer.process_words(" ".join(texts[0]), " ".join(texts[1])).alignments[0]
     return [
-        (reference[chunk.ref_start_idx + k], read[chunk.hyp_start_idx + k])
+        (reference[chunk.ref_start_idx + k], words[chunk.hyp_start_idx + k])
         for chunk in chunks
         if chunk.type == "equal"
         for k in range(chunk.ref_end_idx - chunk.ref_start_idx)

@@ -98,7 +98,7 @@ class MediaPipeMesh:
         return face if face and distance_between(face, old) < MAX_STEP else None
 
     def _fit_mesh(self, frame: np.ndarray, region: Region, score: float = 1.0) -> Face | None:
-        mesh = self._networks.mesh.lay(frame, region)
+        mesh = self._networks.mesh.fit(frame, region)
         return None if mesh is None else face_of(mesh, score)
 
     def _search_due(self, frame: np.ndarray, followed: list[Face]) -> bool:

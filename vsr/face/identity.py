@@ -47,7 +47,7 @@ class People:
     @property
     def persons(self) -> list[Person]:
         """All people, with the marks of all their pieces."""
-        return [self._known(face) for face in sorted(self._persons)]
+        return [self._merged_person(face) for face in sorted(self._persons)]
 
     def update(self, persons: Iterable[Person]) -> None:
         """Replace what is known of people by records from a journal."""
@@ -57,15 +57,15 @@ class People:
         """A label for each piece of a block whose shots count from `first_shot`; simultaneous ones never share one."""
         faces: dict[int, int] = {}
         for index in sorted(range(len(pieces)), key=lambda i: (pieces[i].start, -pieces[i].weight)):
-            taken = {faces[i] for i in faces if _meet(pieces[i], pieces[index])}
+            taken = {faces[i] for i in faces if _overlap(pieces[i], pieces[index])}
             face = self._find(pieces[index], first_shot, taken)
             faces[index] = face = len(self._persons) if face is None else face
-            self._persons[face] = _placed(self._persons.get(face, Person(face)), pieces[index], first_shot)
+            self._persons[face] = _at_new_position(self._persons.get(face, Person(face)), pieces[index], first_shot)
             self._waiting.setdefault(face, []).append(pieces[index])
         return [faces[index] for index in range(len(pieces))]
 
     def _find(self, piece: Piece, first_shot: int, taken: set[int]) -> int | None:
-        free = [self._known(face) for face in self._persons if face not in taken]
+        free = [self._merged_person(face) for face in self._persons if face not in taken]
         rule = likeness.measure()
         near = [
             (distance, person.face)
@@ -74,14 +74,14 @@ class People:
         ]
         return min(near)[1] if near else None
 
-    def _known(self, face: int) -> Person:
+    def _merged_person(self, face: int) -> Person:
         """The person with the marks of all pieces."""
         for piece in self._waiting.pop(face, []):
             self._persons[face] = _with_looks(self._persons[face], piece.marks)
         return self._persons[face]
 
 
-def _meet(piece: Piece, other: Piece) -> bool:
+def _overlap(piece: Piece, other: Piece) -> bool:
     """Whether two pieces of a block share a frame."""
     return piece.start < other.start + len(other.crop) and other.start < piece.start + len(piece.crop)
 
@@ -101,7 +101,7 @@ def _nearby(piece: Piece, first_shot: int, person: Person) -> bool:
     return float(np.hypot(centre[0] - x, centre[1] - y)) < NEARBY_SIZES * size
 
 
-def _placed(person: Person, piece: Piece, first_shot: int) -> Person:
+def _at_new_position(person: Person, piece: Piece, first_shot: int) -> Person:
     """The person at the new position."""
     x, y = piece.points[-1].mean(axis=0)
     place = (first_shot + piece.shot, float(piece.times[-1]), float(x), float(y), float(np.nanmedian(piece.sizes)))

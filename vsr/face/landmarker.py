@@ -148,7 +148,7 @@ class TasksLayer:
     def __init__(self, model: str):
         self._landmarker = landmarker(model)
 
-    def lay(self, frame: np.ndarray, region: Region) -> np.ndarray | None:
+    def fit(self, frame: np.ndarray, region: Region) -> np.ndarray | None:
         """Mesh (478, 2) float32 pixels of the frame, or None if no face is found in the region."""
         half = MARGIN * region.side / 2
         left, top = max(0, int(region.x - half)), max(0, int(region.y - half))

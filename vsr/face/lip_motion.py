@@ -45,7 +45,7 @@ def lip_motion(cells: np.ndarray) -> LipMotion:
     """Motion of the lips in each frame, within half a second."""
     usual = _averaged(cells)
     dx, dy = _gradients(usual)
-    energy = _averaged(_unexplained(_calmed(cells - usual), usual, dx, dy) ** 2)
+    energy = _averaged(_unexplained(_smoothed(cells - usual), usual, dx, dy) ** 2)
     edges = _averaged(dx**2 + dy**2).reshape(len(cells), -1)
     beside = np.maximum(energy[:, FACE].mean(axis=1), _expected(energy[:, FACE], edges[:, FACE], edges[:, LIPS]))
     jitter = JITTER * edges[:, LIPS].mean(axis=1)
@@ -62,7 +62,7 @@ def _averaged(values: np.ndarray) -> np.ndarray:
     return ((sums[2 * REACH + 1 :] - sums[: -2 * REACH - 1]) / (2 * REACH + 1)).astype(np.float32)
 
 
-def _calmed(change: np.ndarray) -> np.ndarray:
+def _smoothed(change: np.ndarray) -> np.ndarray:
     """Smooth by (1, 2, 1) / 4 in time: noise differs from frame to frame, lips hardly do."""
     padded = np.pad(change, ((1, 1), (0, 0), (0, 0)), mode="edge")
     return (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4

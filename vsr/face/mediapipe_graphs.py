@@ -97,9 +97,9 @@ class FaceMesh:
             with_attention=attention,
         )  # fmt: skip
         with quiet_stderr():
-            self.lay(BLANK, Region(32, 32, 64, 0.0))
+            self.fit(BLANK, Region(32, 32, 64, 0.0))
 
-    def lay(self, frame: np.ndarray, region: Region) -> np.ndarray | None:
+    def fit(self, frame: np.ndarray, region: Region) -> np.ndarray | None:
         """The mesh (468, 2) in pixels of the frame; None if the network is not sure that the region shows a face."""
         from mediapipe.framework.formats.rect_pb2 import NormalizedRect
 

@@ -54,9 +54,9 @@ class MouthMesh:
         near = [region for region in regions if _is_near(region)]
         return min(near, key=lambda region: np.hypot(*(region - USUAL)[:2])) if near else np.array(USUAL)
 
-    def lay(self, frame: np.ndarray, face: np.ndarray, relative: np.ndarray) -> np.ndarray:
+    def fit(self, frame: np.ndarray, face: np.ndarray, relative: np.ndarray) -> np.ndarray:
         """Mouth points (14, 2) float32 pixels; NaN if the mesh does not find a face."""
-        mesh = self._mesh.lay(frame, _absolute(relative, *_eyes(face)))
+        mesh = self._mesh.fit(frame, _absolute(relative, *_eyes(face)))
         return np.full((len(POINTS), 2), np.nan, np.float32) if mesh is None else mesh[list(POINTS)]
 
 
@@ -73,8 +73,8 @@ class MouthFollower:
     def __init__(self, meshes: Stock[MouthMesh]):
         self.meshes = meshes
         self._threads: ThreadPoolExecutor | None = None
-        self._coming: deque[Future] = deque()
-        self._found: list[np.ndarray] = []
+        self._pending: deque[Future] = deque()
+        self._points: list[np.ndarray] = []
         self._waiting: list[
             tuple
         ] = []  # frames since the last look: frame, points of the face, frame pixels per canvas pixel
@@ -89,25 +89,27 @@ class MouthFollower:
     def _hand_over(self, region: Future, look: bool) -> None:
         """Let the threads detect the region in the last waiting frame and fit the mesh in all waiting frames."""
         self._threads = self._threads or ThreadPoolExecutor(THREADS, "mouth points")
-        self._coming.append(self._threads.submit(self._lay, self._waiting, self._region, region, look))
+        self._pending.append(self._threads.submit(self._points_of_frames, self._waiting, self._region, region, look))
         self._region, self._waiting = region, []
-        while len(self._coming) > AHEAD:
-            self._found += self._coming.popleft().result()
+        while len(self._pending) > AHEAD:
+            self._points += self._pending.popleft().result()
 
-    def _lay(self, frames: list[tuple], before: Future | None, after: Future, look: bool) -> list[np.ndarray]:
+    def _points_of_frames(
+        self, frames: list[tuple], before: Future | None, after: Future, look: bool
+    ) -> list[np.ndarray]:
         """Mouth points of frames in pixels of the canvas; ``look``: first detect ``after``, the region in the last."""
         if look:
-            self._look(after, *frames[-1][:2])
+            self._detect_region(after, *frames[-1][:2])
         end = after.result()
         begin = end if before is None else before.result()  # its task started earlier and waits for no other
         with self.meshes.borrow() as mesh:
             mouths = []
             for step, (frame, face, scale) in enumerate(frames, 1):
-                points = mesh.lay(frame, face, begin + step / len(frames) * (end - begin))
+                points = mesh.fit(frame, face, begin + step / len(frames) * (end - begin))
                 mouths.append(points if scale is None else points / scale)
             return mouths
 
-    def _look(self, region: Future, frame: np.ndarray, face: np.ndarray) -> None:
+    def _detect_region(self, region: Future, frame: np.ndarray, face: np.ndarray) -> None:
         try:
             with self.meshes.borrow() as mesh:
                 region.set_result(mesh.region(frame, face))
@@ -126,9 +128,9 @@ class MouthFollower:
         """The same while frames are still added; those since the last look use the region of that look."""
         if self._waiting and self._region is not None:
             self._hand_over(self._region, look=False)
-        while self._coming:
-            self._found += self._coming.popleft().result()
-        return np.stack(self._found)
+        while self._pending:
+            self._points += self._pending.popleft().result()
+        return np.stack(self._points)
 
 
 MESHES = Stock(MouthMesh, cores())

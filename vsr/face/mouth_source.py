@@ -120,20 +120,20 @@ class MouthSource:
     def _mesh_of_block(self) -> Stock[MouthMesh] | None:
         """The mesh for the next block, if points were requested in the last one: they are likely to be requested again,
         and are cheaper to find together with the crops."""
-        return self._mesh if self._mesh and (self._mesh.asked or not self._on_request) else None
+        return self._mesh if self._mesh and (self._mesh.was_requested or not self._on_request) else None
 
     def _with_requests(self, block: Block) -> Block:
         """The block with mouth points that are found on request, if they are to be."""
         mesh = self._mesh
         if mesh is None or not self._on_request:
             return block
-        mesh.asked = mesh.asked and not block.pieces
+        mesh.was_requested = mesh.was_requested and not block.pieces
         pieces = [replace(piece, mouth=self._requested(block, piece, mesh)) for piece in block.pieces]
         return replace(block, pieces=pieces)
 
     def _requested(self, block: Block, piece: Piece, mesh: Stock[MouthMesh]) -> RequestedPoints:
         def find() -> np.ndarray:
-            mesh.asked = True
+            mesh.was_requested = True
             if piece.mouth is not None:
                 return np.asarray(piece.mouth)
             return points_again(self.path, block.begin, piece.start, piece.points, piece.canvas, mesh)
@@ -162,10 +162,10 @@ class MouthSource:
         elif self.broken:
             errors.append(self.broken)
 
-    def check(self, read: bool) -> None:
-        """Raise the reason why nothing of a video was read, unless something was (``read``).
+    def check(self, has_speech: bool) -> None:
+        """Raise the reason why nothing of a video was read, unless something was (``has_speech``).
 
         Raises VsrError too_short, no_face, crop_out_of_frame; unreadable for a truncated file.
         """
         self.check_broken()
-        check_found(self.path, self.frames, len(self.reasons), self.reasons, read)
+        check_found(self.path, self.frames, len(self.reasons), self.reasons, has_speech)

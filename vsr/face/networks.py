@@ -40,17 +40,17 @@ def _create_networks() -> Networks:
 
 
 class Stock(Generic[Lent]):
-    """A pool of at most ``most`` objects, created when needed and lent to one thread each.
+    """A pool of at most ``limit`` objects, created when needed and lent to one thread each.
 
-    ``asked``: whether the optional results of the objects were requested the last time that they could be.
+    ``was_requested``: whether the optional results of the objects were requested the last time that they could be.
     """
 
-    def __init__(self, make: Callable[[], Lent], most: int):
-        self._make, self._most = make, most
+    def __init__(self, make: Callable[[], Lent], limit: int):
+        self._make, self._limit = make, limit
         self._free: list[Lent] = []
         self._count = 0  # of objects, free and lent
-        self.asked = False
-        self._news, self._forked = threading.Condition(), False
+        self.was_requested = False
+        self._changed, self._forked = threading.Condition(), False
 
     def ready(self) -> None:
         """Create the first object, so that errors show now. Raises what ``make`` raises; VsrError forked."""
@@ -68,33 +68,33 @@ class Stock(Generic[Lent]):
         try:
             yield item
         except BaseException:
-            with self._news:
+            with self._changed:
                 self._count -= 1
-                self._news.notify()
+                self._changed.notify()
             raise
-        with self._news:
+        with self._changed:
             self._free.append(item)
-            self._news.notify()
+            self._changed.notify()
 
     def _take(self) -> Lent:
         if self._forked:
             raise VsrError("forked", FORKED)
-        with self._news:
-            self._news.wait_for(lambda: self._free or self._count < self._most, PATIENCE)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free or self._count < self._limit, PATIENCE)
             if self._free:
                 return self._free.pop()
             self._count += 1
         try:
             return self._make()
         except BaseException:
-            with self._news:
+            with self._changed:
                 self._count -= 1
-                self._news.notify()
+                self._changed.notify()
             raise
 
     def forked(self) -> None:
         """Called in a forked process: objects from before the fork cannot be used, nor new ones created beside them."""
-        self._news, self._forked = threading.Condition(), self._forked or bool(self._count)
+        self._changed, self._forked = threading.Condition(), self._forked or bool(self._count)
 
 
 NETWORKS = Stock(_create_networks, cores())

@@ -171,7 +171,7 @@ class Cutter(MouthCutter):
             matrices.append(own.matrix)
             self.widths.append(own.frame.shape[1])
             self.crops.append(own.crop)
-            if place >= self.next_image and self._found(place):
+            if place >= self.next_image and self._is_found(place):
                 points = points_on_frame(own.points, own.frame.shape, self.track.canvas)
                 self.images.append(likeness.measure().image(own.frame, points))
                 self.image_frames.append(place)
@@ -179,7 +179,7 @@ class Cutter(MouthCutter):
         if matrices:
             self.inside.extend(shares_inside(self.track.canvas or own.frame.shape, np.stack(matrices)))
 
-    def _found(self, place: int) -> bool:
+    def _is_found(self, place: int) -> bool:
         """Whether the face was found in this frame of the crop."""
         index = place - self.before
         return 0 <= index < len(self.track.sizes) and bool(np.isfinite(self.track.sizes[index]))

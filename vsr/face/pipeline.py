@@ -66,22 +66,22 @@ class _Rewindable:
     def __init__(self, frames: Iterable):
         self._frames = iter(frames)
         self._kept: deque = deque(maxlen=KEPT + OVERLAP)
-        self._pulled = self.at = 0  # frames taken from the iterator; number of the next frame given
+        self._num_read = self.at = 0  # frames taken from the iterator; number of the next frame given
 
     def __iter__(self) -> _Rewindable:
         return self
 
     def __next__(self) -> tuple:
         """(frame, (number, place))."""
-        if self.at == self._pulled:
+        if self.at == self._num_read:
             self._kept.append(next(self._frames))
-            self._pulled += 1
+            self._num_read += 1
         frame, place = self[self.at]
         self.at += 1
         return frame, (self.at - 1, place)
 
     def __getitem__(self, number: int) -> tuple:
-        return self._kept[number - self._pulled]
+        return self._kept[number - self._num_read]
 
     def has_more(self) -> bool:
         """Whether there is another frame."""
@@ -108,11 +108,11 @@ class _BlockReader:
         item: tuple[Any, bool, Any] | None = next(flow)
         while item is not None:
             following = next(flow, None)
-            self._take(*item, last=following is None or following[1])
+            self._add_frame(*item, last=following is None or following[1])
             item = following
             if item is None or not self._full(item[1]):
                 continue
-            return self._ended(cut=item[1])
+            return self._end_block(cut=item[1])
         self._close(self.tracker.cut())
         return self._block(None, True)
 
@@ -120,7 +120,7 @@ class _BlockReader:
         count = len(self.times)
         return self.longest is not None and (count >= self.longest or (cut and count >= SHORTEST))
 
-    def _ended(self, cut: bool) -> Block:
+    def _end_block(self, cut: bool) -> Block:
         self._close(self.tracker.cut())
         self.source.at = self.base + len(self.times) - (0 if cut else OVERLAP)
         return self._block(self.source[self.source.at][1], cut)
@@ -129,7 +129,7 @@ class _BlockReader:
         pieces = sorted(self.pieces, key=lambda piece: piece.track)
         return Block(np.asarray(self.times), self.begin, tuple(self.shots), pieces, following, cut)
 
-    def _take(self, frame: np.ndarray, is_first: bool, place: tuple[int, Position], last: bool) -> None:
+    def _add_frame(self, frame: np.ndarray, is_first: bool, place: tuple[int, Position], last: bool) -> None:
         """One more frame: look for faces, cut what can be cut."""
         index = len(self.times)
         if not index:

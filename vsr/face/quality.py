@@ -34,7 +34,7 @@ def qualities(piece: Piece) -> dict[str, float]:
         "small": _scaled(_eye_distance(piece), BAD_EYES, GOOD_EYES),
         "turned": _scaled(float(np.median(turn(piece.points))), BAD_TURN, GOOD_TURN),
         "blurred": _scaled(_detail(piece.crop[bare][::12]), BAD_DETAIL, GOOD_DETAIL) if bare.any() else 1.0,
-        "dark": _lit(piece, bare) if bare.any() else 1.0,
+        "dark": _lighting(piece, bare) if bare.any() else 1.0,
         FEW_FRAMES: rate_quality(piece.crop, piece.stretches.speech),
         "covered": min(
             _scaled(cropped_share(piece), BAD_SHARE, GOOD_SHARE),
@@ -48,7 +48,7 @@ def rate_quality(crop: np.ndarray, speech: list[tuple[int, int]] | None = None) 
     return _scaled(frame_rate(crop, speech), BAD_RATE, GOOD_RATE)
 
 
-def _lit(piece: Piece, bare: np.ndarray) -> float:
+def _lighting(piece: Piece, bare: np.ndarray) -> float:
     """Quality of the light and contrast around the mouth, over the frames in which nothing covers it."""
     look = piece.stretches.look
     light, contrast = float(np.median(look.light[bare])), float(np.median(look.contrast[bare]))

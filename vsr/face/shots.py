@@ -133,7 +133,7 @@ class ShotDetector:
         image = self._images[number]
         before = self._images[max((n for n in self._images if n < number), default=number)]
         for index, (cut, old) in enumerate(self._fresh):
-            if _alike(old, image):
+            if _is_alike(old, image):
                 self.cuts.difference_update(cut for cut, _ in self._fresh[index:])
                 del self._fresh[index:]
                 return
@@ -178,7 +178,7 @@ def _stands_out(changes: list[float]) -> bool:
     return changes[REACH] >= LEAST and changes[REACH] >= RATIO * around
 
 
-def _alike(image: np.ndarray, other: np.ndarray) -> bool:
+def _is_alike(image: np.ndarray, other: np.ndarray) -> bool:
     """The same frame but for what moves in it."""
     return _change(image, other) < 2 * LEAST
 

@@ -17,6 +17,7 @@ from vsr.face.identity import People
 from vsr.face.piece import MIN_FRAMES, Piece
 from vsr.face.pipeline import Block
 from vsr.face.skipped import Skipped
+from vsr.media.formats import MAKE_VIDEO
 
 MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a false positive
 OUTSIDE, NOT_CHOSEN, HARDLY_SEEN = "out of the picture", "not chosen", "hardly seen"
@@ -87,23 +88,25 @@ def skipped_in(face: int, times: np.ndarray, skipped: Iterable[tuple[int, int, s
     return [Skipped(face, float(edges[start]), float(edges[stop]), reason) for start, stop, reason in skipped]
 
 
-def check_found(path: str | Path, frames: int, tracks: int, reasons: Iterable[str | None], read: bool) -> None:
+def check_found(path: str | Path, frames: int, tracks: int, reasons: Iterable[str | None], has_speech: bool) -> None:
     """Refuse a video in which there was nothing to read, with the reason.
 
     Args:
         frames: of the whole video, at 25 fps.
         tracks: how many pieces were found in it.
         reasons: why parts of it were passed over; None for one that was not.
-        read: whether anything was read.
+        has_speech: whether anything was read.
 
     Raises:
         VsrError: too_short, no_face, crop_out_of_frame.
     """
+    if frames == 1:
+        raise VsrError("too_short", f"{path}: is one picture, lips move in a video; of numbered pictures {MAKE_VIDEO}")
     if frames < MIN_FRAMES:
-        raise VsrError("too_short", f"{path}: {frames} frame(s) at 25 fps, at least {MIN_FRAMES} needed")
+        raise VsrError("too_short", f"{path}: {frames} frames at 25 fps, at least {MIN_FRAMES} needed")
     if not tracks:
         raise VsrError("no_face", f"{path}: no face is seen for {MIN_FRAMES} frames (half a second)")
-    if not read and set(reasons) == {OUTSIDE}:
+    if not has_speech and set(reasons) == {OUTSIDE}:
         raise VsrError("crop_out_of_frame", f"{path}: the mouth is outside the frame")
 
 

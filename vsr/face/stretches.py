@@ -50,16 +50,16 @@ class Stretches:
 
 
 def stretches_of(
-    crop: np.ndarray, points: np.ndarray, found: float = 1.0, times: np.ndarray | None = None
+    crop: np.ndarray, points: np.ndarray, found_share: float = 1.0, times: np.ndarray | None = None
 ) -> Stretches:
-    """What is read of a face, and what is not; found: share of the frames in which the face was found; times (T,): no
-    stretch of speech goes on where frames are missing between them."""
+    """What is read of a face, and what is not; found_share: share of the frames in which the face was found; times
+    (T,): no stretch of speech goes on where frames are missing between them."""
     patches, cells = cells_of(crop)
     motion, look = lip_motion.lip_motion(cells), mouth_look.look_of(patches)
-    turned, lit = _usual(turn(points), mouth_look.REACH), _lightest(cells) >= LIT
-    still = lit & (turned < TURNED) & (_usual(motion.lips, LONG) < MOVING)
+    turned, lit = _running_quantile(turn(points), mouth_look.REACH), _lightest(cells) >= LIT
+    still = lit & (turned < TURNED) & (_running_quantile(motion.lips, LONG) < MOVING)
     covered = lit & (turned < FRONTAL) & _hidden(motion, look)
-    if found < FOUND and np.median(look.likeness) < mouth_look.LIKENESS:
+    if found_share < FOUND and np.median(look.likeness) < mouth_look.LIKENESS:
         covered[:] = True
     active = activity(points)
     reasons = _reasons(active, still, covered)
@@ -93,10 +93,10 @@ def _lightest(cells: np.ndarray) -> np.ndarray:
 
 def _hidden(motion: lip_motion.LipMotion, look: mouth_look.Look) -> np.ndarray:
     """(T,) frames in which no mouth is to be seen: what is there neither looks like one nor moves."""
-    return look.strange & (_usual(motion.lips, mouth_look.REACH) < CALM) | look.black
+    return look.strange & (_running_quantile(motion.lips, mouth_look.REACH) < CALM) | look.black
 
 
-def _usual(values: np.ndarray, reach: int) -> np.ndarray:
+def _running_quantile(values: np.ndarray, reach: int) -> np.ndarray:
     """(T,) what SHARE of the frames round each do not exceed; at the ends of the nearest whole window."""
     width = min(2 * reach + 1, len(values))
     windows = np.lib.stride_tricks.sliding_window_view(values, width)

@@ -74,11 +74,11 @@ def highest_window_count(loaded: LoadedModel, clips: Sequence[Clip], limit: int)
     count = 0
     for clip in clips:
         if count < limit:
-            count += _most(clip, preferred_window(loaded))
+            count += _window_count(clip, preferred_window(loaded))
     return count
 
 
-def _most(clip: Clip, window: int) -> int:
+def _window_count(clip: Clip, window: int) -> int:
     try:
         info = probe(clip.video)
     except VsrError:

@@ -1,6 +1,7 @@
-"""How the faces of a video were seen: what was not read, and how well the rest was.
+"""A report of the faces in a video: the parts that were not read, and how well the rest could be seen.
 
-Verbs that read windows (`vsr.inference.speech.speech_windows`) know it as these go by, and tell it as transcripts do.
+Verbs that work on windows of speech (`vsr.inference.speech.speech_windows`) fill it window by window, and give its
+warnings in the words of transcripts.
 """
 
 from __future__ import annotations
@@ -25,9 +26,15 @@ SILENT = ("at_rest", "covered")  # reasons why no lips are seen to speak
 
 @dataclass
 class FaceReport:
-    """skipped: what was not read; tracks: who was in the frame when, and how well; in_domain: the chance that the
-    reader knows such lips, where that was asked for all of them, and not of what was found; speaks: whether any lips
-    do; stream: which video of a file with several was looked at (`vsr.media.streams.report_stream_choice`)."""
+    """The faces of a video.
+
+    Args:
+        skipped: parts that were not read.
+        tracks: each face, when it was in the frame, and how well it could be seen.
+        in_domain: probability that the reader knows such lips; None if it was not computed for the whole video.
+        speaks: whether any lips speak.
+        stream: the video stream that was read, of a file with several (`vsr.media.streams.report_stream_choice`).
+    """
 
     skipped: list[Skipped] = field(default_factory=list)
     tracks: list[TrackReport] = field(default_factory=list)
@@ -36,30 +43,30 @@ class FaceReport:
     stream: dict | None = None
 
     def add(self, part: Part) -> None:
-        """Note the next part of the video."""
+        """Add the next part of the video."""
         self.skipped += unread(part)
         self.speaks |= bool(part.speech)
         self.tracks.append(track_report(part))
 
     @property
     def warnings(self) -> list[dict]:
-        """{"reason", "message"} of what must be known before the result is believed, as transcripts have them."""
+        """Reservations about the result, {"reason", "message"}, as transcripts have them."""
         return self.warnings_with("and is not read there", whole_video=False)
 
     def warnings_with(self, continuation: str, whole_video: bool = True) -> list[dict]:
-        """The same, where ``continuation`` goes on about covered mouths; of a whole video also that its lips rest."""
+        """The same; ``continuation`` ends the note on covered mouths. Of a whole video also that its lips rest."""
         skipped = skipped_warnings(self.skipped, whole_video and not self.speaks, continuation)
         return [*skipped, *few_frames_warnings(few_frames_of(tracks_of(self.tracks)))]
 
     def silence(self, path: str | Path) -> VsrError:
-        """Why there is nothing to work on, where no lips are seen to speak: covered or at_rest."""
+        """The error if no lips speak: covered or at_rest."""
         if note := covered_note(self.skipped):
             return VsrError("covered", f"{path}: {note}, and no lips are seen to speak elsewhere")
         return VsrError("at_rest", f"{path}: {AT_REST}")
 
 
 def face_report_of(clip: MouthClip) -> FaceReport:
-    """How the face of a clip that was taken from a video as a whole was seen."""
+    """The report of a clip cut from a video as a whole."""
     report = FaceReport()
     if clip.piece is None:
         report.tracks.append(cropped_track_report(clip))
@@ -69,14 +76,14 @@ def face_report_of(clip: MouthClip) -> FaceReport:
 
 
 def track_report(part: Part) -> TrackReport:
-    """How well a face could be seen and cropped."""
+    """How well the face of a part could be seen and cropped."""
     piece = part.piece
     outside = () if piece.inside_frame else (OUTSIDE,)
     return _report(part.face, piece.times, cropped_share(piece), qualities(piece), outside)
 
 
 def cropped_track_report(clip: MouthClip) -> TrackReport:
-    """The same of a video of a mouth alone, of which less can be told."""
+    """The same for a video of a mouth alone, where only the frame rate can be judged."""
     return _report(clip.face, clip.times, 1.0, {FEW_FRAMES: rate_quality(clip.crop)})
 
 

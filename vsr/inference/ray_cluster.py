@@ -56,7 +56,7 @@ class RayCluster:
         def lost(clip: Clip) -> Outcome:
             return Outcome(clip.id, reason="unreadable", message=f"{clip.video}: {LOST}")
 
-        return self.each(partial(Cropper, out_dir.absolute(), store), clips, lost)
+        return self.run_all(partial(Cropper, out_dir.absolute(), store), clips, lost)
 
     def transcribe(self, paths: Sequence[str], settings: Settings, watch: Watch | None = None) -> Iterator[Transcript]:
         """Transcripts in the order of the files, under the given paths; ``watch`` is not used."""
@@ -67,15 +67,16 @@ class RayCluster:
         folder = settings.folder and str(Path(resolved.folder or "").absolute())
         start = partial(_reading, replace(resolved, folder=folder, threads=settings.threads or 1))
         files = [str(Path(path).absolute()) for path in paths]
-        transcripts = self.each(start, files, lambda path: failure(path, "internal", LOST))
+        transcripts = self.run_all(start, files, lambda path: failure(path, "internal", LOST))
         return (replace(transcript, file=str(path)) for path, transcript in zip(paths, transcripts, strict=True))
 
-    def each(
-        self, start: Callable[[], Callable[[Item], Result]], items: Sequence[Item], lost: Callable[[Item], Result]
+    def run_all(
+        self, start: Callable[[], Callable[[Item], Result]], items: Sequence[Item], on_crash: Callable[[Item], Result]
     ) -> Iterator[Result]:
         """Yield ``start()(item)`` for every item, in order; ``start`` is called once in each worker process.
 
-        Yields ``lost(item)`` if all workers that tried it died. A VsrError of the work ends the run and is raised here.
+        Yields ``on_crash(item)`` if all workers that tried it died. A VsrError of the work ends the run and is raised
+        here.
         """
         ray = self.ray
         attempt = ray.remote(num_cpus=1, max_retries=RETRIES)(_attempt)
@@ -86,25 +87,25 @@ class RayCluster:
             while len(running) >= self._room():
                 running -= set(ray.wait(list(running), num_returns=1)[0])
                 while waiting and waiting[0][0] not in running:
-                    yield self._result(waiting.popleft(), lost)
+                    yield self._result(waiting.popleft(), on_crash)
             reference = attempt.remote(key, start, item)
             waiting.append((reference, item))
             running.add(reference)
         while waiting:
-            yield self._result(waiting.popleft(), lost)
+            yield self._result(waiting.popleft(), on_crash)
 
     def _room(self) -> int:
         """Most items in flight: twice the current number of cores, so that no worker waits for the next item."""
         return self.jobs or max(2, 2 * int(self.ray.cluster_resources().get("CPU", 1)))
 
-    def _result(self, waiting: tuple[Any, Any], lost: Callable) -> Any:
+    def _result(self, waiting: tuple[Any, Any], on_crash: Callable) -> Any:
         reference, item = waiting
         try:
             result = self.ray.get(reference)
         except (self.ray.exceptions.WorkerCrashedError, self.ray.exceptions.NodeDiedError):
-            return lost(item)
+            return on_crash(item)
         except self.ray.exceptions.OutOfMemoryError:
-            return lost(item)
+            return on_crash(item)
         if isinstance(result, VsrError):
             raise result
         return result

@@ -131,7 +131,7 @@ def search_crops(
     lengths = torch.tensor([len(crop) for crop in crops], device=device)
     video = torch.nn.utils.rnn.pad_sequence([to_network_input(crop) for crop in crops], batch_first=True).to(device)
     states = encode_clips(loaded, video, lengths, mouths, waves)
-    return states, _searched(loaded, states, lengths, options)
+    return states, _search(loaded, states, lengths, options)
 
 
 @torch.inference_mode()
@@ -140,10 +140,10 @@ def encode_and_search(
 ):
     """Modalities (B, T, ...) by name, lengths (B,) -> encoder states (B, T, D) and each clip's hypotheses."""
     states = encode(loaded, inputs, lengths)
-    return states, _searched(loaded, states, lengths, options)
+    return states, _search(loaded, states, lengths, options)
 
 
-def _searched(loaded: LoadedModel, states: torch.Tensor, lengths: torch.Tensor, options: DecodeOptions):
+def _search(loaded: LoadedModel, states: torch.Tensor, lengths: torch.Tensor, options: DecodeOptions):
     if options.head:
         return search_head(loaded, options.head, states, lengths, options.nbest)
     others = joining(loaded, options)

@@ -114,14 +114,14 @@ def spans(log_probs: np.ndarray, tokens: Sequence[int], length: int) -> list[tup
     edge = len(tokens) > length
     labels = np.full(2 * len(tokens) - 1, BLANK)  # blanks between tokens, none before and behind
     labels[::2] = tokens
-    scores = _lags(log_probs, labels, edge)
+    scores = _relative_log_probs(log_probs, labels, edge)
     skip = np.zeros(len(labels), bool)
     skip[2::2] = labels[2::2] != labels[:-2:2]
     total, begun = np.full(len(labels), -np.inf), np.zeros(len(labels), int)
     ended = np.zeros(len(labels), int)
     paths = []
     for t, row in enumerate(scores):
-        best, entry_scores = _moved(total, skip)
+        best, entry_scores = _best_step(total, skip)
         index = np.maximum(np.arange(len(labels)) - best, 0)
         begun, ended = begun[index], ended[index]
         total = entry_scores + row
@@ -135,7 +135,7 @@ def spans(log_probs: np.ndarray, tokens: Sequence[int], length: int) -> list[tup
     return _peaks(paths)
 
 
-def _moved(total: np.ndarray, skip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _best_step(total: np.ndarray, skip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The best transition into each label (L,), as a number of labels (0 to 2; 2 only with ``skip``), and its score.
     The first label can also be entered from outside, as a path may begin at any frame."""
     by_one = np.concatenate([[0.0], total[:-1]])
@@ -144,7 +144,7 @@ def _moved(total: np.ndarray, skip: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return moves.argmax(0), moves.max(0)
 
 
-def _lags(log_probs: np.ndarray, labels: np.ndarray, edge: bool) -> np.ndarray:
+def _relative_log_probs(log_probs: np.ndarray, labels: np.ndarray, edge: bool) -> np.ndarray:
     """Log-probability of each label (S,) minus that of the best token of its frame: (T, S). With ``edge`` (T + 2, S): a
     frame for each border of the window, which matches only the first or the last label."""
     scores = (log_probs - log_probs.max(1, keepdims=True))[:, labels]

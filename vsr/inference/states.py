@@ -96,15 +96,15 @@ def layer_outputs(loaded: LoadedModel, window, layers: tuple[str, ...]) -> dict[
     return {name: outputs[name][window.first :].float().cpu().numpy() for name in layers}
 
 
-def save_states(states: dict[str, np.ndarray], path: str | Path, about: dict[str, str]) -> None:
-    """Write arrays by name, in the format of the suffix. ``about``: strings that describe them (the metadata of a
+def save_states(states: dict[str, np.ndarray], path: str | Path, metadata: dict[str, str]) -> None:
+    """Write arrays by name, in the format of the suffix. ``metadata``: strings that describe them (the metadata of a
     safetensors file; the array "about" of an npz, as JSON). Raises VsrError not_writable, no_space."""
     with atomic_write(path) as temporary:
         if Path(path).suffix == ".npz":
             content = io.BytesIO()  # a ZipFile cut short by a full disk raises again in its destructor
-            np.savez_compressed(content, **states, about=np.array(json.dumps(about)))
+            np.savez_compressed(content, **states, about=np.array(json.dumps(metadata)))
             temporary.write_bytes(content.getbuffer())
         else:
             from safetensors.numpy import save_file
 
-            save_file({name: np.ascontiguousarray(array) for name, array in states.items()}, str(temporary), about)
+            save_file({name: np.ascontiguousarray(array) for name, array in states.items()}, str(temporary), metadata)

@@ -19,7 +19,7 @@ from vsr.data.modalities import SOUND
 from vsr.decoding.defaults import options_for, preferred_window
 from vsr.decoding.encoding import chosen_modality, mesh_for, usable_mouth_points
 from vsr.decoding.options import DecodeOptions
-from vsr.decoding.provenance import provenance
+from vsr.decoding.provenance import check_unchanged, provenance
 from vsr.decoding.search import check_heads
 from vsr.face.face_count import checked_face_count
 from vsr.face.identity import People
@@ -128,7 +128,7 @@ class Reading:
         if not self.journal.finished:
             source = self.source(watch)
             for cast_block in source:
-                block = replace(self._read_block(cast_block), holes=_since(source.holes, cast_block.block.times))
+                block = replace(self._read_block(cast_block), holes=_holes_since(source.holes, cast_block.block.times))
                 self.journal.add(block, last=source.broken is not None)
                 if cast_block.block.next is not None:
                     watch.block(self.transcript())
@@ -154,7 +154,8 @@ class Reading:
         )  # fmt: skip
 
     def _check(self) -> None:
-        """Refuse a video without anything to read, or a damaged one, with the reason."""
+        """Refuse a video without anything to read, or a damaged or unfinished one, with the reason."""
+        check_unchanged(self.path, self.provenance["video"]["bytes"])
         blocks = self.journal.blocks
         if damaged := holes_message(hole for block in blocks for hole in block.holes):  # also in a resumed run
             raise VsrError("unreadable", f"{self.path}: {damaged}")
@@ -188,6 +189,6 @@ class Reading:
         return tuple(reading.of(part.face, span_edges) for (part, _, _), span_edges, reading in rows)
 
 
-def _since(holes: list[Hole], times: np.ndarray) -> tuple[Hole, ...]:
+def _holes_since(holes: list[Hole], times: np.ndarray) -> tuple[Hole, ...]:
     """The holes of a damaged file that end in or after a block with frames at ``times`` (n,)."""
     return tuple(hole for hole in holes if hole[1] >= times[0])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from vsr.media.container import open_video, safe_packets
@@ -27,10 +29,24 @@ def video_shifts(path: str | Path) -> list[float]:
 
 def shifted_after_restarts(times: list[float | None], shifts: list[float]) -> list[float | None]:
     """Time stamps of another stream of that file, shifted like the video; the last shift applies to all that follow."""
-    shifted, index, last = [], 0, -math.inf
-    for time in times:
-        if time is not None:
-            index += time < last - RESTARTED and index + 1 < len(shifts)
-            last = time
-        shifted.append(None if time is None else time + shifts[index])
-    return shifted
+    clock = OneClock(lambda: shifts)
+    return [None if time is None else clock.place(time) for time in times]
+
+
+class OneClock:
+    """Shifts the time stamps of another stream, one by one, like the video; ``shifts`` of `video_shifts` are asked for
+    at the first restart."""
+
+    def __init__(self, shifts: Callable[[], list[float]]):
+        self._shifts, self._index, self._last = shifts, 0, -math.inf
+
+    def place(self, time: float) -> float:
+        """The shifted time stamp."""
+        if time < self._last - RESTARTED:
+            self._index = min(self._index + 1, len(self._known) - 1)
+        self._last = time
+        return time + self._known[self._index] if self._index else time
+
+    @cached_property
+    def _known(self) -> list[float]:
+        return self._shifts()

@@ -14,7 +14,7 @@ from pathlib import Path
 from vsr.core.errors import VsrError, cause_of
 from vsr.core.files import may_not_read
 from vsr.media.formats import FORMATS as FORMATS
-from vsr.media.formats import OPENING, address_message, kind_of
+from vsr.media.formats import OPENING, kind_of, message_about_name
 from vsr.media.streams import video_stream
 from vsr.media.timestamps import Clock
 
@@ -32,7 +32,7 @@ def open_container(path: str | Path) -> Iterator:
     if may_not_read(path):
         raise VsrError("unreadable", f"{path}: you may not read this file")
     if not path.is_file():
-        raise VsrError("unreadable", address_message(original) or f"{path}: {_no_file(path)}")
+        raise VsrError("unreadable", message_about_name(original) or f"{path}: {_no_file(path)}")
     try:
         if path.stat().st_size == 0:
             raise VsrError("unreadable", f"{path}: the file is empty")

@@ -34,7 +34,7 @@ class Damage:
         self._before: set | None = None  # those of packets before the last sign of damage, None without damage
         self._end: int | None = None  # the byte at which the previous packet ends
         self._doubt, self._decoded = 0, None  # packets that are still doubted; decoding time stamp of the latest
-        self._begun = self._hurt = self._torn = False
+        self._has_key_frame = self._is_damaged = self._torn = False
 
     def look(self, packet, is_of_stream: bool) -> None:
         """Examine the next packet of the file; ``is_of_stream``: whether it belongs to this stream."""
@@ -52,7 +52,7 @@ class Damage:
 
     def sign(self) -> None:
         """Called where the decoder or the container reports damage."""
-        self._before, self._hurt = (self._before or set()) | set(self._recent), True
+        self._before, self._is_damaged = (self._before or set()) | set(self._recent), True
 
     @cached_property
     def _broken(self) -> int | None:
@@ -87,9 +87,9 @@ class Damage:
         for frame in frames:
             if frame.is_corrupt:
                 self.sign()
-            if not self._begun:  # undecodable frames before the first key frame are no loss
-                self._begun = _is_key(frame) or not frame.is_corrupt
-                self._before, self._hurt, self._torn = None, False, False
+            if not self._has_key_frame:  # undecodable frames before the first key frame are no loss
+                self._has_key_frame = _is_key(frame) or not frame.is_corrupt
+                self._before, self._is_damaged, self._torn = None, False, False
             if self._heals(frame):
                 self._before = None
             self.open = self._before is not None
@@ -101,10 +101,10 @@ class Damage:
         is_intact_key = _is_key(frame) and not frame.is_corrupt
         return is_intact_key and self._before is not None and (frame.pts is None or frame.pts not in self._before)
 
-    def noted(self, timed: Iterable[tuple]) -> Iterator[tuple]:
+    def note_holes(self, timed: Iterable[tuple]) -> Iterator[tuple]:
         """Pass on (frame, seconds) of `unspoilt`, after adding the hole before each frame to `holes`."""
         for frame, time in timed:
-            if self._hurt:
+            if self._is_damaged:
                 self._note(time)
             self._last = time
             yield frame, time
@@ -114,7 +114,7 @@ class Damage:
         start = min(self._last + self._step, time)
         if self._torn or time - start > LEAST:
             self.holes.append((start, time))
-        self._hurt = self._torn = False
+        self._is_damaged = self._torn = False
 
     def ends_at(self, time: float) -> bool:
         """Whether the frame at ``time`` is the first one after a hole."""

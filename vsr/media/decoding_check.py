@@ -27,5 +27,5 @@ def check_sound(path: str | Path) -> None:
 def _check(path: str | Path, container, stream, subject: str = "") -> None:
     demuxed, clock = Demuxed(path, container, stream), Clock(container, stream)
     frames = demuxed.damage.unspoilt(decoded_frames(demuxed, stream))
-    deque(demuxed.damage.noted(clock.timed(frames)), maxlen=0)
+    deque(demuxed.damage.note_holes(clock.timed(frames)), maxlen=0)
     check_complete(path, demuxed, clock, what=subject)

@@ -47,7 +47,7 @@ class PacketBuffer:
             self.packets.append(packet)
             yield packet
 
-    def all(self, stream) -> Iterator:
+    def all_packets(self, stream) -> Iterator:
         """The packets read so far, and all later ones."""
         packets, self.packets = self.packets, []
         yield from packets
@@ -64,7 +64,7 @@ def extent_of(path: str | Path, buffer: PacketBuffer, stream, clock: Clock, star
         end = _announced_end(path, buffer.container, stream, clock)
         if end > start:
             return Extent(start, end, frames_between(start, end, clock.step))
-    timed = list(_timed(buffer.all(stream), clock, start))
+    timed = list(_timed(buffer.all_packets(stream), clock, start))
     frames = sum(1 for _ in on_grid(((True, time) for time, _ in timed), clock.step))
     return Extent(start, _end(timed, clock.step, start), max(1, frames))
 
@@ -119,7 +119,7 @@ def _timed_from(path, buffer: PacketBuffer, stream, clock: Clock, begin: Positio
             return _timed(chain([first], packets), clock)
         rewind(container)
         buffer.packets.clear()
-    return _timed(buffer.all(stream), clock, begin.start)
+    return _timed(buffer.all_packets(stream), clock, begin.start)
 
 
 def _timed(packets: Iterable, clock: Clock, first: float | None = None) -> Iterator[tuple[float, float]]:

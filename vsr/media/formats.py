@@ -39,6 +39,8 @@ OTHERS = (  # (pattern of its beginning, kind, advice)
     (r"WEBVTT|\[Script Info\]|\d+\s+\d\d:\d\d:\d\d[,.]\d+ -->", "subtitles", ""),
     (r"PK\x03\x04|\x1f\x8b|Rar!|7z\xbc\xaf|\xfd7zXZ", "an archive", "unpack it"),
 )  # fmt: skip
+MAKE_VIDEO = "make a video of them first (ffmpeg -framerate 25 -i %04d.png film.mkv)"
+NUMBERED = re.compile(r"%\d*d")
 ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
 
 
@@ -55,15 +57,21 @@ def kind_of(path: Path) -> str | None:
 def no_file(path: str | Path) -> VsrError:
     """The error for a file that does not exist."""
     reason = "you may not read this file" if may_not_read(path) else "no such file"
-    return VsrError("unreadable", address_message(path) or f"{path}: {reason}")
+    return VsrError("unreadable", message_about_name(path) or f"{path}: {reason}")
 
 
-def address_message(path: str | Path) -> str | None:
-    """The message about an address that is given instead of a file; None if it is no address."""
-    match = ADDRESS.fullmatch(str(path))
-    if not match:
-        return None
-    scheme, rest = match.groups()
+def message_about_name(path: str | Path) -> str | None:
+    """The message about a name that is no path: an address, standard input, numbered pictures; None for others."""
+    if match := ADDRESS.fullmatch(str(path)):
+        return _about_address(*match.groups())
+    if str(path) == "-":
+        return "-: standard input is not read: save it as a file first (a stream: vsr live -)"
+    if NUMBERED.search(Path(path).name):
+        return f"{path}: numbered pictures are not read: {MAKE_VIDEO}"
+    return None
+
+
+def _about_address(scheme: str, rest: str) -> str:
     if scheme.lower() == "file":
         return f"file:///{rest}: is an address: give the path, /{unquote(rest)}"
     return f"{scheme}://{rest}: addresses are not read: fetch the file first (a stream: vsr live)"

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vsr.media.orientation import UPRIGHT, Orientation, orientation_of, oriented
+
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
@@ -23,22 +25,22 @@ MOST_ASPECT = 4  # largest ratio of a pixel's sides; VCDs in 16:9 have 2.9, more
 LEAST_ASPECT = 0.01  # smaller differences from square pixels are due to rounding in headers
 TELL_ASPECT = {"mov", "matroska", "avi", "asf", "mxf", "nut"}  # containers whose aspect overrides the codec's
 LASTS = 3  # frames after which a new shape is accepted; a damaged header affects the size of one or two
+Known = tuple[tuple[int, int], Fraction | None, Orientation]
 SAME_ASPECT = 0.03  # tolerance of width by height, for rounding and the two conventions for PAL and NTSC
 
 
 @dataclass(frozen=True)
 class FrameShape:
-    """width, height: pixels to which the coded frame is scaled; turns: anticlockwise quarter turns that then bring it
-    upright."""
+    """width, height: pixels to which the coded frame is scaled; orientation: how it is then brought upright."""
 
     width: int
     height: int
-    turns: int
+    orientation: Orientation
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the frame as it is shown."""
-        return (self.height, self.width) if self.turns % 2 else (self.width, self.height)
+        return (self.height, self.width) if self.orientation.turns % 2 else (self.width, self.height)
 
 
 class FrameShapes:
@@ -47,48 +49,52 @@ class FrameShapes:
     def __init__(self, stream: VideoStream):
         self._stream, self._context = stream, stream.codec_context
         self._first: FrameShape | None = None
-        # of the last frame: its shape; coded size, aspect and turns
+        # of the last frame: its shape; coded size, aspect and orientation
         self._shape: FrameShape | None = None
-        self._known: tuple[tuple[int, int], Fraction | None, int] | None = None
+        self._known: Known | None = None
 
-    def noted(self, frames: Iterable) -> Iterator:
+    def note_shapes(self, frames: Iterable) -> Iterator:
         """Yield the frames, in decoding order, after noting the shape of each for `shape_of`."""
         for frame in frames:
-            if self._of(frame) is not self._first:
+            if self._shape_of_frame(frame) is not self._first:
                 frame.opaque = [self._shape]  # a new list for each: av drops a shared object with its first frame
             yield frame
 
     def shape_of(self, frame) -> FrameShape:
-        """The shape of a frame from `noted`; for the first frame also without it."""
-        return frame.opaque[0] if frame.opaque else self._first or self._of(frame)
+        """The shape of a frame from `note_shapes`; for the first frame also without it."""
+        return frame.opaque[0] if frame.opaque else self._first or self._shape_of_frame(frame)
 
-    def _of(self, frame) -> FrameShape:
+    def _shape_of_frame(self, frame) -> FrameShape:
         """The shape of the most recently decoded frame."""
-        previous_size, aspect, previous_turns = self._known or self._first_shape(frame)
-        coded, turns = (frame.width, frame.height), quarter_turns(frame)
+        previous_size, aspect, previous_orientation = self._known or self._first_shape(frame)
+        coded, orientation = (frame.width, frame.height), orientation_of(frame)
         if frame.key_frame or coded != previous_size:
             # The decoder reports a change with the first packet of the new shape, while frames of the old shape are
             # still to come; the new shape begins with a key frame, or with a frame of another size.
-            aspect = aspect if self._overruled else self._context.sample_aspect_ratio
-        elif not turns:
-            turns = previous_turns  # H.264 and HEVC tag only the key frame, for all that follow
-        if self._shape is None or (coded, aspect, turns) != self._known:
-            self._known, self._shape = (coded, aspect, turns), _shape(coded, aspect, turns)
+            aspect = aspect if self._container_decides else self._context.sample_aspect_ratio
+        elif orientation == UPRIGHT:
+            orientation = previous_orientation  # H.264 and HEVC tag only the key frame, for all that follow
+        if self._shape is None or (coded, aspect, orientation) != self._known:
+            self._known, self._shape = (coded, aspect, orientation), _shape(coded, aspect, orientation)
         self._first = self._first or self._shape
         return self._shape
 
-    def _first_shape(self, frame) -> tuple[tuple[int, int], Fraction | None, int]:
-        """Coded size, aspect and turns of the first frame."""
+    def _first_shape(self, frame) -> Known:
+        """Coded size, aspect and orientation of the first frame."""
         codec_aspect, container_aspect = self._context.sample_aspect_ratio, self._stream.sample_aspect_ratio
         trusted = set(self._stream.container.format.name.split(",")) & TELL_ASPECT
-        self._overruled = bool(container_aspect) and (
+        self._container_decides = bool(container_aspect) and (
             not codec_aspect or (bool(trusted) and container_aspect != codec_aspect)
         )
-        return (frame.width, frame.height), container_aspect if self._overruled else codec_aspect, quarter_turns(frame)
+        return (
+            (frame.width, frame.height),
+            container_aspect if self._container_decides else codec_aspect,
+            orientation_of(frame),
+        )
 
 
-def _shape(coded: tuple[int, int], aspect: Fraction | None, turns: int) -> FrameShape:
-    return FrameShape(*scaled_size(*squared_size(*coded, aspect)), turns)
+def _shape(coded: tuple[int, int], aspect: Fraction | None, orientation: Orientation) -> FrameShape:
+    return FrameShape(*scaled_size(*squared_size(*coded, aspect)), orientation)
 
 
 class Converter:
@@ -102,8 +108,8 @@ class Converter:
     def rgb(self, frame, shape: FrameShape, size: tuple[int, int]) -> np.ndarray:
         """Convert a decoded frame to (H, W, 3) uint8 RGB in its shape, fitted into `size` (W, H)."""
         rgb = self._reformatter.reformat(frame, shape.width, shape.height, "rgb24", interpolation="AREA")
-        upright = np.ascontiguousarray(np.rot90(rgb.to_ndarray(), shape.turns))
-        return upright if shape.size == size else fitted(upright, size)
+        upright = oriented(rgb.to_ndarray(), shape.orientation)
+        return upright if shape.size == size else fit_into(upright, size)
 
 
 def with_sizes(shaped: Iterable[tuple[Any, FrameShape]]) -> Iterator[tuple[Any, FrameShape, tuple[int, int]]]:
@@ -145,18 +151,13 @@ def scaled_size(width: int, height: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def quarter_turns(frame) -> int:
-    """Anticlockwise quarter turns that bring a decoded frame upright."""
-    return round((frame.rotation or 0) / 90) % 4
-
-
 def same_aspect(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
     """Whether frames (H, W, ...) and (H', W', ...) differ only in resolution."""
     ratio = shape[1] * other[0] / (shape[0] * other[1])
     return abs(ratio - 1) < SAME_ASPECT
 
 
-def fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def fit_into(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Scale a frame (H, W, 3) to fit into `size` (width, height), with black borders; unchanged if it has that size."""
     import cv2
 

@@ -151,7 +151,7 @@ class _Image:
 def _images(path, demuxed: Demuxed, clock: Clock, begin: Position | None) -> Iterator[tuple[_Image, float]]:
     """(frame, seconds) in order of time; those before the grid of `begin` are left out."""
     shapes, converter = FrameShapes(demuxed.stream), Converter()
-    timed = _good(demuxed, clock, shapes.noted(decoded_frames(demuxed, demuxed.stream)))
+    timed = _good(demuxed, clock, shapes.note_shapes(decoded_frames(demuxed, demuxed.stream)))
     first = next(timed, None)
     if first is None:
         return
@@ -168,15 +168,15 @@ def _sought(
     if begin is None or not seek_before(path, demuxed.container, demuxed.stream, clock.origin, begin.time):
         return None
     demuxed.damage.note_seek()
-    frames = dropwhile(lambda frame: not frame.key_frame, shapes.noted(decoded_frames(demuxed, demuxed.stream)))
+    frames = dropwhile(lambda frame: not frame.key_frame, shapes.note_shapes(decoded_frames(demuxed, demuxed.stream)))
     first = next(frames, None)
     if landed_before(first, clock.origin, begin.time):
         return _good(demuxed, clock, chain([first], frames))
     rewind(demuxed.container)
     demuxed.damage.note_seek()
-    return _good(demuxed, clock, shapes.noted(decoded_frames(demuxed, demuxed.stream)))
+    return _good(demuxed, clock, shapes.note_shapes(decoded_frames(demuxed, demuxed.stream)))
 
 
 def _good(demuxed: Demuxed, clock: Clock, frames: Iterator) -> Iterator[tuple]:
     """(frame, seconds) of the decoded frames that are not damaged."""
-    return demuxed.damage.noted(clock.timed(demuxed.damage.unspoilt(frames)))
+    return demuxed.damage.note_holes(clock.timed(demuxed.damage.unspoilt(frames)))

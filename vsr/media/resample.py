@@ -26,20 +26,20 @@ class Position:
 
 
 def on_grid(
-    images: Iterator[tuple], step: float, begin: Position | None = None, lost: Callable[[float], bool] | None = None
+    images: Iterator[tuple], step: float, begin: Position | None = None, is_lost: Callable[[float], bool] | None = None
 ) -> Iterator[tuple]:
     """(nearest frame, position) for each instant first + k/25 up to the end of the last frame.
 
     `images` are (frame, seconds); `step` is the duration of a single frame; `begin`: where to start. A frame that
     stands for over `MAX_HOLD` is shown only as long as the previous one: instants are left out, none is shifted. The
-    same applies before a frame at a time for which ``lost`` reports missing frames.
+    same applies before a frame at a time for which ``is_lost`` reports missing frames.
     """
     previous, previous_time = None, 0.0
     start, count = (begin.start, begin.index) if begin else (0.0, 0)
     for image, time in images:
         if previous is None:
             start = begin.start if begin else time
-        elif time - previous_time > MAX_HOLD or lost is not None and lost(time):
+        elif time - previous_time > MAX_HOLD or is_lost is not None and is_lost(time):
             yield from _repeat(previous, start, count, previous_time + step - 0.5 / FPS)
             count = _next_index(start, count, time - 0.5 / FPS)
         else:

@@ -91,7 +91,7 @@ class Line:
     """Converts time stamps in display order to increasing seconds."""
 
     def __init__(self, origin: float, step: float):
-        self._origin, self._step, self._usual = origin, step, step
+        self._origin, self._step, self._last_step = origin, step, step
         self._last, self._behind = -math.inf, math.inf
         self._delay: float | None = None
         self._since, self._shuffled = math.inf, False
@@ -108,7 +108,7 @@ class Line:
             self._delay = decoded - stamp
         if self._shuffled and self._delay is not None:
             stamp = None if decoded is None else decoded - self._delay
-        time = self._last + self._usual if stamp is None else stamp - self._origin
+        time = self._last + self._last_step if stamp is None else stamp - self._origin
         if time <= self._last:
             if not self._behind < time < self._last - RESTARTED:
                 self._behind = time
@@ -122,7 +122,7 @@ class Line:
 
     def _take(self, time: float) -> None:
         if 0 < time - self._last < RARE * self._step:
-            self._usual = time - self._last
+            self._last_step = time - self._last
         self._since, self._behind = self._since + 1, math.inf
         self._last = max(time, 0.0) if self._last == -math.inf else time
 

@@ -38,7 +38,7 @@ class Demuxed:
         stream_index = stream.index
         for packet in self.container.demux():
             index = packet.stream.index  # `stream_index` is 0 for the empty packets that flush the decoders at the end
-            self._look(packet, index)
+            self._examine_packet(packet, index)
             self.damage.look(packet, index == stream_index)
             if index == stream_index:
                 yield packet
@@ -47,7 +47,7 @@ class Demuxed:
         """Called where a packet could not be decoded, or the container could not find the next one."""
         self.damage.sign()
 
-    def _look(self, packet, index: int) -> None:
+    def _examine_packet(self, packet, index: int) -> None:
         is_stream, pts, dts = index == self.stream.index, packet.pts, packet.dts
         self.count += is_stream and packet.size > 0 and not packet.is_discard
         stamp = dts if pts is None else pts

@@ -24,6 +24,11 @@ def fastest_kernel(key: Tensor):
     return nullcontext()
 
 
+def masked_scores(scores: Tensor, mask: Tensor) -> Tensor:
+    """Scores, of any precision, with their lowest finite number where ``mask`` is False: no weight after softmax."""
+    return scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+
+
 class AttentionBase(nn.Module):
     """Projections of multi-head attention, and PyTorch's fused kernel; subclasses define the scores.
 
@@ -95,7 +100,7 @@ class RelativeAttention(AttentionBase):
         """x (B, T, D), mask (B, 1, 1, T) True on real frames -> (B, T, D)."""
         query = self.split(self.query(x))
         key, value = self.keys_values(x)
-        scores = self.position_scores(query).masked_fill(~mask, torch.finfo(query.dtype).min)
+        scores = masked_scores(self.position_scores(query), mask)
         return self.attend(query + self.content_bias, key, value, scores)
 
 

@@ -77,7 +77,7 @@ def supervised_contrast(x: Tensor, labels: Tensor, tau: float = 0.1) -> Tensor:
 def warped_pairs(video: Tensor, sound: Tensor) -> tuple[Tensor, Tensor]:
     """Dynamic time warping of another recording of the sentence: lips (T, D), sound (S, D) -> lips, and the sound
     aligned with each of their frames, both (T, D). The path has no gradient."""
-    path = warp(1 - (video.detach() @ sound.detach().T).cpu().numpy())
+    path = warp(1 - (video.detach() @ sound.detach().T).float().cpu().numpy())
     sound_frame = dict(path)  # the last step of each frame of the lips
     indices = torch.tensor([sound_frame[frame] for frame in range(len(video))], device=video.device)
     return video, sound[indices]

@@ -9,9 +9,10 @@ Shapes: B clips, S steps of the teacher, T frames of the student, W width, V voc
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from vsr.models.attention import masked_scores
 
 
 def normalised(x: Tensor) -> Tensor:
@@ -40,7 +41,7 @@ def alignment(teacher: Tensor, student: Tensor, mask: Tensor) -> Tensor:
     """Attention of each step of the teacher (B, S, W) to the frames of the student (B, T, W), mask (B, T) -> weights
     (B, S, T) whose rows sum to 1: LIBS' softmax of h_a h_v, divided by the root of W."""
     scores = teacher @ student.transpose(1, 2) * student.shape[-1] ** -0.5
-    return scores.masked_fill(~mask[:, None], torch.finfo(scores.dtype).min).softmax(-1)
+    return masked_scores(scores, mask[:, None]).softmax(-1)
 
 
 def divergence(logits: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:

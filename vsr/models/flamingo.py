@@ -132,12 +132,12 @@ class FlamingoHead(WhisperHead):
         """States (T, D) of one clip -> logits (U, V) of the tokens of a text and of its end."""
         begin, (lips, whisper_states) = self.begin(), self.parts(states, length)
         tokens = torch.tensor([[*begin, *text]], device=states.device)
-        with self._seeing(lips):
+        with self._attend_to(lips):
             logits = self.whisper(encoder_outputs=(whisper_states,), decoder_input_ids=tokens, use_cache=False).logits
         return logits[0, len(begin) - 1 :]
 
     @contextmanager
-    def _seeing(self, lips: Tensor) -> Iterator[None]:
+    def _attend_to(self, lips: Tensor) -> Iterator[None]:
         """Context in which the gates attend to ``lips`` (1, T, M)."""
         self.shared["memory"] = lips
         try:
@@ -148,11 +148,11 @@ class FlamingoHead(WhisperHead):
     def search(self, states: Tensor, lengths: Tensor, nbest: int = 1) -> list[list[Hypothesis]]:
         """Beam search by the decoder; scores are natural log-probabilities of the text and its end."""
         return [
-            self._searched(clip_states, length, nbest)
+            self._search(clip_states, length, nbest)
             for clip_states, length in zip(states, lengths.tolist(), strict=True)
         ]
 
-    def _searched(self, states: Tensor, length: int, nbest: int) -> list[Hypothesis]:
+    def _search(self, states: Tensor, length: int, nbest: int) -> list[Hypothesis]:
         from transformers import GenerationConfig, GenerationMixin
         from transformers.modeling_outputs import BaseModelOutput
 
@@ -165,7 +165,7 @@ class FlamingoHead(WhisperHead):
             return_dict_in_generate=True, output_scores=True,
         )  # fmt: skip
         prompt = {"decoder_input_ids": torch.tensor([begin], device=states.device)}
-        with self._seeing(lips):
+        with self._attend_to(lips):
             output = GenerationMixin.generate(
                 self.whisper, generation_config=options, encoder_outputs=BaseModelOutput(whisper_states), **prompt
             )

@@ -85,7 +85,7 @@ def whisper_input(wave: Tensor, bands: int) -> Tensor:
         problem = f"a clip of {len(wave) / SAMPLE_RATE:.1f} s: Whisper hears {LONGEST} s at once"
         raise VsrError("bad_manifest", f"{problem}: set data.max_frames to {LONGEST * FPS}")
     extract = WhisperFeatureExtractor(feature_size=bands)
-    features = extract(wave.cpu().numpy(), sampling_rate=SAMPLE_RATE, return_tensors="pt")
+    features = extract(wave.float().cpu().numpy(), sampling_rate=SAMPLE_RATE, return_tensors="pt")
     return features.input_features.to(wave.device)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vsr.models.attention import RelativeAttention
+from vsr.models.attention import RelativeAttention, masked_scores
 from vsr.models.lengths import sinusoid
 
 TABLE = 5000  # least number of positions in the table
@@ -25,9 +25,7 @@ class LegacyRelativeAttention(RelativeAttention):
         query = self.split(self.query(x))
         key, value = self.keys_values(x)
         scores = self.legacy_scores(query, mask[:, 0, 0].sum(-1))
-        return self.attend(
-            query + self.content_bias, key, value, scores.masked_fill(~mask, torch.finfo(query.dtype).min)
-        )
+        return self.attend(query + self.content_bias, key, value, masked_scores(scores, mask))
 
     def legacy_scores(self, query: Tensor, lengths: Tensor) -> Tensor:
         """Queries (B, H, T, E), lengths (B,) -> the position term of the scores, (B, H, T, T)."""

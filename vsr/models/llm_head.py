@@ -140,9 +140,9 @@ class LLMHead(Borrower):
         """Beam search by the language model, with cached keys and values; scores are the natural log-probabilities of
         the text and its end. Raises VsrError as `logits`."""
         clips = zip(self.prompts(states, lengths), lengths.tolist(), strict=True)
-        return [self._searched(prompt[None], frames, nbest) for prompt, frames in clips]
+        return [self._search(prompt[None], frames, nbest) for prompt, frames in clips]
 
-    def _searched(self, prompt: Tensor, frames: int, nbest: int) -> list[Hypothesis]:
+    def _search(self, prompt: Tensor, frames: int, nbest: int) -> list[Hypothesis]:
         end, beams = self.tokenizer.eos_id, max(self.beams, nbest)
         max_tokens = min(SPARE + frames // 2, self._positions - prompt.shape[1])
         self._check(prompt.shape[1] + 1)
@@ -157,7 +157,7 @@ class LLMHead(Borrower):
         else:
             token_scores = self.llm.compute_transition_scores(output.sequences, output.scores, normalize_logits=True)
             scores = token_scores.sum(1).tolist()
-        texts = [_until(sequence.tolist(), end) for sequence in output.sequences]
+        texts = [_before_end(sequence.tolist(), end) for sequence in output.sequences]
         return [Hypothesis(*pair) for pair in zip(texts, scores, strict=True)]
 
     @property
@@ -170,7 +170,7 @@ class LLMHead(Borrower):
             raise VsrError("bad_config", f"{problem}: give shorter clips, or a projector that keeps fewer")
 
 
-def _until(ids: Sequence[int], end: int) -> tuple[int, ...]:
+def _before_end(ids: Sequence[int], end: int) -> tuple[int, ...]:
     """The tokens before the end."""
     ids = list(ids)
     return tuple(ids[: ids.index(end)] if end in ids else ids)

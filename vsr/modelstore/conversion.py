@@ -23,7 +23,7 @@ def convert(entry: CatalogueEntry, files: dict[str, Path], folder: Path, whisper
     for leftover in (new_folder, old_folder):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
-        import_checkpoint(published, new_folder, origin=_about(entry))
+        import_checkpoint(published, new_folder, origin=_origin(entry))
         if folder.exists():
             folder.rename(old_folder)
         new_folder.rename(folder)
@@ -49,7 +49,7 @@ def _published(entry: CatalogueEntry, files: dict[str, Path], whisper: str | Pat
     )  # fmt: skip
 
 
-def _about(entry: CatalogueEntry) -> dict[str, Any]:
+def _origin(entry: CatalogueEntry) -> dict[str, Any]:
     """The description of a published model for the folder's config."""
     published = {
         "error": entry.error, "source": entry.source, "place": entry.place, "normaliser": entry.normaliser,

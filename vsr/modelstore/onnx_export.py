@@ -66,7 +66,7 @@ def export_onnx(loaded: LoadedModel, path: str | Path) -> dict[str, float]:
     clip_reader = ClipReader(loaded.model).eval()
     names = ["states", "ctc"] if loaded.model.ctc else ["states"]
     with atomic_write(path) as temporary, torch.no_grad(), unpadded():
-        program = _traced(loaded, clip_reader, names)
+        program = _export_program(loaded, clip_reader, names)
         program.model.metadata_props.update(about(loaded))
         program.save(str(temporary), external_data=False)
         differences = compared(clip_reader, temporary, names)
@@ -96,7 +96,7 @@ def about(loaded: LoadedModel) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _traced(loaded: LoadedModel, clip_reader: ClipReader, names: list[str]):
+def _export_program(loaded: LoadedModel, clip_reader: ClipReader, names: list[str]):
     """The `torch.onnx.ONNXProgram`. Raises VsrError (bad_model)."""
     video = torch.randn(TRACED, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
     clip_reader(video)  # values that are computed once and cached must not be part of the trace

@@ -31,7 +31,7 @@ class ScheduledSampling(DecoderObjective):
         if not self.p or not model.training:
             return ctc_attention(model, batch)
         handle = decoder_of(model).register_forward_pre_hook(
-            lambda decoder, args: (self.mixed(decoder, *args), *args[1:])
+            lambda decoder, args: (self.replace_inputs(decoder, *args), *args[1:])
         )
         try:
             return ctc_attention(model, batch)
@@ -39,7 +39,7 @@ class ScheduledSampling(DecoderObjective):
             handle.remove()
 
     @torch.no_grad()
-    def mixed(self, decoder: Decoder, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
+    def replace_inputs(self, decoder: Decoder, tokens: Tensor, states: Tensor, lengths: Tensor) -> Tensor:
         """Tokens (B, U) that start with sos -> tokens with some replaced by predictions; sos stays."""
         end = decoder.embed.num_embeddings - 1
         logits = decoder.forward(tokens, states, lengths)[:, :-1]

@@ -67,13 +67,13 @@ def corrupt_frames(batch: Batch, share: float, span: int, noise: float, cover: f
             inputs[name] = x
             continue
         corrupted = x + noise * x.std() * torch.randn_like(x)
-        corrupted = _covered(corrupted, cover) if name == VIDEO else corrupted
+        corrupted = _add_patches(corrupted, cover) if name == VIDEO else corrupted
         at = mask.view(*mask.shape, *[1] * (x.dim() - 2))
         inputs[name] = torch.where(at, corrupted, x)
     return replace(batch, inputs=inputs), mask
 
 
-def _covered(video: Tensor, cover: float) -> Tensor:
+def _add_patches(video: Tensor, cover: float) -> Tensor:
     """Video (B, T, 1, H, W) with a random patch on each clip."""
     covered, (height, width) = video.clone(), video.shape[-2:]
     patch_height, patch_width = round(cover * height), round(cover * width)

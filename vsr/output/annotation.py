@@ -42,7 +42,7 @@ def to_textgrid(transcript: Transcript) -> str:
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end:.3f}"]
     lines += ["tiers? <exists>", f"size = {len(spans_of_tier)}", "item []:"] if spans_of_tier else ["tiers? <absent>"]
     for number, (name, spans) in enumerate(spans_of_tier.items(), start=1):
-        intervals = _covered(spans, end)
+        intervals = _fill_gaps(spans, end)
         lines += [f"    item [{number}]:", '        class = "IntervalTier"', f"        name = {_quoted(name)}"]
         lines += ["        xmin = 0", f"        xmax = {end:.3f}", f"        intervals: size = {len(intervals)}"]
         for index, (start, stop, text) in enumerate(intervals, start=1):
@@ -51,7 +51,7 @@ def to_textgrid(transcript: Transcript) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _covered(spans: list[Span], end: float) -> list[Span]:
+def _fill_gaps(spans: list[Span], end: float) -> list[Span]:
     """The spans with empty ones in the gaps, from 0 to ``end``."""
     covered: list[Span] = []
     time = 0.0
@@ -86,7 +86,7 @@ def to_eaf(transcript: Transcript) -> str:
         for start, end, text in spans:
             first = len(slots) + 1
             slots += [start, end]
-            bodies.append(_between(first, text))
+            bodies.append(_annotation(first, text))
         bodies.append("    </TIER>")
     order = [
         f'        <TIME_SLOT TIME_SLOT_ID="ts{number}" TIME_VALUE="{round(1000 * time)}"/>'
@@ -100,7 +100,7 @@ def to_eaf(transcript: Transcript) -> str:
     return "\n".join([HEAD, *header, "    <TIME_ORDER>", *order, "    </TIME_ORDER>", *bodies, TAIL])
 
 
-def _between(slot: int, text: str) -> str:
+def _annotation(slot: int, text: str) -> str:
     """An annotation with ``text`` from time slot number ``slot``, from 1, to the next slot."""
     return (
         f'        <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a{(slot + 1) // 2}" '

@@ -10,6 +10,7 @@ from vsr.output.xml_text import escape, quoteattr
 
 FIRST_HOUR = 1  # hour at which a timeline of Resolve begins by default
 USUAL_RATE = 25
+NTSC = (24, 30, 48, 60, 120)  # rates that are also run a thousandth slower
 SURE, GUESSED = "Blue", "Yellow"  # colours of markers; yellow where the lips are outside the model's domain
 
 
@@ -48,22 +49,31 @@ def _clock(seconds: float) -> str:
 
 
 def to_edl(transcript: Transcript) -> str:
-    """EDL with a marker for each cue, at the video's frame rate rounded to a whole number, without drop frames.
+    """EDL with a marker for each cue, in time codes of the video's frame rate without drop frames.
 
     Resolve: Timelines > Import > Timeline Markers from EDL.
     """
-    rate = max(1, round(transcript.fps or USUAL_RATE))
+    fps = exact_rate(transcript.fps or USUAL_RATE)
+    rate = max(1, round(fps))  # at 29.97 frames a second, time codes count 30
     guessed_spans = [(s.start, s.end, s.face) for s in transcript.segments if s.outside_domain]
     lines = [f"TITLE: {' '.join(Path(transcript.file).stem.split())}", "FCM: NON-DROP FRAME", ""]
     for number, cue in enumerate(cues(transcript), start=1):
-        first = round(cue.start * rate)
-        length = max(1, round(cue.end * rate) - first)
+        first = round(cue.start * fps)
+        length = max(1, round(cue.end * fps) - first)
         begin, end = _timecode(first, rate), _timecode(first + 1, rate)
         is_guess = any(face == cue.face and start <= cue.start < stop for start, stop, face in guessed_spans)
         text = " ".join(cue.named_lines).replace("|", "/")
         lines.append(f"{number:03d}  001      V     C        {begin} {end} {begin} {end}")
         lines += [f" |C:ResolveColor{GUESSED if is_guess else SURE} |M:{text} |D:{length}", ""]
     return "\n".join(lines)
+
+
+def exact_rate(fps: float) -> float:
+    """The rate of a timeline for a video of ``fps`` frames a second on average: a whole number, or 23.976, 29.97 and
+    their multiples."""
+    whole = max(1, round(fps))
+    rates = [float(whole), whole * 1000 / 1001] if whole in NTSC else [float(whole)]
+    return min(rates, key=lambda rate: abs(rate - fps))
 
 
 def _timecode(frame: int, rate: int) -> str:

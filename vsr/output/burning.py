@@ -1,11 +1,10 @@
-"""Burns captions into a video: the words are drawn on its frames at 25 fps, and its audio is copied.
+"""Burns captions into a video: the words are drawn on its frames at 25 fps, and its sound is kept.
 
 Shapes: frame (H, W, 3) uint8 RGB.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -15,10 +14,11 @@ import numpy as np
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write
-from vsr.media.container import open_container
-from vsr.media.frame_shape import fitted
+from vsr.media.container import open_container, video_clock
+from vsr.media.frame_shape import fit_into
+from vsr.media.mux.kept_sound import KeptSound
 from vsr.media.reader import frames_from
-from vsr.media.streams import sound_stream
+from vsr.media.streams import video_stream
 from vsr.media.tags import COMMENT, commented_kind
 from vsr.output.cues import Cue, cues
 from vsr.output.transcript import Transcript
@@ -29,6 +29,7 @@ TICKS = 90_000  # per second
 FONT = "DejaVuSans.ttf"  # covers most alphabets; the fallback, Pillow's default font, has Latin letters
 LETTER, MARGIN, OUTLINE = 1 / 16, 1 / 25, 1 / 12  # relative to the height of the frame; the outline to the letters'
 QUALITY = {"preset": "veryfast", "crf": "20"}
+BT709, UNSPECIFIED, BT2020, LIMITED = 1, 2, 9, 1  # FFmpeg's numbers of matrices, primaries and ranges
 MARK = "captions read from the lips by vsr"  # a comment in the metadata
 CAPTIONED = commented_kind("a video with captions by vsr transcribe --burn", MARK)
 
@@ -56,8 +57,8 @@ def burn(video: str | Path, transcript: Transcript, out: str | Path, unsure: str
         try:
             with av.open(str(temporary), "w", format=_format_of(out)) as target:
                 target.metadata[COMMENT] = MARK
-                _write(frames_from(video), captions, source, target)
-        except av.FFmpegError as error:
+                _write(video, captions, source, target)
+        except (av.FFmpegError, ValueError) as error:
             raise VsrError("unreadable", f"{video}: cannot be written as {out}: {one_line(error)}") from error
 
 
@@ -65,20 +66,39 @@ def _format_of(out: str | Path) -> str:
     return "matroska" if Path(out).suffix.lower() == ".mkv" else Path(out).suffix[1:].lower()
 
 
-def _write(frames: Iterator, captions: list[Cue], source, target) -> None:
-    """Write all frames, interleaved with the audio packets before each of them."""
+def _write(video: str | Path, captions: list[Cue], source, target) -> None:
+    """Write all frames, interleaved with the packets of sound before each of them."""
+    frames = frames_from(video)
     image, position = next(frames)
     first, size = position.time, (image.shape[1] // 2 * 2, image.shape[0] // 2 * 2)  # chroma is halved
     stream = target.add_stream("libx264", rate=FPS, options=QUALITY)
     stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
     stream.codec_context.time_base = Fraction(1, TICKS)
-    sound = _Sound(source, target, first)
+    _tag_colours(stream.codec_context, video_stream(source).codec_context)
+    sound = KeptSound(video, source, target, video_clock(video)[0] + first)
     while image is not None:
-        sound.until(position.time - first)
-        target.mux(stream.encode(_frame(fitted(image, size), captions, position.time, position.time - first)))
+        sound.write_until(position.time - first)
+        frame = _frame(fit_into(image, size), captions, position.time, position.time - first)
+        target.mux(stream.encode(_encodable(frame, stream)))
         image, position = next(frames, (None, position))
     target.mux(stream.encode())
-    sound.until(float("inf"))
+    sound.write_until(float("inf"))
+
+
+def _tag_colours(context, source) -> None:
+    """Say in the stream how its colours are shown, with the primaries and the transfer curve that make a film HDR. A
+    source that does not say it stays so, as players then guess alike for both."""
+    if source.colorspace == UNSPECIFIED and not source.format.is_rgb:
+        return
+    context.colorspace = BT2020 if source.color_primaries == BT2020 else BT709
+    context.color_range, context.color_primaries, context.color_trc = LIMITED, source.color_primaries, source.color_trc
+
+
+def _encodable(frame, stream):
+    """An RGB frame in the pixel format and the colours of the stream."""
+    colours = stream.codec_context.colorspace
+    matrix = {} if colours == UNSPECIFIED else {"dst_colorspace": colours, "dst_color_range": LIMITED}
+    return frame.reformat(format=stream.pix_fmt, **matrix)
 
 
 def _frame(image: np.ndarray, captions: list[Cue], time: float, offset: float):
@@ -89,28 +109,6 @@ def _frame(image: np.ndarray, captions: list[Cue], time: float, offset: float):
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(captioned), format="rgb24")
     frame.pts, frame.time_base = round(offset * TICKS), Fraction(1, TICKS)
     return frame
-
-
-class _Sound:
-    """Copies the packets of an audio track part by part, with times relative to the first frame."""
-
-    def __init__(self, source, target, first: float):
-        self._target, self._stream, self._packets, self._next = target, None, iter(()), None
-        stream = sound_stream(source)
-        if stream is None:
-            return
-        self._stream, self._shift = target.add_stream_from_template(stream), round(first / stream.time_base)
-        self._packets = (packet for packet in source.demux(stream) if packet.pts is not None)
-        self._next = next(self._packets, None)
-
-    def until(self, seconds: float) -> None:
-        """Write the packets that start before ``seconds``; those before the first frame are dropped."""
-        while self._next is not None and float((self._next.pts - self._shift) * self._next.time_base) < seconds:
-            packet, self._next = self._next, next(self._packets, None)
-            packet.pts, packet.dts = packet.pts - self._shift, (packet.dts or packet.pts) - self._shift
-            packet.stream = self._stream
-            if packet.pts >= 0:
-                self._target.mux(packet)
 
 
 def draw_cues(image: np.ndarray, cues: list[Cue]) -> np.ndarray:

@@ -38,7 +38,7 @@ class Cue:
     @property
     def named_lines(self) -> list[str]:
         """The lines, with the speaker's name before the words if there is one."""
-        return _wrap(_spoken(self.speaker, self.words))
+        return _wrap(_with_speaker(self.speaker, self.words))
 
     @property
     def word_lines(self) -> list[list[TimedWord]]:
@@ -86,10 +86,10 @@ def _groups(words: list[TimedWord], speaker: str) -> Iterator[list[TimedWord]]:
 def _fits(group: list[TimedWord], word: TimedWord, speaker: str) -> bool:
     if word.start - group[-1].end >= PAUSE_SECONDS or word.end - group[0].start > MAX_SECONDS:
         return False
-    return len(_wrap(_spoken(speaker, (*group, word)))) <= MAX_LINES
+    return len(_wrap(_with_speaker(speaker, (*group, word)))) <= MAX_LINES
 
 
-def _spoken(speaker: str, words: Iterable[TimedWord]) -> list[str]:
+def _with_speaker(speaker: str, words: Iterable[TimedWord]) -> list[str]:
     """The words, preceded by the speaker's name."""
     return [f"{speaker}:" if speaker else "", *(word.word for word in words)]
 

@@ -54,12 +54,12 @@ def _timed_text(cue: Cue, start: int, end: int) -> str:
             gap = "" if not (index or number) else " " if index else "\\N"
             word_start = min(max(round(word.start * 100), clock), end)
             word_end = min(max(round(word.end * 100), word_start), end)
-            text += _lasting(word_start - clock, gap) + f"{{\\k{word_end - word_start}}}{escaped(word.word)}"
+            text += _pause_tag(word_start - clock, gap) + f"{{\\k{word_end - word_start}}}{escaped(word.word)}"
             clock = word_end
-    return text + _lasting(end - clock, "")
+    return text + _pause_tag(end - clock, "")
 
 
-def _lasting(centiseconds: int, gap: str) -> str:
+def _pause_tag(centiseconds: int, gap: str) -> str:
     """The separator between two words, with the duration of the pause if there is one."""
     return f"{{\\k{centiseconds}}}{gap}" if centiseconds else gap
 

@@ -18,7 +18,7 @@ def readable(transcript: Transcript, name: str, mode: str | None = None) -> Tran
     and subtitles, and only in segments outside the model's domain."""
     if name in EVERYTHING or mode == "keep" or (mode is None and name not in SHOWN):
         return transcript
-    return replace(transcript, segments=tuple(_shown(segment, mode) for segment in transcript.segments))
+    return replace(transcript, segments=tuple(_marked_segment(segment, mode) for segment in transcript.segments))
 
 
 def unreadable_share(transcript: Transcript) -> float:
@@ -29,7 +29,7 @@ def unreadable_share(transcript: Transcript) -> float:
     return sum(length for length, unsure in lengths if unsure) / total if total > 0 else 0.0
 
 
-def _shown(segment: Segment, mode: str | None) -> Segment:
+def _marked_segment(segment: Segment, mode: str | None) -> Segment:
     if mode is None and not segment.outside_domain:
         return segment
     words: list[TimedWord] = []

@@ -112,7 +112,7 @@ class Outputs:
         try:
             if transcript.error is None or transcript.segments:
                 self._write_formats(transcript, self.formats)
-            elif not self._better(transcript):
+            elif not self._keeps_earlier(transcript):
                 self._withdraw(transcript.file)
                 self._write_formats(transcript, [name for name in self.formats if name == "json"])
             if transcript.complete or (transcript.error and transcript.error[0] in CLIP_REASONS):
@@ -138,7 +138,7 @@ class Outputs:
         for name, text in texts.items():
             self._write(self.target(transcript.file, name), text)
 
-    def _better(self, transcript: Transcript) -> bool:
+    def _keeps_earlier(self, transcript: Transcript) -> bool:
         """Whether to keep an earlier run's result: the error is not a fault of the video, or the video is gone."""
         written = WrittenTranscripts(self.folder)
         records = [record for record in map(written.of, self.targets(transcript.file)) if record and record.complete]

@@ -42,7 +42,7 @@ def find_clip(
         faces |= {part.face for part in stretch.parts}
         if at is not None and _is_past(stretch.block, at):
             break
-    source.check(read=False)
+    source.check(has_speech=False)
     raise VsrError("bad_options", f"{path}: {_missing(face, at, source.info.end, faces)}")
 
 

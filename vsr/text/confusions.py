@@ -45,16 +45,16 @@ class Confusions:
         for unit in (*units, None):
             noisy += self._insertion(rng, rate)
             if unit is not None:
-                read = _drawn(self.read_as.get(unit) or {unit: 1}, rng) if rng.random() < rate else unit
+                read = _draw(self.read_as.get(unit) or {unit: 1}, rng) if rng.random() < rate else unit
                 noisy += [read] if read else []
         return noisy
 
     def _insertion(self, rng: np.random.Generator, rate: float) -> list[str]:
         chance = rate * sum(self.inserted.values()) / max(1, self.places)
-        return [_drawn(self.inserted, rng)] if rng.random() < chance else []
+        return [_draw(self.inserted, rng)] if rng.random() < chance else []
 
 
-def _drawn(counts: Mapping[str, int], rng: np.random.Generator) -> str:
+def _draw(counts: Mapping[str, int], rng: np.random.Generator) -> str:
     return str(rng.choice(list(counts), p=np.array(list(counts.values())) / sum(counts.values())))
 
 

@@ -19,7 +19,7 @@ IPA_PARTED = 2 | ord("_") << 8  # phoneme mode of espeak_TextToPhonemes: IPA wit
 
 
 @lru_cache(maxsize=1)
-def started() -> tuple[Any, int]:
+def espeak_library() -> tuple[Any, int]:
     """(library, sampling rate). Raises VsrError no_speech if it is missing or cannot start."""
     library, data = _load_library()
     rate = library.espeak_Initialize(SYNCHRONOUS, 0, data, PHONEME_EVENTS | PHONEME_IPA)
@@ -33,7 +33,7 @@ def started() -> tuple[Any, int]:
 
 def ipa_of(text: str, voice: str = "en-us") -> str:
     """The pronunciation of a text by a voice, in IPA. Raises VsrError no_speech."""
-    library, _ = started()
+    library, _ = espeak_library()
     if library.espeak_SetVoiceByName(voice.encode("utf-8")) != 0:
         raise VsrError("no_speech", f"espeak-ng has no voice {voice!r}")
     rest, clauses = ctypes.c_char_p(text.encode("utf-8")), []

@@ -42,17 +42,17 @@ class Pronouncer:
         self.files = [dictionary_file(name) for name in self.sources if not _is_espeak(name)]
         self.guessed: Counter[str] = Counter()
         self.unsaid: Counter[str] = Counter()
-        self._spoken: dict[str, Variants] = {}
+        self._variants: dict[str, Variants] = {}
 
     def variants(self, word: str) -> Variants:
         """All pronunciations of a word in the first dictionary that has it; () if no source can pronounce it."""
         for file in self.files:
             if variants := read_dictionary(file).get(word):
                 return variants
-        if word not in self._spoken:
-            self._spoken[word] = self._by_espeak(word) if self.voice else ()
-        (self.guessed if self._spoken[word] else self.unsaid)[word] += 1
-        return self._spoken[word]
+        if word not in self._variants:
+            self._variants[word] = self._by_espeak(word) if self.voice else ()
+        (self.guessed if self._variants[word] else self.unsaid)[word] += 1
+        return self._variants[word]
 
     def words(self, text: str) -> list[Variants]:
         """The pronunciations of each word of a text."""

@@ -80,13 +80,13 @@ def adapt_model(
     model = copy.deepcopy(loaded.model)
     result = replace(loaded, model=model, languages={}, hashes={})
     if not isinstance(model, FusedReader):
-        _go_on(model, _crops(result, model, clips, settings, say), settings, bar, "adapt")
+        _train(model, _crops(result, model, clips, settings, say), settings, bar, "adapt")
         return result
     least, most = model.config.track_weights
     model.config = replace(model.config, track_weights=(max(LEAST, least), max(LEAST, most)))
-    _go_on(model.pixels, _crops(result, model.pixels, clips, settings, say), settings, bar, "adapt pixels")
+    _train(model.pixels, _crops(result, model.pixels, clips, settings, say), settings, bar, "adapt pixels")
     if (tracks := _tracks(model, clips, settings, say)) is not None:
-        _go_on(model.tracks, tracks, settings, bar, "adapt tracks")
+        _train(model.tracks, tracks, settings, bar, "adapt tracks")
     return result
 
 
@@ -111,7 +111,7 @@ def _tracks(model: FusedReader, clips, settings: AdaptationSettings, say) -> Tra
     return TrackDataset(usable, tokenizer, TrackAugmentation(), settings.seed)
 
 
-def _go_on(reader: LipReader, dataset: CropDataset, settings: AdaptationSettings, bar: Bar, what: str) -> None:
+def _train(reader: LipReader, dataset: CropDataset, settings: AdaptationSettings, bar: Bar, what: str) -> None:
     """Train a reader in place; afterwards it is in evaluation mode."""
     device = next(reader.parameters()).device
     rate = OptimConfig(lr=RATES[settings.what], warmup_steps=WARMUP)
@@ -125,7 +125,7 @@ def _go_on(reader: LipReader, dataset: CropDataset, settings: AdaptationSettings
             torch.manual_seed(int(np.random.SeedSequence((settings.seed, step, 0)).generate_state(1)[0]))
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(rate, step, step / settings.steps)
-            batch = dataset.batch(_drawn(len(dataset), settings.seed, step), step).to(device)
+            batch = dataset.batch(_draw_indices(len(dataset), settings.seed, step), step).to(device)
             reader.zero_grad(set_to_none=True)
             objective(reader, batch)["loss"].backward()
             parts.gather()
@@ -136,6 +136,6 @@ def _go_on(reader: LipReader, dataset: CropDataset, settings: AdaptationSettings
     reader.requires_grad_(True).eval()
 
 
-def _drawn(count: int, seed: int, step: int) -> list[int]:
+def _draw_indices(count: int, seed: int, step: int) -> list[int]:
     """Indices of the clips of a step, all of them where they are few."""
     return np.random.default_rng((seed, step)).permutation(count)[:TOGETHER].tolist()

@@ -36,7 +36,7 @@ def _states(model: LipReader, train: CropDataset, clips: int, seed: int) -> list
     device, states = next(model.parameters()).device, []
     for index in order:
         batch = train.batch([index]).to(device)
-        states.append(model.encode_batch(batch)[0, : int(batch.lengths[0])].cpu().numpy())
+        states.append(model.encode_batch(batch)[0, : int(batch.lengths[0])].float().cpu().numpy())
     return states
 
 

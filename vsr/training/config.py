@@ -194,7 +194,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = Tr
             key, equals, value = override.partition("=")
             if not equals:
                 raise VsrError("bad_config", f"'{override}' is not of the form section.key=value")
-            _put(settings, key.split("."), yaml.safe_load(value))
+            _set(settings, key.split("."), yaml.safe_load(value))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise VsrError("bad_config", f"cannot read {path}: {one_line(error)}") from error
     try:
@@ -205,7 +205,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = Tr
         raise
 
 
-def _put(settings: dict, keys: list[str], value: Any) -> None:
+def _set(settings: dict, keys: list[str], value: Any) -> None:
     for key in keys[:-1]:
         if isinstance(settings.get(key), str):  # a kind by its name alone
             settings[key] = {"kind": settings[key]}

@@ -111,12 +111,12 @@ def head_lines(c: LipReaderConfig, model: LipReader, tokenizer: Tokenizer, assum
             continue
         layer = f", layer {layers_of(c)[name]}" if name in layers_of(c) else ""
         if learns := getattr(head, "learns", ""):
-            yield f"  {name:<16} weight {weights[name]:g}, {learns}, mean over {counted(head)}{layer}"
+            yield f"  {name:<16} weight {weights[name]:g}, {learns}, mean over {loss_unit(head)}{layer}"
             continue
-        yield f"  {name:<16} weight {weights[name]:g}, {entries} {what} ({note}), mean over {counted(head)}{layer}"
+        yield f"  {name:<16} weight {weights[name]:g}, {entries} {what} ({note}), mean over {loss_unit(head)}{layer}"
 
 
-def counted(head: nn.Module) -> str:
+def loss_unit(head: nn.Module) -> str:
     """The unit that a head's loss is a mean over."""
     return str(getattr(head, "counted", "clips"))
 

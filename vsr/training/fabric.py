@@ -20,7 +20,7 @@ __all__ = [
 
 
 @contextmanager
-def out_of_sight(name: str) -> Iterator[None]:
+def hide_module(name: str) -> Iterator[None]:
     """Makes the module ``name`` look as if it were not installed, unless it is already imported."""
     if name in sys.modules:
         yield
@@ -32,7 +32,7 @@ def out_of_sight(name: str) -> Iterator[None]:
         del sys.modules[name]
 
 
-with out_of_sight(UNUSED):
+with hide_module(UNUSED):
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments import (
         ClusterEnvironment,

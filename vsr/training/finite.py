@@ -20,10 +20,10 @@ class Finite:
         self.skipped = 0  # since the last `pop_skipped`
         self.in_a_row = 0
 
-    def note(self, finite: bool) -> None:
-        """Count a step, skipped if its gradient is not ``finite``."""
-        self.in_a_row = 0 if finite else self.in_a_row + 1
-        self.skipped += not finite
+    def note(self, is_finite: bool) -> None:
+        """Count a step, skipped unless its gradient ``is_finite``."""
+        self.in_a_row = 0 if is_finite else self.in_a_row + 1
+        self.skipped += not is_finite
 
     def pop_skipped(self) -> int:
         """The number of steps skipped since the last call."""

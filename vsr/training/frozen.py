@@ -65,10 +65,10 @@ def _untrained(module: nn.Module) -> bool:
     return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
 
 
-def _inside(path: str, whole: set[str]) -> bool:
-    """Whether the module at ``path`` is in ``whole`` or inside of one that is."""
+def _inside(path: str, frozen_paths: set[str]) -> bool:
+    """Whether the module at ``path`` is in ``frozen_paths`` or inside of one that is."""
     parts = path.split(".")
-    return any(".".join(parts[:count]) in whole for count in range(1, len(parts) + 1))
+    return any(".".join(parts[:count]) in frozen_paths for count in range(1, len(parts) + 1))
 
 
 def alias(tensor: Tensor) -> Tensor:

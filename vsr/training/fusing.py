@@ -46,10 +46,10 @@ def fuse_models(
     return save_model(out, model, first.tokenizer, extra, half=True)
 
 
-def check_place(out: str | Path, *read: str | Path) -> None:
+def check_place(out: str | Path, *sources: str | Path) -> None:
     """Refuse to overwrite a model that is read, or one that is not fused. Raises VsrError bad_config, exists."""
     out = Path(out)
-    if any(same_file(out, model) for model in read):
+    if any(same_file(out, model) for model in sources):
         raise VsrError("bad_config", f"{out} is what is read: choose another --out")
     if (out / CONFIG_FILE).exists() and read_config(out).get("kind") != FUSED_READER:
         raise VsrError("exists", f"{out} holds another model: choose another --out")

@@ -77,7 +77,7 @@ class TextDataset:
     def __init__(self, sentences: Sequence[str], tokenizer: Tokenizer, max_tokens: int):
         encoded = [torch.tensor(tokenizer.encode(sentence), dtype=torch.int32) for sentence in sentences]
         self.sentences = [tokens for tokens in encoded if 1 <= len(tokens) <= max_tokens]
-        self.left_out = len(encoded) - len(self.sentences)
+        self.num_left_out = len(encoded) - len(self.sentences)
         if not self.sentences:
             raise VsrError("bad_config", f"no sentence of 1 to {max_tokens} tokens in the text")
 
@@ -105,7 +105,7 @@ class LanguageRun(Run):
         self.train = TextDataset(train, self.tokenizer, data.max_tokens)
         self.dev = TextDataset(read_texts(data.dev), self.tokenizer, data.max_tokens)
         self.sampler = self.train.sampler(data.tokens_per_batch, self.config.seed)
-        of_tests, unusable = len(texts) - len(train), self.train.left_out
+        of_tests, unusable = len(texts) - len(train), self.train.num_left_out
         self.say(f"{len(self.train.sentences)} sentences; left out: {of_tests} of the tests, {unusable} empty or long")
 
     def _build_model(self) -> LanguageModel:

@@ -27,11 +27,11 @@ class StepLog:
         folder: of the run.
         step: number of steps done; lines of later steps are dropped.
         epoch: the running epoch, from 1, whose steps are not in TensorBoard yet.
-        counted: unit of the batch size, such as frames.
+        unit: unit of the batch size, such as frames.
     """
 
-    def __init__(self, folder: str | Path, step: int, epoch: int, counted: str):
-        self.path, self.rate = Path(folder) / STEPS_FILE, f"{counted}_per_s"
+    def __init__(self, folder: str | Path, step: int, epoch: int, unit: str):
+        self.path, self.rate = Path(folder) / STEPS_FILE, f"{unit}_per_s"
         self.names, rows = read_steps(self.path)
         past = [row for row in rows if int(row[0]) <= step]
         if self.path.is_file():  # also drops a last line that a kill cut short
@@ -39,13 +39,13 @@ class StepLog:
         self.waiting = [dict(zip(self.names, row, strict=False)) for row in past if int(row[1]) == epoch]
         self.at = time.monotonic()
 
-    def add(self, step: int, epoch: int, lr: float, norm: float, counted: int, losses: Mapping[str, float]) -> None:
-        """Log a step: learning rate, gradient norm before clipping, size of its batches in ``counted`` units, losses.
+    def add(self, step: int, epoch: int, lr: float, norm: float, amount: int, losses: Mapping[str, float]) -> None:
+        """Log a step: learning rate, gradient norm before clipping, size of its batches (``amount``), losses.
 
         Raises VsrError not_writable, no_space.
         """
         now = time.monotonic()
-        rate, self.at = counted / max(now - self.at, 1e-6), now
+        rate, self.at = amount / max(now - self.at, 1e-6), now
         row = {"step": step, "epoch": epoch, "lr": f"{lr:.4e}", "grad_norm": f"{norm:.4f}", self.rate: f"{rate:.0f}"}
         row |= {name: f"{value:.5f}" for name, value in losses.items()}
         self._write({name: str(value) for name, value in row.items()})

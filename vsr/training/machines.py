@@ -55,7 +55,7 @@ def processes(trainer: TrainerConfig) -> tuple[int, int]:
 
     Raises VsrError bad_config where the configuration contradicts torchrun or SLURM.
     """
-    started = _started()
+    started = _launcher()
     if started is None:
         return trainer.devices, trainer.num_nodes
     name, *sizes = started
@@ -67,7 +67,7 @@ def processes(trainer: TrainerConfig) -> tuple[int, int]:
     return sizes[0], sizes[1]
 
 
-def _started() -> tuple[str, int, int] | None:
+def _launcher() -> tuple[str, int, int] | None:
     """The launcher of this process, processes per machine, and machines; None without a launcher."""
     env = os.environ
     if TorchElasticEnvironment.detect():

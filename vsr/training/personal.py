@@ -23,7 +23,7 @@ Say = Callable[[str], None]
 
 
 def adapt_to(
-    loaded: LoadedModel, clips: Sequence[Clip], further: Untranscribed, settings: AdaptationSettings, folds: int,
+    loaded: LoadedModel, clips: Sequence[Clip], untranscribed: Untranscribed, settings: AdaptationSettings, folds: int,
     say: Say,
 ) -> tuple[LoadedModel, Gain | None]:  # fmt: skip
     """The model adapted to all clips, and the gain on ``clips``, which have a text, by cross-validation.
@@ -37,14 +37,16 @@ def adapt_to(
             printed.add(text)
             say(text)
 
-    def adapt(model: LoadedModel, some: Sequence[Clip], label: str) -> LoadedModel:
-        def go_on(own: LoadedModel, given: Sequence[Clip], how: AdaptationSettings, what: str) -> LoadedModel:
+    def adapt(model: LoadedModel, labelled: Sequence[Clip], label: str) -> LoadedModel:
+        def go_on(
+            current: LoadedModel, train_clips: Sequence[Clip], run_settings: AdaptationSettings, what: str
+        ) -> LoadedModel:
             def bar(steps, reader):
-                return count_items(steps, f"{reader}, {label}, {what}", how.steps)
+                return count_items(steps, f"{reader}, {label}, {what}", run_settings.steps)
 
-            return adapt_model(own, given, how, bar, once)
+            return adapt_model(current, train_clips, run_settings, bar, once)
 
-        return self_trained(model, some, further, settings, go_on, once)
+        return self_trained(model, labelled, untranscribed, settings, go_on, once)
 
     measures = folds > 1 and len(clips) >= FEWEST
     gain = cross_validated_gain(loaded, clips, folds, settings.seed, adapt) if measures else None
@@ -61,7 +63,7 @@ def check_place(out: str | Path, loaded: LoadedModel) -> None:
 
 
 def save_adapted(
-    out: str | Path, adapted: LoadedModel, original: LoadedModel, clips: Sequence[Clip], further: Untranscribed,
+    out: str | Path, adapted: LoadedModel, original: LoadedModel, clips: Sequence[Clip], untranscribed: Untranscribed,
     settings: AdaptationSettings, gain: Gain | None,
 ) -> Path:  # fmt: skip
     """Write the model folder with its card; search settings, confidence and domain stay those of ``original``.
@@ -71,8 +73,8 @@ def save_adapted(
     about = {
         "from": original.name, "weights_sha256": original.weights_sha256,
         "clips": len(clips), "seconds": _seconds(clips),
-        "untranscribed": len(further.clips), "untranscribed_seconds": _seconds(further.clips),
-        "rounds": further.passes, "what": settings.what, "steps": settings.steps,
+        "untranscribed": len(untranscribed.clips), "untranscribed_seconds": _seconds(untranscribed.clips),
+        "rounds": untranscribed.passes, "what": settings.what, "steps": settings.steps,
         "seed": settings.seed, "left_out": gain.as_dict() if gain else None,
     }  # fmt: skip
     extra = {key: value for key, value in original.config.items() if key not in ("format", "model")}
@@ -91,7 +93,8 @@ def card_of(about: dict, gain: Gain | None) -> str:
     date = time.strftime("%Y-%m-%d")
     return (
         f"# {about['from']}, adapted to one person\n\n"
-        f"{_given(about)}, at most {about['steps']} steps of {about['what']} each time, seed {about['seed']}, {date}. "
+        f"{_clips_description(about)}, at most {about['steps']} steps of {about['what']} each time, "
+        f"seed {about['seed']}, {date}. "
         f"Weights it began from: SHA-256 {about['weights_sha256']}.\n\n"
         f"{figure[0].upper()}{figure[1:]}\n\n"
         "It reads that person; others it may read worse than the model it began from. Confidence and domain are those "
@@ -100,7 +103,7 @@ def card_of(about: dict, gain: Gain | None) -> str:
     )
 
 
-def _given(about: dict) -> str:
+def _clips_description(about: dict) -> str:
     """Description of the clips that the model was adapted to."""
     texts = f"{about['clips']} transcribed clips ({about['seconds']} s)" if about["clips"] else ""
     readings = (

@@ -42,7 +42,7 @@ def cropped_clips(
     """
     left_out: list[str] = [] if refused is None else refused
     with tempfile.TemporaryDirectory(prefix="vsr_adapt_") as folder:
-        texts = _whole(loaded, transcribed, Path(folder), jobs, say, left_out)
+        texts = _with_crops(loaded, transcribed, Path(folder), jobs, say, left_out)
         footage = _stretches(loaded, untranscribed, Path(folder), say, left_out)
         if not texts and not footage:
             raise VsrError("bad_manifest", "no clip is left: in none of the videos could lips be followed")
@@ -53,7 +53,7 @@ def _has_crop(clip: Clip) -> bool:
     return bool(clip.crop and clip.num_frames)
 
 
-def _whole(
+def _with_crops(
     loaded: LoadedModel, clips: Sequence[Clip], folder: Path, jobs: int | None, say: Say, refused: list[str]
 ) -> list[Clip]:  # fmt: skip
     """The clips that have crops, and the others with newly made crops."""
@@ -89,12 +89,12 @@ def _stretches(
             refused += [] if error.reason in SILENT else [clip.id]
             continue
         if others:
-            say(f"{clip.video}: {_left(speaker, others)}")
+            say(f"{clip.video}: {_left_out_note(speaker, others)}")
         result += speaker
     return result
 
 
-def _left(speaker: list[Clip], others: list[list[Clip]]) -> str:
+def _left_out_note(speaker: list[Clip], others: list[list[Clip]]) -> str:
     """The line on the faces of a video that are left out; they may include the same person after a cut."""
     seconds, left = (frames_of(chain.from_iterable(faces)) / FPS for faces in ([speaker], others))
     faces = "another face" if len(others) == 1 else f"{len(others)} other faces"

@@ -25,7 +25,7 @@ from vsr.training.optimiser import adamw, learning_rate
 from vsr.training.prompts import Prompts
 from vsr.training.restoring_config import RestorerTrainConfig
 from vsr.training.restoring_pairs import Pairs, batch_of, pair_loss
-from vsr.training.restoring_state import RunProgress, frozen_of, load_reached, save_reached
+from vsr.training.restoring_state import RunProgress, frozen_of, load_progress, save_progress
 from vsr.training.run_inputs import begin_run
 from vsr.training.state import LAST
 
@@ -73,11 +73,11 @@ class RestorerRun:
         self.finite = Finite()
         if config.llm.backbone and config.llm.lora.rank:
             self.frozen = frozen_of(self.model)
-        self.reached = load_reached(self.folder, self.model, self.optimiser, self.frozen) if resume else RunProgress()
+        self.progress = load_progress(self.folder, self.model, self.optimiser, self.frozen) if resume else RunProgress()
         if notice := begin_run(self.folder, config, resume):
             print(notice, flush=True)
         self._introduce(left_out)
-        self.started = time.monotonic() - self.reached.seconds
+        self.started = time.monotonic() - self.progress.seconds
 
     def _introduce(self, left_out: int) -> None:
         """Print a summary of data and model."""
@@ -90,20 +90,20 @@ class RestorerRun:
 
     def fit(self) -> Path:
         """Train to the end of the schedule; returns the model folder."""
-        config, saved = self.config, self.reached.seconds
+        config, saved = self.config, self.progress.seconds
         checked = int(self._share() * CHECKS)
         for batch, share in self._batches():
             loss = self._step(batch, share)
             if int(share * CHECKS) > checked:
                 checked = int(share * CHECKS)
                 self._report(self._dev_loss(), loss)
-            if self.reached.seconds - saved > 60 * config.trainer.checkpoint_minutes:
-                saved = self.reached.seconds
+            if self.progress.seconds - saved > 60 * config.trainer.checkpoint_minutes:
+                saved = self.progress.seconds
                 self._save()
         self._save()
-        dev, minutes = self._dev_loss(), round(self.reached.seconds / 60, 1)
+        dev, minutes = self._dev_loss(), round(self.progress.seconds / 60, 1)
         self._report(dev)
-        about = {"steps": self.reached.step, "minutes": minutes, "seed": config.seed, "dev_loss": dev}
+        about = {"steps": self.progress.step, "minutes": minutes, "seed": config.seed, "dev_loss": dev}
         return save_restorer(
             self.folder / "model", self.model, config.llm, {"licence": self.licence, "training": about}
         )
@@ -111,9 +111,9 @@ class RestorerRun:
     def _step(self, batch: Pairs, share: float) -> float:
         """One optimiser step, whose random numbers depend only on seed and step; returns the loss."""
         config = self.config
-        torch.manual_seed(step_seed(config.seed, self.reached.step, 0))
+        torch.manual_seed(step_seed(config.seed, self.progress.step, 0))
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(config.optim, self.reached.step, share)
+            group["lr"] = learning_rate(config.optim, self.progress.step, share)
         self.model.train()
         loss = pair_loss(self.model, batch)
         self.optimiser.zero_grad()
@@ -123,35 +123,35 @@ class RestorerRun:
         if not self.finite.in_a_row:
             self.optimiser.step()
         elif self.finite.is_lost(len(self.train)):
-            raise self.finite.error(self.reached.step + 1, self.folder)
-        self.reached.step += 1
-        self.reached.batch += 1
-        self.reached.seconds = time.monotonic() - self.started
+            raise self.finite.error(self.progress.step + 1, self.folder)
+        self.progress.step += 1
+        self.progress.batch += 1
+        self.progress.seconds = time.monotonic() - self.started
         return float(loss.detach())
 
     def _save(self) -> None:
-        save_reached(self.folder, self.model, self.optimiser, self.frozen, self.reached)
+        save_progress(self.folder, self.model, self.optimiser, self.frozen, self.progress)
 
     def _share(self) -> float:
         """Share of the schedule that is over, by max_steps or max_minutes if one is set, else by epochs."""
-        trainer, reached = self.config.trainer, self.reached
+        trainer, progress = self.config.trainer, self.progress
         if trainer.max_steps:
-            return reached.step / trainer.max_steps
+            return progress.step / trainer.max_steps
         if trainer.max_minutes:
             return (time.monotonic() - self.started) / 60 / trainer.max_minutes
-        return (reached.epoch + reached.batch / len(self._order(reached.epoch))) / trainer.max_epochs
+        return (progress.epoch + progress.batch / len(self._order(progress.epoch))) / trainer.max_epochs
 
     def _batches(self) -> Iterator[tuple[Pairs, float]]:
         """Yield the remaining batches, with the share of the schedule that is over; a run has at least one."""
-        reached = self.reached
+        progress = self.progress
         while True:
-            order = self._order(reached.epoch)
-            while reached.batch < len(order):
-                if (share := self._share()) >= 1 and reached.step:
+            order = self._order(progress.epoch)
+            while progress.batch < len(order):
+                if (share := self._share()) >= 1 and progress.step:
                     return
-                rng = np.random.default_rng((self.config.seed, reached.epoch, reached.batch))
-                yield self._pairs([self.train[index] for index in order[reached.batch]], rng), share
-            reached.epoch, reached.batch = reached.epoch + 1, 0
+                rng = np.random.default_rng((self.config.seed, progress.epoch, progress.batch))
+                yield self._pairs([self.train[index] for index in order[progress.batch]], rng), share
+            progress.epoch, progress.batch = progress.epoch + 1, 0
 
     def _order(self, epoch: int) -> list[list[int]]:
         """Batches of sentences (indices) of similar length, with ties and the order of batches at random."""
@@ -176,5 +176,5 @@ class RestorerRun:
     def _report(self, dev: float, loss: float | None = None) -> None:
         """Print a line with the losses."""
         train_loss = "" if loss is None else f"loss {loss:.3f}  "
-        minutes = self.reached.seconds / 60
-        print(f"step {self.reached.step}  {minutes:.1f} min  {train_loss}dev {dev:.3f}", flush=True)
+        minutes = self.progress.seconds / 60
+        print(f"step {self.progress.step}  {minutes:.1f} min  {train_loss}dev {dev:.3f}", flush=True)

@@ -31,19 +31,19 @@ def frozen_of(model: Any) -> dict[str, str]:
     return digests(model.state_dict(), frozen_names(model))
 
 
-def save_reached(folder: Path, model: Any, optimiser: Any, frozen: dict[str, str], reached: RunProgress) -> None:
+def save_progress(folder: Path, model: Any, optimiser: Any, frozen: dict[str, str], progress: RunProgress) -> None:
     """Write ``last.pt`` atomically. Raises VsrError not_writable, no_space."""
     state = {
         "model": {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad},
         "frozen": frozen,
         "optimiser": optimiser.state_dict(),
-        "reached": vars(reached),
+        "reached": vars(progress),
     }
     with atomic_write(folder / LAST) as temporary:
         torch.save(state, temporary)
 
 
-def load_reached(folder: Path, model: Any, optimiser: Any, frozen: dict[str, str]) -> RunProgress:
+def load_progress(folder: Path, model: Any, optimiser: Any, frozen: dict[str, str]) -> RunProgress:
     """Load ``last.pt`` into model and optimiser. Raises VsrError bad_model where it is missing, of another model, or
     the backbone differs."""
     path = folder / LAST

@@ -50,10 +50,10 @@ def readings(loaded: LoadedModel, clips: Sequence[Clip]) -> dict[str, str]:
 
 
 def self_trained(
-    loaded: LoadedModel, transcribed: Sequence[Clip], further: Untranscribed, settings: AdaptationSettings,
+    loaded: LoadedModel, transcribed: Sequence[Clip], untranscribed: Untranscribed, settings: AdaptationSettings,
     adapt: Adapt, say: Say,
 ) -> LoadedModel:  # fmt: skip
-    """The model adapted to ``transcribed``, and then to these with its own hypotheses of ``further``.
+    """The model adapted to ``transcribed``, and then to these with its own hypotheses of ``untranscribed``.
 
     Args:
         settings: of each adaptation; a round has at most as many steps as clips (but at least `FEWEST_STEPS`), so that
@@ -65,15 +65,17 @@ def self_trained(
         VsrError: bad_manifest where there is no transcript and nothing can be read; as ``adapt``.
     """
     model = adapt(loaded, transcribed, settings, "transcripts") if transcribed else loaded
-    for number in range(further.passes):
-        texts = readings(model, further.clips)
-        _check(texts, transcribed, further.clips, say)
+    for number in range(untranscribed.passes):
+        texts = readings(model, untranscribed.clips)
+        _check(texts, transcribed, untranscribed.clips, say)
         if not texts:
             break  # a further round would only repeat the transcripts
-        pseudo_labelled = [replace(clip, text=texts[clip.id], words=()) for clip in further.clips if clip.id in texts]
+        pseudo_labelled = [
+            replace(clip, text=texts[clip.id], words=()) for clip in untranscribed.clips if clip.id in texts
+        ]
         labelled = [*transcribed, *pseudo_labelled]
         round_settings = replace(settings, steps=min(settings.steps, max(FEWEST_STEPS, len(labelled))))
-        model = adapt(model, labelled, round_settings, f"own readings, round {number + 1} of {further.passes}")
+        model = adapt(model, labelled, round_settings, f"own readings, round {number + 1} of {untranscribed.passes}")
     return model
 
 

@@ -33,7 +33,7 @@ def teach(manifests: list[str], teacher: SoundTeacher, out: str | Path) -> Count
     need_crops(clips)
     need_sound(clips, (SOUND,))
     ledger = Ledger(out)
-    inputs = [_made(ledger, clip, teacher) for clip in clips]
+    inputs = [_inputs(ledger, clip, teacher) for clip in clips]
     states = [_state(ledger, clip, entry) for clip, entry in zip(clips, inputs, strict=True)]
     print_states(states, "targets")
     ledger.refresh()
@@ -64,7 +64,7 @@ def _clips(manifests: list[str]) -> list[Clip]:
     return list(clips.values())
 
 
-def _made(ledger: Ledger, clip: Clip, teacher: SoundTeacher) -> dict:
+def _inputs(ledger: Ledger, clip: Clip, teacher: SoundTeacher) -> dict:
     """The inputs that a clip's targets depend on."""
     sound = identify(clip.sound, ledger.recorded_identity(f"{clip.id}.safetensors", "sound"))
     return {"sound": sound, "text": clip.text, "teacher": {"name": teacher.name, **teacher.files}}

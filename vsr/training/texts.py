@@ -17,16 +17,20 @@ def with_tokens(name: str, clips: Sequence[Clip], tokenizer: Tokenizer, ctc: boo
     tokenised = [clip for clip in clips if tokens[clip.id]]
     if not tokenised:
         raise VsrError("bad_manifest", f"not one {name} clip has a text with tokens of the tokenizer")
-    _tell(say, clips, [clip for clip in clips if not tokens[clip.id]], f"{name} clips have no words and are left out")
+    _print_affected(
+        say, clips, [clip for clip in clips if not tokens[clip.id]], f"{name} clips have no words and are left out"
+    )
     unknown = [clip for clip in tokenised if UNK in tokens[clip.id]]
-    _tell(say, clips, unknown, f"{name} clips have text that the tokenizer does not know")
+    _print_affected(say, clips, unknown, f"{name} clips have text that the tokenizer does not know")
     if ctc:
         long = [clip for clip in tokenised if clip.num_frames < frames_needed(tokens[clip.id])]
-        _tell(say, clips, long, f"{name} clips have fewer frames than CTC needs for their text, and teach it nothing")
+        _print_affected(
+            say, clips, long, f"{name} clips have fewer frames than CTC needs for their text, and teach it nothing"
+        )
     return tokenised
 
 
-def _tell(say: Callable, clips: Sequence[Clip], affected: list[Clip], what: str) -> None:
+def _print_affected(say: Callable, clips: Sequence[Clip], affected: list[Clip], what: str) -> None:
     if affected:
         say(f"{len(affected)} of {len(clips)} {what}, such as {affected[0].id}")
 

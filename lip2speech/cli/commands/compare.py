@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.core.files import write_json
     from vsr.data.manifest import read_manifest
 
-    names = check_given(args)
+    names = check_arguments(args)
     clips = read_manifest(args.manifest)
     outcomes = evaluate(clips, {"A": args.first, "B": args.second}, args.asr, args.jobs, args.distillmos, args.syncnet)
     first, second = ([outcome for outcome in outcomes if outcome.row == row] for row in "AB")
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def check_given(args: argparse.Namespace) -> tuple[str, str]:
+def check_arguments(args: argparse.Namespace) -> tuple[str, str]:
     """Check files before the work; returns the names of the two folders in the table. Raises VsrError."""
     from vsr.core.errors import VsrError
     from vsr.core.file_kinds import json_kind

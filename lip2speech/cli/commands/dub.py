@@ -6,7 +6,7 @@ import argparse
 
 from lip2speech.cli.consent import check_consent
 from lip2speech.cli.references import references_of
-from lip2speech.cli.voicing import add_voice_arguments, check_given, voice
+from lip2speech.cli.voicing import add_voice_arguments, check_arguments, voice_video
 from lip2speech.models.flow_options import unused_of_flow
 from vsr.core.errors import VsrError
 
@@ -49,12 +49,12 @@ def run(args: argparse.Namespace) -> int:
     if args.tokens:
         raise VsrError("bad_options", "--tokens: a token model cannot follow a script; leave --tokens out")
     cues = read_script(args.script)
-    plan = check_given(args, references_of(args.reference), args.script)  # before PyTorch is loaded
+    plan = check_arguments(args, references_of(args.reference), args.script)  # before PyTorch is loaded
     check_consent(args.consent, "a dubbed voice")
     check_video(args.video)  # a script is placed in all of a film
-    from lip2speech.inference.script_text import open_script, write_placed
+    from lip2speech.inference.script_text import open_script, write_placement
 
     def text_for(loaded, options):
         return open_script(loaded, cues, options, args.video)
 
-    return voice(args, plan, text_for, write_placed)
+    return voice_video(args, plan, text_for, write_placement)

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
-from lip2speech.cli.references import heard
+from lip2speech.cli.references import resolve_reference
 from lip2speech.inference.reference import FACE, Reference, files_of, read_reference
 from vsr.cli.commands.inspect import add_arguments as add_reading
 from vsr.cli.commands.inspect import inspect_args, report_broken_video, unused
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.inference.folder import load_model
 
     # before the video is read, to fail early
-    vector = torch.from_numpy(heard(reference, args.video, args.voice)) if reference else None
+    vector = torch.from_numpy(resolve_reference(reference, args.video, args.voice)) if reference else None
     broken: list[VsrError] = []
     inspection = inspect_args(args, broken, "lip2speech")
     write_text(args.out, render_voiced(inspection, load_model(args.voice, args.device), vector))

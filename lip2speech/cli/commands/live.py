@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from lip2speech.cli.consent import add_consent_argument, remind_of_consent
-from lip2speech.inference.reference import Reference, before_hearing, files_of, read_reference
+from lip2speech.inference.reference import Reference, files_of, fixed_embedding, read_reference
 from lip2speech.inference.synthesis_options import READ, READ_ALL
 from lip2speech.models.flow_options import add_flow_arguments, flow_options, unused_of_flow
 from vsr.core.machine import add_device_argument
@@ -45,42 +45,45 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Voice until the source ends or Ctrl-C. Raises VsrError."""
     options = flow_options(args)
-    reference = check_given(args)  # before PyTorch is loaded, to fail early
+    reference = check_arguments(args)  # before PyTorch is loaded, to fail early
     if reference and reference.is_somebody:
         remind_of_consent(args.consent, "--reference")
-    vector = before_hearing(reference) if reference else None  # before models are loaded
+    vector = fixed_embedding(reference) if reference else None  # before models are loaded
     from vsr.inference.live.capture import Capture
     from vsr.inference.live.source import check_source, open_source
 
     check_source(args.source)
-    from lip2speech.inference.live import Sound
+    from lip2speech.inference.live import LiveOutput
 
-    voice, session = _loaded(args, options, vector)
+    voice, session = _voice_and_session(args, options, vector)
     capture = Capture(open_source(args.source))  # last, so that no frames are captured while models are loaded
-    follow(voice, session, capture, Sound(args.out))
+    follow(voice, session, capture, LiveOutput(args.out))
     if capture.error is not None:
         raise capture.error
     return 0
 
 
-def _loaded(args: argparse.Namespace, options, vector):
+def _voice_and_session(args: argparse.Namespace, options, vector):
     """Load the voice and the session that it follows; ``vector`` (256,): speaker embedding, None for the model's own
     voice. Raises VsrError."""
     import torch
 
     from lip2speech.inference.folder import load_model
     from lip2speech.inference.live import LiveVoice
-    from lip2speech.inference.text import resolved
+    from lip2speech.inference.text import resolve_text_source
     from vsr.face.detector import default_detector
     from vsr.inference.live.session import Session, live_options
 
     loaded = load_model(args.model, args.device)
-    text, embedding = resolved(loaded, args.text, options), None if vector is None else torch.from_numpy(vector)
+    text, embedding = (
+        resolve_text_source(loaded, args.text, options),
+        None if vector is None else torch.from_numpy(vector),
+    )
     voice = LiveVoice(loaded, loaded.reader.name, embedding, options, text)
     return voice, Session(loaded.reader, default_detector(), live_options(loaded.reader))
 
 
-def check_given(args: argparse.Namespace) -> Reference | None:
+def check_arguments(args: argparse.Namespace) -> Reference | None:
     """Check the output and the text; returns the reference. Raises VsrError bad_options, bad_config, not_writable."""
     from pathlib import Path
 
@@ -106,11 +109,15 @@ def follow(voice, session, capture, sound) -> None:
     from vsr.core.interrupts import settle
     from vsr.inference.live.notes import notes_of
 
-    def take(own) -> None:
-        sound.add(own)
-        print(f"{own.start:8.2f}  {own.line or '-'}  ({own.delay:.1f} s behind)", file=sys.stderr, flush=True)
-        if own.warning:
-            print(f"lip2speech: {own.warning}", file=sys.stderr)
+    def take(utterance) -> None:
+        sound.add(utterance)
+        print(
+            f"{utterance.start:8.2f}  {utterance.line or '-'}  ({utterance.delay:.1f} s behind)",
+            file=sys.stderr,
+            flush=True,
+        )
+        if utterance.warning:
+            print(f"lip2speech: {utterance.warning}", file=sys.stderr)
 
     try:
         voice.follow(session.run(capture), take)

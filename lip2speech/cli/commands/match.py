@@ -36,32 +36,34 @@ def run(args: argparse.Namespace) -> int:
     from vsr.core.errors import VsrError
 
     _check_out(args)
-    check_given(args)
+    check_arguments(args)
     from vsr.media.audio import read_wave
 
     wave = read_wave(args.voice)  # before models are loaded, to fail early
-    from lip2speech.inference.matching import matches
+    from lip2speech.inference.matching import match_faces
     from vsr.decoding.synchrony import load_synchrony
 
     faces, vector = _looks(args)
     unread: list[str] = []
 
-    def tell(video: str, error: VsrError) -> None:
+    def report_unread(video: str, error: VsrError) -> None:
         unread.append(video)
         tell_error(video, error, "lip2speech")
 
-    _show(matches(load_synchrony(), wave, args.videos, faces, vector, tell), bool(faces), args.out)
+    _print_and_write(
+        match_faces(load_synchrony(), wave, args.videos, faces, vector, report_unread), bool(faces), args.out
+    )
     return 1 if unread else 0
 
 
-def _show(matches: list, by_looks: bool, out: str | None) -> None:
+def _print_and_write(matches: list, by_looks: bool, out: str | None) -> None:
     """Print the matches, best first, and write them to ``out``, if given. Raises VsrError."""
     from vsr.core.files import write_lines
 
     for match in matches:
         print(line_of(match))
     if matches and not matches[0].speaks:
-        print(_ranked(matches, by_looks))
+        print(_ranking_note(matches, by_looks))
     if out:
         write_lines(out, (json.dumps(record_of(match), ensure_ascii=False) for match in matches))
 
@@ -86,7 +88,7 @@ def _looks(args: argparse.Namespace) -> tuple:
     return load_face_voice(args.model), reference_vector(args.voice)
 
 
-def _ranked(matches: list, by_looks: bool) -> str:
+def _ranking_note(matches: list, by_looks: bool) -> str:
     """The message for a recording that no face was found to speak."""
     from lip2speech.inference.matching import chance
 
@@ -95,7 +97,7 @@ def _ranked(matches: list, by_looks: bool) -> str:
     return f"no face is shown to speak just this recording: {explanation}"
 
 
-def check_given(args: argparse.Namespace) -> None:
+def check_arguments(args: argparse.Namespace) -> None:
     """Refuse a missing recording or model, or if no video exists, before libraries are loaded. Raises VsrError."""
     from pathlib import Path
 
@@ -109,14 +111,14 @@ def check_given(args: argparse.Namespace) -> None:
         raise VsrError("bad_model", f"{args.model}: no such model folder")
 
 
-def line_of(own) -> str:
+def line_of(match) -> str:
     """The line that is printed for a face."""
-    where = f"from {own.start:.2f} s" if own.start >= 0 else f"from {-own.start:.2f} s before it"
-    verdict = f"speaks this recording, {where}" if own.speaks else "is not shown to speak this recording"
-    looks = "" if own.cosine is None else f", looks {own.cosine:.2f}"
-    return f"{own.video}: face {own.face} {verdict} (score {own.score:+.1f}{looks})"
+    where = f"from {match.start:.2f} s" if match.start >= 0 else f"from {-match.start:.2f} s before it"
+    verdict = f"speaks this recording, {where}" if match.speaks else "is not shown to speak this recording"
+    looks = "" if match.cosine is None else f", looks {match.cosine:.2f}"
+    return f"{match.video}: face {match.face} {verdict} (score {match.score:+.1f}{looks})"
 
 
-def record_of(own) -> dict:
+def record_of(match) -> dict:
     """A line of --out."""
-    return vars(own) | {"speaks": own.speaks}
+    return vars(match) | {"speaks": match.speaks}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, check_consent
-from lip2speech.inference.reference import ANONYMOUS, OWN, Reference, before_hearing, read_reference
+from lip2speech.inference.reference import ANONYMOUS, OWN, Reference, fixed_embedding, read_reference
 from lip2speech.models.flow_options import FlowOptions, add_flow_arguments, flow_options, unused_of_flow
 from vsr.core.machine import add_device_argument
 
@@ -57,12 +57,12 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Convert and write. Raises VsrError."""
-    options, reference = check_given(args)
+    options, reference = check_arguments(args)
     check_consent(args.consent, "another voice")
     import torch
 
     from lip2speech.inference.folder import load_model
-    from lip2speech.inference.revoicing import check_feels, read_units, revoice, say_units
+    from lip2speech.inference.revoicing import check_voice_emotion, read_units, revoice, say_units
     from lip2speech.inference.speakers import speaker_of
     from vsr.media.audio import read_wave
     from vsr.media.decoding_check import check_sound
@@ -70,36 +70,36 @@ def run(args: argparse.Namespace) -> int:
     if not is_units(args.sound):
         check_sound(args.sound)
     loaded = load_model(args.model, args.device)
-    check_feels(loaded, args.emotion)
+    check_voice_emotion(loaded, args.emotion)
     if is_units(args.sound):
-        speaker = speaker_of(loaded, torch.from_numpy(before_hearing(reference)))
+        speaker = speaker_of(loaded, torch.from_numpy(fixed_embedding(reference)))
         units = read_units(args.sound, loaded.voice.config.units)
-        return written(args, say_units(loaded, units, speaker, options, args.emotion))
+        return write_result(args, say_units(loaded, units, speaker, options, args.emotion))
     wave = read_wave(args.sound)
     speaker = speaker_of(loaded, torch.from_numpy(_vector(args, reference)))
-    return written(args, revoice(loaded, wave, speaker, options, args.emotion))
+    return write_result(args, revoice(loaded, wave, speaker, options, args.emotion))
 
 
 def _vector(args: argparse.Namespace, reference: Reference) -> np.ndarray:
     """The speaker embedding (256,) of the target voice; prints its note to stderr. Raises VsrError."""
     from lip2speech.features.speaker import reference_vector
-    from lip2speech.inference.reference import whose
+    from lip2speech.inference.reference import reference_voice
 
     pool = [reference_vector(path) for path in pool_of(args.pool)] if args.pool else None
-    voice = whose(reference, args.sound, pool)
+    voice = reference_voice(reference, args.sound, pool)
     if voice.note:
         print(f"lip2speech: {args.sound}: {voice.note}", file=sys.stderr)
     return voice.vector
 
 
-def written(args: argparse.Namespace, made) -> int:
+def write_result(args: argparse.Namespace, wave) -> int:
     """Write a wave (S,) and print its length. Raises VsrError."""
     from lip2speech.inference.synthetic_marks import SYNTHETIC
     from lip2speech.inference.watermark import mark
     from vsr.media.audio import write_wave
 
-    write_wave(args.out, mark(made) if args.watermark else made, SYNTHETIC)
-    print(f"{args.out}: {len(made) / 16000:.2f} s of speech")
+    write_wave(args.out, mark(wave) if args.watermark else wave, SYNTHETIC)
+    print(f"{args.out}: {len(wave) / 16000:.2f} s of speech")
     return 0
 
 
@@ -108,7 +108,7 @@ def is_units(path: str) -> bool:
     return Path(path).suffix.lower() == ".npy"
 
 
-def check_given(args: argparse.Namespace) -> tuple[FlowOptions, Reference]:
+def check_arguments(args: argparse.Namespace) -> tuple[FlowOptions, Reference]:
     """Check files and options before the work; returns the options of the flow and the reference. Raises VsrError."""
     from lip2speech.inference.folder import ACOUSTIC, find_model
     from lip2speech.inference.synthetic_marks import VOICE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lip2speech.cli.commands.revoice import written
+from lip2speech.cli.commands.revoice import write_result
 from lip2speech.cli.commands.watermark import add_watermark_argument
 from lip2speech.cli.consent import add_consent_argument, check_consent
 from lip2speech.models.flow_options import FlowOptions, add_flow_arguments, flow_options
@@ -47,31 +47,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Synthesise and write. Raises VsrError."""
-    options, language, phones = check_given(args)
+    options, language, phones = check_arguments(args)
     check_consent(args.consent, "a voice that says a text")
     import torch
 
     from lip2speech.inference.folder import load_model
-    from lip2speech.inference.reference import before_hearing, read_reference
-    from lip2speech.inference.revoicing import same_units, say_units
+    from lip2speech.inference.reference import fixed_embedding, read_reference
+    from lip2speech.inference.revoicing import matching_codebook, say_units
     from lip2speech.inference.saying import open_text_units, say_text
     from lip2speech.inference.speakers import speaker_of
     from vsr.core.clock import SAMPLE_RATE
     from vsr.media.audio import fit_length
 
-    vector = before_hearing(read_reference(args.reference)) if args.reference else None
+    vector = fixed_embedding(read_reference(args.reference)) if args.reference else None
     loaded, model = load_model(args.model, args.device), open_text_units(args.units_model)
-    same_units(Path(args.units_model), loaded.parts[0], model.config.units)
+    matching_codebook(Path(args.units_model), loaded.parts[0], model.config.units)
     said_text = say_text(model, phones, language, args.duration)
     speaker = speaker_of(loaded, None if vector is None else torch.from_numpy(vector))
     wave = say_units(loaded, torch.tensor(said_text.units), speaker, options)
     if args.duration is not None:
         wave = fit_length(wave, round(SAMPLE_RATE * args.duration))
         print(f"{said_text.pace:.2f} times as fast as the model would say it")
-    return written(args, wave)
+    return write_result(args, wave)
 
 
-def check_given(args: argparse.Namespace) -> tuple[FlowOptions, str, list[list[str]]]:
+def check_arguments(args: argparse.Namespace) -> tuple[FlowOptions, str, list[list[str]]]:
     """Check files, options and words before models are loaded; returns the options of the flow, the language and the
     phones of each sentence. Raises VsrError."""
     from lip2speech.inference.folder import ACOUSTIC, find_model

@@ -6,7 +6,7 @@ import argparse
 
 from lip2speech.cli.consent import remind_of_consent
 from lip2speech.cli.references import references_of
-from lip2speech.cli.voicing import add_voice_arguments, check_given, voice
+from lip2speech.cli.voicing import add_voice_arguments, check_arguments, voice_video
 from lip2speech.inference.synthesis_options import AUTO, NONE, READ, READ_ALL
 from lip2speech.models.flow_options import unused_of_flow
 from lip2speech.models.token_options import check_tokens_alone
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     """Speak and write. Raises VsrError."""
     references = references_of(args.reference)
     args.text = check_tokens_alone(args, args.text, args.noisy)
-    plan = check_given(args, references)  # before PyTorch is loaded, to fail early
+    plan = check_arguments(args, references)  # before PyTorch is loaded, to fail early
     if args.fill or any(reference.is_somebody for reference in references.values()):
         remind_of_consent(args.consent, "--reference" if references else "--fill")
     if args.text not in (None, NONE, READ, READ_ALL):
@@ -71,9 +71,9 @@ def run(args: argparse.Namespace) -> int:
 
         check_video(args.video)  # known words are aligned to the whole video
     from lip2speech.inference.text import open_text
-    from lip2speech.inference.words_record import write_said
+    from lip2speech.inference.words_record import write_words_record
 
     def text_for(loaded, options):
         return open_text(loaded, args.text, options, args.video, args.faces)
 
-    return voice(args, plan, text_for, write_said)
+    return voice_video(args, plan, text_for, write_words_record)

@@ -51,7 +51,7 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Translate and write. Raises VsrError."""
-    options, plan = check_given(args)
+    options, plan = check_arguments(args)
     check_consent(args.consent, "a translated voice")
     from lip2speech.inference.dubbing import speak
     from lip2speech.inference.folder import load_model
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from lip2speech.inference.spoken import write_spoken
     from lip2speech.inference.translating import open_translator, say, translate_wave
 
-    wave, vector = _heard(args)
+    wave, vector = _source_sound(args)
     same = args.duration == SAME
     loaded = load_model(args.model, args.device)
     translator = open_translator(loaded)
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _heard(args: argparse.Namespace) -> tuple:
+def _source_sound(args: argparse.Namespace) -> tuple:
     """The wave (S,) to translate, None for lips, and the speaker embedding (256,). Raises VsrError."""
     from lip2speech.inference.translating import heard_wave
     from vsr.media.decoding_check import check_sound, check_video
@@ -94,7 +94,7 @@ def _vector(args: argparse.Namespace, uses_sound: bool):
     return torch.from_numpy(reference_vector(args.source if reference == OWN else reference)) if reference else None
 
 
-def check_given(args: argparse.Namespace):
+def check_arguments(args: argparse.Namespace):
     """Check files and options before the work; returns the options of the flow and the plan for muxing, None for a
     .wav. Raises VsrError."""
     from lip2speech.inference.folder import ACOUSTIC, find_model

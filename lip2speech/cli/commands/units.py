@@ -49,8 +49,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.manifest and not args.sound:
         raise VsrError("bad_options", "give --manifest, --sound or both")
     extractor = open_extractor(args.extractor)
-    clips = _drawn(args)
-    inputs = _made_from(args, clips)
+    clips = _sample_clips(args)
+    inputs = _codebook_inputs(args, clips)
     if not is_up_to_date(args.out, inputs, Codebook.load):
         codebook = fit_codebook(extractor, _waves(clips), args.size, args.seed)
         codebook.save(args.out)
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _drawn(args: argparse.Namespace) -> list[Clip]:
+def _sample_clips(args: argparse.Namespace) -> list[Clip]:
     """The clips for the fit, drawn at random with --seed. Raises VsrError."""
     import random
 
@@ -73,7 +73,7 @@ def _drawn(args: argparse.Namespace) -> list[Clip]:
     return clips[: args.clips]
 
 
-def _made_from(args: argparse.Namespace, clips) -> dict:
+def _codebook_inputs(args: argparse.Namespace, clips) -> dict:
     """The inputs of the codebook for its fingerprint: sounds, extractor and options."""
     from vsr.core.artifacts import digest_of, identify
     from vsr.media.units import sources_of

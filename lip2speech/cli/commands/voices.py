@@ -41,7 +41,7 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """List, add or remove. Raises VsrError."""
-    check_given(args)
+    check_arguments(args)
     if args.action == "add":
         return _add(args)
     if args.action == "remove":
@@ -65,7 +65,7 @@ def _add(args: argparse.Namespace) -> int:
     return 0
 
 
-def check_given(args: argparse.Namespace) -> None:
+def check_arguments(args: argparse.Namespace) -> None:
     """Refuse wrong numbers of arguments for an action, and reserved or invalid names. Raises VsrError."""
     from vsr.core.errors import VsrError
 

@@ -35,19 +35,19 @@ def add_watermark_argument(group) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Search the files; 0 if all could be read, else 1. Raises VsrError for errors that concern all files."""
-    from lip2speech.inference.watermark import find
+    from lip2speech.inference.watermark import detect
     from vsr.media.audio import read_wave
 
-    def searched(path: str) -> tuple[str, dict]:
-        match = find(read_wave(path))
+    def search_file(path: str) -> tuple[str, dict]:
+        match = detect(read_wave(path))
         where = f", best in {match.start:.0f} to {match.end:.0f} s" if match.end - match.start < match.seconds else ""
         figures = {"probability": match.probability, "start": match.start, "end": match.end, "seconds": match.seconds}
         verdict = (
-            f"{'found' if match.marked else 'not found'} (probability of error {_power(match.probability)}{where})"
+            f"{'found' if match.is_marked else 'not found'} (probability of error {_power(match.probability)}{where})"
         )
-        return f"{path}: {verdict}", {"file": path, "found": match.marked} | figures
+        return f"{path}: {verdict}", {"file": path, "found": match.is_marked} | figures
 
-    return over_videos(args.files, args.out, searched, "lip2speech")
+    return over_videos(args.files, args.out, search_file, "lip2speech")
 
 
 def _power(probability: float) -> str:

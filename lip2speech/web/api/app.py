@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 
 from lip2speech.web.api import fields
 from lip2speech.web.api.guard import Guard
-from lip2speech.web.api.jobs import Wish, speak_job, transcribe_job
+from lip2speech.web.api.jobs import ApiRequest, speak_job, transcribe_job
 from lip2speech.web.api.keys import Keys
 from lip2speech.web.api.openapi import PROBLEMS, SPOKEN, TRANSCRIBED, document
 from lip2speech.web.api.problems import add_handlers, problem
@@ -63,12 +63,14 @@ def _add_transcriptions(app: FastAPI, worker: Worker) -> None:
     async def transcriptions(request: Request, form: Annotated[fields.TranscriptionForm, MULTIPART]) -> Response:
         """Read the lips in a video."""
 
-        def answer(job: Job, wish: Wish) -> Response:
-            assert wish.transcript is not None
+        def answer(job: Job, api_request: ApiRequest) -> Response:
+            assert api_request.transcript is not None
             worker.drop(job)
-            return transcription(wish.transcript, form)
+            return transcription(api_request.transcript, form)
 
-        return await Errand(worker, request, form).run(names["reader"], transcribe_job, Wish(_faces(form)), answer)
+        return await FormRequest(worker, request, form).run(
+            names["reader"], transcribe_job, ApiRequest(_faces(form)), answer
+        )
 
 
 def _add_speech(app: FastAPI, worker: Worker) -> None:
@@ -78,15 +80,15 @@ def _add_speech(app: FastAPI, worker: Worker) -> None:
     async def speech(request: Request, form: Annotated[fields.SpeechForm, MULTIPART]) -> Response:
         """Give the face in a video its voice."""
 
-        def answer(job: Job, wish: Wish) -> Response:
-            assert wish.spoken is not None
-            kind, headers = SOUNDS[form.response_format], warning_header(wish.warnings)
-            return FileResponse(wish.spoken, 200, headers, kind, background=BackgroundTask(worker.drop, job))
+        def answer(job: Job, api_request: ApiRequest) -> Response:
+            assert api_request.spoken is not None
+            kind, headers = SOUNDS[form.response_format], warning_header(api_request.warnings)
+            return FileResponse(api_request.spoken, 200, headers, kind, background=BackgroundTask(worker.drop, job))
 
         if form.voice and form.reference:
             return problem(400, "bad_options", "voice: a reference is given, too: give one of them", "voice")
-        wish = Wish(_faces(form), form.response_format, form.text, form.voice)
-        return await Errand(worker, request, form).run(names["voice"], speak_job, wish, answer)
+        wish = ApiRequest(_faces(form), form.response_format, form.text, form.voice)
+        return await FormRequest(worker, request, form).run(names["voice"], speak_job, wish, answer)
 
 
 def _add_facts(app: FastAPI, names: dict[str, str]) -> None:
@@ -105,25 +107,27 @@ def _add_facts(app: FastAPI, names: dict[str, str]) -> None:
         return fields.Health(status="ok", version=__version__)
 
 
-class Errand:
+class FormRequest:
     """One request in the queue, dropped when its client disconnects."""
 
     def __init__(self, worker: Worker, request: Request, form: fields.Form):
         self.worker, self.request, self.form = worker, request, form
 
-    async def run(self, name: str, work: Callable, wish: Wish, answer: Callable[[Job, Wish], Response]) -> Response:
+    async def run(
+        self, name: str, work: Callable, api_request: ApiRequest, answer: Callable[[Job, ApiRequest], Response]
+    ) -> Response:
         """Do the work with the model ``name`` and return the response. Raises VsrError."""
         if self.form.model not in ("", name):
             return problem(404, "unknown_model", f"model: {self.form.model!r} is not served here; {name!r} is", "model")
-        if repeated := await self._twice():
+        if repeated := await self._repeated_field():
             return problem(400, "bad_options", f"{repeated}: is given twice; send each once", repeated)
         job = await run_in_threadpool(self._job)
         watching = asyncio.create_task(self._watch(job))
         try:
-            async with aclosing(self.worker.do(job, work, wish)) as line:
+            async with aclosing(self.worker.do(job, work, api_request)) as line:
                 async for _ in line:
                     pass
-            return answer(job, wish)
+            return answer(job, api_request)
         except Dropped:
             return Response(status_code=NOBODY)
         except BaseException:
@@ -132,7 +136,7 @@ class Errand:
         finally:
             watching.cancel()
 
-    async def _twice(self) -> str | None:
+    async def _repeated_field(self) -> str | None:
         """A field that the form has twice, one of which would silently be ignored; None if there is none."""
         counts = Counter(name for name, _ in (await self.request.form()).multi_items())
         return next((name for name, count in counts.items() if count > 1 and not name.endswith("[]")), None)
@@ -147,13 +151,13 @@ class Errand:
         folder = self.worker.store.uploads / secrets.token_urlsafe(16)
         reference = getattr(self.form, "reference", None)
         try:
-            video = _saved(self.form.file, folder / "video")
-            return self.worker.new_job(video, reference and _saved(reference, folder / "reference"))
+            video = _save_upload(self.form.file, folder / "video")
+            return self.worker.new_job(video, reference and _save_upload(reference, folder / "reference"))
         finally:
             self.worker.store.remove(folder)
 
 
-def _saved(upload: UploadFile, folder: Path) -> Path:
+def _save_upload(upload: UploadFile, folder: Path) -> Path:
     """Save a file of a form under its own name, without folders and control characters."""
     folder.mkdir(mode=0o700, parents=True)
     last = re.split(r"[/\\]", upload.filename or "")[-1]

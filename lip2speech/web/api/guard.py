@@ -37,12 +37,12 @@ class Guard:
             return
         self.waiting += is_form
         try:
-            await self.app(scope, Body(receive, self.most).receive if is_form else receive, send)
+            await self.app(scope, Body(receive, self.max_bytes).receive if is_form else receive, send)
         finally:
             self.waiting -= is_form
 
     @property
-    def most(self) -> int:
+    def max_bytes(self) -> int:
         """The limit of a form, in bytes."""
         return FILES * self.limits.max_mb * 2**20 + FORM_BYTES
 
@@ -59,7 +59,7 @@ class Guard:
     def _too_much(self, headers: Headers) -> Response | None:
         """The response to a form that is too large or for which there is no room; None if it is accepted."""
         length = headers.get("content-length", "0")
-        if length.isascii() and length.isdigit() and int(length) > self.most:
+        if length.isascii() and length.isdigit() and int(length) > self.max_bytes:
             return problem(413, "too_large", f"at most {self.limits.max_mb} MB a file are taken")
         if self.waiting >= self.limits.queue + SPARE:
             return problem(503, "busy", f"{self.waiting} requests are before this one; please try again")
@@ -71,8 +71,8 @@ class Guard:
 class Body:
     """The body of a form, with limits of its size and of pauses in the upload."""
 
-    def __init__(self, receive, most: int):
-        self._receive, self._left, self._more = receive, most, True
+    def __init__(self, receive, max_bytes: int):
+        self._receive, self._left, self._more = receive, max_bytes, True
 
     async def receive(self) -> dict:
         """The next message. Raises HTTPException 408, 413."""

@@ -16,7 +16,7 @@ from vsr.output.transcript import Transcript
 
 
 @dataclass
-class Wish:
+class ApiRequest:
     """A client's request and its result.
 
     Attributes:
@@ -37,64 +37,66 @@ class Wish:
     warnings: list[dict] = field(default_factory=list)
 
 
-def transcribe_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
+def transcribe_job(models: Models, limits: Limits, job: Job, api_request: ApiRequest) -> None:
     """Read the lips; fills `wish.transcript`. Raises VsrError, Dropped."""
     from vsr.inference.transcriber import transcribe
 
     _begin(job, limits)
     try:
-        transcript = transcribe(models.reader, job.source, faces=wish.faces, watch=_watch(job, "reading"))
+        transcript = transcribe(models.reader, job.source, faces=api_request.faces, watch=_watch(job, "reading"))
     except Incomplete as error:
         transcript = error.record
-    broken = transcript.error and (transcript.error[0], _named(job, transcript.error[1]))
+    broken = transcript.error and (transcript.error[0], _with_file_name(job, transcript.error[1]))
     job.enter("done", 1.0)
-    wish.transcript = dataclasses.replace(transcript, file=job.name, error=broken)
+    api_request.transcript = dataclasses.replace(transcript, file=job.name, error=broken)
 
 
-def _named(job: Job, message: str) -> str:
+def _with_file_name(job: Job, message: str) -> str:
     """A message with the file's name instead of the server's path."""
     return message.replace(str(job.source), job.name)
 
 
-def speak_job(models: Models, limits: Limits, job: Job, wish: Wish) -> None:
+def speak_job(models: Models, limits: Limits, job: Job, api_request: ApiRequest) -> None:
     """Voice the faces; fills `wish.spoken`. Raises VsrError, Dropped."""
     from lip2speech.inference.dubbing import SpeakOptions, speak
     from lip2speech.inference.spoken import write_spoken
     from vsr.media.mux.mux import check_container
 
     _begin(job, limits)
-    out = f"spoken.{wish.format}"
-    plan = None if wish.format == "wav" else check_container(job.source, Path(out))
-    text, reference = _text(models, job, wish), _reference_embedding(job, wish)
+    out = f"spoken.{api_request.format}"
+    plan = None if api_request.format == "wav" else check_container(job.source, Path(out))
+    text, reference = _text(models, job, api_request), _reference_embedding(job, api_request)
     try:
-        spoken = speak(models.voice, job.source, reference, SpeakOptions(faces=wish.faces), text, _watch(job, "voice"))
+        spoken = speak(
+            models.voice, job.source, reference, SpeakOptions(faces=api_request.faces), text, _watch(job, "voice")
+        )
     except Incomplete as error:
         spoken = error.record
-        wish.warnings.append({"reason": error.reason, "message": _named(job, error.message)})
-    wish.warnings += spoken.warnings
+        api_request.warnings.append({"reason": error.reason, "message": _with_file_name(job, error.message)})
+    api_request.warnings += spoken.warnings
     if warning := text.warning():
-        wish.warnings.append({"reason": "outside_domain", "message": warning})
+        api_request.warnings.append({"reason": "outside_domain", "message": warning})
     with job.result(out) as path:
         write_spoken(spoken.wave, job.source, path, plan)
     job.enter("done", 1.0)
-    wish.spoken = job.folder / out
+    api_request.spoken = job.folder / out
 
 
-def _reference_embedding(job: Job, wish: Wish):
+def _reference_embedding(job: Job, api_request: ApiRequest):
     """The reference voice; None: the model's own. Raises VsrError."""
-    from lip2speech.inference.reference import read_reference, whose
+    from lip2speech.inference.reference import read_reference, reference_voice
 
-    if not wish.voice:
+    if not api_request.voice:
         return job.reference
-    voice = whose(read_reference(wish.voice), job.source)
+    voice = reference_voice(read_reference(api_request.voice), job.source)
     if voice.note:
-        wish.warnings.append({"reason": "no_voice", "message": voice.note})
+        api_request.warnings.append({"reason": "no_voice", "message": voice.note})
     return voice.vector
 
 
 def _begin(job: Job, limits: Limits) -> None:
     """Begin a job, and refuse recordings that are too long. Raises VsrError too_long."""
-    job.begun = time.monotonic()
+    job.started_at = time.monotonic()
     job.enter("loading")
     checked_seconds(job.source, "video", limits)
     if job.reference is not None:
@@ -106,16 +108,16 @@ def _watch(job: Job, stage: str) -> Watch:
     return Watch(progress=lambda _, done, total: job.enter(stage, min(1.0, done / total) if total else None))
 
 
-def _text(models: Models, job: Job, wish: Wish):
+def _text(models: Models, job: Job, api_request: ApiRequest):
     """The text of the voice; words from a client are never taken for a file name. Raises VsrError."""
     from lip2speech.inference.synthesis_options import NONE, READ
     from lip2speech.inference.text import aligned_text, open_text
     from lip2speech.models.flow_options import FlowOptions
 
-    text = wish.text or models.usual_text
+    text = api_request.text or models.usual_text
     if text in (NONE, READ):
-        return open_text(models.voice, text, FlowOptions(), job.source, wish.faces)
+        return open_text(models.voice, text, FlowOptions(), job.source, api_request.faces)
     if not text.split():
         raise VsrError("bad_text", "text: there are no words in it")
     _ = models.voice.listener
-    return aligned_text(models.voice, " ".join(text.lower().split()), job.source, wish.faces)
+    return aligned_text(models.voice, " ".join(text.lower().split()), job.source, api_request.faces)

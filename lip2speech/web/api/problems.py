@@ -43,7 +43,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(VsrError, _vsr_error)
     app.add_exception_handler(RequestValidationError, _wrong_fields)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unforeseen)
+    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _vsr_error(request: Request, error) -> JSONResponse:
@@ -66,7 +66,7 @@ async def _http(request: Request, error) -> JSONResponse:
     return answer
 
 
-async def _unforeseen(request: Request, error) -> JSONResponse:
+async def _unexpected(request: Request, error) -> JSONResponse:
     """The last resort: unexpected errors go to the server's log, not to the client."""
     logging.getLogger(__name__).error("a request failed", exc_info=error)
     return problem(500, "internal", "something went wrong on the server; its log says what")

@@ -37,19 +37,19 @@ def media_type(name: str) -> str:
     return f"{kind}; charset=utf-8"
 
 
-def verbose(transcript: Transcript, wanted: set[str]) -> fields.VerboseTranscription:
-    """The response in verbose_json, with times; ``wanted``: "segment", "word" or both."""
+def verbose(transcript: Transcript, granularities: set[str]) -> fields.VerboseTranscription:
+    """The response in verbose_json, with times; ``granularities``: "segment", "word" or both."""
     answer: dict = {
         "task": "transcribe", "model": transcript.model, "text": transcript.text, "warnings": transcript.warnings,
         "duration": round(transcript.duration or 0.0, 3),
     }  # fmt: skip
     segments = [(number, segment, segment.to_json()) for number, segment in enumerate(transcript.segments)]
     names = set(fields.SegmentTime.model_fields)
-    if "segment" in wanted:
+    if "segment" in granularities:
         answer["segments"] = [
             {"id": number} | {key: record[key] for key in names - {"id"}} for number, _, record in segments
         ]
-    if "word" in wanted:
+    if "word" in granularities:
         answer["words"] = [
             word.to_json() | {"face": segment.face} for _, segment, _ in segments for word in segment.words
         ]

@@ -7,11 +7,11 @@ import torch
 
 from lip2speech.models.codec import Codec
 from lip2speech.models.delay_pattern import NOTHING, layout
-from lip2speech.models.discrete_flow import at_time, solved, velocity
-from lip2speech.models.generators import Given, generator_of
-from lip2speech.models.masked_tokens import filled
-from lip2speech.models.multi_token import accepted, transition_scores, viterbi
-from lip2speech.models.token_decoding import Decoding, span_of
+from lip2speech.models.discrete_flow import mask_to_time, solve, velocity
+from lip2speech.models.generators import KnownCodes, generator_of
+from lip2speech.models.masked_tokens import fill_masked
+from lip2speech.models.multi_token import num_accepted, transition_scores, viterbi
+from lip2speech.models.token_decoding import Decoding, unknown_span
 from lip2speech.models.token_options import TokenOptions
 from vsr.core.errors import VsrError
 
@@ -48,7 +48,7 @@ def test_known_codes_stay_and_affect_the_rest(kind):
     known = torch.ones(9, dtype=torch.bool)
     known[3:6] = False
     draws = [torch.randint(SIZE, (9, BOOKS), generator=torch.Generator().manual_seed(n)) for n in range(8)]
-    results = [model.sample(condition(), options, 0, Given(codes, known)) for codes in draws]
+    results = [model.sample(condition(), options, 0, KnownCodes(codes, known)) for codes in draws]
     assert all(torch.equal(result[known], codes[known]) for result, codes in zip(results, draws, strict=True))
     assert len({tuple(result[3:6].flatten().tolist()) for result in results}) > 1
 
@@ -88,7 +88,7 @@ def test_verified_decoding_equals_greedy_decoding(seed, span):
     known = torch.ones(9, dtype=torch.bool)
     known[slice(*(span or (0, 9)))] = False
     codes = torch.randint(SIZE, (9, BOOKS), generator=torch.Generator().manual_seed(seed))
-    given = Given(codes, known) if span else None
+    given = KnownCodes(codes, known) if span else None
     greedy = model.sample(conditions, TokenOptions("greedy"), 0, given)
     for heads in range(1, 6):
         assert torch.equal(greedy, model.sample(conditions, TokenOptions("verified", heads), 0, given))
@@ -98,13 +98,13 @@ def test_verified_decoding_equals_greedy_decoding(seed, span):
 def test_greedy_decoding_equals_the_network_without_a_cache():
     model, conditions = make_generator("lm"), condition(7)
     order = layout(7, BOOKS)
-    batched = type(order)(order.times[None], order.target[None], order.places[None])
-    inputs = model.seen_at(conditions[None], batched)
-    tokens = order.codes(torch.zeros(7, BOOKS, dtype=torch.long), SIZE)
+    batched = type(order)(order.times[None], order.target[None], order.positions[None])
+    inputs = model.visual_at(conditions[None], batched)
+    tokens = order.delayed(torch.zeros(7, BOOKS, dtype=torch.long), SIZE)
     for position in range(len(tokens)):
         logits = model.logits(model.trunk(model.inputs(tokens[None], inputs, batched)))[0, position]
         tokens[position] = torch.where(order.times[position] == NOTHING, SIZE, logits.argmax(-1))
-    expected = order.back(tokens, torch.zeros(7, BOOKS, dtype=torch.long))
+    expected = order.to_steps(tokens, torch.zeros(7, BOOKS, dtype=torch.long))
     assert torch.equal(expected, model.sample(conditions, TokenOptions(), 0))
 
 
@@ -127,7 +127,7 @@ def test_refuses_too_many_heads_and_scattered_gaps():
     with pytest.raises(VsrError, match="has 3"):
         make_generator("lm").sample(condition(), TokenOptions("verified", 4), 0)
     with pytest.raises(ValueError, match="one span"):
-        span_of(torch.tensor([False, True, False]))
+        unknown_span(torch.tensor([False, True, False]))
     with pytest.raises(VsrError, match="greedy decoding uses one head"):
         TokenOptions("greedy", 2)
 
@@ -158,7 +158,7 @@ def test_transitions_are_counts_and_accepted_tokens_are_a_prefix():
     same = torch.tensor([[1, 2], [3, 4], [5, 6]])
     other = same.clone()
     other[1, 0] = 0
-    assert (accepted(same, same), accepted(other, same), accepted(same[:0], same[:0])) == (3, 1, 0)
+    assert (num_accepted(same, same), num_accepted(other, same), num_accepted(same[:0], same[:0])) == (3, 1, 0)
 
 
 @pytest.mark.parametrize("span", [None, (0, 2), (1, 4), (3, 5), (0, 5)])
@@ -170,7 +170,7 @@ def test_layout_has_each_code_once_delayed_by_its_book(span):
     assert target_steps == set(range(*(span or (0, 5))))
     assert not (order.target[:-1] & ~order.target[1:]).any()  # the targets come last
     codes = torch.arange(15).view(5, BOOKS)
-    assert torch.equal(order.back(order.codes(codes, -1), torch.zeros_like(codes)), codes)
+    assert torch.equal(order.to_steps(order.delayed(codes, -1), torch.zeros_like(codes)), codes)
 
 
 @pytest.mark.parametrize("rounds", [1, 3, 20])
@@ -184,7 +184,7 @@ def test_all_codes_are_filled_and_known_ones_stay(rounds):
         num_masked.append(int((current == SIZE).sum()))
         return logits
 
-    result = filled(score, codes, SIZE, rounds, 0.0, torch.Generator())
+    result = fill_masked(score, codes, SIZE, rounds, 0.0, torch.Generator())
     expected = logits.argmax(-1)
     expected[4] = 2
     assert torch.equal(result, expected)  # these logits do not depend on known codes: one round is classification
@@ -203,7 +203,7 @@ def test_velocity_conserves_probability_and_is_zero_at_known_codes():
 
 def test_at_time_0_all_is_masked_and_at_time_1_nothing():
     codes = torch.randint(SIZE, (3, 4000))
-    noisy = at_time(codes, torch.tensor([0.0, 0.3, 1.0]), SIZE)
+    noisy = mask_to_time(codes, torch.tensor([0.0, 0.3, 1.0]), SIZE)
     assert (noisy[0] == SIZE).all() and torch.equal(noisy[2], codes[2])
     kept = noisy[1] != SIZE
     assert torch.equal(noisy[1][kept], codes[1][kept]) and abs(float(kept.float().mean()) - 0.3) < 0.03
@@ -220,7 +220,7 @@ def test_known_chain_is_sampled_exactly():
         return (probs / probs.sum(-1, keepdim=True)).log()
 
     def share(steps):
-        drawn = solved(posterior, torch.full((20_000, 2), 2), steps, 1.0, torch.Generator().manual_seed(0))
+        drawn = solve(posterior, torch.full((20_000, 2), 2), steps, 1.0, torch.Generator().manual_seed(0))
         assert (drawn < 2).all()
         return torch.bincount(drawn[:, 0] * 2 + drawn[:, 1], minlength=4).view(2, 2) / len(drawn)
 

@@ -51,7 +51,7 @@ def nothing_stays(request):
     yield
     if "api" in request.fixturenames:
         store = request.getfixturevalue("api")[1].store
-        wait_until(lambda: not [*store.jobs.iterdir(), *store.uploads.iterdir(), *store.desk.iterdir()])
+        wait_until(lambda: not [*store.jobs.iterdir(), *store.uploads.iterdir(), *store.scratch.iterdir()])
 
 
 def wait_until(condition, seconds=20):

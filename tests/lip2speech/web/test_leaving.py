@@ -33,7 +33,7 @@ def test_visitor_who_leaves_frees_the_worker(make_worker, face_clip, tmp_path):
     asyncio.run(visit())
     assert leaving.dropped and leaving.faces == [] and staying.stage == "done"
     assert not waiting.folder.exists() and not leaving.folder.exists()
-    assert not any(worker.store.desk.iterdir()) and not any(worker.store.gone.iterdir())
+    assert not any(worker.store.scratch.iterdir()) and not any(worker.store.gone.iterdir())
 
 
 async def finished(worker):
@@ -66,7 +66,7 @@ def test_results_of_a_dropped_job_do_not_come_back(make_worker, face_clip, monke
         await finished(worker)
 
     asyncio.run(visit())
-    assert not job.folder.exists() and not any(worker.store.jobs.iterdir()) and not any(worker.store.desk.iterdir())
+    assert not job.folder.exists() and not any(worker.store.jobs.iterdir()) and not any(worker.store.scratch.iterdir())
     for result in ("video.mp4", "0.txt", "0.json", "page0.vtt", "0.mp4"):
         assert worker.store.result(job.token, result) is None
 

@@ -137,12 +137,14 @@ def test_browser_uploads_plays_and_downloads(served, browser, face_clip, landsca
     _check_silence(browser, address)
     give(browser, address, landscape_clip)
     problem = first(browser, ".status.error")
-    assert [path.name for path in worker.shown()] and all(path.is_dir() for path in worker.shown())
+    assert [path.name for path in worker.uploads_on_pages()] and all(
+        path.is_dir() for path in worker.uploads_on_pages()
+    )
     assert problem.text.splitlines()[0] == "landscape.mp4: no face is seen for 12 frames (half a second)"
     assert not browser.find_elements("css selector", ".player, .files a")
     browser.get("about:blank")
     assert wait_for(lambda: not any(worker.store.jobs.iterdir())), "the results of visitors who left are still there"
-    assert worker.shown() == set(), "the uploads of visitors who left are still kept"
+    assert worker.uploads_on_pages() == set(), "the uploads of visitors who left are still kept"
 
 
 def wait_for(condition, seconds=60):

@@ -10,7 +10,7 @@ import pytest
 
 from lip2speech.web import render
 from lip2speech.web.jobs import Face, Job, Limits
-from lip2speech.web.page_jobs import confidence_class, earlier
+from lip2speech.web.page_jobs import confidence_class, shift_earlier
 from vsr.core.errors import VsrError
 from vsr.face.skipped import Skipped
 from vsr.output.subtitles import to_vtt
@@ -26,7 +26,7 @@ def job_of(*texts, name="clip.mp4", early=0.0, voiced=True):
         words = tuple(TimedWord(word, k + 0.5, k + 1.0, min(1.0, 0.1 + 0.4 * k)) for k, word in enumerate(text.split()))
         segment = Segment(0.0, 9.0, number, 0.5, words, ())
         faces.append(Face(Transcript(name, 25.0, 9.0, "m", (segment,)), "data:image/webp;base64,AA==", voiced))
-    return Job(Path("jobs/token"), Path("jobs/token/source") / name, faces=faces, early=early, stage="done")
+    return Job(Path("jobs/token"), Path("jobs/token/source") / name, faces=faces, lead=early, stage="done")
 
 
 class Balanced(HTMLParser):
@@ -84,7 +84,7 @@ def test_subtitles_and_words_are_on_the_clock_of_the_copy():
     assert re.findall(r'data-start="([\d.]+)" data-end="([\d.]+)"', render.words(job, 0)) == [
         ("0.100", "0.600"), ("1.100", "1.600"),
     ]  # fmt: skip
-    subtitles = to_vtt(earlier(job.faces[0].transcript, job.early), confidence_class)
+    subtitles = to_vtt(shift_earlier(job.faces[0].transcript, job.lead), confidence_class)
     assert "00:00:00.100 --> 00:00:01.600\n<c.sure0>bin</c> <00:00:01.100><c.sure2>blue</c>" in subtitles
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from lip2speech.inference.synthetic_marks import SYNTHETIC
 from lip2speech.web.jobs import Limits
-from lip2speech.web.page import SAID, text_given
+from lip2speech.web.page import SAID, text_source
 from lip2speech.web.worker import Worker
 from tests.conftest import talking_face, write_video
 from vsr.core.errors import VsrError
@@ -73,7 +73,7 @@ def test_refuses_impossible_text_before_the_work(shipped, make_worker, face_clip
 
 def test_typed_text_counts_only_if_chosen():
     none, read, typed = SAID
-    assert (text_given(none, "bin"), text_given(read, "bin")) == ("none", "read")
-    assert text_given(typed, "  Bin \n BLUE ") == "bin blue"
+    assert (text_source(none, "bin"), text_source(read, "bin")) == ("none", "read")
+    assert text_source(typed, "  Bin \n BLUE ") == "bin blue"
     with pytest.raises(VsrError, match="Type the words"):
-        text_given(typed, "  ")
+        text_source(typed, "  ")

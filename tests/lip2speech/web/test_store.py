@@ -44,7 +44,7 @@ def test_files_of_the_server_are_private(monkeypatch):
 
 def test_files_of_a_killed_server_are_removed_by_the_next(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    code = "import os; from lip2speech.web.store import Store; own = Store(60, 1e9); own.new_job(); os._exit(9)"
+    code = "import os; from lip2speech.web.store import Store; store = Store(60, 1e9); store.new_job(); os._exit(9)"
     subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)}, check=False)
     (leftover,) = tmp_path.iterdir()
     (tmp_path / "lip2speech-web.other").mkdir()  # another server's, which it does not hold yet
@@ -99,15 +99,15 @@ def test_upload_is_removed_when_no_page_shows_it(make_worker):
         path.write_bytes(b"x")
         for file_or_folder in (path, path.parent):
             os.utime(file_or_folder, (past, past))
-    worker.keep("first", shared)
-    worker.keep("second", shared, single)
+    worker.record_uploads("first", shared)
+    worker.record_uploads("second", shared, single)
     worker.sweep()
     assert shared.exists() and single.exists() and not broken_off.exists()
-    worker.keep("second", shared, None)  # another video instead of the first
-    worker.keep("first")  # has left
+    worker.record_uploads("second", shared, None)  # another video instead of the first
+    worker.record_uploads("first")  # has left
     worker.sweep()
     assert shared.exists() and not single.exists()
-    worker.keep("second")
+    worker.record_uploads("second")
     worker.sweep()
     assert not list(uploads.iterdir())
 

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     check_number("--folds", args.folds, NOT_NEGATIVE)
     check_number("--seed", args.seed, SEED)
     settings = AdaptationSettings(args.what, args.steps, args.seed)
-    transcribed, further = _given(args)
+    transcribed, further = _clips(args)
     loaded = load_model(args.model, args.device)
     check_adaptable(loaded)
     check_place(args.out, loaded)
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     return int(bool(refused))
 
 
-def _given(args: argparse.Namespace) -> tuple[list, list]:
+def _clips(args: argparse.Namespace) -> tuple[list, list]:
     """(transcribed, untranscribed) clips. Raises VsrError."""
     from vsr.core.errors import VsrError
     from vsr.data.speaker_clips import transcribed_clips, untranscribed_clips
@@ -95,20 +95,20 @@ def _given(args: argparse.Namespace) -> tuple[list, list]:
     return transcribed, untranscribed_clips(args.untranscribed, transcribed) if args.untranscribed else []
 
 
-def _adapt(args: argparse.Namespace, loaded, transcribed: list, further: list, settings) -> None:
+def _adapt(args: argparse.Namespace, loaded, transcribed: list, untranscribed: list, settings) -> None:
     from vsr.core.clock import FPS
     from vsr.core.errors import VsrError
     from vsr.training.personal import adapt_to, save_adapted
     from vsr.training.self_training import Untranscribed, read_differently, readings
 
-    if (seconds := sum(clip.num_frames for clip in further) / FPS) < LITTLE and further:
+    if (seconds := sum(clip.num_frames for clip in untranscribed) / FPS) < LITTLE and untranscribed:
         _say(f"{seconds:.0f} s without text are little: of four people tried so, one was read better afterwards")
-    unread = Untranscribed(tuple(further), args.rounds or 2)
+    unread = Untranscribed(tuple(untranscribed), args.rounds or 2)
     own, gain = adapt_to(loaded, transcribed, unread, settings, args.folds, _say)
-    print(gain or f"{len(transcribed) + len(further)} clips: what adaptation gains was not measured", flush=True)
-    if further:
-        edits, words = read_differently(*(readings(model, further) for model in (loaded, own)))
-        print(f"{len(further)} clips without text: {edits} of {words} words are read differently now", flush=True)
+    print(gain or f"{len(transcribed) + len(untranscribed)} clips: what adaptation gains was not measured", flush=True)
+    if untranscribed:
+        edits, words = read_differently(*(readings(model, untranscribed) for model in (loaded, own)))
+        print(f"{len(untranscribed)} clips without text: {edits} of {words} words are read differently now", flush=True)
     if gain and gain.worse and not args.anyway:
         raise VsrError("no_gain", f"{args.out} is not written, as left-out clips are read worse: see --anyway")
     print(f"model: {save_adapted(args.out, own, loaded, transcribed, unread, settings, gain)}")

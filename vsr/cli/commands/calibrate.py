@@ -61,11 +61,11 @@ def run(args: argparse.Namespace) -> int:
     for folder in (args.model, args.also) if args.also else (args.model,):
         path = Path(folder) / "config.json"
         write_json(path, read_json(path) | kept)
-    print("\n".join(_told(figures)))
+    print("\n".join(_figure_lines(figures)))
     return 0
 
 
-def _told(figures: dict) -> Iterator[str]:
+def _figure_lines(figures: dict) -> Iterator[str]:
     """The figures in lines, first of all and then of each person."""
     yield (
         "left out in turn: inside {inside} readings, {flagged_inside:.1%} flagged; outside {outside}, "

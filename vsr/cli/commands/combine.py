@@ -53,12 +53,12 @@ def run(args: argparse.Namespace) -> int:
     combiner = _combiner(args, files, norm)
     lattices = {key: combiner.lattice(own) for key, own in count_items(readings.items(), "combining", len(readings))}
     if args.fit:
-        combiner = _fitted(combiner, lattices, texts[args.fit], norm)
+        combiner = _fit_weights(combiner, lattices, texts[args.fit], norm)
     if args.save_weights:
         combiner.save(args.save_weights)
     records = [combiner.record(key, lattice) for key, lattice in lattices.items()]
     write_lines(args.out, map(json.dumps, records))
-    _tell(args, files, records, texts)
+    _print_agreement(args, files, records, texts)
     return 0
 
 
@@ -75,13 +75,15 @@ def _read(args: argparse.Namespace, norm) -> tuple[list[dict], dict, dict[str, d
     return files, readings, texts
 
 
-def _tell(args: argparse.Namespace, files: list[dict], records: list[dict], texts: dict[str, dict[str, str]]) -> None:
+def _print_agreement(
+    args: argparse.Namespace, files: list[dict], records: list[dict], texts: dict[str, dict[str, str]]
+) -> None:
     """How far the members agree and, where the true texts are known, what the combination gains."""
-    from vsr.evaluation.combined import agreement_lines, worth
+    from vsr.evaluation.combined import agreement_lines, combination_figures
 
     members = [{key: record["text"] for key, record in own.items()} for own in files]
     print(*agreement_lines(records), sep="\n")
-    found = worth(texts[args.ref], members, records, args.normaliser) if args.ref else None
+    found = combination_figures(texts[args.ref], members, records, args.normaliser) if args.ref else None
     if found:
         print(*found.lines(args.hypotheses), sep="\n")
     _tell_first(args, [own.wer for own in found.members] if found else [])
@@ -169,7 +171,7 @@ def _check_members(paths: list[str]) -> None:
             raise VsrError("bad_options", f"{second} is given twice, and would vote twice: give each member once")
 
 
-def _fitted(combiner, lattices: dict, texts: dict[str, str], norm):
+def _fit_weights(combiner, lattices: dict, texts: dict[str, str], norm):
     """With weights that suit the utterances whose texts are known. Raises VsrError where there are none."""
     known = [key for key in lattices if key in texts]
     return combiner.fitted([lattices[key] for key in known], [norm(texts[key]).split() for key in known])

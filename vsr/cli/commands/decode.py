@@ -66,14 +66,14 @@ def run(args: argparse.Namespace) -> int:
     options = options_for(loaded, given)
     records = decode_manifest(loaded, args.manifest, args.out, options, not args.calibrate, args.head, args.modality)
     print(f"{len(records)} clips decoded to {args.out}")
-    _tell(records, loaded.name)
+    _warn(records, loaded.name)
     if args.calibrate:
         found = calibrate(loaded, args.manifest, records)
         print(f"confidence fitted on {found['words']} words, expected calibration error {found['ece']:.3f}")
     return 0
 
 
-def _tell(records: list[dict], model: str) -> None:
+def _warn(records: list[dict], model: str) -> None:
     """What `vsr transcribe` says of a video, of those clips of which it holds."""
     from vsr.cli.clip_list_messages import tell_few_frames, tell_guesses
     from vsr.decoding.guesses import is_guess

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     scale = ladder(real)
 
     def scored(name: str) -> tuple[str, dict]:
-        return _scored(expert, name, scale[name] if name in scale else _crop_of(name), real, args.text or "")
+        return _score_crop(expert, name, scale[name] if name in scale else _crop_of(name), real, args.text or "")
 
     return over_videos([*scale, *args.videos], args.out, scored)
 
@@ -72,7 +72,7 @@ def _crop_of(video: str) -> np.ndarray:
     return clip.crop
 
 
-def _scored(expert: Expert, name: str, crop: np.ndarray, real: np.ndarray, text: str) -> tuple[str, dict]:
+def _score_crop(expert: Expert, name: str, crop: np.ndarray, real: np.ndarray, text: str) -> tuple[str, dict]:
     """What is printed and what is written of one crop (T, 96, 96)."""
     from vsr.evaluation.wer import score
 

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.modelstore.store import entry_of
 
     if args.action == "where":
-        return _where(args)
+        return _print_folders(args)
     models = [entry_of(name) for name in args.names] or list(CATALOGUE)
     return _get(models, args) if args.action == "get" else _list(models, args)
 
@@ -77,7 +77,7 @@ def _get(models: Sequence, args: argparse.Namespace) -> int:
     return 0
 
 
-def _where(args: argparse.Namespace) -> int:
+def _print_folders(args: argparse.Namespace) -> int:
     """Print the folder of each model, as `--model` finds it: what is not here is fetched."""
     from vsr.core.errors import VsrError
     from vsr.modelstore.folder import find_model

@@ -59,12 +59,12 @@ def run(args: argparse.Namespace) -> int:
         frames, seconds = (found.frames, found.seconds) if found.is_clear else (None, None)
         tell_face_report(path, report, warnings := report.warnings_with(COMPARED))
         record = {"file": path, "frames": frames, "seconds": seconds} | figures | {"warnings": warnings}
-        return f"{path}: {told(found)}", record
+        return f"{path}: {offset_text(found)}", record
 
     return over_videos(args.videos, args.out, measured)
 
 
-def told(found: Offset) -> str:
+def offset_text(found: Offset) -> str:
     """An offset in words; one that does not stand out from the others is a guess."""
     count = abs(found.frames)
     by = f"{'late' if found.frames > 0 else 'early'} by {count} frame{'s' * (count != 1)}"

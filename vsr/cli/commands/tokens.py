@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     check_outputs((Path(args.out) / name for name in WRITTEN), *args.manifest)
     clips = read_manifests(args.manifest)
     texts = _translations(clips, args) if args.translation else [clip.text for clip in clips]
-    tokenizer = _made(args, texts)
+    tokenizer = _build_tokenizer(args, texts)
     unknown = sum(text_ids.count(UNK) for text_ids in map(tokenizer.encode, texts))
     _check_place(Path(args.out), tokenizer, args.force)
     with together():
@@ -81,7 +81,7 @@ def _translations(clips: list, args: argparse.Namespace) -> list[str]:
     return list(translations_of(clips, args.translation).values())
 
 
-def _made(args: argparse.Namespace, texts: list[str]):
+def _build_tokenizer(args: argparse.Namespace, texts: list[str]):
     """The tokenizer that is asked for. Raises VsrError."""
     from vsr.text.tokenizer import train_tokenizer
     from vsr.text.unit_tokenizers import UnitSettings, units_tokenizer

@@ -42,10 +42,10 @@ def run(args: argparse.Namespace) -> int:
         return trained_restorer(args)
     if args.dry_run:
         return print_lines(lip_reader_lines, load_config(args.config, args.set))
-    return train(_started, TrainConfig, args.config, args.set, args.out, args.resume)
+    return train(_create_run, TrainConfig, args.config, args.set, args.out, args.resume)
 
 
-def _started(config, out: str, resume: bool):
+def _create_run(config, out: str, resume: bool):
     """The run of a reader of what the configuration says: tracks, units, lips and sound, or lips. Raises VsrError."""
     from vsr.training.audio_visual import AudioVisualRun, hears
     from vsr.training.landmarks import LandmarkRun

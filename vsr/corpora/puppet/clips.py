@@ -93,7 +93,7 @@ def _say_and_film(
     voice = Voice(name, int(rng.integers(120, 176)), int(rng.integers(30, 70)), int(rng.integers(3)))
     voice = Voice(name) if len(voices) == 1 else voice  # one voice, with one pace and pitch
     words = sentence.split()
-    speech = synthesiser().speak(words, [vocabulary.spoken(word) for word in words], voice)
+    speech = synthesiser().speak(words, [vocabulary.spelling_of(word) for word in words], voice)
     take = draw_take(rng, speech.words[-1].end)
     if path and path.suffix == f".{SOUND}":
         return speech, take.lead_s, write_sound(path, speech, take)

@@ -15,7 +15,7 @@ from pathlib import Path
 from vsr.core.artifacts import identify
 from vsr.core.errors import VsrError
 from vsr.core.progress import count_items
-from vsr.core.worker import run_until_asked_to_end, spawning, start_worker
+from vsr.core.worker import ignore_interrupts_in_children, run_until_asked_to_end, start_worker
 from vsr.corpora.lists import write_lists
 from vsr.corpora.puppet.clips import SOUND, VIDEO, VOICES, Chunk, frames_of, make_chunk, spans_of
 from vsr.corpora.puppet.description import CORPUS, SPLITS, claim
@@ -80,7 +80,7 @@ def prepare_puppet(
     not_writable.
     """
     out_dir = Path(out_dir)
-    source, voices = _spoken(vocabulary, language)
+    source, voices = _vocabulary_and_voices(vocabulary, language)
     text = {"text": identify(vocabulary)["sha256"]} if vocabulary != "grid" else {}  # the file may be edited later
     non_english = {"language": language} if language != ENGLISH else {}
     claim(out_dir, settings.description("puppet", vocabulary=vocabulary, **text, **non_english))
@@ -187,7 +187,7 @@ class Rendering:
         return replace(clip, sound=video, num_frames=frames_of(video)) if self.kind == SOUND else clip
 
 
-def _spoken(vocabulary: str, language: str) -> tuple[Vocabulary, tuple[str, ...]]:
+def _vocabulary_and_voices(vocabulary: str, language: str) -> tuple[Vocabulary, tuple[str, ...]]:
     """Sentences and voices of a language. Raises VsrError bad_corpus for a language that the puppet cannot speak."""
     if language == ENGLISH:
         return load_vocabulary(vocabulary), VOICES
@@ -202,7 +202,7 @@ def _make_all(chunks: list[Chunk], jobs: int) -> None:
     """Make the chunks in fresh processes, with a progress bar."""
     if not chunks:
         return
-    with spawning():  # here, because the pool's thread that starts later processes begins here
+    with ignore_interrupts_in_children():  # here, because the pool's thread that starts later processes begins here
         pool = multiprocessing.get_context("spawn").Pool(jobs, start_worker, (jobs,), maxtasksperchild=1)
     with pool:
         for _ in count_items(

@@ -30,7 +30,9 @@ def difference(existing: Any, expected: dict[str, Any]) -> str:
     if not isinstance(existing, dict):
         return f"its {NAME} is not one of vsr prepare puppet"
     keys = [key for key in {**existing, **expected} if existing.get(key) != expected.get(key)]
-    return "; ".join(f"{key} {_shown(existing.get(key))}, not {_shown(expected.get(key))}" for key in keys)
+    return "; ".join(
+        f"{key} {_format_value(existing.get(key))}, not {_format_value(expected.get(key))}" for key in keys
+    )
 
 
 def _read(path: Path) -> Any:
@@ -41,7 +43,7 @@ def _read(path: Path) -> Any:
         return None
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """A setting in a few words: counts as "dev 10 test 60 train 160"."""
     if isinstance(value, dict):
         return " ".join(f"{name} {count}" for name, count in value.items())

@@ -95,7 +95,7 @@ def _clip(out: Path, person: Identity, number: int, text: str, vocabulary, seed:
     path = out / "video" / f"{person.name}_{number}.mp4"
     if not path.exists():
         rng, words = np.random.default_rng([seed, 6, person.number, number]), text.split()
-        spoken = [vocabulary.spoken(word) for word in words]
+        spoken = [vocabulary.spelling_of(word) for word in words]
         speech = synthesiser().speak(words, spoken, person.voice(int(rng.integers(130, 170))))
         write_clip(path, speech, draw_take(rng, speech.words[-1].end), look=person.look())
     return Clip(path.stem, str(path), text, person.name)

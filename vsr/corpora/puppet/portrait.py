@@ -80,13 +80,13 @@ def photograph() -> np.ndarray:
 
 def without_smile(photo: np.ndarray) -> np.ndarray:
     """The photograph (SIZE, SIZE, 3) with teeth and dark corners of its smile filled from the surrounding lips."""
-    gap, lips = (_filled(outline) for outline in (lip_gap(), _outline(OUTER_UPPER, OUTER_LOWER)))
+    gap, lips = (_fill(outline) for outline in (lip_gap(), _outline(OUTER_UPPER, OUTER_LOWER)))
     dark = (photo.max(axis=2) < 150) & (cv2.dilate(lips, np.ones((9, 9))) > 0)
     mask = cv2.dilate(np.where(dark, 255, gap).astype(np.uint8), np.ones((3, 3)))
     return cv2.inpaint(photo, mask, 5, cv2.INPAINT_TELEA)
 
 
-def _filled(outline: np.ndarray) -> np.ndarray:
+def _fill(outline: np.ndarray) -> np.ndarray:
     """(SIZE, SIZE) uint8, 255 within the outline."""
     mask = np.zeros((SIZE, SIZE), np.uint8)
     cv2.fillPoly(mask, [outline.round().astype(np.int32)], 255)

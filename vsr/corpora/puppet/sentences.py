@@ -53,7 +53,7 @@ class Vocabulary:
             words.append(slot[choice])
         return " ".join(reversed(words))
 
-    def spoken(self, word: str) -> str:
+    def spelling_of(self, word: str) -> str:
         """The spelling of `word` for the speech synthesiser."""
         return LETTER_NAMES.get(word, word) if not self.lines and self.slots == GRID_SLOTS else word
 

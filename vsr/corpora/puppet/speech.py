@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from vsr.core.errors import VsrError
-from vsr.text.espeak import UTF8, started
+from vsr.text.espeak import UTF8, espeak_library
 
 PHONEMES_IN_TEXT = 0x100  # flag of espeak_Synth: allows [[phonemes]] in the text
 RATE, VOLUME, PITCH, RANGE, WORD_GAP = 1, 2, 3, 4, 7  # parameters of espeak_SetParameter
@@ -87,7 +87,7 @@ class Synthesiser:
     """The loaded library. It keeps global state: use one instance per process, in one thread."""
 
     def __init__(self) -> None:
-        self._library, self.rate = started()
+        self._library, self.rate = espeak_library()
         self._chunks: list[bytes] = []
         self._events: list[tuple[int, int, int, str]] = []
         self._callback = _CALLBACK(self._receive)  # kept alive here: the library has only its address
@@ -99,11 +99,11 @@ class Synthesiser:
         After texts written only as phonemes espeak may miss words of its first sentence, so that is said again.
         """
         try:
-            return self._spoken(words, spoken, voice)
+            return self._synthesise(words, spoken, voice)
         except VsrError:
-            return self._spoken(words, spoken, voice)
+            return self._synthesise(words, spoken, voice)
 
-    def _spoken(self, words: Sequence[str], spoken: Sequence[str], voice: Voice) -> Speech:
+    def _synthesise(self, words: Sequence[str], spoken: Sequence[str], voice: Voice) -> Speech:
         self._configure(voice)
         self._chunks.clear()
         self._events.clear()

@@ -71,7 +71,7 @@ def _clip(out: Path, split: str, number: int, text: str, style: str, voices, see
     rng = np.random.default_rng([seed, 7, number])  # the same voice in all styles of a sentence
     name, words = f"{split}_{number:04d}_{style}", text.split()
     voice = Voice(voices[rng.integers(len(voices))], int(rng.integers(130, 160)), int(rng.integers(35, 60)))
-    spoken = [load_vocabulary("grid").spoken(word) for word in words]
+    spoken = [load_vocabulary("grid").spelling_of(word) for word in words]
     speech = synthesiser().speak(words, spoken, STYLES[style].applied_to(voice))
     samples = speech.samples.astype(np.float32) / 32768
     wave = np.pad(resample_poly(samples, SAMPLE_RATE, speech.rate).astype(np.float32), ROOM)

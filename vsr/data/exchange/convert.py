@@ -26,12 +26,12 @@ class Settings:
     tokens: str = ""
     features: str = ""
 
-    def tokenizer(self, why: str):
-        """The tokenizer. Raises VsrError with ``why`` it is needed, if none is given."""
+    def tokenizer(self, purpose: str):
+        """The tokenizer. Raises VsrError that names the ``purpose`` if none is given."""
         from vsr.text.tokenizer import load_tokenizer
 
         if not self.tokens:
-            raise VsrError("bad_options", f"{why}: give --tokens")
+            raise VsrError("bad_options", f"{purpose}: give --tokens")
         return load_tokenizer(self.tokens)
 
 

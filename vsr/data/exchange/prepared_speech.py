@@ -63,7 +63,7 @@ def read_prepared(path: Path, sounds: Sequence[Path]) -> PreparedSpeech | None:
     if len(rows) != len(sounds):
         raise VsrError("bad_manifest", f"{path} has {len(sounds)} clips, {unit_file.name} {len(rows)} rows of units")
     units = [_numbers(row, dictionary, f"{unit_file}, line {number}") for number, row in rows]
-    return PreparedSpeech([_spoken(*pair) for pair in zip(sounds, units, strict=True)], len(dictionary))
+    return PreparedSpeech([_prepared_clip(*pair) for pair in zip(sounds, units, strict=True)], len(dictionary))
 
 
 def _dictionary(path: Path) -> dict[str, int]:
@@ -80,15 +80,15 @@ def _numbers(row: list[str], dictionary: dict[str, int], where: str) -> np.ndarr
     return np.array([dictionary[unit] for unit in row], np.int16)
 
 
-def _spoken(sound: Path, units: np.ndarray) -> PreparedClip:
-    mel, speaker = (_beside(sound, folder) for folder in ("mel", "spk_emb"))
+def _prepared_clip(sound: Path, units: np.ndarray) -> PreparedClip:
+    mel, speaker = (_sibling_file(sound, folder) for folder in ("mel", "spk_emb"))
     for path in (sound, speaker):
         if not path.is_file():
             raise VsrError("bad_features", f"{path} is not there: units are given, so it is needed")
     return PreparedClip(sound, mel if mel.is_file() else None, speaker, units)
 
 
-def _beside(sound: Path, folder: str) -> Path:
+def _sibling_file(sound: Path, folder: str) -> Path:
     """``.../audio/A/B.wav`` -> ``.../FOLDER/A/B.npy``; of several folders called audio, the last."""
     parts = list(sound.with_suffix(".npy").parts)
     at = len(parts) - 1 - parts[::-1].index("audio") if "audio" in parts else len(parts) - 2

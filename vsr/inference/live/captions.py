@@ -21,7 +21,7 @@ class Captions:
 
     def update(self, words: Sequence[TimedWord], end: float) -> list[TimedWord]:
         """Add a reading of the utterance up to ``end`` seconds; returns the words that stand from now on."""
-        fresh = self._after_standing(words)
+        fresh = self._new_words(words)
         agreed = 0
         for old, new in zip(self.loose, fresh, strict=False):
             if old.word != new.word or new.end > end - HEAD:
@@ -33,12 +33,12 @@ class Captions:
 
     def finish(self, words: Sequence[TimedWord]) -> list[TimedWord]:
         """Add the last reading; returns the remaining words, which now stand."""
-        fresh = self._after_standing(words)
+        fresh = self._new_words(words)
         self.standing += fresh
         self.loose = []
         return fresh
 
-    def _after_standing(self, words: Sequence[TimedWord]) -> list[TimedWord]:
+    def _new_words(self, words: Sequence[TimedWord]) -> list[TimedWord]:
         """The words after the standing ones: by count if the readings agree so far, else by time."""
         count = len(self.standing)
         if [word.word for word in words[:count]] == [word.word for word in self.standing]:

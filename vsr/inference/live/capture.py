@@ -39,7 +39,7 @@ class Capture:
     dropped: int = 0
     error: Exception | None = None
     _queue: deque = field(default_factory=deque)
-    _taken: int = 0
+    _num_captured: int = 0
     _ended: bool = False
 
     def __post_init__(self):
@@ -59,7 +59,7 @@ class Capture:
                         self._queue.popleft()
                         self.dropped += 1
                     self._queue.append(CapturedFrame(frame, seconds, time.monotonic()))
-                    self._taken += 1
+                    self._num_captured += 1
                     self._news.notify()
                 if self._stop:
                     break
@@ -84,7 +84,7 @@ class Capture:
                 taken = self._queue.popleft()
                 self._news.notify_all()
             yield taken
-        if self.error is not None and not self._taken:
+        if self.error is not None and not self._num_captured:
             raise self.error
 
     def close(self) -> None:

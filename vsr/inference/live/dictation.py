@@ -39,7 +39,7 @@ class Dictation:
         line: list[str] = []
         done = 0  # number of the utterance's standing words that are in its line
         for caption in captions:
-            new = self._shown(caption.standing[done:], line)
+            new = self._words_to_append(caption.standing[done:], line)
             done = len(caption.standing)
             if new and not self.hook:
                 self._write(" " * bool(line) + " ".join(new))
@@ -48,7 +48,7 @@ class Dictation:
                 self._finish(" ".join(line))
                 line, done = [], 0
 
-    def _shown(self, words: Iterable[TimedWord], line: list[str]) -> list[str]:
+    def _words_to_append(self, words: Iterable[TimedWord], line: list[str]) -> list[str]:
         """The words as appended to a line; consecutive unsure words share one mark."""
         shown: list[str] = []
         for word in words:
@@ -94,11 +94,11 @@ def run_with(command: list[str], text: str) -> str:
             command, input=text + "\n", stdout=subprocess.PIPE, encoding="utf-8", check=True, timeout=PATIENCE
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as error:
-        raise VsrError("command_failed", f"{shlex.join(command)}: {_why(error)}") from error
+        raise VsrError("command_failed", f"{shlex.join(command)}: {_short_reason(error)}") from error
     return result.stdout
 
 
-def _why(error: Exception) -> str:
+def _short_reason(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         return f"exit status {error.returncode}"
     return cause_of(error, one_line(error))

@@ -94,14 +94,17 @@ class MouthStream:
             return []
         oldest = self._count - len(self._frames)
         cutter.done = max(cutter.done, oldest - cutter.first)
-        first, cuts = cutter.first + cutter.done, cutter.cut(lambda number: self._at(number)[0], cutter.total - ahead)
-        return [self._mouth(cut, *self._at(number)) for number, cut in enumerate(cuts, first)]
+        first, cuts = (
+            cutter.first + cutter.done,
+            cutter.cut(lambda number: self._frame_at(number)[0], cutter.total - ahead),
+        )
+        return [self._mouth(cut, *self._frame_at(number)) for number, cut in enumerate(cuts, first)]
 
     def _mouth(self, cut: Cut, frame: np.ndarray, time: float, at: float) -> Mouth:
         canvas = None if self._cutter is None else self._cutter.track.canvas
         return Mouth(cut.crop, cut.points, time, at, face_around(frame, cut.points, canvas) if self.faces else None)
 
-    def _at(self, number: int) -> tuple[np.ndarray, float, float]:
+    def _frame_at(self, number: int) -> tuple[np.ndarray, float, float]:
         """The frame of this number, its time, and when it was captured."""
         return self._frames[number - self._count]
 

@@ -30,7 +30,7 @@ class LivePoints:
 
     def _find(self, mouths: list[Mouth]) -> np.ndarray:
         start = next((i for i, known in enumerate(self._known) if known is mouths[0]), 0)
-        if self._follower is None or not self._go_on(start, mouths):
+        if self._follower is None or not self._continues(start, mouths):
             self._begin()
             start = 0
         assert self._follower is not None
@@ -43,7 +43,7 @@ class LivePoints:
             [mouth.face.on_video(points) for points, mouth in zip(all_points, mouths, strict=True) if mouth.face]
         )
 
-    def _go_on(self, start: int, mouths: list[Mouth]) -> bool:
+    def _continues(self, start: int, mouths: list[Mouth]) -> bool:
         """Whether these mouths continue the known ones from index ``start``."""
         known = self._known[start : start + len(mouths)]
         return bool(known) and all(mouth is other for mouth, other in zip(known, mouths, strict=False))

@@ -16,8 +16,8 @@ TICKS = 90_000  # per second
 QUALITY = {"preset": "ultrafast", "crf": "12"}
 
 
-def record(source: str, path: Path, seconds: float, begun: Callable[[], None] = lambda: None) -> Path:
-    """Record ``seconds`` of a camera (or any source of `open_source`) to an .mp4; ``begun`` is called at the first
+def record(source: str, path: Path, seconds: float, on_start: Callable[[], None] = lambda: None) -> Path:
+    """Record ``seconds`` of a camera (or any source of `open_source`) to an .mp4; ``on_start`` is called at the first
     frame. Raises VsrError as `open_source`."""
     import av
 
@@ -29,7 +29,7 @@ def record(source: str, path: Path, seconds: float, begun: Callable[[], None] = 
                 if time > seconds:
                     break
                 if stream is None:
-                    begun()
+                    on_start()
                     stream = _stream_of(container, image)
                 cropped = np.ascontiguousarray(image[: stream.height, : stream.width])
                 frame = av.VideoFrame.from_ndarray(cropped, format="rgb24")

@@ -67,7 +67,7 @@ class Utterance:
         return activity(np.stack([mouth.points for mouth in self.mouths]))
 
     @property
-    def spoken(self) -> list[Mouth]:
+    def speaking_mouths(self) -> list[Mouth]:
         """The mouths from the first to the last that speaks, as in `vsr transcribe`; none for a photo or a mask."""
         speech = _stretches(self.mouths).speech
         return self.mouths[speech[0][0] : speech[-1][1]] if speech else []
@@ -91,7 +91,7 @@ class Session:
         self.utterance = Utterance()
         self.covered = 0.0  # seconds in which the mouth was covered
         self.few_frames = 0.0  # seconds of speech with too few different frames to be read well
-        self.seen = 0  # number of mouths
+        self.num_mouths = 0  # number of mouths
         self.read = 0  # number of utterances
         self._latest: deque[Mouth] = deque(maxlen=LOOK_BACK)
         self._person = 0
@@ -107,21 +107,21 @@ class Session:
         try:
             for frame, seconds, at in _grid(images):
                 for mouth in self.mouths.add(frame, seconds, at):
-                    yield from self._take(mouth)
+                    yield from self._process(mouth)
                 yield from self._captions()
             for mouth in self.mouths.rest():
-                yield from self._take(mouth)
+                yield from self._process(mouth)
             yield from self._finish()
         finally:
             self._pool.shutdown(cancel_futures=True)
 
-    def _take(self, mouth: Mouth) -> Iterator[Caption]:
+    def _process(self, mouth: Mouth) -> Iterator[Caption]:
         """Process the next frame of the mouth."""
         if self.mouths.person != self._person:
             yield from self._finish()
             self._person = self.mouths.person
         self.utterance.mouths.append(mouth)
-        self._look(mouth)
+        self._check_cover(mouth)
         active = self.utterance.active
         if not (active >= REST).any():
             self.utterance.mouths = self.utterance.mouths[-MARGIN:]
@@ -131,25 +131,25 @@ class Session:
             yield from self._cut(active)
         elif self._reading is None and len(active) >= max(MIN_FRAMES, self.utterance.read + STEP):
             self.utterance.read = len(active)
-            if len(spoken := self.utterance.spoken) >= MIN_FRAMES:
+            if len(spoken := self.utterance.speaking_mouths) >= MIN_FRAMES:
                 self._reading = self._pool.submit(self._read, spoken)
 
-    def _look(self, mouth: Mouth) -> None:
+    def _check_cover(self, mouth: Mouth) -> None:
         """Check once a second whether the mouth is covered."""
         self._latest.append(mouth)
-        self.seen += 1
-        if self.seen % FPS == 0:
+        self.num_mouths += 1
+        if self.num_mouths % FPS == 0:
             self.covered += float(_stretches(list(self._latest)).covered[-FPS:].sum()) / FPS
 
     def _read(self, mouths: list[Mouth]) -> tuple[list[TimedWord], float, float | None]:
         """Read mouths: the words, the second at which the frames end, and the in-domain probability."""
         edges = frame_edges(np.array([mouth.time for mouth in mouths]))
         crop = np.stack([mouth.crop for mouth in mouths])
-        points = None if self.points is None or self._unasked(mouths) else [self.points.of(mouths)]
+        points = None if self.points is None or self._skips_tracks(mouths) else [self.points.of(mouths)]
         reading = read_windows(self.loaded, [crop], [edges], self.options, points)[0]
         return list(reading.hypotheses[0].words), float(edges[-1]), reading.in_domain
 
-    def _unasked(self, mouths: list[Mouth]) -> bool:
+    def _skips_tracks(self, mouths: list[Mouth]) -> bool:
         """Whether the track reader is not used for these mouths: their faces were not kept, or are turned too far."""
         return mouths[0].face is None or turned_away(self.loaded, np.stack([mouth.points for mouth in mouths]))
 
@@ -175,7 +175,7 @@ class Session:
             self._reading.result()  # wait for the running reading, whose result is no longer needed
             self._reading = None
         is_speech = len(self.utterance.mouths) >= MIN_FRAMES and (self.utterance.active >= REST).any()
-        if is_speech and len(spoken := self.utterance.spoken) >= MIN_FRAMES:
+        if is_speech and len(spoken := self.utterance.speaking_mouths) >= MIN_FRAMES:
             words, _, in_domain = self._read(spoken)
             self.read += 1
             if frame_rate(np.stack([mouth.crop for mouth in spoken])) < FEW:

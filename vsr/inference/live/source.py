@@ -98,23 +98,23 @@ def _stream(name: str) -> Frames:
     try:
         container = av.open(sys.stdin.buffer if name == "-" else name, timeout=SILENT, options=QUICK)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise VsrError("unreadable", f"{name}: no stream that can be read ({_why(error)})") from error
+        raise VsrError("unreadable", f"{name}: no stream that can be read ({_short_reason(error)})") from error
     with container:
         stream = video_stream(container)
         if stream is None:
             raise VsrError("no_video", f"{name}: holds no video")
         report_stream_choice("vsr", name, stream_choice(container, stream))
         pace, converter = Pace(stream), Converter()
-        for (image, seconds), shape, size in with_sizes(_placed(stream, _decoded(name, container, stream), pace)):
+        for (image, seconds), shape, size in with_sizes(_with_times(stream, _decoded(name, container, stream), pace)):
             yield converter.rgb(image, shape, size), seconds
         if not pace.count:
             raise VsrError("unreadable", f"{name}: no frame arrived")
 
 
-def _placed(stream, images: Iterator, pace: Pace) -> Iterator[tuple]:
+def _with_times(stream, images: Iterator, pace: Pace) -> Iterator[tuple]:
     """((frame, its second), its shape); frames with a damaged time stamp are skipped."""
     shapes = FrameShapes(stream)
-    for image in shapes.noted(images):
+    for image in shapes.note_shapes(images):
         seconds = pace.place(image.time)
         if seconds is not None:
             yield (image, seconds), shapes.shape_of(image)
@@ -131,7 +131,7 @@ def _decoded(name: str, container, stream) -> Iterator:
         except (av.error.FFmpegError, OSError) as error:
             if name == "-" and not has_packets:
                 raise VsrError("unreadable", f"{name}: {PIPED}") from error
-            raise VsrError("broken_off", f"{name}: the stream breaks off ({_why(error)})") from error
+            raise VsrError("broken_off", f"{name}: the stream breaks off ({_short_reason(error)})") from error
         if packet is None:
             return
         has_packets = True
@@ -139,7 +139,7 @@ def _decoded(name: str, container, stream) -> Iterator:
             yield from packet.decode()
 
 
-def _why(error: Exception) -> str:
+def _short_reason(error: Exception) -> str:
     """A short reason; FFmpeg reports our timeout as an exit that was requested."""
     import av
 

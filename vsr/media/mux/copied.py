@@ -24,7 +24,7 @@ def copy_stream(source, video, target, listing: Listing, start: float) -> Iterat
     stream = _stream_like(video, target)
     is_kept = listing.is_kept()
     packets = (packet for packet, keep in zip(packets_of(source, video), is_kept, strict=False) if keep)
-    timed = _counted(packets, video, listing) if listing.untimed else _moved(packets, video.time_base, start)
+    timed = _counted(packets, video, listing) if listing.untimed else _shift_stamps(packets, video.time_base, start)
     for packet in timed:
         packet.stream = stream
         yield packet, float(packet.dts * packet.time_base)
@@ -40,7 +40,7 @@ def _stream_like(video, target):
         return target.add_stream_from_template(video, opaque=True)
 
 
-def _moved(packets: Iterable, base: Fraction, start: float) -> Iterator:
+def _shift_stamps(packets: Iterable, base: Fraction, start: float) -> Iterator:
     """Shift the time stamps of packets by ``start``; in concatenated recordings, they continue after the previous
     one."""
     shift, following, last = round(start / base), None, None

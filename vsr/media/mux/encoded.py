@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-import numpy as np
-
 from vsr.media.container import decoded_frames
-from vsr.media.frame_shape import fitted, quarter_turns, same_aspect
+from vsr.media.frame_shape import fit_into, same_aspect
+from vsr.media.orientation import UPRIGHT, Orientation, orientation_of, oriented
 from vsr.media.timestamps import RESTARTED
 
 TICKS = 90_000  # per second
@@ -23,9 +22,9 @@ def encode_stream(source, video, target, step: float) -> Iterator[tuple]:
     """
     stream = None
     for frame, time in _timed(decoded_frames(source, video), step):
-        turns = quarter_turns(frame)
-        stream = stream or _stream(target, video, frame, turns)
-        upright = _upright(frame, turns, stream)
+        orientation = orientation_of(frame)
+        stream = stream or _stream(target, video, frame, orientation.turns)
+        upright = _upright(frame, orientation, stream)
         upright.pts = round(time / stream.codec_context.time_base)
         upright.time_base = stream.codec_context.time_base
         for packet in stream.encode(upright):
@@ -66,17 +65,17 @@ def _stream(target, video, frame, turns: int):
     return stream
 
 
-def _upright(frame, turns: int, stream):
+def _upright(frame, orientation: Orientation, stream):
     """The upright frame in the stream's pixel format."""
     import av
 
-    stored = (stream.height, stream.width) if turns % 2 else (stream.width, stream.height)
+    stored = (stream.height, stream.width) if orientation.turns % 2 else (stream.width, stream.height)
     if not same_aspect((frame.height, frame.width), stored[::-1]):  # the shape changes within the video
-        image = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
-        scaled = fitted(image, (stream.width, stream.height))
+        image = oriented(frame.to_ndarray(format="rgb24"), orientation)
+        scaled = fit_into(image, (stream.width, stream.height))
         return av.VideoFrame.from_ndarray(scaled, format="rgb24").reformat(format=stream.pix_fmt)
-    if not turns:
+    if orientation == UPRIGHT:
         return frame.reformat(stream.width, stream.height, stream.pix_fmt)
     planes = frame.reformat(format="yuv444p").to_ndarray()  # (3, H, W)
-    turned = np.ascontiguousarray(np.rot90(planes, turns, axes=(1, 2)))
+    turned = oriented(planes, orientation, axes=(1, 2))
     return av.VideoFrame.from_ndarray(turned, format="yuv444p").reformat(stream.width, stream.height, stream.pix_fmt)

@@ -22,6 +22,7 @@ from vsr.media.mux.copied import can_be_copied, copy_stream
 from vsr.media.mux.encoded import encode_stream
 from vsr.media.mux.listing import Listing, list_packets
 from vsr.media.mux.sound import SoundTrack
+from vsr.media.orientation import UPRIGHT, Orientation, orientation_of
 from vsr.media.tags import COMMENT
 
 LOOKED_AT = 16  # frames that are compared
@@ -143,7 +144,7 @@ def _rehearsed(plan: Plan, path: Path) -> str:
         return "what is left of it begins in the middle"  # without what decoders need first
     if look is None:
         raise NotHeld("what is written cannot be read back")
-    return _difference(_look(plan.video, plan.listing), look, upright=bool(plan.again))
+    return _difference(_examine(plan.video, plan.listing), look, upright=bool(plan.again))
 
 
 @contextmanager
@@ -161,15 +162,15 @@ def errors_as_not_held() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Look:
-    """Properties of the first frames of a file: times in seconds after the first, quarter turns that bring them
-    upright, and width by height of the upright frames."""
+    """Properties of the first frames of a file: times in seconds after the first, how they are brought upright, and
+    width by height of the upright frames."""
 
     times: np.ndarray
-    turns: int
+    orientation: Orientation
     aspect: float
 
 
-def _look(path: Path, listing: Listing | None = None) -> _Look:
+def _examine(path: Path, listing: Listing | None = None) -> _Look:
     """Examine the first frames of a file; with a ``listing`` of packets without times, times are counted frames."""
     with open_video(path) as (container, stream):
         shape = float(stream.sample_aspect_ratio or 1)
@@ -179,8 +180,8 @@ def _look(path: Path, listing: Listing | None = None) -> _Look:
     times = [frame.time for frame in frames]
     if listing is not None and (listing.untimed or None in times):
         times = [number * listing.step for number in range(len(frames))]
-    turns, aspect = round((frames[0].rotation or 0) / 90) % 4, shape * frames[0].width / frames[0].height
-    return _Look(np.asarray(times, float) - times[0], turns, 1 / aspect if turns % 2 else aspect)
+    orientation, aspect = orientation_of(frames[0]), shape * frames[0].width / frames[0].height
+    return _Look(np.asarray(times, float) - times[0], orientation, 1 / aspect if orientation.turns % 2 else aspect)
 
 
 def _read_back(path: Path) -> _Look | None:
@@ -189,7 +190,7 @@ def _read_back(path: Path) -> _Look | None:
         with open_container(path) as container:
             audio_streams = container.streams.audio
             has_sound = audio_streams and next(decoded_frames(container, audio_streams[0]), None) is not None
-        return _look(path) if has_sound else None
+        return _examine(path) if has_sound else None
     except VsrError:
         return None
 
@@ -200,6 +201,6 @@ def _difference(expected: _Look, actual: _Look, upright: bool) -> str:
         return "not all frames come back"
     if np.abs(actual.times - expected.times).max() > LATE:
         return "it does not keep the times of the frames"
-    if actual.turns != (0 if upright else expected.turns):
+    if actual.orientation != (UPRIGHT if upright else expected.orientation):
         return "it does not keep how the video is turned"
     return "" if abs(actual.aspect / expected.aspect - 1) < DISTORTED else "it does not keep the shape of the pixels"

@@ -131,7 +131,7 @@ def keep_padding_out(network: nn.Module) -> None:
         if isinstance(module, (nn.Conv3d, nn.MaxPool3d)) and _triple(module.kernel_size)[0] > 1:
             module.register_forward_pre_hook(_masked_input)
         elif isinstance(module, nn.BatchNorm3d):
-            module.register_forward_pre_hook(_real_alone)
+            module.register_forward_pre_hook(_keep_real_frames)
             module.register_forward_hook(_padded_again)
 
 
@@ -141,7 +141,7 @@ def _masked_input(_: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
     return (inputs[0].masked_fill(~mask[:, None, :, None, None], 0),) if padded else inputs
 
 
-def _real_alone(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+def _keep_real_frames(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
     """Hook before batch normalisation, in training: (B, C, T, H, W) -> the real frames, (1, C, M, H, W)."""
     mask, padded = PADDED.get()
     if not (module.training and padded):
@@ -206,19 +206,21 @@ def chunk_places(lengths: list[int]) -> tuple[list[list[int]], list[int], list[i
     return chunks, chunk_of_frame, index_in_chunk
 
 
-def load_video_weights(frontend: nn.Module, path: str | Path, read: Callable[[str | Path], dict[str, Tensor]]) -> str:
+def load_video_weights(
+    frontend: nn.Module, path: str | Path, read_weights: Callable[[str | Path], dict[str, Tensor]]
+) -> str:
     """Load a checkpoint of torchvision; returns a sentence that says what was loaded.
 
     Args:
         frontend: a `VideoBackbone`.
-        path: the .pth; ``read`` returns its tensors by name, without running code in it.
+        path: the .pth; ``read_weights`` returns its tensors by name, without running code in it.
 
     Raises:
         VsrError: bad_model if it is no checkpoint of this network, bad_config for another front end.
     """
     if not isinstance(frontend, VideoBackbone):
         raise VsrError("bad_config", f"trainer.frontend_weights is for the front ends {', '.join(KINDS)}")
-    expected, tensors, loaded = frontend.network.state_dict(), read(path), {}
+    expected, tensors, loaded = frontend.network.state_dict(), read_weights(path), {}
     for name, parameter in expected.items():
         if name not in tensors:
             raise VsrError("bad_model", f"{path} is no checkpoint of {frontend.kind}: it lacks {name!r}")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vsr.core.errors import VsrError, cause_of
 from vsr.models.lipreader import LipReader, LipReaderConfig
-from vsr.modelstore.importers.mapping import Table, config_of, convert, count, side, skeleton, trunk_table
+from vsr.modelstore.importers.mapping import Table, config_of, convert, count, dimension_of, skeleton, trunk_table
 from vsr.text.tokenizer import SentencePieceTokenizer
 
 LICENCE = (
@@ -96,19 +96,19 @@ def sizes(weights: Mapping[str, Tensor]) -> LipReaderConfig:
     first, step = LAYER.format(0), STEP.format(0)
     blocks = [count(weights, f"frontend.trunk.layer{stage}.{{}}.") for stage in (1, 2, 3, 4)]
     return config_of(
-        vocab_size=side(weights, "ctc.ctc_lo.weight", 0),
+        vocab_size=dimension_of(weights, "ctc.ctc_lo.weight", 0),
         frontend="resnet3d",
-        resnet_width=side(weights, "frontend.frontend3D.0.weight", 0),
+        resnet_width=dimension_of(weights, "frontend.frontend3D.0.weight", 0),
         resnet_blocks=blocks,
-        dim=side(weights, "proj_encoder.weight", 0),
-        heads=side(weights, first + "self_attn.pos_bias_u", 0),
-        hidden=side(weights, first + "feed_forward.w_1.weight", 0),
+        dim=dimension_of(weights, "proj_encoder.weight", 0),
+        heads=dimension_of(weights, first + "self_attn.pos_bias_u", 0),
+        hidden=dimension_of(weights, first + "feed_forward.w_1.weight", 0),
         layers=count(weights, LAYER),
-        kernel=side(weights, first + "conv_module.depthwise_conv.weight", -1),
+        kernel=dimension_of(weights, first + "conv_module.depthwise_conv.weight", -1),
         activation="relu",
         norm_eps=1e-12,
         decoder_layers=count(weights, STEP),
-        decoder_hidden=side(weights, step + "feed_forward.w_1.weight", 0),
+        decoder_hidden=dimension_of(weights, step + "feed_forward.w_1.weight", 0),
         ctc_weight=0.1,
         alignment_weight=0.0,
     )

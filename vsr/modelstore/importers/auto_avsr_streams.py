@@ -16,8 +16,8 @@ from vsr.core.errors import VsrError
 from vsr.models.lipreader import LipReader, LipReaderConfig, encoder_of, frontend_of
 from vsr.modelstore.importers import auto_avsr
 from vsr.modelstore.importers.auto_avsr import LAYER, STEP, TABLE, UNUSED
-from vsr.modelstore.importers.mapping import Table, config_of, convert, count, side, skeleton, trunk_table
-from vsr.modelstore.importers.wave_front import hears, wave_front, without_kind
+from vsr.modelstore.importers.mapping import Table, config_of, convert, count, dimension_of, skeleton, trunk_table
+from vsr.modelstore.importers.wave_front import has_wave_front, wave_front, without_kind
 
 AUXILIARY = "aux_"  # prefix of names in the encoder of sound
 LIPS, SOUND = "frontend.streams.video.", "frontend.streams.sound."
@@ -44,8 +44,8 @@ def build(
     """
     weights = auto_avsr.renamed(weights)
     if any(name.startswith(f"{AUXILIARY}encoder.") for name in weights):
-        return _both(weights, positions, auxiliary_positions)
-    if hears(weights):
+        return _audio_visual_reader(weights, positions, auxiliary_positions)
+    if has_wave_front(weights):
         return _sound(weights, positions)
     return auto_avsr.build(weights, positions)
 
@@ -56,7 +56,7 @@ def _sound(weights: Mapping[str, Tensor], positions: str) -> LipReader:
     return _filled(config, weights, [*rows, *_rows("encoder.", "ctc.", "decoder.")])
 
 
-def _both(weights: Mapping[str, Tensor], positions: str, auxiliary_positions: str) -> LipReader:
+def _audio_visual_reader(weights: Mapping[str, Tensor], positions: str, auxiliary_positions: str) -> LipReader:
     if not any(name.startswith("frontend.frontend3D.") for name in weights):
         raise VsrError("bad_model", "its encoder of lips has no 'frontend3D' tensors: only lips and sound can be read")
     lips = replace(auto_avsr.sizes(weights), positions=positions)
@@ -68,7 +68,7 @@ def _both(weights: Mapping[str, Tensor], positions: str, auxiliary_positions: st
     parts: dict[str, Any] = {
         "video": _encoded({"kind": "resnet3d", **_settings(frontend_of(lips))}, _settings(encoder_of(lips))),
         "sound": _encoded(front, sound),
-        "fusion": {"kind": "mlp", "hidden": side(weights, "fusion.fc1.weight", 0), "norm": norm},
+        "fusion": {"kind": "mlp", "hidden": dimension_of(weights, "fusion.fc1.weight", 0), "norm": norm},
     }
     config = config_of(
         frontend="audio_visual", frontend_settings={**parts, "whole": True}, encoder="identity",
@@ -100,24 +100,24 @@ def _settings(part: Any) -> dict[str, Any]:
 def _encoder(weights: Mapping[str, Tensor], positions: str, dim: int) -> dict[str, Any]:
     """The settings of the encoder at `encoder.encoders.`, which must have the model's width."""
     first = LAYER.format(0)
-    if (width := side(weights, first + "feed_forward.w_1.weight", 1)) != dim:
+    if (width := dimension_of(weights, first + "feed_forward.w_1.weight", 1)) != dim:
         raise VsrError("bad_model", f"its encoders have widths {dim} and {width}: only those of one width can be read")
     return {
-        "layers": count(weights, LAYER), "heads": side(weights, first + "self_attn.pos_bias_u", 0),
-        "hidden": side(weights, first + "feed_forward.w_1.weight", 0),
-        "kernel": side(weights, first + "conv_module.depthwise_conv.weight", -1), "activation": "relu",
+        "layers": count(weights, LAYER), "heads": dimension_of(weights, first + "self_attn.pos_bias_u", 0),
+        "hidden": dimension_of(weights, first + "feed_forward.w_1.weight", 0),
+        "kernel": dimension_of(weights, first + "conv_module.depthwise_conv.weight", -1), "activation": "relu",
         "norm_eps": 1e-12, "positions": positions,
     }  # fmt: skip
 
 
 def _common(weights: Mapping[str, Tensor], positions: str) -> dict[str, Any]:
     """The flat settings of encoder and heads, as for a lip reader."""
-    dim = side(weights, "proj_encoder.weight", 0)
+    dim = dimension_of(weights, "proj_encoder.weight", 0)
     return _encoder(weights, positions, dim) | {
         "dim": dim,
-        "vocab_size": side(weights, "ctc.ctc_lo.weight", 0),
+        "vocab_size": dimension_of(weights, "ctc.ctc_lo.weight", 0),
         "decoder_layers": count(weights, STEP),
-        "decoder_hidden": side(weights, STEP.format(0) + "feed_forward.w_1.weight", 0),
+        "decoder_hidden": dimension_of(weights, STEP.format(0) + "feed_forward.w_1.weight", 0),
         "ctc_weight": 0.1,
         "alignment_weight": 0.0,
     }

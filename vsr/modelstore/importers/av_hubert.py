@@ -16,8 +16,8 @@ from vsr.core.errors import VsrError
 from vsr.data.modalities import BOTH, SOUND, VIDEO
 from vsr.models.lipreader import LipReader, LipReaderConfig, frontend_of
 from vsr.modelstore.importers.av_hubert_text import SPECIAL
-from vsr.modelstore.importers.mapping import Table, config_of, convert, count, side, skeleton, trunk_table
-from vsr.modelstore.importers.reading import plain
+from vsr.modelstore.importers.mapping import Table, config_of, convert, count, dimension_of, skeleton, trunk_table
+from vsr.modelstore.importers.reading import plain_settings
 
 LICENCE = (
     "AV-HuBERT's code and weights are under Meta's own licence agreement, which allows non-commercial research only.\n"
@@ -147,9 +147,9 @@ def hearing(config: LipReaderConfig, lips: str, sound: str) -> LipReaderConfig:
 def heard(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a model for both, with lips first in the fusion, where the checkpoint has sound first. Raises
     VsrError (bad_model)."""
-    dim, swapped = side(weights, f"{SEEN}proj.weight", 0), dict(weights)
+    dim, swapped = dimension_of(weights, f"{SEEN}proj.weight", 0), dict(weights)
     for name in ("layer_norm.weight", "layer_norm.bias", "post_extract_proj.weight"):
-        if side(weights, name, -1) != 2 * dim:
+        if dimension_of(weights, name, -1) != 2 * dim:
             raise VsrError("bad_model", f"{name!r} has shape {tuple(weights[name].shape)}: not of lips and sound")
         swapped[name] = weights[name].roll(dim, -1)
     return swapped | {f"missing.{name}": torch.zeros(dim) for name in (VIDEO, SOUND)}
@@ -157,7 +157,7 @@ def heard(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def modality_of(checkpoint: Mapping[str, Any]) -> str:
     """The modality that a fine-tuned model was tuned on, from its settings: "video", or "both" if sound is included."""
-    task = (plain(checkpoint.get("cfg") or checkpoint.get("args")) or {}).get("task")
+    task = (plain_settings(checkpoint.get("cfg") or checkpoint.get("args")) or {}).get("task")
     tuned_on = task.get("modalities") if isinstance(task, Mapping) else None
     return BOTH if isinstance(tuned_on, list) and "audio" in tuned_on else VIDEO
 
@@ -190,13 +190,13 @@ def sizes(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LipRead
     _check(weights, settings)
     return config_of(
         frontend="resnet3d",
-        resnet_width=side(weights, SEEN + "resnet.frontend3D.0.weight", 0),
+        resnet_width=dimension_of(weights, SEEN + "resnet.frontend3D.0.weight", 0),
         resnet_blocks=[count(weights, f"{SEEN}resnet.trunk.layer{stage}.{{}}.") for stage in (1, 2, 3, 4)],
         resnet_activation="prelu",
         encoder="av_hubert",
-        dim=side(weights, SEEN + "proj.weight", 0),
+        dim=dimension_of(weights, SEEN + "proj.weight", 0),
         heads=_heads(settings, "encoder_attention_heads"),
-        hidden=side(weights, LAYER.format(0) + "fc1.weight", 0),
+        hidden=dimension_of(weights, LAYER.format(0) + "fc1.weight", 0),
         layers=count(weights, LAYER),
         ctc_weight=0.0,
         alignment_weight=0.0,
@@ -218,9 +218,9 @@ def _decoder(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> dict
     if "decoder.embed_tokens.weight" not in weights:
         return {"vocab_size": 0, "decoder_layers": 0}
     return {
-        "vocab_size": side(weights, "decoder.embed_tokens.weight", 0),
+        "vocab_size": dimension_of(weights, "decoder.embed_tokens.weight", 0),
         "decoder_layers": count(weights, STEP),
-        "decoder_hidden": side(weights, STEP.format(0) + "fc1.weight", 0),
+        "decoder_hidden": dimension_of(weights, STEP.format(0) + "fc1.weight", 0),
         "decoder_heads": _heads(settings, "decoder_attention_heads"),
     }
 
@@ -234,7 +234,7 @@ def _heads(settings: Mapping[str, Any], name: str) -> int:
 
 def settings_of(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of encoder and decoder in one dictionary; in a fine-tuned model, the encoder's are nested."""
-    outer = _model_settings(plain(checkpoint.get("cfg") or checkpoint.get("args")))
+    outer = _model_settings(plain_settings(checkpoint.get("cfg") or checkpoint.get("args")))
     inner = _model_settings(outer.get("w2v_args"))
     decoder = {name: value for name, value in outer.items() if name.startswith(("decoder_", "no_"))}
     return inner | decoder if inner else outer

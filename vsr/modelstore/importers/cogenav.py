@@ -21,7 +21,7 @@ from vsr.models.borrowed import hashes_of
 from vsr.models.lipreader import LipReader, LipReaderConfig, encoder_of
 from vsr.models.whisper_head import whisper_sizes
 from vsr.modelstore.importers import av_hubert
-from vsr.modelstore.importers.mapping import Table, convert, count, side, skeleton
+from vsr.modelstore.importers.mapping import Table, convert, count, dimension_of, skeleton
 
 LICENCE = (
     "CoGenAV's publisher names no licence for its weights. They were trained on LRS2, whose terms allow research\n"
@@ -59,7 +59,7 @@ def build(weights: Mapping[str, Tensor], head: int = HEAD, whisper: str | Path |
     if INSIDE + name not in weights:
         raise VsrError("bad_model", f"not a model of CoGenAV: it has no '{INSIDE}{name}'")
     tensors = {key.removeprefix(INSIDE): tensor for key, tensor in weights.items()}
-    dim = side(tensors, name, 0)
+    dim = dimension_of(tensors, name, 0)
     if dim % head:
         raise VsrError("bad_model", f"{INSIDE + name!r} makes {dim} channels, which no heads of {head} share")
     kind = "raw_resnet3d" if dim in RAW else "resnet3d"

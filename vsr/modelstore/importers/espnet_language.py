@@ -10,7 +10,7 @@ from torch import Tensor
 from vsr.core.errors import VsrError
 from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.models.uninitialised import uninitialised
-from vsr.modelstore.importers.mapping import Table, convert, count, side
+from vsr.modelstore.importers.mapping import Table, convert, count, dimension_of
 
 PREFIX = "predictor."  # of ESPnet's training wrapper
 OLDER = ((".norm1.", ".norm_mha."), (".norm2.", ".norm_ff."))
@@ -70,11 +70,11 @@ def sizes(weights: Mapping[str, Tensor], settings: Mapping[str, Any]) -> Languag
         raise VsrError("bad_model", f"the settings of the language model say {problem}: no model can be made of that")
     try:
         return LanguageModelConfig(
-            vocab_size=side(weights, "embed.weight", 0),
-            embed_dim=side(weights, "embed.weight", 1),
-            dim=side(weights, "encoder.embed.0.weight", 0),
+            vocab_size=dimension_of(weights, "embed.weight", 0),
+            embed_dim=dimension_of(weights, "embed.weight", 1),
+            dim=dimension_of(weights, "encoder.embed.0.weight", 0),
             heads=heads,
-            hidden=side(weights, LAYER.format(0) + "feed_forward.w_1.weight", 0),
+            hidden=dimension_of(weights, LAYER.format(0) + "feed_forward.w_1.weight", 0),
             layers=count(weights, LAYER),
             positions=positions == "sinusoidal",
             activation="relu",

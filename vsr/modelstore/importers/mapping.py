@@ -49,10 +49,10 @@ def convert(weights: Mapping[str, Tensor], template: Mapping[str, Tensor], table
     for name in names.values():
         if name not in weights:
             raise VsrError("bad_model", f"the checkpoint lacks {name!r}")
-    return {name: _fitted(weights[other], template[name], other) for name, other in names.items()}
+    return {name: _to_shape(weights[other], template[name], other) for name, other in names.items()}
 
 
-def _fitted(tensor: Tensor, like: Tensor, name: str) -> Tensor:
+def _to_shape(tensor: Tensor, like: Tensor, name: str) -> Tensor:
     """The tensor in the shape of ``like``; dimensions of size 1 may differ (a 1x1 convolution is a matrix)."""
     if [size for size in tensor.shape if size != 1] != [size for size in like.shape if size != 1]:
         actual, expected = tuple(tensor.shape), tuple(like.shape)
@@ -79,7 +79,7 @@ def skeleton(config: LipReaderConfig) -> LipReader:
         raise VsrError("bad_model", f"the sizes of its tensors make no model: {error}") from error
 
 
-def side(weights: Mapping[str, Tensor], name: str, dim: int) -> int:
+def dimension_of(weights: Mapping[str, Tensor], name: str, dim: int) -> int:
     """The size of the tensor ``name`` along ``dim``. Raises VsrError bad_model."""
     if name not in weights:
         raise VsrError("bad_model", f"the checkpoint lacks {name!r}")

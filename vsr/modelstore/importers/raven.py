@@ -14,9 +14,9 @@ from vsr.core.errors import VsrError
 from vsr.models.lipreader import LipReader, LipReaderConfig
 from vsr.modelstore.importers import auto_avsr
 from vsr.modelstore.importers.auto_avsr import ATTENTION, LAYER, STEP, UNUSED
-from vsr.modelstore.importers.mapping import Table, config_of, convert, count, side, skeleton, trunk_table
+from vsr.modelstore.importers.mapping import Table, config_of, convert, count, dimension_of, skeleton, trunk_table
 from vsr.modelstore.importers.vsr4ml import listed_tokenizer
-from vsr.modelstore.importers.wave_front import hears, wave_front, without_kind
+from vsr.modelstore.importers.wave_front import has_wave_front, wave_front, without_kind
 from vsr.text.tokenizer import ListTokenizer, SentencePieceTokenizer
 
 LICENCE = (
@@ -65,7 +65,7 @@ def filled(weights: Mapping[str, Tensor], config: LipReaderConfig, table: Table,
 
 def _front(weights: Mapping[str, Tensor]) -> tuple[dict[str, Any], Table]:
     """The settings of the front end with its kind, and its rows of the table."""
-    if hears(weights):
+    if has_wave_front(weights):
         return wave_front(weights, normalise=False)
     if not any(name.startswith("frontend.frontend3D.") for name in weights):
         raise VsrError("bad_model", "not a model of RAVEn: it has no 'frontend3D' or 'trunk.conv1' tensors")
@@ -75,7 +75,7 @@ def _front(weights: Mapping[str, Tensor]) -> tuple[dict[str, Any], Table]:
 def video_front(weights: Mapping[str, Tensor], ours: str = "frontend.") -> tuple[dict[str, Any], Table]:
     """The front end of lips with its kind, and its rows; ``ours`` is its prefix in our model."""
     blocks = [count(weights, f"frontend.trunk.layer{stage}.{{}}.") for stage in (1, 2, 3, 4)]
-    width = side(weights, "frontend.frontend3D.0.weight", 0)
+    width = dimension_of(weights, "frontend.frontend3D.0.weight", 0)
     own_rows = [(ours + row[0].removeprefix("frontend."), row[1]) for row in TABLE if row[0].startswith("frontend.")]
     settings = {"kind": "resnet3d", "width": width, "blocks": blocks, "activation": "silu"}
     return settings, [*own_rows, *trunk_table(blocks, f"{ours}trunk", "frontend.trunk")]
@@ -84,24 +84,24 @@ def video_front(weights: Mapping[str, Tensor], ours: str = "frontend.") -> tuple
 def sizes(weights: Mapping[str, Tensor], front: Mapping[str, Any]) -> LipReaderConfig:
     """The config of a model with these tensors and this front end. Raises VsrError (bad_model)."""
     first, step = LAYER.format(0), STEP.format(0)
-    heads = side(weights, first + "self_attn.pos_bias_u", 0)
+    heads = dimension_of(weights, first + "self_attn.pos_bias_u", 0)
     encoder: dict[str, Any] = {
         "layers": count(weights, LAYER), "heads": heads, "norm_eps": EPS,
         "norm": "batch" if first + "norm_ff.running_mean" in weights else "layer",
-        "hidden": side(weights, first + "feed_forward.w_1.weight", 0),
+        "hidden": dimension_of(weights, first + "feed_forward.w_1.weight", 0),
     }  # fmt: skip
     return config_of(
-        vocab_size=side(weights, "ctc.ctc_lo.weight", 0),
+        vocab_size=dimension_of(weights, "ctc.ctc_lo.weight", 0),
         frontend=front["kind"],
         frontend_settings=without_kind(front),
-        dim=side(weights, "proj_encoder.weight", 0),
+        dim=dimension_of(weights, "proj_encoder.weight", 0),
         encoder="relative_transformer",
         encoder_settings=encoder,
         heads=heads,
         norm_eps=EPS,
         decoder_heads=heads,
         decoder_layers=count(weights, STEP),
-        decoder_hidden=side(weights, step + "feed_forward.w_1.weight", 0),
+        decoder_hidden=dimension_of(weights, step + "feed_forward.w_1.weight", 0),
         ctc_weight=0.1,
         alignment_weight=0.0,
     )

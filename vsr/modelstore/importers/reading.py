@@ -55,13 +55,15 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     try:
         value = _load(path)
     except READING_ERRORS as error:
-        raise VsrError("bad_model", f"{path} is no checkpoint that can be read safely: {_why(error)}") from error
+        raise VsrError(
+            "bad_model", f"{path} is no checkpoint that can be read safely: {_short_reason(error)}"
+        ) from error
     if not isinstance(value, Mapping):
         raise VsrError("bad_model", f"{path} holds a {type(value).__name__}, not the dictionary of a checkpoint")
     return value
 
 
-def _why(error: Exception) -> str:
+def _short_reason(error: Exception) -> str:
     """PyTorch's reason, without its advice to read the file unsafely."""
     if isinstance(error, KeyError | IndexError):  # for example an opcode that no pickle has
         return "it is none that torch.save wrote"
@@ -77,21 +79,21 @@ def _load(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def plain(value: Any) -> Any:
+def plain_settings(value: Any) -> Any:
     """Settings as plain dictionaries and lists, whichever class they were; unknown values become None."""
     if isinstance(value, Inert):
         state = value.state
         if isinstance(state, Mapping) and "_content" in state:  # a node of omegaconf
-            return plain(state["_content"])
+            return plain_settings(state["_content"])
         if isinstance(state, Mapping) and "_val" in state:
-            return plain(state["_val"])
+            return plain_settings(state["_val"])
         if state is None and len(value.args) == 1:  # a member of an enumeration: the class called with its value
-            return plain(value.args[0])
-        return plain(state)
+            return plain_settings(value.args[0])
+        return plain_settings(state)
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain_settings(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [plain_settings(item) for item in value]
     return value
 
 

@@ -41,12 +41,12 @@ def build(weights: Mapping[str, Tensor], modality: str = VIDEO) -> LipReader:
     for front in (FRONTS[letter] for letter in LETTERS[modality]):
         if not any(name.startswith(front) for name in weights):
             raise VsrError("bad_model", f"not a model of USR: it has no '{front.removesuffix('.')}' tensors")
-    named = _named(weights, LETTERS[modality])
+    named = _raven_names(weights, LETTERS[modality])
     unused = _unused(LETTERS[modality])
-    return raven.build(named, unused) if modality != BOTH else _both(named, unused)
+    return raven.build(named, unused) if modality != BOTH else _audio_visual_reader(named, unused)
 
 
-def _named(weights: Mapping[str, Tensor], letters: str) -> dict[str, Tensor]:
+def _raven_names(weights: Mapping[str, Tensor], letters: str) -> dict[str, Tensor]:
     """The tensors of one modality under RAVEn's names; for both, the front end of sound as ``HEARD``."""
     prefixes = dict(zip((part.format(letters) for part in PARTS), COMMON, strict=True))
     prefixes |= {FRONTS["a"]: HEARD, FRONTS["v"]: "frontend."} if letters == "av" else {FRONTS[letters]: "frontend."}
@@ -65,7 +65,7 @@ def _unused(letters: str) -> list[str]:
     return [re.escape(prefix) + ".*" for prefix in prefixes]
 
 
-def _both(weights: dict[str, Tensor], unused: Sequence[str]) -> LipReader:
+def _audio_visual_reader(weights: dict[str, Tensor], unused: Sequence[str]) -> LipReader:
     """The model for both; its projection of concatenated lips and sound becomes the sum of two projections."""
     weight = weights.pop("proj_encoder.weight", None)
     if weight is None or weight.dim() != 2 or weight.shape[1] % 2:

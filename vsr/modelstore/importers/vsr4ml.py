@@ -108,13 +108,13 @@ def listed_tokenizer(units: Path) -> ListTokenizer:
     return ListTokenizer(pieces, case_of(pieces))
 
 
-def letters(listed: Any) -> ListTokenizer:
+def letters(units: Any) -> ListTokenizer:
     """`char_list`, from <blank> and <unk> to <eos>, as a tokenizer. Raises VsrError bad_model."""
-    if not isinstance(listed, list) or len(listed) < 4 or not all(isinstance(unit, str) for unit in listed):
+    if not isinstance(units, list) or len(units) < 4 or not all(isinstance(unit, str) for unit in units):
         raise VsrError("bad_model", "its settings hold no char_list")
-    if (listed[0], listed[1], listed[-1]) != ("<blank>", "<unk>", "<eos>"):
-        raise VsrError("bad_model", f"its char_list begins with {listed[:2]} and ends with {listed[-1]!r}")
-    units = [SPACE if unit in ("<space>", SPACE) else unit for unit in listed[2:-1]]
+    if (units[0], units[1], units[-1]) != ("<blank>", "<unk>", "<eos>"):
+        raise VsrError("bad_model", f"its char_list begins with {units[:2]} and ends with {units[-1]!r}")
+    units = [SPACE if unit in ("<space>", SPACE) else unit for unit in units[2:-1]]
     units = ["" if unit.startswith("<") and unit.endswith(">") else unit for unit in units]  # noises: never written
     return ListTokenizer(units, case_of(units))
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from vsr.modelstore.importers.mapping import Table, count, side, trunk_table
+from vsr.modelstore.importers.mapping import Table, count, dimension_of, trunk_table
 
 TRUNK = "frontend.trunk."
 
 
-def hears(weights: Mapping[str, Tensor], trunk: str = TRUNK) -> bool:
+def has_wave_front(weights: Mapping[str, Tensor], trunk: str = TRUNK) -> bool:
     """Whether there is a front end of sound at ``trunk``."""
     return f"{trunk}conv1.weight" in weights
 
@@ -32,7 +32,7 @@ def wave_front(
         VsrError: bad_model for a missing tensor.
     """
     blocks = [count(weights, f"{trunk}layer{stage}.{{}}.") for stage in (1, 2, 3, 4)]
-    settings = {"kind": "resnet1d", "width": side(weights, f"{trunk}conv1.weight", 0), "blocks": blocks,
+    settings = {"kind": "resnet1d", "width": dimension_of(weights, f"{trunk}conv1.weight", 0), "blocks": blocks,
                 "activation": "silu", "normalise": normalise}  # fmt: skip
     rows = [(f"{ours}stem.", f"{trunk}conv1."), (f"{ours}stem_bn.", f"{trunk}bn1."), (f"{ours}project.", project)]
     return settings, [*rows, *trunk_table(blocks, f"{ours}trunk", trunk.removesuffix("."))]

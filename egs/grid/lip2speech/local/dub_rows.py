@@ -28,7 +28,7 @@ from lip2speech.inference.script_text import ScriptText
 from lip2speech.inference.speakers import speaker_of
 from lip2speech.inference.text import words_of_clips, words_spoken_between
 from lip2speech.inference.voicing import voice_of
-from lip2speech.inference.voicing_inputs import Directions
+from lip2speech.inference.voicing_inputs import VoicingInputs
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.clock import FPS
 from vsr.core.files import write_text
@@ -61,7 +61,7 @@ def places(placed, clip) -> list[dict]:
 
 def figures(loaded, scorer, clip, crop, script: str, said, pull: float) -> dict:
     """Figures of the voice of one clip."""
-    wave = voice_of(loaded, crop, speaker_of(loaded, None), Directions(FlowOptions(pull=pull), said))
+    wave = voice_of(loaded, crop, speaker_of(loaded, None), VoicingInputs(FlowOptions(pull=pull), said))
     text = scorer.transcribe(wave)
     delay = offset(fit_length(read_wave(clip.video), len(wave)), wave) / 16
     return {"script": word_errors(script, text)[0], "lips": word_errors(clip.text, text)[0], "offset": delay}
@@ -113,7 +113,7 @@ def main() -> None:
             continue
         words_by_way = {"none": [], "read": words_of_clips(loaded, [clip], [crop], "read!")[0]}
         for way in SCRIPTED:
-            words = [word for _, word, _, _ in ScriptText(placed[way], "").each()]
+            words = [word for _, word, _, _ in ScriptText(placed[way], "").entries()]
             words_by_way[way] = words_spoken_between(words, np.arange(len(crop)) / FPS)
         for way in WAYS:
             script = scripts.get(way, clip.text)

@@ -23,7 +23,7 @@ from speech_figures import speech_figures
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.inpainting import conditions_around, patched
+from lip2speech.inference.inpainting import conditions_around, fill_gap
 from lip2speech.inference.sound_gap import Gap
 from lip2speech.inference.token_voice import with_tokens
 from lip2speech.inference.vocoding import vocode
@@ -64,14 +64,14 @@ class Rows:
         if way == LIPS:
             other = self.lips(loaded.voice, (index + 1) % len(self.clips))
             visual = torch.cat([other, other[:, -1:].expand(-1, length, -1)], 1)[:, :length]
-        is_known, conditions = self.gaps[index].known(np.arange(length) / FPS), {}
+        is_known, conditions = self.gaps[index].known_steps(np.arange(length) / FPS), {}
         if way != AROUND:
-            conditions = conditions_around(loaded.voice.named, natural, is_known, CPU)
+            conditions = conditions_around(loaded.voice.condition_settings, natural, is_known, CPU)
         speaker = self.dataset.voice(index)[None]
         speech = loaded.voice.speak_features(
             visual, torch.tensor([length]), speaker, FlowOptions(), conditions=conditions
         )
-        return patched(natural, vocode(loaded.vocoder, speech, speaker)[0].numpy(), self.gaps[index])
+        return fill_gap(natural, vocode(loaded.vocoder, speech, speaker)[0].numpy(), self.gaps[index])
 
     def figures(self, index: int, wave: np.ndarray) -> dict:
         """Figures of one recording with its gap."""
@@ -90,7 +90,7 @@ class Rows:
 
     def recordings(self) -> dict[str, list[dict]]:
         """The rows without synthesis."""
-        empty = [patched(wave, np.zeros_like(wave), gap) for wave, gap in zip(self.natural, self.gaps, strict=True)]
+        empty = [fill_gap(wave, np.zeros_like(wave), gap) for wave, gap in zip(self.natural, self.gaps, strict=True)]
         rows = {"natural": self.natural, "gap": empty}
         return {name: [self.figures(n, wave) for n, wave in enumerate(waves)] for name, waves in rows.items()}
 

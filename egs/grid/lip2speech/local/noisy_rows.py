@@ -22,8 +22,8 @@ from speech_figures import speech_figures
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.dataset import NoText, SpeechDataset
 from lip2speech.inference.folder import load_model
-from lip2speech.inference.masking import masked, ratio_of
-from lip2speech.inference.snr import better_of
+from lip2speech.inference.masking import masked, snr_of_mels
+from lip2speech.inference.snr import choose_output
 from lip2speech.inference.sound_conditions import conditions_of_sound
 from lip2speech.inference.synthesis_options import MADE
 from lip2speech.inference.vocoding import vocode
@@ -64,7 +64,7 @@ class Rows:
 
     def spoken(self, loaded, lips, index: int, heard) -> tuple[np.ndarray, torch.Tensor]:
         """(wave, mel (4T, 80)) of one way of speaking; ``heard``: sound (640 T,) or None."""
-        conditions = {} if heard is None else conditions_of_sound(loaded.voice.named, [heard], CPU)
+        conditions = {} if heard is None else conditions_of_sound(loaded.voice.condition_settings, [heard], CPU)
         voice, lengths = self.dataset.voice(index)[None], torch.tensor([lips.shape[1]])
         speech = loaded.voice.speak_features(lips, lengths, voice, FlowOptions(), conditions=conditions)
         return vocode(loaded.vocoder, speech, voice)[0].numpy(), speech.mel[0]
@@ -86,9 +86,9 @@ class Rows:
         }  # fmt: skip
         for way, inputs in ways.items() if control else list(ways.items())[:-1]:
             wave, predicted = self.spoken(inputs[0], inputs[1], index, inputs[2])
-            rows[way] = self.figures(index, natural, wave) | {"ratio": ratio_of(mel, predicted)}
+            rows[way] = self.figures(index, natural, wave) | {"ratio": snr_of_mels(mel, predicted)}
             if way == "lips":
-                choice = better_of(noisy, predicted)
+                choice = choose_output(noisy, predicted)
             else:
                 rows[f"{way}+mask"] = self.figures(index, natural, masked(noisy, predicted))
         return rows | {"auto": rows["both" if choice == MADE else "both+mask"]}

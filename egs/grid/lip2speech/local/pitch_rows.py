@@ -60,7 +60,11 @@ def cents(found: np.ndarray, true: np.ndarray) -> float:
 def figures(loaded, dataset: SpeechDataset, index: int, way: str, f0: np.ndarray) -> list[float]:
     """Figures of one clip, in the order of `NAMES`."""
     batch, features = dataset.batch([index]), dataset.features[index]
-    conditions = {name: value for name, value in conditions_of(way, f0, features).items() if name in loaded.voice.named}
+    conditions = {
+        name: value
+        for name, value in conditions_of(way, f0, features).items()
+        if name in loaded.voice.condition_settings
+    }
     lengths = batch.lips.lengths
     speech = loaded.voice.speak(batch.lips.video, lengths, batch.speaker, FlowOptions(), conditions=conditions)
     wave, natural = vocode(loaded.vocoder, speech, batch.speaker)[0].numpy(), features.wave.numpy()

@@ -21,7 +21,7 @@ from pesq import pesq
 from pystoi import stoi
 from scipy.signal import resample_poly
 
-from lip2speech.inference.watermark import ALIGNMENTS, FOUND, find, fit, mark
+from lip2speech.inference.watermark import ALIGNMENTS, THRESHOLD, detect, mark, pattern_fit
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.files import write_text
 from vsr.media.audio import read_wave
@@ -80,15 +80,16 @@ def rows(waves: list[np.ndarray]) -> dict:
     """Figures of the sounds of a folder."""
     marked, by_change = [mark(wave) for wave in waves], {}
     for name, change in CHANGES.items():
-        positives, negatives = ([find(change(wave)) for wave in group] for group in (marked, waves))
+        positives, negatives = ([detect(change(wave)) for wave in group] for group in (marked, waves))
         powers = np.log10([max(result.probability, 1e-300) for result in positives])
         by_change[name] = {
-            "found": sum(result.marked for result in positives), "false": sum(result.marked for result in negatives),
+            "found": sum(result.is_marked for result in positives),
+            "false": sum(result.is_marked for result in negatives),
             "log10": float(np.median(powers)),
         }  # fmt: skip
     pairs = [(pesq(SAMPLE_RATE, a, b, "wb"), stoi(a, b, SAMPLE_RATE)) for a, b in zip(waves, marked, strict=True)]
-    fits = np.array([fit(wave, draw) for wave in waves for draw in PATTERNS])
-    needed = np.sqrt(2 * np.log(ALIGNMENTS / FOUND))
+    fits = np.array([pattern_fit(wave, draw) for wave in waves for draw in PATTERNS])
+    needed = np.sqrt(2 * np.log(ALIGNMENTS / THRESHOLD))
     return {
         "sounds": len(waves), "seconds": sum(map(len, waves)) / SAMPLE_RATE, "changes": by_change,
         "pesq_wb": float(np.mean([pair[0] for pair in pairs])), "least_pesq_wb": float(min(pair[0] for pair in pairs)),

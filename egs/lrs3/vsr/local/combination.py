@@ -20,7 +20,7 @@ from vsr.core.progress import count_items
 from vsr.decoding.combiner import Combiner, readings_of
 from vsr.decoding.llm import load_text_model
 from vsr.decoding.word_ngram import words_of
-from vsr.evaluation.combined import worth
+from vsr.evaluation.combined import combination_figures
 from vsr.evaluation.wer import read_hypotheses, read_records
 from vsr.text.normalise import lower
 
@@ -78,7 +78,8 @@ def main() -> None:
         records += (combined := [fitted.record(key, lattices[key]) for key in test_keys])
         part = [{key: member[key] for key in test_keys} for member in members]
         print(
-            f"fold {number}:", worth({key: texts[key] for key in test_keys}, part, combined).lines(args.hypotheses)[-1]
+            f"fold {number}:",
+            combination_figures({key: texts[key] for key in test_keys}, part, combined).lines(args.hypotheses)[-1],
         )
         print(
             "  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.weights_in_use, strict=True)),
@@ -86,7 +87,7 @@ def main() -> None:
         )
     for normaliser in ("lower", "whisper"):
         print(f"normaliser {normaliser}, {len(records)} utterances of {len(set(talks.values()))} talks")
-        print(*worth(texts, members, records, normaliser).lines(args.hypotheses), sep="\n")
+        print(*combination_figures(texts, members, records, normaliser).lines(args.hypotheses), sep="\n")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from vsr.decoding.combination import Reading, edits, feature_names, fit_start, l
 from vsr.decoding.combiner import Combiner, readings_of
 from vsr.decoding.error_patterns import AlikeWords, patterns_of
 from vsr.decoding.llm import TextModel, as_sentence, load_text_model
-from vsr.evaluation.combined import paired_gain, worth
+from vsr.evaluation.combined import combination_figures, paired_gain
 from vsr.evaluation.wer import read_hypotheses, read_records, score_utterance
 from vsr.models.text_backbone import LoraSettings, with_lora
 from vsr.text.normalise import lower
@@ -155,7 +155,9 @@ def main() -> None:
     listed = [{key: record["text"] for key, record in file.items() if key in test_keys} for file in files]
     for name, results in (("as it came", records_before), ("tuned", records)):
         print(
-            f"{name}:", *worth({k: refs[k] for k in test_keys}, listed, results).lines(args.hypotheses)[-3:], sep="\n  "
+            f"{name}:",
+            *combination_figures({k: refs[k] for k in test_keys}, listed, results).lines(args.hypotheses)[-3:],
+            sep="\n  ",
         )
     print("tuned better than as it came by {:.2f} ({:.2f} to {:.2f})".format(*paired_gain(errors_before, errors_after)))
     save(merged, before.tokenizer, args.out)

@@ -24,8 +24,8 @@ from lip2speech.features.pitch import pitch
 from lip2speech.inference.folder import load_listener, load_model
 from lip2speech.inference.speakers import speaker_of
 from lip2speech.inference.voicing import voice_of
-from lip2speech.inference.voicing_inputs import Directions
-from lip2speech.models.emotion_options import emotion_of
+from lip2speech.inference.voicing_inputs import VoicingInputs
+from lip2speech.models.emotion_options import parse_emotion
 from vsr.core.files import write_text
 from vsr.data.manifest import read_manifest
 from vsr.evaluation.wer import word_errors
@@ -78,7 +78,7 @@ def main() -> None:
     crops, speaker = [np.load(clip.crop) for clip in clips], speaker_of(loaded, None)
 
     def spoken(emotion) -> list[dict]:
-        waves = [voice_of(loaded, crop, speaker, Directions(emotion=emotion)) for crop in crops]
+        waves = [voice_of(loaded, crop, speaker, VoicingInputs(emotion=emotion)) for crop in crops]
         return [figures(loaded, scorer, recogniser, clip, wave) for clip, wave in zip(clips, waves, strict=True)]
 
     plain, styles, rows = spoken(None), scorer.config.words, {}
@@ -90,7 +90,7 @@ def main() -> None:
         loaded.__dict__["emotions"] = load_listener(folder, loaded.voice)
         for strength in args.strengths if not name else args.strengths[-1:]:
             for index, style in enumerate(styles):
-                values = row(index, spoken(emotion_of(f"{style}:{strength}")), plain, words)
+                values = row(index, spoken(parse_emotion(f"{style}:{strength}")), plain, words)
                 rows[f"{name}{style}:{strength}"] = values
                 print(f"{name}{style}:{strength}", json.dumps(values), flush=True)
     for name, values in rows.items():

@@ -26,7 +26,7 @@ from translations import recogniser, unit_errors, words_in
 
 from lip2speech.features.phones import phones_in, phones_of, steps_of
 from lip2speech.inference.saying import open_text_units, say_text
-from lip2speech.models.durations import free
+from lip2speech.models.durations import rounded_durations
 from lip2speech.models.text_units import PAUSE
 from lip2speech.training.unit_pairs import units_of
 from vsr.core.clock import UNIT_RATE
@@ -63,13 +63,15 @@ class Sayer:
     def even(self, clip, phone: float, pause: float) -> list[int]:
         """Units from the clip's phones with one duration for all."""
         ids, _, language_index = self.spans(clip)
-        return self.model.say(ids, language_index, free([pause if phone_id == PAUSE else phone for phone_id in ids]))
+        return self.model.say(
+            ids, language_index, rounded_durations([pause if phone_id == PAUSE else phone for phone_id in ids])
+        )
 
     def late(self, clip, phone: float) -> tuple[list[float], list[float], float, float]:
         """Absolute duration errors (ms) of each phone, predicted and with the mean; the same of all phones together."""
         ids, steps, language_index = self.spans(clip)
         indices = [n for n, phone_id in enumerate(ids) if phone_id != PAUSE]
-        predicted, true = self.model.lasting(ids, language_index), [steps[n] for n in indices]
+        predicted, true = self.model.predicted_durations(ids, language_index), [steps[n] for n in indices]
         errors = [MS * (predicted[n] - steps[n]) for n in indices]
         mean_errors = [MS * (phone - step) for step in true]
         return (

@@ -27,7 +27,7 @@ from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.phones import phones_in
 from lip2speech.features.speaker import reference_vector
 from lip2speech.inference.folder import UNITS_FILE, load_model
-from lip2speech.inference.revoicing import same_units, say_units
+from lip2speech.inference.revoicing import matching_codebook, say_units
 from lip2speech.inference.saying import open_text_units, say_text
 from lip2speech.inference.speakers import speaker_of
 from lip2speech.models.translators import load_translator
@@ -114,7 +114,7 @@ def main() -> None:
     loaded = load_model(acoustic=args.voice, vocoder=args.vocoder)
     codebook = Codebook.load(loaded.parts[0] / UNITS_FILE)
     for folder in filter(None, (args.says, args.translator)):
-        same_units(Path(folder), loaded.parts[0], len(codebook))
+        matching_codebook(Path(folder), loaded.parts[0], len(codebook))
     train, lists = read_manifests(args.train), [read_manifest(path) for path in args.said]
     test_clips = [clip for clips in lists for clip in clips]
     units = units_of([*train, *test_clips, *read_manifests(args.heard)], codebook)

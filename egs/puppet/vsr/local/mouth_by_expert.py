@@ -57,7 +57,7 @@ def filmed(text: str, seed: Sequence[int]) -> Sentence:
     rng, vocabulary = np.random.default_rng(seed), load_vocabulary("grid")
     voice = Voice(VOICES[rng.integers(len(VOICES))], int(rng.integers(120, 176)), int(rng.integers(30, 70)))
     words = text.split()
-    speech = synthesiser().speak(words, [vocabulary.spoken(word) for word in words], voice)
+    speech = synthesiser().speak(words, [vocabulary.spelling_of(word) for word in words], voice)
     take = draw_take(rng, speech.words[-1].end)
     (track,) = track_faces(render_frames(speech, take), default_detector())
     points = track.points
