@@ -38,6 +38,12 @@ def test_every_clip_is_once_in_batches_within_the_budget(lengths, budget, seed, 
     assert sampler.batches(epoch + 1) is not batches and sampler.batches(epoch) == batches
 
 
+def test_a_longer_clip_is_refused_in_training_alone():
+    with pytest.raises(VsrError, match="a training clip of up to 9 frames is over the budget of 8 a batch: raise data"):
+        FrameBudgetSampler([3, 9, 2], 8)
+    assert FrameBudgetSampler([3, 9, 2], 8, shuffle=False).batches() == [[2, 0], [1]]
+
+
 LENGTHS = bench().lrs3_lengths(20_000)
 
 

@@ -86,3 +86,8 @@ def test_refusal_at_the_terminal_stops_a_clone(monkeypatch):
     monkeypatch.setattr("sys.stderr", Terminal())
     with pytest.raises(VsrError, match="needs consent"):
         remind_of_consent(False, "--reference")
+
+
+def test_consent_to_nobody_s_voice_is_refused(tmp_path, capsys):
+    assert main(["speak", "clip.mp4", "-o", str(tmp_path / "out.wav"), "--consent"]) == 2
+    assert "--consent works only with --reference or --fill: leave it out" in capsys.readouterr().err

@@ -15,16 +15,16 @@ from vsr.core.errors import VsrError
 
 
 class FrameBudgetSampler:
-    """Batches of clips of similar length, of at most ``frame_budget`` frames with their padding.
+    """Batches of clips of similar length, of at most ``frame_budget`` frames with their padding. Without ``shuffle``,
+    as no training does it, a longer clip is a batch of its own; with it, one is refused (VsrError bad_config).
 
     The order depends on seed and epoch alone, so position k of an epoch is the same in every run.
     """
 
     def __init__(self, lengths: Sequence[int], frame_budget: int, seed: int = 0, shuffle: bool = True):
-        if max(lengths) > frame_budget:
-            raise VsrError(
-                "bad_config", f"a clip of {max(lengths)} frames is over the budget of {frame_budget} frames a batch"
-            )
+        if shuffle and max(lengths) > frame_budget:
+            problem = f"a training clip of up to {max(lengths)} frames is over the budget of {frame_budget} a batch"
+            raise VsrError("bad_config", f"{problem}: raise data.frames_per_batch, or cut longer clips")
         self.lengths = np.asarray(lengths)
         self.frame_budget = frame_budget
         self.seed = seed

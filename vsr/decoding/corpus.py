@@ -72,7 +72,7 @@ def records_of(
     mouth changes too few times per second to be read well."""
     dataset = dataset_of(loaded, clips, modality)
     lengths = [clip.num_frames for clip in clips]
-    sampler = FrameBudgetSampler(lengths, max(FRAME_BUDGET, *lengths), shuffle=False)
+    sampler = FrameBudgetSampler(lengths, FRAME_BUDGET, shuffle=False)
     device, languages = next(loaded.model.parameters()).device, joining(loaded, options)
     shown = MODALITIES[chosen_modality(loaded, modality)] if SOUND in modalities_of(loaded) else (VIDEO,)
     for indices in sampler.batches():

@@ -78,7 +78,7 @@ def log_probs_of(loaded: LoadedModel, clips: list[Clip]) -> list[tuple[Clip, Ten
     dataset = CropDataset(clips, loaded.tokenizer, None)
     lengths = [clip.num_frames for clip in clips]
     device, result = next(loaded.model.parameters()).device, []
-    for indices in FrameBudgetSampler(lengths, max(FRAME_BUDGET, *lengths), shuffle=False).batches():
+    for indices in FrameBudgetSampler(lengths, FRAME_BUDGET, shuffle=False).batches():
         batch = dataset.batch(indices).to(device)
         with torch.inference_mode():
             states = encode_batch(loaded, batch, [clips[i] for i in indices])

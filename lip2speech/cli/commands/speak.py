@@ -55,7 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def unused(args: argparse.Namespace) -> dict[str, str]:
     """Options that this call does not heed -> where they work."""
-    return unused_of_flow(args, args.text != NONE)
+    of_nobody = {} if args.reference or args.fill else {"consent": "--reference or --fill"}
+    return of_nobody | unused_of_flow(args, args.text != NONE)
 
 
 def run(args: argparse.Namespace) -> int:
