@@ -97,6 +97,8 @@ class Functions(TorchFunctionMode):
         if func in FROM_DATA and is_gpu(kwargs.get("device")):
             del kwargs["device"]
             return func(*args, **kwargs).to(STAND_IN)
+        if func is torch.Tensor.new_tensor and isinstance(args[0], GpuTensor) and not kwargs:
+            return torch.tensor(args[1], dtype=args[0].dtype).to(STAND_IN)
         if func is torch.Tensor.cuda:
             return args[0].to(STAND_IN)
         if func is torch.Tensor.tolist and isinstance(args[0], GpuTensor):

@@ -49,6 +49,21 @@ def test_words_are_at_the_bottom_while_they_are_said(grey, tmp_path):
     assert abs((middle[0] + middle[-1]) / 2 - 80) < 6
 
 
+@pytest.mark.parametrize("fps, frames", [(60, 60), (24, 24), (4, 24)])
+def test_frame_rate_and_size_are_those_of_the_film(fps, frames, tmp_path):
+    """A film of few frames gets more, so that captions come and go on time."""
+    film = write_video(tmp_path / "film.mp4", np.full((fps, 64, 1500, 3), 90, np.uint8), fps=fps)
+    captions = transcript([TimedWord("bin", 0.3, 0.6, 0.9)])
+    burn(film, captions, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        shown = [(frame.time, frame.to_ndarray(format="gray")) for frame in container.decode(video=0)]
+    times, images = zip(*shown, strict=True)
+    assert len(times) == frames and images[0].shape == (64, 1500)
+    (cue,) = cues(captions)
+    assert [(image > 200).any() for image in images] == [cue.start <= time < cue.end for time in np.round(times, 3)]
+    assert np.diff(times).max() < 0.06
+
+
 def test_unsure_words_are_marked_as_in_subtitles():
     words = [TimedWord("bin", 0.0, 1.0, 0.1)]
     image = np.zeros((120, 160, 3), np.uint8)

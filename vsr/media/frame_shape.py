@@ -1,4 +1,5 @@
-"""Brings decoded frames to their display shape: square pixels, upright, at most 1280 pixels on the longer side.
+"""Brings decoded frames to their display shape: square pixels, upright, for reading at most 1280 pixels on the longer
+side.
 
 The shape is determined for each frame, only from that frame and the stream: cameras are turned, calls change their
 resolution and broadcasts change between 4:3 and 16:9 in the middle of a file, and a frame that is reached by seeking
@@ -44,10 +45,11 @@ class FrameShape:
 
 
 class FrameShapes:
-    """Determines the shapes of the frames of a video stream in an open container."""
+    """Determines the shapes of the frames of a video stream in an open container, with at most ``max_side`` pixels on
+    the longer side."""
 
-    def __init__(self, stream: VideoStream):
-        self._stream, self._context = stream, stream.codec_context
+    def __init__(self, stream: VideoStream, max_side: float = MAX_SIDE):
+        self._stream, self._context, self._max_side = stream, stream.codec_context, max_side
         self._first: FrameShape | None = None
         # of the last frame: its shape; coded size, aspect and orientation
         self._shape: FrameShape | None = None
@@ -75,7 +77,8 @@ class FrameShapes:
         elif orientation == UPRIGHT:
             orientation = previous_orientation  # H.264 and HEVC tag only the key frame, for all that follow
         if self._shape is None or (coded, aspect, orientation) != self._known:
-            self._known, self._shape = (coded, aspect, orientation), _shape(coded, aspect, orientation)
+            size = scaled_size(*squared_size(*coded, aspect), self._max_side)
+            self._known, self._shape = (coded, aspect, orientation), FrameShape(*size, orientation)
         self._first = self._first or self._shape
         return self._shape
 
@@ -91,10 +94,6 @@ class FrameShapes:
             container_aspect if self._container_decides else codec_aspect,
             orientation_of(frame),
         )
-
-
-def _shape(coded: tuple[int, int], aspect: Fraction | None, orientation: Orientation) -> FrameShape:
-    return FrameShape(*scaled_size(*squared_size(*coded, aspect)), orientation)
 
 
 class Converter:
@@ -145,9 +144,9 @@ def squared_size(width: int, height: int, pixel_aspect: Fraction | None) -> tupl
     return max(1, round(width * aspect)), height
 
 
-def scaled_size(width: int, height: int) -> tuple[int, int]:
-    """(width, height) scaled so that the longer side is at most MAX_SIDE."""
-    scale = min(1.0, MAX_SIDE / max(width, height))
+def scaled_size(width: int, height: int, max_side: float = MAX_SIDE) -> tuple[int, int]:
+    """(width, height) scaled so that the longer side is at most ``max_side``."""
+    scale = min(1.0, max_side / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 

@@ -21,7 +21,7 @@ from vsr.media.extent import PacketBuffer, extent_of
 from vsr.media.frame_shape import MAX_SIDE as MAX_SIDE
 from vsr.media.frame_shape import Converter, FrameShape, FrameShapes, with_sizes
 from vsr.media.frame_shape import scaled_size as scaled_size
-from vsr.media.resample import Position, index_at, named_part, on_grid
+from vsr.media.resample import Position, held, index_at, named_part, on_grid
 from vsr.media.seeking import landed_before, rewind, seek_before
 from vsr.media.streams import stream_choice
 from vsr.media.timestamps import Clock, mean_rate
@@ -117,6 +117,20 @@ def frames_from(
         check_complete(path, demuxed, clock, begin_time)
 
 
+def original_frames(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
+    """Yield (frame (H, W, 3) uint8 RGB, seconds) for each frame of the file: at its own frame rate and resolution, with
+    square pixels and upright. A frame that nothing replaces is yielded again each 25th of a second, up to the end.
+
+    Raises VsrError as `read_frames`.
+    """
+    with open_video(path) as (container, stream):
+        demuxed, clock = Demuxed(path, container, stream), Clock(container, stream)
+        yield from held(
+            ((image.rgb, time) for image, time in _images(path, demuxed, clock, None, math.inf)), clock.step
+        )
+        check_complete(path, demuxed, clock)
+
+
 def _chunks(timed: Iterator[tuple[np.ndarray, float]], chunk_frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Stack (frame, time) pairs into chunks of one shape, of at most `chunk_frames` frames and CHUNK_BYTES."""
     images: list[np.ndarray] = []
@@ -148,9 +162,11 @@ class _Image:
         return rgb
 
 
-def _images(path, demuxed: Demuxed, clock: Clock, begin: Position | None) -> Iterator[tuple[_Image, float]]:
+def _images(
+    path, demuxed: Demuxed, clock: Clock, begin: Position | None, max_side: float = MAX_SIDE
+) -> Iterator[tuple[_Image, float]]:
     """(frame, seconds) in order of time; those before the grid of `begin` are left out."""
-    shapes, converter = FrameShapes(demuxed.stream), Converter()
+    shapes, converter = FrameShapes(demuxed.stream, max_side), Converter()
     timed = _good(demuxed, clock, shapes.note_shapes(decoded_frames(demuxed, demuxed.stream)))
     first = next(timed, None)
     if first is None:

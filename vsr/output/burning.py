@@ -1,4 +1,4 @@
-"""Burns captions into a video: the words are drawn on its frames at 25 fps, and its sound is kept.
+"""Burns captions into a video: the words are drawn on its frames, at its frame rate and size, and its sound is kept.
 
 Shapes: frame (H, W, 3) uint8 RGB.
 """
@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from vsr.core.clock import FPS
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write
 from vsr.media.container import open_container, video_clock
 from vsr.media.frame_shape import fit_into
 from vsr.media.mux.kept_sound import KeptSound
-from vsr.media.reader import frames_from
+from vsr.media.reader import original_frames
 from vsr.media.streams import video_stream
 from vsr.media.tags import COMMENT, commented_kind
+from vsr.media.timestamps import mean_rate
 from vsr.output.cues import Cue, cues
 from vsr.output.transcript import Transcript
 from vsr.output.unsure_words import readable
@@ -68,19 +69,20 @@ def _format_of(out: str | Path) -> str:
 
 def _write(video: str | Path, captions: list[Cue], source, target) -> None:
     """Write all frames, interleaved with the packets of sound before each of them."""
-    frames = frames_from(video)
-    image, position = next(frames)
-    first, size = position.time, (image.shape[1] // 2 * 2, image.shape[0] // 2 * 2)  # chroma is halved
-    stream = target.add_stream("libx264", rate=FPS, options=QUALITY)
+    frames = original_frames(video)
+    first_image, first = next(frames)
+    height, width = first_image.shape[:2]
+    size = width // 2 * 2, height // 2 * 2  # chroma is halved
+    rate = Fraction(mean_rate(video_stream(source))).limit_denominator(1001)
+    stream = target.add_stream("libx264", rate=rate, options=QUALITY)
     stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
     stream.codec_context.time_base = Fraction(1, TICKS)
     _tag_colours(stream.codec_context, video_stream(source).codec_context)
     sound = KeptSound(video, source, target, video_clock(video)[0] + first)
-    while image is not None:
-        sound.write_until(position.time - first)
-        frame = _frame(fit_into(image, size), captions, position.time, position.time - first)
+    for image, time in chain([(first_image, first)], frames):
+        sound.write_until(time - first)
+        frame = _frame(fit_into(image, size), captions, time, time - first)
         target.mux(stream.encode(_encodable(frame, stream)))
-        image, position = next(frames, (None, position))
     target.mux(stream.encode())
     sound.write_until(float("inf"))
 
