@@ -195,14 +195,13 @@ def run_vsr(*arguments, **settings):
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
 
 
-def test_unwritable_output_folder_is_found_before_work(face_clip, tiny_model, tmp_path):
+def test_unwritable_output_folder_is_found_before_the_model_is_loaded(face_clip, tmp_path):
     (tmp_path / "file").touch()
-    started = time.monotonic()
-    process = run_vsr(face_clip, "--model", tiny_model, "-o", tmp_path / "file" / "out")
+    (tmp_path / "model").mkdir()
+    process = run_vsr(face_clip, "--model", tmp_path / "model", "-o", tmp_path / "file" / "out")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1 and out == ""
     assert len(err.splitlines()) == 1 and "cannot write" in err
-    assert time.monotonic() - started < 20
 
 
 DROPPED = "-dac_override,-dac_read_search"  # root's right to pass over permissions
