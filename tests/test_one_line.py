@@ -44,10 +44,10 @@ def test_wrong_option_is_one_line(arguments, capsys):
 
 
 @pytest.mark.parametrize(("verb", "arguments", "unused"), [
-    (speak, ["clip.mp4", "-o", "x.wav", "--text", "none"], {"pull"}),
-    (speak, ["clip.mp4", "-o", "x.wav", "--steps", "0"], FLOW),
-    (speak, ["clip.mp4", "-o", "x.wav", "--tokens", "t"], {"guidance", "solver", "detail", "pull"}),
-    (speak, ["clip.mp4", "-o", "x.wav"], set()),
+    (speak, ["clip.mp4", "-o", "x.wav", "--text", "none", "--reference", "own"], {"pull"}),
+    (speak, ["clip.mp4", "-o", "x.wav", "--steps", "0", "--reference", "own"], FLOW),
+    (speak, ["clip.mp4", "-o", "x.wav", "--tokens", "t"], {"guidance", "solver", "detail", "pull", "consent"}),
+    (speak, ["clip.mp4", "-o", "x.wav"], {"consent"}),
     (live, ["0", "-o", "x.wav"], {"pull"}),
     (live, ["0", "-o", "x.wav", "--text", "read"], set()),
     (revoice, ["a.wav", "-o", "x.wav", "--reference", "own"], {"pull"}),

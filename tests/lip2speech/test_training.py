@@ -23,7 +23,7 @@ class Dev:
         for row, count in enumerate(frames):
             units[row, : 2 * count] = 1
         batch = SimpleNamespace(
-            seen=SimpleNamespace(lengths=torch.tensor(frames)), visual=torch.zeros(1), speaker=None, units=units,
+            lips=SimpleNamespace(lengths=torch.tensor(frames)), visual=torch.zeros(1), speaker=None, units=units,
             mel=torch.zeros(len(frames), 4 * max(frames), 80),
         )  # fmt: skip
         batch.to = lambda device: batch

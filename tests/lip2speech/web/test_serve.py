@@ -39,7 +39,7 @@ def test_loopback_needs_no_key(tmp_path):
 NO_KEYS = [("", "no key"), ("# none\n", "no key"), ("short\n", "line 1"), ("a b" * 9, "line 1")]
 
 
-@pytest.mark.parametrize("text, message", NO_KEYS)
+@pytest.mark.parametrize("text, message", NO_KEYS, ids=range(len(NO_KEYS)))  # the name of the folder has the id
 def test_refuses_wrong_keys(text, message, tmp_path, capsys):
     (tmp_path / "keys").write_text(text, encoding="utf-8")
     assert main(["serve", "--key-file", str(tmp_path / "keys")]) == 2
