@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.core.tokens import BLANK, UNK
+from vsr.data.manifest import Clip, write_manifest
 from vsr.text.normalise import NORMALISERS, lower
 from vsr.text.tokenizer import CharTokenizer, collapse, load_tokenizer, train_tokenizer
 
@@ -92,3 +94,11 @@ def test_collapsed_paths_have_no_blank_and_survive_blanks_between(path):
     assert BLANK not in tokens
     spread = [i for token in tokens for i in (token, BLANK)]
     assert collapse(spread) == tokens
+
+
+@pytest.mark.parametrize("kind", ["char", "word", "unigram", "phoneme"])
+def test_lists_without_a_text_are_refused(kind, tmp_path, capsys):
+    manifest = tmp_path / "clips.jsonl"
+    write_manifest(manifest, [Clip("a", "a.mp4", ""), Clip("b", "b.mp4", " ")])
+    assert main(["tokens", "--manifest", str(manifest), "--kind", kind, "--out", str(tmp_path / "tokens")]) == 1
+    assert "clips.jsonl: no clip has a text" in capsys.readouterr().err and not (tmp_path / "tokens").exists()

@@ -53,6 +53,7 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Train, save and print the size. Raises VsrError."""
+    from vsr.core.errors import VsrError
     from vsr.core.files import check_outputs, together
     from vsr.core.tokens import UNK
     from vsr.data.manifest import read_manifests
@@ -60,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
     check_outputs((Path(args.out) / name for name in WRITTEN), *args.manifest)
     clips = read_manifests(args.manifest)
     texts = _translations(clips, args) if args.translation else [clip.text for clip in clips]
+    if not any(map(str.strip, texts)):
+        raise VsrError("bad_manifest", f"{', '.join(args.manifest)}: no clip has a text to make a tokenizer from")
     tokenizer = _build_tokenizer(args, texts)
     unknown = sum(text_ids.count(UNK) for text_ids in map(tokenizer.encode, texts))
     _check_place(Path(args.out), tokenizer, args.force)
