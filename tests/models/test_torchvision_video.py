@@ -125,7 +125,7 @@ def test_refuses_checkpoint_of_another_network():
     ours = backbones.VideoBackbone("r3d_18", DIM)
     tensors = ours.network.state_dict()
     name = next(iter(tensors))
-    for changes in ({name: torch.zeros(2)}, {"stranger": torch.zeros(2)}):
+    for changes in ({name: torch.zeros(2)}, {"unknown": torch.zeros(2)}):
         with pytest.raises(VsrError, match="no checkpoint of r3d_18"):
             backbones.load_video_weights(ours, "file", lambda _, changes=changes: tensors | changes)
     with pytest.raises(VsrError, match="lacks"):

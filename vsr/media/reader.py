@@ -21,7 +21,7 @@ from vsr.media.extent import PacketBuffer, extent_of
 from vsr.media.frame_shape import MAX_SIDE as MAX_SIDE
 from vsr.media.frame_shape import Converter, FrameShape, FrameShapes, with_sizes
 from vsr.media.frame_shape import scaled_size as scaled_size
-from vsr.media.resample import Position, held, index_at, named_part, on_grid
+from vsr.media.resample import Position, index_at, named_part, on_grid, with_repetitions
 from vsr.media.seeking import landed_before, rewind, seek_before
 from vsr.media.streams import stream_choice
 from vsr.media.timestamps import Clock, mean_rate
@@ -125,9 +125,8 @@ def original_frames(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     """
     with open_video(path) as (container, stream):
         demuxed, clock = Demuxed(path, container, stream), Clock(container, stream)
-        yield from held(
-            ((image.rgb, time) for image, time in _images(path, demuxed, clock, None, math.inf)), clock.step
-        )
+        images = ((image.rgb, time) for image, time in _images(path, demuxed, clock, None, math.inf))
+        yield from with_repetitions(images, clock.step)
         check_complete(path, demuxed, clock)
 
 

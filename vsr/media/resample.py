@@ -52,20 +52,21 @@ def on_grid(
         yield from _repeat(previous, start, count, max(previous_time + step - 0.5 / FPS, start + 1e-6))
 
 
-def held(images: Iterator[tuple], step: float) -> Iterator[tuple]:
+def with_repetitions(images: Iterator[tuple], step: float) -> Iterator[tuple]:
     """(frame, seconds), each frame repeated every 1 / 25 s while it stands: until the next one, the last for ``step``
     seconds. Repetitions that would come less than half of that before the next frame are left out, and all of a frame
     that stands for over `MAX_HOLD`, where frames are missing."""
     previous, previous_time = None, 0.0
     for image, time in images:
         if previous is not None and time > previous_time:
-            yield from _repeated(previous, previous_time, time)
+            yield from _copies(previous, previous_time, time)
         previous, previous_time = image, time
     if previous is not None:
-        yield from _repeated(previous, previous_time, previous_time + step)
+        yield from _copies(previous, previous_time, previous_time + step)
 
 
-def _repeated(image, start: float, end: float) -> Iterator[tuple]:
+def _copies(image, start: float, end: float) -> Iterator[tuple]:
+    """(frame, seconds) of a frame that stands from ``start`` to ``end``."""
     count = max(1, math.ceil((end - start) * FPS - 0.5)) if end - start <= MAX_HOLD else 1
     return ((image, start + k / FPS) for k in range(count))
 
