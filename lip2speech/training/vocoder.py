@@ -57,6 +57,7 @@ class VocoderRun(Run):
 
     train: Segments
     entries = ()
+    chosen_by = "dev_mel"
 
     def _open_data(self) -> None:
         if self.fabric.world_size > 1 and self.config.trainer.strategy == "fsdp":

@@ -43,9 +43,9 @@ OPTIM = [f"optim.{value}" for value in (
     "accumulate=0", "accumulate=1.5",
 )]  # fmt: skip
 TRAINER = [f"trainer.{value}" for value in (
-    "threads=-1", "threads=0", "threads=1000000", "keep_epochs=-1", "keep_epochs=0", "max_epochs=0", "max_minutes=-1",
-    "max_minutes=.nan", "checkpoint_minutes=-1", "devices=0", "num_nodes=-1", "workers=-1", "strategy=fast",
-    "precision=bf16-true", "precision=64-true", "precision=half",
+    "threads=-1", "threads=0", "threads=1000000", "keep_epochs=-1", "keep_epochs=0", "keep_best=-1", "max_epochs=0",
+    "max_minutes=-1", "max_minutes=.nan", "checkpoint_minutes=-1", "devices=0", "num_nodes=-1", "workers=-1",
+    "strategy=fast", "precision=bf16-true", "precision=64-true", "precision=half",
 )]  # fmt: skip
 SEEDS = ["seed=-1", "seed=18446744073709551616", "seed=1.5", "seed=.nan"]
 MODEL = [f"model.{value}" for value in (

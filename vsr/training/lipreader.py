@@ -49,6 +49,7 @@ class LipReaderRun(Run):
 
     train: CropDataset
     hears = False  # whether the model reads sound
+    higher = ("dev_accuracy",)
 
     def _open_data(self) -> None:
         data = self.config.data
