@@ -115,6 +115,7 @@ class LipReaderRun(Run):
         config.trainer.check_objective(objective)
         if with_teacher := getattr(objective, "with_teacher", None):
             objective = with_teacher(self.average.model)
+            self.average.teaches = True
         return Step(self.model, objective)
 
     def _build_model(self) -> LipReader:
