@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +26,7 @@ from vsr.data.sampler import FrameBudgetSampler
 from vsr.training.batch_norm import synchronise_batch_norm
 from vsr.training.config import load_config
 from vsr.training.epochs import EPOCHS, DevFigure, drop_epochs_after, keep_epoch
+from vsr.training.failures import ranks_end_together
 from vsr.training.feed import Feed
 from vsr.training.finite import Finite, Statistics
 from vsr.training.frozen import freeze
@@ -68,13 +70,23 @@ class Run:
         self.fabric = open_fabric(trainer, self.entries)
         self.fabric.launch()
         self.progress, self.finite = Progress(), Finite()
+        with self._with_all_ranks():
+            self._open(resume)
+
+    def _with_all_ranks(self) -> AbstractContextManager[None]:
+        """A context in which an error on one rank ends all ranks."""
+        return ranks_end_together(self.fabric, type(self).__module__.partition(".")[0])
+
+    def _open(self, resume: bool) -> None:
+        """Open data and model, and begin or resume the run."""
         with errors_on_all_ranks(self.fabric):
             if not resume and (self.folder / LAST).exists():
-                raise VsrError("bad_config", f"{folder} holds a run already: add --resume, or choose another --out")
-            torch.manual_seed(config.seed)  # the same initial weights on all ranks
+                problem = f"{self.folder} holds a run already"
+                raise VsrError("bad_config", f"{problem}: add --resume, or choose another --out")
+            torch.manual_seed(self.config.seed)  # the same initial weights on all ranks
             self._open_data()
             model = self._build_model()
-            freeze(model, trainer.freeze)
+            freeze(model, self.config.trainer.freeze)
         self._open_model(model)
         self._begin(resume)
 
@@ -138,6 +150,10 @@ class Run:
 
     def fit(self) -> Path:
         """Train to the end of the schedule; returns the model folder with the averaged weights."""
+        with self._with_all_ranks():
+            return self._fit()
+
+    def _fit(self) -> Path:
         while not self.finished():
             losses = self._epoch()
             if self.progress.batch == 0:
