@@ -136,6 +136,10 @@ class LipReaderRun(Run):
             self.say(notice)
         super()._open_model(model)
 
+    def unvaried(self) -> CropDataset:
+        """The training clips without augmentation."""
+        return CropDataset(self.train.clips, self.tokenizer, None)
+
     def _epoch(self) -> dict[str, float]:
         choose_pronunciations(self)
         return super()._epoch()
