@@ -161,4 +161,5 @@ def token_batch(voice: Voice, codec, batch: SpeechBatch) -> TokenBatch:
     """The condition from the content model for a batch, and the codes of its mels."""
     content = voice.content(batch.visual, batch.lips.lengths, batch.speaker)
     codes = codec.encode(voice.normalise(batch.mel)).masked_fill(~content.mask[..., None], -1)
-    return TokenBatch(voice.condition(content), codes, content.mask)
+    shares = {"steps": batch.shares["frames"]} if batch.shares else {}  # two steps a frame
+    return TokenBatch(voice.condition(content), codes, content.mask, shares=shares)

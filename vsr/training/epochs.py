@@ -52,10 +52,11 @@ def keep_epoch(folder: Path, average: Average, epoch: int, figure: DevFigure, la
 
 def drop_epochs_after(folder: Path, epoch: int) -> None:
     """Delete the epochs that a run at the end of ``epoch`` has not done: those of an earlier run in its folder would
-    otherwise be averaged as its last ones, and its own be deleted as the oldest."""
-    for file in epochs_of(folder):
-        if int(file.stem) > epoch:
-            file.unlink()
+    otherwise be averaged as its last ones, and its own be deleted as the oldest. Also what killed writes left."""
+    for file in [file for file in epochs_of(folder) if int(file.stem) > epoch]:
+        file.unlink()
+    for leftover in folder.glob(".*.safetensors"):
+        leftover.unlink(missing_ok=True)
 
 
 def epochs_of(folder: Path) -> list[Path]:

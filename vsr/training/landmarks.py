@@ -29,7 +29,7 @@ class LandmarkRun(LipReaderRun):
         self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         self._check_pronunciation()
         train = self._with_tokens("training", train)
-        self._with_tokens("dev", dev)
+        dev = self._with_tokens("dev", dev)
         heads = further_heads_of(self.config.model_config(self.tokenizer.vocab_size))
         self.train = TrackDataset(train, self.tokenizer, data.track_augmentation, seed, heads=heads)
         self.dev = TrackDataset(dev, self.tokenizer, None, seed, self.train.silences)

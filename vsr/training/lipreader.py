@@ -57,7 +57,7 @@ class LipReaderRun(Run):
         self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         train = self._with_tokens("training", self._short_enough(train))
         train += self._unlabelled(train, dev, tests)
-        self._with_tokens("dev", dev)
+        dev = self._with_tokens("dev", dev)
         config = self.config.model_config(self.tokenizer.vocab_size)
         check_unlabelled(self.config, config)
         if config.classes:

@@ -24,13 +24,13 @@ def choose_pronunciations(run: Any) -> None:
     tokenizer, epoch = run.tokenizer, run.progress.epoch
     if not isinstance(tokenizer, UnitTokenizer) or tokenizer.settings.pronunciation != "best" or epoch < EVERY:
         return
-    start, path = epoch - epoch % EVERY, run.folder / FILE
-    record = read_json(path) if path.exists() else {}
+    start, path, writes = epoch - epoch % EVERY, run.folder / FILE, run.fabric.is_global_zero
+    # Of rank 0 alone: another machine may see an older file, and its rank would wait where the others do not.
+    record = run.fabric.broadcast(read_json(path) if writes and path.exists() else {})
     if record.get("epoch") != start:
         run.average.gather()
         record = {"epoch": start, "chosen": chosen_by(run)}
-        run.fabric.barrier()  # no rank reads the file while rank 0 writes it
-        if run.fabric.is_global_zero:
+        if writes:
             write_json(path, record)
     tokenizer.chosen = record["chosen"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -79,13 +80,26 @@ class Average:
 @dataclass
 class Progress:
     """Progress of a run: ``epoch``, batches done in it, optimiser steps, seconds spent, and steps ``skipped`` for lack
-    of a finite gradient."""
+    of a finite gradient; ``sums`` of the losses in the epoch's ``counted`` steps, which are those that were not."""
 
     epoch: int = 0
     batch: int = 0
     step: int = 0
     seconds: float = 0.0
     skipped: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    counted: int = 0
+
+    def count(self, losses: dict[str, float]) -> None:
+        """Add the losses of a step to those of its epoch."""
+        self.counted += 1
+        self.sums = {name: self.sums.get(name, 0.0) + losses.get(name, 0.0) for name in {**self.sums, **losses}}
+
+    def end_epoch(self) -> dict[str, float]:
+        """Advance to the next epoch; returns the mean losses of the one that ended."""
+        means = {name: value / max(1, self.counted) for name, value in self.sums.items()}
+        self.epoch, self.batch, self.sums, self.counted = self.epoch + 1, 0, {}, 0
+        return means
 
 
 def save_state(
@@ -97,10 +111,10 @@ def save_state(
     ``average`` must be gathered before. ``scaler``: of the gradients, in 16-mixed.
     """
     state = {
-        "model": gather_whole(average.changing(model.state_dict())),
+        "model": gather_whole(average.changing(model.state_dict()), write),
         "average": average.weights(),
         "frozen": average.frozen,
-        "optimiser": gather_whole(optimiser.state_dict()),
+        "optimiser": gather_whole(optimiser.state_dict(), write),
         "progress": vars(progress),
         "scaler": scaler.state_dict() if scaler is not None else {},
     }
@@ -108,6 +122,8 @@ def save_state(
         return
     with atomic_write(folder / LAST) as temporary:
         torch.save(state, temporary)
+        with temporary.open("r+b") as file:  # a machine that fails must not leave a new name without its content
+            os.fsync(file.fileno())
 
 
 def load_state(folder: Path, model: nn.Module, average: Average, optimiser, scaler: Any = None) -> Progress:
