@@ -10,6 +10,7 @@ from vsr.models.lipreader import further_heads_of
 from vsr.text.tokenizer import load_tokenizer
 from vsr.text.unit_tokenizers import UnitTokenizer
 from vsr.training.lipreader import LipReaderRun
+from vsr.training.unlabelled import refuse_unlabelled
 
 
 class LandmarkRun(LipReaderRun):
@@ -24,6 +25,7 @@ class LandmarkRun(LipReaderRun):
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
         data.corruption.check_streams(video=False, sound=False)
+        refuse_unlabelled(self.config, "tracks")
         train, dev, _ = read_lists(data)
         train = self._short_enough(train)
         self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
