@@ -1,7 +1,6 @@
-"""Fetches a file from the web: with progress, resuming broken fetches, and comparing SHA-256 with the known value.
+"""Downloads a file from the web: with progress, and continued where an earlier download broke off.
 
-Addresses are URLs, or `hub:ORG/NAME/FILE`. HF_ENDPOINT replaces the hub's address; VSR_MIRROR precedes every other
-host, as `VSR_MIRROR/HOST/PATH`, for networks without other access. HF_HUB_OFFLINE forbids all fetches.
+One process at a time downloads a file, and no file is a mixture of two versions. HF_HUB_OFFLINE forbids all downloads.
 """
 
 from __future__ import annotations
@@ -11,70 +10,71 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from vsr.core.artifacts import sha256_of
 from vsr.core.errors import VsrError
 from vsr.core.files import made_folder, write_error, write_json
-from vsr.modelstore.entry import HUB
 
 TIMEOUT = 60  # seconds without a byte
 BLOCK = 1 << 20
-HUB_HOST = "https://huggingface.co"
 AGAIN = "run again to go on from there"
 
 
-def url_of(address: str) -> str:
-    """The URL of an address, redirected by the environment variables."""
-    if address.startswith(HUB):
-        organisation, name, file = address.removeprefix(HUB).split("/", 2)
-        host = os.environ.get("HF_ENDPOINT") or HUB_HOST
-        return f"{host.rstrip('/')}/{organisation}/{name}/resolve/main/{quote(file)}"
+def mirrored(url: str) -> str:
+    """The URL of a file at the mirror VSR_MIRROR, if that is set."""
     mirror = os.environ.get("VSR_MIRROR")
     if not mirror:
-        return address
-    parts = urlsplit(address)
+        return url
+    parts = urlsplit(url)
     return f"{mirror.rstrip('/')}/{parts.netloc}{parts.path}"
 
 
-def fetch(address: str, path: str | Path, sha256: str = "") -> str:
-    """Fetch one file to ``path``, unless it exists; a partial file is continued.
+def download(url: str, path: str | Path, check: Callable[[Path], object] | None = None) -> Path:
+    """Download one file to ``path``, unless it exists; a partial file is continued.
 
     Args:
-        address: see above.
-        path: of the file; its folder is made. During the fetch it is `.part` beside it.
-        sha256: expected value; "" for a file that was never fetched before.
+        url: of the file, used as it is.
+        path: of the file; its folder is made. During the download it is `.part` beside it.
+        check: raises VsrError for a whole file with other content than expected; it is removed then. A part is also
+            continued where the server does not say which version of the file it sends.
 
     Returns:
-        Its SHA-256.
+        ``path``.
 
     Raises:
-        VsrError: no_network, hub_offline, no_space, not_writable, busy; bad_download for another SHA-256 (the file is
-            removed then).
+        VsrError: no_network, hub_offline, no_space, not_writable, busy, and what ``check`` raises.
     """
     path = Path(path)
-    if not path.is_file():
-        url, part = url_of(address), path.with_name(path.name + ".part")
-        try:
-            with made_folder(path.parent), _alone(part):
-                if not path.is_file():
-                    _continue(url, part)
-                    part.replace(path)
-                    _note_of(part).unlink(missing_ok=True)
-        except OSError as error:
-            raise write_error(part, error) from error
-    digest = sha256_of(path)
-    if sha256 and digest != sha256:
-        path.unlink()
-        problem = f"{url_of(address)} is not the file it was: SHA-256 {digest[:12]}..., known is {sha256[:12]}..."
-        raise VsrError("bad_download", f"{problem}; it was not kept")
-    return digest
+    if path.is_file():
+        return path
+    part = path.with_name(path.name + ".part")
+    try:
+        with made_folder(path.parent), _alone(part):
+            if not path.is_file():
+                _continue(url, part, is_checked=check is not None)
+                _accept(part, check)
+                part.replace(path)
+                _note_of(part).unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(part, error) from error
+    return path
+
+
+def _accept(part: Path, check: Callable[[Path], object] | None) -> None:
+    """Check a whole file; a bad one and its note are removed. Raises VsrError."""
+    try:
+        if check is not None:
+            check(part)
+    except VsrError:
+        part.unlink()
+        _note_of(part).unlink(missing_ok=True)
+        raise
 
 
 def _note_of(part: Path) -> Path:
@@ -82,15 +82,16 @@ def _note_of(part: Path) -> Path:
     return part.with_name(part.name + ".json")
 
 
-def _continue(url: str, part: Path) -> None:
+def _continue(url: str, part: Path, is_checked: bool) -> None:
     """Append the missing bytes. A file that has changed on the server, or a server without ranges, is fetched from the
     start."""
     present, note = part.stat().st_size if part.is_file() else 0, _read_note(part)
     if present and note.get("url") == url and present == note.get("size"):
         return
-    resumes = bool(present and note.get("url") == url and note.get("version"))
-    headers = {"Range": f"bytes={present}-", "If-Range": note["version"]} if resumes else {}
-    with _opened(url, headers | {"Accept-Encoding": "identity"}) as response:
+    resumes = bool(present and note.get("url") == url and (note.get("version") or is_checked))
+    headers = {"Range": f"bytes={present}-"} | ({"If-Range": note["version"]} if note.get("version") else {})
+    headers = headers if resumes else {}
+    with opened(url, headers | {"Accept-Encoding": "identity"}) as response:
         resumes = resumes and response.status == 206
         if resumes and not (response.headers.get("Content-Range") or "").startswith(f"bytes {present}-"):
             raise VsrError("no_network", f"{url} answers with another part than was asked for")
@@ -153,7 +154,8 @@ def _bar(url: str, start: int, size: int | None) -> Iterator:
 
 
 @contextmanager
-def _opened(url: str, headers: dict[str, str]) -> Iterator:
+def opened(url: str, headers: dict[str, str]) -> Iterator:
+    """The answer of a server. Raises VsrError no_network, hub_offline, bad_config."""
     if re.match("(?i)1|true|yes|on", os.environ.get("HF_HUB_OFFLINE", "")):
         raise VsrError("hub_offline", f"{url} is not here yet, and HF_HUB_OFFLINE is set: unset it")
     try:
