@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
-from on_states import Above, batch_of, batches_of, reader_above, stored
+from on_states import UpperLayers, batch_of, batches_of, reader_above, stored
 from rig import Plan, training
 from rig_options import rig_parser
 
@@ -41,7 +41,7 @@ HEAD = "sounds"
 Rows = dict[str, list[UtteranceScore]]
 
 
-def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, args) -> nn.Module:
+def train(model: UpperLayers, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, args) -> nn.Module:
     """The EMA weights after ``--steps``."""
     objective, batches = objective_of(model.config), batches_of(clips, states, teacher, args.frames, args.seed)
     plan = Plan(args.steps, args.lr, warmup=30, ema=0.98, checks=8)
@@ -51,7 +51,7 @@ def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher
 
 
 @torch.inference_mode()
-def read(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher) -> Rows:
+def read(model: UpperLayers, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher) -> Rows:
     """Errors of each clip: by the onward stream, by both, of languages, of filled-in phonemes."""
     model.eval()
     head, errors = (
