@@ -103,6 +103,8 @@ class FaceRun(PartRun):
 
     train: FaceClips
     counted = "clips"
+    chosen_by = "dev_cosine"
+    higher = ("dev_cosine",)
 
     def _open_data(self) -> None:
         data = self.config.data

@@ -88,6 +88,8 @@ class TokenBatch(Counted):
 class TokenRun(PartRun):
     """`vsr.training.loop.Run` with a `TokenTrainConfig`."""
 
+    chosen_by = "dev_mel"
+
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
         train, dev, _ = read_lists(data)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lip2speech.vocoders.config import VocoderTrainConfig
 from vsr.cli import main
 from vsr.models.lipreader import LipReader
 from vsr.training.config import TrainConfig, load_config
@@ -55,6 +56,31 @@ def test_every_listener_is_built_without_data(path, tmp_path, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     assert voice(["listener", "--config", str(path), "--dry-run"]) == 0
     assert "words is said" in capsys.readouterr().out and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/lip2speech/conf/vocoder*.yaml")), ids=name_of)
+def test_every_vocoder_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+    from lip2speech.cli import main as voice
+    from lip2speech.vocoders.generator import Generator
+
+    config = load_config(path, kind=VocoderTrainConfig)
+    monkeypatch.chdir(tmp_path)
+    assert voice(["vocoder", "--config", str(path), "--dry-run"]) == 0
+    output = capsys.readouterr().out
+    assert f"{parameters(Generator(config.model_config())):,}\n" in output and "clips a batch" in output
+    assert f"  log-mel, weight {config.gan.mel:g}\n" in output and not list(tmp_path.iterdir())
+    assert ("losses of the source" in output) == ("source" in path.stem)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/vsr/conf/lm.yaml")), ids=name_of)
+def test_every_language_model_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["lm", "train", "--config", str(path), "--dry-run"]) == 0
+    output = capsys.readouterr().out
+    assert "learns the next of" in output and "characters are assumed" in output and "tokens a batch" in output
+    assert not list(tmp_path.iterdir())
+    assert main(["lm", "train", "--config", str(path), "--dry-run", "--set", "trainer.init_from=exp/lm/model"]) == 1
+    assert "not for language models" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", FACES, ids=name_of)

@@ -17,6 +17,7 @@ from vsr.modelstore.folder import load_model
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.averaging import average_epochs
 from vsr.training.config import dump_config, load_config
+from vsr.training.epochs import epochs_of, figure_of
 from vsr.training.lipreader import LipReaderRun as Run
 from vsr.training.typed_yaml import build
 
@@ -275,3 +276,15 @@ def test_mixed_precision_is_applied_in_one_process(config, tmp_path):
         run.model.ctc.register_forward_hook(lambda module, given, out, types=types: types.append(str(out.dtype)))
         losses = run._epoch()
         assert set(types) == {f"torch.{expected}"} and np.isfinite(losses["loss"])
+
+
+def test_epochs_have_the_figures_that_were_printed(config, tmp_path, capsys):
+    """And epochs of an earlier run in the folder, whose last.pt was removed to begin again, are not of this one."""
+    stale = tmp_path / "run" / "epochs" / "0009.safetensors"
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"of an earlier run")
+    losses_of(config, tmp_path / "run")
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
+    kept = epochs_of(tmp_path / "run" / "epochs")
+    assert [file.stem for file in kept] == ["0001", "0002", "0003"]
+    assert all(line.endswith(str(figure_of(file))) for line, file in zip(printed, kept, strict=True))

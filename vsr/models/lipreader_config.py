@@ -27,7 +27,8 @@ class LipReaderConfig:
     "recurrent", whose ``hidden`` is the width in each direction. ``activation`` is that of the Conformer's feed-forward
     networks and ``norm_eps`` the constant of every layer normalisation: published models differ in both, and some use
     "legacy" relative positions (``positions``). ``ctc_weight`` is w of the loss w * CTC + (1 - w) * attention, to which
-    ``alignment_weight`` * the loss of the frame targets is added.
+    ``alignment_weight`` * the loss of the frame targets is added. ``dropout`` is that of the layers' outputs,
+    ``attention_dropout`` that of the attention weights of encoder and decoder.
 
     A model has no CTC or alignment head where its weight is 0, and no decoder with 0 ``decoder_layers``; a model with
     neither CTC nor decoder is an encoder only and has a vocabulary of 0. With ``encoder`` "av_hubert" the decoder is
@@ -76,6 +77,7 @@ class LipReaderConfig:
     frontend_settings: dict[str, Any] = field(default_factory=dict)
     encoder_settings: dict[str, Any] = field(default_factory=dict)
     further_heads: dict[str, dict[str, Any]] = field(default_factory=dict)
+    attention_dropout: float = 0.0
 
     def __post_init__(self):
         check_sizes(self, **LIP_READER)
@@ -144,7 +146,7 @@ def frontend_of(c: LipReaderConfig) -> Part:
 def encoder_of(c: LipReaderConfig) -> Part:
     """The settings of the encoder, nested or flat in the config."""
     common: dict[str, Any] = {"layers": c.layers, "hidden": c.hidden, "dropout": c.dropout}
-    attentive = common | {"heads": c.heads}
+    attentive = common | {"heads": c.heads, "attention_dropout": c.attention_dropout}
     conformer = {"kernel": c.kernel, "activation": c.activation, "norm_eps": c.norm_eps, "positions": c.positions}
     flat = {"conformer": attentive | conformer, "av_hubert": attentive, "recurrent": common}
     return settings_of(ENCODERS, c.encoder, flat.get(c.encoder, {}) | c.encoder_settings)
@@ -164,9 +166,8 @@ def layers_of(c: LipReaderConfig) -> dict[str, int]:
 def attention_of(c: LipReaderConfig) -> AttentionSettings:
     """The settings of the attention decoder."""
     heads, tied = c.decoder_heads or c.heads, c.encoder == "av_hubert"
-    return AttentionSettings(
-        c.decoder_layers, heads, c.decoder_hidden, c.dropout, c.norm_eps, c.label_smoothing, tied
-    )  # fmt: skip
+    shares = c.dropout, c.norm_eps, c.label_smoothing, tied, c.attention_dropout
+    return AttentionSettings(c.decoder_layers, heads, c.decoder_hidden, *shares)
 
 
 def words_of(c: LipReaderConfig) -> WordClassSettings:

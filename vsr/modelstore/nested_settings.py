@@ -28,11 +28,13 @@ FRONTENDS = {  # kind -> its setting -> name of the flat setting
     "resnet3d": {"width": "resnet_width", "blocks": "resnet_blocks", "activation": "resnet_activation"},
     "landmarks": {"dropout": "dropout"},
 }  # fmt: skip
-SAME = ("layers", "heads", "hidden", "kernel", "dropout", "activation", "norm_eps", "positions")
+SAME = (
+    "layers", "heads", "hidden", "kernel", "dropout", "activation", "norm_eps", "positions", "attention_dropout",
+)  # fmt: skip
 ENCODERS = dict.fromkeys(("conformer", "av_hubert", "recurrent"), {name: name for name in SAME})
 ATTENTION = {
     "layers": "decoder_layers", "heads": "decoder_heads", "hidden": "decoder_hidden", "dropout": "dropout",
-    "norm_eps": "norm_eps", "label_smoothing": "label_smoothing", "tied": "",
+    "norm_eps": "norm_eps", "label_smoothing": "label_smoothing", "tied": "", "attention_dropout": "attention_dropout",
 }  # fmt: skip
 WORDS = ("classes", "boundary", "mixup", "label_smoothing")
 

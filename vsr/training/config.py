@@ -113,7 +113,8 @@ class TrainerConfig:
     over the ranks. ``workers``: processes per rank that prepare batches while it computes; with 0 the rank prepares
     them itself between steps.
     ``frontend_weights``: torchvision's checkpoint (.pth) of the front end's network. ``freeze``: parts of the model
-    that are not trained and stay in evaluation mode (`vsr.training.frozen`).
+    that are not trained and stay in evaluation mode (`vsr.training.frozen`). ``keep_epochs``: last epochs whose
+    averaged weights are kept; ``keep_best``: and those with the best figures on the dev list.
     """
 
     max_epochs: int = 50
@@ -130,12 +131,13 @@ class TrainerConfig:
     init_from: str = ""
     frontend_weights: str = ""
     freeze: tuple[str, ...] = ()
+    keep_best: int = 0
 
     def __post_init__(self):
         check_numbers(
             self, "trainer.", max_epochs=COUNT, max_minutes=NOT_NEGATIVE, devices=COUNT, num_nodes=COUNT,
             threads=Range(least=1, most=1024), workers=Range(least=0, most=1024), checkpoint_minutes=NOT_NEGATIVE,
-            keep_epochs=COUNT,
+            keep_epochs=COUNT, keep_best=NOT_NEGATIVE,
         )  # fmt: skip
         for name, allowed in (("strategy", STRATEGIES), ("precision", PRECISIONS)):
             if (value := getattr(self, name)) not in allowed:

@@ -49,6 +49,7 @@ class LipReaderRun(Run):
 
     train: CropDataset
     hears = False  # whether the model reads sound
+    higher = ("dev_accuracy",)
 
     def _open_data(self) -> None:
         data = self.config.data
@@ -114,6 +115,7 @@ class LipReaderRun(Run):
         config.trainer.check_objective(objective)
         if with_teacher := getattr(objective, "with_teacher", None):
             objective = with_teacher(self.average.model)
+            self.average.teaches = True
         return Step(self.model, objective)
 
     def _build_model(self) -> LipReader:

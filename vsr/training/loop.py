@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,9 +23,10 @@ from torch import nn
 
 from vsr.core.errors import VsrError
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.training.averaging import keep_epoch
 from vsr.training.batch_norm import synchronise_batch_norm
 from vsr.training.config import load_config
+from vsr.training.epochs import EPOCHS, DevFigure, drop_epochs_after, keep_epoch
+from vsr.training.failures import ranks_end_together
 from vsr.training.feed import Feed
 from vsr.training.finite import Finite, Statistics
 from vsr.training.frozen import freeze
@@ -58,6 +60,8 @@ class Run:
     sampler: FrameBudgetSampler
     entries: tuple[str, ...] = ("loss",)  # methods of the model, besides forward, that a step calls
     counted = "frames"  # unit of the sampler's lengths
+    chosen_by = ""  # the figure of `validate` by which epochs are compared; "": its last one
+    higher: tuple[str, ...] = ()  # figures that are the better the higher they are
 
     def __init__(self, config, folder: str | Path, resume: bool = False):
         self.config, self.folder = config, Path(folder)
@@ -66,13 +70,23 @@ class Run:
         self.fabric = open_fabric(trainer, self.entries)
         self.fabric.launch()
         self.progress, self.finite = Progress(), Finite()
+        with self._with_all_ranks():
+            self._open(resume)
+
+    def _with_all_ranks(self) -> AbstractContextManager[None]:
+        """A context in which an error on one rank ends all ranks."""
+        return ranks_end_together(self.fabric, type(self).__module__.partition(".")[0])
+
+    def _open(self, resume: bool) -> None:
+        """Open data and model, and begin or resume the run."""
         with errors_on_all_ranks(self.fabric):
             if not resume and (self.folder / LAST).exists():
-                raise VsrError("bad_config", f"{folder} holds a run already: add --resume, or choose another --out")
-            torch.manual_seed(config.seed)  # the same initial weights on all ranks
+                problem = f"{self.folder} holds a run already"
+                raise VsrError("bad_config", f"{problem}: add --resume, or choose another --out")
+            torch.manual_seed(self.config.seed)  # the same initial weights on all ranks
             self._open_data()
             model = self._build_model()
-            freeze(model, trainer.freeze)
+            freeze(model, self.config.trainer.freeze)
         self._open_model(model)
         self._begin(resume)
 
@@ -128,6 +142,7 @@ class Run:
                 print(notice, flush=True)
         self.log: StepLog | None = None
         if self.fabric.is_global_zero:
+            drop_epochs_after(self.folder / EPOCHS, self.progress.epoch)
             self.log = StepLog(self.folder, self.progress.step, self.progress.epoch + 1, self.counted)
         self.first_step = self.progress.step
         self.started = time.monotonic() - self.progress.seconds
@@ -135,6 +150,10 @@ class Run:
 
     def fit(self) -> Path:
         """Train to the end of the schedule; returns the model folder with the averaged weights."""
+        with self._with_all_ranks():
+            return self._fit()
+
+    def _fit(self) -> Path:
         while not self.finished():
             losses = self._epoch()
             if self.progress.batch == 0:
@@ -235,15 +254,23 @@ class Run:
     def _report(self, losses: dict[str, float]) -> None:
         """Validate after an epoch, print a line, add points to TensorBoard, and save."""
         self.average.gather()
-        losses |= self.validate()
+        figures = self.validate()
+        losses |= figures
         text = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
         minutes = self.progress.seconds / 60
         self.say(f"epoch {self.progress.epoch:3d}  {minutes:6.1f} min  {text}")
         if self.log:
             points = [(name, value, self.progress.epoch) for name, value in losses.items()]
             add_points(self.folder / "tensorboard", points + self.log.points())
-            keep_epoch(self.folder / "epochs", self.average, self.progress.epoch, self.config.trainer.keep_epochs)
+            self._keep_epoch(figures)
         self._save()
+
+    def _keep_epoch(self, figures: dict[str, float]) -> None:
+        """Save the averaged weights of the epoch that is over, with these ``figures`` of the dev list."""
+        trainer, name = self.config.trainer, self.chosen_by or list(figures)[-1]
+        figure = DevFigure(name, figures[name], name in self.higher)
+        folder = self.folder / EPOCHS
+        keep_epoch(folder, self.average, self.progress.epoch, figure, trainer.keep_epochs, trainer.keep_best)
 
     def _save(self) -> None:
         self.average.gather()

@@ -25,7 +25,10 @@ class Average:
 
     ``model`` is whole on every rank, and shares frozen tensors with the trained model. If the trained model is sharded,
     the average is too, and `gather` updates ``model``. ``frozen``: SHA-256 of the parts that are not averaged.
+    ``teaches``: whether ``model`` is read in training, so that every `update` gathers.
     """
+
+    teaches = False
 
     def __init__(self, model: nn.Module, decay: float):
         self.left_alone, state = dict.fromkeys(frozen_names(model)), model.state_dict(keep_vars=True)
@@ -48,9 +51,12 @@ class Average:
         like = model.state_dict()
         self.tensors = {name: cut_like(tensor, like[name]) for name, tensor in self.weights().items()}
 
+    @torch.no_grad()
     def gather(self) -> None:
-        """Assemble the pieces in ``model``; all ranks call it."""
-        self.model.load_state_dict(gather_whole(self.tensors), strict=False)
+        """Assemble the pieces in ``model``, where it stands; all ranks call it. What is not sharded is there."""
+        for name, whole in self.weights().items():
+            if isinstance(piece := self.tensors[name], DTensor):
+                whole.copy_(piece.full_tensor())
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
@@ -66,6 +72,8 @@ class Average:
                 )
         for name in averages.keys() - set(floats):
             averages[name].copy_(new[name])
+        if self.teaches:
+            self.gather()
 
 
 @dataclass
