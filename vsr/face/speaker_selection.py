@@ -1,6 +1,6 @@
-"""Whose lips matter: the same person the same label through all blocks of a video, and in each shot who is chosen.
+"""Selects the faces to read: one label per person through all blocks of a video, and the chosen faces of each shot.
 
-Transcripts, voices and the pages that show them go through here, so that a face has one number in all of them.
+Transcripts, voices and pages all use it, so that a face has the same number in all of them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OUTSIDE, NOT_CHOSEN, HARDLY_SEEN = "out of the picture", "not chosen", "hardly s
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a block, its face's number, and why its lips are not read; None where they are."""
+    """A piece of a block, the number of its face, and why its lips are not read, or None."""
 
     piece: Piece
     face: int
@@ -35,7 +35,7 @@ class Part:
 
     @property
     def speech(self) -> list[tuple[int, int]]:
-        """(start, stop) frames in which its lips speak: who listens for seconds would babble, and so would a mask."""
+        """(start, stop) frames in which its lips speak: for a listener, or for a mask, words would be invented."""
         return [] if self.reason else self.piece.stretches.speech
 
     def spans(self, window: int) -> list[tuple[int, int]]:
@@ -44,12 +44,12 @@ class Part:
 
 
 class Casting:
-    """Goes through a video block by block.
+    """Labels and selects the faces of a video, block by block.
 
     Args:
         number: how many faces are chosen in each shot; None for all.
-        people: who is known from earlier blocks.
-        first_shot: number of the shot with which the next block begins.
+        people: those known from earlier blocks.
+        first_shot: number of the first shot of the next block.
     """
 
     def __init__(self, number: int | None = 1, people: People | None = None, first_shot: int = 0):
@@ -118,7 +118,7 @@ def _rests(piece: Piece) -> bool:
 
 
 def unread(part: Part) -> list[Skipped]:
-    """What is not read of a part."""
+    """The stretches of a part that are not read."""
     whole = [(0, len(part.piece.crop), part.reason)] if part.reason else []
     return skipped_in(part.face, part.piece.times, whole or part.piece.stretches.skipped)
 
@@ -130,12 +130,12 @@ def skipped_in(face: int, times: np.ndarray, skipped: Iterable[tuple[int, int, s
 
 
 def check_found(path: str | Path, frames: int, tracks: int, reasons: Iterable[str | None], has_speech: bool) -> None:
-    """Refuse a video in which there was nothing to read, with the reason.
+    """Refuse a video with nothing to read, with the reason.
 
     Args:
         frames: of the whole video, at 25 fps.
-        tracks: how many pieces were found in it.
-        reasons: why parts of it were passed over; None for one that was not.
+        tracks: number of pieces found in it.
+        reasons: for each part why it was not read, or None.
         has_speech: whether anything was read.
 
     Raises:

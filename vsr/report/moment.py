@@ -10,14 +10,14 @@ from vsr.core.progress import Watch
 from vsr.face.mouth_crop import MouthClip, clip_of
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
-from vsr.face.networks import Stock
+from vsr.face.networks import Pool
 from vsr.face.pipeline import Block
 from vsr.face.speaker_selection import OUTSIDE, Part
 
 
 def find_clip(
     path: str | Path, face: int | None = None, at: float | None = None, watch: Watch | None = None,
-    mesh: Stock[MouthMesh] | None = None, errors: list[VsrError] | None = None,
+    mesh: Pool[MouthMesh] | None = None, errors: list[VsrError] | None = None,
 ) -> MouthClip:  # fmt: skip
     """The crops of a face in one shot, or a minute of it, as in `vsr transcribe`.
 

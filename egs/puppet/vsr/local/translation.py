@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
 from on_states import batches_of, stored
 from rig import Plan, training
 from rig_options import rig_parser
-from taught import Kept, others, sound_by_id, stored_sound, upper, with_sound
+from taught import CachedTargets, other_clips, sound_by_id, stored_sound, upper_reader, with_sound
 
 from vsr.data.batch import Batch
 from vsr.data.manifest import read_manifest, translations_of
@@ -44,9 +44,9 @@ AT_ONCE = 20  # clips decoded together
 
 def shuffled(clips, seed):
     """Every clip with the texts of another one."""
-    dealt = others(clips, seed)
+    partners = other_clips(clips, seed)
     return [
-        replace(clip, text=dealt[clip.id].text, translations=dealt[clip.id].translations, words=(), phones=())
+        replace(clip, text=partners[clip.id].text, translations=partners[clip.id].translations, words=(), phones=())
         for clip in clips
     ]
 
@@ -135,7 +135,7 @@ def main() -> None:
     lists = {name: read_manifest(getattr(args, name)) for name in ("train", "dev", "test")}
     lists["train"] = lists["train"][: args.clips or None]
     states = {name: stored(loaded, clips, args.keep, args.states) for name, clips in lists.items()}
-    model, name = upper(loaded, config, args.keep), args.head
+    model, name = upper_reader(loaded, config, args.keep), args.head
     head_tokenizer, objective = (
         tokenizer_of_head(config, name, tokenizer),
         objective_of(config, args.objective or run.objective),
@@ -147,7 +147,7 @@ def main() -> None:
         if all(clip.sound for clip in lists["test"]):
             sound_states = {"sound": stored_sound(hearing, lists["test"], args.keep, args.states)}
     lips_alone = args.objective == "ctc_attention"
-    teacher = Kept(Teacher(tokenizer, further_heads_of(config)))
+    teacher = CachedTargets(Teacher(tokenizer, further_heads_of(config)))
     training_clips = shuffled(clips, args.seed) if args.shuffle else clips
 
     def report(made) -> str:
