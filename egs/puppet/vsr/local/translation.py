@@ -63,7 +63,7 @@ def sound_for(model, lists: dict[str, list[Clip]], args: argparse.Namespace) -> 
     if not isinstance(model.frontend, MixedStreams):
         return Sound()
     hearing = load_model(args.hearing)  # draws random numbers: for lips alone, too, so that all arms begin alike
-    training, test = sound_by_id(hearing, lists["train"], args, args.other_clips), lists["test"]
+    training, test = sound_by_id(hearing, lists["train"], args, args.others), lists["test"]
     has_sound = all(clip.sound for clip in test)
     sound = Sound(training, stored_sound(hearing, test, args.keep, args.states) if has_sound else ())
     return Sound() if args.objective == "ctc_attention" else sound
