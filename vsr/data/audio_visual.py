@@ -21,7 +21,7 @@ from vsr.data.manifest import Clip
 from vsr.data.modalities import MEL, SOUND, VIDEO
 from vsr.data.sound_corruption import DrawnSound, SoundCorruption
 from vsr.data.sound_input import clip_wave, empty_sound, to_sound_input
-from vsr.data.targets import FRAME_TOKENS, Encoder, Item, Taught, at_frames
+from vsr.data.targets import FRAME_TOKENS, Encoder, Item, TargetSource, at_frames
 from vsr.data.transforms import SIDE, Augmentation, speed_indices, to_network_input, trim_span
 from vsr.media.mel import NUM_MELS
 
@@ -74,7 +74,7 @@ class AudioVisualDataset(CropDataset):
 
     def __init__(
         self, clips: Sequence[Clip], tokenizer: Encoder, augmentation: Augmentation | None = None, seed: int = 0,
-        heads: Mapping[str, Taught] | None = None, dropout: ModalityDropout | None = None,
+        heads: Mapping[str, TargetSource] | None = None, dropout: ModalityDropout | None = None,
         modalities: tuple[str, ...] = (VIDEO, SOUND), wrong_lips: WrongLips | None = None,
         form: str = MEL, corruption: Corruption | None = None,
     ):  # fmt: skip

@@ -20,7 +20,17 @@ from vsr.data.corruption import corrupted_crop
 from vsr.data.crop_files import read_crop
 from vsr.data.manifest import Clip, need_crops
 from vsr.data.modalities import SOUND, VIDEO
-from vsr.data.targets import FRAME_TOKENS, TOKENS, Encoder, Item, Target, Taught, Teacher, at_frames, frame_targets
+from vsr.data.targets import (
+    FRAME_TOKENS,
+    TOKENS,
+    Encoder,
+    Item,
+    Target,
+    TargetSource,
+    Teacher,
+    at_frames,
+    frame_targets,
+)
 from vsr.data.transforms import Augmentation, speed_indices, to_network_input, trim_span
 from vsr.data.video_corruption import VideoCorruption
 
@@ -139,7 +149,7 @@ class CropDataset:
 
     def __init__(
         self, clips: Sequence[Clip], tokenizer: Encoder, augmentation: Augmentation | None, seed: int = 0,
-        heads: Mapping[str, Taught] | None = None, corruption: VideoCorruption | None = None,
+        heads: Mapping[str, TargetSource] | None = None, corruption: VideoCorruption | None = None,
     ):  # fmt: skip
         need_crops(clips)
         self.clips = list(clips)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from on_states import Above, batch_of, reader_above, stored
+from on_states import UpperLayers, batch_of, reader_above, stored
 from rig import Plan, against, rates, training, write_scores
 from rig_options import rig_parser
 
@@ -40,7 +40,7 @@ from vsr.text.normalise import lower
 Pool = tuple[Sequence[Clip], Sequence[Tensor]]
 
 
-class OfOthers(PseudoLabels):
+class PseudoLabelsOfOthers(PseudoLabels):
     """The control: each clip gets the pseudo-labels of the preceding one."""
 
     def labels(self, batch):
@@ -51,7 +51,7 @@ class OfOthers(PseudoLabels):
         }
 
 
-class CleanOfOthers(CleanTargets):
+class CleanTargetsOfOthers(CleanTargets):
     """The control: each clip gets the targets of the preceding one."""
 
     def clean(self, batch, teacher):
@@ -80,7 +80,7 @@ def concatenated(first: Batch, second: Batch) -> Batch:
     return Batch(inputs, torch.cat([first.lengths, second.lengths]), targets, first.ids + second.ids)
 
 
-def train(model: Above, objective_for: Callable, batches: Iterator[Batch], args, report=None) -> nn.Module:
+def train(model: UpperLayers, objective_for: Callable, batches: Iterator[Batch], args, report=None) -> nn.Module:
     """The EMA weights after ``--steps``."""
     plan = Plan(args.steps, args.lr, warmup=30, ema=0.99, checks=4)
     for state in training(model, objective_for, seeded(batches, args.seed), plan):
@@ -96,7 +96,7 @@ def seeded(batches: Iterator[Batch], seed: int) -> Iterator[Batch]:
 
 
 @torch.inference_mode()
-def read(model: Above, pool: Pool, tokenizer) -> list[UtteranceScore]:
+def read(model: UpperLayers, pool: Pool, tokenizer) -> list[UtteranceScore]:
     """Scores of greedy CTC."""
     model.eval()
     teacher, scores = Teacher(tokenizer), []
@@ -141,7 +141,7 @@ def main() -> None:
         heads = {"clean": {"kind": "clean_prediction"}}
         other = reader_above(loaded, replace(config, ctc_weight=0.0, further_heads=heads), keep)
         other.encoder.load_state_dict(model.encoder.state_dict())
-        kind = CleanOfOthers if args.control else CleanTargets
+        kind = CleanTargetsOfOthers if args.control else CleanTargets
         objective = kind(share=0.4, span=8, hide=True)
         trained = train(
             other, objective.with_teacher, shuffled_batches(unlabelled, args.batch, args.seed, teacher), args
@@ -158,7 +158,7 @@ def main() -> None:
     trained = train(model, supervised, batches, args, report)
     if args.arm != "cav2vec":
         model.load_state_dict(trained.state_dict())
-        kind = OfOthers if args.control else PseudoLabels
+        kind = PseudoLabelsOfOthers if args.control else PseudoLabels
         usr = kind(above=args.above, masked=0.2, span=8)
         if args.arm == "usr":
             unlabelled_batches = shuffled_batches(unlabelled, args.batch, args.seed, teacher)

@@ -47,7 +47,7 @@ RANDOM = {
 LEAST = -10.0  # floor of the log-probabilities
 
 
-class Frozen(nn.Module):
+class FrozenFrontEnd(nn.Module):
     """Stored states (B, T, W) -> (B, T, D) through a linear layer, as in `vsr.models.foundation.Foundation`."""
 
     def __init__(self, width: int, dim: int):
@@ -148,7 +148,7 @@ def main() -> None:
     model = reader(loaded, args.config, changes, (SOUND,) if args.sound == "mel" else ())
     tokenizer = loaded.tokenizer
     if args.sound != "mel":
-        model.frontend.streams[SOUND] = Frozen(lists["dev"][0][2][SOUND].shape[1], model.config.dim)
+        model.frontend.streams[SOUND] = FrozenFrontEnd(lists["dev"][0][2][SOUND].shape[1], model.config.dim)
     training_batches = batches(training_copies, args.batch, Teacher(tokenizer), args.seed, dropout=(0.35, 0.25))
     for report in training(
         model, lambda average: ctc_attention, training_batches, Plan(args.steps, args.lr, warmup=30, ema=0.98)

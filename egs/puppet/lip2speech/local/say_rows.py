@@ -14,15 +14,16 @@ for ../../../grid/vsr/local/seeds.py.
 
 import argparse
 import sys
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "vsr" / "local"))
 sys.path.insert(0, str(Path(__file__).parent))
-from few_videos import batch_sampler, fit
-from translations import recogniser, unit_errors, words_in
+from translations import unit_errors
+from unit_recogniser import trained_recogniser, words_in
 
 from lip2speech.features.phones import phones_in, phones_of, steps_of
 from lip2speech.inference.saying import open_text_units, say_text
@@ -30,12 +31,10 @@ from lip2speech.models.durations import rounded_durations
 from lip2speech.models.text_units import PAUSE
 from lip2speech.training.unit_pairs import units_of
 from vsr.core.clock import UNIT_RATE
-from vsr.data.manifest import read_manifest
+from vsr.data.manifest import read_manifests
 from vsr.evaluation.comparison_rows import rates, write_scores
 from vsr.evaluation.wer import score_utterance
 from vsr.media.units import Codebook
-from vsr.objectives.ctc_attention import ctc_attention
-from vsr.text.tokenizer import train_tokenizer
 
 MS = 1000 / UNIT_RATE
 
@@ -63,31 +62,28 @@ class TextToUnits:
     def with_mean_durations(self, clip, phone: float, pause: float) -> list[int]:
         """Units from the clip's phones with one duration for all."""
         ids, _, language_index = self.spans(clip)
-        return self.model.say(
-            ids, language_index, rounded_durations([pause if phone_id == PAUSE else phone for phone_id in ids])
-        )
+        steps = rounded_durations([pause if phone_id == PAUSE else phone for phone_id in ids])
+        return self.model.say(ids, language_index, steps)
 
     def duration_errors(self, clip, phone: float) -> tuple[list[float], list[float], float, float]:
         """Absolute duration errors (ms) of each phone, predicted and with the mean; the same of all phones together."""
         ids, steps, language_index = self.spans(clip)
-        indices = [n for n, phone_id in enumerate(ids) if phone_id != PAUSE]
-        predicted, true = self.model.predicted_durations(ids, language_index), [steps[n] for n in indices]
-        errors = [MS * (predicted[n] - steps[n]) for n in indices]
-        mean_errors = [MS * (phone - step) for step in true]
-        return (
-            [abs(error) for error in errors],
-            [abs(error) for error in mean_errors],
-            abs(sum(errors)),
-            abs(sum(mean_errors)),
-        )
+        spoken = [n for n, phone_id in enumerate(ids) if phone_id != PAUSE]
+        predicted = self.model.predicted_durations(ids, language_index)
+        errors = [MS * (predicted[n] - steps[n]) for n in spoken]
+        mean_errors = [MS * (phone - steps[n]) for n in spoken]
+        total, mean_total = abs(sum(errors)), abs(sum(mean_errors))
+        return [abs(error) for error in errors], [abs(error) for error in mean_errors], total, mean_total
 
 
 def means(sayer, clips) -> tuple[float, float]:
     """Mean steps of a phone and of a pause."""
-    pairs = [(phone_id, step) for clip in clips for phone_id, step in zip(*sayer.spans(clip)[:2], strict=True)]
-    return fmean(step for phone_id, step in pairs if phone_id != PAUSE), fmean(
-        step for phone_id, step in pairs if phone_id == PAUSE
-    )
+    phones, pauses = [], []
+    for clip in clips:
+        ids, steps, _ = sayer.spans(clip)
+        for phone_id, step in zip(ids, steps, strict=True):
+            (pauses if phone_id == PAUSE else phones).append(step)
+    return fmean(phones), fmean(pauses)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -103,15 +99,30 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def trained_recogniser(train, units, size: int, steps: int, seed: int):
-    """The trained recogniser and its tokenizer."""
-    tokenizer = train_tokenizer("word", [clip.text for clip in train])
-    model = recogniser(tokenizer, size, seed)
-    examples = [(units[c.id].view(-1, 2), torch.tensor(tokenizer.encode(c.text))) for c in train]
-    fit(
-        model, lambda batch: ctc_attention(model, batch)["loss"], batch_sampler(examples, size, 0.05), steps, 2e-3, seed
-    )
-    return model.eval(), tokenizer
+def outputs_of(sayer: TextToUnits, clips, phone: float, pause: float) -> Iterator[tuple[str, list]]:
+    """Each row and its units of each clip; ``phone``, ``pause``: mean steps."""
+    predicted = [sayer.predicted(clip) for clip in clips]
+    yield "predicted", predicted
+    yield "true", [sayer.with_true_durations(clip) for clip in clips]
+    yield "mean", [sayer.with_mean_durations(clip, phone, pause) for clip in clips]
+    yield "other", outputs_of_next(predicted, clips)
+
+
+def duration_line(sayer: TextToUnits, clips, phone: float) -> str:
+    """Duration errors of phones and of clips, predicted and with the mean ``phone``, for people."""
+    errors, mean_errors, of_clips, mean_of_clips = zip(*(sayer.duration_errors(c, phone) for c in clips), strict=True)
+    errors, mean_errors = list(chain(*errors)), list(chain(*mean_errors))
+    return (f"durations of {len(errors)} phones off by {fmean(errors):.1f} ms, the mean ({MS * phone:.1f} ms) by "
+            f"{fmean(mean_errors):.1f}; clips by {fmean(of_clips):.0f}, {fmean(mean_of_clips):.0f}")  # fmt: skip
+
+
+def outputs_of_next(outputs, clips):
+    """Gives each clip the output of the next clip of its language."""
+    following = {}
+    for language in {clip.language for clip in clips}:
+        indices = [index for index, clip in enumerate(clips) if clip.language == language]
+        following |= dict(zip(indices, indices[1:] + indices[:1], strict=True))
+    return [outputs[following[index]] for index in range(len(clips))]
 
 
 def main() -> None:
@@ -119,9 +130,10 @@ def main() -> None:
     args = parser().parse_args()
     torch.set_num_threads(1)
     codebook = Codebook.load(Path(args.says[0]) / "units.safetensors")
-    train, test_clips = ([clip for path in paths for clip in read_manifest(path)] for paths in (args.train, args.said))
+    train, test_clips = read_manifests(args.train), read_manifests(args.said)
     units = units_of([*train, *test_clips], codebook)
     reader, tokenizer = trained_recogniser(train, units, len(codebook), args.steps, args.seed)
+    natural = [units[clip.id].tolist() for clip in test_clips]
 
     def row(name: str, outputs) -> None:
         read = words_in(reader, outputs, tokenizer)
@@ -129,37 +141,13 @@ def main() -> None:
         write_scores(Path(args.out) / name, {"test": scores})
         print(f"{name}: {rates(scores)}; units that differ {unit_errors(outputs, natural):.1f} %", flush=True)
 
-    natural = [units[clip.id].tolist() for clip in test_clips]
     row("natural", natural)
     for seed, folder in enumerate(args.says):
         sayer = TextToUnits(open_text_units(folder), units)
         phone, pause = means(sayer, train)
-        predicted = [sayer.predicted(clip) for clip in test_clips]
-        row(f"predicted_{seed}", predicted)
-        row(f"true_{seed}", [sayer.with_true_durations(clip) for clip in test_clips])
-        row(f"mean_{seed}", [sayer.with_mean_durations(clip, phone, pause) for clip in test_clips])
-        row(f"other_{seed}", outputs_of_next(predicted, test_clips))
-        duration_errors = [sayer.duration_errors(clip, phone) for clip in test_clips]
-        errors, mean_errors = (
-            [error for clip_errors in duration_errors for error in clip_errors[side]] for side in (0, 1)
-        )
-        print(f"durations of {len(errors)} phones off by {fmean(errors):.1f} ms, the mean ({MS * phone:.1f} ms) by "
-              f"{fmean(mean_errors):.1f}; clips by {fmean(clip_errors[2] for clip_errors in duration_errors):.0f}, "
-              f"{fmean(clip_errors[3] for clip_errors in duration_errors):.0f}", flush=True)  # fmt: skip
-
-
-def outputs_of_next(outputs, clips):
-    """Gives each clip the output of the next clip of its language."""
-    by_language = [
-        [index for index, clip in enumerate(clips) if clip.language == language]
-        for language in dict.fromkeys(clip.language for clip in clips)
-    ]
-    following = {
-        index: indices[(position + 1) % len(indices)]
-        for indices in by_language
-        for position, index in enumerate(indices)
-    }
-    return [outputs[following[index]] for index in range(len(clips))]
+        for name, outputs in outputs_of(sayer, test_clips, phone, pause):
+            row(f"{name}_{seed}", outputs)
+        print(duration_line(sayer, test_clips, phone), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,14 +14,16 @@ bootstrap intervals over the clips, and writes a folder for each row to --out, f
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from say_rows import outputs_of_next, trained_recogniser
-from translations import sources_of, translated_units, words_in
+from say_rows import outputs_of_next
+from translations import length_errors, sources_of, translated_units
+from unit_recogniser import trained_recogniser, words_in
 
 from lip2speech.evaluation.asr_scorers import PocketSphinxGrid
 from lip2speech.features.phones import phones_in
@@ -36,7 +38,7 @@ from vsr.core.clock import SAMPLE_RATE, SAMPLES_PER_FRAME
 from vsr.corpora.puppet.parallel import vocabulary_of
 from vsr.data.manifest import read_manifest, read_manifests, translation_of
 from vsr.evaluation.comparison_rows import rates, write_scores
-from vsr.evaluation.wer import score_utterance
+from vsr.evaluation.wer import UtteranceScore, score_utterance
 from vsr.media.audio import fit_length, read_wave
 from vsr.media.units import Codebook, open_extractor
 
@@ -58,6 +60,22 @@ class UnitExtractor:
         """Units of whole video frames; the wave is padded."""
         padded = fit_length(wave.astype(np.float32), -(-len(wave) // SAMPLES_PER_FRAME) * SAMPLES_PER_FRAME)
         return self.codebook.units(self.extractor.frames(torch.from_numpy(padded)))
+
+
+class Recognisers:
+    """That of units, trained on clips of one codebook, and PocketSphinx for English."""
+
+    def __init__(self, codebook: Codebook, train, units, steps: int, seed: int):
+        self.reader, self.tokenizer = trained_recogniser(train, units, len(codebook), steps, seed)
+        self.extractor, self.sphinx = UnitExtractor(codebook), PocketSphinxParallel()
+
+    def scores(self, clips, waves) -> dict[str, list[UtteranceScore]]:
+        """Recogniser -> scores of each clip that it can read."""
+        read = words_in(self.reader, [self.extractor.units(wave) for wave in waves], self.tokenizer)
+        by_units = [score_utterance(clip.id, clip.text, text) for clip, text in zip(clips, read, strict=True)]
+        english = [(clip, wave) for clip, wave in zip(clips, waves, strict=True) if clip.language == "en"]
+        by_sphinx = [score_utterance(clip.id, clip.text, self.sphinx.transcribe(wave)) for clip, wave in english]
+        return {"units": by_units, "sphinx": by_sphinx}
 
 
 def units_to_say(args, each, units) -> dict[str, list]:
@@ -82,10 +100,8 @@ def translated(model, heard, each, units) -> list:
             raise SystemExit(f"{heard[index]}: clip n of each list of --heard and --said must say the same")
         source_units = [units[clip.id] for clip in sources]
         target_units, _ = translated_units(model, source_units, language, True)
-        difference = max(
-            abs(len(target) - len(source)) for target, source in zip(target_units, source_units, strict=True)
-        )
-        print(f"into {language}: as long as what is heard, to {difference} units", flush=True)
+        most = max(length_errors(target_units, source_units))
+        print(f"into {language}: as long as what is heard, to {most} units", flush=True)
         rows += target_units
     return rows
 
@@ -105,6 +121,17 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+def waves_of(loaded, units_by_row, train, clips) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Each row and its wave of each clip: as recorded, and by the voice, with a speaker of the training clips for each
+    language."""
+    yield "natural", [read_wave(clip.sound) for clip in clips]
+    vectors = {clip.language: reference_vector(clip.sound) for clip in reversed(train)}
+    speakers = {language: speaker_of(loaded, torch.from_numpy(vector)) for language, vector in vectors.items()}
+    for name, clip_units in units_by_row.items():
+        pairs = zip(clips, clip_units, strict=True)
+        yield name, [say_units(loaded, torch.tensor(said), speakers[clip.language]) for clip, said in pairs]
+
+
 def main() -> None:
     """Measure and print."""
     args = parser().parse_args()
@@ -116,34 +143,15 @@ def main() -> None:
     for folder in filter(None, (args.says, args.translator)):
         matching_codebook(Path(folder), loaded.parts[0], len(codebook))
     train, lists = read_manifests(args.train), [read_manifest(path) for path in args.said]
-    test_clips = [clip for clips in lists for clip in clips]
-    units = units_of([*train, *test_clips, *read_manifests(args.heard)], codebook)
-    reader, tokenizer = trained_recogniser(train, units, len(codebook), args.steps, args.seed)
-    converter, sphinx = UnitExtractor(codebook), PocketSphinxParallel()
-    speakers = {
-        clip.language: speaker_of(loaded, torch.from_numpy(reference_vector(clip.sound))) for clip in reversed(train)
-    }
-
-    def row(name: str, waves) -> None:
-        read = words_in(reader, [converter.units(wave) for wave in waves], tokenizer)
-        scores = [score_utterance(c.id, c.text, text) for c, text in zip(test_clips, read, strict=True)]
-        english = [
-            score_utterance(c.id, c.text, sphinx.transcribe(wave))
-            for c, wave in zip(test_clips, waves, strict=True) if c.language == "en"
-        ]  # fmt: skip
-        write_scores(Path(args.out) / name.replace(" ", "_").replace("'", ""), {"units": scores, "sphinx": english})
+    clips = [clip for clips in lists for clip in clips]
+    units = units_of([*train, *clips, *read_manifests(args.heard)], codebook)
+    recognisers = Recognisers(codebook, train, units, args.steps, args.seed)
+    for name, waves in waves_of(loaded, units_to_say(args, lists, units), train, clips):
+        scores = recognisers.scores(clips, waves)
+        write_scores(Path(args.out) / name.replace(" ", "_").replace("'", ""), scores)
         seconds = sum(map(len, waves)) / SAMPLE_RATE
-        print(f"{name}: by units {rates(scores)}; {sphinx.name} {rates(english)}; {seconds:.0f} s", flush=True)
-
-    row("natural", [read_wave(clip.sound) for clip in test_clips])
-    for name, clip_units in units_to_say(args, lists, units).items():
-        row(
-            name,
-            [
-                say_units(loaded, torch.tensor(units_of_clip), speakers[clip.language])
-                for clip, units_of_clip in zip(test_clips, clip_units, strict=True)
-            ],
-        )
+        by_sphinx = f"{recognisers.sphinx.name} {rates(scores['sphinx'])}"
+        print(f"{name}: by units {rates(scores['units'])}; {by_sphinx}; {seconds:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,56 +13,30 @@ lips instead of those of the sound (id.npy, (T, 2) integers).
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "vsr" / "local"))
 sys.path.insert(0, str(Path(__file__).parent))
-from few_videos import batch_of, batch_sampler, fit
 from purity import purity
+from unit_recogniser import trained_recogniser, words_in
 
 from lip2speech.models.durations import runs
 from lip2speech.models.translators import load_translator
 from lip2speech.training.unit_pairs import units_of
-from vsr.data.manifest import read_manifest, read_manifests, translation_of
+from vsr.core.clock import UNIT_RATE
+from vsr.data.manifest import Clip, read_manifest, read_manifests, translation_of
 from vsr.evaluation.translation import score_translations
 from vsr.evaluation.wer import score
 from vsr.media.units import Codebook
-from vsr.models.lipreader import LipReader, LipReaderConfig
-from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.rewards import edits
-from vsr.text.tokenizer import train_tokenizer
 
 AT_ONCE = 25  # clips translated together
-
-
-def recogniser(tokenizer, size: int, seed: int) -> LipReader:
-    """Two Conformer layers and CTC on units, with random weights."""
-    torch.manual_seed(seed)
-    config = LipReaderConfig(
-        tokenizer.vocab_size, frontend="units", frontend_settings={"size": size}, dim=96, heads=4, hidden=256,
-        layers=2, kernel=15, decoder_layers=0, ctc_weight=1.0, alignment_weight=0.0,
-    )  # fmt: skip
-    return LipReader(config)
-
-
-@torch.inference_mode()
-def words_in(model: LipReader, units, tokenizer) -> list[str]:
-    """Texts that the recogniser reads in the units (2T,) of each clip."""
-    texts = []
-    for clip_units in units:
-        if len(clip_units) < 2:
-            texts.append("")
-            continue
-        batch = batch_of(
-            [(torch.as_tensor(clip_units)[: len(clip_units) // 2 * 2].view(-1, 2), torch.zeros(1, dtype=torch.long))]
-        )
-        ((best,),) = model.ctc.search(model.encode_batch(batch), batch.lengths)
-        texts.append(tokenizer.decode(best.tokens))
-    return texts
 
 
 def translated_units(model, sources, language: str, same: bool):
@@ -94,12 +68,78 @@ def figures(read: list[str], true: list[str]) -> str:
 
 def unit_errors(predicted, true) -> float:
     """Edits between units without repetitions, in % of the true ones."""
-    pairs = [
-        (runs(list(unit_sequence))[0], runs(list(true_sequence))[0])
-        for unit_sequence, true_sequence in zip(predicted, true, strict=True)
-    ]
-    wrong = sum(edits(sequence, reference) for sequence, reference in pairs)
-    return 100 * wrong / sum(len(reference) for _, reference in pairs)
+    sequences, references = ([runs(list(units))[0] for units in clips] for clips in (predicted, true))
+    wrong = sum(edits(sequence, reference) for sequence, reference in zip(sequences, references, strict=True))
+    return 100 * wrong / sum(len(reference) for reference in references)
+
+
+def length_errors(units, sources) -> list[int]:
+    """By how many units each clip is longer or shorter than its source."""
+    return [abs(len(target) - len(source)) for target, source in zip(units, sources, strict=True)]
+
+
+@dataclass(frozen=True)
+class Translations:
+    """Clips translated into a language: the texts they should say, units (2T,) of each row, and each clip's pace."""
+
+    language: str
+    texts: list[str]
+    units: dict[str, list]
+    paces: list[float]
+
+    @classmethod
+    def of(cls, model, sources: Sequence[Clip], source_units: list, language: str, natural: list) -> "Translations":
+        """Translate the units of clips; ``natural``: units of recordings in the language."""
+        same, paces = translated_units(model, source_units, language, True)
+        others, _ = translated_units(model, source_units[1:] + source_units[:1], language, True)
+        units = {"same": same, "another clip": others, "not translated": source_units}
+        if model.own_length:
+            units["free"], _ = translated_units(model, source_units, language, False)
+        texts = [translation_of(clip, language) for clip in sources]
+        return cls(language, texts, units | {"natural units": natural}, paces)
+
+    def lengths(self, row: str) -> list[int]:
+        """`length_errors` of a row."""
+        return length_errors(self.units[row], self.units["not translated"])
+
+    def line(self, same: str) -> str:
+        """For people; ``same``: figures of the words in the row of that name."""
+        natural = self.units["natural units"]
+        errors, of_others = (unit_errors(self.units[row], natural) for row in ("same", "another clip"))
+        differ = f"units that differ {errors:.1f} % (of another clip {of_others:.1f})"
+        return f"into {self.language}: {same}; {differ}; pace {np.mean(self.paces):.2f}"
+
+
+def units_from_lips(folder: str, clips: Sequence[Clip]) -> list:
+    """Units (2T,) that lips_units.py has written."""
+    return [np.load(Path(folder) / f"{clip.id}.npy").ravel() for clip in clips]
+
+
+def all_translations(model, heard: list[list[Clip]], said: list[list[Clip]], units: dict[str, Tensor], lips: str):
+    """`Translations` into each language; ``lips``: from the units of lips in that folder, of the first list alone."""
+    for place, targets in enumerate(said):
+        if lips and place == 0:
+            continue
+        sources = heard[0][: len(targets)] if lips else sources_of(heard, place, len(targets))
+        source_units = units_from_lips(lips, sources) if lips else [units[clip.id] for clip in sources]
+        natural = [units[clip.id] for clip in targets]
+        yield Translations.of(model, sources, source_units, heard[place][0].language, natural)
+
+
+def print_rows(results: Sequence[tuple[Translations, dict[str, list[str]]]]) -> None:
+    """Figures of each row over all languages; ``results``: translations and the texts read in each row."""
+    texts = [text for translations, _ in results for text in translations.texts]
+    for name in results[0][1]:
+        print(f"{name}: {figures([text for _, read in results for text in read[name]], texts)}", flush=True)
+
+
+def print_lengths(results: Sequence[Translations]) -> None:
+    """How much longer or shorter than their sources the translations are."""
+    most = max(error for translations in results for error in translations.lengths("same"))
+    free = [error / UNIT_RATE for translations in results if "free" in translations.units
+            for error in translations.lengths("free")]  # fmt: skip
+    mean = f", free by {np.mean(free):.2f} s on average" if free else ""
+    print(f"lengths: same differs by at most {most} units{mean}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -120,53 +160,20 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load_translator(args.translator)
     codebook = Codebook.load(Path(args.translator) / "units.safetensors")
-    source_lists, target_lists = (
-        [read_manifest(path)[: args.clips or None] for path in paths] for paths in (args.heard, args.said)
-    )
-    train = read_manifests(args.train)
-    units = units_of([*train, *(clip for clips in source_lists + target_lists for clip in clips)], codebook)
-    print(f"purity of units: {purity([clip for clips in source_lists for clip in clips], units):.1f} % by all voices, "
+    heard, said = ([read_manifest(path)[: args.clips or None] for path in paths] for paths in (args.heard, args.said))
+    train, heard_clips = read_manifests(args.train), [clip for clips in heard for clip in clips]
+    units = units_of([*train, *heard_clips, *(clip for clips in said for clip in clips)], codebook)
+    print(f"purity of units: {purity(heard_clips, units):.1f} % by all voices, "
           f"{purity(train, units):.1f} % by one of each language", flush=True)  # fmt: skip
-    tokenizer = train_tokenizer("word", [clip.text for clip in train])
-    reader = recogniser(tokenizer, len(codebook), args.seed)
-    examples = [(units[clip.id].view(-1, 2), torch.tensor(tokenizer.encode(clip.text))) for clip in train]
-    draw_batch = batch_sampler(examples, len(codebook), 0.05)
-    fit(reader, lambda batch: ctc_attention(reader, batch)["loss"], draw_batch, args.steps, 2e-3, args.seed)
-    reader.eval()
-    languages = [clips[0].language for clips in source_lists]
-    hypotheses_by_row, natural = {"same": [], "another clip": [], "not translated": []}, []
-    figures_by_language, texts, differ, length_errors, rows = {}, [], [], [], {}
-    for index, language in enumerate(languages):
-        if args.lips and index == 0:
-            continue
-        count = len(target_lists[index])
-        sources = source_lists[0][:count] if args.lips else sources_of(source_lists, index, count)
-        source_units = [
-            np.load(Path(args.lips) / f"{clip.id}.npy").ravel() if args.lips else units[clip.id] for clip in sources
-        ]
-        true = [translation_of(clip, language) for clip in sources]
-        same, paces = translated_units(model, source_units, language, True)
-        free = translated_units(model, source_units, language, False)[0] if model.own_length else []
-        wrong, _ = translated_units(model, source_units[1:] + source_units[:1], language, True)
-        length_errors += [abs(len(target) - len(source)) for target, source in zip(same, source_units, strict=True)]
-        differ += [abs(len(target) - len(source)) / 50 for target, source in zip(free, source_units, strict=bool(free))]
-        read = words_in(reader, same, tokenizer)
-        figures_by_language[language], texts = figures(read, true), texts + true
-        comparison = [units[clip.id] for clip in target_lists[index]]
-        print(f"into {language}: {figures_by_language[language]}; "
-              f"units that differ {unit_errors(same, comparison):.1f} % (of another clip "
-              f"{unit_errors(wrong, comparison):.1f}); pace {np.mean(paces):.2f}", flush=True)  # fmt: skip
-        hypotheses_by_row["same"] += read
-        hypotheses_by_row["another clip"] += words_in(reader, wrong, tokenizer)
-        hypotheses_by_row["not translated"] += words_in(reader, source_units, tokenizer)
-        if free:
-            hypotheses_by_row.setdefault("free", []).extend(words_in(reader, free, tokenizer))
-        natural += words_in(reader, comparison, tokenizer)
-        rows[language] = {"read": read, "true": true}
-    for name, read in [*hypotheses_by_row.items(), ("natural units", natural)]:
-        print(f"{name}: {figures(read, texts)}", flush=True)
-    comparison = f", free by {np.mean(differ):.2f} s on average" if differ else ""
-    print(f"lengths: same differs by at most {max(length_errors)} units{comparison}")
+    reader, tokenizer = trained_recogniser(train, units, len(codebook), args.steps, args.seed)
+    results = []
+    for translations in all_translations(model, heard, said, units, args.lips):
+        read = {name: words_in(reader, row, tokenizer) for name, row in translations.units.items()}
+        print(translations.line(figures(read["same"], translations.texts)), flush=True)
+        results.append((translations, read))
+    print_rows(results)
+    print_lengths([translations for translations, _ in results])
+    rows = {made.language: {"read": read["same"], "true": made.texts} for made, read in results}
     Path(args.out).write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
 
 

@@ -23,17 +23,18 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
-from on_states import Above, batch_of, batches_of, reader_above, stored
+from on_states import UpperLayers, batch_of, batches_of, reader_above, stored
 from rig import Plan, training
 from rig_options import rig_parser
 
+from vsr.data.batch import Batch
 from vsr.data.manifest import Clip, read_manifest, read_manifests
 from vsr.data.targets import Teacher
 from vsr.evaluation.combined import paired_gain
 from vsr.evaluation.wer import UtteranceScore, bootstrap_interval
 from vsr.models.hypotheses import beam_search, log_probs
 from vsr.models.lipreader import further_heads_of
-from vsr.modelstore.folder import load_model
+from vsr.modelstore.folder import LoadedModel, load_model
 from vsr.objectives.registry import objective_of
 from vsr.objectives.rewards import edits
 
@@ -41,46 +42,55 @@ HEAD = "sounds"
 Rows = dict[str, list[UtteranceScore]]
 
 
-def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, args) -> nn.Module:
+def train(model: UpperLayers, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, args) -> nn.Module:
     """The EMA weights after ``--steps``."""
-    objective, batches = objective_of(model.config), batches_of(clips, states, teacher, args.frames, args.seed)
+    objective = objective_of(model.config)
+    batches = batches_of(clips, states, teacher, args.frames, args.seed)
     plan = Plan(args.steps, args.lr, warmup=30, ema=0.98, checks=8)
     for report in training(model, lambda average: objective, batches, plan):
         print(report, flush=True)
     return report.model
 
 
-@torch.inference_mode()
-def read(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher) -> Rows:
+def read(model: UpperLayers, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher) -> Rows:
     """Errors of each clip: by the onward stream, by both, of languages, of filled-in phonemes."""
     model.eval()
-    head, errors = (
-        model.further_heads[HEAD],
-        {"onward": [], "onward by the mean": [], "both": [], "language": [], "fill": []},
-    )
+    rows: Rows = {}
     for clip, clip_states in zip(clips, states, strict=True):
-        batch = batch_of([clip], [clip_states], teacher).of(HEAD)
-        encoded, tokens = model.encode_batch(batch), batch.tokens[0].tolist()
-        hypotheses = beam_search(head.onward, encoded, batch.lengths, head.beam, batch.lengths)
-        scores = log_probs(head.onward, encoded, batch.lengths, hypotheses).sum(-1) / (hypotheses.lengths + 1)
-        first, by_mean = (
-            hypotheses.lists()[0][0],
-            hypotheses.lists()[0][int(scores.masked_fill(~hypotheses.ended, -math.inf).argmax())],
-        )
-        best = head.search(encoded, batch.lengths)[0]
-        wrong, count = head.measured(encoded, batch)
-        language_scores = head.languages(encoded, batch.lengths)
-        language_error = (
-            0 if language_scores is None else int(int(language_scores.argmax()) != int(batch.targets["language"][0, 0]))
-        )
-        rows = {
-            "onward": (edits(first, tokens), len(tokens)), "onward by the mean": (edits(by_mean, tokens), len(tokens)),
-            "language": (language_error, 1), "fill": (wrong, count),
-            "both": (edits(best[0].tokens if best else (), tokens), len(tokens)),
-        }  # fmt: skip
-        for name, (error_count, total) in rows.items():
-            errors[name].append(UtteranceScore(clip.id, "", "", total, error_count, 0, 0, 0, 0))
-    return errors
+        for name, (wrong, count) in errors_in(model, batch_of([clip], [clip_states], teacher).of(HEAD)).items():
+            rows.setdefault(name, []).append(counted(clip.id, wrong, count))
+    return rows
+
+
+@torch.inference_mode()
+def errors_in(model: UpperLayers, batch: Batch) -> dict[str, tuple[int, int]]:
+    """Row -> (errors, count) of a batch of one clip."""
+    head, states, true = model.further_heads[HEAD], model.encode_batch(batch), batch.tokens[0].tolist()
+    first, by_mean = onward_readings(head, states, batch.lengths)
+    ranked = head.search(states, batch.lengths)[0]
+    read = {"onward": first, "onward by the mean": by_mean, "both": ranked[0].tokens if ranked else ()}
+    rows = {name: (edits(tokens, true), len(true)) for name, tokens in read.items()}
+    return rows | {"language": (wrong_language(head, states, batch), 1), "fill": head.measured(states, batch)}
+
+
+def onward_readings(head, states: Tensor, lengths: Tensor) -> tuple[list[int], list[int]]:
+    """Tokens of the likeliest hypothesis of the onward stream, and of the one with the likeliest mean token."""
+    hypotheses = beam_search(head.onward, states, lengths, head.beam, lengths)
+    means = log_probs(head.onward, states, lengths, hypotheses).sum(-1) / (hypotheses.lengths + 1)
+    by_mean = int(means.masked_fill(~hypotheses.ended, -math.inf).argmax())
+    (tokens,) = hypotheses.lists()
+    return tokens[0], tokens[by_mean]
+
+
+def wrong_language(head, states: Tensor, batch: Batch) -> int:
+    """1 if the head takes the clip for another language."""
+    scores = head.languages(states, batch.lengths)
+    return 0 if scores is None else int(int(scores.argmax()) != int(batch.targets["language"][0, 0]))
+
+
+def counted(clip_id: str, errors: int, count: int) -> UtteranceScore:
+    """A score of anything that is counted."""
+    return UtteranceScore(clip_id, "", "", count, errors, 0, 0, 0, 0)
 
 
 def error_rate(each: Sequence[UtteranceScore]) -> str:
@@ -92,17 +102,27 @@ def error_rate(each: Sequence[UtteranceScore]) -> str:
 
 def shuffled(clips: Sequence[Clip], seed: int) -> list[Clip]:
     """Every clip with the phonemes and the language of another one."""
-    order = np.random.default_rng(seed).permutation(len(clips))
-    return [
-        replace(
-            clip,
-            phones=clips[int(index)].phones,
-            text=clips[int(index)].text,
-            language=clips[int(index)].language,
-            words=(),
-        )
-        for clip, index in zip(clips, order, strict=True)
-    ]
+    others = [clips[int(index)] for index in np.random.default_rng(seed).permutation(len(clips))]
+    return [replace(clip, phones=other.phones, text=other.text, language=other.language, words=())
+            for clip, other in zip(clips, others, strict=True)]  # fmt: skip
+
+
+def new_reader(loaded: LoadedModel, args: argparse.Namespace) -> UpperLayers:
+    """All layers of the trained encoder, and the head with random weights in place of all others."""
+    head = {"kind": "bidirectional", "languages": args.languages, "layers": args.layers, "hidden": 384}
+    config = replace(
+        loaded.model.config, ctc_weight=0.0, alignment_weight=0.0, decoder_layers=0, further_heads={HEAD: head}
+    )
+    return reader_above(loaded, config, len(loaded.model.encoder.layers))
+
+
+def gain_line(path: str, after: dict[str, list[int]]) -> str:
+    """The paired difference between the clips' errors in a file and ``after``."""
+    before = json.loads(Path(path).read_text(encoding="utf-8"))
+    shared = sorted(before.keys() & after.keys())
+    scores = [[counted(clip_id, *errors[clip_id]) for clip_id in shared] for errors in (before, after)]
+    mean, low, high = paired_gain(*scores)
+    return f"better than {path} by {mean:.2f} points ({low:.2f} to {high:.2f}), {len(shared)} clips"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -125,33 +145,17 @@ def main() -> None:
     keep = len(loaded.model.encoder.layers)
     clips, lists = read_manifests(args.train), [read_manifest(path) for path in args.test]
     states, *test_states = (stored(loaded, part, keep, args.states) for part in (clips, *lists))
-    head_settings = {"kind": "bidirectional", "languages": args.languages, "layers": args.layers, "hidden": 384}
-    overrides = {
-        "ctc_weight": 0.0,
-        "alignment_weight": 0.0,
-        "decoder_layers": 0,
-        "further_heads": {HEAD: head_settings},
-    }
-    model = reader_above(loaded, replace(loaded.model.config, **overrides), keep)
+    model = new_reader(loaded, args)
     teacher = Teacher(loaded.tokenizer, further_heads_of(model.config))
-    training_clips = shuffled(clips, args.seed) if args.shuffle else clips
-    trained, totals = train(model, training_clips, states, teacher, args), {}
+    trained = train(model, shuffled(clips, args.seed) if args.shuffle else clips, states, teacher, args)
+    totals: dict[str, list[int]] = {}
     for path, part, part_states in zip(args.test, lists, test_states, strict=True):
-        errors = read(trained, part, part_states, teacher)
-        print(f"{path}: " + "; ".join(f"{name} {error_rate(scores)}" for name, scores in errors.items()))
-        totals |= {score.id: [score.errors, score.words] for score in errors["both"]}
+        rows = read(trained, part, part_states, teacher)
+        print(f"{path}: " + "; ".join(f"{name} {error_rate(scores)}" for name, scores in rows.items()))
+        totals |= {score.id: [score.errors, score.words] for score in rows["both"]}
     Path(args.out).write_text(json.dumps(totals), encoding="utf-8")
     if args.against:
-        other = json.loads(Path(args.against).read_text(encoding="utf-8"))
-        rows = [
-            [
-                UtteranceScore(name, "", "", counts[name][1], counts[name][0], 0, 0, 0, 0)
-                for name in sorted(other.keys() & totals.keys())
-            ]
-            for counts in (other, totals)
-        ]
-        mean, low, high = paired_gain(*rows)
-        print(f"better than {args.against} by {mean:.2f} points ({low:.2f} to {high:.2f}), {len(rows[0])} clips")
+        print(gain_line(args.against, totals))
 
 
 if __name__ == "__main__":
