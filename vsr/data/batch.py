@@ -162,12 +162,8 @@ class CropDataset:
         return len(self.clips)
 
     def crop(self, clip: Clip) -> np.ndarray:
-        """The clip's (T, 96, 96) uint8 crop; an array is memory-mapped. Not kept open: a process may hold 65,530 maps,
-        and LRW has 488,766 training clips. Raises VsrError bad_manifest."""
-        try:
-            return read_crop(clip.crop)
-        except (OSError, ValueError, EOFError) as error:
-            raise VsrError("bad_manifest", f"cannot read the crop of {clip.id}: {error}: run vsr crop") from error
+        """The clip's (T, 96, 96) uint8 crop. Raises VsrError bad_manifest."""
+        return crop_of(clip)
 
     def item(self, index: int, epoch: int = 0) -> Item:
         """``video`` (T, 1, 88, 88) of one clip, and its targets."""
@@ -191,6 +187,15 @@ class CropDataset:
         targets = {name: [item.targets[name] for item in items] for name in items[0].targets}
         lengths = torch.tensor([len(next(iter(item.inputs.values()))) for item in items])
         return Batch(_padded(inputs, 0), lengths, _padded(targets, IGNORE), [self.clips[i].id for i in indices])
+
+
+def crop_of(clip: Clip) -> np.ndarray:
+    """The stored (T, 96, 96) uint8 crop of a clip; an array is memory-mapped. Not kept open: a process may hold 65,530
+    maps, and LRW has 488,766 training clips. Raises VsrError bad_manifest."""
+    try:
+        return read_crop(clip.crop)
+    except (OSError, ValueError, EOFError) as error:
+        raise VsrError("bad_manifest", f"cannot read the crop of {clip.id}: {error}: run vsr crop") from error
 
 
 def as_tensors(targets: Mapping[str, Target]) -> dict[str, Tensor]:
