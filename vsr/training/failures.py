@@ -23,6 +23,7 @@ from vsr.training.fabric import Fabric
 
 FAILED, SEEN = "vsr/failed", "vsr/seen"  # keys of the store: the failure; the number of ranks that have seen it
 LOOK, GRACE, PATIENCE = 1.0, 3.0, 10.0  # seconds between looks, for a rank to end by itself, for the others to see it
+UNFORESEEN = "internal"  # reason of what is no VsrError
 LOST = "rank 0 has ended without a word"  # killed, with the store that it held
 
 
@@ -96,11 +97,11 @@ def record_of(error: BaseException) -> dict[str, Any]:
     if isinstance(error, KeyboardInterrupt):
         asked = Interrupts.current
         return {
-            "reason": "interrupted",
+            "reason": UNFORESEEN,
             "message": str(asked or "interrupted"),
             "status": asked.status if asked else 130,
         }
-    return {"reason": "failed", "message": f"{type(error).__name__}: {one_line(error)}", "status": 1}
+    return {"reason": UNFORESEEN, "message": f"{type(error).__name__}: {one_line(error)}", "status": 1}
 
 
 def line_of(failure: dict[str, Any]) -> str:
