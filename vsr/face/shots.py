@@ -23,7 +23,7 @@ RATIO = 4.4  # a cut changes the frame so many times as much as the frames round
 LEAST = 3.0  # and by so much, mean of hue, saturation and brightness (of 255)
 REACH = 2  # frames before and after that are compared
 FLASH = 12  # frames; a frame that comes back within them was only interrupted: a flash, a blank, a hand
-BLANK, BLANKS = 10, 3  # range of gray levels (of 255) of an empty frame; so many of them part two shots
+BLANK, BLANKS = 2.0, 3  # standard deviation (of 255) of an empty frame; so many of them part two shots
 REPEATS = 6  # a frame that stands longer than this is a still, not a low frame rate
 
 
@@ -128,7 +128,9 @@ class ShotDetector:
 
     def _count_blank(self, number: int, thumbnail: np.ndarray) -> None:
         """Count empty frames, and remember the first frame after several: a scene may have faded to them."""
-        if int(np.ptp(thumbnail, axis=(0, 1)).max()) < BLANK:
+        import cv2
+
+        if cv2.meanStdDev(thumbnail)[1].max() < BLANK:
             self._blanks += 1
             return
         if self._blanks >= BLANKS:
