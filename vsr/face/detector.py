@@ -29,6 +29,7 @@ from vsr.face.mediapipe_graphs import Detection, Region
 from vsr.face.networks import NETWORKS
 from vsr.face.small_faces import enlarged, found_in_parts, moved
 from vsr.face.surroundings import Surroundings
+from vsr.face.upside_down import found_either_way
 
 SMALL_FACE = 0.16  # of the frame's shorter side
 SEARCH_WITHIN = (2, 8)  # frames until other faces are searched for, if the frame changes and if it does not
@@ -137,7 +138,9 @@ class MediaPipeMesh:
     def _new_faces(self, frame: np.ndarray, followed: list[Face]) -> list[Face]:
         """Faces that the short-range detector finds besides those that are tracked."""
         fresh = [
-            seen for seen in self._networks.near.find(frame) if seen.score >= SURE and not is_among(seen, followed)
+            seen
+            for seen in found_either_way(self._networks.near.find, frame)
+            if seen.score >= SURE and not is_among(seen, followed)
         ]
         return [face for seen in fresh if (face := self._fit_mesh(frame, seen.region, seen.score))]
 
@@ -165,7 +168,7 @@ class MediaPipeMesh:
         cut, scale, corner = enlarged(frame, detection.box)
         if cut is None:
             return []
-        found = [nearer for nearer in self._networks.near.find(cut)[:1] if nearer.score >= least]
+        found = [nearer for nearer in found_either_way(self._networks.near.find, cut)[:1] if nearer.score >= least]
         faces = [self._fit_mesh(cut, nearer.region) for nearer in found]
         return [moved(face, scale, corner, detection.score) for face in faces if face]
 

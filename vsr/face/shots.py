@@ -1,9 +1,22 @@
 """Shot boundary detection in a stream of frames, with a latency of a few frames.
 
+<<<<<<< ours
 A cut is a change of the frame that stands out from the changes before and after it (the measure is that of
 PySceneDetect's AdaptiveDetector): a jump cut within one scene is found, and a moving camera is not a cut. Frames that
 a low frame rate repeats are left out of that comparison. Where everything moves at once, a cut is a frame whose pattern
 has little in common with the one before. A frame of another shape always begins a shot.
+||||||| base
+A cut shows as a change of the frame that stands out from the changes before and after it (the measure is that of
+PySceneDetect's AdaptiveDetector), so a jump cut within one scene is found and a moving camera is not a cut. Frames
+that a low frame rate repeats are left out of that comparison. Where everything moves at once, a cut is a frame whose
+pattern has little in common with the one before. A frame of another shape always begins a shot.
+=======
+A cut shows as a change of the frame that stands out from the changes before and after it (the measure is that of
+PySceneDetect's AdaptiveDetector), so a jump cut within one scene is found and a moving camera is not a cut. Frames
+that a low frame rate repeats are left out of that comparison. Where everything moves at once, a cut is a frame whose
+pattern has little in common with the one before. A shot also begins after a few empty frames, to which one scene fades
+and from which the next does. A frame of another shape always begins a shot.
+>>>>>>> theirs
 """
 
 from __future__ import annotations
@@ -22,6 +35,7 @@ RATIO = 4.4  # a cut changes the frame so many times as much as the frames round
 LEAST = 3.0  # and by so much, mean of hue, saturation and brightness (of 255)
 REACH = 2  # frames before and after that are compared
 FLASH = 12  # frames; a frame that comes back within them was only interrupted: a flash, a blank, a hand
+BLANK, BLANKS = 2.0, 3  # standard deviation (of 255) of an empty frame; so many of them part two shots
 REPEATS = 6  # a frame that stands longer than this is a still, not a low frame rate
 
 
@@ -64,6 +78,7 @@ class ShotDetector:
         self._last: np.ndarray | None = None
         self._thumbnail: np.ndarray | None = None
         self._repeats = 0
+        self._blanks, self._after_blank = 0, -1  # empty frames since the last other one; the first after such frames
 
     def push(self, number: int, frame: np.ndarray) -> int:
         """Add a frame (H, W, 3) uint8; returns the frame number below which all cuts are known."""
@@ -81,6 +96,7 @@ class ShotDetector:
             broken = before is not None and _breaks(before, now)
             change = None if now is thumbnail else _change(_colours(now), _colours(before))
             self._last, self._thumbnail = frame, thumbnail
+            self._count_blank(number, thumbnail)
             self._show(number, thumbnail, change)
             if broken:
                 self._add_cut(number)
@@ -115,10 +131,23 @@ class ShotDetector:
             change = 0.0 if self._colours is None else _change(colours, self._colours)
         self._changes.append(change)
         self._colours = colours
-        if len(self._changes) == 2 * REACH + 1 and _stands_out(list(self._changes)):
-            self._add_cut(self._shown[self._count - REACH])
+        if len(self._changes) == 2 * REACH + 1:
+            middle = self._shown[self._count - REACH]
+            if middle == self._after_blank or _stands_out(list(self._changes)):
+                self._add_cut(middle)
         self._shown.pop(self._count - 2 * REACH, None)
         self._count += 1
+
+    def _count_blank(self, number: int, thumbnail: np.ndarray) -> None:
+        """Count empty frames, and remember the first frame after several: a scene may have faded to them."""
+        import cv2
+
+        if cv2.meanStdDev(thumbnail)[1].max() < BLANK:
+            self._blanks += 1
+            return
+        if self._blanks >= BLANKS:
+            self._after_blank = number
+        self._blanks = 0
 
     def _turned(self, number: int) -> None:
         """Add a cut that is never undone: the points before and after are in pixels of different frame shapes."""
@@ -179,14 +208,41 @@ def _stands_out(changes: list[float]) -> bool:
 
 
 def _is_alike(image: np.ndarray, other: np.ndarray) -> bool:
+<<<<<<< ours
     """Whether two frames are the same except for moving parts."""
     return _change(image, other) < 2 * LEAST
+||||||| base
+    """The same frame but for what moves in it."""
+    return _change(image, other) < 2 * LEAST
+=======
+    """The same frame but for what moves in it; of two that are nearly black, the patterns tell."""
+    return _change(image, other) < 2 * LEAST and not _differ(image, other)
+>>>>>>> theirs
 
 
 def _breaks(before: np.ndarray, after: np.ndarray) -> bool:
+<<<<<<< ours
     """Whether much has changed and the patterns (36, 64, 3) have little in common; a flash keeps the pattern."""
     before, after = np.ascontiguousarray(before[..., 1]), np.ascontiguousarray(after[..., 1])
     if _change(before, after) < 15:
         return False
     before, after = before.ravel() - before.mean(), after.ravel() - after.mean()
     return float(before @ after) < 0.5 * float(np.linalg.norm(before) * np.linalg.norm(after))
+||||||| base
+    """Much has changed and the patterns (36, 64, 3) have little in common; a flash keeps its pattern."""
+    before, after = np.ascontiguousarray(before[..., 1]), np.ascontiguousarray(after[..., 1])
+    if _change(before, after) < 15:
+        return False
+    before, after = before.ravel() - before.mean(), after.ravel() - after.mean()
+    return float(before @ after) < 0.5 * float(np.linalg.norm(before) * np.linalg.norm(after))
+=======
+    """Much has changed and the patterns (36, 64, 3) have little in common; a flash keeps its pattern."""
+    change = _change(np.ascontiguousarray(before[..., 1]), np.ascontiguousarray(after[..., 1]))
+    return change >= 15 and _differ(before, after)
+
+
+def _differ(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether the patterns of green of two frames (36, 64, 3) have little in common."""
+    first, second = (image[..., 1].ravel() - image[..., 1].mean() for image in (before, after))
+    return float(first @ second) < 0.5 * float(np.linalg.norm(first) * np.linalg.norm(second))
+>>>>>>> theirs

@@ -24,12 +24,12 @@ def found_in_parts(find: Callable[[np.ndarray], list[Detection]], frame: np.ndar
     seen = [_placed(detection, corner) for part, corner in _parts(frame) for detection in find(part)]
     kept: list[Detection] = []
     for detection in sorted(seen, key=lambda own: -own.score):
-        if not any(_is_same(detection, other) for other in kept):
+        if not any(is_same_place(detection, other) for other in kept):
             kept.append(detection)
     return kept
 
 
-def _is_same(detection: Detection, other: Detection) -> bool:
+def is_same_place(detection: Detection, other: Detection) -> bool:
     """Whether either has its middle in the other: a part may show half of a face."""
     return is_inside(middle(detection.box), other.box) or is_inside(middle(other.box), detection.box)
 
