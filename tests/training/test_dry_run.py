@@ -28,6 +28,7 @@ def test_every_reader_is_built_without_data(path, tmp_path, monkeypatch, capsys)
     assert main(["train", "--config", str(path), "--dry-run"]) == 0
     output = capsys.readouterr().out
     assert "parameters; reads" in output and "weight" in output and "AdamW" in output
+    assert "without effect" not in output
     assert not list(tmp_path.iterdir())
 
 
@@ -153,6 +154,19 @@ def test_missing_backbone_is_named(name, head, folder, tmp_path, monkeypatch, ca
     assert main([*command, "--set", f"model.further_heads.{head}.backbone={tmp_path}/nowhere"]) == 0
     assert f"not found: backbone {tmp_path}/nowhere is no folder and no GGUF file" in capsys.readouterr().out
     assert not [warning for warning in recwarn if "is_gradient_checkpointing" in str(warning.message)]
+
+
+def test_settings_of_another_encoder_are_reported(capsys):
+    """MONA's configuration asked for 6 layers of 3072 where its encoder did not look, and got 12 of 2048."""
+    command = ["train", "--config", str(ROOT / "egs/lrs3/vsr/conf/mona.yaml"), "--dry-run"]
+    assert main(command) == 0
+    asked = capsys.readouterr().out
+    assert "RelativeTransformer" in asked and "without effect" not in asked
+    assert main([*command, "--set", "model.encoder=relative_transformer", "model.layers=6", "model.hidden=3072"]) == 0
+    got = capsys.readouterr().out
+    assert "without effect: model.layers, model.hidden; " in got
+    sizes = [next(line for line in output.splitlines() if "RelativeTransformer" in line) for output in (asked, got)]
+    assert sizes[0] != sizes[1]
 
 
 def test_objective_is_printed_with_its_settings(tmp_path, monkeypatch, capsys):

@@ -98,7 +98,8 @@ class AudioVisualDataset(CropDataset):
         """``video`` (T, 1, 88, 88) and ``sound`` in its form of one clip, zeros where it is not shown; its targets."""
         clip, shown = self.clips[index], self.modalities_shown(index, epoch)
         rng = np.random.default_rng((self.seed, epoch, index))
-        frames, targets = np.arange(clip.num_frames), self.teacher(clip, clip.num_frames)
+        choices = np.random.default_rng((self.seed, epoch, index, 5))
+        frames, targets = np.arange(clip.num_frames), self.teacher(clip, clip.num_frames, choices)
         if self.augmentation is not None and self.augmentation.speed:
             frames = speed_indices(len(frames), self.augmentation.speed, rng)
             targets = at_frames(targets, frames)

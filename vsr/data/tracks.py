@@ -68,7 +68,8 @@ class TrackDataset(CropDataset):
         if _fills_clip(clip):
             offset, track = self.silences.with_silences(track, variation.silence if variation else 1.0, rng)
         shifted = tuple((word, a + offset / FPS, b + offset / FPS) for word, a, b in clip.words)
-        targets = self.teacher(replace(clip, words=shifted), len(track))
+        choices = np.random.default_rng((self.seed, epoch, index, 1))
+        targets = self.teacher(replace(clip, words=shifted), len(track), choices)
         if variation:
             track = self._in_other_style(clip.speaker, track, variation, rng) if variation.style else track
             track, targets = _varied(track, targets, variation, rng)

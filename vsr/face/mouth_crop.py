@@ -20,7 +20,7 @@ from vsr.face.mouth_source import MouthSource
 from vsr.face.networks import Pool
 from vsr.face.piece import HOLD, Piece
 from vsr.face.requested_points import RequestedPoints
-from vsr.face.speaker_selection import MIN_SEEN, Part, check_found
+from vsr.face.speaker_selection import MIN_SEEN, Part, check_found, speaks
 from vsr.face.stretches import Stretches, stretches_of
 from vsr.media.reader import VideoInfo
 from vsr.media.resample import Position
@@ -74,7 +74,8 @@ def crop_video(
     path: str | Path, detector: Detector | None = None, faces: str = "largest", start: float = 0.0, end: float = 0.0,
     mesh: Pool[MouthMesh] | None = None, on_request: bool = False,
 ) -> MouthClip:  # fmt: skip
-    """The mouth of the person who fills the screen most ("largest") or who is seen longest ("longest").
+    """The mouth of the person who fills the screen most ("largest") or who is seen longest ("longest"), of those who
+    speak if any do.
 
     ``start`` and ``end`` (seconds, end 0: the end of the file) select a part of the video; ``mesh`` and ``on_request``,
     for the points of the mouth, are those of `vsr.face.mouth_source.MouthSource`.
@@ -88,8 +89,13 @@ def crop_video(
     part = (start, end)
     source = MouthSource(path, mesh=mesh, on_request=on_request, detector=detector, part=part, whole=True)
     times, parts = _everybody(source)
-    best = max(parts, key=lambda own: own.piece.seen.sum() if faces == "longest" else own.piece.weight)
+    best = max(parts, key=lambda own: (speaks(own.piece), _prominence(own.piece, faces)))
     return clip_of(path, source.info, _prolonged(best.piece, times), best.face)
+
+
+def _prominence(piece: Piece, faces: str) -> float:
+    """By which people are compared."""
+    return float(piece.seen.sum()) if faces == "longest" else piece.weight
 
 
 def crop_tracks(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from vsr.face.identity import People
 from vsr.face.piece import MIN_FRAMES, Piece
 from vsr.face.pipeline import Block
 from vsr.face.skipped import Skipped
+from vsr.face.stretches import RESTING
 from vsr.media.formats import MAKE_VIDEO
 
 MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a false positive
@@ -61,19 +63,58 @@ class Casting:
 
 
 def largest_faces(pieces: list[Piece], labels: list[int], number: int | None) -> Iterator[Part]:
-    """In each shot the faces that fill most of the frame for longest."""
-    weights: dict[tuple[int, int], float] = {}
+    """In each shot the faces that fill most of the frame for longest, and as many of those that speak: the largest may
+    be a photograph or listen. One that is not chosen and does not speak is at rest."""
+    sizes, speaking = _ranks(pieces, labels, number)
     for piece, face in zip(pieces, labels, strict=True):
-        clear = piece.inside_frame and piece.found >= MIN_SEEN
-        weights[piece.shot, face] = weights.get((piece.shot, face), 0.0) + piece.weight * (1.0 if clear else 1e-9)
-    for piece, face in zip(pieces, labels, strict=True):
-        rank = sum(shot == piece.shot and weight > weights[shot, face] for (shot, _), weight in weights.items())
+        rank = sizes[piece.shot, face]
+        left_out = number is not None and rank >= number and speaking[piece.shot, face] >= number
         reasons = {
             OUTSIDE: not piece.inside_frame,
-            NOT_CHOSEN: number is not None and rank >= number,
+            NOT_CHOSEN: left_out and not _rests(piece),
+            RESTING: left_out,
             HARDLY_SEEN: rank > 0 and piece.found < MIN_SEEN,
         }
         yield Part(piece, face, next((reason for reason, applies in reasons.items() if applies), None))
+
+
+Ranks = dict[tuple[int, int], int]  # (shot, face) -> number of faces before it in this shot
+
+
+def _ranks(pieces: list[Piece], labels: list[int], number: int | None) -> tuple[Ranks, Ranks]:
+    """The ranks of faces by size, and with those that speak before all others; the same if all of them are chosen."""
+    weights: dict[tuple[int, int], float] = {}
+    speaking: dict[tuple[int, int], bool] = {}
+    for piece, face in zip(pieces, labels, strict=True):
+        own = piece.shot, face
+        weights[own] = weights.get(own, 0.0) + piece.weight * (1.0 if _is_clear(piece) else 1e-9)
+        speaking[own] = speaking.get(own, False) or speaks(piece)
+    sizes = _ranked(weights)
+    if number is None or max(sizes.values(), default=0) < number:
+        return sizes, sizes
+    return sizes, _ranked({own: (speaking[own], weight) for own, weight in weights.items()})
+
+
+def _ranked(keys: dict[tuple[int, int], Any]) -> Ranks:
+    """How many faces of the same shot have a larger key."""
+    return {
+        (shot, face): sum(at == shot and other > key for (at, _), other in keys.items())
+        for (shot, face), key in keys.items()
+    }
+
+
+def speaks(piece: Piece) -> bool:
+    """Whether its mouth can be seen and moves as in speech."""
+    return _is_clear(piece) and bool(piece.stretches.speech)
+
+
+def _is_clear(piece: Piece) -> bool:
+    return piece.inside_frame and piece.found >= MIN_SEEN
+
+
+def _rests(piece: Piece) -> bool:
+    """Whether its lips are at rest throughout, and visible."""
+    return not piece.stretches.speech and not piece.stretches.covered.any()
 
 
 def unread(part: Part) -> list[Skipped]:

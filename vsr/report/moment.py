@@ -23,7 +23,7 @@ def find_clip(
 
     Args:
         path: the video file, which is read only up to that clip.
-        face: number of the face in transcripts; None: the largest face at that time.
+        face: number of the face in transcripts; None: the largest face at that time, of those that speak if any do.
         at: second of the video; None: the first clip in which the face is read.
         watch: is informed of the progress in the video.
         mesh: also finds the mouth points where requested.
@@ -37,7 +37,7 @@ def find_clip(
         matches = [part for part in stretch.parts if _fits(part, face, at)]
         if matches:
             source.collect_error(errors)
-            part = max(matches, key=lambda part: part.piece.weight)
+            part = max(matches, key=lambda part: (bool(part.speech), part.piece.weight))
             return clip_of(path, source.info, part.piece, part.face, stretch.begin)
         faces |= {part.face for part in stretch.parts}
         if at is not None and _is_past(stretch.block, at):

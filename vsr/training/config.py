@@ -14,6 +14,7 @@ from vsr.data.corruption import Corruption
 from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.transforms import Augmentation
 from vsr.models.lipreader import LipReaderConfig
+from vsr.models.lipreader_config import unused_settings
 from vsr.text.phonemes import UNITS
 from vsr.text.tokenizer import TEXT, unit_of
 from vsr.training.config_verb import other_verb
@@ -184,6 +185,13 @@ class TrainConfig(RunConfig):
             problem = "the decoder would learn nothing: give a ctc_weight below 1, or 0 decoder_layers"
             raise VsrError("bad_config", f"model: {problem}")
         return config
+
+    def unused(self, config: LipReaderConfig) -> str:
+        """One line on settings of the model that this one, of sizes ``config``, does not have; "" if there are none."""
+        names = unused_settings(config, self.model)
+        what = f"without effect: {', '.join(f'model.{name}' for name in names)}"
+        where = f"as in frontend: {{kind: {config.frontend}, ...}} and encoder: {{kind: {config.encoder}, ...}}"
+        return f"{what}; a kind's own settings are given with it, {where}" if names else ""
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = TrainConfig) -> Any:

@@ -64,6 +64,7 @@ def lip_reader_lines(config: TrainConfig) -> Iterator[str]:
     read = (model.modality,) if isinstance(model.modality, str) else model.modality
     yield f"model: {parameters(model):,} parameters; reads {' and '.join(read)}"
     yield from part_lines(model)
+    yield from filter(None, [config.unused(sizes)])
     yield f"learns by {objective_line(config.objective, objective)}:"
     yield from head_lines(sizes, model, tokenizer, assumed)
     yield from run_lines(config.data, config.optim, config.trainer)

@@ -123,7 +123,7 @@ class LipReaderRun(Run):
         if path := self.config.trainer.frontend_weights:
             self.say(load_video_weights(model.frontend, path, lambda file: weights_of(read_checkpoint(file), file)))
         fills = fill_memories(model), fill_bridge(model, model.config), fill_lips(model, model.config), borrow(model)
-        for notice in fills:
+        for notice in (self.config.unused(model.config), *fills):
             if notice:
                 self.say(notice)
         if start := self.config.trainer.init_from:
@@ -135,6 +135,10 @@ class LipReaderRun(Run):
         if notice := fit_centroids(model, self.train, self.config.seed):
             self.say(notice)
         super()._open_model(model)
+
+    def unvaried(self) -> CropDataset:
+        """The training clips without augmentation."""
+        return CropDataset(self.train.clips, self.tokenizer, None)
 
     def _epoch(self) -> dict[str, float]:
         choose_pronunciations(self)

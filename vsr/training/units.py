@@ -35,6 +35,10 @@ class UnitRun(LipReaderRun):
         lengths = [clip.num_frames for clip in self.train.clips]
         self.sampler = FrameBudgetSampler(lengths, data.frames_per_batch, seed)
 
+    def unvaried(self) -> UnitDataset:
+        """The training clips with their units as they are."""
+        return UnitDataset(self.train.clips, self.tokenizer, self.train.source)
+
     def _with_tokens(self, name: str, clips: list) -> list:
         return with_tokens(name, clips, self.tokenizer, False, self.say)  # the units set the length
 

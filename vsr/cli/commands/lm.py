@@ -36,4 +36,5 @@ def run(args: argparse.Namespace) -> int:
 
     if args.dry_run:
         return print_lines(language_lines, load_config(args.config, args.set, LanguageTrainConfig))
-    return train(LanguageRun, LanguageTrainConfig, args.config, args.set, args.out, args.resume)
+    runs = {"train": LanguageRun}
+    return train(runs[args.action], LanguageTrainConfig, args.config, args.set, args.out, args.resume)

@@ -26,9 +26,11 @@ import yaml
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from on_states import batch_of, stored
+from encoder_states import encoder_states
+from on_states import batch_of
 from rig_options import rig_parser
 
+from vsr.data.batch import Batch
 from vsr.data.codebook import fit_codebook
 from vsr.data.manifest import Clip, read_manifest, read_manifests
 from vsr.data.targets import Teacher
@@ -81,26 +83,42 @@ def train(head: nn.Module, clips: Sequence[Clip], states: Sequence[Tensor], teac
             print(f"step {step}  epoch {step * args.batch / len(clips):.2f}  dev {rates(read(head, *dev))}", flush=True)
         is_over_time = (time.monotonic() - start_time) / 60 > args.minutes
         if step == args.steps or is_over_time:
-            state = {name: parameter for name, parameter in head.named_parameters() if parameter.requires_grad}
-            torch.save({"model": state, "optimiser": optimiser.state_dict(), "step": step}, checkpoint)
+            save(head, optimiser, step, checkpoint)
             return step == args.steps
-        for group in optimiser.param_groups:
-            decay = 0.5 * (1 + math.cos(math.pi * step / args.steps))
-            group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * decay
+        set_rate(optimiser, step, args)
         rng = np.random.default_rng((args.seed, step))
         torch.manual_seed(args.seed * 100_000 + step)
         batch = batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng)
-        head.train()
-        optimiser.zero_grad()
-        losses = head.loss(batch.inputs["stored"], batch.of("llm"))
-        loss = losses["loss"] if isinstance(losses, dict) else losses
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(head.parameters(), CLIP)
-        optimiser.step()
+        loss = one_step(head, optimiser, batch)
         if step % 20 == 0:
             minutes = (time.monotonic() - start_time) / 60
-            print(f"step {step}  {minutes:.2f} min of this piece  loss {float(loss.detach()):.3f}", flush=True)
+            print(f"step {step}  {minutes:.2f} min of this piece  loss {loss:.3f}", flush=True)
     raise AssertionError("batches have no end")
+
+
+def set_rate(optimiser: torch.optim.Optimizer, step: int, args) -> None:
+    """Cosine decay to 0 after the warm-up."""
+    decay = 0.5 * (1 + math.cos(math.pi * step / args.steps))
+    for group in optimiser.param_groups:
+        group["lr"] = args.lr * min(1, (step + 1) / WARMUP) * decay
+
+
+def one_step(head: nn.Module, optimiser: torch.optim.Optimizer, batch: Batch) -> float:
+    """Train on a batch; returns the loss."""
+    head.train()
+    optimiser.zero_grad()
+    losses = head.loss(batch.inputs["stored"], batch.of("llm"))
+    loss = losses["loss"] if isinstance(losses, dict) else losses
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(head.parameters(), CLIP)
+    optimiser.step()
+    return float(loss.detach())
+
+
+def save(head: nn.Module, optimiser: torch.optim.Optimizer, step: int, checkpoint: Path) -> None:
+    """Write the trained weights and the optimiser, for `resume`."""
+    weights = {name: parameter for name, parameter in head.named_parameters() if parameter.requires_grad}
+    torch.save({"model": weights, "optimiser": optimiser.state_dict(), "step": step}, checkpoint)
 
 
 def resume(head: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Path) -> int:
@@ -153,13 +171,9 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     loaded, out = load_model(args.model), Path(args.out)
-    keep = len(loaded.model.encoder.layers)
     dev = read_manifest(args.dev)[: args.dev_clips]
     lists = [read_manifests(args.train), dev, read_manifest(args.test)]
-    with torch.inference_mode():
-        stored_states = [stored(loaded, part, keep, args.states) for part in lists]
-        states = [[loaded.model.encoder.norm(x) for x in part] for part in stored_states]
-    states = [[clip_states.clone() for clip_states in part] for part in states]
+    states = [encoder_states(loaded, part, args.states) for part in lists]
     if args.shuffle:
         states = [states_of_others(part, args.seed) for part in states]
     head, tokenizer, teacher = head_of(args, loaded.tokenizer, states[0])

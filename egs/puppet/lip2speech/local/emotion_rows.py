@@ -14,6 +14,7 @@ deviation of pitch in semitones and of loudness against the unchanged voice, and
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from lip2speech.inference.voicing import voice_of
 from lip2speech.inference.voicing_inputs import VoicingInputs
 from lip2speech.models.emotion_options import parse_emotion
 from vsr.core.files import write_text
-from vsr.data.manifest import read_manifest
+from vsr.data.manifest import Clip, read_manifest
 from vsr.evaluation.wer import word_errors
 from vsr.media.mel import log_mel
 
@@ -62,41 +63,65 @@ def row(style: int | None, each: list[dict], plain: list[dict], words: int) -> d
     return {"heard": share, **changes, "wer": 100 * sum(new["wrong"] for new in each) / words, "change": [low, high]}
 
 
+class Voice:
+    """The shipped voice on some clips, and what is measured of it."""
+
+    def __init__(self, clips: Sequence[Clip], scorer: Path):
+        self.clips, self.loaded, self.recogniser = clips, load_model(), PocketSphinxGrid()
+        self.scorer = load_listener(scorer, self.loaded.voice)
+        self.crops, self.speaker = [np.load(clip.crop) for clip in clips], speaker_of(self.loaded, None)
+
+    def figures(self, emotion=None) -> list[dict]:
+        """Figures of each clip, spoken with an emotion."""
+        inputs = VoicingInputs(emotion=emotion)
+        waves = [voice_of(self.loaded, crop, self.speaker, inputs) for crop in self.crops]
+        pairs = zip(self.clips, waves, strict=True)
+        return [figures(self.loaded, self.scorer, self.recogniser, clip, wave) for clip, wave in pairs]
+
+    def guide_by(self, listener: Path) -> None:
+        """From now on emotions are those that this listener knows."""
+        self.loaded.__dict__["emotions"] = load_listener(listener, self.loaded.voice)
+
+
+def guided_rows(voice: Voice, name: str, strengths: Sequence[str], plain: list[dict], words: int) -> dict[str, dict]:
+    """Row -> figures with each strength towards each style; prints them. ``name`` precedes each."""
+    rows = {}
+    for strength in strengths:
+        for index, style in enumerate(voice.scorer.config.words):
+            values = row(index, voice.figures(parse_emotion(f"{style}:{strength}")), plain, words)
+            rows[f"{name}{style}:{strength}"] = values
+            print(f"{name}{style}:{strength}", json.dumps(values), flush=True)
+    return rows
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--manifest", required=True)
+    options.add_argument("--knows", type=Path, required=True, metavar="DIR")
+    options.add_argument("--scorer", type=Path, required=True, metavar="DIR")
+    options.add_argument("--wrong", type=Path, metavar="DIR")
+    options.add_argument("--most", type=int, default=12, metavar="N")
+    options.add_argument("--strengths", nargs="+", default=["1", "2", "2,1"], metavar="A,B")
+    options.add_argument("--json", type=Path, metavar="FILE")
+    return options
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--manifest", required=True)
-    parser.add_argument("--knows", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--scorer", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--wrong", type=Path, metavar="DIR")
-    parser.add_argument("--most", type=int, default=12, metavar="N")
-    parser.add_argument("--strengths", nargs="+", default=["1", "2", "2,1"], metavar="A,B")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    args = parser.parse_args()
+    args = parser().parse_args()
     torch.set_num_threads(1)
-    clips, loaded, recogniser = read_manifest(args.manifest)[: args.most], load_model(), PocketSphinxGrid()
-    scorer, words = load_listener(args.scorer, loaded.voice), sum(len(clip.text.split()) for clip in clips)
-    crops, speaker = [np.load(clip.crop) for clip in clips], speaker_of(loaded, None)
-
-    def spoken(emotion) -> list[dict]:
-        waves = [voice_of(loaded, crop, speaker, VoicingInputs(emotion=emotion)) for crop in crops]
-        return [figures(loaded, scorer, recogniser, clip, wave) for clip, wave in zip(clips, waves, strict=True)]
-
-    plain, styles, rows = spoken(None), scorer.config.words, {}
-    for index, style in enumerate(styles):
-        rows[f"as it is: {style}"] = row(index, plain, plain, words)
-    for name, folder in (("", args.knows), ("wrong ", args.wrong)):
-        if folder is None:
-            continue
-        loaded.__dict__["emotions"] = load_listener(folder, loaded.voice)
-        for strength in args.strengths if not name else args.strengths[-1:]:
-            for index, style in enumerate(styles):
-                values = row(index, spoken(parse_emotion(f"{style}:{strength}")), plain, words)
-                rows[f"{name}{style}:{strength}"] = values
-                print(f"{name}{style}:{strength}", json.dumps(values), flush=True)
+    voice = Voice(read_manifest(args.manifest)[: args.most], args.scorer)
+    words = sum(len(clip.text.split()) for clip in voice.clips)
+    plain = voice.figures()
+    rows = {f"as it is: {style}": row(n, plain, plain, words) for n, style in enumerate(voice.scorer.config.words)}
+    voice.guide_by(args.knows)
+    rows |= guided_rows(voice, "", args.strengths, plain, words)
+    if args.wrong:
+        voice.guide_by(args.wrong)
+        rows |= guided_rows(voice, "wrong ", args.strengths[-1:], plain, words)
     for name, values in rows.items():
         print(name, json.dumps(values))
     if args.json:
-        write_text(args.json, json.dumps({"clips": len(clips), "words": words, "rows": rows}, indent=1) + "\n")
+        write_text(args.json, json.dumps({"clips": len(voice.clips), "words": words, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 from emotion_rows import figures, row
 
@@ -21,46 +22,67 @@ from lip2speech.inference.folder import load_listener, load_model
 from lip2speech.inference.revoicing import revoice
 from lip2speech.inference.speakers import speaker_of
 from vsr.core.files import write_text
-from vsr.data.manifest import read_manifest
+from vsr.data.manifest import Clip, read_manifest
 from vsr.media.audio import read_wave
 
 NEUTRAL = "neutral"
 
 
+class Resynthesis:
+    """A voice with emotions on neutral recordings, and what is measured of it and of recordings."""
+
+    def __init__(self, voice: str, scorer: Path, manifest: str):
+        self.loaded, self.recogniser = load_model(acoustic=voice), PocketSphinxGrid()
+        self.scorer = load_listener(scorer, self.loaded.voice)
+        clips = read_manifest(manifest)
+        self.by_style = {style: [c for c in clips if c.words[0][0] == style] for style in self.scorer.config.words}
+        self.sources = self.by_style[NEUTRAL]
+        self.speakers = [
+            speaker_of(self.loaded, torch.from_numpy(reference_vector(clip.video))) for clip in self.sources
+        ]
+
+    def recorded(self, style: str) -> list[dict]:
+        """Figures of the recordings of a style."""
+        return [self.figures(clip, read_wave(clip.video)) for clip in self.by_style[style]]
+
+    def resynthesised(self, emotion: str) -> list[dict]:
+        """Figures of the neutral recordings in the voice, each with its own speaker."""
+        pairs = zip(self.sources, self.speakers, strict=True)
+        waves = [revoice(self.loaded, read_wave(clip.video), speaker, emotion=emotion) for clip, speaker in pairs]
+        return [self.figures(clip, wave) for clip, wave in zip(self.sources, waves, strict=True)]
+
+    def figures(self, clip: Clip, wave: np.ndarray) -> dict:
+        """Figures of a wave that says the clip's text."""
+        return figures(self.loaded, self.scorer, self.recogniser, clip, wave)
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument(
+        "--voice", required=True, metavar="DIR", help="acoustic model with a condition of kind emotion"
+    )
+    options.add_argument("--scorer", required=True, type=Path, metavar="DIR")
+    options.add_argument("--manifest", required=True, metavar="FILE")
+    options.add_argument("--json", type=Path, metavar="FILE")
+    return options
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--voice", required=True, metavar="DIR", help="acoustic model with a condition of kind emotion")
-    parser.add_argument("--scorer", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--manifest", required=True, metavar="FILE")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    args = parser.parse_args()
+    args = parser().parse_args()
     torch.set_num_threads(1)
-    loaded, recogniser = load_model(acoustic=args.voice), PocketSphinxGrid()
-    scorer = load_listener(args.scorer, loaded.voice)
-    clips = read_manifest(args.manifest)
-    clips_of_style = {style: [clip for clip in clips if clip.words[0][0] == style] for style in scorer.config.words}
-    sources = clips_of_style[NEUTRAL]
-    words = sum(len(clip.text.split()) for clip in sources)
-    speakers = [speaker_of(loaded, torch.from_numpy(reference_vector(clip.video))) for clip in sources]
-
-    def resynthesised(emotion: str) -> list[dict]:
-        pairs = zip(sources, speakers, strict=True)
-        waves = [revoice(loaded, read_wave(clip.video), speaker, emotion=emotion) for clip, speaker in pairs]
-        return [figures(loaded, scorer, recogniser, clip, wave) for clip, wave in zip(sources, waves, strict=True)]
-
-    def recorded(recordings) -> list[dict]:
-        return [figures(loaded, scorer, recogniser, clip, read_wave(clip.video)) for clip in recordings]
-
-    plain, natural, rows = resynthesised(""), recorded(sources), {}
-    for index, style in enumerate(scorer.config.words):
-        rows[f"recordings: {style}"] = row(index, recorded(clips_of_style[style]), natural, words)
+    voice = Resynthesis(args.voice, args.scorer, args.manifest)
+    words = sum(len(clip.text.split()) for clip in voice.sources)
+    plain, natural, rows = voice.resynthesised(""), voice.recorded(NEUTRAL), {}
+    for index, style in enumerate(voice.scorer.config.words):
+        rows[f"recordings: {style}"] = row(index, voice.recorded(style), natural, words)
         rows[f"no emotion: {style}"] = row(index, plain, plain, words)
-        rows[style] = row(index, resynthesised(style), plain, words)
+        rows[style] = row(index, voice.resynthesised(style), plain, words)
     for name, values in rows.items():
         print(f"{name:20}", json.dumps(values), flush=True)
     if args.json:
-        write_text(args.json, json.dumps({"clips": len(sources), "words": words, "rows": rows}, indent=1) + "\n")
+        count = len(voice.sources)
+        write_text(args.json, json.dumps({"clips": count, "words": words, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

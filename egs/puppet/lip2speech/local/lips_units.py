@@ -21,9 +21,10 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "vsr" / "local"))
-from unit_rig import batch_of, batch_sampler, encoder_states, fit, state_unit_pairs
+from unit_rig import batch_of, batch_sampler, fit, state_unit_pairs
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
+from encoder_states import encoder_states
 from rig_options import rig_parser
 
 from lip2speech.training.unit_pairs import units_of

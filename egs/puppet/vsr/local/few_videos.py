@@ -28,9 +28,10 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parent))
 from bridged_reader import reader
 from spoken_sentences import synthesised_sentences
-from unit_rig import Examples, batch_of, batch_sampler, encoder_states, fit, fit_text, state_unit_pairs
+from unit_rig import Examples, batch_of, batch_sampler, fit, fit_text, state_unit_pairs
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
+from encoder_states import encoder_states
 from rig_options import rig_parser
 
 from vsr.core.clock import UNITS_PER_FRAME
@@ -175,13 +176,12 @@ def main() -> None:
     without_videos = summary(lists["test"].scores(both, tokenizer))
     print(f"stages 1 and 2, no video with text: test {without_videos}", flush=True)
 
-    scores_by_reader: dict[str, dict[str, list[UtteranceScore]]] = {}
+    scores: dict[str, dict[str, list[UtteranceScore]]] = {"scratch": {}, "stage 1": {}, "all stages": {}}
     for count in args.clips:
         starts = {"scratch": scratch(), "stage 1": first, "all stages": both}
-        for name, scores in compared(starts, count, lists, tokenizer, args):
-            by_count = scores_by_reader.setdefault(name, {})
-            by_count[f"{count} clips"] = scores
-            write_scores(args.out / name.replace(" ", "_"), by_count)
+        for name, of_test in compared(starts, count, lists, tokenizer, args):
+            scores[name][f"{count} clips"] = of_test
+            write_scores(args.out / name.replace(" ", "_"), scores[name])
 
 
 if __name__ == "__main__":

@@ -98,42 +98,58 @@ def word_errors_by(reader: LoadedModel, sentences: Sequence[Sentence], gain: flo
     return score({str(index): sentence.text for index, sentence in enumerate(sentences)}, texts)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--expert", default="grid", metavar="MODEL", help="whose loss chooses the gain")
-    parser.add_argument("--judges", nargs="+", default=["grid", "grid-av"], metavar="MODEL")
-    parser.add_argument("--train", required=True, metavar="JSONL", help="sentences that are left out")
-    parser.add_argument("--dev", type=int, default=10, help="sentences that the gain is chosen on")
-    parser.add_argument("--test", type=int, default=40)
-    parser.add_argument("--start", type=float, default=0.35, help="gain of the mumbling puppet")
-    parser.add_argument("--tries", type=int, default=8, help="of the search")
-    parser.add_argument("--seed", type=int, default=77)
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    training_texts = {clip.text for clip in read_manifest(args.train)}
+def drawn_texts(args: argparse.Namespace) -> dict[str, list[str]]:
+    """List -> its random sentences, none of which is in --train."""
+    excluded = {clip.text for clip in read_manifest(args.train)}
     splits = draw_splits(load_vocabulary("grid"), {"dev": 2 * args.dev, "test": 2 * args.test}, args.seed)
-    texts = {
-        name: [text for text in candidates if text not in training_texts][: len(candidates) // 2]
-        for name, candidates in splits.items()
-    }
-    lists = {
-        name: [render_sentence(text, (args.seed, number, index)) for index, text in enumerate(sentences)]
-        for number, (name, sentences) in enumerate(texts.items())
-    }
-    expert, gains = Expert(load_model(args.expert)), {"start": args.start}
-    others = texts["dev"][1:] + texts["dev"][:1]
-    for name, target_texts in (("by the expert", texts["dev"]), ("control: other texts", others)):
+    counts = {"dev": args.dev, "test": args.test}
+    return {name: [text for text in texts if text not in excluded][: counts[name]] for name, texts in splits.items()}
+
+
+def chosen_gains(expert: Expert, sentences: Sequence[Sentence], args: argparse.Namespace) -> dict[str, float]:
+    """Row -> gain; the control is chosen for the text of the next sentence."""
+    texts = [sentence.text for sentence in sentences]
+    gains = {"start": args.start}
+    for name, targets in (("by the expert", texts), ("control: other texts", texts[1:] + texts[:1])):
         print(name, flush=True)
-        gains[name] = best_gain(expert, lists["dev"], target_texts, args.start, args.tries)
-    gains["as drawn"] = 1.0
+        gains[name] = best_gain(expert, sentences, targets, args.start, args.tries)
+    return gains | {"as drawn": 1.0}
+
+
+def print_rows(judge: str, sentences: Sequence[Sentence], gains: dict[str, float]) -> None:
+    """Word errors of a reader with each gain."""
+    reader = load_model(judge)
+    results = {gain: word_errors_by(reader, sentences, gain) for gain in set(gains.values())}
+    _, at_start = results[gains["start"]]
+    for name, gain in gains.items():
+        total, scores = results[gain]
+        mean, low, high = paired_gain(at_start, scores)
+        better = f"better than start {mean:.2f} [{low:.2f}, {high:.2f}]"
+        print(f"{judge}, {name}, gain {gain:.3f}: {total}; {better}", flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--expert", default="grid", metavar="MODEL", help="whose loss chooses the gain")
+    options.add_argument("--judges", nargs="+", default=["grid", "grid-av"], metavar="MODEL")
+    options.add_argument("--train", required=True, metavar="JSONL", help="sentences that are left out")
+    options.add_argument("--dev", type=int, default=10, help="sentences that the gain is chosen on")
+    options.add_argument("--test", type=int, default=40)
+    options.add_argument("--start", type=float, default=0.35, help="gain of the mumbling puppet")
+    options.add_argument("--tries", type=int, default=8, help="of the search")
+    options.add_argument("--seed", type=int, default=77)
+    return options
+
+
+def main() -> None:
+    args = parser().parse_args()
+    torch.set_num_threads(1)
+    lists = {}
+    for number, (name, texts) in enumerate(drawn_texts(args).items()):
+        lists[name] = [render_sentence(text, (args.seed, number, index)) for index, text in enumerate(texts)]
+    gains = chosen_gains(Expert(load_model(args.expert)), lists["dev"], args)
     for judge in args.judges:
-        reader = load_model(judge)
-        results = {gain: word_errors_by(reader, lists["test"], gain) for gain in set(gains.values())}
-        rows = {name: results[gain] for name, gain in gains.items()}
-        for name, (total, scores) in rows.items():
-            mean, low, high = paired_gain(rows["start"][1], scores)
-            gain = f"better than start {mean:.2f} [{low:.2f}, {high:.2f}]"
-            print(f"{judge}, {name}, gain {gains[name]:.3f}: {total}; {gain}", flush=True)
+        print_rows(judge, lists["test"], gains)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,16 @@ result.json, with the head's output from lips, and from sound if sound was mixed
 import argparse
 import json
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parent))
+from translation_head import TranslationHead, summary
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
 from on_states import batches_of, stored
@@ -26,12 +31,10 @@ from rig import Plan, training
 from rig_options import rig_parser
 from taught import CachedTargets, other_clips, sound_by_id, stored_sound, upper_reader, with_sound
 
-from vsr.data.batch import Batch
-from vsr.data.manifest import read_manifest, translations_of
-from vsr.data.modalities import SOUND, VIDEO
+from vsr.data.manifest import Clip, read_manifest, translations_of
+from vsr.data.modalities import SOUND
 from vsr.data.targets import Teacher
-from vsr.evaluation.translation import paired_gain, score_translations
-from vsr.evaluation.wer import score
+from vsr.evaluation.translation import paired_gain
 from vsr.models.lipreader import further_heads_of, tokenizer_of_head
 from vsr.models.mixed_streams import MixedStreams
 from vsr.modelstore.folder import load_model
@@ -39,16 +42,31 @@ from vsr.objectives.registry import objective_of
 from vsr.text.tokenizer import load_tokenizer
 from vsr.training.config import TrainConfig, load_config
 
-AT_ONCE = 20  # clips decoded together
-
 
 def shuffled(clips, seed):
     """Every clip with the texts of another one."""
     partners = other_clips(clips, seed)
-    return [
-        replace(clip, text=partners[clip.id].text, translations=partners[clip.id].translations, words=(), phones=())
-        for clip in clips
-    ]
+    pairs = [(clip, partners[clip.id]) for clip in clips]
+    return [replace(clip, text=o.text, translations=o.translations, words=(), phones=()) for clip, o in pairs]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Stored states (T, D) of the sound: of training clips by id, for mixing, and of the clips of test."""
+
+    training: dict[str, Tensor] = field(default_factory=dict)
+    test: Sequence[Tensor] = ()
+
+
+def sound_for(model, lists: dict[str, list[Clip]], args: argparse.Namespace) -> Sound:
+    """What a model that mixes streams hears by ``--hearing``; nothing of test unless all of its clips have sound."""
+    if not isinstance(model.frontend, MixedStreams):
+        return Sound()
+    hearing = load_model(args.hearing)  # draws random numbers: for lips alone, too, so that all arms begin alike
+    training, test = sound_by_id(hearing, lists["train"], args, args.others), lists["test"]
+    has_sound = all(clip.sound for clip in test)
+    sound = Sound(training, stored_sound(hearing, test, args.keep, args.states) if has_sound else ())
+    return Sound() if args.objective == "ctc_attention" else sound
 
 
 def train(model, clips, states, teacher, sound, objective, args, report):
@@ -58,40 +76,6 @@ def train(model, clips, states, teacher, sound, objective, args, report):
     for state in training(model, lambda average: objective, batches, plan):
         print(f"{state}  dev {report(state.model)}", flush=True)
     return state.model
-
-
-@torch.inference_mode()
-def written(model, clips, states, name, tokenizer, modality=VIDEO):
-    """Clip id -> output of a head on stored states."""
-    model.eval()
-    outputs = {}
-    for first in range(0, len(clips), AT_ONCE):
-        part_states, part = states[first : first + AT_ONCE], clips[first : first + AT_ONCE]
-        lengths, padded = (
-            torch.tensor([len(clip_states) for clip_states in part_states]),
-            pad_sequence(list(part_states), True),
-        )
-        has_sound = torch.full((len(part_states),), modality == SOUND)
-        inputs = {VIDEO: padded} | ({SOUND: padded} if modality == SOUND else {})
-        batch = Batch(inputs, lengths, {}, [clip.id for clip in part], present={VIDEO: ~has_sound, SOUND: has_sound})
-        best = model.heads[name].search(model.encode_batch(batch), lengths)
-        outputs |= {
-            clip.id: tokenizer.decode(ranked[0].tokens) if ranked else ""
-            for clip, ranked in zip(part, best, strict=True)
-        }
-    return outputs
-
-
-def summary(clips, language, read) -> str:
-    """BLEU, chrF, WER and exact sentences of a list."""
-    true = translations_of(clips, language)
-    exact = sum(read[key] == text for key, text in true.items())
-    total = score(true, read)[0]
-    bleu, chrf = score_translations(true, read), score_translations(true, read, "chrf")
-    return (
-        f"BLEU {bleu.value:.2f} ({bleu.low:.2f} - {bleu.high:.2f})  chrF {chrf.value:.2f}  WER {100 * total.wer:.2f} "
-        f"({100 * total.wer_low:.2f} - {100 * total.wer_high:.2f})  {exact} of {len(true)} sentences right"
-    )
 
 
 def compare(folders, path, language) -> None:
@@ -123,47 +107,40 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def main() -> None:
-    args = parser().parse_args()
-    if args.compare:
-        return compare(args.compare, args.test, args.head)
-    torch.set_num_threads(1)
-    torch.manual_seed(args.seed)
+def outputs_of_test(args: argparse.Namespace) -> tuple[list[Clip], dict[str, dict[str, str]]]:
+    """Train; the clips of test, and modality -> output of the head."""
     loaded, tokenizer = load_model(args.model), load_tokenizer(args.tokenizer)
     run = load_config(args.config, args.set, TrainConfig)
     config = run.model_config(tokenizer.vocab_size)
     lists = {name: read_manifest(getattr(args, name)) for name in ("train", "dev", "test")}
     lists["train"] = lists["train"][: args.clips or None]
     states = {name: stored(loaded, clips, args.keep, args.states) for name, clips in lists.items()}
-    model, name = upper_reader(loaded, config, args.keep), args.head
-    head_tokenizer, objective = (
-        tokenizer_of_head(config, name, tokenizer),
-        objective_of(config, args.objective or run.objective),
-    )
-    clips, sound, sound_states = lists["train"], {}, {}
-    if isinstance(model.frontend, MixedStreams):
-        hearing = load_model(args.hearing)
-        sound = sound_by_id(hearing, clips, args, args.others)
-        if all(clip.sound for clip in lists["test"]):
-            sound_states = {"sound": stored_sound(hearing, lists["test"], args.keep, args.states)}
-    lips_alone = args.objective == "ctc_attention"
+    model = upper_reader(loaded, config, args.keep)
+    head = TranslationHead(args.head, tokenizer_of_head(config, args.head, tokenizer))
+    objective = objective_of(config, args.objective or run.objective)
+    sound = sound_for(model, lists, args)
+    clips = shuffled(lists["train"], args.seed) if args.shuffle else lists["train"]
     teacher = CachedTargets(Teacher(tokenizer, further_heads_of(config)))
-    training_clips = shuffled(clips, args.seed) if args.shuffle else clips
+    report = partial(head.error_rate, clips=lists["dev"], states=states["dev"])
+    trained = train(model, clips, states["train"], teacher, sound.training, objective, args, report)
+    outputs = {"lips": head.output(trained, lists["test"], states["test"])}
+    if sound.test:
+        outputs["sound"] = head.output(trained, lists["test"], sound.test, SOUND)
+    return lists["test"], outputs
 
-    def report(made) -> str:
-        read = written(made, lists["dev"], states["dev"], name, head_tokenizer)
-        return f"{score(translations_of(lists['dev'], name), read)[0].wer:.3f}"
 
-    mixed_sound = {} if lips_alone else sound
-    trained = train(model, training_clips, states["train"], teacher, mixed_sound, objective, args, report)
-    outputs = {"lips": written(trained, lists["test"], states["test"], name, head_tokenizer)}
-    if sound_states and not lips_alone:
-        outputs["sound"] = written(trained, lists["test"], sound_states["sound"], name, head_tokenizer, SOUND)
+def main() -> None:
+    args = parser().parse_args()
+    if args.compare:
+        return compare(args.compare, args.test, args.head)
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    clips, outputs = outputs_of_test(args)
     args.out.mkdir(parents=True, exist_ok=True)
     command = {key: str(value) for key, value in vars(args).items()}
     (args.out / "result.json").write_text(json.dumps({"command": command} | outputs, indent=1), encoding="utf-8")
     for modality, read in outputs.items():
-        print(f"test by {modality}: {summary(lists['test'], name, read)}", flush=True)
+        print(f"test by {modality}: {summary(clips, args.head, read)}", flush=True)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Shared by the rigs on speech units: examples, random batches, training, and the states of a trained encoder."""
+"""Shared by the rigs on speech units: examples, random batches, and training."""
 
 import itertools
 import sys
@@ -11,28 +11,18 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
-from on_states import stored
 from rig import Plan, steps
 
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
-from vsr.data.manifest import Clip
 from vsr.models.lipreader import LipReader
 from vsr.models.target_heads import UNITS
-from vsr.modelstore.folder import LoadedModel
 from vsr.objectives.ctc_attention import ctc_attention
 
 CLIPS = 12  # clips per batch
 LONGEST = 8  # frames of a masked span
 Examples = list[tuple[Tensor, Tensor]]  # inputs (T, ...), and tokens (U,) or units (T, 2, 1)
 BatchSampler = Callable[[np.random.Generator], Examples]
-
-
-@torch.inference_mode()
-def encoder_states(loaded: LoadedModel, clips: Sequence[Clip], root: str | Path) -> list[Tensor]:
-    """States (T, D) of each clip after the last layer and norm; those before the norm are cached under ``root``."""
-    encoder = loaded.model.encoder
-    return [encoder.norm(states) for states in stored(loaded, clips, len(encoder.layers), root)]
 
 
 def state_unit_pairs(states: Sequence[Tensor], units: Sequence[Tensor]) -> Examples:
