@@ -29,21 +29,19 @@ class RemoteFile:
     size: int
     md5: str
 
+    @classmethod
+    def of(cls, entry: dict) -> RemoteFile:
+        """A file from its entry in the JSON of a record."""
+        md5 = entry["checksum"].removeprefix("md5:")
+        return cls(Path(entry["key"]).name, entry["links"]["self"], int(entry["size"]), md5)
+
 
 def list_record(url: str) -> dict[str, RemoteFile]:
     """The files of a Zenodo record by name; ``url`` is that of its JSON. Raises VsrError (no_network, bad_corpus)."""
     with _opened(Request(url, headers={"Accept": "application/json"})) as response:
         text = response.read()
     try:
-        files = [
-            RemoteFile(
-                Path(entry["key"]).name,
-                entry["links"]["self"],
-                int(entry["size"]),
-                entry["checksum"].removeprefix("md5:"),
-            )
-            for entry in json.loads(text)["files"]
-        ]
+        files = [RemoteFile.of(entry) for entry in json.loads(text)["files"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise VsrError("bad_corpus", f"{url} does not describe a record of Zenodo") from error
     return {file.name: file for file in files}
