@@ -28,12 +28,7 @@ class BandPredictor(nn.Module):
         super().__init__()
         self.input = nn.Sequential(nn.Dropout(0.1), nn.Linear(components, dim))
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(layers))
-        self.convolutions = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv1d(dim, dim, 5, padding=2, groups=8), nn.GELU(), nn.Conv1d(dim, dim, 1), nn.Dropout(dropout)
-            )
-            for _ in range(layers)
-        )  # fmt: skip
+        self.convolutions = nn.ModuleList(_separable(dim, dropout) for _ in range(layers))
         self.output = nn.Linear(dim, MELS_PER_FRAME * BANDS)
 
     def forward(self, lips: Tensor) -> Tensor:
@@ -42,6 +37,12 @@ class BandPredictor(nn.Module):
         for norm, convolution in zip(self.norms, self.convolutions, strict=True):
             x = x + convolution(norm(x).transpose(1, 2)).transpose(1, 2)
         return self.output(x).unflatten(2, (MELS_PER_FRAME, BANDS)).flatten(1, 2)
+
+
+def _separable(dim: int, dropout: float) -> nn.Sequential:
+    """A grouped convolution over time and one over channels: (B, D, T) -> (B, D, T)."""
+    over_time, over_channels = nn.Conv1d(dim, dim, 5, padding=2, groups=8), nn.Conv1d(dim, dim, 1)
+    return nn.Sequential(over_time, nn.GELU(), over_channels, nn.Dropout(dropout))
 
 
 def bands_of(mel: Tensor) -> Tensor:

@@ -89,15 +89,17 @@ def placement_record(text: ScriptText, video: str | Path, seconds: float) -> dic
     return {
         "video": str(video), "voice": SYNTHETIC, "seconds": round(seconds, 3),
         "reader": text.reader_name, "warning": text.warning() or "",
-        "words": [
-            {
-                "cue": word.cue, "face": word.face, "word": word.word, "placed": word.how,
-                "start": None if word.how == NOWHERE else round(word.start, 3),
-                "end": None if word.how == NOWHERE else round(word.end, 3),
-                "log_prob": None if word.log_prob is None else round(word.log_prob, 3),
-            }
-            for word in text.placed
-        ],
+        "words": [_word_record(word) for word in text.placed],
+    }  # fmt: skip
+
+
+def _word_record(word: PlacedWord) -> dict[str, Any]:
+    """One word of `placement_record`."""
+    is_spoken = word.how != NOWHERE
+    return {
+        "cue": word.cue, "face": word.face, "word": word.word, "placed": word.how,
+        "start": round(word.start, 3) if is_spoken else None, "end": round(word.end, 3) if is_spoken else None,
+        "log_prob": None if word.log_prob is None else round(word.log_prob, 3),
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from lip2speech.inference.synthetic_marks import SYNTHETIC
 from lip2speech.inference.text import ReadText, Text
 from vsr.core.files import write_json
+from vsr.output.transcript import TimedWord
 from vsr.output.unsure_words import LEAST
 
 
@@ -20,14 +21,15 @@ def words_record(text: Text, video: str | Path, seconds: float) -> dict[str, Any
     return {
         "video": str(video), "voice": SYNTHETIC, "seconds": round(seconds, 3),
         "reader": text.reader.name if isinstance(text, ReadText) else "", "warning": text.warning() or "",
-        "words": [
-            {
-                "face": face, "word": word.word, "start": round(word.start, 3), "end": round(word.end, 3),
-                "confidence": round(word.confidence, 3), "unsure": guess or word.confidence < LEAST,
-                "shapes_voice": shapes,
-            }
-            for face, word, guess, shapes in text.entries()
-        ],
+        "words": [_word_record(*entry) for entry in text.entries()],
+    }  # fmt: skip
+
+
+def _word_record(face: int, word: TimedWord, guess: bool, shapes: bool) -> dict[str, Any]:
+    """One word of `words_record`."""
+    return {
+        "face": face, "word": word.word, "start": round(word.start, 3), "end": round(word.end, 3),
+        "confidence": round(word.confidence, 3), "unsure": guess or word.confidence < LEAST, "shapes_voice": shapes,
     }  # fmt: skip
 
 

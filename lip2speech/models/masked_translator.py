@@ -121,12 +121,11 @@ class MaskedTranslator(UnitReader):
         states = self.encode(source, lengths)
         units = source.argmax(-1) if source.dim() == 4 else source
         first = torch.full((1,), self.config.token_of(language), device=source.device)
-        return [
-            self._translate_clip(
-                states[row : row + 1, : int(length)], length[None], first, pace_of(units[row, : int(length)].flatten())
-            )
-            for row, length in enumerate(lengths)
-        ]
+        results = []
+        for row, length in enumerate(lengths):
+            pace = pace_of(units[row, : int(length)].flatten())
+            results.append(self._translate_clip(states[row : row + 1, : int(length)], length[None], first, pace))
+        return results
 
     def _translate_clip(self, states: Tensor, length: Tensor, first: Tensor, pace: float) -> Translated:
         """Translate one clip in rounds."""

@@ -122,22 +122,18 @@ class UnitTranslator(UnitReader):
         first = torch.full_like(lengths, self.config.token_of(language))
         limit = lengths * UNITS_PER_FRAME * (1 if same else LONGEST)
         hypotheses = beam_search(self.decoder, states, lengths, self.config.beam, limit, first, power=1.0)
-        return [
-            self._best_units(
-                states[row : row + 1, : int(length)], length[None], first[row : row + 1], hypotheses, row, same
-            )
-            for row, length in enumerate(lengths)
-        ]
+        results = []
+        for row, length in enumerate(lengths):
+            of_clip = states[row : row + 1, : int(length)]
+            results.append(self._best_units(of_clip, length[None], first[row : row + 1], hypotheses, row, same))
+        return results
 
     def _best_units(
         self, states: Tensor, length: Tensor, first: Tensor, hypotheses, row: int, same: bool
     ) -> Translated:
         """Best hypothesis of a clip by mean log-probability of its units, with its lengths."""
-        finished = [
-            tokens
-            for tokens, done in zip(hypotheses.lists()[row], hypotheses.ended[row].tolist(), strict=True)
-            if done and tokens
-        ]
+        pairs = zip(hypotheses.lists()[row], hypotheses.ended[row].tolist(), strict=True)
+        finished = [tokens for tokens, done in pairs if done and tokens]
         steps = int(length) * UNITS_PER_FRAME
         if not finished:
             return Translated((), -torch.inf)

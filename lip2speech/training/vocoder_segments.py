@@ -66,12 +66,12 @@ class Segments:
         features = natural
         if torch.rand((), generator=generator) < 0.5:
             features = _predicted(self.data.predicted, self.clips[index], natural)
-        wave, mel, units = (
-            tensor[start * rate : (start + frames) * rate]
-            for tensor, rate in (
-                (natural.wave, SAMPLES_PER_FRAME), (features.mel, MELS_PER_FRAME), (features.units, UNITS_PER_FRAME)
-            )
-        )  # fmt: skip
+
+        def cut(tensor: Tensor, rate: int) -> Tensor:
+            return tensor[start * rate : (start + frames) * rate]
+
+        wave, units = cut(natural.wave, SAMPLES_PER_FRAME), cut(features.units, UNITS_PER_FRAME)
+        mel = cut(features.mel, MELS_PER_FRAME)
         mel = corrupt_mel(mel[None], self.data.corruption, self.data.noise, generator)[0]
         f0 = self._pitch(index, natural)[start * MELS_PER_FRAME :][: len(mel)]
         return wave, mel, units, natural.speaker, f0, torch.tensor(features is natural)

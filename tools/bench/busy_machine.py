@@ -56,17 +56,21 @@ def measure(setting: dict[str, str], others: int, words: list[str]) -> float:
             process.wait()
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--seconds", type=float, default=4.0, help="of video (default: 4)")
+    options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--others", type=int, default=1, help="other processes (default: 1)")
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--model")
+    options.add_argument("--json", type=Path)
+    options.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    return options
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of video (default: 4)")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--others", type=int, default=1, help="other processes (default: 1)")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--model")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser().parse_args()
     if args.one:
         print(encode(args.seconds, args.threads, args.model))
         return

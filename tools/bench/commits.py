@@ -70,16 +70,20 @@ class Side:
         sys.exit("a commit's worker has ended: its message is above")
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("crops", nargs="+", metavar="CROP", help="mouth crops (.npy) that are decoded")
+    options.add_argument("--before", type=Path, required=True, metavar="DIR", help="a checkout of the other commit")
+    options.add_argument("--model", type=Path, required=True, metavar="DIR", help="a folder that both commits read")
+    options.add_argument("--config", type=Path, default=HERE / "egs/grid/vsr/conf/video_transformer.yaml")
+    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--json", type=Path, metavar="FILE")
+    return options
+
+
 def main() -> None:
     """Measure in turns, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("crops", nargs="+", metavar="CROP", help="mouth crops (.npy) that are decoded")
-    parser.add_argument("--before", type=Path, required=True, metavar="DIR", help="a checkout of the other commit")
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="a folder that both commits read")
-    parser.add_argument("--config", type=Path, default=HERE / "egs/grid/vsr/conf/video_transformer.yaml")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    args = parser.parse_args()
+    args = parser().parse_args()
     worker_arguments = [str(Path(path).resolve()) for path in (args.config, args.model, *args.crops)]
     sides = {name: Side(tree.resolve(), worker_arguments) for name, tree in (("before", args.before), ("now", HERE))}
     seconds: dict[str, dict[str, list[float]]] = {kind: {name: [] for name in sides} for kind in KINDS}

@@ -54,10 +54,8 @@ def measure_piece(piece: Piece | None) -> tuple[float, float, float]:
         return 0.0, 0.0, 0.0
     stretches, count = piece.stretches, len(piece.crop)
     motion = float(np.quantile(lip_motion(cells_of(piece.crop)[1]).lips, SHARE))
-    read, covered = (
-        sum(b - a for a, b in stretches.speech),
-        sum(b - a for a, b, why in stretches.skipped if why == "covered"),
-    )
+    read = sum(end - start for start, end in stretches.speech)
+    covered = sum(end - start for start, end, why in stretches.skipped if why == "covered")
     return motion, read / count, covered / count
 
 
@@ -79,18 +77,17 @@ def measure(clips: list[str], held_out: bool) -> dict[tuple[str, str], np.ndarra
 
 def borders(measurements: dict[tuple[str, str], np.ndarray]) -> list[dict[str, float]]:
     """For several thresholds of the motion: shares of speaking faces lost, and of covers and photographs that pass."""
-    speaking, silent = (
-        np.concatenate([values[:, 0] for (group, _), values in measurements.items() if group in groups])
-        for groups in (("poor",), ("covered", "photograph"))
-    )
-    return [
-        {
-            "border": float(threshold),
-            "lost": float(np.mean(speaking < threshold)),
-            "passed": float(np.mean(silent >= threshold)),
-        }
-        for threshold in np.arange(1.0, 1.81, 0.1)
-    ]
+    speaking, silent = motion_of(measurements, "poor"), motion_of(measurements, "covered", "photograph")
+    rows = []
+    for border in np.arange(1.0, 1.81, 0.1):
+        lost, passed = np.mean(speaking < border), np.mean(silent >= border)
+        rows.append({"border": float(border), "lost": float(lost), "passed": float(passed)})
+    return rows
+
+
+def motion_of(measurements: dict[tuple[str, str], np.ndarray], *groups: str) -> np.ndarray:
+    """Lip motion (N,) of all pieces of some groups."""
+    return np.concatenate([values[:, 0] for (group, _), values in measurements.items() if group in groups])
 
 
 def main() -> None:

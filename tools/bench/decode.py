@@ -65,31 +65,34 @@ def states_of(loaded, clips: list[str]) -> list[torch.Tensor]:
 @torch.inference_mode()
 def compare(loaded, options: DecodeOptions, clips: list[str]) -> dict:
     """CPU seconds of both searches over the clips, and whether they agree on every hypothesis."""
-    model, eos, oracle, clock = loaded.model, loaded.tokenizer.eos_id, load_oracle(), time.process_time
-    clip_states = states_of(loaded, clips)
-    lengths = torch.tensor([len(states) for states in clip_states])
-    decode(model, clip_states[0][None], lengths[:1], options, eos)  # warm-up
-    spent, same = {"plain": 0.0, "fast": 0.0}, True
-    singles = []
-    for path, states, length in zip(clips, clip_states, lengths, strict=True):
-        hypotheses, fast = timed(lambda s=states, n=length: decode(model, s[None], n[None], options, eos)[0], clock)
-        plain, slow = timed(lambda s=states: oracle(model, s, options, eos), clock)
-        spent = {"plain": spent["plain"] + slow, "fast": spent["fast"] + fast}
-        singles.append(hypotheses)
-        same &= agree(*([(h.tokens, h.score) for h in ranked] for ranked in (hypotheses, plain)))
-        print(f"{path}: plain {slow:.2f} s, ours {fast:.3f} s, same so far: {same}", flush=True)
-    padded = torch.nn.utils.rnn.pad_sequence(clip_states, batch_first=True)
-    batch, together = timed(lambda: decode(model, padded, lengths, options, eos), clock)
+    model, end = loaded.model, loaded.tokenizer.eos_id
+    states = states_of(loaded, clips)
+    lengths = torch.tensor([len(clip_states) for clip_states in states])
+    decode(model, states[0][None], lengths[:1], options, end)  # warm-up
+    singles, seconds, same = one_by_one(loaded, options, clips, states)
+    padded = torch.nn.utils.rnn.pad_sequence(states, batch_first=True)
+    batch, together = timed(lambda: decode(model, padded, lengths, options, end), time.process_time)
     same &= [[h.tokens for h in ranked] for ranked in batch] == [[h.tokens for h in ranked] for ranked in singles]
     return {
-        "same": same,
-        "clips": len(clips),
-        "seconds_fast": spent["fast"],
-        "seconds_batch": together,
-        "seconds_plain": spent["plain"],
-        "ratio": spent["plain"] / spent["fast"],
-        "ratio_batch": spent["plain"] / together,
-    }
+        "same": same, "clips": len(clips), "seconds_fast": seconds["fast"], "seconds_batch": together,
+        "seconds_plain": seconds["plain"], "ratio": seconds["plain"] / seconds["fast"],
+        "ratio_batch": seconds["plain"] / together,
+    }  # fmt: skip
+
+
+def one_by_one(loaded, options: DecodeOptions, clips: list[str], states: list[torch.Tensor]):
+    """Our hypotheses of each clip, CPU seconds of both searches, and whether they agree; prints a line for each."""
+    model, end, oracle, clock = loaded.model, loaded.tokenizer.eos_id, load_oracle(), time.process_time
+    found, seconds, same = [], {"plain": 0.0, "fast": 0.0}, True
+    for path, clip_states in zip(clips, states, strict=True):
+        length = torch.tensor([len(clip_states)])
+        ours, fast = timed(lambda x=clip_states, n=length: decode(model, x[None], n, options, end)[0], clock)
+        plain, slow = timed(lambda x=clip_states: oracle(model, x, options, end), clock)
+        seconds = {"plain": seconds["plain"] + slow, "fast": seconds["fast"] + fast}
+        found.append(ours)
+        same &= agree(*([(h.tokens, h.score) for h in ranked] for ranked in (ours, plain)))
+        print(f"{path}: plain {slow:.2f} s, ours {fast:.3f} s, same so far: {same}", flush=True)
+    return found, seconds, same
 
 
 def published_size() -> LipReader:
@@ -193,22 +196,27 @@ def against_peer(args, options: DecodeOptions) -> dict:
     }
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("clips", nargs="*", metavar="CLIP", help="video files, for the plain search")
+    options.add_argument("--model", help="folder (default: the shipped model)")
+    options.add_argument("--peer", help="a checkout of auto_avsr")
+    options.add_argument("--memory", action="store_true", help="only the memory of one long search")
+    options.add_argument("--beam", type=int)
+    options.add_argument("--max-steps", type=int, default=12)
+    options.add_argument("--seconds", type=int, nargs="+", default=[4, 10])
+    options.add_argument("--rounds", type=int, default=2)
+    options.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options.add_argument("--json")
+    return options
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clips", nargs="*", metavar="CLIP", help="video files, for the plain search")
-    parser.add_argument("--model", help="folder (default: the shipped model)")
-    parser.add_argument("--peer", help="a checkout of auto_avsr")
-    parser.add_argument("--memory", action="store_true", help="only the memory of one long search")
-    parser.add_argument("--beam", type=int)
-    parser.add_argument("--max-steps", type=int, default=12)
-    parser.add_argument("--seconds", type=int, nargs="+", default=[4, 10])
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--json")
-    args = parser.parse_args()
+    options = parser()
+    args = options.parse_args()
     if not (args.clips or args.peer or args.memory):
-        parser.error("give video files, or --peer")
+        options.error("give video files, or --peer")
     args.beam = args.beam or (40 if args.peer or args.memory else 10)
     torch.set_num_threads(args.threads)
     if args.memory:

@@ -46,16 +46,17 @@ def measure(folders: list[str], clips: int, frames: int, rounds: int) -> dict[st
             times = milliseconds(model, video)
             if turn:  # the first round pays for memory allocation
                 spent[name].append(times)
+    return {name: row(model, spent[name]) for name, model in models.items()}
+
+
+def row(model, times: list[tuple[float, float]]) -> dict:
+    """Figures of a model with the milliseconds of its front end and encoder in each round."""
+    front_ends, encoders = zip(*times, strict=True)
     return {
-        name: {
-            "frontend": model.config.frontend,
-            "parameters": parameters(model),
-            "frontend_parameters": parameters(model.frontend),
-            "frontend_ms": median(front for front, _ in spent[name]),
-            "encoder_ms": median(rest for _, rest in spent[name]),
-        }
-        for name, model in models.items()
-    }
+        "frontend": model.config.frontend, "parameters": parameters(model),
+        "frontend_parameters": parameters(model.frontend),
+        "frontend_ms": median(front_ends), "encoder_ms": median(encoders),
+    }  # fmt: skip
 
 
 def main() -> None:

@@ -62,21 +62,25 @@ def settings(args: argparse.Namespace) -> list[tuple[int, float]]:
     return [(steps, 1.0) for steps in args.steps] + [(4, guidance) for guidance in args.guidance if guidance != 1]
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--manifest", required=True)
+    options.add_argument("--features", required=True)
+    options.add_argument("--acoustic", nargs="+", default=[None])
+    options.add_argument("--vocoder")
+    options.add_argument("--steps", type=int, nargs="+", default=[0, 1, 2, 4, 8, 16, 32])
+    options.add_argument("--guidance", type=float, nargs="+", default=[1.0, 1.5, 2.0])
+    options.add_argument("--rounds", type=int, default=0)
+    options.add_argument("--temperature", type=float, default=FlowOptions.temperature)
+    options.add_argument("--clips", type=int, default=40)
+    options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--json", type=Path)
+    return options
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--manifest", required=True)
-    parser.add_argument("--features", required=True)
-    parser.add_argument("--acoustic", nargs="+", default=[None])
-    parser.add_argument("--vocoder")
-    parser.add_argument("--steps", type=int, nargs="+", default=[0, 1, 2, 4, 8, 16, 32])
-    parser.add_argument("--guidance", type=float, nargs="+", default=[1.0, 1.5, 2.0])
-    parser.add_argument("--rounds", type=int, default=0)
-    parser.add_argument("--temperature", type=float, default=FlowOptions.temperature)
-    parser.add_argument("--clips", type=int, default=40)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
+    args = parser().parse_args()
     torch.set_num_threads(args.threads)
     clips = read_manifest(args.manifest)[: args.clips]
     dataset, naturals = SpeechDataset(clips, args.features, NoText(), None), [natural_wave(clip) for clip in clips]

@@ -165,6 +165,11 @@ def main() -> None:
         write_text(args.json, json.dumps(figures, indent=2) + "\n")
 
 
+def stage_figures(wall: float, cpu: float, seconds: float) -> dict[str, float]:
+    """Figures of a stage of a video of ``seconds``."""
+    return {"seconds": round(wall, 2), "cpu_seconds": round(cpu, 2), "x_realtime_cpu": round(seconds / cpu, 2)}
+
+
 def measure(video: Path, seconds: float, peer_seconds: float, model: str | None) -> dict:
     """All figures for one video of ``seconds``."""
     clocks, start_time = Clocks(), time.perf_counter()
@@ -176,10 +181,7 @@ def measure(video: Path, seconds: float, peer_seconds: float, model: str | None)
     difference, compared = crop_difference(pieces, peer_points)
     spent = clocks.seconds
     spent["faces and crops"] = spent.pop("read, faces and crops") - spent["read"]
-    stages = {
-        name: {"seconds": round(s, 2), "cpu_seconds": round(c, 2), "x_realtime_cpu": round(seconds / c, 2)}
-        for name, (s, c) in spent.items() if name != "peer"
-    }  # fmt: skip
+    stages = {name: stage_figures(*times, seconds) for name, times in spent.items() if name != "peer"}
     return {
         "speedup": round(float(spent["peer"][1] / peer_seconds / cost), 2), "crop_diff_px": round(difference, 3),
         "peak_rss_mb": round(memory), "x_realtime": round(seconds / reading_time, 2),

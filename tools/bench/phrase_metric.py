@@ -11,12 +11,13 @@ are used for learning; 2:6 leaves out those of the phrases. Prints rows as `tool
 
 import argparse
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 from phrases import draw_trials, table_row
 
 from vsr.core.clock import FPS
-from vsr.data.manifest import read_manifest
+from vsr.data.manifest import Clip, read_manifest
 from vsr.data.mouth_track import load_track
 from vsr.decoding.templates import with_motion
 from vsr.inference.enrolled_phrases import POINTS
@@ -71,39 +72,53 @@ def learn_metric(x, classes):
     return inverse.T @ directions[:, best] * np.sqrt(np.maximum(ratios[best], 0))
 
 
+def training_clips(path: str, most: int) -> dict[str, list[Clip]]:
+    """Speaker -> the first ``most`` clips with word times."""
+    by_speaker: dict[str, list[Clip]] = defaultdict(list)
+    for clip in read_manifest(path):
+        if clip.words and len(by_speaker[clip.speaker]) < most:
+            by_speaker[clip.speaker].append(clip)
+    return by_speaker
+
+
+def enrolled_phrases(clips: Sequence[Clip], metric: np.ndarray) -> dict[str, dict[str, list[dict]]]:
+    """Speaker -> phrase, the first two words -> streams of its clips: points as they are, and by the metric."""
+    enrolled: dict = defaultdict(lambda: defaultdict(list))
+    for clip in clips:
+        points = points_of(clip, round(clip.words[0][1] * FPS), round(clip.words[1][2] * FPS))
+        streams = {POINTS: points, METRIC: with_neighbours(points) @ metric}
+        enrolled[clip.speaker][" ".join(clip.text.split()[:2])].append(streams)
+    return enrolled
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("train", help="manifest of tracks with word times, of other speakers")
+    options.add_argument("dev", help="manifest of those whose phrases are told apart")
+    options.add_argument("--speaker", help="of the latter (default: each by itself)")
+    options.add_argument("--words", default="0:6", help="of a sentence, that are learned from (default: all six)")
+    options.add_argument("--most", type=int, default=400, help="sentences of a speaker (default: 400)")
+    options.add_argument("--draws", type=int, default=16)
+    return options
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("train", help="manifest of tracks with word times, of other speakers")
-    parser.add_argument("dev", help="manifest of those whose phrases are told apart")
-    parser.add_argument("--speaker", help="of the latter (default: each by itself)")
-    parser.add_argument("--words", default="0:6", help="of a sentence, that are learned from (default: all six)")
-    parser.add_argument("--most", type=int, default=400, help="sentences of a speaker (default: 400)")
-    parser.add_argument("--draws", type=int, default=16)
-    args = parser.parse_args()
-    training_clips, enrolled = defaultdict(list), defaultdict(lambda: defaultdict(list))
-    for clip in read_manifest(args.train):
-        if clip.words and len(training_clips[clip.speaker]) < args.most:
-            training_clips[clip.speaker].append(clip)
+    args = parser().parse_args()
+    known = training_clips(args.train, args.most)
     test_clips = [clip for clip in read_manifest(args.dev) if clip.words and args.speaker in (None, clip.speaker)]
-    if shared := training_clips.keys() & {clip.speaker for clip in test_clips}:
+    if shared := known.keys() & {clip.speaker for clip in test_clips}:
         raise SystemExit(f"{sorted(shared)[0]} is in both manifests")
     words = tuple(int(index) for index in args.words.split(":"))
-    data = frames_of(
-        [clip for speaker_clips in training_clips.values() for clip in speaker_clips], words, np.random.default_rng(0)
-    )
+    data = frames_of([clip for clips in known.values() for clip in clips], words, np.random.default_rng(0))
     metric = learn_metric(*data)
-    print(f"{len(data[0])} frames of {len(training_clips)} speakers, {len(set(data[1].tolist()))} classes")
-    for clip in test_clips:
-        first, last = round(clip.words[0][1] * FPS), round(clip.words[1][2] * FPS)
-        points = points_of(clip, first, last)
-        features = {POINTS: points, METRIC: with_neighbours(points) @ metric}
-        enrolled[clip.speaker][" ".join(clip.text.split()[:2])].append(features)
+    print(f"{len(data[0])} frames of {len(known)} speakers, {len(set(data[1].tolist()))} classes")
+    enrolled = enrolled_phrases(test_clips, metric)
     print("examples  streams  first  in top three  trials  equal error rate  right and accepted  wrongly accepted (%)")
     for speaker, phrases in enrolled.items():
         for count in (1, 3):
             for streams in ((POINTS,), (METRIC,), (POINTS, METRIC)):
-                pairs = list(draw_trials(phrases, count, args.draws, np.random.default_rng(0)))
-                print(f"{speaker}, {count}: {'+'.join(streams)}: {table_row(pairs, streams)}", flush=True)
+                draws = list(draw_trials(phrases, count, args.draws, np.random.default_rng(0)))
+                print(f"{speaker}, {count}: {'+'.join(streams)}: {table_row(draws, streams)}", flush=True)
 
 
 if __name__ == "__main__":

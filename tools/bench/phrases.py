@@ -14,6 +14,8 @@ and, at the threshold derived from the examples, the shares of correct accepted 
 
 import argparse
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,25 +40,33 @@ PUPPET = (
 VOICES = (("en", 150, 50), ("en", 120, 50), ("en+f3", 150, 60), ("en-US+m3", 175, 40))  # the first is enrolled
 
 
-def of_clip(loaded, clip, span):
+Streams = dict[str, np.ndarray]  # stream -> features (T, D) of a clip
+Draw = tuple[dict[str, list[Streams]], list[tuple[str, Streams]]]  # enrolled examples by phrase; trials
+
+
+def of_clip(loaded, clip, span: tuple[int, int]) -> Streams:
     """Streams of some words of a clip, by a track reader if the clip has no crop, else by a pixel reader."""
     first, last = round(clip.words[span[0]][1] * FPS), round(clip.words[span[1] - 1][2] * FPS)
-    streams = {}
-    if clip.track:
-        track = load_track(clip)[first:last]
-        streams[POINTS] = with_motion(track.points.reshape(len(track), -1) / track.width)
-    model, layer_outputs = loaded.model, {}
-    model_input = features_of(track.points, track.measures) if not clip.crop else read_crop(clip.crop)[first:last]
-    tensor = torch.from_numpy(model_input) if not clip.crop else to_network_input(model_input)
-    front = model.frontend if not clip.crop else pixel_reader(model).frontend
-    hook = front.register_forward_hook(lambda module, _inputs, result: layer_outputs.__setitem__(FRONT, result[0]))
+    track = load_track(clip)[first:last] if clip.track else None
+    streams = {} if track is None else {POINTS: with_motion(track.points.reshape(len(track), -1) / track.width)}
+    if clip.crop:
+        seen, front = to_network_input(read_crop(clip.crop)[first:last]), pixel_reader(loaded.model).frontend
+    else:
+        seen, front = torch.from_numpy(features_of(track.points, track.measures)), loaded.model.frontend
+    return streams | layer_outputs(loaded.model, front, seen)
+
+
+def layer_outputs(model, front, seen: torch.Tensor) -> Streams:
+    """Normalised output of the front end and of the last layer for a clip (T, ...)."""
+    outputs = {}
+    hook = front.register_forward_hook(lambda module, _inputs, result: outputs.__setitem__(FRONT, result[0]))
     with torch.inference_mode():
-        layer_outputs[LAST] = model.encode(tensor[None], torch.tensor([len(model_input)]))[0]
+        outputs[LAST] = model.encode(seen[None], torch.tensor([len(seen)]))[0]
     hook.remove()
-    return streams | {name: normalised(layer_outputs[name].float().numpy()) for name in (FRONT, LAST)}
+    return {name: normalised(outputs[name].float().numpy()) for name in (FRONT, LAST)}
 
 
-def draw_trials(by_phrase, examples, draws, rng):
+def draw_trials(by_phrase: dict[str, list[Streams]], examples: int, draws: int, rng) -> Iterator[Draw]:
     """Enrolled examples by phrase, and the trials [(phrase, clip)], of each draw."""
     usable = {phrase: clips for phrase, clips in by_phrase.items() if len(clips) > examples}
     for _ in range(draws if len(usable) > 1 else 0):
@@ -65,39 +75,61 @@ def draw_trials(by_phrase, examples, draws, rng):
         yield enrolled, [(phrase, usable[phrase][order[phrase][examples]]) for phrase in usable]
 
 
-def table_row(pairs, names):
-    """A row of the table; ``names``: the compared streams."""
-    first, three, right, within, without, wrong = [], [], [], [], [], []
-    for enrolled, trials in pairs:
-        examples = {
-            phrase: [{k: e[k] for k in names if k in e} for e in examples_of_phrase]
-            for phrase, examples_of_phrase in enrolled.items()
-        }
+@dataclass(frozen=True)
+class Trial:
+    """One trial: rank of its phrase, from 0; fit of the best phrase, and of the best other one without its phrase; the
+    threshold of the templates."""
+
+    rank: int
+    fit: float
+    fit_of_others: float
+    threshold: float
+
+    @classmethod
+    def of(cls, templates: Templates, phrase: str, streams: Streams, threshold: float) -> "Trial":
+        """Match the streams of a clip that says ``phrase``."""
+        ranked = templates.ranked(streams)
+        others = [match.distance for match in ranked if match.phrase != phrase]
+        fit_of_others = max(0.0, 1 - others[0] / np.median(others[1:] or others))
+        return cls([match.phrase for match in ranked].index(phrase), ranked[0].fit, fit_of_others, threshold)
+
+
+def trials_of(draws: Iterable[Draw], names: Sequence[str]) -> list[Trial]:
+    """The trials of all draws; ``names``: the compared streams."""
+    trials = []
+    for enrolled, unknown in draws:
+        examples = {phrase: [chosen(streams, names) for streams in clips] for phrase, clips in enrolled.items()}
         templates = Templates(examples)
         threshold = templates.threshold()
-        for phrase, streams in trials:
-            ranked = templates.ranked({k: streams[k] for k in names if k in streams})
-            others = [match.distance for match in ranked if match.phrase != phrase]
-            first.append(ranked[0].phrase == phrase)
-            three.append(phrase in [match.phrase for match in ranked[:3]])
-            within.append(ranked[0].fit)
-            right.append(first[-1] and ranked[0].fit >= threshold)
-            without.append(max(0.0, 1 - others[0] / np.median(others[1:] or others)))
-            wrong.append(without[-1] >= threshold)
-    if not first:
+        trials += [Trial.of(templates, phrase, chosen(streams, names), threshold) for phrase, streams in unknown]
+    return trials
+
+
+def chosen(streams: Streams, names: Sequence[str]) -> Streams:
+    """The streams ``names`` that there are."""
+    return {name: streams[name] for name in names if name in streams}
+
+
+def table_row(draws: Iterable[Draw], names: Sequence[str]) -> str:
+    """A row of the table; ``names``: the compared streams."""
+    trials = trials_of(draws, names)
+    if not trials:
         return "too few clips"
+    first, three = ([trial.rank < most for trial in trials] for most in (1, 3))
+    right = [trial.rank == 0 and trial.fit >= trial.threshold for trial in trials]
+    wrong = [trial.fit_of_others >= trial.threshold for trial in trials]
+    within, without = np.array([(trial.fit, trial.fit_of_others) for trial in trials]).T
     shares = " ".join(f"{100 * np.mean(hits):5.1f}" for hits in (first, three))
     accepted = f"{100 * np.mean(right):5.1f} {100 * np.mean(wrong):5.1f}"
-    return f"{shares} {len(first):5d} {equal_errors(np.array(within), np.array(without)):5.1f} {accepted}"
+    return f"{shares} {len(trials):5d} {equal_errors(within, without):5.1f} {accepted}"
 
 
-def equal_errors(within, without):
+def equal_errors(within: np.ndarray, without: np.ndarray) -> float:
     """Equal error rate in %: where as many of the enrolled phrases are rejected as others are accepted."""
-    error_rates = [
-        ((within < threshold).mean(), (without >= threshold).mean())
-        for threshold in np.unique(np.concatenate([within, without]))
-    ]
-    return 50 * sum(min(error_rates, key=lambda pair: abs(pair[0] - pair[1])))
+    thresholds = np.unique(np.concatenate([within, without]))
+    rates = [((within < threshold).mean(), (without >= threshold).mean()) for threshold in thresholds]
+    rejected, accepted = min(rates, key=lambda pair: abs(pair[0] - pair[1]))
+    return 50 * (rejected + accepted)
 
 
 def render_phrase(out, phrase, voice, rate, pitch, seed):
@@ -113,61 +145,74 @@ def render_phrase(out, phrase, voice, rate, pitch, seed):
     return path
 
 
-def of_puppet(loaded, out, most):
-    """Voice index -> phrase -> streams of its clips: ``most`` + 1 with the enrolled voice, one with each other."""
+def of_puppet(loaded, out: str, most: int) -> list[dict[str, list[Streams]]]:
+    """Phrase -> streams of its clips, for each voice: ``most`` + 1 with the enrolled voice, one with each other."""
     Path(out).mkdir(parents=True, exist_ok=True)
-    streams_by_voice = defaultdict(lambda: defaultdict(list))
-    for index, (voice, rate, pitch) in enumerate(VOICES):
-        for number, phrase in enumerate(PUPPET):
-            for take in range(most + 1 if index == 0 else 1):
-                seed = 1000 * index + 10 * number + take
-                streams_by_voice[index][phrase].append(
-                    streams_of(loaded, render_phrase(out, phrase, voice, rate, pitch, seed))
-                )
-    return streams_by_voice
+    return [of_voice(loaded, out, index, most + 1 if index == 0 else 1) for index in range(len(VOICES))]
+
+
+def of_voice(loaded, out: str, index: int, takes: int) -> dict[str, list[Streams]]:
+    """Phrase -> streams of ``takes`` clips with a voice."""
+    by_phrase = {}
+    for number, phrase in enumerate(PUPPET):
+        seeds = [1000 * index + 10 * number + take for take in range(takes)]
+        paths = [render_phrase(out, phrase, *VOICES[index], seed) for seed in seeds]
+        by_phrase[phrase] = [streams_of(loaded, path) for path in paths]
+    return by_phrase
+
+
+def puppet_draws(by_voice: list[dict[str, list[Streams]]], voice: int, count: int) -> list[Draw]:
+    """One draw: ``count`` examples of the enrolled voice, the last clips of ``voice``."""
+    enrolled = {phrase: clips[:count] for phrase, clips in by_voice[0].items()}
+    return [(enrolled, [(phrase, clips[-1]) for phrase, clips in by_voice[voice].items()])]
+
+
+def of_speakers(loaded, path: str, speaker: str | None, span: tuple[int, int]) -> list[dict[str, list[Streams]]]:
+    """Phrase -> streams of its clips, for each speaker of a manifest or one of them."""
+    by_speaker: dict = defaultdict(lambda: defaultdict(list))
+    for clip in read_manifest(path):
+        if clip.words and speaker in (None, clip.speaker):
+            phrase = " ".join(clip.text.split()[slice(*span)])
+            by_speaker[clip.speaker][phrase].append(of_clip(loaded, clip, span))
+    return list(by_speaker.values())
+
+
+def all_draws(loaded, args: argparse.Namespace) -> Iterator[tuple[str, list[Draw]]]:
+    """Name of each comparison and its draws."""
+    examples = [int(number) for number in args.examples.split(",")]
+    if args.what == "puppet":
+        by_voice = of_puppet(loaded, args.source, max(examples))
+        for voice in range(len(VOICES)):
+            for count in examples:
+                yield f"voice {voice}, {count}", puppet_draws(by_voice, voice, count)
+        return
+    rng, (first, last) = np.random.default_rng(0), (int(position) for position in args.span.split(":"))
+    by_speaker = of_speakers(loaded, args.source, args.speaker, (first, last))
+    for count in examples:
+        draws = [draw for by_phrase in by_speaker for draw in draw_trials(by_phrase, count, args.draws, rng)]
+        yield f"{args.speaker or 'each speaker'}, {count}", draws
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("what", choices=("clips", "puppet"))
+    options.add_argument("source", help="manifest with word times and tracks or crops; folder for the puppet's clips")
+    options.add_argument("--model", help="a reader that never saw the speaker")
+    options.add_argument("--speaker", help="of the manifest; all, each by itself, where not given")
+    options.add_argument("--span", default="0:2", help="which words are the phrase (default: command and colour)")
+    options.add_argument("--examples", default="1,3")
+    options.add_argument("--draws", type=int, default=16)
+    return options
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("clips", "puppet"))
-    parser.add_argument("source", help="manifest with word times and tracks or crops; folder for the puppet's clips")
-    parser.add_argument("--model", help="a reader that never saw the speaker")
-    parser.add_argument("--speaker", help="of the manifest; all, each by itself, where not given")
-    parser.add_argument("--span", default="0:2", help="which words are the phrase (default: command and colour)")
-    parser.add_argument("--examples", default="1,3")
-    parser.add_argument("--draws", type=int, default=16)
-    args = parser.parse_args()
-    loaded, examples = load_model(args.model), [int(number) for number in args.examples.split(",")]
-    rng, span = np.random.default_rng(0), tuple(int(position) for position in args.span.split(":"))
+    args = parser().parse_args()
+    loaded = load_model(args.model)
     print("examples  streams  first  in top three  trials  equal error rate  right and accepted  wrongly accepted (%)")
-    if args.what == "puppet":
-        streams_by_voice = of_puppet(loaded, args.source, max(examples))
-        pairs = {
-            (f"voice {voice}", count): [
-                (
-                    {phrase: clips[:count] for phrase, clips in streams_by_voice[0].items()},
-                    [(phrase, clips[-1]) for phrase, clips in streams_by_voice[voice].items()],
-                )
-            ]
-            for voice in range(len(VOICES))
-            for count in examples
-        }
-    else:
-        by_speaker = defaultdict(lambda: defaultdict(list))
-        for clip in read_manifest(args.source):
-            if clip.words and args.speaker in (None, clip.speaker):
-                phrase = " ".join(clip.text.split()[slice(*span)])
-                by_speaker[clip.speaker][phrase].append(of_clip(loaded, clip, span))
-        pairs = {
-            (args.speaker or "each speaker", count): [
-                pair for phrases in by_speaker.values() for pair in draw_trials(phrases, count, args.draws, rng)
-            ]
-            for count in examples
-        }
-    for (name, count), draws in pairs.items():
+    for name, draws in all_draws(loaded, args):
         for streams in ((FRONT, LAST, POINTS), (POINTS,)):
             if all(stream in clip_streams for _, trials in draws for _, clip_streams in trials for stream in streams):
-                print(f"{name}, {count}: {'+'.join(streams)}: {table_row(draws, streams)}", flush=True)
+                print(f"{name}: {'+'.join(streams)}: {table_row(draws, streams)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,12 @@ def add_beard(frames, points, dice, colour=(45, 35, 30), full=True, rough=0.3):
     return result
 
 
+def add_glasses(frames, points, dice):
+    """Two dark lenses above the mouth."""
+    lenses = ellipse(42, 26, -27, -64) + ellipse(42, 26, 27, -64)
+    return overlay(frames, points, painted_canvas((20, 20, 20), lenses))
+
+
 def small(frames, scale=0.5):
     size = (int(frames.shape[2] * scale) // 2 * 2, int(frames.shape[1] * scale) // 2 * 2)
     return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
@@ -89,7 +95,5 @@ POOR: dict[str, Spoil] = {
     "beard": add_beard,
     "gray beard": partial(add_beard, colour=(150, 145, 140), rough=0.1),
     "moustache": partial(add_beard, full=False),
-    "glasses": lambda f, p, d: overlay(
-        f, p, painted_canvas((20, 20, 20), ellipse(42, 26, -27, -64) + ellipse(42, 26, 27, -64))
-    ),
+    "glasses": add_glasses,
 }

@@ -41,16 +41,26 @@ def seconds(loaded, video: torch.Tensor, options) -> tuple[list[float], torch.Te
     return spent, loaded.model.ctc_log_probs(states)
 
 
+def figures_of(rounds: list[list[float]], log_probs: torch.Tensor, exact: torch.Tensor) -> dict[str, float]:
+    """Least seconds of each part over the rounds, and how far log-probabilities (1, T, V) are from the exact ones."""
+    least = [min(column) for column in zip(*rounds, strict=True)]
+    return dict(zip(PARTS, least, strict=True)) | {"off": float((log_probs - exact).abs().max())}
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--model")
+    options.add_argument("--frames", type=int, default=250)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--tokens", type=int, default=42, help="steps of the search at most")
+    options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--json")
+    return options
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model")
-    parser.add_argument("--frames", type=int, default=250)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tokens", type=int, default=42, help="steps of the search at most")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json")
-    args = parser.parse_args()
+    args = parser().parse_args()
     torch.set_num_threads(args.threads)
     readers = {name: load_model(args.model, precision=name) for name in PRECISIONS[1:]}
     video = torch.randn(1, args.frames, 1, 88, 88, generator=torch.Generator().manual_seed(0))
@@ -60,16 +70,13 @@ def main() -> None:
         for name, loaded in readers.items():
             times, log_probs[name] = seconds(loaded, video, options)
             spent[name] += [times] if turn else []  # the first round pays for memory allocation
-    figures = {}
+    figures = {name: figures_of(spent[name], log_probs[name], log_probs[FLOAT32]) for name in readers}
     print(f"{'':10}" + "".join(f"{part + ' s':>13}" for part in (*PARTS, "all")) + f"{'ratio':>8}{'off':>9}")
-    for name, rounds in spent.items():
-        row = [min(column) for column in zip(*rounds, strict=True)]
-        figures[name] = dict(zip(PARTS, row, strict=True)) | {
-            "off": float((log_probs[name] - log_probs[FLOAT32]).abs().max())
-        }
-        figures[name]["ratio"] = sum(row) / sum(figures[FLOAT32][part] for part in PARTS)
-        columns = "".join(f"{value:13.3f}" for value in (*row, sum(row)))
-        print(f"{name:10}{columns}{figures[name]['ratio']:8.2f}{figures[name]['off']:9.4f}")
+    for name, row in figures.items():
+        total, total_of_float32 = (sum(each[part] for part in PARTS) for each in (row, figures[FLOAT32]))
+        row["ratio"] = total / total_of_float32
+        columns = "".join(f"{value:13.3f}" for value in (*(row[part] for part in PARTS), total))
+        print(f"{name:10}{columns}{row['ratio']:8.2f}{row['off']:9.4f}")
     if args.json:
         write_text(args.json, json.dumps(figures, indent=2) + "\n")
 

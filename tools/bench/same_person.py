@@ -138,14 +138,18 @@ def share_with_interval(counts: Counter, key: str) -> str:
     return f"{found} of {of}, {100 * found / of:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("people_of", nargs="+", metavar="NAME=CLIP[,CLIP ...]")
+    options.add_argument("--films", type=int, default=12, help="of each number of people")
+    options.add_argument("--people", default="1,2,3", help="in a film")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--json", type=Path)
+    return options
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("people_of", nargs="+", metavar="NAME=CLIP[,CLIP ...]")
-    parser.add_argument("--films", type=int, default=12, help="of each number of people")
-    parser.add_argument("--people", default="1,2,3", help="in a film")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
+    args = parser().parse_args()
     clips = {name: files.split(",") for name, _, files in (own.partition("=") for own in args.people_of)}
     found = {}
     for number in map(int, args.people.split(",")):

@@ -21,7 +21,7 @@ from vsr.core.files import write_text
 from vsr.data.batch import CropDataset
 from vsr.data.crop_files import file_name, read_crop, write_crop
 from vsr.data.crop_formats import STORES
-from vsr.data.manifest import Clip, read_manifest, write_manifest
+from vsr.data.manifest import Clip, read_manifests, write_manifest
 from vsr.data.sampler import FrameBudgetSampler, planned_batches
 from vsr.data.transforms import Augmentation
 from vsr.text.tokenizer import CharTokenizer
@@ -70,39 +70,61 @@ def error_rate(model: str | None, clips: list[Clip], folder: Path, beam: int) ->
     return {"wer": 100 * wrong / words, "wrong": wrong, "words": words}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--manifest", nargs="+", required=True)
-    parser.add_argument("--model")
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--beam", type=int, default=10)
-    parser.add_argument("--json")
-    args = parser.parse_args()
-    clips = [clip for manifest in args.manifest for clip in read_manifest(manifest)]
+def sizes(clips: list[Clip], out: Path) -> tuple[dict[str, list[Clip]], dict[str, dict[str, float]]]:
+    """The clips in each format, and the rows with its size and the speed of writing."""
     frames = sum(clip.num_frames for clip in clips)
-    with tempfile.TemporaryDirectory() as temporary:
-        out, rows, clips_of_store = args.out or Path(temporary), {}, {}
-        for store in STORES:
-            clips_of_store[store], size, seconds = stored(clips, out / store, store)
-            rows[store] = {"bytes_per_frame": size / frames, "write_fps": frames / seconds}
-        for workers in WORKERS:
-            rates_of_store = {store: [] for store in STORES}
-            for _ in range(args.rounds):
-                for store in STORES:
-                    rates_of_store[store].append(throughput(clips_of_store[store], workers))
-            for store, rates in rates_of_store.items():
-                rows[store][f"fps_{workers}"] = max(rate for rate, _ in rates)
-                if not workers:
-                    rows[store]["fps_cpu"] = max(rate for _, rate in rates)
-        if args.model != "none":
-            for store in STORES:
-                rows[store] |= error_rate(args.model, clips_of_store[store], out / store, args.beam)
+    copies, rows = {}, {}
+    for store in STORES:
+        copies[store], size, seconds = stored(clips, out / store, store)
+        rows[store] = {"bytes_per_frame": size / frames, "write_fps": frames / seconds}
+    return copies, rows
+
+
+def throughputs(copies: dict[str, list[Clip]], rounds: int) -> dict[str, dict[str, float]]:
+    """The highest frames per second of each format with each number of workers; formats take turns."""
+    rows: dict[str, dict[str, float]] = {store: {} for store in copies}
+    for workers in WORKERS:
+        measured = [{store: throughput(clips, workers) for store, clips in copies.items()} for _ in range(rounds)]
+        for store, row in rows.items():
+            row[f"fps_{workers}"] = max(turn[store][0] for turn in measured)
+            if not workers:
+                row["fps_cpu"] = max(turn[store][1] for turn in measured)
+    return rows
+
+
+def print_table(rows: dict[str, dict[str, float]]) -> None:
+    """As Markdown."""
     columns = list(rows["npy"])
-    print(f"{len(clips)} clips, {frames} frames")
     print("| store | " + " | ".join(columns) + " |\n" + "|---" * (len(columns) + 1) + "|")
     for store, row in rows.items():
         print(f"| {store} | " + " | ".join(f"{row[name]:.1f}" for name in columns) + " |")
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--manifest", nargs="+", required=True)
+    options.add_argument("--model")
+    options.add_argument("--out", type=Path)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--beam", type=int, default=10)
+    options.add_argument("--json")
+    return options
+
+
+def main() -> None:
+    args = parser().parse_args()
+    clips = read_manifests(args.manifest)
+    with tempfile.TemporaryDirectory() as temporary:
+        out = args.out or Path(temporary)
+        copies, rows = sizes(clips, out)
+        for store, row in throughputs(copies, args.rounds).items():
+            rows[store] |= row
+        if args.model != "none":
+            for store in STORES:
+                rows[store] |= error_rate(args.model, copies[store], out / store, args.beam)
+    frames = sum(clip.num_frames for clip in clips)
+    print(f"{len(clips)} clips, {frames} frames")
+    print_table(rows)
     if args.json:
         write_text(args.json, json.dumps({"clips": len(clips), "frames": frames, "stores": rows}, indent=1) + "\n")
 

@@ -161,16 +161,20 @@ def measure(sides: dict, batch: Batch, steps: int) -> dict[str, float]:
     return rates
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--peer", type=Path, metavar="FOLDER")
+    options.add_argument("--config", type=Path, default=PUBLISHED, metavar="YAML")
+    options.add_argument("--clips", type=int, default=3)
+    options.add_argument("--frames", type=int, default=50, help="of the longest clip")
+    options.add_argument("--steps", type=int, default=3)
+    options.add_argument("--json", type=Path)
+    return options
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer", type=Path, metavar="FOLDER")
-    parser.add_argument("--config", type=Path, default=PUBLISHED, metavar="YAML")
-    parser.add_argument("--clips", type=int, default=3)
-    parser.add_argument("--frames", type=int, default=50, help="of the longest clip")
-    parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
+    args = parser().parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(0)
     torch.set_num_threads(1)

@@ -13,9 +13,9 @@ themselves; speech has about 42.
 """
 
 import argparse
-import itertools
 import json
 import time
+from dataclasses import dataclass
 
 import torch
 
@@ -81,43 +81,89 @@ def scaling(paths, jobs: int) -> dict[str, float]:
     return {name: timed(lambda n=n: list(transcribe_files(paths, Settings(), n)))[1] for name, n in job_counts.items()}
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clips", nargs="+")
-    parser.add_argument("--beam", type=int, help="default: the model's own, or 10")
-    parser.add_argument("--tokens", type=float, help="of 10 s of video at most")
-    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
-    parser.add_argument("--threads", type=int, help="of the tensor library (default: its own choice)")
-    parser.add_argument("--jobs", type=int, default=0, help="also measure the command in so many processes")
-    parser.add_argument("--model", help="a reader by name or folder instead of the default")
-    parser.add_argument("--beside", help="another, in turn with it on each clip: the ratio of both is printed")
-    parser.add_argument("--json")
-    args = parser.parse_args()
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    search_options = {} if args.beam is None else {"beam": args.beam}
-    search_options |= {} if args.tokens is None else {"max_length_ratio": args.tokens / (10 * FPS)}
-    loaded, load = timed(lambda: reader(args.model, args.precision))
-    others = [reader(args.beside)] if args.beside else []
-    detector = default_detector()
-    _, first = timed(lambda: stages(loaded, args.clips[0], search_options, detector))
-    for other in others:
-        stages(other, args.clips[0], search_options, detector)
-    rounds = [[stages(model, path, search_options, detector) for model in (loaded, *others)] for path in args.clips]
-    clip_stages = [stages_of_clip for stages_of_clip, *_ in rounds]
-    seconds = sum(probe(path).duration for path in args.clips)
-    total = {name: sum(stages_of_clip[name] for stages_of_clip in clip_stages) for name in clip_stages[0]}
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of each stage on each clip, by each model in turn (the first is measured, another is beside it); seconds
+    of loading the first and of its first clip."""
+
+    rounds: list[list[dict[str, float]]]
+    load: float
+    first: float
+    precision: str
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> "Measured":
+        """The models of the command line on its clips."""
+        loaded, load = timed(lambda: reader(args.model, args.precision))
+        models, detector, given = [loaded], default_detector(), search_options(args)
+        models += [reader(args.beside)] if args.beside else []
+        _, first = timed(lambda: stages(loaded, args.clips[0], given, detector))
+        for other in models[1:]:
+            stages(other, args.clips[0], given, detector)
+        rounds = [[stages(model, path, given, detector) for model in models] for path in args.clips]
+        return cls(rounds, load, first, loaded.precision)
+
+    def total(self) -> dict[str, float]:
+        """Seconds of each stage on all clips."""
+        return {name: sum(clip[name] for clip, *_ in self.rounds) for name in self.rounds[0][0]}
+
+    def ratio(self) -> float:
+        """Seconds of all clips as a share of those of the model beside it."""
+        return sum(whole(clip) for clip, *_ in self.rounds) / sum(whole(other) for _, other in self.rounds)
+
+
+def search_options(args: argparse.Namespace) -> dict:
+    """Changed options of the search."""
+    beam = {} if args.beam is None else {"beam": args.beam}
+    return beam | ({} if args.tokens is None else {"max_length_ratio": args.tokens / (10 * FPS)})
+
+
+def figures_of(measured: Measured, seconds: float) -> dict:
+    """Figures of the stages; ``seconds``: of video."""
+    total = measured.total()
     busy = total.pop("processor")
     rtf = {name: value / seconds for name, value in total.items()}
-    print(f"{len(args.clips)} clips, {seconds:.1f} s of video, {loaded.precision}, {torch.get_num_threads()} threads")
-    print(f"cold start: model {load:.2f} s, first clip {first:.2f} s")
-    for name, value in itertools.chain(total.items(), [("total", sum(total.values())), ("processor", busy)]):
-        print(f"{name:>9}  {value:8.2f} s  {value / seconds:7.3f} x real time")
-    figures = {"rtf_total": sum(rtf.values()), "rtf": rtf, "seconds": total, "video_seconds": seconds, "load": load}
-    figures["processor_seconds"] = busy
+    return {
+        "rtf_total": sum(rtf.values()), "rtf": rtf, "seconds": total, "video_seconds": seconds,
+        "load": measured.load, "processor_seconds": busy,
+    }  # fmt: skip
+
+
+def print_stages(figures: dict) -> None:
+    """A line for each stage, their sum and the CPU time."""
+    seconds = figures["seconds"]
+    lines = seconds | {"total": sum(seconds.values()), "processor": figures["processor_seconds"]}
+    for name, value in lines.items():
+        print(f"{name:>9}  {value:8.2f} s  {value / figures['video_seconds']:7.3f} x real time")
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("clips", nargs="+")
+    options.add_argument("--beam", type=int, help="default: the model's own, or 10")
+    options.add_argument("--tokens", type=float, help="of 10 s of video at most")
+    options.add_argument("--precision", choices=PRECISIONS, default="auto")
+    options.add_argument("--threads", type=int, help="of the tensor library (default: its own choice)")
+    options.add_argument("--jobs", type=int, default=0, help="also measure the command in so many processes")
+    options.add_argument("--model", help="a reader by name or folder instead of the default")
+    options.add_argument("--beside", help="another, in turn with it on each clip: the ratio of both is printed")
+    options.add_argument("--json")
+    return options
+
+
+def main() -> None:
+    """Measure and print."""
+    args = parser().parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    measured = Measured.of(args)
+    seconds = sum(probe(path).duration for path in args.clips)
+    figures, threads = figures_of(measured, seconds), torch.get_num_threads()
+    print(f"{len(args.clips)} clips, {seconds:.1f} s of video, {measured.precision}, {threads} threads")
+    print(f"cold start: model {measured.load:.2f} s, first clip {measured.first:.2f} s")
+    print_stages(figures)
     if args.beside:
-        figures["ratio"] = sum(map(whole, clip_stages)) / sum(whole(other) for _, other in rounds)
+        figures["ratio"] = measured.ratio()
         print(f"    ratio  {figures['ratio']:8.2f} times the seconds of {args.beside}")
     if args.jobs:
         figures["jobs"] = scaling(args.clips, args.jobs)

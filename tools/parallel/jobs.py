@@ -71,15 +71,11 @@ class Work:
 def parse(words: list[str]) -> Work:
     """Parse a command line; wrong usage ends the program with one line and status 2."""
     program = Path(sys.argv[0]).name
-    rest, options, name, first, last = list(words), {}, "", 1, 1
-    if rest[:1] in (["-h"], ["--help"]):
+    if words[:1] in (["-h"], ["--help"]):
         print(__doc__.strip())
         sys.exit(0)
-    while rest and rest[0].startswith("--"):
-        if len(rest) < 2:
-            refuse(program, f"option {rest[0]} needs a value")
-        options[rest[0][2:]] = rest[1]
-        del rest[:2]
+    options, rest = options_in(program, words)
+    name, first, last = "", 1, 1
     if rest and (match := ARRAY.fullmatch(rest[0])):
         name, first = match[1], int(match[2])
         last = int(match[3] or first)
@@ -92,6 +88,17 @@ def parse(words: list[str]) -> Work:
     if last > first and work.log_of(first) == work.log_of(last):
         refuse(program, f"the jobs would share {work.log}: put {name} into its name")
     return work
+
+
+def options_in(program: str, words: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Leading options with their values, and the remaining words."""
+    options, rest = {}, list(words)
+    while rest and rest[0].startswith("--"):
+        if len(rest) < 2:
+            refuse(program, f"option {rest[0]} needs a value")
+        options[rest[0][2:]] = rest[1]
+        del rest[:2]
+    return options, rest
 
 
 def refuse(program: str, message: str) -> None:

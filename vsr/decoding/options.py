@@ -87,6 +87,10 @@ class DecodeOptions:
             self, reason="bad_options", ctc_weight=SHARE, length_bonus=BONUS, max_length_ratio=LENGTHS,
             lm_weight=WEIGHT, ngram_weight=WEIGHT, hotwords_weight=WEIGHT,
         )  # fmt: skip
+        self._check_company()
+
+    def _check_company(self) -> None:
+        """Raises VsrError for a method, head, lexicon or language model that another one excludes."""
         if self.head and (self.method != "joint" or self.lm or self.ngram or self.hotwords or self.lexicon):
             problem = "language models, hotwords, lexicons and methods join the usual search: leave them or head out"
             raise VsrError("bad_options", problem)

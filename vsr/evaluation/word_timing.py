@@ -38,12 +38,11 @@ def _same(reference: tuple, words: list[dict]) -> list[tuple[tuple, dict]]:
         return []
     texts = ([_as_one_word(word) for word, *_ in reference], [_as_one_word(word["word"]) for word in words])
     chunks = jiwer.process_words(" ".join(texts[0]), " ".join(texts[1])).alignments[0]
-    return [
-        (reference[chunk.ref_start_idx + k], words[chunk.hyp_start_idx + k])
-        for chunk in chunks
-        if chunk.type == "equal"
-        for k in range(chunk.ref_end_idx - chunk.ref_start_idx)
-    ]
+    pairs: list[tuple[tuple, dict]] = []
+    for chunk in (chunk for chunk in chunks if chunk.type == "equal"):
+        equal = words[chunk.hyp_start_idx : chunk.hyp_end_idx]
+        pairs += zip(reference[chunk.ref_start_idx : chunk.ref_end_idx], equal, strict=True)
+    return pairs
 
 
 def _as_one_word(word: str) -> str:

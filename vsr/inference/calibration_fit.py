@@ -117,16 +117,11 @@ def held_out_readings(inside: Sequence[AssessedWindow], outside: Sequence[Assess
     folds = [order[name] for name in names]
     scored: list[HeldOutReading] = []
     for fold in dict.fromkeys(folds):
-        rest = [
-            [
-                reading
-                for (reading, side), other in zip(sides, folds, strict=True)
-                if other != fold and side is is_inside
-            ]
-            for is_inside in (True, False)
-        ]
-        domain, confidence = fitted(rest[0] or inside, rest[1] or outside)
-        chosen = (side for side, side_fold in zip(sides, folds, strict=True) if side_fold == fold)
+        rest = [side for side, other in zip(sides, folds, strict=True) if other != fold]
+        chosen = [side for side, other in zip(sides, folds, strict=True) if other == fold]
+        rest_inside = [reading for reading, is_inside in rest if is_inside]
+        rest_outside = [reading for reading, is_inside in rest if not is_inside]
+        domain, confidence = fitted(rest_inside or inside, rest_outside or outside)
         scored += [_judged(reading, is_inside, domain, confidence) for reading, is_inside in chosen]
     return scored
 

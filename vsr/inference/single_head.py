@@ -36,13 +36,12 @@ def words_of(loaded: LoadedModel, name: str, ranked: Sequence[Hypothesis], edges
     """The words of each hypothesis of a window with frame borders ``edges`` (T + 1,), in seconds."""
     tokenizer = tokenizer_of(loaded, name)
     first, last = float(edges[0]), float(edges[-1])
-    return [
-        ScoredWords(
-            hypothesis.score,
-            spread_words(tokenizer.decode(hypothesis.tokens), first, last, token_confidence(hypothesis)),
-        )
-        for hypothesis in ranked
-    ]
+    readings = []
+    for hypothesis in ranked:
+        text = tokenizer.decode(hypothesis.tokens)
+        words = spread_words(text, first, last, token_confidence(hypothesis))
+        readings.append(ScoredWords(hypothesis.score, words))
+    return readings
 
 
 def token_confidence(hypothesis: Hypothesis) -> float:

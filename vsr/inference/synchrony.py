@@ -123,10 +123,8 @@ def summary(windows: list[Window]) -> dict[int, dict[str, float]]:
     faces: dict[int, list[Window]] = {}
     for window in windows:
         faces.setdefault(window.face, []).append(window)
-    return {
-        face: {
-            "score": float(np.mean([window.score for window in face_windows])),
-            "speaks": sum(window.speaks for window in face_windows) / len(face_windows),
-        }
-        for face, face_windows in sorted(faces.items())
-    }
+    figures = {}
+    for face, of_face in sorted(faces.items()):
+        score = float(np.mean([window.score for window in of_face]))
+        figures[face] = {"score": score, "speaks": sum(window.speaks for window in of_face) / len(of_face)}
+    return figures

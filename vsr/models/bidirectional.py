@@ -142,13 +142,8 @@ class BidirectionalHead(nn.Module):
         """N-best list of the forward stream, rescored by both directions."""
         hypotheses = beam_search(self.onward, states, lengths, max(self.beam, nbest), lengths)
         scores = self.scores(states, lengths, hypotheses)
-        return [
-            sorted(
-                (Hypothesis(tuple(tokens), float(score)) for tokens, score, ended in zip(*clip, strict=True) if ended),
-                key=lambda hypothesis: -hypothesis.score,
-            )[:nbest]
-            for clip in zip(hypotheses.lists(), scores.tolist(), hypotheses.ended.tolist(), strict=True)
-        ]
+        clips = zip(hypotheses.lists(), scores.tolist(), hypotheses.ended.tolist(), strict=True)
+        return [_ranked(*clip)[:nbest] for clip in clips]
 
     def scores(self, states: Tensor, lengths: Tensor, found: Hypotheses) -> Tensor:
         """Log-probability forward plus backward, mean over tokens and end, (B, K): sums would favour short texts."""
@@ -157,6 +152,13 @@ class BidirectionalHead(nn.Module):
         streams = ((self.onward, found), (self.backward_, backward))
         total = sum(log_probs(decoder, states, lengths, hypotheses).sum(-1) for decoder, hypotheses in streams)
         return total / (found.lengths + 1)
+
+
+def _ranked(texts: list[list[int]], scores: list[float], ended: list[bool]) -> list[Hypothesis]:
+    """The hypotheses of a clip that ended, best first."""
+    rows = zip(texts, scores, ended, strict=True)
+    hypotheses = [Hypothesis(tuple(tokens), float(score)) for tokens, score, has_ended in rows if has_ended]
+    return sorted(hypotheses, key=lambda hypothesis: -hypothesis.score)
 
 
 def turned(after: Tensor, counts: Tensor) -> Tensor:

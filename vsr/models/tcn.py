@@ -52,15 +52,12 @@ class DenseTCN(nn.Module):
         for count in blocks:
             # in the published code the first reduction always has PReLU
             self.reduce.append(ConvUnit(channels, reduced, act=act if len(self.reduce) else "prelu"))
-            self.blocks.append(
-                nn.ModuleList(
-                    MultiScaleLayer(
-                        reduced + i * growth, growth, kernels, dilations[i % len(dilations)], act, dropout,
-                        SQUEEZED if squeeze else 0,
-                    )
-                    for i in range(count)
-                )
-            )  # fmt: skip
+            block = nn.ModuleList()
+            for index in range(count):
+                width, dilation = reduced + index * growth, dilations[index % len(dilations)]
+                squeezed = SQUEEZED if squeeze else 0
+                block.append(MultiScaleLayer(width, growth, kernels, dilation, act, dropout, squeezed))
+            self.blocks.append(block)
             channels = reduced + count * growth
         self.norm = FrameNorm(channels)
         self.out = nn.Linear(channels, dim)

@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from html import escape
 from math import exp
 
-from vsr.report.collect import Inspection
+from vsr.report.collect import Alternative, Inspection
 from vsr.report.images import image_url
 from vsr.report.stills import Still
 
@@ -36,17 +36,21 @@ def _figure(still: Still, seconds: float) -> str:
 def readings(inspection: Inspection) -> str:
     """A table of the n-best hypotheses, with differences from the first marked."""
     best = inspection.nbest[0]
-    rows = [
-        f'<tr><td class="number">{number}</td><td>{_marked(best.text, other.text)}</td>'
-        f'<td class="number">{other.score:.2f}</td>'
-        f'<td class="bar-cell"><span class="bar" style="width: {100 * exp(other.score - best.score):.1f}%"></span></td>'
-        "</tr>"
-        for number, other in enumerate(inspection.nbest, 1)
-    ]
+    rows = [_reading_row(number, best, other) for number, other in enumerate(inspection.nbest, 1)]
     return (
         '<table><tr><th class="number">rank</th><th>reading, marked where it differs from the first</th>'
         '<th class="number">score</th><th class="bar-cell">relative to the first</th></tr>'
         f"{''.join(rows)}</table>"
+    )
+
+
+def _reading_row(number: int, best: Alternative, other: Alternative) -> str:
+    """A row of the table of `readings`."""
+    width = 100 * exp(other.score - best.score)
+    return (
+        f'<tr><td class="number">{number}</td><td>{_marked(best.text, other.text)}</td>'
+        f'<td class="number">{other.score:.2f}</td>'
+        f'<td class="bar-cell"><span class="bar" style="width: {width:.1f}%"></span></td></tr>'
     )
 
 

@@ -50,19 +50,16 @@ def _map(values: np.ndarray, labels: Sequence[str]) -> dict:
 
 def _words(inspection: Inspection) -> list[dict]:
     """Each word with its confidence, and its start and end in frames."""
-    return [
-        {
-            "word": word.word, "confidence": round(word.confidence, 4),
-            "from": round(inspection.frame_at(word.start), 3), "to": round(inspection.frame_at(word.end), 3),
-        }
-        for word in inspection.words
-    ]  # fmt: skip
+    records = []
+    for word in inspection.words:
+        first, last = inspection.frame_at(word.start), inspection.frame_at(word.end)
+        record = {"word": word.word, "confidence": round(word.confidence, 4)}
+        records.append(record | {"from": round(first, 3), "to": round(last, 3)})
+    return records
 
 
 def _likeliest(inspection: Inspection) -> list[list[list]]:
     """The most probable tokens of each frame, [label, posterior] each."""
     orders = np.argsort(-inspection.posteriors, axis=1)[:, :LIKELIEST].tolist()
-    return [
-        [[inspection.labels[i], round(float(probabilities[i]), 4)] for i in order]
-        for probabilities, order in zip(inspection.posteriors, orders, strict=True)
-    ]
+    rows = zip(inspection.posteriors, orders, strict=True)
+    return [[[inspection.labels[i], round(float(frame[i]), 4)] for i in order] for frame, order in rows]

@@ -32,29 +32,31 @@ def copy_weights(
     pairs = token_pairs(old, new) if old is not None and new is not None else None
     excluded = other_heads(source, target, old, new)
     source_state = {name: tensor for name, tensor in source_state.items() if not name.startswith(excluded)}
-    same = {
-        name: tensor
-        for name, tensor in source_state.items()
-        if name in target_state and target_state[name].shape == tensor.shape
-    }
+    same = _of_equal_sizes(source_state, target_state)
     shared = {name: tensor for name, tensor in same.items() if pairs is None or not name.startswith(HEADS)}
-    for name, tensor in source_state.items():
-        if name in target_state and name not in same and not name.startswith(HEADS):
-            shapes = f"{tuple(tensor.shape)} there and {tuple(target_state[name].shape)} here"
-            raise VsrError("bad_model", f"init_from: a model of other sizes: {name} is {shapes}")
     if not shared:
         raise VsrError("bad_model", "init_from: no tensor of that model fits this one")
-    heads = [name for name in source_state if pairs and name in target_state and name.startswith(HEADS)]
-    rows = {
-        name: with_rows(target_state[name], source_state[name], pairs or [], FIRST * name.startswith("words."))
-        for name in heads
-    }
+    rows = {}
+    for name in (name for name in source_state if pairs and name in target_state and name.startswith(HEADS)):
+        first = FIRST * name.startswith("words.")
+        rows[name] = with_rows(target_state[name], source_state[name], pairs or [], first)
     target.load_state_dict(shared | rows, strict=False)
     new_parts = dict.fromkeys(name.split(".")[0] for name in target_state if name not in shared)
-    note = f"{len(shared)} of {len(target_state)} tensors taken" + (
-        f"; new in {', '.join(new_parts)}" if new_parts else ""
-    )
-    return note + (f", but for the {len(pairs or [])} tokens that both alphabets have" if rows else "")
+    new_in = f"; new in {', '.join(new_parts)}" if new_parts else ""
+    but = f", but for the {len(pairs or [])} tokens that both alphabets have" if rows else ""
+    return f"{len(shared)} of {len(target_state)} tensors taken{new_in}{but}"
+
+
+def _of_equal_sizes(source_state: dict[str, Tensor], target_state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors that the target has in equal sizes. Raises VsrError for others than heads that differ in size."""
+    same = {}
+    for name, tensor in source_state.items():
+        if name in target_state and target_state[name].shape == tensor.shape:
+            same[name] = tensor
+        elif name in target_state and not name.startswith(HEADS):
+            shapes = f"{tuple(tensor.shape)} there and {tuple(target_state[name].shape)} here"
+            raise VsrError("bad_model", f"init_from: a model of other sizes: {name} is {shapes}")
+    return same
 
 
 def _as_stream(source: nn.Module, target_state: Mapping[str, Tensor]) -> dict[str, Tensor]:

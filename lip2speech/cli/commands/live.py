@@ -75,10 +75,8 @@ def _voice_and_session(args: argparse.Namespace, options, vector):
     from vsr.inference.live.session import Session, live_options
 
     loaded = load_model(args.model, args.device)
-    text, embedding = (
-        resolve_text_source(loaded, args.text, options),
-        None if vector is None else torch.from_numpy(vector),
-    )
+    text = resolve_text_source(loaded, args.text, options)
+    embedding = None if vector is None else torch.from_numpy(vector)
     voice = LiveVoice(loaded, loaded.reader.name, embedding, options, text)
     return voice, Session(loaded.reader, default_detector(), live_options(loaded.reader))
 
@@ -111,11 +109,8 @@ def follow(voice, session, capture, sound) -> None:
 
     def take(utterance) -> None:
         sound.add(utterance)
-        print(
-            f"{utterance.start:8.2f}  {utterance.line or '-'}  ({utterance.delay:.1f} s behind)",
-            file=sys.stderr,
-            flush=True,
-        )
+        line = f"{utterance.start:8.2f}  {utterance.line or '-'}  ({utterance.delay:.1f} s behind)"
+        print(line, file=sys.stderr, flush=True)
         if utterance.warning:
             print(f"lip2speech: {utterance.warning}", file=sys.stderr)
 

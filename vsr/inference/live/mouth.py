@@ -94,10 +94,8 @@ class MouthStream:
             return []
         oldest = self._count - len(self._frames)
         cutter.done = max(cutter.done, oldest - cutter.first)
-        first, cuts = (
-            cutter.first + cutter.done,
-            cutter.cut(lambda number: self._frame_at(number)[0], cutter.total - ahead),
-        )
+        first = cutter.first + cutter.done  # before the cut moves it
+        cuts = cutter.cut(lambda number: self._frame_at(number)[0], cutter.total - ahead)
         return [self._mouth(cut, *self._frame_at(number)) for number, cut in enumerate(cuts, first)]
 
     def _mouth(self, cut: Cut, frame: np.ndarray, time: float, at: float) -> Mouth:

@@ -15,6 +15,8 @@ bootstraps over clips.
 import argparse
 import json
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,7 @@ from lip2speech.inference.folder import load_model
 from lip2speech.inference.speakers import speaker_of
 from lip2speech.inference.voicing import voice_of
 from vsr.core.files import write_text
-from vsr.data.manifest import read_manifests
+from vsr.data.manifest import Clip, read_manifests
 from vsr.evaluation.wer import word_errors
 from vsr.media.audio import read_wave
 
@@ -94,46 +96,70 @@ def voices(clips) -> dict[str, list[np.ndarray]]:
     return waves
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--manifests", nargs="+", required=True, metavar="FILE")
-    parser.add_argument("--embedder", type=Path, metavar="FOLDER")
-    parser.add_argument("--most", type=int, default=12, metavar="N", help="clips of a speaker")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    clips = read_manifests(args.manifests)
-    counts: dict[str, int] = {}
+def first_of_each(clips: Sequence[Clip], most: int) -> list[Clip]:
+    """The first ``most`` clips of each speaker."""
+    counts: Counter[str] = Counter()
     chosen = []
     for clip in clips:
-        counts[clip.speaker] = counts.get(clip.speaker, 0) + 1
-        chosen += [clip] if counts[clip.speaker] <= args.most else []
-    speakers, waves = [clip.speaker for clip in chosen], voices(chosen)
+        counts[clip.speaker] += 1
+        chosen += [clip] if counts[clip.speaker] <= most else []
+    return chosen
+
+
+def recognition_errors(embed, waves: dict[str, list[np.ndarray]], speakers: list[str]) -> dict[str, list[float]]:
+    """Row -> equal error rate of speaker recognition with its interval, by one embedder."""
+    vectors = {way: np.stack([embed(wave) for wave in waves[way]]) for way in WAYS}
+    compared = {way: (vectors[way], vectors["natural"]) for way in WAYS}
+    compared["both anonymous"] = (vectors["anonymous"], vectors["anonymous"])
+    rows = {}
+    for row, (probes, enrolled) in compared.items():
+        cosines, right, _ = scores(probes, enrolled, speakers)
+        rows[row] = with_interval(lambda draw, c=cosines, r=right: equal_error(c[draw], r[draw]), len(speakers))
+    return rows
+
+
+def word_error_rates(clips: Sequence[Clip], waves: dict[str, list[np.ndarray]]) -> dict[str, list[float]]:
+    """Way -> ASR word error rate with its interval."""
+    recogniser, words = PocketSphinxGrid(), word_counts(clips)
+    rates = {}
+    for way in WAYS:
+        pairs = zip(clips, waves[way], strict=True)
+        wrong = np.array([word_errors(clip.text, recogniser.transcribe(wave))[0] for clip, wave in pairs])
+        rates[way] = with_interval(lambda draw, w=wrong: w[draw].sum() / words[draw].sum(), len(clips))
+    return rates
+
+
+def word_counts(clips: Sequence[Clip]) -> np.ndarray:
+    """Number of words (N,) in each clip."""
+    return np.array([len(clip.text.split()) for clip in clips])
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--manifests", nargs="+", required=True, metavar="FILE")
+    options.add_argument("--embedder", type=Path, metavar="FOLDER")
+    options.add_argument("--most", type=int, default=12, metavar="N", help="clips of a speaker")
+    options.add_argument("--json", type=Path, metavar="FILE")
+    return options
+
+
+def main() -> None:
+    args = parser().parse_args()
+    torch.set_num_threads(1)
+    clips = first_of_each(read_manifests(args.manifests), args.most)
+    speakers, waves = [clip.speaker for clip in clips], voices(clips)
     embedders = {"GE2E": speaker_vector}
     if args.embedder:
         embedders["second"] = second_embedder(args.embedder)
-    scorer, rows = PocketSphinxGrid(), {way: {} for way in (*WAYS, "both anonymous")}
-    for name, embed in embedders.items():
-        vectors = {way: np.stack([embed(wave) for wave in waves[way]]) for way in WAYS}
-        for way in rows:
-            probes, enrolled = (
-                vectors[way.removeprefix("both ")],
-                vectors["anonymous" if way[:4] == "both" else "natural"],
-            )
-            cosines, right, _ = scores(probes, enrolled, speakers)
-            rows[way][name] = with_interval(lambda draw, c=cosines, r=right: equal_error(c[draw], r[draw]), len(chosen))
-    words = np.array([len(clip.text.split()) for clip in chosen])
-    for way in WAYS:
-        wrong = np.array(
-            [word_errors(c.text, scorer.transcribe(w))[0] for c, w in zip(chosen, waves[way], strict=True)]
-        )
-        rows[way]["WER"] = with_interval(lambda draw, w=wrong: w[draw].sum() / words[draw].sum(), len(chosen))
-    print(f"{len(chosen)} clips of {len(set(speakers))} speakers, {words.sum()} words")
+    columns = {name: recognition_errors(embed, waves, speakers) for name, embed in embedders.items()}
+    columns["WER"] = word_error_rates(clips, waves)
+    rows = {way: {name: column[way] for name, column in columns.items() if way in column} for way in columns["GE2E"]}
+    print(f"{len(clips)} clips of {len(set(speakers))} speakers, {word_counts(clips).sum()} words")
     for way, figures in rows.items():
         text = "; ".join(f"{name} {row[0]:.1f} ({row[1]:.1f} to {row[2]:.1f})" for name, row in figures.items())
         print(f"{way}: {text} %")
     if args.json:
-        write_text(args.json, json.dumps({"clips": len(chosen), "rows": rows}, indent=1) + "\n")
+        write_text(args.json, json.dumps({"clips": len(clips), "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

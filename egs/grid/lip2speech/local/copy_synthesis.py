@@ -69,17 +69,21 @@ def figures(vocoder: Generator, features, how: str, ratio: float) -> list[float]
     return [pesq(natural, wave, "nb"), pesq(natural, wave, "wb"), stoi(natural, wave), float(cents.mean()), voicing]
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("vocoders", nargs="+", metavar="VOCODER")
+    options.add_argument("--manifest", required=True)
+    options.add_argument("--features", required=True)
+    options.add_argument("--f0", choices=("read", "natural", "mean"), default="read")
+    options.add_argument("--ratio", type=float, default=1.0)
+    options.add_argument("--rounds", type=int, metavar="N")
+    options.add_argument("--json", type=Path)
+    return options
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("vocoders", nargs="+", metavar="VOCODER")
-    parser.add_argument("--manifest", required=True)
-    parser.add_argument("--features", required=True)
-    parser.add_argument("--f0", choices=("read", "natural", "mean"), default="read")
-    parser.add_argument("--ratio", type=float, default=1.0)
-    parser.add_argument("--rounds", type=int, metavar="N")
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
+    args = parser().parse_args()
     torch.set_num_threads(1)
     clips = read_manifest(args.manifest)
     rows: dict[str, np.ndarray] = {}

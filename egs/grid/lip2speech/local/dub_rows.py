@@ -48,15 +48,16 @@ def align_in_crop(reader, crop: np.ndarray, script: str):
 
 
 def placement_errors(placed, clip) -> list[dict]:
-    """For each word of a script: whether the clip says it in this place, whether it fits, and its error in time
-    (ms)."""
-    return [
-        {
-            "same": placed_word.word == word, "fits": placed_word.how == LIPS, "log_prob": placed_word.log_prob,
-            "start": 1000 * (placed_word.start - start), "end": 1000 * (placed_word.end - end),
-        }
-        for placed_word, (word, start, end) in zip(placed, clip.words, strict=True)
-    ]  # fmt: skip
+    """`placement_error` of each word of a script."""
+    return [placement_error(word, *said) for word, said in zip(placed, clip.words, strict=True)]
+
+
+def placement_error(placed, word: str, start: float, end: float) -> dict:
+    """Whether the clip says a word of the script in this place, whether it fits, and its error in time (ms)."""
+    return {
+        "same": placed.word == word, "fits": placed.how == LIPS, "log_prob": placed.log_prob,
+        "start": 1000 * (placed.start - start), "end": 1000 * (placed.end - end),
+    }  # fmt: skip
 
 
 def figures(loaded, scorer, clip, crop, script: str, words, pull: float) -> dict:
@@ -92,39 +93,52 @@ def show_places(way: str, each: list[dict]) -> None:
         print(f"       off by (start, end): {borders} ms")
 
 
+def words_said(loaded, clip, crop: np.ndarray, placed: dict) -> dict[str, list]:
+    """Way of speaking -> the words that the voice says in each span: none, those read, those of each script."""
+    by_way = {"none": [], "read": words_of_clips(loaded, [clip], [crop], "read!")[0]}
+    for way, parts in placed.items():
+        words = [word for _, word, _, _ in ScriptText(parts, "").entries()]
+        by_way[way] = words_spoken_between(words, np.arange(len(crop)) / FPS)
+    return by_way
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--manifest", required=True)
+    options.add_argument("--pull", type=float, default=FlowOptions.pull)
+    options.add_argument("--places", action="store_true")
+    options.add_argument("--json", type=Path)
+    return options
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--manifest", required=True)
-    parser.add_argument("--pull", type=float, default=FlowOptions.pull)
-    parser.add_argument("--places", action="store_true")
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
+    args = parser().parse_args()
     torch.set_num_threads(1)
     clips, loaded, scorer = read_manifest(args.manifest), load_model(), PocketSphinxGrid()
     places_by_way: dict[str, list] = {way: [] for way in SCRIPTED}
     voices: dict[str, list] = {way: [] for way in WAYS}
     for number, clip in enumerate(clips):
         crop, scripts = np.load(clip.crop), {"right": clip.text, "other": clips[number - len(clips) // 2].text}
-        placed = {way: align_in_crop(loaded.reader, crop, script) for way, script in scripts.items()}
+        placed = {way: align_in_crop(loaded.reader, crop, scripts[way]) for way in SCRIPTED}
         for way in SCRIPTED:
             places_by_way[way] += placement_errors(placed[way], clip)
-        if args.places:
-            continue
-        words_by_way = {"none": [], "read": words_of_clips(loaded, [clip], [crop], "read!")[0]}
-        for way in SCRIPTED:
-            words = [word for _, word, _, _ in ScriptText(placed[way], "").entries()]
-            words_by_way[way] = words_spoken_between(words, np.arange(len(crop)) / FPS)
-        for way in WAYS:
-            script = scripts.get(way, clip.text)
-            voices[way].append(figures(loaded, scorer, clip, crop, script, words_by_way[way], args.pull))
-    print(f"{len(clips)} clips")
-    for way in SCRIPTED:
-        show_places(way, places_by_way[way])
-    if not args.places:
-        show_voices(voices, sum(len(clip.text.split()) for clip in clips))
+        if not args.places:
+            for way, words in words_said(loaded, clip, crop, placed).items():
+                script = scripts.get(way, clip.text)
+                voices[way].append(figures(loaded, scorer, clip, crop, script, words, args.pull))
+    show(len(clips), places_by_way, {} if args.places else voices, sum(len(clip.text.split()) for clip in clips))
     if args.json:
         write_text(args.json, json.dumps({"places": places_by_way, "voices": voices}) + "\n")
+
+
+def show(count: int, places_by_way: dict[str, list], voices: dict[str, list], words: int) -> None:
+    """Print all figures of ``count`` clips."""
+    print(f"{count} clips")
+    for way in SCRIPTED:
+        show_places(way, places_by_way[way])
+    if voices:
+        show_voices(voices, words)
 
 
 if __name__ == "__main__":

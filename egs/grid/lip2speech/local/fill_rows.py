@@ -107,15 +107,19 @@ def show(name: str, rows_of_clips: list[dict], base: list[dict]) -> None:
     print(f"{name:40} {' '.join(parts)}", flush=True)
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("acoustic", nargs="*")
+    options.add_argument("--tokens", nargs="+", default=[], metavar="MODEL")
+    options.add_argument("--manifest", required=True)
+    options.add_argument("--features", required=True)
+    options.add_argument("--json", type=Path, required=True)
+    return options
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("acoustic", nargs="*")
-    parser.add_argument("--tokens", nargs="+", default=[], metavar="MODEL")
-    parser.add_argument("--manifest", required=True)
-    parser.add_argument("--features", required=True)
-    parser.add_argument("--json", type=Path, required=True)
-    args = parser.parse_args()
+    args = parser().parse_args()
     torch.set_num_threads(1)
     rows = Rows(read_manifest(args.manifest), args.features)
     rows_by_name = json.loads(args.json.read_text()) if args.json.is_file() else {}

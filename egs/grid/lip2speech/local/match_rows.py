@@ -24,12 +24,16 @@ from vsr.decoding.synchrony import load_synchrony
 from vsr.media.audio import read_wave
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--manifest", required=True)
+    options.add_argument("--most", type=int, default=40, metavar="N")
+    options.add_argument("--json", type=Path, metavar="FILE")
+    return options
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--manifest", required=True)
-    parser.add_argument("--most", type=int, default=40, metavar="N")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    args = parser.parse_args()
+    args = parser().parse_args()
     torch.set_num_threads(1)
     model, clips = load_synchrony(), read_manifest(args.manifest)[: args.most]
     waves = [read_wave(clip.video) for clip in clips]

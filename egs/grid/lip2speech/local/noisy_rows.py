@@ -97,25 +97,27 @@ class Rows:
 def show(name: str, rows_of_clips: list[dict]) -> None:
     """Print a line for each row: means, and WER."""
     for way in rows_of_clips[0]:
-        values = {
-            key: np.array([figures[way][key] for figures in rows_of_clips])
-            for key in ("stoi", "estoi", "pesq", "errors")
-        }
-        means = " ".join(f"{key} {np.nanmean(values[key]):.3f}" for key in ("stoi", "estoi", "pesq"))
-        print(f"{name:12} {way:12} {means} WER {100 * values['errors'].mean() / 6:.1f}", flush=True)
+        each = [figures[way] for figures in rows_of_clips]
+        means = " ".join(f"{key} {np.nanmean([row[key] for row in each]):.3f}" for key in ("stoi", "estoi", "pesq"))
+        errors = np.mean([row["errors"] for row in each])
+        print(f"{name:12} {way:12} {means} WER {100 * errors / 6:.1f}", flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("models", nargs=2, metavar="ACOUSTIC")
+    options.add_argument("--manifest", required=True)
+    options.add_argument("--features", required=True)
+    options.add_argument("--snr", nargs="+", type=float, default=[-10, -5, 0, 5, 10])
+    options.add_argument("--kinds", nargs="+", default=["babble"])
+    options.add_argument("--no-control", action="store_true")
+    options.add_argument("--json", type=Path, required=True)
+    return options
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs=2, metavar="ACOUSTIC")
-    parser.add_argument("--manifest", required=True)
-    parser.add_argument("--features", required=True)
-    parser.add_argument("--snr", nargs="+", type=float, default=[-10, -5, 0, 5, 10])
-    parser.add_argument("--kinds", nargs="+", default=["babble"])
-    parser.add_argument("--no-control", action="store_true")
-    parser.add_argument("--json", type=Path, required=True)
-    args = parser.parse_args()
+    args = parser().parse_args()
     torch.set_num_threads(1)
     clips = read_manifest(args.manifest)
     rows = Rows([load_model(acoustic=folder) for folder in args.models], clips, args.features)

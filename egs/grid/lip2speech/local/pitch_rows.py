@@ -60,11 +60,8 @@ def cents(predicted: np.ndarray, true: np.ndarray) -> float:
 def figures(loaded, dataset: SpeechDataset, index: int, way: str, f0: np.ndarray) -> list[float]:
     """Figures of one clip, in the order of `NAMES`."""
     batch, features = dataset.batch([index]), dataset.features[index]
-    conditions = {
-        name: value
-        for name, value in conditions_of(way, f0, features).items()
-        if name in loaded.voice.condition_settings
-    }
+    known = loaded.voice.condition_settings
+    conditions = {name: value for name, value in conditions_of(way, f0, features).items() if name in known}
     lengths = batch.lips.lengths
     speech = loaded.voice.speak(batch.lips.video, lengths, batch.speaker, FlowOptions(), conditions=conditions)
     wave, natural = vocode(loaded.vocoder, speech, batch.speaker)[0].numpy(), features.wave.numpy()
@@ -73,18 +70,23 @@ def figures(loaded, dataset: SpeechDataset, index: int, way: str, f0: np.ndarray
     return [*errors, np.mean((wave_f0 > 0) != (f0 > 0)), pesq(natural, wave, "nb"), stoi(natural, wave)]
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("acoustic", nargs="+")
+    options.add_argument("--manifest", required=True)
+    options.add_argument("--features", required=True)
+    options.add_argument("--ways", default=",".join(WAYS), help="what is shown: some of %(default)s")
+    options.add_argument("--json", type=Path)
+    return options
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("acoustic", nargs="+")
-    parser.add_argument("--manifest", required=True)
-    parser.add_argument("--features", required=True)
-    parser.add_argument("--ways", default=",".join(WAYS), help="what is shown: some of %(default)s")
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
+    options = parser()
+    args = options.parse_args()
     ways = args.ways.split(",")
     if unknown := set(ways) - set(WAYS):
-        parser.error(f"--ways: {', '.join(sorted(unknown))} is none of {', '.join(WAYS)}")
+        options.error(f"--ways: {', '.join(sorted(unknown))} is none of {', '.join(WAYS)}")
     torch.set_num_threads(1)
     clips = read_manifest(args.manifest)
     dataset = SpeechDataset(clips, args.features, NoText(), None)

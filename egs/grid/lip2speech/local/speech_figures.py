@@ -10,9 +10,7 @@ from vsr.evaluation.wer import word_errors
 
 def speech_figures(clip, natural: np.ndarray, wave: np.ndarray, scorer: PocketSphinxGrid, speech_span=None) -> dict:
     """STOI and ESTOI of the words, or of ``speech_span`` (seconds), PESQ nb and wrong words of a wave (S,)."""
-    stoi, estoi = (
-        stoi_aligned(natural, wave, 0, speech_span or (clip.words[0][1], clip.words[-1][2]), extended)
-        for extended in (False, True)
-    )
+    span = speech_span or (clip.words[0][1], clip.words[-1][2])
+    stoi, estoi = (stoi_aligned(natural, wave, 0, span, extended) for extended in (False, True))
     errors = word_errors(clip.text, scorer.transcribe(wave))[0]
     return {"stoi": stoi, "estoi": estoi, "pesq": pesq(natural, wave, "nb"), "errors": errors}

@@ -116,14 +116,18 @@ def show(name: str, rows_of_clips: list[dict]) -> None:
 
 
 @torch.inference_mode()
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("models", nargs="+")
+    options.add_argument("--manifest", required=True)
+    options.add_argument("--features", required=True)
+    options.add_argument("--json", type=Path, required=True)
+    return options
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+")
-    parser.add_argument("--manifest", required=True)
-    parser.add_argument("--features", required=True)
-    parser.add_argument("--json", type=Path, required=True)
-    args = parser.parse_args()
+    args = parser().parse_args()
     torch.set_num_threads(1)
     clips = read_manifest(args.manifest)
     rows, rows_by_name = Rows(clips, args.features), json.loads(args.json.read_text()) if args.json.is_file() else {}

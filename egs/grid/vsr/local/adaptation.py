@@ -44,16 +44,20 @@ def errors(loaded: LoadedModel, clips: list[Clip]) -> np.ndarray:
     return np.sum([word_errors(texts[record["id"]], lower(record["text"])) for record in records], axis=0)
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--manifest", required=True)
+    options.add_argument("--model")
+    options.add_argument("--clips", type=int, nargs="+", default=[5])
+    options.add_argument("--rotations", type=int, default=2)
+    options.add_argument("--what", choices=KINDS, default="adapters")
+    options.add_argument("--seed", type=int, default=0)
+    return options
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--manifest", required=True)
-    parser.add_argument("--model")
-    parser.add_argument("--clips", type=int, nargs="+", default=[5])
-    parser.add_argument("--rotations", type=int, default=2)
-    parser.add_argument("--what", choices=KINDS, default="adapters")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = parser().parse_args()
     loaded, speakers = load_model(args.model), defaultdict(list)
     for clip in read_manifest(args.manifest):
         speakers[clip.speaker].append(replace(clip, words=()))

@@ -135,18 +135,22 @@ def read(model: TwoStreamReader, clips: Sequence[Clip], features, name: str = "v
     return score({clip.id: clip.text for clip in clips}, texts)
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--model", default="grid-av")
+    options.add_argument("--train", required=True, metavar="JSONL")
+    options.add_argument("--dev", required=True, metavar="JSONL")
+    options.add_argument("--test", required=True, metavar="JSONL")
+    options.add_argument("--features", default="exp/sync_features", metavar="DIR")
+    options.add_argument("--paired", type=int, default=60, help="clips with lips (default: 60)")
+    options.add_argument("--steps", type=int, default=600, help="of an arm")
+    options.add_argument("--seeds", nargs="+", type=int, default=[0])
+    options.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
+    return options
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="grid-av")
-    parser.add_argument("--train", required=True, metavar="JSONL")
-    parser.add_argument("--dev", required=True, metavar="JSONL")
-    parser.add_argument("--test", required=True, metavar="JSONL")
-    parser.add_argument("--features", default="exp/sync_features", metavar="DIR")
-    parser.add_argument("--paired", type=int, default=60, help="clips with lips (default: 60)")
-    parser.add_argument("--steps", type=int, default=600, help="of an arm")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
-    args = parser.parse_args()
+    args = parser().parse_args()
     torch.set_num_threads(1)
     front = Synchrony.of_reader(load_model(args.model), args.model, ContrastSettings())
     lists = [read_manifest(path) for path in (args.train, args.dev, args.test)]

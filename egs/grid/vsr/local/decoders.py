@@ -72,10 +72,8 @@ def rates(each: Sequence[UtteranceScore]) -> str:
 
 def by_characters(each: Sequence[UtteranceScore]) -> list[UtteranceScore]:
     """The same scores with characters in place of words."""
-    return [
-        replace(score, words=score.characters, substitutions=score.character_errors, deletions=0, insertions=0)
-        for score in each
-    ]
+    none = {"deletions": 0, "insertions": 0}
+    return [replace(score, words=score.characters, substitutions=score.character_errors, **none) for score in each]
 
 
 def compare_with_other_texts() -> None:
@@ -91,16 +89,9 @@ def compare_with_other_texts() -> None:
 
 def parser() -> argparse.ArgumentParser:
     options = rig_parser(
-        __doc__,
-        model="grid",
-        objective="ctc_attention",
-        states="exp/states",
-        frames=1200,
-        lr=1e-3,
-        steps=600,
-        checks=6,
-        seed=0,
-    )
+        __doc__, model="grid", objective="ctc_attention", states="exp/states", frames=1200, lr=1e-3, steps=600,
+        checks=6, seed=0,
+    )  # fmt: skip
     options.add_argument("--train", nargs="+", required=True, metavar="JSONL")
     for flag in ("--dev", "--test"):
         options.add_argument(flag, required=True, metavar="JSONL")
@@ -109,6 +100,13 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--against", type=Path, metavar="DIR", help="of another run")
     options.add_argument("--out", required=True, metavar="DIR")
     return options
+
+
+def save_decoder(model: nn.Module, folder: Path) -> None:
+    """Write the decoder alone, for --init."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.contiguous() for name, tensor in model.decoder.state_dict().items()}
+    save_file(weights, folder / "decoder.safetensors")
 
 
 def main() -> None:
@@ -125,11 +123,7 @@ def main() -> None:
     if args.shuffle_rewards:
         compare_with_other_texts()
     trained, out = train(model, clips, states, tokenizer, (dev, dev_states), args), Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {name: tensor.contiguous() for name, tensor in trained.decoder.state_dict().items()},
-        out / "decoder.safetensors",
-    )
+    save_decoder(trained, out)
     scores = read(trained, test, test_states, tokenizer)
     lists = {"words": scores, "characters": by_characters(scores)}
     write_scores(out, lists)

@@ -13,42 +13,41 @@ those clips, without text. --control assigns pseudo-labels or clean targets to o
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from on_states import UpperLayers, batch_of, reader_above, stored
+from clip_pools import Lists, Pool, concatenated, seeded, shuffled_batches
+from on_states import UpperLayers, batch_of, reader_above
 from rig import Plan, against, rates, training, write_scores
 from rig_options import rig_parser
 
-from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
-from vsr.data.manifest import Clip, read_manifest
 from vsr.data.targets import Teacher
 from vsr.evaluation.wer import UtteranceScore, score_utterance
-from vsr.modelstore.folder import load_model
+from vsr.models.lipreader import LipReaderConfig
+from vsr.modelstore.folder import LoadedModel, load_model
 from vsr.objectives.clean_targets import CleanTargets
 from vsr.objectives.ctc_attention import ctc_attention
 from vsr.objectives.pseudo_labels import PseudoLabels
 from vsr.text.normalise import lower
-
-Pool = tuple[Sequence[Clip], Sequence[Tensor]]
 
 
 class PseudoLabelsOfOthers(PseudoLabels):
     """The control: each clip gets the pseudo-labels of the preceding one."""
 
     def labels(self, batch):
-        labels = super().labels(batch)
-        return {
-            name: (tokens[-1:] + tokens[:-1], confidences[-1:] + confidences[:-1])
-            for name, (tokens, confidences) in labels.items()
-        }
+        labels = super().labels(batch).items()
+        return {name: (of_others(tokens), of_others(confidences)) for name, (tokens, confidences) in labels}
+
+
+def of_others(values: list) -> list:
+    """For each clip what the preceding one has."""
+    return values[-1:] + values[:-1]
 
 
 class CleanTargetsOfOthers(CleanTargets):
@@ -58,41 +57,12 @@ class CleanTargetsOfOthers(CleanTargets):
         return super().clean(batch, teacher).roll(1, 0)
 
 
-def shuffled_batches(pool: Pool, size: int, seed: int, teacher: Teacher) -> Iterator[Batch]:
-    """Endless batches of clips, shuffled every epoch."""
-    clips, states = pool
-    for epoch in range(10**9):
-        order = np.random.default_rng((seed, epoch)).permutation(len(clips)).tolist()
-        for start in range(0, len(order) - size + 1, size):
-            chosen, rng = order[start : start + size], np.random.default_rng((seed, epoch, start))
-            yield batch_of([clips[i] for i in chosen], [states[i] for i in chosen], teacher, rng)
-
-
-def concatenated(first: Batch, second: Batch) -> Batch:
-    """Concatenates two batches of clips of equal length."""
-    inputs = {name: torch.cat([tensor, second.inputs[name]]) for name, tensor in first.inputs.items()}
-    width = max(first.tokens.shape[1], second.tokens.shape[1])
-    tokens = [
-        torch.nn.functional.pad(batch.tokens, (0, width - batch.tokens.shape[1]), value=IGNORE)
-        for batch in (first, second)
-    ]
-    targets = {"tokens": torch.cat(tokens), "frame_tokens": torch.cat([first.frame_tokens, second.frame_tokens])}
-    return Batch(inputs, torch.cat([first.lengths, second.lengths]), targets, first.ids + second.ids)
-
-
 def train(model: UpperLayers, objective_for: Callable, batches: Iterator[Batch], args, report=None) -> nn.Module:
     """The EMA weights after ``--steps``."""
     plan = Plan(args.steps, args.lr, warmup=30, ema=0.99, checks=4)
     for state in training(model, objective_for, seeded(batches, args.seed), plan):
         print(state, f" dev {rates(report(state.model))}" if report else "", flush=True)
     return state.model
-
-
-def seeded(batches: Iterator[Batch], seed: int) -> Iterator[Batch]:
-    """The same batches; random choices within a step depend only on its number, in every arm."""
-    for step, batch in enumerate(batches):
-        torch.manual_seed(seed * 100_000 + step)
-        yield batch
 
 
 @torch.inference_mode()
@@ -120,51 +90,69 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+@dataclass(frozen=True)
+class Rig:
+    """Trains the arms."""
+
+    loaded: LoadedModel
+    keep: int
+    lists: Lists
+    args: argparse.Namespace
+
+    @property
+    def config(self) -> LipReaderConfig:
+        """CTC alone."""
+        return replace(self.loaded.model.config, ctc_weight=1.0, decoder_layers=0, alignment_weight=0.0)
+
+    def batches(self, pool: Pool) -> Iterator[Batch]:
+        """Endless batches of a list."""
+        return shuffled_batches(pool, self.args.batch, self.args.seed, Teacher(self.loaded.tokenizer))
+
+    def pretrain(self, model: Above) -> None:
+        """CAV2vec: train the encoder in place to predict clean targets, without text."""
+        heads = {"clean": {"kind": "clean_prediction"}}
+        predictor = reader_above(self.loaded, replace(self.config, ctc_weight=0.0, further_heads=heads), self.keep)
+        predictor.encoder.load_state_dict(model.encoder.state_dict())
+        kind = CleanTargetsOfOthers if self.args.control else CleanTargets
+        objective = kind(share=0.4, span=8, hide=True)
+        trained = train(predictor, objective.with_teacher, self.batches(self.lists.unlabelled), self.args)
+        model.encoder.load_state_dict(trained.encoder.state_dict())
+
+    def train(self, model: Above) -> nn.Module:
+        """EMA weights of the arm ``--arm``."""
+        if self.args.arm == "cav2vec":
+            self.pretrain(model)
+        batches = self.batches(self.lists.labelled)
+        trained = train(model, lambda average: ctc_attention, batches, self.args, self.dev_scores)
+        if self.args.arm == "cav2vec":
+            return trained
+        model.load_state_dict(trained.state_dict())
+        return self.continued(model, batches)
+
+    def continued(self, model: Above, batches: Iterator[Batch]) -> nn.Module:
+        """As many steps again on the following batches; in "usr" with clips without text."""
+        if self.args.arm != "usr":
+            return train(model, lambda average: ctc_attention, batches, self.args, self.dev_scores)
+        kind = OfOthers if self.args.control else PseudoLabels
+        objective = kind(above=self.args.above, masked=0.2, span=8)
+        pairs = zip(batches, self.batches(self.lists.unlabelled), strict=False)
+        both = (concatenated(*pair) for pair in pairs)
+        return train(model, objective.with_teacher, both, self.args, self.dev_scores)
+
+    def dev_scores(self, model: nn.Module) -> list[UtteranceScore]:
+        """Scores on dev."""
+        return read(model, self.lists.dev, self.loaded.tokenizer)
+
+
 def main() -> None:
     args = parser().parse_args()
     torch.set_num_threads(1)
     loaded = load_model(args.model)
-    keep, tokenizer = len(loaded.model.encoder.layers) - 1, loaded.tokenizer
-    clips = [clip for clip in read_manifest(args.train) if clip.num_frames == 75 and clip.speaker == "s1"]
-    clips = [clips[i] for i in np.random.default_rng(args.seed).permutation(len(clips))]
-    lists = clips, read_manifest(args.dev), read_manifest(args.test)
-    states, *rest = (stored(loaded, part, keep, args.states) for part in lists)
-    dev, test = zip(lists[1:], rest, strict=True)
-    n = args.labelled
-    labelled: Pool = clips[:n], states[:n]
-    unlabelled: Pool = [replace(clip, text="", words=(), phones=()) for clip in clips[n:]], states[n:]
-    teacher = Teacher(tokenizer)
-    config = replace(loaded.model.config, ctc_weight=1.0, decoder_layers=0, alignment_weight=0.0)
+    keep = len(loaded.model.encoder.layers) - 1
+    rig = Rig(loaded, keep, Lists.of(loaded, keep, args), args)
     torch.manual_seed(args.seed)
-    model = reader_above(loaded, config, keep)
-    if args.arm == "cav2vec":
-        heads = {"clean": {"kind": "clean_prediction"}}
-        other = reader_above(loaded, replace(config, ctc_weight=0.0, further_heads=heads), keep)
-        other.encoder.load_state_dict(model.encoder.state_dict())
-        kind = CleanTargetsOfOthers if args.control else CleanTargets
-        objective = kind(share=0.4, span=8, hide=True)
-        trained = train(
-            other, objective.with_teacher, shuffled_batches(unlabelled, args.batch, args.seed, teacher), args
-        )
-        model.encoder.load_state_dict(trained.encoder.state_dict())
-
-    def supervised(average):
-        return ctc_attention
-
-    def report(average):
-        return read(average, dev, tokenizer)
-
-    batches = shuffled_batches(labelled, args.batch, args.seed, teacher)
-    trained = train(model, supervised, batches, args, report)
-    if args.arm != "cav2vec":
-        model.load_state_dict(trained.state_dict())
-        kind = PseudoLabelsOfOthers if args.control else PseudoLabels
-        usr = kind(above=args.above, masked=0.2, span=8)
-        if args.arm == "usr":
-            unlabelled_batches = shuffled_batches(unlabelled, args.batch, args.seed, teacher)
-            batches = (concatenated(*pair) for pair in zip(batches, unlabelled_batches, strict=False))
-        trained = train(model, usr.with_teacher if args.arm == "usr" else supervised, batches, args, report)
-    scores = read(trained, test, tokenizer)
+    trained = rig.train(reader_above(loaded, rig.config, keep))
+    scores = read(trained, rig.lists.test, loaded.tokenizer)
     write_scores(args.out, {"test": scores})
     print(f"test {rates(scores)}")
     for line in against(args.against, args.out) if args.against else ():

@@ -11,6 +11,7 @@ the list "mixed" is corrupted --draws times, in training too, as corrupted_clips
 scores of a trained fusion to other clips or other frames. Writes OUT/scores.json.
 """
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -59,10 +60,8 @@ CELLS = {
 def deal_scores(fusion: nn.Module, deal: Callable[[Tensor], Tensor]) -> Callable[[], None]:
     """Makes the fusion use scores (B, T, D) changed by ``deal``, from now on; returns a function that undoes it."""
     if isinstance(fusion, RelScoreFusion):
-        hooks = [
-            layer.register_forward_hook(lambda module, _inputs, scores: deal(scores))
-            for layer in fusion.scores.values()
-        ]
+        layers = fusion.scores.values()
+        hooks = [layer.register_forward_hook(lambda module, _inputs, scores: deal(scores)) for layer in layers]
         return lambda: [hook.remove() for hook in hooks]
     score = fusion.score
     fusion.score = lambda *inputs: deal(score(*inputs))
@@ -97,13 +96,12 @@ def reliance(model: LipReader, examples: Sequence[Example], tokenizer) -> str:
 def lists_of(loaded: LoadedModel, dev: list[Clip], test: list[Clip], voices: list[Clip], args) -> dict:
     """List name -> stored examples: dev and "mixed", several copies of each clip, and test in each of `CELLS`."""
     folder = folder_of(args, loaded)
-    lists = {
-        name: copy_by_copy(copies_of(loaded, clips, args.draws, voices, seed, folder))
-        for name, clips, seed in (("dev", dev, 1), ("mixed", test, 2))
-    }
-    return lists | {
-        name: [stored(loaded, clip, cell, voices, 2, folder) for clip in test] for name, cell in CELLS.items()
-    }
+    lists = {}
+    for name, clips, seed in (("dev", dev, 1), ("mixed", test, 2)):
+        lists[name] = copy_by_copy(copies_of(loaded, clips, args.draws, voices, seed, folder))
+    for name, cell in CELLS.items():
+        lists[name] = [stored(loaded, clip, cell, voices, 2, folder) for clip in test]
+    return lists
 
 
 def with_dealt_scores(model: LipReader, mixed: Sequence[Example], tokenizer) -> dict[str, list[UtteranceScore]]:
@@ -119,28 +117,14 @@ def with_dealt_scores(model: LipReader, mixed: Sequence[Example], tokenizer) -> 
 def trained(model: LipReader, taught: list[list[Example]], dev: Sequence[Example], tokenizer, args) -> LipReader:
     """The EMA weights at the end of training; prints its reports."""
     training_batches = batches(taught, args.batch, Teacher(tokenizer), args.seed)
-    for report in training(
-        model, lambda average: ctc_attention, training_batches, Plan(args.steps, args.lr, warmup=30, ema=0.98)
-    ):
+    plan = Plan(args.steps, args.lr, warmup=30, ema=0.98)
+    for report in training(model, lambda average: ctc_attention, training_batches, plan):
         print(report, " dev", rates(read(report.model, dev, tokenizer)), flush=True)
     return report.model
 
 
-def main() -> None:
-    options = parser(__doc__, "grid-av", 300)
-    options.add_argument("--compare", nargs=2, type=Path, metavar="DIR", help="two results of this program")
-    args = options.parse_args()
-    if args.compare:
-        return print("\n".join(against(*args.compare)))
-    torch.set_num_threads(1)
-    loaded = load_model(args.model)
-    train, dev, test = (read_manifest(path) for path in (args.train, args.dev, args.test))
-    check_disjoint(train, dev, test)
-    copies = copies_of(loaded, some_of_s1(train, args.clips), args.draws, train, 0, folder_of(args, loaded))
-    lists = lists_of(loaded, dev, test, train, args)
-    print(f"{len(copies)} clips stored, {args.draws} times each", flush=True)
-    torch.manual_seed(args.seed)
-    model, tokenizer = reader(loaded, args.config, args.set), loaded.tokenizer
+def train_and_print(model: LipReader, copies: list[list[Example]], lists: dict, tokenizer, args) -> None:
+    """Train; write and print the scores of each list, and of the controls if the fusion has scores."""
     has_scores = isinstance(model.frontend.fusion, RelScoreFusion | VCafeFusion)
     print(f"step 0  dev {rates(read(model, lists['dev'], tokenizer))}", flush=True)
     if has_scores:
@@ -153,7 +137,28 @@ def main() -> None:
         print(f"{name}: {rates(list_scores)}", flush=True)
     if has_scores:
         print("scores:", reliance(trained_model, lists["mixed"], tokenizer))
-    return None
+
+
+def options() -> argparse.ArgumentParser:
+    options = parser(__doc__, "grid-av", 300)
+    options.add_argument("--compare", nargs=2, type=Path, metavar="DIR", help="two results of this program")
+    return options
+
+
+def main() -> None:
+    args = options().parse_args()
+    if args.compare:
+        return print("\n".join(against(*args.compare)))
+    torch.set_num_threads(1)
+    loaded = load_model(args.model)
+    train, dev, test = (read_manifest(path) for path in (args.train, args.dev, args.test))
+    check_disjoint(train, dev, test)
+    copies = copies_of(loaded, some_of_s1(train, args.clips), args.draws, train, 0, folder_of(args, loaded))
+    lists = lists_of(loaded, dev, test, train, args)
+    print(f"{len(copies)} clips stored, {args.draws} times each", flush=True)
+    torch.manual_seed(args.seed)
+    model = reader(loaded, args.config, args.set)
+    return train_and_print(model, copies, lists, loaded.tokenizer, args)
 
 
 if __name__ == "__main__":

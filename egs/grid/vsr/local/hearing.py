@@ -72,14 +72,18 @@ def readings_of(loaded, clip: Clip, batch: Batch, waves: list) -> list[Reading]:
     return readings
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--model", required=True, help="model folder, whose config.json is changed")
+    options.add_argument("--manifest", required=True)
+    options.add_argument("--voices", required=True, help="manifest of the clips that babble is made of")
+    options.add_argument("--seed", type=int, default=1)
+    return options
+
+
 def main() -> None:
     """Read the list, choose the limit, print and store it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, help="model folder, whose config.json is changed")
-    parser.add_argument("--manifest", required=True)
-    parser.add_argument("--voices", required=True, help="manifest of the clips that babble is made of")
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
+    args = parser().parse_args()
     clips, voices = read_manifest(args.manifest), read_manifest(args.voices)
     check_disjoint(voices, clips, [])
     loaded, readings = load_model(args.model), []

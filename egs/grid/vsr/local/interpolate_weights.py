@@ -19,10 +19,11 @@ from vsr.training.initialisation import copy_weights
 
 def interpolated(first: dict[str, Tensor], second: dict[str, Tensor], share: float) -> dict[str, Tensor]:
     """Interpolate tensors of equal names, ``share`` from the first; integer counters come from the second."""
-    return {
-        name: (share * first[name] + (1 - share) * tensor).to(tensor.dtype) if tensor.is_floating_point() else tensor
-        for name, tensor in second.items()
-    }
+    weights = dict(second)
+    for name, tensor in second.items():
+        if tensor.is_floating_point():
+            weights[name] = (share * first[name] + (1 - share) * tensor).to(tensor.dtype)
+    return weights
 
 
 def main() -> None:

@@ -169,34 +169,46 @@ def percent(counts: dict) -> str:
     return f"{100 * counts['errors'] / counts['words']:.1f} ({counts['errors']})"
 
 
-def table(counts_by_cell: dict[Cell, dict], kinds: list[str], snrs: list[float], shares: list[float]) -> str:
+Counts = dict[Cell, dict]  # errors and words of each cell
+
+
+def table(counts_by_cell: Counts, kinds: list[str], snrs: list[float], shares: list[float]) -> str:
     """Markdown: noise in rows, streams in columns; then the effective gain and the covered lips."""
+    lines = noise_lines(counts_by_cell, kinds, snrs)
+    control = percent(counts_by_cell[Cell("both", shuffled=True)])
+    lines += ["", f"Sound of another clip beside the lips (control): {control}."]
+    lines += [gain_line(counts_by_cell, kind, snrs) for kind in kinds if 0.0 in snrs]
+    return "\n".join(lines + (covered_lines(counts_by_cell, shares) if shares else [])) + "\n"
+
+
+def noise_lines(counts_by_cell: Counts, kinds: list[str], snrs: list[float]) -> list[str]:
+    """The table of noise."""
     lines = ["| noise | SNR dB | lips | sound | both | both above the better by |", "|---|---|---|---|---|---|"]
-    clean = [counts_by_cell[Cell(m)] for m in ("video", "sound", "both")]
-    lines.append(row("none", "-", *clean))
+    lips, sound, both = (counts_by_cell[Cell(streams)] for streams in ("video", "sound", "both"))
+    lines.append(row("none", "-", lips, sound, both))
     for kind in kinds:
-        cells = [
-            (snr, counts_by_cell[Cell("sound", kind, snr)], counts_by_cell[Cell("both", kind, snr)]) for snr in snrs
-        ]
-        lines += [row(kind, f"{snr:g}", clean[0], sound, both) for snr, sound, both in cells]
-    lines += [
-        "",
-        f"Sound of another clip beside the lips (control): {percent(counts_by_cell[Cell('both', shuffled=True)])}.",
-    ]
-    for kind in kinds if 0.0 in snrs else []:
-        curves = [{snr: rate(counts_by_cell[Cell(m, kind, snr)]) for snr in snrs} for m in ("sound", "both")]
-        db = gain(*curves)
-        note = "none" if db is None else f"more than {0 - min(snrs):g} dB" if db == float("inf") else f"{db:.1f} dB"
-        lines.append(f"Effective gain of the lips in {kind} at the WER of sound alone at 0 dB: {note}.")
-    if shares:
-        lines += ["", "| lips covered, share of the frames | lips | both, babble 0 dB |", "|---|---|---|"]
-        rows = [(0.0, clean[0], counts_by_cell.get(Cell("both", "babble", COVERED_AT)))]
-        rows += [
-            (s, counts_by_cell[Cell("video", covered=s)], counts_by_cell[Cell("both", "babble", COVERED_AT, s)])
-            for s in shares
-        ]
-        lines += [f"| {100 * s:.0f} % | {percent(a)} | {percent(b) if b else '-'} |" for s, a, b in rows]
-    return "\n".join(lines) + "\n"
+        for snr in snrs:
+            sound, both = (counts_by_cell[Cell(streams, kind, snr)] for streams in ("sound", "both"))
+            lines.append(row(kind, f"{snr:g}", lips, sound, both))
+    return lines
+
+
+def gain_line(counts_by_cell: Counts, kind: str, snrs: list[float]) -> str:
+    """The effective gain of the lips in one noise."""
+    curves = [{snr: rate(counts_by_cell[Cell(m, kind, snr)]) for snr in snrs} for m in ("sound", "both")]
+    db = gain(*curves)
+    note = "none" if db is None else f"more than {0 - min(snrs):g} dB" if db == float("inf") else f"{db:.1f} dB"
+    return f"Effective gain of the lips in {kind} at the WER of sound alone at 0 dB: {note}."
+
+
+def covered_lines(counts_by_cell: Counts, shares: list[float]) -> list[str]:
+    """The table of covered lips, after an empty line; the first row has none covered."""
+    lines = ["", "| lips covered, share of the frames | lips | both, babble 0 dB |", "|---|---|---|"]
+    for share in (0.0, *shares):
+        lips = counts_by_cell[Cell("video", covered=share)]
+        both = counts_by_cell.get(Cell("both", "babble", COVERED_AT, share))
+        lines.append(f"| {100 * share:.0f} % | {percent(lips)} | {percent(both) if both else '-'} |")
+    return lines
 
 
 def rate(counts: dict) -> float:

@@ -66,16 +66,20 @@ def correlation(clips: list[list[tuple[float, Scores]]], name: str, seed: int = 
     return over(pairs), *np.quantile(resampled, [0.025, 0.975]).tolist()
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--model", required=True)
+    options.add_argument("--manifest", required=True)
+    options.add_argument("--voices", required=True)
+    options.add_argument("--kind", default="babble")
+    options.add_argument("--clips", type=int, default=0, help="the first so many of the list (0: all)")
+    options.add_argument("--seed", type=int, default=0)
+    return options
+
+
 def main() -> None:
     """Measure and print, a line for each stream."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--manifest", required=True)
-    parser.add_argument("--voices", required=True)
-    parser.add_argument("--kind", default="babble")
-    parser.add_argument("--clips", type=int, default=0, help="the first so many of the list (0: all)")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = parser().parse_args()
     clips, voices = read_manifest(args.manifest)[: args.clips or None], read_manifest(args.voices)
     check_disjoint(voices, [], clips)
     model = load_model(args.model).model

@@ -125,18 +125,22 @@ def pairs(clips: Sequence[Clip], same: bool, seed: int = 0) -> tuple[list[Clip],
     return [clip for clip, _ in matches], [other for _, other in matches]
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--model", default="grid-av", help="whose front ends are taken (default: grid-av)")
+    options.add_argument("--train", nargs="+", default=[], metavar="JSONL")
+    options.add_argument("--test", nargs="+", default=[], metavar="JSONL")
+    options.add_argument("--features", default="exp/sync_features", metavar="DIR")
+    options.add_argument("--minutes", type=float, default=4.0)
+    options.add_argument("--layers", type=int, default=2)
+    options.add_argument("--width", type=int, default=96)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--out", required=True, metavar="DIR")
+    return options
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="grid-av", help="whose front ends are taken (default: grid-av)")
-    parser.add_argument("--train", nargs="+", default=[], metavar="JSONL")
-    parser.add_argument("--test", nargs="+", default=[], metavar="JSONL")
-    parser.add_argument("--features", default="exp/sync_features", metavar="DIR")
-    parser.add_argument("--minutes", type=float, default=4.0)
-    parser.add_argument("--layers", type=int, default=2)
-    parser.add_argument("--width", type=int, default=96)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", required=True, metavar="DIR")
-    args = parser.parse_args()
+    args = parser().parse_args()
     torch.set_num_threads(1)
     if args.train:
         torch.manual_seed(args.seed)

@@ -121,16 +121,20 @@ def warp_to_speaker(clip: Clip, others: OtherSpeakers, rng) -> np.ndarray:
     return np.stack([warp_image(image, *where) for image, *where in zip(crop, points, moved, strict=True)])
 
 
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--manifest", required=True, help="clips with crops, tracks and times of their words")
+    options.add_argument("--tracks", required=True, help="manifest of vsr prepare landmarks: how others move")
+    options.add_argument("--without", nargs="*", default=[], help="speakers whose ways are not taken")
+    options.add_argument("--copies", type=int, default=1, help="of each clip, each as somebody else (default: 1)")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--out", required=True, type=Path)
+    return options
+
+
 def main() -> int:
     """Write the crops and their manifest."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--manifest", required=True, help="clips with crops, tracks and times of their words")
-    parser.add_argument("--tracks", required=True, help="manifest of vsr prepare landmarks: how others move")
-    parser.add_argument("--without", nargs="*", default=[], help="speakers whose ways are not taken")
-    parser.add_argument("--copies", type=int, default=1, help="of each clip, each as somebody else (default: 1)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", required=True, type=Path)
-    args = parser.parse_args()
+    args = parser().parse_args()
     clips = [clip for clip in read_manifest(args.manifest) if clip.track and clip.words]
     others = OtherSpeakers(read_manifest(args.tracks), [*args.without, *{clip.speaker for clip in clips}])
     args.out.mkdir(parents=True, exist_ok=True)

@@ -10,18 +10,19 @@ on the texts of other utterances (control).
 """
 
 import argparse
-import re
-import zlib
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+from talk_folds import Members, split, talks_of, weights_line
+
 from vsr.core.files import read_json, write_json
 from vsr.core.progress import count_items
-from vsr.decoding.combiner import Combiner, readings_of
+from vsr.decoding.combination import Lattice
+from vsr.decoding.combiner import Combiner
 from vsr.decoding.llm import load_text_model
 from vsr.decoding.word_ngram import words_of
-from vsr.evaluation.combined import combination_figures
-from vsr.evaluation.wer import read_hypotheses, read_records
 from vsr.text.normalise import lower
 
 
@@ -42,52 +43,58 @@ class CachedScores:
         return [self.scores[key] for key in keys]
 
 
+def lattices_of(members: Members, combiner: Combiner) -> dict[str, Lattice]:
+    """The confusion network of each utterance, with the scores of the language models."""
+    readings = members.readings
+    return {key: combiner.lattice(each) for key, each in count_items(readings.items(), "scoring", len(readings))}
+
+
+def following(keys: Sequence[str]) -> dict[str, str]:
+    """Each utterance -> the next one."""
+    return dict(zip(keys, [*keys[1:], *keys[:1]], strict=True))
+
+
+def fitted_on(combiner: Combiner, lattices: dict[str, Lattice], references: dict[str, str]) -> Combiner:
+    """The combiner with weights for the utterances of ``references`` (id -> text)."""
+    return combiner.fitted([lattices[key] for key in references], [lower(text).split() for text in references.values()])
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("hypotheses", nargs="+", metavar="JSONL")
+    options.add_argument("--ref", required=True, metavar="JSONL")
+    options.add_argument("--group", required=True, metavar="REGEX", help="whose first group in the id names the talk")
+    options.add_argument("--folds", type=int, default=5)
+    options.add_argument("--salt", default="", help="another way to deal the talks into folds")
+    options.add_argument("--lm", metavar="FILE", help="word n-grams, as vsr combine --lm")
+    options.add_argument("--llm", metavar="MODEL", help="causal language model, as vsr combine --llm")
+    options.add_argument("--scores", metavar="JSON", help="keeps those of --llm")
+    options.add_argument("--shuffle", action="store_true")
+    return options
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("hypotheses", nargs="+", metavar="JSONL")
-    parser.add_argument("--ref", required=True, metavar="JSONL")
-    parser.add_argument("--group", required=True, metavar="REGEX", help="whose first group in the id names the talk")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--salt", default="", help="another way to deal the talks into folds")
-    parser.add_argument("--lm", metavar="FILE", help="word n-grams, as vsr combine --lm")
-    parser.add_argument("--llm", metavar="MODEL", help="causal language model, as vsr combine --llm")
-    parser.add_argument("--scores", metavar="JSON", help="keeps those of --llm")
-    parser.add_argument("--shuffle", action="store_true")
-    args = parser.parse_args()
-    files = [read_records(path) for path in args.hypotheses]
-    readings, texts = readings_of(files, args.hypotheses, lower), read_hypotheses(args.ref)
+    args = parser().parse_args()
+    members = Members.read(args.hypotheses, args.ref)
     languages = {"lm": words_of(args.lm, lower).texts} if args.lm else {}
-    cached_scores = CachedScores(args.scores or "", lambda: load_text_model(args.llm).sentences)
-    combiner = Combiner(len(files), False, languages | ({"llm": cached_scores} if args.llm else {}))
-    lattices = {
-        key: combiner.lattice(candidates) for key, candidates in count_items(readings.items(), "scoring", len(readings))
-    }
+    scores = CachedScores(args.scores or "", lambda: load_text_model(args.llm).sentences)
+    combiner = Combiner(len(members.names), False, languages | ({"llm": scores} if args.llm else {}))
+    lattices = lattices_of(members, combiner)
     if args.scores:
-        write_json(args.scores, cached_scores.scores)
-    talks = {key: re.search(args.group, key).group(1) for key in lattices}
-    fold = {key: zlib.crc32(f"{args.salt}{talk}".encode()) % args.folds for key, talk in talks.items()}
-    members = [{key: record["text"] for key, record in file_records.items()} for file_records in files]
-    keys = list(lattices)
-    reference_of = dict(zip(keys, keys[1:] + keys[:1] if args.shuffle else keys, strict=True))
+        write_json(args.scores, scores.scores)
+    talks = talks_of(list(lattices), args.group)
+    source = following(list(lattices)) if args.shuffle else {key: key for key in lattices}
     records = []
-    for number in range(args.folds):
-        fit_keys, test_keys = ([key for key in keys if (fold[key] == number) is in_fold] for in_fold in (False, True))
-        fitted = combiner.fitted(
-            [lattices[key] for key in fit_keys], [lower(texts[reference_of[key]]).split() for key in fit_keys]
-        )
-        records += (combined := [fitted.record(key, lattices[key]) for key in test_keys])
-        part = [{key: member[key] for key in test_keys} for member in members]
-        print(
-            f"fold {number}:",
-            combination_figures({key: texts[key] for key in test_keys}, part, combined).lines(args.hypotheses)[-1],
-        )
-        print(
-            "  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.weights_in_use, strict=True)),
-            flush=True,
-        )
+    for fold in range(args.folds):
+        fit_keys, test_keys = split(talks, fold, args.folds, args.salt)
+        fitted = fitted_on(combiner, lattices, {key: members.references[source[key]] for key in fit_keys})
+        combined = [fitted.record(key, lattices[key]) for key in test_keys]
+        print(f"fold {fold}:", members.of(test_keys).lines(combined)[-1])
+        print(weights_line(fitted), flush=True)
+        records += combined
     for normaliser in ("lower", "whisper"):
         print(f"normaliser {normaliser}, {len(records)} utterances of {len(set(talks.values()))} talks")
-        print(*combination_figures(texts, members, records, normaliser).lines(args.hypotheses), sep="\n")
+        print(*members.lines(records, normaliser), sep="\n")
 
 
 if __name__ == "__main__":

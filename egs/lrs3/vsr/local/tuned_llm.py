@@ -15,11 +15,10 @@ own talks are decoded once, and with the original model for comparison. --out is
 import argparse
 import copy
 import math
-import re
 import sys
 import time
-import zlib
-from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,43 +26,18 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from combination import CachedScores
+from misreadings import ErrorSimulator, sentences_in
+from talk_folds import Members, split, talks_of, weights_line
 
-from vsr.decoding.combination import Reading, edits, feature_names, fit_start, lattice_of
-from vsr.decoding.combiner import Combiner, readings_of
-from vsr.decoding.error_patterns import AlikeWords, patterns_of
+from vsr.decoding.combination import edits, feature_names, fit_start
+from vsr.decoding.combiner import Combiner
 from vsr.decoding.llm import TextModel, as_sentence, load_text_model
-from vsr.evaluation.combined import combination_figures, paired_gain
-from vsr.evaluation.wer import read_hypotheses, read_records, score_utterance
+from vsr.evaluation.combined import paired_gain
+from vsr.evaluation.wer import UtteranceScore, score_utterance
 from vsr.models.text_backbone import LoraSettings, with_lora
 from vsr.text.normalise import lower
-from vsr.text.pronounce import Pronouncer
-from vsr.text.visemes import visemes_of
 
-OFTEN, PATHS, CLIP = 2, 12, 1.0  # fewest occurrences of a word that replaces another; paths of a sentence; clipping
-
-
-def sentences_in(path: str, longest: int) -> list[list[str]]:
-    """Lines of 3 to ``longest`` words."""
-    lines = (lower(line).split() for line in Path(path).read_text(encoding="utf-8").splitlines())
-    return [words for words in lines if 3 <= len(words) <= longest]
-
-
-class ErrorSimulator:
-    """Corrupts sentences with the members' error patterns, taken from references and hypotheses."""
-
-    def __init__(self, references, members, texts):
-        pronouncer, vocabulary = Pronouncer(), Counter(word for words in texts for word in words)
-        phones = {word: (pronouncer.variants(word) or ((),))[0] for word, n in vocabulary.items() if n >= OFTEN}
-        self.known = {word: visemes_of(pronunciation) for word, pronunciation in phones.items() if pronunciation}
-        self.alike = AlikeWords(Counter({word: vocabulary[word] for word in self.known}), self.known.__getitem__)
-        self.patterns = patterns_of(references, members)
-
-    def lattice(self, words, rng):
-        """The confusion network of a corrupted sentence, without language models."""
-        misreadings = self.patterns.draw(words, lambda word: self.alike(word) if word in self.known else (), rng)
-        return lattice_of(
-            [Reading(tuple(misreading), (1.0,) * len(misreading)) for misreading in misreadings], False, PATHS
-        )
+CLIP = 1.0  # of the gradient
 
 
 def expected_errors(text_model: TextModel, lattice, weights: torch.Tensor, words) -> torch.Tensor:
@@ -78,15 +52,14 @@ def tune(text_model: TextModel, misread: ErrorSimulator, texts, args) -> None:
     """Train the adapters in place; prints the expected word error rate."""
     trained = [parameter for parameter in text_model.model.parameters() if parameter.requires_grad]
     optimiser, rng = torch.optim.AdamW(trained, args.lr, weight_decay=0.01), np.random.default_rng(args.seed)
-    names, start_time, losses = feature_names(len(args.hypotheses), ["llm"], False), time.process_time(), []
+    names = feature_names(len(args.hypotheses), ["llm"], False)
     weights = torch.from_numpy(fit_start(names, ["llm"])).float()
+    start_time, losses = time.process_time(), []
     for step in range(args.steps):
         for group in optimiser.param_groups:
             group["lr"] = args.lr * min(1, (step + 1) / 5) * 0.5 * (1 + math.cos(math.pi * step / args.steps))
         optimiser.zero_grad()
-        for index in rng.integers(0, len(texts), args.batch):
-            words = texts[int(index)]
-            reference = texts[int(rng.integers(len(texts)))] if args.shuffle else words
+        for words, reference in drawn(texts, args.batch, args.shuffle, rng):
             expected = expected_errors(text_model, misread.lattice(words, rng), weights, reference)
             (expected / args.batch).backward()
             losses.append(float(expected.detach()))
@@ -96,6 +69,66 @@ def tune(text_model: TextModel, misread: ErrorSimulator, texts, args) -> None:
             minutes = (time.process_time() - start_time) / 60
             mean = np.mean(losses[-10 * args.batch :])
             print(f"step {step + 1}: expected errors of a word {mean:.4f}, {minutes:.1f} busy min", flush=True)
+
+
+def drawn(texts: list, count: int, shuffled: bool, rng: np.random.Generator) -> Iterator[tuple[list, list]]:
+    """Random sentences, each with the one that errors are counted against: itself, or ``shuffled`` another."""
+    for index in rng.integers(0, len(texts), count):
+        words = texts[int(index)]
+        yield words, texts[int(rng.integers(len(texts)))] if shuffled else words
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Utterances with the words of their references: weights and error patterns come from ``fit``, ``test`` is read."""
+
+    members: Members
+    references: dict[str, list[str]]
+    fit: list[str]
+    test: list[str]
+
+    @classmethod
+    def of(cls, members: Members, args: argparse.Namespace) -> "Fold":
+        """The fold ``--fold``."""
+        references = {key: lower(members.references[key]).split() for key in members.readings}
+        talks = talks_of(list(members.readings), args.group)
+        return cls(members, references, *split(talks, args.fold, args.folds, args.salt))
+
+    def with_words(self) -> list[str]:
+        """Utterances of ``fit`` in which something is said."""
+        return [key for key in self.fit if self.references[key]]
+
+    def simulator(self, texts: list[list[str]]) -> ErrorSimulator:
+        """Makes the members' errors of ``fit`` in texts."""
+        keys, readings = self.with_words(), self.members.readings
+        members = [[list(readings[key][n].words) for key in keys] for n in range(len(self.members.names))]
+        return ErrorSimulator([self.references[key] for key in keys], members, texts)
+
+    def combined(self, scorer) -> tuple[list[UtteranceScore], list[dict]]:
+        """Scores and records of ``test`` with a language model, whose weights are fitted; prints them."""
+        combiner = Combiner(len(self.members.names), False, {"llm": scorer})
+        lattices = {key: combiner.lattice(readings) for key, readings in self.members.readings.items()}
+        fitted = combiner.fitted([lattices[key] for key in self.fit], [self.references[key] for key in self.fit])
+        print(weights_line(fitted), flush=True)
+        records = [fitted.record(key, lattices[key]) for key in self.test]
+        return [score_utterance(r["id"], " ".join(self.references[r["id"]]), r["text"]) for r in records], records
+
+
+def with_adapters(plain: TextModel, rank: int) -> TextModel:
+    """The model with adapters to be trained, in place."""
+    lora = LoraSettings(rank, 2.0 * rank, 0.0, ("q_proj", "v_proj"))
+    return TextModel(with_lora(plain.model.requires_grad_(False), lora), plain.tokenizer, plain.licence)
+
+
+def save(model, tokenizer, folder: str) -> None:
+    """Save as a folder for `vsr combine --llm`; transformers cannot save a model that it has read from GGUF."""
+    config = copy.deepcopy(model.config)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    dense_model = type(model)(config).to(next(model.parameters()).dtype)
+    dense_model.load_state_dict(model.state_dict())
+    dense_model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -123,67 +156,23 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_args()
     torch.set_num_threads(1)
-    files = [read_records(path) for path in args.hypotheses]
-    readings, refs = readings_of(files, args.hypotheses, lower), read_hypotheses(args.ref)
-    fold = {k: zlib.crc32(f"{args.salt}{re.search(args.group, k).group(1)}".encode()) % args.folds for k in readings}
-    fit_keys, test_keys = (
-        [key for key in readings if (fold[key] == args.fold) is in_fold] for in_fold in (False, True)
-    )
-    reference_texts, references = (
-        {lower(text) for text in refs.values()},
-        {key: lower(refs[key]).split() for key in readings},
-    )
-    texts = [words for words in sentences_in(args.texts, args.words) if " ".join(words) not in reference_texts]
-    fit_with_words = [key for key in fit_keys if references[key]]
-    members = [[list(readings[key][n].words) for key in fit_with_words] for n in range(len(files))]
-    misread = ErrorSimulator([references[key] for key in fit_with_words], members, texts)
-    before = load_text_model(args.llm)
-    print(
-        f"{len(texts)} sentences; errors of {len(fit_with_words)} utterances; fold {args.fold}: {len(test_keys)}",
-        flush=True,
-    )
-    cached_scores = CachedScores(args.scores or "", lambda: before.sentences)
-    errors_before, records_before = combined(cached_scores, readings, references, fit_keys, test_keys)
+    members = Members.read(args.hypotheses, args.ref)
+    fold, spoken = Fold.of(members, args), {lower(text) for text in members.references.values()}
+    texts = [words for words in sentences_in(args.texts, args.words) if " ".join(words) not in spoken]
+    misread, plain = fold.simulator(texts), load_text_model(args.llm)
+    print(f"{len(texts)} sentences; errors of {len(fold.with_words())} utterances; fold {args.fold}: {len(fold.test)}",
+          flush=True)  # fmt: skip
+    errors_before, records_before = fold.combined(CachedScores(args.scores or "", lambda: plain.sentences))
     torch.manual_seed(args.seed)
-    lora = LoraSettings(args.rank, 2.0 * args.rank, 0.0, ("q_proj", "v_proj"))
-    tuned = TextModel(with_lora(before.model.requires_grad_(False), lora), before.tokenizer, before.licence)
+    tuned = with_adapters(plain, args.rank)
     tune(tuned, misread, texts, args)
     merged = tuned.model.merge_and_unload().eval()
-    errors_after, records = combined(
-        TextModel(merged, before.tokenizer, "").sentences, readings, references, fit_keys, test_keys
-    )
-    listed = [{key: record["text"] for key, record in file.items() if key in test_keys} for file in files]
-    for name, results in (("as it came", records_before), ("tuned", records)):
-        print(
-            f"{name}:",
-            *combination_figures({k: refs[k] for k in test_keys}, listed, results).lines(args.hypotheses)[-3:],
-            sep="\n  ",
-        )
-    print("tuned better than as it came by {:.2f} ({:.2f} to {:.2f})".format(*paired_gain(errors_before, errors_after)))
-    save(merged, before.tokenizer, args.out)
-
-
-def save(model, tokenizer, folder: str) -> None:
-    """Save as a folder for `vsr combine --llm`; transformers cannot save a model that it has read from GGUF."""
-    config = copy.deepcopy(model.config)
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    dense_model = type(model)(config).to(next(model.parameters()).dtype)
-    dense_model.load_state_dict(model.state_dict())
-    dense_model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
-def combined(scorer, readings, references, fit_ids, test_ids):
-    """Scores of the utterances in ``test_ids``, and their records, with weights fitted on ``fit_ids``."""
-    combiner = Combiner(len(next(iter(readings.values()))), False, {"llm": scorer})
-    lattices = {key: combiner.lattice(readings[key]) for key in readings}
-    fitted = combiner.fitted([lattices[key] for key in fit_ids], [references[key] for key in fit_ids])
-    print(
-        "  " + ", ".join(f"{n} {v:.2f}" for n, v in zip(fitted.names, fitted.weights_in_use, strict=True)), flush=True
-    )
-    records = [fitted.record(key, lattices[key]) for key in test_ids]
-    return [score_utterance(r["id"], " ".join(references[r["id"]]), r["text"]) for r in records], records
+    errors_after, records_after = fold.combined(TextModel(merged, plain.tokenizer, "").sentences)
+    for name, records in (("as it came", records_before), ("tuned", records_after)):
+        print(f"{name}:", *members.of(fold.test).lines(records)[-3:], sep="\n  ")
+    mean, low, high = paired_gain(errors_before, errors_after)
+    print(f"tuned better than as it came by {mean:.2f} ({low:.2f} to {high:.2f})")
+    save(merged, plain.tokenizer, args.out)
 
 
 if __name__ == "__main__":
