@@ -1,22 +1,10 @@
 """Shot boundary detection in a stream of frames, with a latency of a few frames.
 
-<<<<<<< ours
-A cut is a change of the frame that stands out from the changes before and after it (the measure is that of
-PySceneDetect's AdaptiveDetector): a jump cut within one scene is found, and a moving camera is not a cut. Frames that
-a low frame rate repeats are left out of that comparison. Where everything moves at once, a cut is a frame whose pattern
-has little in common with the one before. A frame of another shape always begins a shot.
-||||||| base
-A cut shows as a change of the frame that stands out from the changes before and after it (the measure is that of
-PySceneDetect's AdaptiveDetector), so a jump cut within one scene is found and a moving camera is not a cut. Frames
-that a low frame rate repeats are left out of that comparison. Where everything moves at once, a cut is a frame whose
-pattern has little in common with the one before. A frame of another shape always begins a shot.
-=======
 A cut shows as a change of the frame that stands out from the changes before and after it (the measure is that of
 PySceneDetect's AdaptiveDetector), so a jump cut within one scene is found and a moving camera is not a cut. Frames
 that a low frame rate repeats are left out of that comparison. Where everything moves at once, a cut is a frame whose
 pattern has little in common with the one before. A shot also begins after a few empty frames, to which one scene fades
 and from which the next does. A frame of another shape always begins a shot.
->>>>>>> theirs
 """
 
 from __future__ import annotations
@@ -208,35 +196,12 @@ def _stands_out(changes: list[float]) -> bool:
 
 
 def _is_alike(image: np.ndarray, other: np.ndarray) -> bool:
-<<<<<<< ours
-    """Whether two frames are the same except for moving parts."""
-    return _change(image, other) < 2 * LEAST
-||||||| base
-    """The same frame but for what moves in it."""
-    return _change(image, other) < 2 * LEAST
-=======
-    """The same frame but for what moves in it; of two that are nearly black, the patterns tell."""
+    """Whether two frames are the same except for moving parts; of two that are nearly black, the patterns decide."""
     return _change(image, other) < 2 * LEAST and not _differ(image, other)
->>>>>>> theirs
 
 
 def _breaks(before: np.ndarray, after: np.ndarray) -> bool:
-<<<<<<< ours
     """Whether much has changed and the patterns (36, 64, 3) have little in common; a flash keeps the pattern."""
-    before, after = np.ascontiguousarray(before[..., 1]), np.ascontiguousarray(after[..., 1])
-    if _change(before, after) < 15:
-        return False
-    before, after = before.ravel() - before.mean(), after.ravel() - after.mean()
-    return float(before @ after) < 0.5 * float(np.linalg.norm(before) * np.linalg.norm(after))
-||||||| base
-    """Much has changed and the patterns (36, 64, 3) have little in common; a flash keeps its pattern."""
-    before, after = np.ascontiguousarray(before[..., 1]), np.ascontiguousarray(after[..., 1])
-    if _change(before, after) < 15:
-        return False
-    before, after = before.ravel() - before.mean(), after.ravel() - after.mean()
-    return float(before @ after) < 0.5 * float(np.linalg.norm(before) * np.linalg.norm(after))
-=======
-    """Much has changed and the patterns (36, 64, 3) have little in common; a flash keeps its pattern."""
     change = _change(np.ascontiguousarray(before[..., 1]), np.ascontiguousarray(after[..., 1]))
     return change >= 15 and _differ(before, after)
 
@@ -245,4 +210,3 @@ def _differ(before: np.ndarray, after: np.ndarray) -> bool:
     """Whether the patterns of green of two frames (36, 64, 3) have little in common."""
     first, second = (image[..., 1].ravel() - image[..., 1].mean() for image in (before, after))
     return float(first @ second) < 0.5 * float(np.linalg.norm(first) * np.linalg.norm(second))
->>>>>>> theirs
