@@ -1,7 +1,7 @@
 """Faces upside down: the detector is unsure of them, and sure of them in the frame turned by 180 degrees.
 
-In frames of ten films of seven people the short-range detector scored upright faces 0.77 to 0.98 and upside-down ones up to 0.75, and
-placed the eyes of those at their mouths. The mesh follows a face at any angle once its region is known.
+In frames of ten films of seven people the short-range detector scored upright faces 0.77 to 0.98 and upside-down ones
+up to 0.75, and placed the eyes of those at their mouths. The mesh follows a face at any angle once its region is known.
 
 Shapes: frame (H, W, 3) uint8 RGB.
 """
