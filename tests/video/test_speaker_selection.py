@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from vsr.face.skipped import Skipped
 from vsr.face.speaker_selection import largest_faces
+from vsr.output.mouth_warnings import not_chosen_warnings
 
 
 def piece(weight, speaks=True, covered=False, shot=0, found=1.0, inside=True):
@@ -41,3 +43,13 @@ def test_false_positives_and_mouths_outside_the_frame_do_not_replace_a_resting_f
 
 def test_choice_is_made_in_each_shot():
     assert reasons(piece(9.0, speaks=False), piece(1.0), piece(0.5, shot=1)) == [None, None, None]
+
+
+def test_speakers_left_out_are_reported_with_their_times():
+    skipped = [Skipped(1, 0.0, 4.0, "not chosen"), Skipped(2, 1.0, 3.0, "rest")]
+    (warning,) = not_chosen_warnings(skipped)
+    assert warning["reason"] == "not_chosen" and warning["message"].startswith("another face seems to speak")
+    assert "0.00 to 4.00 s" in warning["message"] and "--faces all" in warning["message"]
+    (warning,) = not_chosen_warnings([*skipped, Skipped(3, 5.0, 6.0, "not chosen")])
+    assert warning["message"].startswith("2 other faces seem to speak and are not read")
+    assert not_chosen_warnings(skipped[1:]) == []
