@@ -212,7 +212,7 @@ def test_too_long_name_fails_only_its_own_file(transcribe, face_clip, other_clip
 def test_refuses_two_videos_with_one_output_name(transcribe, tmp_path, capsys, monkeypatch):
     status, errors = transcribe("x/a.mp4", "y/a.mpg", "-o", tmp_path / "out")
     assert status == 2 and "same file: read each with an -o of its own" in errors[0]
-    monkeypatch.setattr("vsr.cli.transcribe_plan.ignores_case", lambda folder: True)
+    monkeypatch.setattr("vsr.core.one_output.ignores_case", lambda folder: True)
     status, errors = transcribe("x/A.mp4", "y/a.mpg", "-o", tmp_path / "out")
     assert status == 2 and "an -o of its own" in errors[0]
 
@@ -227,9 +227,9 @@ def test_own_fault_keeps_the_transcript_and_a_clip_error_replaces_it(face_clip, 
     clip = str(shutil.copy(face_clip, tmp_path / "clip.mp4"))
     outputs = Outputs(str(tmp_path / "out"), ("txt",))
     outputs.prepare()
-    from vsr.decoding.provenance import video_of
+    from vsr.core.one_output import content_of
 
-    outputs.write(transcript_of(clip, provenance={"video": video_of(clip)}))
+    outputs.write(transcript_of(clip, provenance={"video": content_of(clip)}))
     outputs.write(failure(clip, "internal", "died"))
     assert (tmp_path / "out/clip.txt").read_text("utf-8") == "bin\n"
     outputs.write(transcript_of(clip, error=("unreadable", "breaks off"), complete=False))

@@ -18,7 +18,7 @@ from vsr.core.files import write_text
 from vsr.face.detector import default_detector
 from vsr.face.landmarker import _without_models
 from vsr.face.mouth_crop import crop_video
-from vsr.face.networks import NETWORKS, Stock
+from vsr.face.networks import NETWORKS, Pool
 from vsr.face.tracker import Tracker
 from vsr.inference.live.capture import CapturedFrame
 from vsr.inference.live.session import Session
@@ -86,10 +86,10 @@ def test_failure_in_one_thread_does_not_persist(make_face):
 
 def test_many_threads_share_few_sets_of_networks():
     built, counts, in_use = [], [], []
-    stock = Stock(lambda: built.append(len(built)) or built[-1], 3)
+    pool = Pool(lambda: built.append(len(built)) or built[-1], 3)
 
     def borrow(_):
-        with stock.borrow() as network:
+        with pool.borrow() as network:
             in_use.append(network)
             counts.append(len(in_use))
             time.sleep(0.002)

@@ -14,6 +14,7 @@ UNUSED = [
     "inspect clip.mp4 -o page.html --method ctc_greedy --beam 3",
     "transcribe clip.mp4 --force",
     "average --models a b --last 3 --out c",
+    "average --models a b --best 3 --out c",
     "tokens --manifest m.jsonl --out t --kind char --size 30",
     "tokens --manifest m.jsonl --out t --kind unigram --word-mark no",
     "restore --model m --llm l --manifest m.jsonl --out o.jsonl --ngram-weight 1",

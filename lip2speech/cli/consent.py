@@ -5,6 +5,7 @@ A synthetic voice that sounds like a person, or says what the person did not, ne
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import sys
 from pathlib import Path
@@ -38,6 +39,13 @@ def add_consent_argument(group) -> None:
         action="store_true",
         help="the person whose voice or face it is has agreed; asked once, then remembered",
     )
+
+
+def unused_consent(args: argparse.Namespace) -> dict[str, str]:
+    """--consent without anybody's voice, for the ``unused`` of verbs that ask for it with --reference or --fill."""
+    fills = hasattr(args, "fill")
+    where = "--reference or --fill" if fills else "--reference"
+    return {} if args.reference or (fills and args.fill) else {"consent": where}
 
 
 def check_consent(is_given: bool, what: str) -> None:

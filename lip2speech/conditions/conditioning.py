@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor, nn
 
+from lip2speech.conditions.layers import zeroed
 from lip2speech.conditions.registry import FLOW, Condition
 from lip2speech.conditions.traits import places_of
 
@@ -23,9 +24,7 @@ class ConditionProjection(nn.Module):
     def __init__(self, width: int, dim: int):
         super().__init__()
         self.null = nn.Parameter(torch.zeros(width))
-        self.project = nn.Linear(width, dim)
-        nn.init.zeros_(self.project.weight)
-        nn.init.zeros_(self.project.bias)
+        self.project = zeroed(nn.Linear(width, dim))
 
     def forward(self, value: Tensor | None, keep: Tensor, query: Tensor) -> Tensor:
         """value (B, N, C) or (B, C), None where it is missing; keep (B,) bool -> (B, N, W) or (B, 1, W)."""

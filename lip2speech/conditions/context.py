@@ -15,7 +15,6 @@ import torch
 
 from lip2speech.conditions.registry import CONDITIONS, CONTENT, FLOW
 from vsr.core.numbers import SHARE, check_numbers
-from vsr.data.manifest import Clip
 from vsr.media.mel import NUM_MELS, log_mel
 
 MELS_PER_STEP = 2
@@ -45,10 +44,6 @@ class Context:
         check_numbers(self, "context.", drop=SHARE)
         if len(self.span) != 2 or not 0 < self.span[0] <= self.span[1] <= 1:
             raise ValueError(f"context.span is {self.span}; give the least and the greatest share, above 0 to 1")
-
-    def load(self, clip: Clip, steps: int) -> np.ndarray:
-        """Not used: the dataset calls `corrupted` instead."""
-        raise NotImplementedError
 
     def corrupted(
         self,

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lip2speech.conditions.layers import zeroed
 from lip2speech.conditions.registry import CONDITIONS, CONTENT, FLOW
-from lip2speech.conditions.text import CHARACTERS, FIRST, UNKNOWN, characters, zeroed
+from lip2speech.conditions.text import CHARACTERS, FIRST, UNKNOWN, characters
 from vsr.core.numbers import COUNT, SHARE, check_numbers
 from vsr.data.manifest import Clip
 from vsr.models.attention import MultiHeadAttention

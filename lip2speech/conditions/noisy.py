@@ -17,7 +17,6 @@ from lip2speech.conditions.context import MELS_PER_STEP, MIDDLE, SPAN
 from lip2speech.conditions.registry import CONDITIONS, CONTENT, FLOW
 from vsr.core.errors import VsrError
 from vsr.core.numbers import COUNT, SHARE, check_numbers
-from vsr.data.manifest import Clip
 from vsr.data.sound_corruption import Noise, SoundCorruption
 from vsr.media.mel import NUM_MELS, log_mel
 
@@ -57,10 +56,6 @@ class Noisy:
     def corruption(self) -> SoundCorruption:
         """The corruption of a training clip's audio."""
         return SoundCorruption(Noise(1 - self.clean, self.kinds, self.snr, self.voices, evenly=True))
-
-    def load(self, clip: Clip, steps: int) -> np.ndarray:
-        """Not used: the dataset calls `corrupted` instead."""
-        raise NotImplementedError
 
     def corrupted(
         self,

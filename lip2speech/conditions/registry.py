@@ -5,7 +5,14 @@ A kind is a frozen dataclass of plain numbers with
 - ``width``: C;
 - ``per_frame``: whether there is a vector for each step of 50 Hz, or one for the clip;
 - ``drop``: share of training clips without it;
-- ``load(clip, steps)``: numpy array (steps, C), or (C,) for the clip;
+
+one of the methods that give its value in training
+
+- ``load(clip, steps)``: numpy array (steps, C), or (C,) for the clip, from the clip's entry in the manifest;
+- ``heard(features)``: a measurement of the clip's audio (`lip2speech.features.stored.Features`); it is measured once
+  and cached;
+- ``corrupted(features, clip_id, clips, sound_of, rng)``: computed from the audio of the clip ``clip_id``, drawn again
+  in each epoch; ``clips``: ids of the list, whose waves ``sound_of`` returns;
 
 and optionally (read by `lip2speech.conditions.traits`)
 
@@ -13,10 +20,6 @@ and optionally (read by `lip2speech.conditions.traits`)
 - ``build(dim)``: a module (value, keep (B,), query (B, N, W)) -> (B, N, W) instead of a projection
   (`lip2speech.conditions.conditioning.ConditionProjection`); value is None where it is missing, and zero on padding;
 - ``sequence``: True for a length of its own: ``load`` returns (U, C), U at least 1;
-- ``heard(features)``: a measurement of the clip's audio (`lip2speech.features.stored.Features`), used instead of
-  ``load``; it is measured once and cached;
-- ``corrupted(features, clip_id, clips, sound_of, rng)``: computed from the audio of the clip ``clip_id``, used instead
-  of ``load`` and drawn again in each epoch; ``clips``: ids of the list, whose waves ``sound_of`` returns;
 - ``recorded``: True where it is computed from a recording: in synthesis ``of_wave(wave)`` returns (N, C);
 - ``around``: True where it is computed from the audio around a gap: ``of_wave(wave, is_known)``, steps outside it;
 - ``felt``: True where it is an emotion, which is named in synthesis: ``named(name, steps)`` returns (N, C);
@@ -29,15 +32,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import numpy as np
-
 from vsr.core.registry import Registry
-from vsr.data.manifest import Clip
 from vsr.models.registry import settings_of, split_kind
 
 
 class Condition(Protocol):
-    """Settings of a condition, which load its values for a clip."""
+    """Settings of a condition."""
 
     @property
     def width(self) -> int: ...
@@ -47,8 +47,6 @@ class Condition(Protocol):
 
     @property
     def drop(self) -> float: ...
-
-    def load(self, clip: Clip, steps: int) -> np.ndarray: ...
 
 
 FLOW, CONTENT = "flow", "content"

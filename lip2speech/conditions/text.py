@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lip2speech.conditions.layers import zeroed
 from lip2speech.conditions.registry import CONDITIONS, CONTENT, FLOW
 from vsr.core.clock import UNIT_RATE
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, SHARE, check_numbers
@@ -128,10 +129,3 @@ class Aligned(nn.Module):
         value[..., 0] = torch.where((token >= FIRST) & (chance < s.wrong), other.to(token), token)
         shifts = torch.randint(-s.jitter, s.jitter + 1, (len(value),)).tolist()
         return torch.stack([row.roll(shift, 0) for row, shift in zip(value, shifts, strict=True)])
-
-
-def zeroed(layer: nn.Linear) -> nn.Linear:
-    """Set the weights of a layer to zero and return it."""
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer

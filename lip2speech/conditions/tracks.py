@@ -16,7 +16,6 @@ import numpy as np
 from lip2speech.conditions.context import MELS_PER_STEP
 from lip2speech.conditions.registry import CONDITIONS, CONTENT, FLOW
 from vsr.core.numbers import SHARE, check_numbers
-from vsr.data.manifest import Clip
 
 MIDDLE, SPAN = np.log(150.0), 0.35  # normalise the log of a pitch in Hz: between those of men and of women
 QUIET, RANGE = -5.0, 2.0  # nepers: normalise the mean of a mel frame
@@ -27,10 +26,6 @@ class FromSound:
 
     per_frame = True
     places = (CONTENT, FLOW)
-
-    def load(self, clip: Clip, steps: int) -> np.ndarray:
-        """Not used: the dataset calls `heard` instead."""
-        raise NotImplementedError
 
 
 @CONDITIONS.register("pitch")

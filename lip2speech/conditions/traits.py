@@ -8,6 +8,13 @@ from typing import Any, Protocol, TypeGuard
 import numpy as np
 
 from lip2speech.conditions.registry import FLOW, Condition
+from vsr.data.manifest import Clip
+
+
+class Loaded(Condition, Protocol):
+    """A condition read from a clip's entry in the manifest -> (N, C) or (C,)."""
+
+    def load(self, clip: Clip, steps: int) -> np.ndarray: ...
 
 
 class Recorded(Condition, Protocol):
@@ -43,6 +50,11 @@ class Corrupted(Condition, Protocol):
     ) -> np.ndarray: ...  # fmt: skip
 
 
+def is_loaded(condition: Condition) -> TypeGuard[Loaded]:
+    """Whether a condition is read from a clip's entry in the manifest."""
+    return hasattr(condition, "load")
+
+
 def is_recorded(condition: Condition) -> TypeGuard[Recorded]:
     """Whether a condition is computed from a recording."""
     return getattr(condition, "recorded", False)
@@ -58,7 +70,7 @@ def is_felt(condition: Condition) -> TypeGuard[Felt]:
     return getattr(condition, "felt", False)
 
 
-def is_spoken(condition: Condition) -> bool:
+def is_spoken(condition: Condition) -> TypeGuard[Loaded]:
     """Whether a condition is computed from the text."""
     return getattr(condition, "spoken", False)
 

@@ -23,6 +23,7 @@ from lip2speech.features.stored import REFUSED, refused_clips
 from vsr.core.artifacts import KEPT, NEW, Ledger, identify, print_states, record_of
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, write_json
+from vsr.core.one_output import check_ids
 from vsr.core.pool import in_processes
 from vsr.core.progress import count_items
 from vsr.data.manifest import Clip
@@ -90,6 +91,7 @@ def extract_corpus(
     codebook_identity = identify(codebook)
     extractor = _tools(str(codebook), codebook_identity.get("sha256", ""))[1]  # report its errors before any work
     common = {"codebook": codebook_identity, "extractor": sources_of(extractor.name), "way of extracting": VERSION}
+    check_ids((clip.id for clip in clips), out_dir)
     ledger = Ledger(out_dir)
     tasks = [(clip, round(offsets.get(clip.id, 0.0), 5), common) for clip in clips]
     states = [_state(ledger, task) for task in tasks]
@@ -125,7 +127,7 @@ def _state(ledger: Ledger, task: tuple[Clip, float, dict]) -> str:
         return NEW
     if "way of extracting" not in ledger.inputs(name):
         _check_features(ledger.folder / name)
-    return ledger.state(name, feature_inputs(task, ledger.recorded_identity(name, "video")))
+    return ledger.state(name, feature_inputs(task, ledger.recorded_identity(name, "video")), "video")
 
 
 def feature_inputs(task: tuple[Clip, float, dict], known: dict | None = None) -> dict:

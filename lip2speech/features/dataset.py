@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lip2speech.conditions.registry import Condition
-from lip2speech.conditions.traits import is_corrupted, is_heard, is_sequence
+from lip2speech.conditions.traits import is_corrupted, is_heard, is_loaded, is_sequence
 from lip2speech.features.stored import Features, StoredFeatures
 from vsr.core.errors import VsrError
 from vsr.core.progress import count_items
@@ -116,11 +116,13 @@ class SpeechDataset:
         if is_corrupted(condition):
             rng = np.random.default_rng((self.seed, epoch, index, 4))
             return condition.corrupted(features, self.clips[index].id, list(self.indices), self._sound_of, rng)
-        if not is_heard(condition):
+        if is_heard(condition):
+            if (name, index) not in self.measurements:
+                self.measurements[name, index] = condition.heard(features)
+            return self.measurements[name, index]
+        if is_loaded(condition):
             return condition.load(self.clips[index], len(features.units))
-        if (name, index) not in self.measurements:
-            self.measurements[name, index] = condition.heard(features)
-        return self.measurements[name, index]
+        raise VsrError("bad_condition", f"the condition {name} has no method load, heard or corrupted")
 
     def _sound_of(self, name: str) -> np.ndarray:
         """The wave (S,) of a clip of the list, by its id, or of an audio file."""

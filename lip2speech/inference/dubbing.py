@@ -46,7 +46,7 @@ class SpeakOptions:
 
     Args:
         flow: of the acoustic model.
-        faces: "largest" voices the face that fills most of the frame in each shot, a number that many faces, "all"
+        faces: "largest" voices the largest face that speaks in each shot, a number that many faces, "all"
             every face.
         shape: a function that changes each voice (S,), such as a `lip2speech.inference.prosody.Prosody`.
         noisy: the video's own sound is an input beside the lips; "mask": the output is that sound with its noise

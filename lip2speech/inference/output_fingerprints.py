@@ -12,6 +12,7 @@ from lip2speech.inference.synthesis_options import NONE, READ, READ_ALL, Synthes
 from lip2speech.inference.text import text_of
 from vsr.core.artifacts import KEPT, NEW, Ledger, digest_of, identify, identify_folder, print_states
 from vsr.core.errors import VsrError
+from vsr.core.one_output import check_ids
 from vsr.data.manifest import Clip
 
 PULLING = 3  # version of the pull towards text, raised likewise
@@ -76,9 +77,10 @@ def outdated_clips(
     out_dir: str | Path, clips: Sequence[Clip], fingerprints: dict[str, dict]
 ) -> tuple[list[Clip], Ledger]:
     """The clips without up-to-date files, and the folder's ledger; reports on the others. Raises VsrError."""
+    check_ids((clip.id for clip in clips), out_dir)
     ledger, states = Ledger(out_dir), {}
     for clip in clips:
-        file_states = [ledger.state(name, fingerprints[clip.id]) for name in output_names(clip)]
+        file_states = [ledger.state(name, fingerprints[clip.id], "features") for name in output_names(clip)]
         states[clip.id] = next(
             (state for state in file_states if state not in (KEPT, NEW)), NEW if NEW in file_states else KEPT
         )

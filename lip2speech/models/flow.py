@@ -18,13 +18,9 @@ TIMES = ("uniform", "logit_normal")
 NEAR_END = 1e-3  # lower bound of 1 - t as a divisor
 
 
-def guided(v_cond: Tensor, v_null: Tensor, g: float) -> Tensor:
-    """Classifier-free guidance (Ho and Salimans 2022): g = 0 ignores the condition, 1 is plain, above 1 amplifies."""
-    return chained([v_null, v_cond], [g])
-
-
 def chained(velocities: Sequence[Tensor], scales: Sequence[float]) -> Tensor:
-    """`guided` along a chain: v_0 + sum_k g_k (v_k - v_(k-1)), one scale fewer than velocities."""
+    """Classifier-free guidance (Ho and Salimans 2022) along a chain: v_0 + sum_k g_k (v_k - v_(k-1)), one scale fewer
+    than velocities. A scale of 0 ignores its condition, 1 is plain, above 1 amplifies."""
     v = velocities[0]
     for previous, current, g in zip(velocities[:-1], velocities[1:], scales, strict=True):
         v = v + g * (current - previous)

@@ -18,8 +18,6 @@ from lip2speech.models.token_options import TokenOptions
 from vsr.core.numbers import COUNT, check_numbers
 from vsr.models.conformer import Conformer
 
-Network = Callable[[Tensor, Tensor, Tensor], Tensor]
-
 
 @dataclass(frozen=True)
 class ConformerSettings:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lip2speech.conditions.layers import zeroed
 from lip2speech.models.content import PAIR
 from vsr.models.attention import RotaryAttention
 from vsr.models.lengths import key_mask, sinusoid, zero_padding
 
 
 class Block(nn.Module):
-    """Attention and feed-forward, each scaled, shifted and gated by time and speaker; initially the identity."""
+    """Attention and feed-forward, each scaled, shifted and gated by time and speaker; initially the identity
+    (adaLN-zero)."""
 
     def __init__(self, dim: int, heads: int, hidden: int):
         super().__init__()
@@ -29,13 +31,6 @@ class Block(nn.Module):
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = self.modulation(state)[:, None].chunk(6, dim=-1)
         x = x + gate_a * self.attention(self.norm_attention(x) * (1 + scale_a) + shift_a, key_mask(mask))
         return x + gate_f * self.feed_forward(self.norm_feed_forward(x) * (1 + scale_f) + shift_f)
-
-
-def zeroed(layer: nn.Linear) -> nn.Linear:
-    """Set the weights of a layer to zero (adaLN-zero) and return it."""
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 class Velocity(nn.Module):

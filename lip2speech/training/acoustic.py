@@ -83,6 +83,8 @@ class VoiceTrainConfig(RunConfig):
 class VoiceRun(Run):
     """`vsr.training.loop.Run` with a `VoiceTrainConfig`."""
 
+    chosen_by = "dev_mel"
+
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
         if data.seen != LIPS and self.config.model.get("encoder") != "frozen":

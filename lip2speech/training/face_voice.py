@@ -18,7 +18,7 @@ from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, evenly_spac
 from lip2speech.training.part_run import PartRun
 from vsr.core.errors import VsrError
 from vsr.core.numbers import Range, check_numbers
-from vsr.data.batch import Counted
+from vsr.data.batch import Counted, crop_of
 from vsr.data.manifest import Clip
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import read_lists
@@ -88,7 +88,7 @@ class FaceClips:
 
     def _crops(self, index: int, epoch: int) -> Tensor:
         """The chosen crops of a clip (K, 96, 96) float."""
-        stored = np.load(self.clips[index].crop, mmap_mode="r")
+        stored = crop_of(self.clips[index])
         indices = evenly_spaced(len(stored), self.frames)
         if self.seed is None:
             return torch.from_numpy(np.array(stored[indices])).float()
@@ -103,6 +103,8 @@ class FaceRun(PartRun):
 
     train: FaceClips
     counted = "clips"
+    chosen_by = "dev_cosine"
+    higher = ("dev_cosine",)
 
     def _open_data(self) -> None:
         data = self.config.data

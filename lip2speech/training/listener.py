@@ -37,6 +37,7 @@ class ListenerRun(PartRun):
     """`vsr.training.loop.Run` with a `ListenerTrainConfig`."""
 
     train: ListenerDataset
+    higher = ("dev_words",)
 
     def _open_data(self) -> None:
         data = self.config.data

@@ -120,6 +120,7 @@ class TextRun(Run):
     """`vsr.training.loop.Run` with a `TextTrainConfig`."""
 
     train: TextDataset
+    chosen_by = "dev_units"
 
     def _open_data(self) -> None:
         data = self.config.data

@@ -88,6 +88,8 @@ class TokenBatch(Counted):
 class TokenRun(PartRun):
     """`vsr.training.loop.Run` with a `TokenTrainConfig`."""
 
+    chosen_by = "dev_mel"
+
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
         train, dev, _ = read_lists(data)
@@ -159,4 +161,5 @@ def token_batch(voice: Voice, codec, batch: SpeechBatch) -> TokenBatch:
     """The condition from the content model for a batch, and the codes of its mels."""
     content = voice.content(batch.visual, batch.lips.lengths, batch.speaker)
     codes = codec.encode(voice.normalise(batch.mel)).masked_fill(~content.mask[..., None], -1)
-    return TokenBatch(voice.condition(content), codes, content.mask)
+    shares = {"steps": batch.shares["frames"]} if batch.shares else {}  # two steps a frame
+    return TokenBatch(voice.condition(content), codes, content.mask, shares=shares)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from vsr.data.batch import CLIPS
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.data.splits import read_lists
 from vsr.modelstore.checkpoint import read_config
+from vsr.training.dry_run import on_meta, parameters, part_lines, run_lines
 from vsr.training.finite import Finite
 from vsr.training.loop import Run
 from vsr.training.machines import errors_on_all_ranks
@@ -57,6 +58,7 @@ class VocoderRun(Run):
 
     train: Segments
     entries = ()
+    chosen_by = "dev_mel"
 
     def _open_data(self) -> None:
         if self.fabric.world_size > 1 and self.config.trainer.strategy == "fsdp":
@@ -149,6 +151,23 @@ class VocoderRun(Run):
                 folder, self.average.model.generator, {"name": self.folder.name, "training": self.training_record()}
             )
         return folder
+
+
+def vocoder_lines(config: VocoderTrainConfig) -> Iterator[str]:
+    """Lines of a dry run of `lip2speech vocoder`, without data. Raises VsrError."""
+    gan, data, sizes = config.gan, config.data, config.model_config()
+    model = on_meta(Adversaries, config)
+    yield f"model: {parameters(model):,} parameters, all of which are trained"
+    yield from part_lines(model)
+    yield "learns from:"
+    weights = {"log-mel": gan.mel, "spectral": gan.spectral}
+    weights |= {"losses of the source": gan.source} if SOURCES[sizes.source].pitched else {}
+    yield from (f"  {name}, weight {weight:g}" for name, weight in weights.items())
+    joined = "never" if gan.after > 1 else f"after {gan.after:.0%} of the run"
+    yield f"  discriminators {joined}: adversarial, weight {gan.adversarial:g}; features, weight {gan.features:g}"
+    mixed = f"every second segment has the mel and units of {data.predicted}" if data.predicted else "natural mels"
+    yield f"segments of {data.segment} frames; {mixed}"
+    yield from run_lines(data, config.optim, config.trainer)
 
 
 def begin_from(folder: str, generator: Generator, say: Callable[[str], object]) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lip2speech.conditions.layers import zeroed
 from lip2speech.vocoders.bands import area_of_bands, band_to_bin, between_frames
 from lip2speech.vocoders.excitation import harmonics, white_noise
 from vsr.core.clock import HOP, SAMPLE_RATE
@@ -81,8 +82,7 @@ class Harmonic(nn.Module):
 
     def begin(self, head: nn.Linear) -> None:
         """Set the head to zero, so that the source is not changed at first."""
-        nn.init.zeros_(head.weight)
-        nn.init.zeros_(head.bias)
+        zeroed(head)
 
     def forward(self, head: Tensor, x: Tensor, level: Level, mask: Tensor, f0: Tensor | None, first: int) -> Tensor:
         """Spectrum (B, N, F) of a clip from its mel frame ``first`` on.

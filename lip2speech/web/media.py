@@ -12,6 +12,7 @@ import numpy as np
 from vsr.core.clock import FPS
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write
+from vsr.media.colours import BT709, LIMITED, encodable
 from vsr.media.container import open_container, open_video, video_clock
 from vsr.media.extent import recorded_length
 from vsr.media.frame_shape import MAX_SIDE, fit_into
@@ -69,6 +70,7 @@ def _encoded(video: str | Path, size: tuple[int, int], out: Path) -> tuple[int, 
         if min(stream.width, stream.height) < 2:
             raise VsrError("unreadable", f"{video}: frames of {size[0]}x{size[1]} pixels cannot be shown")
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", Fraction(1, TICKS)
+        stream.codec_context.colorspace, stream.codec_context.color_range = BT709, LIMITED
         first = None
         for frames, times in _readable_frames(video):
             if larger := _larger_canvas(frames.shape[2:0:-1], size):
@@ -78,7 +80,7 @@ def _encoded(video: str | Path, size: tuple[int, int], out: Path) -> tuple[int, 
                 shown = fit_into(image, size)[: stream.height, : stream.width]
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), format="rgb24")
                 frame.pts, frame.time_base = round((time - first) * TICKS), Fraction(1, TICKS)
-                target.mux(stream.encode(frame))
+                target.mux(stream.encode(encodable(frame, stream)))
         target.mux(stream.encode())
     return None
 
@@ -88,7 +90,7 @@ def _readable_frames(video: str | Path) -> Iterator[tuple[np.ndarray, np.ndarray
     it has none."""
     has_frames = False
     try:
-        for chunk in read_frames(video):
+        for chunk in read_frames(video, as_shown=True):
             has_frames = True
             yield chunk
     except VsrError:

@@ -3,17 +3,16 @@
 import hashlib
 import io
 import json
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 
+from tests.published_server import serving
 from vsr.core.errors import VsrError
-from vsr.corpora.download import download, list_record, unpack
 from vsr.corpora.grid import prepare_grid
 from vsr.corpora.grid_download import download_grid
+from vsr.corpora.zenodo import download_file, list_record, unpack
 
 ALIGN = b"0 12000 sil\n12000 18000 bin\n18000 25000 blue\n"
 
@@ -42,46 +41,24 @@ FILES = {
 }
 
 
-@pytest.fixture
-def server():
-    """Serves FILES; `break_at` ends every response after so many bytes; `asked` lists (file, Range)."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            name = self.path.rsplit("/", 1)[-1]
-            if name == "record":
-                return self.answer(200, json.dumps(serving.record).encode())
-            if name not in FILES:
-                return self.send_error(404)
-            content, byte_range = FILES[name], self.headers.get("Range")
-            serving.asked.append((name, byte_range))
-            start = int(byte_range.removeprefix("bytes=").rstrip("-")) if byte_range else 0
-            return self.answer(206 if byte_range else 200, content[start:])
-
-        def answer(self, status, content):
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content[: serving.break_at])
-
-        def log_message(self, *_):
-            pass
-
-    serving = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    serving.asked, serving.break_at = [], None
-    base = f"http://127.0.0.1:{serving.server_port}/"
-    serving.url = base + "record"
-    serving.record = {
-        "files": [
-            {"key": name, "size": len(content), "checksum": "md5:" + hashlib.md5(content).hexdigest(),
-             "links": {"self": base + name}}
-            for name, content in FILES.items()
-        ]
-    }  # fmt: skip
-    threading.Thread(target=serving.serve_forever, daemon=True).start()
-    yield serving
-    serving.shutdown()
-    serving.server_close()
+@pytest.fixture(params=[True, False], ids=["etag", "no etag"])
+def server(tmp_path, request):
+    """Serves FILES and their record, at ``url``; ``write`` writes the record again."""
+    with serving(tmp_path / "web") as web:
+        web.validators = request.param
+        web.record = {
+            "files": [
+                {"key": name, "size": len(content), "checksum": "md5:" + hashlib.md5(content).hexdigest(),
+                 "links": {"self": f"{web.address}/{name}"}}
+                for name, content in FILES.items()
+            ]
+        }  # fmt: skip
+        for name, content in FILES.items():
+            web.add(name, content)
+        web.write = lambda: web.add("record", json.dumps(web.record).encode())
+        web.write()
+        web.url = f"{web.address}/record"
+        yield web
 
 
 def test_downloaded_speakers_are_a_corpus_that_can_be_prepared(tmp_path, server):
@@ -96,38 +73,40 @@ def test_files_that_exist_are_not_fetched_again(tmp_path, server):
     download_grid(tmp_path, ["s1"], server.url)
     server.asked.clear()
     assert download_grid(tmp_path, ["s1"], server.url) == {"s1": 2}
-    assert server.asked == []
+    assert server.asked == [("record", None)]
 
 
 def test_interrupted_download_is_resumed(tmp_path, server):
-    file = list_record(server.url)["s1.zip"]
+    file, out = list_record(server.url)["s1.zip"], tmp_path / "out"
     server.break_at = 30_000
     with pytest.raises(VsrError, match="run again") as caught:
-        download(file, tmp_path)
-    assert caught.value.reason == "no_network" and not (tmp_path / "s1.zip").exists()
+        download_file(file, out)
+    assert caught.value.reason == "no_network" and not (out / "s1.zip").exists()
     server.break_at = None
-    assert download(file, tmp_path).read_bytes() == FILES["s1.zip"]
-    assert server.asked == [("s1.zip", None), ("s1.zip", "bytes=30000-")]
+    assert download_file(file, out).read_bytes() == FILES["s1.zip"]
+    assert server.asked[1:] == [("s1.zip", None), ("s1.zip", "bytes=30000-")]
+    assert [path.name for path in out.iterdir()] == ["s1.zip"]
 
 
 def test_bytes_of_another_checksum_are_refused_and_removed(tmp_path, server):
     server.record["files"][0]["checksum"] = "md5:" + "0" * 32
+    server.write()
     with pytest.raises(VsrError) as error:
-        download_grid(tmp_path, ["s1"], server.url)
+        download_grid(tmp_path / "out", ["s1"], server.url)
     assert error.value.reason == "bad_download"
-    assert not list(tmp_path.rglob("s1.zip*"))
+    assert not list((tmp_path / "out").rglob("s1.zip*"))
 
 
 def test_checksums_work_without_file_digest(tmp_path, server, monkeypatch):
     monkeypatch.delattr(hashlib, "file_digest", raising=False)  # new in Python 3.11
     file = list_record(server.url)["jasagrid.pdf"]
-    assert download(file, tmp_path).read_bytes() == FILES["jasagrid.pdf"]
+    assert download_file(file, tmp_path).read_bytes() == FILES["jasagrid.pdf"]
 
 
 @pytest.mark.parametrize("name, reason", [("no_record", "no_network"), ("s1.zip", "bad_corpus")])
 def test_address_without_a_record_is_refused(server, name, reason):
     with pytest.raises(VsrError) as error:
-        list_record(server.url.replace("record", name))
+        list_record(f"{server.address}/{name}")
     assert error.value.reason == reason
 
 

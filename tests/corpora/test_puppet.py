@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vsr.core.errors import VsrError
-from vsr.corpora.puppet import RESERVED, Wanted, prepare_puppet
+from vsr.corpora.puppet import RESERVED, PuppetSettings, prepare_puppet
 from vsr.corpora.puppet.clips import UNITS, Chunk, align_lines, make_chunk
 from vsr.corpora.puppet.sentences import GRID_SLOTS, Vocabulary, draw_splits, load_vocabulary
 from vsr.corpora.puppet.speech import Span, Voice, synthesiser
@@ -27,7 +27,7 @@ def corpora(voice_of_espeak, tmp_path_factory):
     """The same call made twice."""
     folders = [tmp_path_factory.mktemp("puppet") for _ in range(2)]
     for folder in folders:
-        prepare_puppet(folder, Wanted(1, 1, 0, seed=3, jobs=1))
+        prepare_puppet(folder, PuppetSettings(1, 1, 0, seed=3, jobs=1))
     return folders
 
 
@@ -80,7 +80,7 @@ def test_sentences_that_cannot_be_spoken_word_by_word_are_left_out(tmp_path, mon
 
     monkeypatch.setattr(speech.Synthesiser, "_word_spans", merged)
     monkeypatch.setattr(corpus, "_make_all", lambda chunks, jobs: [make_chunk(chunk) for chunk in chunks])
-    counts = prepare_puppet(tmp_path / "out", Wanted(3, 0, 1, jobs=1), vocabulary=str(path))
+    counts = prepare_puppet(tmp_path / "out", PuppetSettings(3, 0, 1, jobs=1), vocabulary=str(path))
     texts = {clip.text for name in ("train", "test") for clip in read_manifest(tmp_path / "out" / f"{name}.jsonl")}
     assert sum(counts.values()) == 3 and texts == {"good morning", "red two", "blue five"}
     (line,) = capsys.readouterr().err.splitlines()
@@ -132,10 +132,10 @@ def test_manifest_and_alignment_describe_the_clip(corpora):
 def test_folder_is_continued_and_never_mixed(corpora):
     clip = corpora[0] / "video" / "puppet_train_00000.mp4"
     before = clip.stat().st_mtime_ns
-    prepare_puppet(corpora[0], Wanted(1, 1, 0, seed=3, jobs=1))
+    prepare_puppet(corpora[0], PuppetSettings(1, 1, 0, seed=3, jobs=1))
     assert clip.stat().st_mtime_ns == before
     with pytest.raises(VsrError, match="another puppet corpus"):
-        prepare_puppet(corpora[0], Wanted(1, 1, 0, seed=4, jobs=1))
+        prepare_puppet(corpora[0], PuppetSettings(1, 1, 0, seed=4, jobs=1))
 
 
 @pytest.mark.skipif(_without_models(), reason="mediapipe 1.x has no models of its own")

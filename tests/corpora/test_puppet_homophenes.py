@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vsr.core.errors import VsrError
-from vsr.corpora.puppet import Wanted, prepare_puppet, render_sentence
+from vsr.corpora.puppet import PuppetSettings, prepare_puppet, render_sentence
 from vsr.corpora.puppet.speech import Span, synthesiser
 from vsr.corpora.puppet.visemes import mouth_track
 from vsr.data.manifest import Clip, read_manifest, write_manifest
@@ -52,12 +52,12 @@ def test_clip_has_its_phonemes_inside_its_words(espeak, tmp_path):
 
 
 def test_corpus_of_homophenes_is_another_version(espeak, tmp_path):
-    prepare_puppet(tmp_path, Wanted(1, 1, 1, seed=3, jobs=1, homophenes=True))
+    prepare_puppet(tmp_path, PuppetSettings(1, 1, 1, seed=3, jobs=1, homophenes=True))
     assert json.loads((tmp_path / "corpus.json").read_text())["version"] == 2
     (clip,) = read_manifest(tmp_path / "train.jsonl")
     assert clip.phones and all(start < end for _, start, end in clip.phones)
     with pytest.raises(VsrError, match="another puppet corpus"):
-        prepare_puppet(tmp_path, Wanted(1, 1, 1, seed=3, jobs=1))
+        prepare_puppet(tmp_path, PuppetSettings(1, 1, 1, seed=3, jobs=1))
 
 
 def test_frames_follow_the_phonemes_of_a_clip():

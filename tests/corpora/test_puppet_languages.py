@@ -4,7 +4,7 @@ import pytest
 
 from vsr.cli import main
 from vsr.core.errors import VsrError
-from vsr.corpora.puppet import Wanted, languages, prepare_puppet
+from vsr.corpora.puppet import PuppetSettings, languages, prepare_puppet
 from vsr.corpora.puppet.languages import LANGUAGES, SLOTS, check_sayable, language_and_vocabulary, voices_of
 from vsr.corpora.puppet.sentences import GRID_SLOTS, load_vocabulary
 from vsr.corpora.puppet.visemes import mouth_track, phoneme_parts, unknown_sounds
@@ -61,7 +61,7 @@ def test_refuses_more_voices_than_a_language_has(tmp_path, capsys):
 
 def test_refuses_unknown_language(tmp_path):
     with pytest.raises(VsrError, match=f"does not speak 'xx': it can be {', '.join(LANGUAGES)}"):
-        prepare_puppet(tmp_path / "new", Wanted(1, 0, 0), language="xx")
+        prepare_puppet(tmp_path / "new", PuppetSettings(1, 0, 0), language="xx")
     assert not (tmp_path / "new").exists()
 
 

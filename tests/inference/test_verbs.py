@@ -22,7 +22,7 @@ from vsr.modelstore.folder import SHIPPED, pixel_reader
 CLIP = Path(__file__).parents[2] / "demo" / "clip.mp4"
 USAGE = (
     "must end in", "what one face says", "no video of a mouth alone", "can be 0 to 1", "has no layer '9'",
-    "the same file", "a phrase is empty", "--text is empty", "is not a layer; give frontend",
+    "is given twice", "a phrase is empty", "--text is empty", "is not a layer; give frontend",
 )  # fmt: skip
 SAID = "place blue by m five please"
 
@@ -93,7 +93,7 @@ def test_align_writes_the_format_of_the_suffix(tmp_path, capsys):
         (["align", "{clip}", "--text", " "], "--text is empty"),
         (["encode", "{clip}", "-o", "out", "--layers", "0,x"], "is not a layer; give frontend"),
         (["encode", "{clip}", "-o", "out", "--layers", "9"], "has no layer '9'"),
-        (["encode", "{clip}", "{clip}", "-o", "out"], "the same file"),
+        (["encode", "{clip}", "{clip}", "-o", "out"], "is given twice"),
         (["encode", "nowhere.mp4", "-o", "out"], "no such file"),
         (["transcribe", "{wide}", "--cropped"], "no video of a mouth alone"),
     ],

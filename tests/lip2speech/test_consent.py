@@ -88,6 +88,8 @@ def test_refusal_at_the_terminal_stops_a_clone(monkeypatch):
         remind_of_consent(False, "--reference")
 
 
-def test_consent_to_nobody_s_voice_is_refused(tmp_path, capsys):
-    assert main(["speak", "clip.mp4", "-o", str(tmp_path / "out.wav"), "--consent"]) == 2
-    assert "--consent works only with --reference or --fill: leave it out" in capsys.readouterr().err
+@pytest.mark.parametrize("verb", ["speak", "live", "inspect"])
+def test_consent_to_nobody_s_voice_is_refused(verb, tmp_path, capsys):
+    assert main([verb, "clip.mp4", "-o", str(tmp_path / "out.wav"), "--consent"]) == 2
+    where = "--reference or --fill" if verb == "speak" else "--reference"
+    assert f"--consent works only with {where}: leave it out" in capsys.readouterr().err

@@ -16,9 +16,11 @@ from lip2speech.inference.folder import load_model
 from lip2speech.inference.matching import MIN_FRAMES, SPEAKS, best_shift
 from lip2speech.models.face_voice import FaceVoice, FaceVoiceConfig, contrastive_loss, evenly_spaced
 from lip2speech.models.parts import save_part
+from lip2speech.training.face_voice import FaceClips
 from tests.conftest import talking_face, write_video
 from tests.lip2speech.tiny import speakers
 from vsr.core.errors import VsrError
+from vsr.data.crop_files import file_name, write_crop
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.audio import write_wave
 
@@ -52,6 +54,23 @@ def test_face_vector_resembles_voice_vectors_and_ignores_padding(model):
     assert torch.allclose(vectors[1:], model(crops[1:, :2], mask[1:, :2]), atol=1e-5)
     brighter = model(crops * 0.5 + 40, mask)
     assert torch.allclose(vectors, brighter, atol=0.02)  # brightness is normalised
+
+
+def test_crops_may_be_stored_as_videos_and_a_lost_one_is_named(tmp_path):
+    """They are in any store of `vsr crop`; a video ended in a traceback."""
+    pytest.importorskip("decord", reason="decord is not installed")
+    crop = np.random.default_rng(0).integers(0, 255, (6, 96, 96), np.uint8)
+    clips = []
+    for store in ("npy", "lossless"):
+        path = tmp_path / file_name("a", store)
+        write_crop(path, crop, store)
+        clips.append(Clip("a", "a.mp4", "", "s", 6, str(path)))
+    save_file({"speaker": speakers(1)[0].clone()}, str(tmp_path / "a.safetensors"))
+    batches = [FaceClips([clip], str(tmp_path), 4).batch([0]).crops for clip in clips]
+    assert torch.equal(*batches) and batches[0].shape == (1, 4, 96, 96)
+    (tmp_path / "a.npy").unlink()
+    with pytest.raises(VsrError, match="cannot read the crop of a"):
+        FaceClips(clips[:1], str(tmp_path), 4).batch([0])
 
 
 def test_clips_of_one_speaker_are_no_negatives():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lip2speech.models.flow import draw_times, grid, guided, noise, on_path, solve, to_velocity
+from lip2speech.models.flow import chained, draw_times, grid, noise, on_path, solve, to_velocity
 from lip2speech.models.flow_options import FlowOptions
 from vsr.core.errors import VsrError
 
@@ -35,9 +35,9 @@ def test_predicting_the_end_gives_the_same_flow():
 
 def test_guidance_has_one_convention():
     conditional, unconditional = torch.randn(2, 3)
-    assert torch.equal(guided(conditional, unconditional, 0), unconditional)
-    assert torch.allclose(guided(conditional, unconditional, 1), conditional, atol=1e-6)
-    assert torch.allclose(guided(conditional, unconditional, 2), 2 * conditional - unconditional, atol=1e-6)
+    assert torch.equal(chained([unconditional, conditional], [0]), unconditional)
+    assert torch.allclose(chained([unconditional, conditional], [1]), conditional, atol=1e-6)
+    assert torch.allclose(chained([unconditional, conditional], [2]), 2 * conditional - unconditional, atol=1e-6)
 
 
 @pytest.mark.parametrize("sway", [-1.0, -0.4, 0.0, 0.6])

@@ -137,7 +137,7 @@ def test_container_that_cannot_hold_the_video_is_reported_before_the_work(tmp_pa
     video, out = write_video(tmp_path / "film.mp4", numbered()), tmp_path / f"voiced.{suffix}"
     assert main(["speak", str(video), "-o", str(out)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"{out}: cannot hold the video of {video}" in line and line.endswith("try .mkv")
+    assert f"{out}: cannot hold the video of {video}" in line and line.endswith("try .mkv, or .wav for the sound alone")
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 
 

@@ -34,6 +34,7 @@ CONFIGS = {
     "tracks": LipReaderConfig(
         7, "landmarks", encoder="recurrent", dim=6, heads=2, frontend_width=6, frontend_heads=2, decoder_layers=0
     ),
+    "attention": LipReaderConfig(**SMALL, attention_dropout=0.2),
     "nested": LipReaderConfig(**SMALL, frontend_settings={"width": 24}, encoder_settings={"dropout": 0.3}),
     "swin": LipReaderConfig(**SMALL, frontend="swin3d_t", alignment_weight=0.0),
     "words": LipReaderConfig(

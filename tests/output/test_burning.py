@@ -12,7 +12,7 @@ from tests.footage import read, write_recording
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.media.audio import read_wave
-from vsr.media.reader import read_frames
+from vsr.media.reader import frames_from, original_frames, read_frames
 from vsr.output.burning import burn, draw_cues
 from vsr.output.cues import Cue, cues
 from vsr.output.transcript import Segment, TimedWord, Transcript
@@ -132,17 +132,22 @@ def test_sound_that_players_do_not_expect_is_encoded_again(name, codecs, suffix,
     assert abs(apart) < 0.01 and likeness > 0.6  # AAC replaces noise by other noise
 
 
-def coloured(path, codec, pixels, tags):
-    """A film of one orange, stored as ``tags`` (matrix, primaries, transfer curve), FFmpeg's numbers, say."""
+ORANGE = (220, 120, 40)
+
+
+def coloured(path, codec, pixels, tags, size=(64, 48), stored_by=None):
+    """A film of one orange, stored as ``tags`` (matrix, primaries, transfer curve), FFmpeg's numbers, say; ``size``:
+    (W, H); ``stored_by``: the matrix, where the tags do not say it."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options={"qp": "4"})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        stream.width, stream.height, stream.pix_fmt = *size, pixels
         context = stream.codec_context
         context.colorspace, context.color_primaries, context.color_trc = tags
         for index in range(25):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), (220, 120, 40), np.uint8), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(np.full((*size[::-1], 3), ORANGE, np.uint8), format="rgb24")
             frame.pts = index
-            matrix = {} if tags[0] in (0, 2) else {"dst_colorspace": tags[0]}
+            stored_by = stored_by or tags[0]
+            matrix = {} if stored_by in (0, 2) else {"dst_colorspace": stored_by}
             container.mux(stream.encode(frame.reformat(format=pixels, **matrix)))
         container.mux(stream.encode())
     return path
@@ -153,7 +158,7 @@ def coloured(path, codec, pixels, tags):
     [
         ("libx264", "yuv420p", (1, 1, 1), (1, 1, 1)),
         ("libx264", "yuv420p10le", (9, 9, 16), (9, 9, 16)),
-        ("libx264", "yuv420p", (2, 2, 2), (2, 2, 2)),
+        ("libx264", "yuv420p", (2, 2, 2), (6, 2, 2)),
         ("libx264rgb", "rgb24", (0, 2, 2), (1, 2, 2)),
     ],
     ids=["BT.709", "HDR", "unsaid", "RGB"],
@@ -166,6 +171,21 @@ def test_colours_are_those_of_the_film(codec, pixels, tags, said, tmp_path):
     with av.open(str(tmp_path / "out.mp4")) as container:
         context = container.streams.video[0].codec_context
         assert (context.colorspace, context.color_primaries, context.color_trc) == said
+
+
+@pytest.mark.parametrize("size, matrix", [((1280, 48), 1), ((64, 592), 1), ((64, 576), 6)])
+def test_colours_that_a_film_does_not_say_are_those_of_players(size, matrix, tmp_path):
+    film = coloured(tmp_path / "film.mkv", "libx264", "yuv420p", (2, 2, 2), size, matrix)
+    burn(film, transcript([TimedWord("bin", 3.0, 3.4, 0.9)]), tmp_path / "out.mp4")
+    (after, *_), (before, *_) = frames_of(tmp_path / "out.mp4")[0], [image for image, _ in original_frames(film)]
+    assert np.abs(after.mean((0, 1)) - ORANGE).max() < 4 and np.abs(before.mean((0, 1)) - ORANGE).max() < 4
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].codec_context.colorspace == matrix
+    (still, _), (read, _) = next(frames_from(film, as_shown=True)), next(frames_from(film))
+    assert np.abs(still.mean((0, 1)) - ORANGE).max() < 4
+    with av.open(str(film)) as container:  # the gray of a crop is the stored luma, whatever the matrix
+        luma = next(container.decode(video=0)).to_ndarray(format="gray").mean()
+    assert abs(read.mean((0, 1)) @ (0.299, 0.587, 0.114) - luma) < 3
 
 
 def test_command_reads_and_burns(tmp_path, capsys):

@@ -57,7 +57,7 @@ def test_control_of_teachers_takes_targets_of_other_lengths():
         assert frames == clip.num_frames  # targets of another length are refused
         return {"tokens": Target(np.arange(2)), "frame.states": Target(np.full((frames, 1), frames))}
 
-    others = TAUGHT["Others"](teacher, clips, 0)
+    others = TAUGHT["TargetsOfOthers"](teacher, clips, 0)
     for clip in clips:
         targets, other = others(clip, clip.num_frames), others.other[clip.id]
         states = targets["frame.states"].values[:, 0].tolist()

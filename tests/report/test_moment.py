@@ -28,7 +28,8 @@ def test_frames_of_a_late_shot_are_read_from_its_block_on(gapped_clip, small_blo
     assert clip.begin is not None and clip.begin.time > 3
     begins = []
     monkeypatch.setattr(
-        "vsr.report.stills.frames_from", lambda path, begin: begins.append(begin) or frames_from(path, begin)
+        "vsr.report.stills.frames_from",
+        lambda path, begin, as_shown: begins.append(begin) or frames_from(path, begin, as_shown=as_shown),
     )
     assert len(stills(clip, 0, len(clip.crop))) == 4 and begins == [clip.begin]
 

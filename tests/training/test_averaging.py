@@ -1,4 +1,4 @@
-"""Averages of models, and the description of their training."""
+"""Averages of epochs and of models, and the description of their training."""
 
 from dataclasses import asdict, replace
 

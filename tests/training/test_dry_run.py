@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lip2speech.vocoders.config import VocoderTrainConfig
 from vsr.cli import main
 from vsr.models.lipreader import LipReader
 from vsr.training.config import TrainConfig, load_config
@@ -27,6 +28,7 @@ def test_every_reader_is_built_without_data(path, tmp_path, monkeypatch, capsys)
     assert main(["train", "--config", str(path), "--dry-run"]) == 0
     output = capsys.readouterr().out
     assert "parameters; reads" in output and "weight" in output and "AdamW" in output
+    assert "without effect" not in output
     assert not list(tmp_path.iterdir())
 
 
@@ -55,6 +57,31 @@ def test_every_listener_is_built_without_data(path, tmp_path, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     assert voice(["listener", "--config", str(path), "--dry-run"]) == 0
     assert "words is said" in capsys.readouterr().out and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/lip2speech/conf/vocoder*.yaml")), ids=name_of)
+def test_every_vocoder_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+    from lip2speech.cli import main as voice
+    from lip2speech.vocoders.generator import Generator
+
+    config = load_config(path, kind=VocoderTrainConfig)
+    monkeypatch.chdir(tmp_path)
+    assert voice(["vocoder", "--config", str(path), "--dry-run"]) == 0
+    output = capsys.readouterr().out
+    assert f"{parameters(Generator(config.model_config())):,}\n" in output and "clips a batch" in output
+    assert f"  log-mel, weight {config.gan.mel:g}\n" in output and not list(tmp_path.iterdir())
+    assert ("losses of the source" in output) == ("source" in path.stem)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/vsr/conf/lm.yaml")), ids=name_of)
+def test_every_language_model_is_built_without_data(path, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["lm", "train", "--config", str(path), "--dry-run"]) == 0
+    output = capsys.readouterr().out
+    assert "learns the next of" in output and "characters are assumed" in output and "tokens a batch" in output
+    assert not list(tmp_path.iterdir())
+    assert main(["lm", "train", "--config", str(path), "--dry-run", "--set", "trainer.init_from=exp/lm/model"]) == 1
+    assert "not for language models" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", FACES, ids=name_of)
@@ -127,6 +154,19 @@ def test_missing_backbone_is_named(name, head, folder, tmp_path, monkeypatch, ca
     assert main([*command, "--set", f"model.further_heads.{head}.backbone={tmp_path}/nowhere"]) == 0
     assert f"not found: backbone {tmp_path}/nowhere is no folder and no GGUF file" in capsys.readouterr().out
     assert not [warning for warning in recwarn if "is_gradient_checkpointing" in str(warning.message)]
+
+
+def test_settings_of_another_encoder_are_reported(capsys):
+    """MONA's configuration asked for 6 layers of 3072 where its encoder did not look, and got 12 of 2048."""
+    command = ["train", "--config", str(ROOT / "egs/lrs3/vsr/conf/mona.yaml"), "--dry-run"]
+    assert main(command) == 0
+    asked = capsys.readouterr().out
+    assert "RelativeTransformer" in asked and "without effect" not in asked
+    assert main([*command, "--set", "model.encoder=relative_transformer", "model.layers=6", "model.hidden=3072"]) == 0
+    got = capsys.readouterr().out
+    assert "without effect: model.layers, model.hidden; " in got
+    sizes = [next(line for line in output.splitlines() if "RelativeTransformer" in line) for output in (asked, got)]
+    assert sizes[0] != sizes[1]
 
 
 def test_objective_is_printed_with_its_settings(tmp_path, monkeypatch, capsys):

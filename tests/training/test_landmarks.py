@@ -47,3 +47,20 @@ def test_model_of_tracks_is_trained(corpus, capsys):
 def test_refuses_lists_that_share_a_clip(corpus, capsys):
     assert main(["train", "--config", "conf.yaml", "--out", "exp", "--set", "data.dev=[train.jsonl]"]) == 1
     assert "share" in capsys.readouterr().err
+
+
+def test_refuses_clips_without_text(corpus, capsys):
+    """They were not looked at."""
+    command = [
+        "train",
+        "--config",
+        "conf.yaml",
+        "--out",
+        "exp",
+        "--set",
+        "objective=usr",
+        "data.unlabelled=[dev.jsonl]",
+    ]
+    assert main(command) == 1
+    assert "data.unlabelled: a reader of tracks learns from clips with text alone" in capsys.readouterr().err
+    assert not (corpus / "exp").exists()

@@ -1,5 +1,7 @@
 """A tiny run on synthetic crops: it learns, resumes exactly, and refuses what would make its figures meaningless."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ from vsr.modelstore.folder import load_model
 from vsr.text.tokenizer import CharTokenizer
 from vsr.training.averaging import average_epochs
 from vsr.training.config import dump_config, load_config
+from vsr.training.epochs import epochs_of, figure_of
 from vsr.training.lipreader import LipReaderRun as Run
 from vsr.training.typed_yaml import build
 
@@ -94,12 +97,21 @@ def losses_of(config, folder, resume=False, kill_at=None):
     return losses_seen
 
 
+def epochs_in(text):
+    """The lines of epochs in what a run printed, without the minutes."""
+    return [line.partition(" min ")[2] for line in text.splitlines() if line.startswith("epoch")]
+
+
 @pytest.mark.parametrize("kill_at", [1, 5])
-def test_killed_run_resumes_with_the_same_losses(config, tmp_path, kill_at):
+def test_killed_run_resumes_with_the_same_losses(config, tmp_path, kill_at, capsys):
+    """And with the same figures of each epoch, also of the one in which it was killed."""
     whole = losses_of(config, tmp_path / "whole")
+    printed = epochs_in(capsys.readouterr().out)
     losses_of(config, tmp_path / "killed", kill_at=kill_at)
+    before = epochs_in(capsys.readouterr().out)
     rest = losses_of(config, tmp_path / "killed", resume=True)
     assert rest == pytest.approx(whole[kill_at:], rel=1e-6)
+    assert before + epochs_in(capsys.readouterr().out) == printed and len(printed) == 3
 
 
 def train_in_a_process(tmp_path, out, *options, kill=False):
@@ -121,6 +133,55 @@ def test_run_killed_by_signal_9_ends_with_the_same_weights(config, tmp_path):
     assert train_in_a_process(tmp_path, tmp_path / "killed", *options, "--resume") == 0
     weights = [load_file(tmp_path / name / "model" / "model.safetensors") for name in ("whole", "killed")]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def weights_of(run):
+    return load_file(run / "model" / "model.safetensors")
+
+
+def test_run_that_is_asked_to_end_saves_the_step_and_goes_on_with_the_same_weights(
+    config, tmp_path, monkeypatch, capsys
+):
+    command = ["train", "--config", str(tmp_path / "config.yaml"), "--out"]
+    assert main([*command, str(tmp_path / "whole")]) == 0
+    step = Run._step
+
+    def asked_in_the_fourth(run, clips):
+        losses = step(run, clips) if run.progress.step != 3 else None
+        if losses is None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.6)  # the signal is sent again meanwhile
+            losses = step(run, clips)
+        return losses
+
+    monkeypatch.setattr(Run, "_step", asked_in_the_fourth)
+    capsys.readouterr()
+    assert main([*command, str(tmp_path / "ended")]) == 143
+    printed = capsys.readouterr()
+    assert "saved after step 4: --resume continues" in printed.out and printed.err == "vsr: ended by SIGTERM\n"
+    assert torch.load(tmp_path / "ended" / "last.pt", weights_only=True)["progress"]["step"] == 4
+    monkeypatch.setattr(Run, "_step", step)
+    assert main([*command, str(tmp_path / "ended"), "--resume"]) == 0
+    whole, ended = weights_of(tmp_path / "whole"), weights_of(tmp_path / "ended")
+    assert all(torch.equal(whole[key], ended[key]) for key in whole)
+
+
+def test_run_saves_though_the_signal_reaches_its_workers_too(config, tmp_path):
+    """As from SLURM, which sends it to all processes of a step."""
+    command = [sys.executable, "-m", "vsr.cli", "train", "--config", str(tmp_path / "config.yaml"), "--out"]
+    settings = ["--set", "trainer.max_epochs=100000", "trainer.workers=1", "trainer.checkpoint_minutes=100"]
+    out = tmp_path / "run"
+    process = subprocess.Popen([*command, str(out), *settings], stderr=subprocess.PIPE, start_new_session=True)
+    try:
+        steps = out / "log" / "steps.tsv"
+        while process.poll() is None and (not steps.exists() or steps.read_text().count("\n") < 2):
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGTERM)
+        assert process.wait(60) == 143 and process.stderr.read().endswith(b"vsr: ended by SIGTERM\n")
+    finally:
+        process.kill()
+    done = torch.load(out / "last.pt", weights_only=True)["progress"]["step"]
+    assert done == int(steps.read_text().splitlines()[-1].split("\t")[0])
 
 
 def test_training_lowers_the_loss_and_exports_a_model(config, tmp_path):
@@ -275,3 +336,20 @@ def test_mixed_precision_is_applied_in_one_process(config, tmp_path):
         run.model.ctc.register_forward_hook(lambda module, given, out, types=types: types.append(str(out.dtype)))
         losses = run._epoch()
         assert set(types) == {f"torch.{expected}"} and np.isfinite(losses["loss"])
+
+
+def test_epochs_have_the_figures_that_were_printed(config, tmp_path, capsys):
+    """And epochs of an earlier run in the folder, whose last.pt was removed to begin again, are not of this one; files
+    that killed writes left are removed, of which a large model would soon fill the disk."""
+    stale = tmp_path / "run" / "epochs" / "0009.safetensors"
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"of an earlier run")
+    left = [tmp_path / "run" / ".last.0123abcd.pt", stale.with_name(".0003.0123abcd.safetensors")]
+    for file in left:
+        file.write_bytes(b"of a write that was killed")
+    losses_of(config, tmp_path / "run")
+    assert not any(file.exists() for file in left)
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
+    kept = epochs_of(tmp_path / "run" / "epochs")
+    assert [file.stem for file in kept] == ["0001", "0002", "0003"]
+    assert all(line.endswith(str(figure_of(file))) for line, file in zip(printed, kept, strict=True))

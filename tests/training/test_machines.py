@@ -279,6 +279,21 @@ def test_ranks_with_and_without_texts_do_not_wait_for_each_other(config, tmp_pat
     assert first[3] == second[3] and len(first[3]) >= 6 and all(map(math.isfinite, first[3]))
 
 
+def test_teacher_of_a_sharded_model_follows_every_step(config, tmp_path):
+    """It was refreshed at the end of an epoch and before a checkpoint alone: other losses than with whole models."""
+    clips = read_manifest(config.data.train[0])
+    write_manifest(tmp_path / "spoken.jsonl", clips[:4])
+    write_manifest(tmp_path / "silent.jsonl", clips[4:])
+    lists = {"train": (str(tmp_path / "spoken.jsonl"),), "unlabelled": (str(tmp_path / "silent.jsonl"),)}
+    settings = {"objective": "usr", "objective_settings": {"above": 0.0, "weight": 5.0}}
+    own = replace(config, data=replace(config.data, **lists, frames_per_batch=28), **settings)
+    losses = {}
+    for strategy in ("ddp", "fsdp"):
+        trainer = replace(own.trainer, strategy=strategy, max_epochs=1)
+        losses[strategy] = ranks(replace(own, trainer=trainer), [tmp_path / strategy] * 2)[0][3]
+    assert losses["fsdp"] == pytest.approx(losses["ddp"], rel=1e-4) and len(losses["ddp"]) >= 3
+
+
 @pytest.mark.parametrize("before, after", [("fsdp", "alone"), ("alone", "fsdp"), ("fsdp", "fsdp")])
 def test_killed_run_resumes_with_any_number_of_ranks(config, tmp_path, before, after):
     """Seven clips in five batches: one process has done two of them, two ranks four, when killed."""

@@ -10,6 +10,7 @@ import torch
 pytest.importorskip("transformers")
 
 from tests.tiny_llm import SIZES as LLAMA
+from tests.training.test_machines import torchrun_environment
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.decoding.restorer import RestorerSettings
@@ -52,6 +53,15 @@ def test_train_trains_a_restorer_and_refuses_wrong_settings(backbone, tmp_path, 
     ):
         assert main(["train", "--config", *options]) == 1
         assert message in capsys.readouterr().err and not (tmp_path / "exp2").exists()
+
+
+def test_several_processes_are_refused_once(backbone, tmp_path, monkeypatch, capsys):
+    """Each of them trained the same model, into the same folder."""
+    for name, value in torchrun_environment(0, 2, 1).items():
+        monkeypatch.setenv(name, str(value))
+    assert main(["train", "--config", config_of(tmp_path, backbone), "--out", str(tmp_path / "exp")]) == 1
+    assert "a text restorer trains in one process, but torchrun started 2" in capsys.readouterr().err
+    assert not (tmp_path / "exp").exists()
 
 
 def test_max_steps_sets_the_length_whatever_an_epoch_is(backbone, tmp_path):

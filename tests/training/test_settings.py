@@ -43,14 +43,15 @@ OPTIM = [f"optim.{value}" for value in (
     "accumulate=0", "accumulate=1.5",
 )]  # fmt: skip
 TRAINER = [f"trainer.{value}" for value in (
-    "threads=-1", "threads=0", "threads=1000000", "keep_epochs=-1", "keep_epochs=0", "max_epochs=0", "max_minutes=-1",
-    "max_minutes=.nan", "checkpoint_minutes=-1", "devices=0", "num_nodes=-1", "workers=-1", "strategy=fast",
-    "precision=bf16-true", "precision=64-true", "precision=half",
+    "threads=-1", "threads=0", "threads=1000000", "keep_epochs=-1", "keep_epochs=0", "keep_best=-1", "max_epochs=0",
+    "max_minutes=-1", "max_minutes=.nan", "checkpoint_minutes=-1", "devices=0", "num_nodes=-1", "workers=-1",
+    "strategy=fast", "precision=bf16-true", "precision=64-true", "precision=half",
 )]  # fmt: skip
 SEEDS = ["seed=-1", "seed=18446744073709551616", "seed=1.5", "seed=.nan"]
 MODEL = [f"model.{value}" for value in (
     "dim=63", "dim=0", "dim=-64", "heads=0", "heads=5", "heads=-4", "layers=0", "layers=-1", "hidden=0", "kernel=0",
-    "kernel=4", "dropout=1", "dropout=-0.1", "dropout=.nan", "decoder_layers=-1", "decoder_heads=7", "decoder_hidden=0",
+    "kernel=4", "dropout=1", "dropout=-0.1", "dropout=.nan", "attention_dropout=1",
+    "decoder_layers=-1", "decoder_heads=7", "decoder_hidden=0",
     "frontend_heads=0", "frontend_heads=3", "frontend_width=0", "frontend_layers=-1", "tubelet_frames=0",
     "tubelet_patch=7", "tubelet_downscale=0", "tubelet_patch=0", "resnet_width=0", "resnet_blocks=[]",
     "resnet_blocks=[2,0]", "ctc_weight=-1", "ctc_weight=1", "ctc_weight=.nan", "alignment_weight=-1",

@@ -12,7 +12,7 @@ from vsr.core.errors import VsrError
 from vsr.data.codebook import read_codebook
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.data.sound_input import clip_wave
-from vsr.data.teacher_targets import read_taught
+from vsr.data.teacher_targets import read_teacher_target
 from vsr.decoding.encoding import encode, sound_of
 from vsr.models.distillation_kinds import (
     ContextDistillationSettings,
@@ -58,9 +58,9 @@ def test_targets_are_the_teachers_outputs(corpus, stored):
         with torch.inference_mode():
             states = encode(loaded, {"sound": sound_of(loaded, [clip_wave(clip)])}, torch.tensor([clip.num_frames]))[0]
             ctc = loaded.model.ctc_log_probs(states)
-        stored_states = read_taught(stored, clip, "states", clip.num_frames, (1, 192))
+        stored_states = read_teacher_target(stored, clip, "states", clip.num_frames, (1, 192))
         assert np.abs(stored_states[:, 0] - states.numpy()).max() < 0.01
-        stored_ctc = read_taught(stored, clip, "ctc", clip.num_frames, (41,), loaded.tokenizer)
+        stored_ctc = read_teacher_target(stored, clip, "ctc", clip.num_frames, (41,), loaded.tokenizer)
         assert np.abs(np.exp(stored_ctc) - ctc.exp().numpy()).max() < 0.01
         assert np.allclose(np.exp(stored_ctc).sum(-1), 1, atol=0.01)
         targets = ContextDistillationSettings(str(stored)).targets(clip, clip.num_frames, loaded.tokenizer)
@@ -145,7 +145,7 @@ def test_foundation_model_gives_two_states_per_frame(corpus, tmp_path):
     for layer in ("1", "-1"):
         assert main(["teach", *arguments, "--out", str(tmp_path / layer), "--layer", layer]) == 0
     clip = read_manifest(corpus / "manifest.jsonl")[1]
-    lower, last = (read_taught(tmp_path / layer, clip, "states", 15, (2, 16)) for layer in ("1", "-1"))
+    lower, last = (read_teacher_target(tmp_path / layer, clip, "states", 15, (2, 16)) for layer in ("1", "-1"))
     assert np.isfinite(last).all() and np.abs(lower - last).max() > 0.01
 
 

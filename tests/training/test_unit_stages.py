@@ -81,6 +81,16 @@ def test_refuses_clips_without_units(config, tmp_path):
         UnitRun(once(config, of_units), tmp_path / "run")
 
 
+def test_long_clips_of_units_are_left_out(config, tmp_path):
+    of_units = {"frontend": {"kind": "units", "folder": with_units(config, tmp_path / "units"), "size": 5}}
+    whole = UnitRun(once(config, of_units), tmp_path / "whole").train.clips
+    limit = min(clip.num_frames for clip in whole)
+    short = changed(once(config, of_units), "data", max_frames=limit)
+    kept = UnitRun(short, tmp_path / "short").train.clips
+    assert {clip.id for clip in kept} == {clip.id for clip in whole if clip.num_frames <= limit} != set()
+    assert len(kept) < len(whole)
+
+
 def test_run_of_units_is_recognised_by_its_front_end():
     data = {"train": ["a"], "dev": ["b"], "tokenizer": "t"}
     results = [reads_units(build(TrainConfig, {"data": data, "model": {"frontend": frontend}}))

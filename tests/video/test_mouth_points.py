@@ -15,7 +15,7 @@ from vsr.face.mouth_features import (
     write_track,
 )
 from vsr.face.mouth_points import LOOK_EVERY, NINE, POINTS, MouthFollower, mouth_meshes
-from vsr.face.networks import Stock
+from vsr.face.networks import Pool
 from vsr.face.piece import Cutter
 from vsr.face.tracker import OpenTrack
 
@@ -114,7 +114,7 @@ class NotedMesh:
 
 
 def follow(mesh: NotedMesh, frames: int) -> np.ndarray:
-    follower = MouthFollower(Stock(lambda: mesh, 1))
+    follower = MouthFollower(Pool(lambda: mesh, 1))
     for number in range(frames):
         follower.add(np.full((4, 4, 3), number, np.uint8), np.ones((37, 2), np.float32))
     return follower.points()
@@ -150,7 +150,7 @@ def test_points_do_not_depend_on_when_the_mouth_is_followed(every):
     frames = [np.full((8, 8, 3), number, np.uint8) for number in range(40)]
     points = [np.full((37, 2), number / 100, np.float32) for number in range(40)]
     track = OpenTrack(0, 2, Face(points[2], (0.0, 0.0, 8.0, 8.0), 1.0), canvas=(8, 8, 3))
-    cutter = Cutter(track, 0, 0, Stock(Marks, 2))
+    cutter = Cutter(track, 0, 0, Pool(Marks, 2))
     for number in range(2, 38):
         track.points[number - 2 :] = [points[number]]
         if number % every == 0:

@@ -6,7 +6,7 @@ import pytest
 from vsr.face.mouth_crop import crop_video
 from vsr.face.mouth_points import MESHES, MouthMesh
 from vsr.face.mouth_source import MouthSource
-from vsr.face.networks import Stock
+from vsr.face.networks import Pool
 from vsr.face.requested_points import RequestedPoints
 
 
@@ -20,7 +20,7 @@ def counted_meshes():
             calls.append(1)
             return super().fit(*arguments)
 
-    return Stock(Counted, 2), calls
+    return Pool(Counted, 2), calls
 
 
 def test_requested_points_equal_those_computed_with_the_crops(gapped_clip, monkeypatch):

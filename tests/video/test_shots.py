@@ -54,6 +54,18 @@ def test_flash_and_short_blank_are_no_cuts(scenes):
     assert cuts(frames) == [0]
 
 
+@pytest.mark.parametrize("empty", [0, 255])
+@pytest.mark.parametrize("blanks", [4, 30])
+def test_shot_begins_after_a_fade_through_black_or_white(scenes, empty, blanks):
+    level = np.linspace(1, 0, 21)[1:-1, None, None, None]
+    out, into = np.stack(shaky(scenes[0], 19)) * level, np.stack(shaky(scenes[1], 19)) * level[::-1]
+    out, into = out + empty * (1 - level), into + empty * (1 - level[::-1])
+    faded = [np.full_like(scenes[0], empty)] * blanks
+    frames = [*shaky(scenes[0], 30), *out.astype(np.uint8), *faded, *into.astype(np.uint8), *shaky(scenes[1], 30)]
+    begins = cuts([frame.copy() for frame in frames])
+    assert 49 + blanks in begins and set(begins) <= {0, 49, 49 + blanks}
+
+
 @pytest.mark.parametrize("repeats", [2, 3, 5])
 def test_low_frame_rate_gives_no_false_cuts(scenes, repeats):
     frames = [frame for frame in shaky(scenes[0], 15) + shaky(scenes[1], 15) for _ in range(repeats)]

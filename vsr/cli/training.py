@@ -8,13 +8,12 @@ from pathlib import Path
 CONTENTS = "model, data, optimiser, trainer"
 
 
-def add_training_arguments(parser: argparse.ArgumentParser, contents: str = CONTENTS, dry_run: bool = True) -> None:
+def add_training_arguments(parser: argparse.ArgumentParser, contents: str = CONTENTS) -> None:
     """--config, whose YAML has ``contents``, --out (or --dry-run), --resume and --set."""
     parser.add_argument("--config", required=True, metavar="YAML", help=contents)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--out", metavar="DIR", help="folder of the run; its model/ is the result")
-    if dry_run:
-        where.add_argument("--dry-run", action="store_true", help="print what would be trained, without data")
+    where.add_argument("--dry-run", action="store_true", help="print what would be trained, without data")
     parser.add_argument("--resume", action="store_true", help="resume from the last checkpoint in the folder")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings that override the YAML")
 

@@ -11,12 +11,9 @@ from pathlib import Path
 from vsr.cli.options import files_of_model
 from vsr.cli.search_options import check_head, language_files, search_options
 from vsr.core.errors import VsrError
-from vsr.core.files import ignores_case
 from vsr.core.machine import find_device
 from vsr.data.modalities import SOUND
 from vsr.output.writing import Outputs
-
-ONE_FILE = "would be written to the same file: read each with an -o of its own"
 
 
 def videos_to_read(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str], int]:
@@ -25,7 +22,6 @@ def videos_to_read(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str
     from vsr.output.ledger import WrittenTranscripts
 
     outputs.prepare()
-    _check_names(args.videos, outputs)
     read = (*args.videos, *language_files(args), *files_of_model(args.model))
     written, inputs = WrittenTranscripts(outputs.folder), {os.path.realpath(file) for file in read}
     state_of = _state_function(args, outputs, written) if args.resume else lambda video: NEW
@@ -46,13 +42,13 @@ def videos_to_read(args: argparse.Namespace, outputs: Outputs) -> tuple[list[str
 
 def _state_function(args: argparse.Namespace, outputs: Outputs, written) -> Callable[[str], str]:
     """Whether an earlier run finished a video with this model and these options (`Outputs.state`)."""
-    from vsr.decoding.provenance import video_of
+    from vsr.core.one_output import content_of
 
     made = _provenance(args)
 
     def state(video: str) -> str:
         try:
-            own = {"video": video_of(video)} if os.path.isfile(video) else {}
+            own = {"video": content_of(video)} if os.path.isfile(video) else {}
             return outputs.state(video, made | own, written)
         except OSError as error:
             raise VsrError("unreadable", f"{error.filename}: {error.strerror}") from error
@@ -86,15 +82,6 @@ def _modality(args: argparse.Namespace, folder: Path) -> dict:
     read = modalities_in(folder)
     chosen = modality_among(read, args.modality, str(args.model))
     return {"modality": chosen} | ({"faces": 1} if chosen == SOUND else {}) if SOUND in read else {}
-
-
-def _check_names(videos: list[str], outputs: Outputs) -> None:
-    """Names that differ in their case alone are one file on some disks. Raises VsrError."""
-    names: dict[str, str] = {}
-    for video in videos if ignores_case(outputs.folder) else ():
-        other = names.setdefault(Path(video).stem.casefold(), video)
-        if other is not video:
-            raise VsrError("bad_options", f"{other} and {video} {ONE_FILE}")
 
 
 def options_given(args: argparse.Namespace) -> dict:

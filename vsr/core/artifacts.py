@@ -20,6 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from vsr.core.errors import VsrError
 from vsr.core.file_kinds import FileKind
 from vsr.core.files import made_folder, write_error
 
@@ -108,13 +109,18 @@ class Ledger:
             value = value.get(key) if isinstance(value, dict) else None
         return value if isinstance(value, dict) else None
 
-    def state(self, name: str, inputs: dict) -> str:
-        """KEPT if the file exists, complete and made from exactly ``inputs``; else NEW or why it must be made again."""
+    def state(self, name: str, inputs: dict, source: str = "") -> str:
+        """KEPT if the file exists, complete and made from exactly ``inputs``; else NEW or why it must be made again.
+
+        ``source``: key of the input that the file is named after. Raises VsrError exists if the file was made of
+        another one of that name, which must not be lost.
+        """
         path = self.folder / name
         if not path.is_file():
             return NEW
         if name not in self.records:
             return UNRECORDED
+        self._check_source(name, inputs.get(source) or {}, self.recorded_identity(name, source) or {})
         if different := differences(self.inputs(name), inputs):
             return f"other {' and '.join(different)}"
         if not is_same(self.records[name]["file"], path):
@@ -122,6 +128,13 @@ class Ledger:
         if json.dumps(inputs, sort_keys=True) != json.dumps(self.inputs(name), sort_keys=True):
             self._seen_elsewhere.append(self.records[name] | {"made": inputs})
         return KEPT
+
+    def _check_source(self, name: str, now: dict, recorded: dict) -> None:
+        """A file that changed in its place is the same source, and so is a copy elsewhere."""
+        is_known = "sha256" in now and "sha256" in recorded
+        if is_known and now["path"] != recorded.get("path") and essence(now) != essence(recorded):
+            problem = f"was made of {recorded.get('path')}, not of {now['path']}"
+            raise VsrError("exists", f"{self.folder / name} {problem}: choose another --out, or move it away")
 
     def refresh(self) -> None:
         """Record where and when the inputs of kept files were last read, so that they need not be read again."""

@@ -12,7 +12,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -28,13 +29,14 @@ class Interrupts:
     """A context in which the signals that end a command raise `EndSignal` in the main thread.
 
     A further signal after `PATIENCE` ends the process at once. A signal that the caller ignores or handles itself is
-    left alone. ``number`` is the signal received, None before.
+    left alone. ``number`` is the signal received, None before; ``waits``: whether it is not raised yet.
     """
 
     current: Interrupts | None = None
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self.waits = False
         self._since, self._is_reminder = 0.0, False
         self._previous_handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
         self._received = threading.Event()
@@ -81,7 +83,7 @@ class Interrupts:
             threading.Thread(target=self._remind, args=(number,), daemon=True).start()
         elif not is_reminder and now - self._since > PATIENCE:
             os._exit(128 + number)
-        if not _unwinding():
+        if not (self.waits or _unwinding()):
             self.check()
 
     def _remind(self, number: int) -> None:
@@ -99,6 +101,26 @@ def settle() -> None:
     """Mark the request to end as received: the command ends in its own way."""
     if Interrupts.current is not None:
         Interrupts.current.settle()
+
+
+@contextmanager
+def postponed() -> Iterator[None]:
+    """Within it a signal to end is not raised, so that the work can first be brought to a state that can be kept: it
+    looks for one by `requested`, and then calls `check`."""
+    interrupts = Interrupts.current
+    if interrupts is None:
+        yield
+        return
+    interrupts.waits = True
+    try:
+        yield
+    finally:
+        interrupts.waits = False
+
+
+def requested() -> bool:
+    """Whether a signal has asked the command to end."""
+    return Interrupts.current is not None and Interrupts.current.number is not None
 
 
 def check() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vsr.core.errors import VsrError
-from vsr.corpora.download import download, list_record, unpack
+from vsr.corpora.zenodo import download_file, list_record, unpack
 
 RECORD = "https://zenodo.org/api/records/3625687"
 ALIGNMENTS = "alignments.zip"
@@ -35,7 +35,7 @@ def _alignments(file, out_dir: Path) -> dict[str, set[str]]:
     """Folder of word times -> names of the files in it."""
     folder = out_dir / "archives" / "alignments"
     if not folder.is_dir():
-        archive = download(file, out_dir / "archives")
+        archive = download_file(file, out_dir / "archives")
         unpack(archive, folder.with_name("alignments.part"), (".align",))
         folder.with_name("alignments.part").rename(folder)
         archive.unlink()
@@ -45,7 +45,7 @@ def _alignments(file, out_dir: Path) -> dict[str, set[str]]:
 def _speaker(file, name: str, out_dir: Path, alignments: dict[str, set[str]]) -> int:
     marker = out_dir / name / ".complete"
     if not marker.is_file():
-        archive = download(file, out_dir / "archives")
+        archive = download_file(file, out_dir / "archives")
         videos = unpack(archive, out_dir, (".mpg",))
         _copy_alignments(name, {path.stem for path in videos if path.parent.name == name}, out_dir, alignments)
         marker.touch()

@@ -21,7 +21,7 @@ from vsr.data.manifest import Clip
 from vsr.data.modalities import MEL, SOUND, VIDEO
 from vsr.data.sound_corruption import DrawnSound, SoundCorruption
 from vsr.data.sound_input import clip_wave, empty_sound, to_sound_input
-from vsr.data.targets import FRAME_TOKENS, Encoder, Item, Taught, at_frames
+from vsr.data.targets import FRAME_TOKENS, Encoder, Item, TargetSource, at_frames
 from vsr.data.transforms import SIDE, Augmentation, speed_indices, to_network_input, trim_span
 from vsr.media.mel import NUM_MELS
 
@@ -74,7 +74,7 @@ class AudioVisualDataset(CropDataset):
 
     def __init__(
         self, clips: Sequence[Clip], tokenizer: Encoder, augmentation: Augmentation | None = None, seed: int = 0,
-        heads: Mapping[str, Taught] | None = None, dropout: ModalityDropout | None = None,
+        heads: Mapping[str, TargetSource] | None = None, dropout: ModalityDropout | None = None,
         modalities: tuple[str, ...] = (VIDEO, SOUND), wrong_lips: WrongLips | None = None,
         form: str = MEL, corruption: Corruption | None = None,
     ):  # fmt: skip
@@ -98,7 +98,8 @@ class AudioVisualDataset(CropDataset):
         """``video`` (T, 1, 88, 88) and ``sound`` in its form of one clip, zeros where it is not shown; its targets."""
         clip, shown = self.clips[index], self.modalities_shown(index, epoch)
         rng = np.random.default_rng((self.seed, epoch, index))
-        frames, targets = np.arange(clip.num_frames), self.teacher(clip, clip.num_frames)
+        choices = np.random.default_rng((self.seed, epoch, index, 5))
+        frames, targets = np.arange(clip.num_frames), self.teacher(clip, clip.num_frames, choices)
         if self.augmentation is not None and self.augmentation.speed:
             frames = speed_indices(len(frames), self.augmentation.speed, rng)
             targets = at_frames(targets, frames)

@@ -20,7 +20,17 @@ from vsr.data.corruption import corrupted_crop
 from vsr.data.crop_files import read_crop
 from vsr.data.manifest import Clip, need_crops
 from vsr.data.modalities import SOUND, VIDEO
-from vsr.data.targets import FRAME_TOKENS, TOKENS, Encoder, Item, Target, Taught, Teacher, at_frames, frame_targets
+from vsr.data.targets import (
+    FRAME_TOKENS,
+    TOKENS,
+    Encoder,
+    Item,
+    Target,
+    TargetSource,
+    Teacher,
+    at_frames,
+    frame_targets,
+)
 from vsr.data.transforms import Augmentation, speed_indices, to_network_input, trim_span
 from vsr.data.video_corruption import VideoCorruption
 
@@ -139,7 +149,7 @@ class CropDataset:
 
     def __init__(
         self, clips: Sequence[Clip], tokenizer: Encoder, augmentation: Augmentation | None, seed: int = 0,
-        heads: Mapping[str, Taught] | None = None, corruption: VideoCorruption | None = None,
+        heads: Mapping[str, TargetSource] | None = None, corruption: VideoCorruption | None = None,
     ):  # fmt: skip
         need_crops(clips)
         self.clips = list(clips)
@@ -152,12 +162,8 @@ class CropDataset:
         return len(self.clips)
 
     def crop(self, clip: Clip) -> np.ndarray:
-        """The clip's (T, 96, 96) uint8 crop; an array is memory-mapped. Not kept open: a process may hold 65,530 maps,
-        and LRW has 488,766 training clips. Raises VsrError bad_manifest."""
-        try:
-            return read_crop(clip.crop)
-        except (OSError, ValueError, EOFError) as error:
-            raise VsrError("bad_manifest", f"cannot read the crop of {clip.id}: {error}: run vsr crop") from error
+        """The clip's (T, 96, 96) uint8 crop. Raises VsrError bad_manifest."""
+        return crop_of(clip)
 
     def item(self, index: int, epoch: int = 0) -> Item:
         """``video`` (T, 1, 88, 88) of one clip, and its targets."""
@@ -181,6 +187,15 @@ class CropDataset:
         targets = {name: [item.targets[name] for item in items] for name in items[0].targets}
         lengths = torch.tensor([len(next(iter(item.inputs.values()))) for item in items])
         return Batch(_padded(inputs, 0), lengths, _padded(targets, IGNORE), [self.clips[i].id for i in indices])
+
+
+def crop_of(clip: Clip) -> np.ndarray:
+    """The stored (T, 96, 96) uint8 crop of a clip; an array is memory-mapped. Not kept open: a process may hold 65,530
+    maps, and LRW has 488,766 training clips. Raises VsrError bad_manifest."""
+    try:
+        return read_crop(clip.crop)
+    except (OSError, ValueError, EOFError) as error:
+        raise VsrError("bad_manifest", f"cannot read the crop of {clip.id}: {error}: run vsr crop") from error
 
 
 def as_tensors(targets: Mapping[str, Target]) -> dict[str, Tensor]:

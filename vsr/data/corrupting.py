@@ -28,6 +28,7 @@ from vsr.core.artifacts import (
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, check_output, write_json
 from vsr.core.machine import processes_for
+from vsr.core.one_output import check_ids
 from vsr.core.pool import in_processes
 from vsr.core.progress import count_items
 from vsr.core.typed_json import to_plain
@@ -125,6 +126,7 @@ def _plan_jobs(clips: Sequence[Clip], out: Path, order: Order, voices: Sequence[
             raise VsrError("not_writable", f"{out / name} exists already: choose another --out")
         if essence(ledger.inputs(name) or order.inputs()) != essence(order.inputs()):
             raise VsrError("not_writable", f"{out} holds a set of other settings: choose another --out")
+    check_ids((clip.id for clip in clips), out)
     pool = {clip.id: clip for clip in voices or clips}
     names = list(pool)
     return [_job(clip, order, pool, names) for clip in clips], ledger
@@ -143,7 +145,7 @@ def _state(ledger: Ledger, job: Job, order: Order) -> str:
     name = next((candidate for candidate in names if (ledger.folder / candidate).exists()), names[0])
     path = ledger.folder / name
     check_output(path, job.clip.crop if order.crops else job.clip.video)
-    state = ledger.state(name, job.inputs(order, ledger.recorded_identity(name, "source")))
+    state = ledger.state(name, job.inputs(order, ledger.recorded_identity(name, "source")), "source")
     is_other = state not in (KEPT, NEW) and essence(_common(ledger, name, order)) != essence(order.inputs())
     if is_other or state in (UNRECORDED, CHANGED):
         raise VsrError("not_writable", f"{path} exists already and is not part of this set: choose another --out")

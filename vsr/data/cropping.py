@@ -22,6 +22,7 @@ from vsr.core.artifacts import KEPT, NEW, Ledger, identify, print_states, record
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, check_output, read_json, write_json
 from vsr.core.machine import processes_for
+from vsr.core.one_output import check_ids
 from vsr.core.pool import in_processes
 from vsr.core.progress import count_items
 from vsr.data.crop_files import count_frames, file_name, write_crop
@@ -67,6 +68,7 @@ def crop_corpus(
     out_dir = Path(out_dir)
     ledger = Ledger(out_dir)
     _check_folder(out_dir, ledger, manifest_in)
+    check_ids((clip.id for clip in clips), out_dir)
     states = {clip.id: _state(ledger, clip, store) for clip in clips}
     paths = {clip.id: out_dir / file_name(clip.id, store) for clip in clips}
     frames = {clip.id: count_frames(paths[clip.id]) if states[clip.id] == KEPT else 0 for clip in clips}
@@ -103,7 +105,7 @@ def _state(ledger: Ledger, clip: Clip, store: str) -> str:
     if "way of cropping" not in ledger.inputs(name):
         check_output(ledger.folder / name, clip.video)
         _check_crop(ledger.folder / name)
-    return ledger.state(name, crop_inputs(clip, ledger.recorded_identity(name, "video"), store))
+    return ledger.state(name, crop_inputs(clip, ledger.recorded_identity(name, "video"), store), "video")
 
 
 def _check_folder(out_dir: Path, ledger: Ledger, manifest_in: str | Path) -> None:

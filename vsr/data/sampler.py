@@ -5,6 +5,7 @@ That order is the same in every run and on every rank, so an interrupted epoch g
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from multiprocessing import get_all_start_methods, get_context
 
@@ -68,7 +69,17 @@ def planned_batches(dataset, plan: Sequence[list[int]], epoch: int, workers: int
     A refused clip yields its VsrError as an item: raised in a worker process, it would lose its message on the way.
     """
     plan = _Plan(dataset, plan, epoch)
-    return DataLoader(plan, batch_size=None, num_workers=workers, multiprocessing_context=worker_context(workers))
+    return DataLoader(
+        plan, batch_size=None, num_workers=workers, multiprocessing_context=worker_context(workers),
+        worker_init_fn=leave_signals if workers else None,
+    )  # fmt: skip
+
+
+def leave_signals(worker: int) -> None:
+    """Leave the signals that end a run to its rank, which needs the batches until it has saved. SLURM and a terminal
+    send them to the workers as well; these end with the rank."""
+    for name in ("SIGINT", "SIGTERM"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def worker_context(workers: int):

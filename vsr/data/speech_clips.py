@@ -19,11 +19,11 @@ from vsr.data.manifest import Clip
 from vsr.face.mouth_features import FEWEST, measures_of, write_track
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
-from vsr.face.networks import Stock
+from vsr.face.networks import Pool
 from vsr.face.speaker_selection import Part, unread
 
 
-def speech_clips(clip: Clip, out: str | Path, window: int, mesh: Stock[MouthMesh] | None = None) -> list[list[Clip]]:
+def speech_clips(clip: Clip, out: str | Path, window: int, mesh: Pool[MouthMesh] | None = None) -> list[list[Clip]]:
     """Crop the faces that speak in a video.
 
     Args:

@@ -48,7 +48,7 @@ class Encoder(Protocol):
     def encode(self, text: str) -> list[int]: ...
 
 
-class Taught(Protocol):
+class TargetSource(Protocol):
     """What a dataset needs of the settings of a head."""
 
     def tokenizer(self, shared: Any) -> Any: ...
@@ -111,7 +111,7 @@ class Teacher:
         heads: name -> settings of a head.
     """
 
-    def __init__(self, tokenizer: Encoder, heads: Mapping[str, Taught] | None = None):
+    def __init__(self, tokenizer: Encoder, heads: Mapping[str, TargetSource] | None = None):
         self.tokenizer = tokenizer
         self.heads = {name: (settings, settings.tokenizer(tokenizer)) for name, settings in (heads or {}).items()}
 

@@ -49,7 +49,7 @@ def stored_states(folder: str | Path, clip: Clip) -> tuple[np.ndarray, str]:
         raise VsrError("bad_features", f"{path} holds no readable '{STATES}': {error}") from error
 
 
-def read_taught(
+def read_teacher_target(
     folder: str | Path, clip: Clip, name: str, steps: int, shape: tuple[int, ...], tokenizer: Any = None
 ) -> np.ndarray:
     """The array ``name`` (steps, *shape) float32 of a clip; whole numbers as int64.

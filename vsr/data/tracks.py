@@ -19,7 +19,7 @@ from vsr.data.batch import TRACKS, CropDataset, as_tensors
 from vsr.data.manifest import Clip
 from vsr.data.mouth_track import Track, join_tracks, load_track, span_of
 from vsr.data.silences import Silences
-from vsr.data.targets import Encoder, Item, Target, Taught, Teacher, at_frames
+from vsr.data.targets import Encoder, Item, Target, TargetSource, Teacher, at_frames
 from vsr.data.track_augmentation import (
     TrackAugmentation,
     another_face,
@@ -42,7 +42,7 @@ class TrackDataset(CropDataset):
 
     def __init__(
         self, clips: Sequence[Clip], tokenizer: Encoder, augmentation: TrackAugmentation | None = None,
-        seed: int = 0, silences: Silences | None = None, heads: Mapping[str, Taught] | None = None,
+        seed: int = 0, silences: Silences | None = None, heads: Mapping[str, TargetSource] | None = None,
     ):  # fmt: skip
         missing = [clip.id for clip in clips if not clip.track or clip.num_frames < 1]
         if missing:
@@ -68,7 +68,8 @@ class TrackDataset(CropDataset):
         if _fills_clip(clip):
             offset, track = self.silences.with_silences(track, variation.silence if variation else 1.0, rng)
         shifted = tuple((word, a + offset / FPS, b + offset / FPS) for word, a, b in clip.words)
-        targets = self.teacher(replace(clip, words=shifted), len(track))
+        choices = np.random.default_rng((self.seed, epoch, index, 1))
+        targets = self.teacher(replace(clip, words=shifted), len(track), choices)
         if variation:
             track = self._in_other_style(clip.speaker, track, variation, rng) if variation.style else track
             track, targets = _varied(track, targets, variation, rng)

@@ -16,7 +16,7 @@ from vsr.core.errors import VsrError
 from vsr.data.batch import CropDataset, as_tensors
 from vsr.data.frame_units import read_frame_units
 from vsr.data.manifest import Clip
-from vsr.data.targets import Encoder, Item, Taught, Teacher
+from vsr.data.targets import Encoder, Item, TargetSource, Teacher
 from vsr.data.video_corruption import VideoCorruption
 
 UNITS = "units"  # name of the modality
@@ -59,7 +59,7 @@ class UnitDataset(CropDataset):
 
     def __init__(
         self, clips: Sequence[Clip], tokenizer: Encoder, source: UnitSource, replaced: float = 0.0, seed: int = 0,
-        heads: Mapping[str, Taught] | None = None,
+        heads: Mapping[str, TargetSource] | None = None,
     ):  # fmt: skip
         self.clips = [replace(clip, num_frames=source.frames(clip)) for clip in clips]
         if short := [clip.id for clip in self.clips if not clip.num_frames]:

@@ -15,6 +15,7 @@ from vsr.core.artifacts import KEPT, Ledger, identify, print_states, record_of
 from vsr.core.errors import VsrError
 from vsr.core.files import check_output
 from vsr.core.machine import processes_for
+from vsr.core.one_output import check_ids
 from vsr.core.pool import in_processes
 from vsr.core.progress import count_items
 from vsr.data.manifest import Clip, need_crops, read_manifest, write_manifest
@@ -35,6 +36,7 @@ def write_waves(manifest: str | Path, out: str | Path, jobs: int = 0) -> Counter
     clips, out = read_manifest(manifest), Path(out)
     need_crops(clips)
     check_output(out / MANIFEST, manifest)
+    check_ids((clip.id for clip in clips), out)
     ledger = Ledger(out)
     states = [_state(ledger, clip) for clip in clips]
     print_states(states, "sounds")
@@ -63,7 +65,7 @@ def _state(ledger: Ledger, clip: Clip) -> str:
         except (OSError, ValueError, EOFError) as error:
             problem = f"{path} is there and no sound of vsr waves: choose another --out"
             raise VsrError("not_writable", problem) from error
-    return ledger.state(path.name, wave_inputs(clip, ledger.recorded_identity(path.name, "video")))
+    return ledger.state(path.name, wave_inputs(clip, ledger.recorded_identity(path.name, "video")), "video")
 
 
 def wave_inputs(clip: Clip, recorded: dict | None = None) -> dict:

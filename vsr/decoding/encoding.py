@@ -23,7 +23,7 @@ from vsr.decoding.hearing import without_unintelligible_sound
 from vsr.face.head_turn import is_turned
 from vsr.face.mouth_features import FEATURES, mouth_features
 from vsr.face.mouth_points import MESHES, MouthMesh
-from vsr.face.networks import Stock
+from vsr.face.networks import Pool
 from vsr.face.requested_points import RequestedPoints
 from vsr.modelstore.folder import FUSED_READER
 
@@ -78,7 +78,7 @@ def modality_among(available: tuple[str, ...], requested: str, name: str, togeth
     return requested or whole
 
 
-def mesh_for(loaded: LoadedModel) -> Stock[MouthMesh] | None:
+def mesh_for(loaded: LoadedModel) -> Pool[MouthMesh] | None:
     """The mesh network, not loaded yet, that finds the mouth points which the model reads; None if it reads none."""
     return MESHES if reads_tracks(loaded) else None
 

@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsr.core.artifacts import digest_of, essence, identify, identify_folder, sha256_of
+from vsr.core.artifacts import digest_of, essence, identify, identify_folder
 from vsr.core.errors import VsrError
 from vsr.core.machine import FLOAT32
+from vsr.core.one_output import content_of
 from vsr.core.version import __version__
 from vsr.decoding.options import DecodeOptions
 from vsr.modelstore.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_config
@@ -24,14 +25,9 @@ def provenance(
 ) -> dict[str, Any]:
     """Provenance as written in the JSON of transcripts. ``faces``: number of faces chosen per shot, None for all;
     ``stream``: the video stream that was read, where the file holds several."""
-    video = video_of(path) | ({"stream": stream} if stream else {})
+    video = content_of(path) | ({"stream": stream} if stream else {})
     record = search_record(loaded.folder, options, loaded.hashes, loaded.precision)
     return {"video": video} | record | {"faces": faces or "all"}
-
-
-def video_of(path: str | Path) -> dict[str, Any]:
-    """Size and SHA-256 of a video file. Raises OSError."""
-    return {"bytes": Path(path).stat().st_size, "sha256": sha256_of(path)}
 
 
 def check_unchanged(path: str | Path, size: int) -> None:

@@ -17,20 +17,25 @@ from vsr.face.faces import (
     MAX_FACES,
     MAX_STEP,
     Face,
+    detection_of,
     distance_between,
     distinct,
     face_of,
     is_among,
     is_same_face,
-    middle,
 )
 from vsr.face.landmarker import TasksMesh, landmarker_file
 from vsr.face.mediapipe_graphs import Detection, Region
 from vsr.face.networks import NETWORKS
+from vsr.face.small_faces import enlarged, found_in_parts, moved
 from vsr.face.surroundings import Surroundings
+from vsr.face.upside_down import found_either_way
 
 SMALL_FACE = 0.16  # of the frame's shorter side
 SEARCH_WITHIN = (2, 8)  # frames until other faces are searched for, if the frame changes and if it does not
+SMALL_WITHIN = 25  # frames until small ones are, with such a search at the earliest; each takes 11 ms
+BESIDE = 4  # looks until small faces beside a large one are confirmed, which takes 9 ms and more
+SURE = 0.5  # score from which the short-range detector is believed
 
 
 class Detector(Protocol):
@@ -58,7 +63,8 @@ class MediaPipeMesh:
     Known faces are tracked: the mesh is fitted in the region of the previous frame. A short-range detector searches for
     further faces when one is lost or none is known, when the frame changes outside the faces, and every eighth time.
     New faces (possibly false positives) and small ones (which the mesh loses in motion) are confirmed by a full-range
-    detector; the mesh of faces that only this one sees is fitted in an enlarged part of the frame.
+    detector; the mesh of faces that only this one sees is fitted in an enlarged part of the frame. In every shot, and
+    later once a second at most, that detector also searches for small faces in parts of the frame.
     """
 
     def __init__(self, max_faces: int = MAX_FACES):
@@ -75,6 +81,7 @@ class MediaPipeMesh:
         self._known: list[Face] = []
         self._unseen = FPS  # frames since a face was seen
         self._looks = 0  # frames since the last search for other faces
+        self._small_looks = SMALL_WITHIN  # and since the last one for small faces
         self._surroundings = Surroundings()
 
     def detect(self, frame: np.ndarray) -> list[Face]:
@@ -85,9 +92,11 @@ class MediaPipeMesh:
 
     def _faces(self, frame: np.ndarray) -> list[Face]:
         faces = distinct([face for old in self._known if (face := self._tracked(frame, old))])
-        new_faces = self._new_faces(frame, faces) if self._search_due(frame, faces) else []
-        if new_faces or not faces or not all(_is_large(face, frame) for face in faces):
-            faces = distinct(self._confirmed(frame, faces, new_faces))
+        is_due = self._search_due(frame, faces)
+        new_faces = self._new_faces(frame, faces) if is_due else []
+        is_small_due = self._search_for_small_due(is_due)
+        if new_faces or not faces or is_small_due or self._to_be_confirmed(frame, faces):
+            faces = distinct(self._confirmed(frame, faces, new_faces, is_small_due))
         self._known = faces[: self._max_faces]
         self._unseen = 0 if self._known else self._unseen + 1
         return self._known
@@ -113,55 +122,56 @@ class MediaPipeMesh:
         self._looks = 0
         return len(followed) < self._max_faces
 
+    def _search_for_small_due(self, is_search_due: bool) -> bool:
+        """Whether to search for faces that are too small for the detectors in the whole frame."""
+        self._small_looks += 1
+        if not is_search_due or self._small_looks < SMALL_WITHIN:
+            return False
+        self._small_looks = 0
+        return True
+
+    def _to_be_confirmed(self, frame: np.ndarray, followed: list[Face]) -> bool:
+        """Whether any face is small: the mesh may have left it. Beside a large one it is looked at less often."""
+        are_large = [_is_large(face, frame) for face in followed]
+        return not any(are_large) or (not all(are_large) and self._looks % BESIDE == 0)
+
     def _new_faces(self, frame: np.ndarray, followed: list[Face]) -> list[Face]:
         """Faces that the short-range detector finds besides those that are tracked."""
-        fresh = [seen for seen in self._networks.near.find(frame) if seen.score >= 0.5 and not is_among(seen, followed)]
+        fresh = [
+            seen
+            for seen in found_either_way(self._networks.near.find, frame)
+            if seen.score >= SURE and not is_among(seen, followed)
+        ]
         return [face for seen in fresh if (face := self._fit_mesh(frame, seen.region, seen.score))]
 
-    def _confirmed(self, frame: np.ndarray, followed: list[Face], new_faces: list[Face]) -> list[Face]:
-        """Large tracked faces, others that the full-range detector confirms, and faces that only this detector finds.
+    def _confirmed(self, frame: np.ndarray, followed: list[Face], new_faces: list[Face], small: bool) -> list[Face]:
+        """Large tracked faces, others that the full-range detector confirms, and faces that only this detector finds;
+        ``small``: in parts of the frame. A small tracked face may also be confirmed in an enlarged part around it.
 
         If it finds none, new faces count only if there was no face within the last second.
         """
-        boxes = self._networks.far.find(frame)[: self._max_faces]
+        boxes = (found_in_parts(self._networks.far.find, frame) if small else self._networks.far.find(frame))[
+            : self._max_faces
+        ]
         confirmed = [face for face in followed + new_faces if any(is_same_face(seen, face) for seen in boxes)]
         others = [seen for seen in boxes if not any(is_same_face(seen, face) for face in confirmed)]
         looked = [face for seen in others for face in self._enlarged(frame, seen)]
+        large = [face for face in followed if _is_large(face, frame)]
         if not confirmed and not looked:
             return followed if self._known or self._unseen < FPS else new_faces
-        return [face for face in followed if _is_large(face, frame)] + confirmed + looked
+        unsure = [face for face in followed if not any(face is other for other in [*large, *confirmed])]
+        again = [new for face in unsure for new in self._enlarged(frame, detection_of(face), SURE)]
+        return large + confirmed + looked + again
 
-    def _enlarged(self, frame: np.ndarray, detection: Detection) -> list[Face]:
-        """Faces in an enlarged part of the frame around a detected one."""
-        cut, scale, corner = _enlarged(frame, detection.box)
+    def _enlarged(self, frame: np.ndarray, detection: Detection, least: float = 0.0) -> list[Face]:
+        """Faces in an enlarged part of the frame around a detected one, with a score of at least ``least``."""
+        cut, scale, corner = enlarged(frame, detection.box)
         if cut is None:
             return []
-        faces = [self._fit_mesh(cut, nearer.region) for nearer in self._networks.near.find(cut)[:1]]
-        return [_moved(face, scale, corner, detection.score) for face in faces if face]
+        found = [nearer for nearer in found_either_way(self._networks.near.find, cut)[:1] if nearer.score >= least]
+        faces = [self._fit_mesh(cut, nearer.region) for nearer in found]
+        return [moved(face, scale, corner, detection.score) for face in faces if face]
 
 
 def _is_large(face: Face, frame: np.ndarray) -> bool:
     return face.size >= SMALL_FACE * min(frame.shape[:2])
-
-
-def _enlarged(frame: np.ndarray, box: tuple) -> tuple[np.ndarray | None, float, tuple[int, int]]:
-    """(square part of 2.5 face sizes at >= 256 pixels, scale, its corner in the frame); None for a box outside."""
-    import cv2
-
-    height, width = frame.shape[:2]
-    centre_x, centre_y = middle(box)
-    half = 1.25 * max(box[2] - box[0], box[3] - box[1])
-    x0, y0 = max(0, int(centre_x - half)), max(0, int(centre_y - half))
-    x1, y1 = min(width, int(centre_x + half) + 1), min(height, int(centre_y + half) + 1)
-    if x1 - x0 < 8 or y1 - y0 < 8:
-        return None, 1.0, (0, 0)
-    scale = max(1.0, 256 / max(x1 - x0, y1 - y0))
-    size = (round((x1 - x0) * scale), round((y1 - y0) * scale))
-    return cv2.resize(frame[y0:y1, x0:x1], size, interpolation=cv2.INTER_CUBIC), scale, (x0, y0)
-
-
-def _moved(face: Face, scale: float, corner: tuple[int, int], score: float) -> Face:
-    """Convert a face in an enlarged part to pixels of the whole frame."""
-    points = face.points / np.float32(scale) + np.float32(corner)
-    left, top, right, bottom = (value / scale + corner[i % 2] for i, value in enumerate(face.box))
-    return Face(points, (left, top, right, bottom), float(score))

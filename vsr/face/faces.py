@@ -15,7 +15,7 @@ import numpy as np
 from vsr.face.mediapipe_graphs import INNER, LEFT_EYE, RIGHT_EYE, Detection, Region
 
 NUM_POINTS = len(INNER)
-MAX_FACES = 4  # that are followed at a time
+MAX_FACES = 10  # that are followed at a time
 MAX_STEP = 0.7  # face sizes a face may move between two sightings and still be the same person
 SAME_PLACE = 0.5  # face sizes within which two faces of one frame are the same one
 
@@ -62,8 +62,17 @@ def distinct(faces: Sequence[Face]) -> list[Face]:
 
 def is_among(detection: Detection, faces: Sequence[Face]) -> bool:
     """Whether the middle of what a detector saw lies in the box of one of the faces."""
-    x, y = middle(detection.box)
-    return any(x0 <= x <= x1 and y0 <= y <= y1 for x0, y0, x1, y1 in (face.box for face in faces))
+    return any(is_inside(middle(detection.box), face.box) for face in faces)
+
+
+def is_inside(point: np.ndarray, box: tuple[float, float, float, float]) -> bool:
+    """Whether a point (2,) lies in a box (x0, y0, x1, y1)."""
+    return bool(box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3])
+
+
+def detection_of(face: Face) -> Detection:
+    """A face as a detector would report it."""
+    return Detection(face.box, face.score, face.region)
 
 
 def is_same_face(detection: Detection, face: Face) -> bool:

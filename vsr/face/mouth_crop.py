@@ -1,4 +1,4 @@
-"""Third station, for a whole clip at once: the mouth of one person, or of everybody, as training and synthesis want it.
+"""The mouth crops of a whole clip, of one person or of everybody, for training and synthesis.
 
 Shapes: crop (T, 96, 96) uint8 gray; times (T,) seconds.
 """
@@ -17,10 +17,10 @@ from vsr.core.required import required
 from vsr.face.detector import Detector
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
-from vsr.face.networks import Stock
+from vsr.face.networks import Pool
 from vsr.face.piece import HOLD, Piece
 from vsr.face.requested_points import RequestedPoints
-from vsr.face.speaker_selection import MIN_SEEN, Part, check_found
+from vsr.face.speaker_selection import MIN_SEEN, Part, check_found, speaks
 from vsr.face.stretches import Stretches, stretches_of
 from vsr.media.reader import VideoInfo
 from vsr.media.resample import Position
@@ -31,10 +31,10 @@ class MouthClip:
     """The mouth of one person. crop (T, 96, 96) uint8 gray at 25 fps; times (T,) seconds in the original file;
     face: label of the person; found: share of frames with a detection; gaps: (first, last) crop frames that were
     interpolated or held; points (T, 37, 2) float32 pixels: the landmarks with gaps filled, None for a crop without
-    its video; begin: a place in the video from which its frames can be had again, None for the first; canvas: shape of
-    the frames whose pixels the points are, where those of the video differ in resolution; mouth (T, 14, 2) float32
-    pixels: the points of `vsr.face.mouth_points`, as `vsr.face.piece.Piece` has them; piece: what it is of a video, by
-    which it is told how well it was seen."""
+    its video; begin: a position in the video from which its frames can be read again, None for the start; canvas: shape
+    of the frames whose pixels the points are in, where the resolution of the video changes; mouth (T, 14, 2) float32
+    pixels: the points of `vsr.face.mouth_points`, as `vsr.face.piece.Piece` has them; piece: the piece of the
+    video that it was made from, which tells how well the face was seen."""
 
     crop: np.ndarray
     times: np.ndarray
@@ -61,7 +61,7 @@ class MouthClip:
 
     @cached_property
     def stretches(self) -> Stretches | None:
-        """Which of its frames are read; None for a crop without its video, which is known to speak."""
+        """Its stretches of speech and rest; None for a crop without its video, which counts as speech throughout."""
         return None if self.points is None else stretches_of(self.crop, self.points, self.found, self.times)
 
     @property
@@ -72,12 +72,13 @@ class MouthClip:
 
 def crop_video(
     path: str | Path, detector: Detector | None = None, faces: str = "largest", start: float = 0.0, end: float = 0.0,
-    mesh: Stock[MouthMesh] | None = None, on_request: bool = False,
+    mesh: Pool[MouthMesh] | None = None, on_request: bool = False,
 ) -> MouthClip:  # fmt: skip
-    """The mouth of the person who fills the screen most ("largest") or who is seen longest ("longest").
+    """The mouth of the person who fills the screen most ("largest") or who is seen longest ("longest"), of those who
+    speak if any do.
 
-    ``start`` and ``end`` (seconds, end 0: the end of the file) ask for a part of the video, ``mesh`` and ``on_request``
-    for the points of the mouth, as `vsr.face.mouth_source.MouthSource` takes them.
+    ``start`` and ``end`` (seconds, end 0: the end of the file) select a part of the video; ``mesh`` and ``on_request``,
+    for the points of the mouth, are those of `vsr.face.mouth_source.MouthSource`.
 
     Raises VsrError: unreadable, no_video, too_short (under 12 frames), no_face, crop_out_of_frame.
     """
@@ -88,19 +89,25 @@ def crop_video(
     part = (start, end)
     source = MouthSource(path, mesh=mesh, on_request=on_request, detector=detector, part=part, whole=True)
     times, parts = _everybody(source)
-    best = max(parts, key=lambda own: own.piece.seen.sum() if faces == "longest" else own.piece.weight)
+    best = max(parts, key=lambda own: (speaks(own.piece), _prominence(own.piece, faces)))
     return clip_of(path, source.info, _prolonged(best.piece, times), best.face)
 
 
+def _prominence(piece: Piece, faces: str) -> float:
+    """By which people are compared."""
+    return float(piece.seen.sum()) if faces == "longest" else piece.weight
+
+
 def crop_tracks(
-    path: str | Path, detector: Detector | None = None, mesh: Stock[MouthMesh] | None = None,
+    path: str | Path, detector: Detector | None = None, mesh: Pool[MouthMesh] | None = None,
     errors: list[VsrError] | None = None,
 ) -> list[MouthClip]:  # fmt: skip
     """The mouth of every person seen for at least 12 frames, who fills the screen most first; with ``mesh`` the points
     of the mouth are found on request.
 
-    People whose mouth is out of the frame are left out; raises what `crop_video` raises if nobody remains. A list
-    ``errors`` is given the error of a file that breaks off or is damaged, and what there is of it is cropped.
+    People whose mouth is out of the frame are left out; if nobody remains, the errors are those of
+    `crop_video`. If a list ``errors`` is given, the readable part of a truncated or damaged file is cropped, and its
+    error is appended.
     """
     source = MouthSource(path, mesh=mesh, on_request=True, detector=detector, whole=True)
     clips, refusal = [], None
@@ -127,10 +134,9 @@ def _everybody(source: MouthSource, errors: list[VsrError] | None = None) -> tup
 
 
 def _prolonged(piece: Piece, times: np.ndarray) -> Piece:
-    """The piece with up to a second held at either end of the clip whose frames' times (n,) are given.
+    """The piece, extended by up to a second of repeated frames at either end of the clip with these ``times`` (n,).
 
-    Some recordings begin with frames of what was before; the words of a corpus are timed from their start all the
-    same.
+    Some recordings begin with frames of the shot before; the words of a corpus are timed from the first of them.
     """
     before, after = piece.start, len(times) - piece.start - len(piece.crop)
     pad = (before if before <= HOLD else 0, after if after <= HOLD else 0)
@@ -149,14 +155,14 @@ def _prolonged(piece: Piece, times: np.ndarray) -> Piece:
 def _extended(
     mouth: np.ndarray | RequestedPoints | None, before: int, after: int
 ) -> np.ndarray | RequestedPoints | None:
-    """The points of a mouth with so many frames more at either end."""
+    """The points of a mouth, extended by this many repeated frames at either end."""
     if isinstance(mouth, RequestedPoints):
         return mouth.extended(before, after)
     return None if mouth is None else np.pad(mouth, ((before, after), (0, 0), (0, 0)), mode="edge")
 
 
 def clip_of(path: str | Path, info: VideoInfo, piece: Piece, face: int, begin: Position | None = None) -> MouthClip:
-    """A piece as a clip of its own; ``begin``: a place before it. Raises VsrError crop_out_of_frame."""
+    """A piece as a clip of its own; ``begin``: a position before it. Raises VsrError crop_out_of_frame."""
     if not piece.inside_frame:
         raise VsrError("crop_out_of_frame", f"{path}: the mouth of face {face} is outside the frame")
     gaps = _runs(~piece.seen)

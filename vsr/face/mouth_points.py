@@ -18,7 +18,7 @@ from vsr.core.machine import cores
 from vsr.face.canvas import Shape, points_on_frame, ratio
 from vsr.face.landmarker import TasksLayer, landmarker_file
 from vsr.face.mediapipe_graphs import LEFT_EYE, RIGHT_EYE, FaceBoxes, FaceMesh, Region
-from vsr.face.networks import Stock
+from vsr.face.networks import Pool
 
 NINE = (78, 308, 13, 14, 152, 311, 81, 402, 178)  # corners, inner lips, chin, inner lips beside the middle
 HELPERS = (0, 17, 10, 133, 362)  # outer lips, forehead, inner corners of the eyes
@@ -70,7 +70,7 @@ class MouthFollower:
     wrong; 105 without frames of resting lips, 91 with a look at every fourth frame and 88 at every frame.
     """
 
-    def __init__(self, meshes: Stock[MouthMesh]):
+    def __init__(self, meshes: Pool[MouthMesh]):
         self.meshes = meshes
         self._threads: ThreadPoolExecutor | None = None
         self._pending: deque[Future] = deque()
@@ -133,12 +133,12 @@ class MouthFollower:
         return np.stack(self._points)
 
 
-MESHES = Stock(MouthMesh, cores())
+MESHES = Pool(MouthMesh, cores())
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=MESHES.forked)
 
 
-def mouth_meshes() -> Stock[MouthMesh]:
+def mouth_meshes() -> Pool[MouthMesh]:
     """The pool of meshes that all threads share, with one loaded. Raises VsrError missing_package or forked."""
     MESHES.ready()
     return MESHES

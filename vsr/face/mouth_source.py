@@ -18,7 +18,7 @@ from vsr.core.progress import Watch, report_frames
 from vsr.face.detector import Detector, default_detector
 from vsr.face.identity import Person
 from vsr.face.mouth_points import MouthMesh
-from vsr.face.networks import Stock
+from vsr.face.networks import Pool
 from vsr.face.piece import Piece
 from vsr.face.pipeline import LONGEST, Block, blocks
 from vsr.face.requested_points import RequestedPoints, points_again
@@ -69,7 +69,7 @@ class MouthSource:
     """
 
     def __init__(
-        self, path: str | Path, number: int | None = 1, *, mesh: Stock[MouthMesh] | None = None,
+        self, path: str | Path, number: int | None = 1, *, mesh: Pool[MouthMesh] | None = None,
         on_request: bool = False, watch: Watch | None = None, detector: Detector | None = None,
         part: tuple[float, float] = (0.0, 0.0), whole: bool = False, casting: Casting | None = None,
         begin: Position | None = None,
@@ -117,7 +117,7 @@ class MouthSource:
         if self.broken:
             raise self.broken
 
-    def _mesh_of_block(self) -> Stock[MouthMesh] | None:
+    def _mesh_of_block(self) -> Pool[MouthMesh] | None:
         """The mesh for the next block, if points were requested in the last one: they are likely to be requested again,
         and are cheaper to find together with the crops."""
         return self._mesh if self._mesh and (self._mesh.was_requested or not self._on_request) else None
@@ -131,7 +131,7 @@ class MouthSource:
         pieces = [replace(piece, mouth=self._requested(block, piece, mesh)) for piece in block.pieces]
         return replace(block, pieces=pieces)
 
-    def _requested(self, block: Block, piece: Piece, mesh: Stock[MouthMesh]) -> RequestedPoints:
+    def _requested(self, block: Block, piece: Piece, mesh: Pool[MouthMesh]) -> RequestedPoints:
         def find() -> np.ndarray:
             mesh.was_requested = True
             if piece.mouth is not None:

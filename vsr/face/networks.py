@@ -39,7 +39,7 @@ def _create_networks() -> Networks:
     return Networks(FaceMesh(least=0.7), FaceBoxes("ShortRange", least=0.3), FaceBoxes("FullRange", least=0.5))
 
 
-class Stock(Generic[Lent]):
+class Pool(Generic[Lent]):
     """A pool of at most ``limit`` objects, created when needed and lent to one thread each.
 
     ``was_requested``: whether the optional results of the objects were requested the last time that they could be.
@@ -97,6 +97,6 @@ class Stock(Generic[Lent]):
         self._changed, self._forked = threading.Condition(), self._forked or bool(self._count)
 
 
-NETWORKS = Stock(_create_networks, cores())
+NETWORKS = Pool(_create_networks, cores())
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=NETWORKS.forked)

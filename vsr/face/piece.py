@@ -1,4 +1,4 @@
-"""One person's mouth through one shot: cut frame by frame while the video streams by, then a finished piece.
+"""One person's mouth through one shot: cut frame by frame while the video is read, then a finished piece.
 
 Shapes: frame (H, W, 3) uint8; points (n, 37, 2) float32 pixels of the canvas (`vsr.face.canvas`); crop (T, 96, 96)
 uint8 gray; times (T,) seconds.
@@ -17,7 +17,7 @@ from vsr.face import likeness
 from vsr.face.canvas import matrix_on_frame, points_on_frame
 from vsr.face.geometry import SMOOTHING, cut_mouth, mouth_transforms, shares_inside
 from vsr.face.mouth_points import MouthFollower, MouthMesh
-from vsr.face.networks import Stock
+from vsr.face.networks import Pool
 from vsr.face.requested_points import RequestedPoints
 from vsr.face.stretches import Stretches, stretches_of
 from vsr.face.tracker import OpenTrack
@@ -35,9 +35,10 @@ class Piece:
     crop (T, 96, 96) uint8; times (T,) seconds; points (T, 37, 2) float32 pixels, gaps filled; sizes (T,) face sizes
     in pixels, NaN where the face was not found; inside (T,): share of the crop that lies in the frame;
     images (k, ...) uint8: the upright face, as `vsr.face.likeness` takes it; canvas: shape of the frame whose pixels
-    the points are, None: of any; zoom: pixels of the video for one of those, median of its frames; mouth (T, 14, 2)
-    float32 pixels: the points of `vsr.face.mouth_points`, NaN where they were not seen, or what becomes them on request
-    (`vsr.face.requested_points`); None where nobody asked for them; image_frames (k,): the frames of the images.
+    the points are in, None: of every frame; zoom: pixels of the video per pixel of the canvas, median of its frames;
+    mouth (T, 14, 2) float32 pixels: the points of `vsr.face.mouth_points`, NaN where they were not seen, or an array
+    that computes them on request (`vsr.face.requested_points`); None if they are not needed; image_frames (k,): the
+    frames of the images.
     """
 
     track: int
@@ -71,12 +72,12 @@ class Piece:
 
     @cached_property
     def marks(self) -> list[bytes]:
-        """By which the person is recognised in another shot (`vsr.face.likeness`)."""
+        """Marks by which the person is recognised in another shot (`vsr.face.likeness`)."""
         return likeness.measure().marks(self.images)
 
     @cached_property
     def stretches(self) -> Stretches:
-        """Which of its frames are read, and which are not."""
+        """Its stretches of frames that are read, and those that are not."""
         return stretches_of(self.crop, self.points, self.found, self.times)
 
     def mouth_of(self, start: int, stop: int) -> np.ndarray | RequestedPoints | None:
@@ -91,8 +92,8 @@ class Piece:
 
 @dataclass(frozen=True)
 class Cut:
-    """One frame of a mouth: the frame it is cut from, the crop (96, 96), the points (37, 2) and the way into the crop,
-    matrix (2, 3), in pixels of the canvas."""
+    """One frame of a mouth: the frame that it is cut from, the crop (96, 96), the points (37, 2) and the matrix (2, 3)
+    to the crop, in pixels of the canvas."""
 
     frame: np.ndarray
     crop: np.ndarray
@@ -101,10 +102,10 @@ class Cut:
 
 
 class MouthCutter:
-    """Cuts the mouth of one track frame by frame; the crop may begin ``before`` frames earlier, ends held.
+    """Cuts the mouth of one track frame by frame; the crop may begin ``before`` frames earlier, with repeated points.
 
     Attributes:
-        done: frames of the crop that are cut; after: frames that it goes on when the track has ended.
+        done: number of crop frames cut so far; after: frames by which the crop continues after the track.
     """
 
     def __init__(self, track: OpenTrack, before: int = 0):
@@ -112,16 +113,16 @@ class MouthCutter:
 
     @property
     def first(self) -> int:
-        """The frame with which the crop begins."""
+        """The first frame of the crop."""
         return self.track.start - self.before
 
     @property
     def total(self) -> int:
-        """Frames of the crop whose points are known."""
+        """Number of crop frames whose points are known."""
         return self.before + len(self.track.points) + self.after
 
     def points(self, start: int, stop: int) -> np.ndarray:
-        """(stop - start, 37, 2) points of these frames of the crop, ends held."""
+        """Points (stop - start, 37, 2) of these frames of the crop, repeated beyond the ends of the track."""
         places = np.clip(np.arange(start, stop) - self.before, 0, len(self.track.points) - 1)
         return np.stack([self.track.points[place] for place in places])
 
@@ -141,13 +142,13 @@ class MouthCutter:
 
 
 class Cutter(MouthCutter):
-    """Cuts the mouth of one track, as far as the smoothing of its points can be known, into a piece.
+    """Cuts the mouth of one track into a piece, as soon as the smoothed points of a frame are final.
 
-    The crop may begin before the track and end after it: a person whom the detector misses at first is there all the
-    same, so up to a second is held at either end of the shot, and the text of a clip begins with the clip.
+    The crop may begin before the track and end after it: the detector may miss a person at first, so the first and the
+    last points are repeated for up to a second at the ends of the shot, and the text of a clip begins with the clip.
     """
 
-    def __init__(self, track: OpenTrack, shot: int, shot_start: int, mesh: Stock[MouthMesh] | None = None):
+    def __init__(self, track: OpenTrack, shot: int, shot_start: int, mesh: Pool[MouthMesh] | None = None):
         super().__init__(track, track.start - shot_start if track.start - shot_start <= HOLD else 0)
         self.shot = shot
         self.mouths = MouthFollower(mesh) if mesh else None
@@ -161,7 +162,7 @@ class Cutter(MouthCutter):
 
     @property
     def ready(self) -> int:
-        """Frames of the crop whose points, smoothed, will not change any more."""
+        """Number of crop frames whose smoothed points are final."""
         return max(0, self.before + len(self.track.points) - SMOOTHING)
 
     def take(self, frame_at: Callable[[int], np.ndarray], stop: int) -> None:
@@ -185,7 +186,8 @@ class Cutter(MouthCutter):
         return 0 <= index < len(self.track.sizes) and bool(np.isfinite(self.track.sizes[index]))
 
     def follow(self, frame_at: Callable[[int], np.ndarray]) -> None:
-        """Let the mouth be found as far as the face is known: that needs no smoothing, and takes longer than a cut."""
+        """Start the search for mouth points in all frames whose face is known: it needs no smoothing, and takes longer
+        than cutting."""
         if self.mouths is None:
             return
         for place in range(self.followed, self.total):
@@ -193,14 +195,14 @@ class Cutter(MouthCutter):
         self.followed = self.total
 
     def finish(self, frame_at: Callable[[int], np.ndarray], shot_stop: int) -> None:
-        """Cut what is left; the shot ended before frame `shot_stop`."""
+        """Cut the remaining frames; the shot ended before frame `shot_stop`."""
         missing = shot_stop - self.track.last - 1
         self.after = missing if missing <= HOLD else 0
         self.follow(frame_at)
         self.take(frame_at, self.total)
 
     def piece(self, times: np.ndarray) -> Piece:
-        """All that was cut, with its times."""
+        """The piece of all frames cut, with their times."""
         count = len(self.crops)
         zoom = float(np.median(self.widths)) / self.track.canvas[1] if self.track.canvas else 1.0
         sizes = np.pad(np.asarray(self.track.sizes, np.float32), (self.before, self.after), constant_values=np.nan)

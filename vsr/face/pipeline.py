@@ -1,9 +1,9 @@
-"""Second and third station while the video streams by: frames -> shots and tracks -> finished pieces of mouth crops.
+"""From a stream of frames to shots, face tracks and pieces of mouth crops.
 
-A video is worked through in blocks of 20 to 60 seconds. Nothing is carried from one block into the next but the place
-where it begins, so a block gives the same pieces whether the run began with it or long before; that is what makes a
-killed run resumable, and memory constant. A block ends at a change of shot, or else after a minute, and then the next
-begins two seconds earlier, so that what is said at the border is whole in one of the two.
+A video is processed in blocks of 20 to 60 seconds. Blocks share nothing but the position at which the next one begins,
+so a block gives the same pieces whether a run begins with it or long before it: a killed run can be resumed, and memory
+stays constant. A block ends at a change of shot, or else after a minute; the next one then begins two seconds earlier,
+so that words at the border are complete in one of the two.
 
 Shapes: frame (H, W, 3) uint8; times (n,) seconds.
 """
@@ -22,7 +22,7 @@ from vsr.face.detector import Detector
 from vsr.face.dissolves import split
 from vsr.face.geometry import SMOOTHING
 from vsr.face.mouth_points import MouthMesh
-from vsr.face.networks import Stock
+from vsr.face.networks import Pool
 from vsr.face.piece import MIN_FRAMES, Cutter, Piece
 from vsr.face.shots import FLASH, REACH, REPEATS, mark_shots
 from vsr.face.tracker import MAX_GAP, OpenTrack, Tracker
@@ -37,9 +37,9 @@ KEPT = MAX_GAP + SMOOTHING + 2 * TOGETHER + FLASH + (REACH + 1) * (REPEATS + 1)
 
 @dataclass(frozen=True)
 class Block:
-    """A stretch of video, worked through. times (n,) seconds of its frames; begin: the place of the first; shots: the
-    frames at which shots begin (the first block of a shot that goes on from the block before counts, too); next: where
-    the next block begins, None after the last; cut: whether that is a change of shot."""
+    """A processed stretch of video. times (n,) seconds of its frames; begin: position of the first; shots: the frames
+    at which shots begin (frame 0 counts, even if its shot began in the block before); next: position at which the next
+    block begins, None after the last; cut: whether a shot begins there."""
 
     times: np.ndarray
     begin: Position
@@ -51,17 +51,17 @@ class Block:
 
 def blocks(
     frames: Iterable[tuple[np.ndarray, Position]], detector: Detector, longest: int | None = LONGEST,
-    mesh: Callable[[], Stock[MouthMesh] | None] = lambda: None,
+    mesh: Callable[[], Pool[MouthMesh] | None] = lambda: None,
 ) -> Iterator[Block]:  # fmt: skip
-    """Work through (frame, place) pairs; `longest` None makes one block of everything. ``mesh`` is asked before each
-    block; where it gives one, the pieces have the points of the mouth, too."""
+    """Process (frame, position) pairs; `longest` None makes one block of everything. ``mesh`` is called before each
+    block; if it returns a mesh, the pieces have the points of the mouth, too."""
     source = _Rewindable(frames)
     while source.has_more():
         yield _BlockReader(source, detector, longest, mesh()).read()
 
 
 class _Rewindable:
-    """Frames that come from an iterator once, of which the last can be had again."""
+    """An iterator of frames whose last ones can be read again."""
 
     def __init__(self, frames: Iterable):
         self._frames = iter(frames)
@@ -72,7 +72,7 @@ class _Rewindable:
         return self
 
     def __next__(self) -> tuple:
-        """(frame, (number, place))."""
+        """(frame, (number, position))."""
         if self.at == self._num_read:
             self._kept.append(next(self._frames))
             self._num_read += 1
@@ -92,9 +92,9 @@ class _Rewindable:
 
 
 class _BlockReader:
-    """Reads one block from `source` and leaves it where the next begins. Frames are counted from the block's first."""
+    """Reads one block from `source`, up to where the next begins. Frames are counted from the start of the block."""
 
-    def __init__(self, source: _Rewindable, detector: Detector, longest: int | None, mesh: Stock[MouthMesh] | None):
+    def __init__(self, source: _Rewindable, detector: Detector, longest: int | None, mesh: Pool[MouthMesh] | None):
         self.source, self.longest, self.base, self.mesh = source, longest, source.at, mesh
         self.tracker = Tracker(detector)
         self.cutters: dict[int, Cutter] = {}
@@ -130,7 +130,7 @@ class _BlockReader:
         return Block(np.asarray(self.times), self.begin, tuple(self.shots), pieces, following, cut)
 
     def _add_frame(self, frame: np.ndarray, is_first: bool, place: tuple[int, Position], last: bool) -> None:
-        """One more frame: look for faces, cut what can be cut."""
+        """Add a frame: detect faces, and cut the crops that are determined by now."""
         index = len(self.times)
         if not index:
             self.begin = place[1]
@@ -146,14 +146,14 @@ class _BlockReader:
                 cutter.take(self._frame, cutter.ready)
 
     def _cutter(self, track: OpenTrack) -> Cutter:
-        """That of a new track."""
+        """The cutter of a new track."""
         return self.cutters.setdefault(track.id, Cutter(track, len(self.shots) - 1, self.shots[-1], self.mesh))
 
     def _frame(self, index: int) -> np.ndarray:
         return self.source[self.base + index][0]
 
     def _close(self, tracks: list[OpenTrack]) -> None:
-        """Tracks that ended become pieces, if there is enough of them."""
+        """Turn ended tracks into pieces, if they are long enough."""
         for track in tracks:
             cutter = self.cutters.pop(track.id, None)
             if cutter is not None and np.isfinite(track.sizes).sum() >= MIN_FRAMES:

@@ -28,7 +28,7 @@ def cropped_share(piece: Piece) -> float:
 
 
 def qualities(piece: Piece) -> dict[str, float]:
-    """Measures of quality in [0, 1], by the name of the problem that a low value means."""
+    """Measures of quality in [0, 1], by the name of the problem that a low value indicates."""
     bare = ~piece.stretches.covered
     return {
         "small": _scaled(_eye_distance(piece), BAD_EYES, GOOD_EYES),

@@ -16,7 +16,7 @@ import numpy as np
 
 from vsr.face.canvas import Shape
 from vsr.face.mouth_points import MouthFollower, MouthMesh
-from vsr.face.networks import Stock
+from vsr.face.networks import Pool
 from vsr.media.reader import frames_from
 from vsr.media.resample import Position
 
@@ -46,7 +46,7 @@ class RequestedPoints:
 
 def points_again(
     path: str | Path, begin: Position | None, skipped: int, face: np.ndarray, canvas: Shape | None,
-    meshes: Stock[MouthMesh],
+    meshes: Pool[MouthMesh],
 ) -> np.ndarray:  # fmt: skip
     """Mouth points (T, 14, 2) of a face, given its points (T, 37, 2) in pixels of the canvas.
 

@@ -18,5 +18,5 @@ class Skipped:
     reason: str
 
     def to_json(self) -> dict:
-        """As transcripts show it."""
+        """The entry in the JSON of a transcript."""
         return {"face": self.face, "start": round(self.start, 3), "end": round(self.end, 3), "reason": self.reason}

@@ -1,6 +1,6 @@
-"""Whose lips matter: the same person the same label through all blocks of a video, and in each shot who is chosen.
+"""Selects the faces to read: one label per person through all blocks of a video, and the chosen faces of each shot.
 
-Transcripts, voices and the pages that show them go through here, so that a face has one number in all of them.
+Transcripts, voices and pages all use it, so that a face has the same number in all of them.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from vsr.face.identity import People
 from vsr.face.piece import MIN_FRAMES, Piece
 from vsr.face.pipeline import Block
 from vsr.face.skipped import Skipped
+from vsr.face.stretches import RESTING
 from vsr.media.formats import MAKE_VIDEO
 
 MIN_SEEN = 0.5  # share of its frames in which a bystander must be found: less is a false positive
@@ -25,7 +27,7 @@ OUTSIDE, NOT_CHOSEN, HARDLY_SEEN = "out of the picture", "not chosen", "hardly s
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a block, its face's number, and why its lips are not read; None where they are."""
+    """A piece of a block, the number of its face, and why its lips are not read, or None."""
 
     piece: Piece
     face: int
@@ -33,7 +35,7 @@ class Part:
 
     @property
     def speech(self) -> list[tuple[int, int]]:
-        """(start, stop) frames in which its lips speak: who listens for seconds would babble, and so would a mask."""
+        """(start, stop) frames in which its lips speak: for a listener, or for a mask, words would be invented."""
         return [] if self.reason else self.piece.stretches.speech
 
     def spans(self, window: int) -> list[tuple[int, int]]:
@@ -42,12 +44,12 @@ class Part:
 
 
 class Casting:
-    """Goes through a video block by block.
+    """Labels and selects the faces of a video, block by block.
 
     Args:
         number: how many faces are chosen in each shot; None for all.
-        people: who is known from earlier blocks.
-        first_shot: number of the shot with which the next block begins.
+        people: those known from earlier blocks.
+        first_shot: number of the first shot of the next block.
     """
 
     def __init__(self, number: int | None = 1, people: People | None = None, first_shot: int = 0):
@@ -61,23 +63,62 @@ class Casting:
 
 
 def largest_faces(pieces: list[Piece], labels: list[int], number: int | None) -> Iterator[Part]:
-    """In each shot the faces that fill most of the frame for longest."""
-    weights: dict[tuple[int, int], float] = {}
+    """In each shot the faces that fill most of the frame for longest, and as many of those that speak: the largest may
+    be a photograph or listen. One that is not chosen and does not speak is at rest."""
+    sizes, speaking = _ranks(pieces, labels, number)
     for piece, face in zip(pieces, labels, strict=True):
-        clear = piece.inside_frame and piece.found >= MIN_SEEN
-        weights[piece.shot, face] = weights.get((piece.shot, face), 0.0) + piece.weight * (1.0 if clear else 1e-9)
-    for piece, face in zip(pieces, labels, strict=True):
-        rank = sum(shot == piece.shot and weight > weights[shot, face] for (shot, _), weight in weights.items())
+        rank = sizes[piece.shot, face]
+        left_out = number is not None and rank >= number and speaking[piece.shot, face] >= number
         reasons = {
             OUTSIDE: not piece.inside_frame,
-            NOT_CHOSEN: number is not None and rank >= number,
+            NOT_CHOSEN: left_out and not _rests(piece),
+            RESTING: left_out,
             HARDLY_SEEN: rank > 0 and piece.found < MIN_SEEN,
         }
         yield Part(piece, face, next((reason for reason, applies in reasons.items() if applies), None))
 
 
+Ranks = dict[tuple[int, int], int]  # (shot, face) -> number of faces before it in this shot
+
+
+def _ranks(pieces: list[Piece], labels: list[int], number: int | None) -> tuple[Ranks, Ranks]:
+    """The ranks of faces by size, and with those that speak before all others; the same if all of them are chosen."""
+    weights: dict[tuple[int, int], float] = {}
+    speaking: dict[tuple[int, int], bool] = {}
+    for piece, face in zip(pieces, labels, strict=True):
+        own = piece.shot, face
+        weights[own] = weights.get(own, 0.0) + piece.weight * (1.0 if _is_clear(piece) else 1e-9)
+        speaking[own] = speaking.get(own, False) or speaks(piece)
+    sizes = _ranked(weights)
+    if number is None or max(sizes.values(), default=0) < number:
+        return sizes, sizes
+    return sizes, _ranked({own: (speaking[own], weight) for own, weight in weights.items()})
+
+
+def _ranked(keys: dict[tuple[int, int], Any]) -> Ranks:
+    """How many faces of the same shot have a larger key."""
+    return {
+        (shot, face): sum(at == shot and other > key for (at, _), other in keys.items())
+        for (shot, face), key in keys.items()
+    }
+
+
+def speaks(piece: Piece) -> bool:
+    """Whether its mouth can be seen and moves as in speech."""
+    return _is_clear(piece) and bool(piece.stretches.speech)
+
+
+def _is_clear(piece: Piece) -> bool:
+    return piece.inside_frame and piece.found >= MIN_SEEN
+
+
+def _rests(piece: Piece) -> bool:
+    """Whether its lips are at rest throughout, and visible."""
+    return not piece.stretches.speech and not piece.stretches.covered.any()
+
+
 def unread(part: Part) -> list[Skipped]:
-    """What is not read of a part."""
+    """The stretches of a part that are not read."""
     whole = [(0, len(part.piece.crop), part.reason)] if part.reason else []
     return skipped_in(part.face, part.piece.times, whole or part.piece.stretches.skipped)
 
@@ -89,12 +130,12 @@ def skipped_in(face: int, times: np.ndarray, skipped: Iterable[tuple[int, int, s
 
 
 def check_found(path: str | Path, frames: int, tracks: int, reasons: Iterable[str | None], has_speech: bool) -> None:
-    """Refuse a video in which there was nothing to read, with the reason.
+    """Refuse a video with nothing to read, with the reason.
 
     Args:
         frames: of the whole video, at 25 fps.
-        tracks: how many pieces were found in it.
-        reasons: why parts of it were passed over; None for one that was not.
+        tracks: number of pieces found in it.
+        reasons: for each part why it was not read, or None.
         has_speech: whether anything was read.
 
     Raises:

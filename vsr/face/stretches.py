@@ -1,6 +1,6 @@
-"""Which frames of a face are read: those whose lips move, by the landmarks and by the frame, and can be seen.
+"""Which frames of a face are read: those in which the lips can be seen and move, by landmarks and by pixels.
 
-The one rule of transcripts, voices, captions and pages.
+Transcripts, voices, captions and pages all use this rule.
 
 Shapes: crop (T, 96, 96) uint8 gray; points (T, 37, 2) float32 pixels.
 """
@@ -33,9 +33,9 @@ SHORTEST = 12  # frames: less between two covered stretches, or beside missing f
 
 @dataclass(frozen=True)
 class Stretches:
-    """active (T,): how much the lips move, by the landmarks; speech: (start, stop) frames that are read; skipped:
-    (start, stop, reason) of those that are not; covered (T,) bool: frames in which no mouth is to be seen; look;
-    sides: how unevenly the halves of the mouth move, from 1 on."""
+    """active (T,): motion of the lips, by the landmarks; speech: (start, stop) frames that are read; skipped: (start,
+    stop, reason) of those that are not; covered (T,) bool: frames in which no mouth is visible; look: appearance of the
+    mouth; sides: ratio of the motion of its halves, at least 1."""
 
     active: np.ndarray
     speech: list[tuple[int, int]]
@@ -52,8 +52,8 @@ class Stretches:
 def stretches_of(
     crop: np.ndarray, points: np.ndarray, found_share: float = 1.0, times: np.ndarray | None = None
 ) -> Stretches:
-    """What is read of a face, and what is not; found_share: share of the frames in which the face was found; times
-    (T,): no stretch of speech goes on where frames are missing between them."""
+    """The stretches of a face that are read, and those that are not; found_share: share of the frames in which the face
+    was found; times (T,): a stretch of speech ends where frames are missing."""
     patches, cells = cells_of(crop)
     motion, look = lip_motion.lip_motion(cells), mouth_look.look_of(patches)
     turned, lit = _running_quantile(turn(points), mouth_look.REACH), _lightest(cells) >= LIT
@@ -85,19 +85,19 @@ def _sums(parts: np.ndarray, count: int) -> np.ndarray:
 
 
 def _lightest(cells: np.ndarray) -> np.ndarray:
-    """(T,) gray that a tenth of the cells exceed."""
+    """(T,) gray level that a tenth of the cells exceed."""
     flat = cells.reshape(len(cells), -1)
     place = flat.shape[1] * 9 // 10
     return np.partition(flat, place, axis=1)[:, place]
 
 
 def _hidden(motion: lip_motion.LipMotion, look: mouth_look.Look) -> np.ndarray:
-    """(T,) frames in which no mouth is to be seen: what is there neither looks like one nor moves."""
+    """(T,) bool: frames in which no mouth is visible: nothing there looks like one or moves like one."""
     return look.strange & (_running_quantile(motion.lips, mouth_look.REACH) < CALM) | look.black
 
 
 def _running_quantile(values: np.ndarray, reach: int) -> np.ndarray:
-    """(T,) what SHARE of the frames round each do not exceed; at the ends of the nearest whole window."""
+    """(T,) running quantile SHARE over the frames around each; at the ends, that of the nearest whole window."""
     width = min(2 * reach + 1, len(values))
     windows = np.lib.stride_tricks.sliding_window_view(values, width)
     place = int(SHARE * (width - 1))
@@ -106,7 +106,7 @@ def _running_quantile(values: np.ndarray, reach: int) -> np.ndarray:
 
 
 def _reasons(active: np.ndarray, still: np.ndarray, covered: np.ndarray) -> np.ndarray:
-    """(T,) why each frame is not read; "" where it is."""
+    """(T,) the reason why each frame is not read, "" where it is read."""
     reasons = np.full(len(active), "", dtype="<U7")
     rests = [(0, len(active))] if still.all() else speech_and_rest(active, still)[1]
     for start, stop in rests:

@@ -1,4 +1,4 @@
-"""Faces of single frames become tracks: one person each, through one shot, never handed to a neighbour.
+"""Links the faces of single frames to tracks: each of one person through one shot, never passed to a neighbour.
 
 Shapes: frame (H, W, 3) uint8; points (n, 37, 2) float32 pixels of the canvas (`vsr.face.canvas`): those of every
 frame, unless the resolution changes within the shot.
@@ -71,9 +71,9 @@ def track_faces(frames: Iterable[np.ndarray], detector: Detector) -> list[Track]
 
 
 class Tracker:
-    """Frames in, open tracks in `tracks`; those that come to their end are handed out.
+    """Takes frames; `tracks` holds the open tracks, and those that end are returned.
 
-    A detector that can be had afresh is, so that two videos may be read at once with the one that was given.
+    It uses a fresh copy of the given detector where it has one, so that two videos can be read at once with it.
     """
 
     def __init__(self, detector: Detector):
@@ -88,14 +88,14 @@ class Tracker:
         self._due, self._unseen, self._frame = 0, 0, None
 
     def cut(self) -> list[OpenTrack]:
-        """A new shot begins: the tracks so far, which end here."""
+        """Begin a new shot; returns the tracks so far, which end here."""
         ended, self.tracks = self.tracks, []
         self._canvas = None
         self._restart()
         return ended
 
     def look(self, frame: np.ndarray, index: int, last: bool = False) -> list[OpenTrack]:
-        """Find faces in a frame where that is due; `last` says that the shot ends with it. Returns ended tracks."""
+        """Detect faces in a frame, if that is due; `last`: the shot ends with it. Returns the tracks that ended."""
         self._canvas = self._canvas or frame.shape
         if index >= self._due or last:
             if frame is not self._frame:
@@ -113,7 +113,7 @@ class Tracker:
         return faces_on_canvas(self.detector.detect(frame), frame.shape, canvas)
 
     def _stride(self, index: int) -> int:
-        """Frames to the next look: few where a face moves, has just come or has just been lost."""
+        """Frames until the next detection: few where a face moves, is new or was just lost."""
         self._unseen = 0 if self._faces else self._unseen + 1
         if self._unseen:
             return 1 if self._unseen < FPS else STRIDE
@@ -123,7 +123,7 @@ class Tracker:
         return next((stride for limit, stride in STRIDES if speed < limit), 1)
 
     def _extend(self, faces: list[Face], index: int) -> None:
-        """Give each face to its track, nearest pairs first; faces that are left open tracks of their own."""
+        """Assign each face to its track, nearest pairs first; the remaining faces begin new tracks."""
         pairs = [(track.distance(face), t, f) for t, track in enumerate(self.tracks) for f, face in enumerate(faces)]
         free_tracks, free_faces = set(range(len(self.tracks))), set(range(len(faces)))
         for distance, t, f in sorted(pairs):
@@ -140,7 +140,7 @@ class Tracker:
 
 @dataclass
 class OpenTrack:
-    """A track that grows; between two looks that are close the points run straight and count as seen."""
+    """A growing track; between two detections that are close, points are interpolated and count as seen."""
 
     id: int
     start: int
@@ -160,7 +160,7 @@ class OpenTrack:
         return self.start + len(self.points) - 1
 
     def add(self, index: int, face: Face) -> None:
-        """The face was found again in frame `index`."""
+        """Add the face found in frame `index`."""
         self._bridge(index - self.last, face)
         self._append(face)
         self.face, self.missed = face, False
@@ -170,7 +170,7 @@ class OpenTrack:
         self.sizes.append(face.size)
 
     def _bridge(self, steps: int, face: Face) -> None:
-        """Fill the frames since the last sighting; they count as seen if these were few and not looked at."""
+        """Interpolate the frames since the last sighting; they count as seen if they are few and none was searched."""
         self.speed = distance_between(face, self.face) / steps
         before, size = self.points[-1], self.sizes[-1]
         for step in range(1, steps):
@@ -179,7 +179,7 @@ class OpenTrack:
             self.sizes.append(np.nan if self.missed or steps > STRIDE else size + share * (face.size - size))
 
     def distance(self, face: Face) -> float:
-        """Mean way of the points in face sizes; infinite if it cannot be the same person."""
+        """Mean displacement of the points in face sizes; infinite if it cannot be the same person."""
         if not 0.6 < face.size / self.face.size < 1.7:
             return np.inf
         way = distance_between(face, self.face)

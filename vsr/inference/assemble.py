@@ -1,7 +1,7 @@
-"""Finished blocks of a video, as the journal keeps them -> its transcript.
+"""The finished blocks of a video -> its transcript.
 
-A reading is one window of one face (`vsr.inference.records.WindowRecord`). Where two readings of a face
-overlap, a seam is laid so that no word is lost or said twice, whether the windows are of one block or of two.
+A reading is one window of one face (`vsr.inference.records.WindowRecord`). Where two readings of a face overlap, they
+are joined at a seam, so that no word is lost or repeated, whether the windows are of one block or of two.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vsr.output.transcript import Alternative, Segment, TimedWord, TrackReport
 
 
 def segments_of(readings: Iterable[WindowRecord]) -> tuple[Segment, ...]:
-    """What was read, ordered by start."""
+    """The segments of all blocks, ordered by start."""
     by_face = defaultdict(list)
     for reading in readings:
         by_face[reading.face].append(reading)
@@ -25,7 +25,7 @@ def segments_of(readings: Iterable[WindowRecord]) -> tuple[Segment, ...]:
 
 
 def _chains(readings: list[WindowRecord]) -> Iterator[list[WindowRecord]]:
-    """Runs of one face's readings of which each overlaps the next; one that lies within another is left out."""
+    """Groups of one face's readings, each of which overlaps the next; one that lies within another is left out."""
     chain: list[WindowRecord] = []
     for reading in sorted(readings, key=lambda reading: (reading.start, -reading.end)):
         if chain and reading.end <= chain[-1].end:
@@ -39,7 +39,7 @@ def _chains(readings: list[WindowRecord]) -> Iterator[list[WindowRecord]]:
 
 
 def _merged(chain: list[WindowRecord]) -> Iterator[Segment]:
-    """The readings of a chain, each with the words between its seams."""
+    """The readings of a group, each with the words between its seams."""
     overlaps = [(after.start, before.end) for before, after in zip(chain, chain[1:], strict=False)]
     borders = seams([reading.hypotheses[0].words for reading in chain], overlaps)
     limits = [chain[0].start, *borders[1:-1], chain[-1].end]
@@ -52,7 +52,7 @@ def _merged(chain: list[WindowRecord]) -> Iterator[Segment]:
 def _segment(
     cut: list[tuple[tuple[TimedWord, ...], float]], limits: list[float], face: int, in_domain: float | None
 ) -> Segment:
-    """A segment of the words that are kept of each hypothesis, best first."""
+    """A segment from the words kept of each hypothesis, best first."""
     words = cut[0][0]
     alternatives: dict[str, float] = {}
     for kept, score in cut:
@@ -65,7 +65,7 @@ def _segment(
 
 
 def tracks_of(tracks: Iterable[TrackReport]) -> tuple[TrackReport, ...]:
-    """Who was in the frame when; parts of a track in blocks that overlap are joined."""
+    """When each face was in the frame; the parts of a track in overlapping blocks are joined."""
     joined: list[TrackReport] = []
     for new in tracks:
         same = [i for i, old in enumerate(joined) if old.face == new.face and old.start < new.start < old.end]
@@ -76,7 +76,7 @@ def tracks_of(tracks: Iterable[TrackReport]) -> tuple[TrackReport, ...]:
 
 
 def _joined(old: TrackReport, new: TrackReport) -> TrackReport:
-    """Both parts as one, their shares weighted by their length."""
+    """Two parts of a track as one; shares are weighted by length."""
     a, b = old.end - old.start, new.end - new.start
     cropped, quality = ((a * x + b * y) / (a + b) for x, y in ((old.cropped, new.cropped), (old.quality, new.quality)))
     problems = tuple(dict.fromkeys((*old.problems, *new.problems)))
@@ -84,7 +84,7 @@ def _joined(old: TrackReport, new: TrackReport) -> TrackReport:
 
 
 def skipped_of(stretches: Iterable[Skipped]) -> tuple[Skipped, ...]:
-    """What was not read; stretches that touch or overlap are joined."""
+    """The stretches that were not read; those that touch or overlap are joined."""
     joined: list[Skipped] = []
     for new in sorted(stretches, key=lambda stretch: (stretch.face, stretch.reason, stretch.start)):
         old = joined[-1] if joined else None

@@ -26,19 +26,19 @@ ON_A_GPU = 4  # processes that look for faces while each has a copy of the model
 
 @dataclass(frozen=True)
 class Settings:
-    """What every file is read with; small enough to be sent to a worker process.
+    """Settings for reading files, small enough to be sent to a worker process.
 
     Attributes:
         folder: what `vsr.modelstore.folder.load_model` takes; None for the model that ships with the package.
         options: fields of `vsr.decoding.options.DecodeOptions` that differ from the model's own, or from the defaults.
         faces: "largest", "all" or a number.
-        threads: of the tensor library in each process; 0 leaves them to it.
-        outputs: where a long video's results are written as they come, and its journal; None keeps them in memory.
-        resume: go on where the journal of an earlier run ends.
-        device: where the model runs, as `vsr.modelstore.folder.load_model` takes it.
-        precision: of the model's layers, likewise; workers are given one that was chosen here.
-        cropped: the videos are of a mouth alone and taken as they are.
-        modality: of a model that hears: "video", "sound" or "both"; "" is all that it reads.
+        threads: of PyTorch in each process; 0: PyTorch's default.
+        outputs: where the results and the journal of a long video are written block by block; None: nowhere.
+        resume: continue where the journal of an earlier run ends.
+        device: of the model, as in `vsr.modelstore.folder.load_model`.
+        precision: of the model's layers, likewise; for workers it is resolved beforehand.
+        cropped: the videos show only a mouth and are used as they are.
+        modality: for an audio-visual model: "video", "sound" or "both"; "": all modalities of the model.
     """
 
     folder: str | None = None
@@ -54,10 +54,10 @@ class Settings:
 
 
 class FileReader:
-    """A model loaded once, and what it takes to read one file after another with it.
+    """Reads one file after another with a model that is loaded once.
 
     Raises:
-        VsrError: bad_model or bad_options, which no file could survive.
+        VsrError: bad_model or bad_options, which concern every file.
     """
 
     def __init__(self, settings: Settings):
@@ -83,7 +83,7 @@ class FileReader:
         joining(self.loaded, self.options)  # now, and not with the first file: no file survives a bad one
 
     def read(self, path: str, watch: Watch | None = None) -> Transcript:
-        """The file's transcript, or its error with what was read before it."""
+        """The transcript of a file; if reading fails, with the error and the part read before it."""
         from vsr.inference.transcriber import Reading
 
         reading, outputs = None, self.settings.outputs
@@ -107,7 +107,7 @@ class FileReader:
         return reading.transcript((reason, " ".join(message.split())))
 
     def _read_at_once(self, path: str) -> Transcript:
-        """The transcript of sound, or of a video of a mouth alone. Raises VsrError."""
+        """The transcript of a sound file, or of a video that shows only a mouth. Raises VsrError."""
         from vsr.inference.cropped import transcribe_cropped
         from vsr.inference.listening import transcribe_sound
 
@@ -129,12 +129,12 @@ def absent(path: str) -> Transcript:
 def transcribe_files(
     paths: Sequence[str], settings: Settings, jobs: int = 1, watch: Watch | None = None
 ) -> Iterator[Transcript]:
-    """Yield one transcript a file, in the order given; a file that fails yields its error.
+    """Yield the transcript of each file, in the given order; a file that fails yields its error.
 
-    ``watch`` is informed how each file goes where all are read in this process.
+    ``watch`` receives the progress, if all files are read in this process.
 
     Raises:
-        VsrError: bad_model or bad_options, which no file could survive.
+        VsrError: bad_model or bad_options, which concern every file.
     """
     jobs = min(jobs, len(paths))
     if jobs <= 1:
@@ -148,8 +148,8 @@ def transcribe_files(
 
 
 def resolved_settings(settings: Settings) -> Settings:
-    """Settings for workers, with what is found here once: a model of the hub is not asked for by every process, and all
-    read in the same precision."""
+    """Settings for workers, with the model located and the precision chosen once: not every process then asks the hub,
+    and all use the same precision."""
     folder = _model_folder(settings)
     return replace(
         settings, folder=str(folder), precision=chosen_precision(folder, settings.precision, settings.device)
@@ -157,7 +157,7 @@ def resolved_settings(settings: Settings) -> Settings:
 
 
 def default_jobs(num_files: int, settings: Settings) -> int:
-    """Processes for so many files where the user does not say. Raises VsrError of a model that is not there."""
+    """The default number of processes for this many files. Raises VsrError for a missing model."""
     weights = sum(path.stat().st_size for path in _model_folder(settings).glob("*.safetensors"))
     found = processes_for(num_files, MEMORY + 4 * weights)  # half precision on disk, held twice while it is loaded
     return found if settings.device == "cpu" else min(found, ON_A_GPU)

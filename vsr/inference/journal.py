@@ -1,7 +1,8 @@
-"""The journal of a long transcription: a line per finished block, on disk before the next block is begun.
+"""The journal of a long transcription: a line for each finished block, on disk before the next block begins.
 
-JSON Lines. The first line says what is read with what; a line that a kill cut short is dropped, and its block is read
-again. Everything that goes into the output comes out of these lines, so a resumed run writes what one run would have.
+JSON Lines. The first line, the heading, identifies video, model and options. A line cut short by a kill is dropped, and
+its block is read again. The output depends on these lines alone, so a resumed run writes what an uninterrupted one
+would have written.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ class Journal:
     """Blocks of one video, in memory and, if there is a path, on disk.
 
     Args:
-        path: of the file, made with the first block that is not the last; None keeps blocks in memory.
-        heading: what is read with what; a journal with another heading is of another run.
-        resume: take over the blocks of an earlier run.
+        path: of the file, created with the first block that is not the last; None keeps blocks in memory.
+        heading: identifies video, model and options; a journal with another heading belongs to another run.
+        resume: use the blocks of an earlier run.
 
     Raises:
-        VsrError: bad_journal if it is of another video, model or other options, or a line is no block; not_writable,
+        VsrError: bad_journal if it belongs to another video, model or options, or a line is no block; not_writable,
             no_space.
     """
 
@@ -38,7 +39,7 @@ class Journal:
             self._take_over(self.path)
 
     def _take_over(self, path: Path) -> None:
-        """Read what an earlier run finished, and cut off what it did not."""
+        """Read the complete blocks of an earlier run, and cut off an incomplete one."""
         lines = path.read_bytes().splitlines(keepends=True)
         records = [record for record in map(_record, _intact_lines(lines)) if record is not None]
         if not records:
@@ -62,7 +63,7 @@ class Journal:
 
     @property
     def finished(self) -> bool:
-        """Whether the last block of the video is there."""
+        """Whether the last block of the video has been read."""
         return bool(self.blocks) and self.blocks[-1].next is None
 
     def add(self, block: BlockRecord, last: bool = False) -> None:
@@ -79,7 +80,7 @@ class Journal:
 
 
 def _intact_lines(lines: list[bytes]) -> list[bytes]:
-    """Lines up to the first that is not whole."""
+    """The lines before the first incomplete one."""
     for index, line in enumerate(lines):
         if not line.endswith(b"\n") or _record(line) is None:
             return lines[:index]

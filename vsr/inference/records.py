@@ -31,8 +31,8 @@ class ScoredWords:
 
 @dataclass(frozen=True)
 class WindowRecord:
-    """One window of one face, from ``start`` to ``end``: its hypotheses, best first, and the chance that its lips look
-    like what the model was trained on, None for a model without that calibration."""
+    """One window of one face, from ``start`` to ``end``: its hypotheses, best first, and the probability that its
+    lips are in the model's domain, None for a model without that calibration."""
 
     face: int
     start: float
@@ -43,16 +43,16 @@ class WindowRecord:
 
 @dataclass(frozen=True)
 class BlockRecord:
-    """A block of the video that is read.
+    """A block of the video that has been read.
 
     Attributes:
-        frames: their number, at 25 fps; end: where the last one ends.
-        next: where the next block begins, None after the last; cut: whether that is a change of shot.
-        first_shot: number of the first shot; num_shots: how many there are; shots: where those begin that are new.
-        tracks: who was in the frame when, and how well.
-        skipped: what was not read; readings: what was.
-        people: who is new or was seen again since the block before.
-        holes: (start, end) seconds in which the file is damaged, of those that end in or behind the block.
+        frames: number of frames at 25 fps; end: second at which the last one ends.
+        next: position at which the next block begins, None after the last; cut: whether a shot begins there.
+        first_shot: number of the first shot; num_shots: number of shots; shots: seconds at which new ones begin.
+        tracks: when each face was in the frame, and how well it was seen.
+        skipped: stretches that were not read; readings: windows that were.
+        people: those who are new or were seen again since the block before.
+        holes: (start, end) seconds in which the file is damaged, if they end in or after the block.
     """
 
     frames: int
@@ -74,5 +74,5 @@ class BlockRecord:
 
     @classmethod
     def from_json(cls, record: Any) -> BlockRecord:
-        """Raises ValueError, which names the field, for what `to_json` never gives."""
+        """The record of a JSON object. Raises ValueError, which names the field, for one that is no record."""
         return from_plain(cls, record, ROWS)

@@ -24,7 +24,7 @@ from vsr.face.face_count import checked_face_count
 from vsr.face.frame_rate import domain_limit, frame_rate
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
-from vsr.face.networks import Stock
+from vsr.face.networks import Pool
 from vsr.inference.cropped import cropped_clip
 from vsr.inference.face_report import FaceReport, cropped_track_report
 
@@ -57,7 +57,7 @@ class EncodedWindow:
 
 def speech_windows(
     loaded: LoadedModel, path: str | Path, faces: str | int = "largest", cropped: bool = False,
-    mesh: Stock[MouthMesh] | None = None, report: FaceReport | None = None,
+    mesh: Pool[MouthMesh] | None = None, report: FaceReport | None = None,
 ) -> Iterator[SpeechWindow]:  # fmt: skip
     """The windows of a video in which lips speak, in constant memory, in the order of the video's blocks.
 

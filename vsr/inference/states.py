@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
+from vsr.core.errors import VsrError
 from vsr.core.file_kinds import FileKind, marked_kind
 from vsr.core.files import atomic_write
+from vsr.core.one_output import content_of, is_of_another, path_hash
 from vsr.decoding.head_names import no_layer
 from vsr.inference.speech import speech_windows, states_of
 from vsr.modelstore.folder import pixel_reader
@@ -94,6 +98,45 @@ def layer_outputs(loaded: LoadedModel, window, layers: tuple[str, ...]) -> dict[
         for hook in hooks:
             hook.remove()
     return {name: outputs[name][window.first :].float().cpu().numpy() for name in layers}
+
+
+def source_of(video: str | Path) -> dict[str, str]:
+    """The metadata that identify the video of stored states: "file", its name as given; "place", a hash of its path;
+    "video", its size and SHA-256 as JSON. Raises VsrError unreadable."""
+    try:
+        content = json.dumps(content_of(video))
+    except OSError as error:
+        raise VsrError("unreadable", f"{video}: {error.strerror}") from error
+    return {"file": str(video), "place": path_hash(video), "video": content}
+
+
+def check_states_of(path: str | Path, video: str | Path) -> None:
+    """Refuse to replace the states of another video than ``video`` in the file ``path``, if there is one. Those of
+    older versions identify their video by its name alone. Raises VsrError exists."""
+    if not os.path.isfile(path) or not os.path.getsize(path):
+        return
+    try:
+        about = _metadata(Path(path))
+        place, content = about.get("place") or path_hash(about["file"]), json.loads(about.get("video", "null"))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, BadZipFile):
+        place, content = "", None  # damaged, or of nobody knows what
+    if is_of_another(place, content, video):
+        problem = f"holds the states of another video than {video}: give another -o, or --force to replace it"
+        raise VsrError("exists", f"{path} {problem}")
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    """The metadata of stored states."""
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return json.loads(str(arrays["about"]))
+    try:
+        with safe_open(str(path), "np") as stored:
+            return stored.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
 
 
 def save_states(states: dict[str, np.ndarray], path: str | Path, metadata: dict[str, str]) -> None:

@@ -50,7 +50,7 @@ class Window:
 def tracks_of(
     model: Synchrony, path: str | Path, faces: str | int = "largest", report: FaceReport | None = None
 ) -> Iterator[Track]:  # fmt: skip
-    """Every face of a video, block by block; ``report`` is told how well it was seen.
+    """Every face of a video, block by block; ``report`` collects how well it was seen.
 
     Raises VsrError: no_sound; no_face, too_short, unreadable, no_video.
     """
@@ -73,8 +73,8 @@ def tracks_of(
 def offset_in(
     model: Synchrony, path: str | Path, faces: str | int = "largest", most: int = MOST, report: FaceReport | None = None
 ) -> Offset:  # fmt: skip
-    """By how many frames the sound comes later than the lips; at each shift the mean agreement of the tracks that are
-    long enough for it counts.
+    """The number of frames by which the sound comes later than the lips, from the mean agreement of all tracks that are
+    long enough for a shift.
 
     Raises VsrError as `tracks_of`.
     """

@@ -57,7 +57,7 @@ def transcribe(
         loaded: model, tokenizer and config, of `vsr.modelstore.folder.load_model`.
         path: the video file.
         options: of the search (None: the model's own); `nbest` also sets the number of alternatives of each segment.
-        faces: "largest" reads the largest face in each shot, a number that many of the largest, "all"
+        faces: "largest" reads the largest face that speaks in each shot, a number that many of the largest, "all"
             every face.
         journal: file for the finished blocks of a long video; the caller removes it.
         resume: continue where the journal ends.

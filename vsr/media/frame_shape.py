@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vsr.media.colours import guessed_matrix, says_matrix
 from vsr.media.orientation import UPRIGHT, Orientation, orientation_of, oriented
 
 if TYPE_CHECKING:
@@ -97,16 +98,19 @@ class FrameShapes:
 
 
 class Converter:
-    """Converts decoded frames to RGB; its tables are reused for all frames of one shape."""
+    """Converts decoded frames to RGB; its tables are reused for all frames of one shape. ``as_shown``: in the colours
+    that players show (`vsr.media.colours`)."""
 
-    def __init__(self):
+    def __init__(self, as_shown: bool = False):
         from av.video.reformatter import VideoReformatter
 
-        self._reformatter = VideoReformatter()
+        self._reformatter, self._as_shown = VideoReformatter(), as_shown
 
     def rgb(self, frame, shape: FrameShape, size: tuple[int, int]) -> np.ndarray:
         """Convert a decoded frame to (H, W, 3) uint8 RGB in its shape, fitted into `size` (W, H)."""
-        rgb = self._reformatter.reformat(frame, shape.width, shape.height, "rgb24", interpolation="AREA")
+        guess = self._as_shown and not says_matrix(frame)
+        matrix = {"src_colorspace": guessed_matrix(frame.width, frame.height)} if guess else {}
+        rgb = self._reformatter.reformat(frame, shape.width, shape.height, "rgb24", interpolation="AREA", **matrix)
         upright = oriented(rgb.to_ndarray(), shape.orientation)
         return upright if shape.size == size else fit_into(upright, size)
 

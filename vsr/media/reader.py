@@ -64,7 +64,7 @@ def probe(path: str | Path) -> VideoInfo:
 
 
 def read_frames(
-    path: str | Path, chunk_frames: int = 64, start: float = 0.0, end: float = 0.0
+    path: str | Path, chunk_frames: int = 64, start: float = 0.0, end: float = 0.0, as_shown: bool = False
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (frames (n, H, W, 3) uint8 RGB, times (n,) float64 seconds), n <= chunk_frames, at exactly 25 fps.
 
@@ -73,23 +73,27 @@ def read_frames(
     scaled so that the longer side is at most 1280 pixels. A chunk ends where the video changes its shape or resolution,
     so all frames of a chunk have the same size. At most one chunk (and 64 MiB) is in memory. `start` and `end` (seconds
     after the container's start, end 0: the end of the file) select a part; adjacent parts share no frames.
+    `as_shown`: as in `frames_from`.
 
     Raises VsrError "unreadable" or "no_video"; also "unreadable", after the last good chunk, where a file is truncated.
     """
-    yield from _chunks(((image, position.time) for image, position in frames_of_part(path, start, end)), chunk_frames)
+    frames = frames_of_part(path, start, end, as_shown)
+    yield from _chunks(((image, position.time) for image, position in frames), chunk_frames)
 
 
-def frames_of_part(path: str | Path, start: float = 0.0, end: float = 0.0) -> Iterator[tuple[np.ndarray, Position]]:
+def frames_of_part(
+    path: str | Path, start: float = 0.0, end: float = 0.0, as_shown: bool = False
+) -> Iterator[tuple[np.ndarray, Position]]:
     """`frames_from` the position nearest to ``start`` up to the one before ``end``, in seconds; all for 0 and 0.
 
     Raises VsrError as `frames_from`, and unreadable if there are no frames.
     """
     if not (start or end):
-        yield from frames_from(path)
+        yield from frames_from(path, as_shown=as_shown)
         return
     _, first = video_clock(path)
     begin, stop, has_frames = Position(first, index_at(first, start)), index_at(first, end) if end else math.inf, False
-    for image, position in frames_from(path, begin, stop):
+    for image, position in frames_from(path, begin, stop, as_shown=as_shown):
         has_frames = True
         yield image, position
     if not has_frames:
@@ -97,10 +101,12 @@ def frames_of_part(path: str | Path, start: float = 0.0, end: float = 0.0) -> It
 
 
 def frames_from(
-    path: str | Path, begin: Position | None = None, stop: float = math.inf, holes: list[Hole] | None = None
-) -> Iterator[tuple[np.ndarray, Position]]:
+    path: str | Path, begin: Position | None = None, stop: float = math.inf, holes: list[Hole] | None = None,
+    as_shown: bool = False,
+) -> Iterator[tuple[np.ndarray, Position]]:  # fmt: skip
     """Yield (frame (H, W, 3) uint8 RGB, its position) one by one, as in `read_frames`, from position `begin` up to the
     one before index `stop`. Holes of a damaged file are appended to ``holes`` before the frame after each hole.
+    ``as_shown``: in the colours that players show (`vsr.media.colours`), for people; not for crops.
 
     A repeated frame is the same array as before. Frames and times do not depend on `begin`; it is reached through the
     index of the container if it has one, else by decoding and discarding the frames before it.
@@ -109,7 +115,8 @@ def frames_from(
         demuxed, clock = Demuxed(path, container, stream), Clock(container, stream)
         demuxed.damage.holes = demuxed.damage.holes if holes is None else holes
         begin_time = begin.time if begin else 0.0
-        for image, position in on_grid(_images(path, demuxed, clock, begin), clock.step, begin, demuxed.damage.ends_at):
+        images = _images(path, demuxed, clock, begin, as_shown=as_shown)
+        for image, position in on_grid(images, clock.step, begin, demuxed.damage.ends_at):
             if position.index >= stop:
                 check_whole(path, demuxed, begin_time)
                 return
@@ -119,13 +126,14 @@ def frames_from(
 
 def original_frames(path: str | Path) -> Iterator[tuple[np.ndarray, float]]:
     """Yield (frame (H, W, 3) uint8 RGB, seconds) for each frame of the file: at its own frame rate and resolution, with
-    square pixels and upright. A frame that nothing replaces is yielded again each 25th of a second, up to the end.
+    square pixels, upright and in the colours that players show. A frame that nothing replaces is yielded again each
+    25th of a second, up to the end.
 
     Raises VsrError as `read_frames`.
     """
     with open_video(path) as (container, stream):
         demuxed, clock = Demuxed(path, container, stream), Clock(container, stream)
-        images = ((image.rgb, time) for image, time in _images(path, demuxed, clock, None, math.inf))
+        images = ((image.rgb, time) for image, time in _images(path, demuxed, clock, None, math.inf, as_shown=True))
         yield from with_repetitions(images, clock.step)
         check_complete(path, demuxed, clock)
 
@@ -162,10 +170,10 @@ class _Image:
 
 
 def _images(
-    path, demuxed: Demuxed, clock: Clock, begin: Position | None, max_side: float = MAX_SIDE
+    path, demuxed: Demuxed, clock: Clock, begin: Position | None, max_side: float = MAX_SIDE, as_shown: bool = False
 ) -> Iterator[tuple[_Image, float]]:
     """(frame, seconds) in order of time; those before the grid of `begin` are left out."""
-    shapes, converter = FrameShapes(demuxed.stream, max_side), Converter()
+    shapes, converter = FrameShapes(demuxed.stream, max_side), Converter(as_shown)
     timed = _good(demuxed, clock, shapes.note_shapes(decoded_frames(demuxed, demuxed.stream)))
     first = next(timed, None)
     if first is None:

@@ -32,7 +32,8 @@ def masked_scores(scores: Tensor, mask: Tensor) -> Tensor:
 class AttentionBase(nn.Module):
     """Projections of multi-head attention, and PyTorch's fused kernel; subclasses define the scores.
 
-    ``keys_values`` and ``attend`` are separate so that a decoder can project its memory once and keep it.
+    ``keys_values`` and ``attend`` are separate so that a decoder can project its memory once and keep it. ``dropout``:
+    share of the attention weights that a training pass drops; a search, which calls ``attend`` itself, drops none.
     """
 
     def __init__(self, dim: int, heads: int, dropout: float = 0.0):
@@ -54,9 +55,13 @@ class AttentionBase(nn.Module):
         """Memory (B, T, D) -> keys and values, each (B, H, T, E)."""
         return self.split(self.key(memory)), self.split(self.value(memory))
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    @property
+    def dropped(self) -> float:
+        """The share of weights that this pass drops."""
+        return self.dropout if self.training else 0.0
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float = 0.0) -> Tensor:
         """Queries (B, H, Q, E), keys and values (B, H, T, E) -> (B, Q, D); a float ``mask`` is added to the scores."""
-        dropout = self.dropout if self.training else 0.0
         with fastest_kernel(key):
             x = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
         return self.out(x.transpose(1, 2).flatten(2))
@@ -68,7 +73,7 @@ class MultiHeadAttention(AttentionBase):
     def forward(self, x: Tensor, memory: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """x (B, Q, D), memory (B, T, D), by default x -> (B, Q, D); mask broadcasts to (B, H, Q, T)."""
         key, value = self.keys_values(x if memory is None else memory)
-        return self.attend(self.split(self.query(x)), key, value, mask)
+        return self.attend(self.split(self.query(x)), key, value, mask, self.dropped)
 
     def weights(self, x: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
         """The attention weights of `forward`, (B, H, Q, T), for inspection: the fused kernel never forms them."""
@@ -101,7 +106,7 @@ class RelativeAttention(AttentionBase):
         query = self.split(self.query(x))
         key, value = self.keys_values(x)
         scores = masked_scores(self.position_scores(query), mask)
-        return self.attend(query + self.content_bias, key, value, scores)
+        return self.attend(query + self.content_bias, key, value, scores, self.dropped)
 
 
 def shift_to_absolute(scores: Tensor) -> Tensor:
@@ -123,7 +128,8 @@ class RotaryAttention(AttentionBase):
         """x (B, T, D), mask (B, 1, 1, T) True on real positions -> (B, T, D)."""
         key, value = self.keys_values(x)
         query = rotate(self.query_norm(self.split(self.query(x))))
-        return self.attend(query.to(value.dtype), rotate(self.key_norm(key)).to(value.dtype), value, mask)
+        key = rotate(self.key_norm(key)).to(value.dtype)
+        return self.attend(query.to(value.dtype), key, value, mask, self.dropped)
 
 
 def rotate(x: Tensor, first: int = 0) -> Tensor:

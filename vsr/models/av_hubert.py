@@ -23,11 +23,12 @@ class TransformerLayer(nn.Module):
     """Self-attention and feed-forward (by default with GELU), each pre-norm and residual."""
 
     def __init__(
-        self, dim: int, heads: int, hidden: int, dropout: float, kind: type[nn.Module] = nn.GELU, eps: float = 1e-5
-    ):
+        self, dim: int, heads: int, hidden: int, dropout: float, kind: type[nn.Module] = nn.GELU, eps: float = 1e-5,
+        attention_dropout: float = 0.0,
+    ):  # fmt: skip
         super().__init__()
         self.norm_attention = nn.LayerNorm(dim, eps)
-        self.attention = MultiHeadAttention(dim, heads)
+        self.attention = MultiHeadAttention(dim, heads, attention_dropout)
         self.feed_forward = FeedForward(dim, hidden, dropout, kind, eps)
         self.dropout = nn.Dropout(dropout)
 
@@ -44,9 +45,13 @@ class AVHubertEncoder(nn.Module):
         dim: model width D, a multiple of 16.
         layers, heads, hidden, dropout: depth, attention heads, feed-forward width, dropout of each layer.
         fused: the front end has fused lips and sound, so that the encoder has no fusion.
+        attention_dropout: share of the attention weights that training drops.
     """
 
-    def __init__(self, dim: int, layers: int, heads: int, hidden: int, dropout: float, fused: bool = False):
+    def __init__(
+        self, dim: int, layers: int, heads: int, hidden: int, dropout: float, fused: bool = False,
+        attention_dropout: float = 0.0,
+    ):  # fmt: skip
         super().__init__()
         self.fused = fused
         if not fused:
@@ -54,7 +59,9 @@ class AVHubertEncoder(nn.Module):
             self.fuse = nn.Linear(2 * dim, dim)
         self.position = nn.Conv1d(dim, dim, KERNEL, padding=KERNEL // 2, groups=GROUPS)
         self.dropout = nn.Dropout(dropout)
-        self.layers = nn.ModuleList(TransformerLayer(dim, heads, hidden, dropout) for _ in range(layers))
+        self.layers = nn.ModuleList(
+            TransformerLayer(dim, heads, hidden, dropout, attention_dropout=attention_dropout) for _ in range(layers)
+        )
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

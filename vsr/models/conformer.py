@@ -48,12 +48,12 @@ class ConformerLayer(nn.Module):
 
     def __init__(
         self, dim: int, heads: int, hidden: int, kernel: int, dropout: float, activation: str, eps: float,
-        positions: str = "relative",
+        positions: str = "relative", attention_dropout: float = 0.0,
     ):  # fmt: skip
         super().__init__()
         self.feed_forward_in = FeedForward(dim, hidden, dropout, ACTIVATIONS[activation], eps)
         self.norm_attention = nn.LayerNorm(dim, eps)
-        self.attention = POSITIONS[positions](dim, heads)
+        self.attention = POSITIONS[positions](dim, heads, attention_dropout)
         self.convolution = ConvolutionModule(dim, kernel, eps)
         self.feed_forward_out = FeedForward(dim, hidden, dropout, ACTIVATIONS[activation], eps)
         self.norm_out = nn.LayerNorm(dim, eps)
@@ -78,6 +78,7 @@ class Conformer(nn.Module):
         activation: of the feed-forward networks, a key of ``ACTIVATIONS``.
         eps: added to the variance by every layer normalisation.
         positions: how distances are encoded, a key of ``POSITIONS``.
+        attention_dropout: share of the attention weights that training drops.
     """
 
     def __init__(
@@ -91,13 +92,13 @@ class Conformer(nn.Module):
         activation: str = "silu",
         eps: float = 1e-5,
         positions: str = "relative",
+        attention_dropout: float = 0.0,
     ):
         super().__init__()
         self.scale = dim**0.5
         self.dropout = nn.Dropout(dropout)
-        self.layers = nn.ModuleList(
-            ConformerLayer(dim, heads, hidden, kernel, dropout, activation, eps, positions) for _ in range(layers)
-        )
+        sizes = dim, heads, hidden, kernel, dropout, activation, eps, positions, attention_dropout
+        self.layers = nn.ModuleList(ConformerLayer(*sizes) for _ in range(layers))
         self.norm = nn.LayerNorm(dim, eps)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

@@ -22,12 +22,12 @@ from vsr.text.hypothesis import Hypothesis
 class DecoderLayer(nn.Module):
     """Self-attention, attention over the states, feed-forward, each pre-norm and residual."""
 
-    def __init__(self, dim: int, heads: int, hidden: int, dropout: float, eps: float):
+    def __init__(self, dim: int, heads: int, hidden: int, dropout: float, eps: float, attention_dropout: float = 0.0):
         super().__init__()
         self.norm_self = nn.LayerNorm(dim, eps)
-        self.self_attention = MultiHeadAttention(dim, heads)
+        self.self_attention = MultiHeadAttention(dim, heads, attention_dropout)
         self.norm_cross = nn.LayerNorm(dim, eps)
-        self.cross_attention = MultiHeadAttention(dim, heads)
+        self.cross_attention = MultiHeadAttention(dim, heads, attention_dropout)
         self.feed_forward = FeedForward(dim, hidden, dropout, nn.ReLU, eps)
         self.dropout = nn.Dropout(dropout)
 
@@ -66,7 +66,7 @@ class Decoder(nn.Module):
 
     Args:
         vocab_size: V, with blank and the shared start/end token.
-        dim, layers, heads, hidden, dropout, eps: as in the encoder.
+        dim, layers, heads, hidden, dropout, eps, attention_dropout: as in the encoder.
 
     ``label_smoothing`` applies to its loss.
     """
@@ -75,14 +75,16 @@ class Decoder(nn.Module):
     label_smoothing = 0.1
 
     def __init__(
-        self, vocab_size: int, dim: int, layers: int, heads: int, hidden: int, dropout: float, eps: float = 1e-5
-    ):
+        self, vocab_size: int, dim: int, layers: int, heads: int, hidden: int, dropout: float, eps: float = 1e-5,
+        attention_dropout: float = 0.0,
+    ):  # fmt: skip
         super().__init__()
         self.dim = dim
         self.embed = nn.Embedding(vocab_size, dim)
         nn.init.normal_(self.embed.weight, std=dim**-0.5)
         self.dropout = nn.Dropout(dropout)
-        self.layers = nn.ModuleList(DecoderLayer(dim, heads, hidden, dropout, eps) for _ in range(layers))
+        sizes = dim, heads, hidden, dropout, eps, attention_dropout
+        self.layers = nn.ModuleList(DecoderLayer(*sizes) for _ in range(layers))
         self.norm = nn.LayerNorm(dim, eps)
         self.out = nn.Linear(dim, vocab_size)
 

@@ -13,7 +13,7 @@ import numpy as np
 from vsr.core.numbers import COUNT, NOT_NEGATIVE, POSITIVE
 from vsr.data.manifest import Clip
 from vsr.data.targets import Target
-from vsr.data.teacher_targets import ATTENTION, COMMON, CONTEXT, CTC, STATES, read_taught
+from vsr.data.teacher_targets import ATTENTION, COMMON, CONTEXT, CTC, STATES, read_teacher_target
 from vsr.models.distilled_heads import (
     HEADS_OF,
     KNOWN,
@@ -44,7 +44,7 @@ class TaughtSettings(HeadSettings):
 
     def targets(self, clip: Clip, frames: int, tokenizer: Any) -> dict[str, Target]:
         """``states`` (T, N, W) and ``known`` (T,), per frame, so that they follow augmentation in time."""
-        states = read_taught(self.folder, clip, STATES, frames, (self.per_frame, self.width))
+        states = read_teacher_target(self.folder, clip, STATES, frames, (self.per_frame, self.width))
         return {STATES: Target(states, True), KNOWN: Target(np.ones(frames, np.int64), True)}
 
 
@@ -117,7 +117,7 @@ class PosteriorDistillationSettings(HeadSettings):
         if self.of == ATTENTION:
             targets = read_steps(self.folder, clip, ATTENTION, tokenizer.vocab_size, tokenizer, self.lcs)
             return {"log_probs": targets[0], KNOWN: targets[1]}
-        values = read_taught(self.folder, clip, CTC, frames, (tokenizer.vocab_size,), tokenizer)
+        values = read_teacher_target(self.folder, clip, CTC, frames, (tokenizer.vocab_size,), tokenizer)
         return {"log_probs": Target(values, True), KNOWN: Target(np.ones(frames, np.int64), True)}
 
     def build(self, dim: int, vocab_size: int) -> PosteriorDistillation:
@@ -127,6 +127,6 @@ class PosteriorDistillationSettings(HeadSettings):
 def read_steps(folder: str, clip: Clip, name: str, width: int, tokenizer: Any, lcs: bool) -> tuple[Target, Target]:
     """Outputs of the teacher's decoder at each token and the end: values (U + 1, W), and which are known (U + 1,)."""
     steps = len(tokenizer.encode(clip.text)) + 1
-    values = read_taught(folder, clip, name, steps, (width,), tokenizer)
-    common = read_taught(folder, clip, COMMON, steps, (), tokenizer) if lcs else np.ones(steps, np.int64)
+    values = read_teacher_target(folder, clip, name, steps, (width,), tokenizer)
+    common = read_teacher_target(folder, clip, COMMON, steps, (), tokenizer) if lcs else np.ones(steps, np.int64)
     return Target(values), Target(common)

@@ -71,10 +71,11 @@ class Identity(nn.Module):
         return zero_padding(x, mask)
 
 
+@ENCODERS.register("none")
 @ENCODERS.register("identity")
 @dataclass(frozen=True)
 class IdentitySettings:
-    """Settings of `Identity`, which has none: the features of the front end are the states."""
+    """Settings of `Identity`, which has none: the features of the front end are the states. It has two names."""
 
     def build(self, dim: int) -> nn.Module:
         return Identity()

@@ -5,25 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
-
 from vsr.core.numbers import COUNT, NOT_NEGATIVE
 from vsr.data.modalities import SOUND, VIDEO, WAVE
-from vsr.models.encoded_streams import Identity
 from vsr.models.flamingo import FlamingoHead, LipsAndWhisper
 from vsr.models.limits import check_sizes
 from vsr.models.lip_parts import LipParts
-from vsr.models.registry import ENCODERS, FRONTENDS, HEADS
+from vsr.models.registry import FRONTENDS, HEADS
 from vsr.models.whisper_head import NOT_GIVEN, WhisperHeadSettings, whisper_on_meta
-
-
-@ENCODERS.register("none")
-@dataclass(frozen=True)
-class NoEncoderSettings:
-    """No encoder: for a front end whose output is states already."""
-
-    def build(self, dim: int) -> nn.Module:
-        return Identity()
 
 
 @FRONTENDS.register("lips_and_whisper")

@@ -137,16 +137,18 @@ class AttentionSettings(HeadSettings):
     norm_eps: float = 1e-5
     label_smoothing: float = 0.1
     tied: bool = False
+    attention_dropout: float = 0.0
 
     def __post_init__(self):
-        check_sizes(self, layers=COUNT, heads=COUNT, hidden=COUNT, dropout=DROPPED, label_smoothing=DROPPED)
+        shares = dict.fromkeys(("dropout", "label_smoothing", "attention_dropout"), DROPPED)
+        check_sizes(self, layers=COUNT, heads=COUNT, hidden=COUNT, **shares)
 
     def build(self, dim: int, vocab_size: int) -> Decoder:
         from vsr.models.av_hubert import TiedDecoder
 
         check_heads("dim", dim, "decoder_heads", self.heads)
         sizes = vocab_size, dim, self.layers, self.heads, self.hidden, self.dropout, self.norm_eps
-        decoder = (TiedDecoder if self.tied else Decoder)(*sizes)
+        decoder = (TiedDecoder if self.tied else Decoder)(*sizes, self.attention_dropout)
         decoder.label_smoothing = self.label_smoothing
         return decoder
 

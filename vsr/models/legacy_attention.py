@@ -25,7 +25,7 @@ class LegacyRelativeAttention(RelativeAttention):
         query = self.split(self.query(x))
         key, value = self.keys_values(x)
         scores = self.legacy_scores(query, mask[:, 0, 0].sum(-1))
-        return self.attend(query + self.content_bias, key, value, masked_scores(scores, mask))
+        return self.attend(query + self.content_bias, key, value, masked_scores(scores, mask), self.dropped)
 
     def legacy_scores(self, query: Tensor, lengths: Tensor) -> Tensor:
         """Queries (B, H, T, E), lengths (B,) -> the position term of the scores, (B, H, T, T)."""

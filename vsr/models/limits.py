@@ -14,7 +14,8 @@ SIZES = (
 )  # fmt: skip
 LIP_READER = dict.fromkeys(SIZES, COUNT) | {
     "vocab_size": NOT_NEGATIVE, "norm_eps": POSITIVE, "decoder_layers": NOT_NEGATIVE, "decoder_heads": NOT_NEGATIVE,
-    "dropout": DROPPED, "ctc_weight": SHARE, "label_smoothing": DROPPED, "alignment_weight": NOT_NEGATIVE,
+    "dropout": DROPPED, "attention_dropout": DROPPED,
+    "ctc_weight": SHARE, "label_smoothing": DROPPED, "alignment_weight": NOT_NEGATIVE,
     "classes": NOT_NEGATIVE, "mixup": NOT_NEGATIVE,
 }  # fmt: skip
 

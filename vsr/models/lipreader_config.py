@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,22 @@ from vsr.models.words import FIRST
 
 OF_ALL = ("weight", "layer")  # settings that every further head has
 LAYER = range(1000)
+# Kinds with flat settings here: which of them an encoder has, and the flat name of each of a front end's.
+ATTENTIVE = ("layers", "hidden", "dropout", "heads", "attention_dropout")
+ENCODER_SETTINGS = {
+    "conformer": (*ATTENTIVE, "kernel", "activation", "norm_eps", "positions"),
+    "av_hubert": ATTENTIVE,
+    "recurrent": ("layers", "hidden", "dropout"),
+}
+FRONTEND_SETTINGS = {
+    "video_transformer": {
+        "width": "frontend_width", "layers": "frontend_layers", "heads": "frontend_heads", "frames": "tubelet_frames",
+        "patch": "tubelet_patch", "downscale": "tubelet_downscale",
+    },
+    "resnet3d": {"width": "resnet_width", "blocks": "resnet_blocks", "activation": "resnet_activation"},
+    "landmarks": {"dropout": "dropout"},
+}  # fmt: skip
+OF_DECODER = ("heads", "dropout", "norm_eps", "attention_dropout")  # it has these of the encoder
 RESERVED = ("ctc", "attention", "alignment", "words", "loss", "accuracy")  # names that no further head can have
 
 
@@ -27,7 +44,8 @@ class LipReaderConfig:
     "recurrent", whose ``hidden`` is the width in each direction. ``activation`` is that of the Conformer's feed-forward
     networks and ``norm_eps`` the constant of every layer normalisation: published models differ in both, and some use
     "legacy" relative positions (``positions``). ``ctc_weight`` is w of the loss w * CTC + (1 - w) * attention, to which
-    ``alignment_weight`` * the loss of the frame targets is added.
+    ``alignment_weight`` * the loss of the frame targets is added. ``dropout`` is that of the layers' outputs,
+    ``attention_dropout`` that of the attention weights of encoder and decoder.
 
     A model has no CTC or alignment head where its weight is 0, and no decoder with 0 ``decoder_layers``; a model with
     neither CTC nor decoder is an encoder only and has a vocabulary of 0. With ``encoder`` "av_hubert" the decoder is
@@ -76,6 +94,7 @@ class LipReaderConfig:
     frontend_settings: dict[str, Any] = field(default_factory=dict)
     encoder_settings: dict[str, Any] = field(default_factory=dict)
     further_heads: dict[str, dict[str, Any]] = field(default_factory=dict)
+    attention_dropout: float = 0.0
 
     def __post_init__(self):
         check_sizes(self, **LIP_READER)
@@ -130,24 +149,23 @@ class LipReaderConfig:
 
 def frontend_of(c: LipReaderConfig) -> Part:
     """The settings of the front end, nested or flat in the config, as in folders of format 1."""
-    flat: dict[str, dict[str, Any]] = {
-        "video_transformer": {
-            "width": c.frontend_width, "layers": c.frontend_layers, "heads": c.frontend_heads,
-            "frames": c.tubelet_frames, "patch": c.tubelet_patch, "downscale": c.tubelet_downscale,
-        },
-        "resnet3d": {"width": c.resnet_width, "blocks": c.resnet_blocks, "activation": c.resnet_activation},
-        "landmarks": {"dropout": c.dropout},
-    }  # fmt: skip
-    return settings_of(FRONTENDS, c.frontend, flat.get(c.frontend, {}) | c.frontend_settings)
+    flat = {name: getattr(c, own) for name, own in FRONTEND_SETTINGS.get(c.frontend, {}).items()}
+    return settings_of(FRONTENDS, c.frontend, flat | c.frontend_settings)
 
 
 def encoder_of(c: LipReaderConfig) -> Part:
     """The settings of the encoder, nested or flat in the config."""
-    common: dict[str, Any] = {"layers": c.layers, "hidden": c.hidden, "dropout": c.dropout}
-    attentive = common | {"heads": c.heads}
-    conformer = {"kernel": c.kernel, "activation": c.activation, "norm_eps": c.norm_eps, "positions": c.positions}
-    flat = {"conformer": attentive | conformer, "av_hubert": attentive, "recurrent": common}
-    return settings_of(ENCODERS, c.encoder, flat.get(c.encoder, {}) | c.encoder_settings)
+    flat = {name: getattr(c, name) for name in ENCODER_SETTINGS.get(c.encoder, ())}
+    return settings_of(ENCODERS, c.encoder, flat | c.encoder_settings)
+
+
+def unused_settings(c: LipReaderConfig, names: Iterable[str]) -> list[str]:
+    """Those of the flat settings ``names`` that no part of the model has, such as ``kernel`` without a Conformer."""
+    used = {*ENCODER_SETTINGS.get(c.encoder, ()), *FRONTEND_SETTINGS.get(c.frontend, {}).values()}
+    used.update(OF_DECODER if c.decoder_layers else ())
+    known = {name for part in ENCODER_SETTINGS.values() for name in part}
+    known |= {name for part in FRONTEND_SETTINGS.values() for name in part.values()}
+    return [name for name in names if name in known - used]
 
 
 def head_of(c: LipReaderConfig, name: str) -> HeadPart:
@@ -164,9 +182,8 @@ def layers_of(c: LipReaderConfig) -> dict[str, int]:
 def attention_of(c: LipReaderConfig) -> AttentionSettings:
     """The settings of the attention decoder."""
     heads, tied = c.decoder_heads or c.heads, c.encoder == "av_hubert"
-    return AttentionSettings(
-        c.decoder_layers, heads, c.decoder_hidden, c.dropout, c.norm_eps, c.label_smoothing, tied
-    )  # fmt: skip
+    shares = c.dropout, c.norm_eps, c.label_smoothing, tied, c.attention_dropout
+    return AttentionSettings(c.decoder_layers, heads, c.decoder_hidden, *shares)
 
 
 def words_of(c: LipReaderConfig) -> WordClassSettings:

@@ -23,7 +23,7 @@ from vsr.data.batch import Batch
 from vsr.data.codebook import nearest, read_codebook
 from vsr.data.manifest import Clip
 from vsr.data.targets import Target
-from vsr.data.teacher_targets import STATES, read_taught
+from vsr.data.teacher_targets import STATES, read_teacher_target
 from vsr.models.distillation import mean_over
 from vsr.models.distillation_kinds import TaughtSettings
 from vsr.models.distilled_heads import KNOWN, Distillation
@@ -98,7 +98,7 @@ class MemoryAddressSettings(HeadSettings):
 
     def targets(self, clip: Clip, frames: int, tokenizer: Any) -> dict[str, Target]:
         """``units`` (T, N), per frame, so that they follow augmentation in time."""
-        states = read_taught(self.folder, clip, STATES, frames, (self.per_frame, self.width))
+        states = read_teacher_target(self.folder, clip, STATES, frames, (self.per_frame, self.width))
         return {UNITS: Target(nearest(states, centroids_of(self.codebook)), True)}
 
     def build(self, dim: int, vocab_size: int) -> MemoryAddress:

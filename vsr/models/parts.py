@@ -128,14 +128,17 @@ class ConformerSettings:
     activation: str = "silu"
     norm_eps: float = 1e-5
     positions: str = "relative"
+    attention_dropout: float = 0.0
 
     def __post_init__(self):
         check_choice("activation", self.activation, tuple(ACTIVATIONS))
+        check_sizes(self, attention_dropout=DROPPED)
 
     def build(self, dim: int) -> nn.Module:
         c = self
         check_heads("dim", dim, "heads", c.heads)
-        return Conformer(dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout, c.activation, c.norm_eps, c.positions)
+        sizes = dim, c.layers, c.heads, c.hidden, c.kernel, c.dropout
+        return Conformer(*sizes, c.activation, c.norm_eps, c.positions, c.attention_dropout)
 
 
 @ENCODERS.register("relative_transformer")
@@ -149,15 +152,17 @@ class RelativeTransformerSettings:
     dropout: float = 0.1
     norm_eps: float = 1e-5
     norm: str = "batch"
+    attention_dropout: float = 0.0
 
     def __post_init__(self):
         check_choice("norm", self.norm, NORMS)
-        check_sizes(self, layers=COUNT, heads=COUNT, hidden=COUNT, dropout=DROPPED)
+        check_sizes(self, layers=COUNT, heads=COUNT, hidden=COUNT, dropout=DROPPED, attention_dropout=DROPPED)
 
     def build(self, dim: int) -> nn.Module:
         c = self
         check_heads("dim", dim, "heads", c.heads)
-        return RelativeTransformer(dim, c.layers, c.heads, c.hidden, c.dropout, c.norm_eps, c.norm)
+        sizes = dim, c.layers, c.heads, c.hidden, c.dropout
+        return RelativeTransformer(*sizes, c.norm_eps, c.norm, c.attention_dropout)
 
 
 @ENCODERS.register("av_hubert")
@@ -170,10 +175,15 @@ class AVHubertSettings:
     hidden: int = 3072
     dropout: float = 0.1
     fused: bool = False
+    attention_dropout: float = 0.0
+
+    def __post_init__(self):
+        check_sizes(self, attention_dropout=DROPPED)
 
     def build(self, dim: int) -> nn.Module:
-        check_heads("dim", dim, "heads", self.heads)
-        return AVHubertEncoder(dim, self.layers, self.heads, self.hidden, self.dropout, self.fused)
+        c = self
+        check_heads("dim", dim, "heads", c.heads)
+        return AVHubertEncoder(dim, c.layers, c.heads, c.hidden, c.dropout, c.fused, c.attention_dropout)
 
 
 @ENCODERS.register("recurrent")

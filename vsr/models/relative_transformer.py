@@ -21,10 +21,12 @@ SCALE = 0.1  # initial value of every learned scale
 class RelativeLayer(nn.Module):
     """Attention and feed-forward, each pre-norm, scaled and residual."""
 
-    def __init__(self, dim: int, heads: int, hidden: int, dropout: float, eps: float, norm: str):
+    def __init__(
+        self, dim: int, heads: int, hidden: int, dropout: float, eps: float, norm: str, attention_dropout: float = 0.0
+    ):
         super().__init__()
         self.norm_attention = nn.LayerNorm(dim, eps)
-        self.attention = RelativeAttention(dim, heads)
+        self.attention = RelativeAttention(dim, heads, attention_dropout)
         self.scale_attention = nn.Parameter(torch.full((dim,), SCALE))
         self.norm_feed_forward = nn.BatchNorm1d(dim) if norm == "batch" else nn.LayerNorm(dim, eps)
         self.feed_forward = nn.Sequential(
@@ -50,15 +52,18 @@ class RelativeTransformer(nn.Module):
         layers, heads, hidden, dropout: depth, attention heads, feed-forward width, dropout after each module.
         eps: added to the variance by every layer normalisation.
         norm: before the feed-forward networks, one of ``NORMS``.
+        attention_dropout: share of the attention weights that training drops.
     """
 
     def __init__(
-        self, dim: int, layers: int, heads: int, hidden: int, dropout: float, eps: float = 1e-5, norm: str = "batch"
-    ):
+        self, dim: int, layers: int, heads: int, hidden: int, dropout: float, eps: float = 1e-5, norm: str = "batch",
+        attention_dropout: float = 0.0,
+    ):  # fmt: skip
         super().__init__()
         self.scale = dim**0.5
         self.dropout = nn.Dropout(dropout)
-        self.layers = nn.ModuleList(RelativeLayer(dim, heads, hidden, dropout, eps, norm) for _ in range(layers))
+        sizes = dim, heads, hidden, dropout, eps, norm, attention_dropout
+        self.layers = nn.ModuleList(RelativeLayer(*sizes) for _ in range(layers))
         self.norm = nn.LayerNorm(dim, eps)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

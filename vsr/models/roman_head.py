@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from vsr.core.errors import VsrError
-from vsr.data.manifest import Clip
-from vsr.data.targets import FRAME_TOKENS, TOKENS, Target, text_targets
-from vsr.models.heads import CTCHead, HeadSettings
 from vsr.models.registry import HEADS
+from vsr.models.unit_heads import OwnTokensCTC
 from vsr.text.roman import romanised
 from vsr.text.tokenizer import CharTokenizer
 
@@ -30,17 +28,9 @@ class RomanTokenizer(CharTokenizer):
 
 @HEADS.register("roman_ctc")
 @dataclass(frozen=True)
-class RomanCTCSettings(HeadSettings):
+class RomanCTCSettings(OwnTokensCTC):
     """A head with one alphabet for all languages, so that they share training data."""
 
     def tokenizer(self, shared: Any) -> RomanTokenizer:
         """The tokenizer of Latin letters."""
         return RomanTokenizer()
-
-    def targets(self, clip: Clip, frames: int, tokenizer: RomanTokenizer) -> dict[str, Target]:
-        """``tokens`` of the romanised text, and ``frame_tokens``."""
-        targets = text_targets(clip, frames, tokenizer)
-        return {name: targets[name] for name in (TOKENS, FRAME_TOKENS)}
-
-    def build(self, dim: int, vocab_size: int) -> CTCHead:
-        return CTCHead(dim, self.tokenizer(None).vocab_size)

@@ -13,9 +13,21 @@ from vsr.text.pronounce import CMU, ESPEAK
 from vsr.text.unit_tokenizers import UnitSettings, UnitTokenizer
 
 
+class OwnTokensCTC(HeadSettings):
+    """A CTC head with a tokenizer of its own, which subclasses give."""
+
+    def targets(self, clip: Clip, frames: int, tokenizer: Any) -> dict[str, Target]:
+        """``tokens`` of the text, and ``frame_tokens``."""
+        targets = text_targets(clip, frames, tokenizer)
+        return {name: targets[name] for name in (TOKENS, FRAME_TOKENS)}
+
+    def build(self, dim: int, vocab_size: int) -> CTCHead:
+        return CTCHead(dim, self.tokenizer(None).vocab_size)
+
+
 @HEADS.register("unit_ctc")
 @dataclass(frozen=True)
-class UnitCTCSettings(HeadSettings):
+class UnitCTCSettings(OwnTokensCTC):
     """The settings of `UnitSettings`, for a CTC head beside those over text or alone (SBL, VALLR)."""
 
     unit: str = "phoneme"
@@ -34,11 +46,3 @@ class UnitCTCSettings(HeadSettings):
     def tokenizer(self, shared: Any) -> UnitTokenizer:
         """The tokenizer of phonemes or visemes."""
         return UnitTokenizer(self.settings())
-
-    def targets(self, clip: Clip, frames: int, tokenizer: UnitTokenizer) -> dict[str, Target]:
-        """``tokens`` of the words' pronunciations, and ``frame_tokens``."""
-        targets = text_targets(clip, frames, tokenizer)
-        return {name: targets[name] for name in (TOKENS, FRAME_TOKENS)}
-
-    def build(self, dim: int, vocab_size: int) -> CTCHead:
-        return CTCHead(dim, self.tokenizer(None).vocab_size)

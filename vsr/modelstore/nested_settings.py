@@ -15,24 +15,16 @@ from typing import Any
 
 from vsr.models.fusion import FusedConfig
 from vsr.models.lipreader import LipReaderConfig, attention_of, encoder_of, frontend_of
+from vsr.models.lipreader_config import ENCODER_SETTINGS, FRONTEND_SETTINGS
 from vsr.models.registry import FUSIONS, split_kind
 
 FUSION = "word_evidence"
 KINDS = (LipReaderConfig, FusedConfig)
 PARTS = ("vocab_size", "dim", "frontend", "encoder", "heads")
-FRONTENDS = {  # kind -> its setting -> name of the flat setting
-    "video_transformer": {
-        "width": "frontend_width", "layers": "frontend_layers", "heads": "frontend_heads", "frames": "tubelet_frames",
-        "patch": "tubelet_patch", "downscale": "tubelet_downscale",
-    },
-    "resnet3d": {"width": "resnet_width", "blocks": "resnet_blocks", "activation": "resnet_activation"},
-    "landmarks": {"dropout": "dropout"},
-}  # fmt: skip
-SAME = ("layers", "heads", "hidden", "kernel", "dropout", "activation", "norm_eps", "positions")
-ENCODERS = dict.fromkeys(("conformer", "av_hubert", "recurrent"), {name: name for name in SAME})
+ENCODERS = {kind: {name: name for name in names} for kind, names in ENCODER_SETTINGS.items()}
 ATTENTION = {
     "layers": "decoder_layers", "heads": "decoder_heads", "hidden": "decoder_hidden", "dropout": "dropout",
-    "norm_eps": "norm_eps", "label_smoothing": "label_smoothing", "tied": "",
+    "norm_eps": "norm_eps", "label_smoothing": "label_smoothing", "tied": "", "attention_dropout": "attention_dropout",
 }  # fmt: skip
 WORDS = ("classes", "boundary", "mixup", "label_smoothing")
 
@@ -77,7 +69,7 @@ def from_nested(stored: Mapping[str, Any]) -> LipReaderConfig | FusedConfig:
         raise ValueError(f"the model settings lack {missing[0]!r}")
     flat: dict[str, Any] = {"vocab_size": stored["vocab_size"], "dim": stored["dim"]}
     _take_heads(flat, stored["heads"])
-    for part, tables in (("encoder", ENCODERS), ("frontend", FRONTENDS)):
+    for part, tables in (("encoder", ENCODERS), ("frontend", FRONTEND_SETTINGS)):
         flat[part], settings = split_kind(stored[part], part)
         flat[f"{part}_settings"] = _flatten(flat, settings, tables.get(flat[part], {}))
     flat.setdefault("heads", 1)  # an encoder without attention needs no heads, but the width is divided by them

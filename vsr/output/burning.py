@@ -14,6 +14,7 @@ import numpy as np
 
 from vsr.core.errors import VsrError, one_line
 from vsr.core.files import atomic_write
+from vsr.media.colours import BT709, BT2020, LIMITED, encodable, guessed_matrix, says_matrix
 from vsr.media.container import open_container, video_clock
 from vsr.media.frame_shape import fit_into
 from vsr.media.mux.kept_sound import KeptSound
@@ -30,7 +31,6 @@ TICKS = 90_000  # per second
 FONT = "DejaVuSans.ttf"  # covers most alphabets; the fallback, Pillow's default font, has Latin letters
 LETTER, MARGIN, OUTLINE = 1 / 16, 1 / 25, 1 / 12  # relative to the height of the frame; the outline to the letters'
 QUALITY = {"preset": "veryfast", "crf": "20"}
-BT709, UNSPECIFIED, BT2020, LIMITED = 1, 2, 9, 1  # FFmpeg's numbers of matrices, primaries and ranges
 MARK = "captions read from the lips by vsr"  # a comment in the metadata
 CAPTIONED = commented_kind("a video with captions by vsr transcribe --burn", MARK)
 
@@ -82,25 +82,17 @@ def _write(video: str | Path, captions: list[Cue], source, target) -> None:
     for image, time in chain([(first_image, first)], frames):
         sound.write_until(time - first)
         frame = _frame(fit_into(image, size), captions, time, time - first)
-        target.mux(stream.encode(_encodable(frame, stream)))
+        target.mux(stream.encode(encodable(frame, stream)))
     target.mux(stream.encode())
     sound.write_until(float("inf"))
 
 
 def _tag_colours(context, source) -> None:
-    """Say in the stream how its colours are shown, with the primaries and the transfer curve that make a film HDR. A
-    source that does not say it stays so, as players then guess alike for both."""
-    if source.colorspace == UNSPECIFIED and not source.format.is_rgb:
-        return
-    context.colorspace = BT2020 if source.color_primaries == BT2020 else BT709
+    """Say in the stream how its colours are shown, with the primaries and the transfer curve that make a film HDR. Of a
+    source that does not say it, players guess it from the size, which may be another once the film is turned."""
+    said = BT2020 if source.color_primaries == BT2020 else BT709
+    context.colorspace = said if says_matrix(source) else guessed_matrix(source.width, source.height)
     context.color_range, context.color_primaries, context.color_trc = LIMITED, source.color_primaries, source.color_trc
-
-
-def _encodable(frame, stream):
-    """An RGB frame in the pixel format and the colours of the stream."""
-    colours = stream.codec_context.colorspace
-    matrix = {} if colours == UNSPECIFIED else {"dst_colorspace": colours, "dst_color_range": LIMITED}
-    return frame.reformat(format=stream.pix_fmt, **matrix)
 
 
 def _frame(image: np.ndarray, captions: list[Cue], time: float, offset: float):

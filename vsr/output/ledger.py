@@ -7,7 +7,6 @@ folder's ledger does (`vsr.core.artifacts`). Files without a record, or changed 
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 from vsr.core.artifacts import LEDGER, append_records, records_in
 from vsr.core.file_kinds import FileKind
 from vsr.core.files import SURROGATES, read_json, write_text
+from vsr.core.one_output import path_hash
 from vsr.output.transcript import Transcript
 
 OWN = {"file", "segments", "tracks", "complete", "error", "provenance"}  # keys of a JSON written by vsr
@@ -33,7 +33,7 @@ class Record:
 
     @property
     def video(self) -> dict | None:
-        """Identity of the video that was read, as in `vsr.decoding.provenance.video_of`."""
+        """Identity of the video that was read, as in `vsr.core.one_output.content_of`."""
         record = self.made.get("video")
         return record and {key: record.get(key) for key in ("bytes", "sha256")}
 
@@ -98,11 +98,6 @@ def about_files(json_path: Path, transcript: Transcript, texts: dict[str, str]) 
         earlier = {name: digest for name, digest in (previous.earlier | previous.hashes).items() if name not in hashes}
         record |= {EARLIER: earlier} if earlier else {}
     return record
-
-
-def path_hash(video: str | Path) -> str:
-    """Hash of a video's absolute path, so that the path itself is not stored."""
-    return hashlib.sha256(os.fsencode(os.path.abspath(video))).hexdigest()[:16]
 
 
 def hash_of(text: str) -> str:

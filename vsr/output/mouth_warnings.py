@@ -44,6 +44,17 @@ def skipped_warnings(skipped: Iterable[Skipped], silent: bool, continuation: str
     return warnings
 
 
+def not_chosen_warnings(skipped: Iterable[Skipped]) -> list[dict]:
+    """{"reason", "message"} about faces that speak and were not chosen to be read."""
+    others = [stretch for stretch in skipped if stretch.reason == "not chosen"]
+    if not others:
+        return []
+    faces = len({stretch.face for stretch in others})
+    who = "another face seems to speak and is" if faces == 1 else f"{faces} other faces seem to speak and are"
+    times = _times([(stretch.start, stretch.end) for stretch in others])
+    return [{"reason": "not_chosen", "message": f"{who} not read: {times}; --faces all reads every face"}]
+
+
 FEW = "the picture changes fewer than 11 times a second at the mouth"
 WORSE = (
     "by a low frame rate or by frames that repeat: lips are read worse from so few "

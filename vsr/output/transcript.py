@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vsr.decoding.guesses import is_guess
 from vsr.face.skipped import FEW_FRAMES, Skipped
-from vsr.output.mouth_warnings import few_frames_warnings, skipped_warnings
+from vsr.output.mouth_warnings import few_frames_warnings, not_chosen_warnings, skipped_warnings
 
 NO_SOUND = "none"  # in the provenance of a video without sound that was to be read audio-visually
 
@@ -156,7 +156,8 @@ class Transcript:
     @property
     def warnings(self) -> list[dict]:
         """Warnings about the reliability of the text: {"reason", "message"} each."""
-        return [*self._partly_read(), *self.visibility_warnings, *self._unheard(), *self._guessed()]
+        unread = not_chosen_warnings(self.skipped)
+        return [*self._partly_read(), *self.visibility_warnings, *unread, *self._unheard(), *self._guessed()]
 
     @property
     def visibility_warnings(self) -> list[dict]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from vsr.core.artifacts import CHANGED, KEPT, NEW, differences
 from vsr.core.errors import CLIP_REASONS, VsrError
 from vsr.core.files import check_writable, remove_leftovers, same_file, write_error, write_text
-from vsr.decoding.provenance import video_of
-from vsr.output.ledger import WRITTEN, Record, WrittenTranscripts, about_files, path_hash, record_files
+from vsr.core.one_output import content_of, is_of_another, path_hash
+from vsr.output.ledger import WRITTEN, Record, WrittenTranscripts, about_files, record_files
 from vsr.output.subtitles import WRITERS
 from vsr.output.transcript import Transcript
 from vsr.output.unsure_words import readable
@@ -76,7 +76,7 @@ class Outputs:
         if record is None and not self.journal(video).exists():
             problem = "is there, and vsr did not write it, or somebody changed it since: it is left as it is"
             raise VsrError("exists", f"{target} {problem}; {REPLACE}")
-        if record is not None and record.complete and record.place != path_hash(video) and not _shows(record, video):
+        if record is not None and record.complete and is_of_another(record.place, record.video, video):
             raise VsrError("exists", f"{target} is the transcript of another video than {video}; {REPLACE}")
 
     def state(self, video: str, provenance: dict, written: WrittenTranscripts) -> str:
@@ -162,4 +162,4 @@ class Outputs:
 
 def _shows(record: Record, video: str) -> bool:
     """Whether a transcript was made from the video in its current state."""
-    return os.path.isfile(video) and record.video == video_of(video)
+    return os.path.isfile(video) and record.video == content_of(video)

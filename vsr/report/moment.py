@@ -10,20 +10,20 @@ from vsr.core.progress import Watch
 from vsr.face.mouth_crop import MouthClip, clip_of
 from vsr.face.mouth_points import MouthMesh
 from vsr.face.mouth_source import MouthSource
-from vsr.face.networks import Stock
+from vsr.face.networks import Pool
 from vsr.face.pipeline import Block
 from vsr.face.speaker_selection import OUTSIDE, Part
 
 
 def find_clip(
     path: str | Path, face: int | None = None, at: float | None = None, watch: Watch | None = None,
-    mesh: Stock[MouthMesh] | None = None, errors: list[VsrError] | None = None,
+    mesh: Pool[MouthMesh] | None = None, errors: list[VsrError] | None = None,
 ) -> MouthClip:  # fmt: skip
     """The crops of a face in one shot, or a minute of it, as in `vsr transcribe`.
 
     Args:
         path: the video file, which is read only up to that clip.
-        face: number of the face in transcripts; None: the largest face at that time.
+        face: number of the face in transcripts; None: the largest face at that time, of those that speak if any do.
         at: second of the video; None: the first clip in which the face is read.
         watch: is informed of the progress in the video.
         mesh: also finds the mouth points where requested.
@@ -37,7 +37,7 @@ def find_clip(
         matches = [part for part in stretch.parts if _fits(part, face, at)]
         if matches:
             source.collect_error(errors)
-            part = max(matches, key=lambda part: part.piece.weight)
+            part = max(matches, key=lambda part: (bool(part.speech), part.piece.weight))
             return clip_of(path, source.info, part.piece, part.face, stretch.begin)
         faces |= {part.face for part in stretch.parts}
         if at is not None and _is_past(stretch.block, at):

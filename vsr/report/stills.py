@@ -53,7 +53,7 @@ def _still(image: np.ndarray, point_sets: Iterable[np.ndarray], canvas: Shape | 
 def _frames_at(clip: MouthClip, indices: list[int]) -> dict[int, np.ndarray]:
     """Crop frame -> its original frame (H, W, 3); the video is read again up to the last of them."""
     images: dict[int, np.ndarray] = {}
-    for image, position in frames_from(clip.info.path, clip.begin):
+    for image, position in frames_from(clip.info.path, clip.begin, as_shown=True):
         images |= {i: image.copy() for i in indices if abs(position.time - clip.times[i]) < 0.5 / FPS}
         if len(images) == len(indices):
             return images

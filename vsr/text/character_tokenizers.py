@@ -58,10 +58,6 @@ class WordTokenizer(UnitList):
         """Ids of the words of the normalised text, without start or end."""
         return self.ids(lower(text).split())
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """Text with single spaces."""
-        return " ".join(piece for piece in self._written(ids) if piece)
-
     def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
         """(word, its token, one past it) for each word."""
         return [(piece, index, index + 1) for index, piece in enumerate(self._written(ids)) if piece]

@@ -7,7 +7,6 @@ separate sounds. So languages share the sounds that they have in common, as in S
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 
 from vsr.text.unit_list import UnitList
 
@@ -50,7 +49,3 @@ class SoundTokenizer(UnitList):
     def encode(self, text: str) -> list[int]:
         """Ids of a text in IPA. Raises ValueError for a sign that is not a sound."""
         return self.ids(sounds_of(text))
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Sounds with single spaces."""
-        return " ".join(piece for piece in self._written(ids) if piece)

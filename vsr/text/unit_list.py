@@ -29,6 +29,10 @@ class UnitList:
         """The unit of each id, for display; "" for blank and end, "?" for unknown."""
         return ["?" if i == UNK else self._piece(int(i)) for i in ids]
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """Units with single spaces."""
+        return " ".join(piece for piece in self._written(ids) if piece)
+
     def _written(self, ids: Sequence[int]) -> list[str]:
         """The unit of each id, for texts; "" also for unknown."""
         return [self._piece(int(i)) for i in ids]

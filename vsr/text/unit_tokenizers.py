@@ -111,10 +111,6 @@ class UnitTokenizer(UnitList):
         between = [] if self.mark is None else [self.mark]
         return [token for number, word in enumerate(words) for token in (*(between if number else []), *word)]
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """Units with single spaces."""
-        return " ".join(piece for piece in self._written(ids) if piece)
-
     def word_spans(self, ids: Sequence[int]) -> list[tuple[str, int, int]]:
         """(units, first token, one past its last) between marks; without marks all tokens are one word."""
         spans, start = [], 0

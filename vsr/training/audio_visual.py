@@ -45,6 +45,10 @@ class AudioVisualRun(LipReaderRun):
             self.say(load_pretrained(model, path))
         return model
 
+    def unvaried(self) -> AudioVisualDataset:
+        """The training clips without augmentation, with all streams that they have."""
+        return AudioVisualDataset(self.train.clips, self.tokenizer, modalities=self.read, form=self.train.form)
+
     def validate(self) -> dict[str, float]:
         """Word error rate on the dev list: ``dev_wer`` with all streams, and with each stream alone under its name,
         unless the model always needs both."""

@@ -1,34 +1,20 @@
-"""Averaging of weights: of the last epochs of a run, or of models of which one was trained on from another."""
+"""Averaging of weights: of the last or best epochs of a run, or of models of which one was trained from another."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from vsr.core.errors import VsrError
-from vsr.core.files import atomic_write, same_file
+from vsr.core.files import same_file
 from vsr.modelstore.checkpoint import CONFIG_FILE, read_config
 from vsr.modelstore.folder import LoadedModel, load_model, save_model
 from vsr.modelstore.nested_settings import to_nested
 from vsr.text.tokenizer import pieces_of
-from vsr.training.state import Average
-
-FROZEN = "frozen"  # metadata key: SHA-256 of the parts that are not in the file
-
-
-def keep_epoch(folder: Path, average: Average, epoch: int, keep: int) -> None:
-    """Save the averaged weights of an epoch, without frozen tensors, and delete all but the last ``keep`` epochs."""
-    from safetensors.torch import save_file
-
-    with atomic_write(folder / f"{epoch:04d}.safetensors") as temporary:
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in average.weights().items()}
-        save_file(weights, str(temporary), {FROZEN: json.dumps(average.frozen)})
-    for old in sorted(folder.glob("*.safetensors"))[:-keep]:
-        old.unlink()
+from vsr.training.epochs import EPOCHS, best_epochs, epochs_of, frozen_parts
 
 
 def average_epochs(run_folder: str | Path, last: int, out: str | Path) -> Path:
@@ -37,11 +23,33 @@ def average_epochs(run_folder: str | Path, last: int, out: str | Path) -> Path:
     Configuration and tokenizer come from the run's ``model/``. Raises VsrError when there are fewer epochs.
     """
     run_folder = Path(run_folder)
-    if last < 1:
-        raise VsrError("bad_config", f"cannot average {last} epochs: give at least 1")
-    files = sorted((run_folder / "epochs").glob("*.safetensors"))[-last:]
+    _check_number(last)
+    files = epochs_of(run_folder / EPOCHS)[-last:]
     if len(files) < last:
-        raise VsrError("bad_model", f"{run_folder / 'epochs'} holds {len(files)} epochs, not {last}")
+        raise VsrError("bad_model", f"{run_folder / EPOCHS} holds {len(files)} epochs, not {last}")
+    return _average_of(run_folder, files, out)
+
+
+def average_best(run_folder: str | Path, best: int, out: str | Path, say: Callable[[str], object] = print) -> Path:
+    """Average the saved weights of the ``best`` epochs of a run by its figure on the dev list, which ``say`` reports.
+
+    As ESPnet (Watanabe et al. 2018) does. A run keeps its last epochs, and of the others those that trainer.keep_best
+    asked for. Raises VsrError when there are fewer epochs with a figure.
+    """
+    _check_number(best)
+    chosen = best_epochs(Path(run_folder), best)
+    for file, figure in chosen:
+        say(f"epoch {int(file.stem):3d}  {figure}")
+    return _average_of(Path(run_folder), [file for file, _ in chosen], out)
+
+
+def _check_number(epochs: int) -> None:
+    if epochs < 1:
+        raise VsrError("bad_config", f"cannot average {epochs} epochs: give at least 1")
+
+
+def _average_of(run_folder: Path, files: list[Path], out: str | Path) -> Path:
+    """The model of a run with the mean of the weights in ``files``."""
     loaded = load_model(run_folder / "model")
     state = loaded.model.state_dict()
     frozen = {name: state[name] for name in state if name.partition(".")[0] in frozen_parts(files[-1])}
@@ -93,14 +101,6 @@ def check_place(out: str | Path, models: Sequence[str] | None, run_folder: str |
         return
     if any(same_file(out, model) for model in models or ()) or not read_config(out).get("averaged"):
         raise VsrError("exists", f"{out} holds a model that is no average of these: choose another --out")
-
-
-def frozen_parts(file: Path) -> list[str]:
-    """Parts of the model that an epoch's weights leave out wholly or partly; the run's ``model/`` has them."""
-    from safetensors import safe_open
-
-    with safe_open(str(file), framework="pt") as stored:
-        return list(json.loads((stored.metadata() or {}).get(FROZEN, "{}")))
 
 
 def mean_weights(files: list[Path]) -> dict[str, Tensor]:

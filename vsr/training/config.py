@@ -14,6 +14,7 @@ from vsr.data.corruption import Corruption
 from vsr.data.track_augmentation import TrackAugmentation
 from vsr.data.transforms import Augmentation
 from vsr.models.lipreader import LipReaderConfig
+from vsr.models.lipreader_config import unused_settings
 from vsr.text.phonemes import UNITS
 from vsr.text.tokenizer import TEXT, unit_of
 from vsr.training.config_verb import other_verb
@@ -113,7 +114,8 @@ class TrainerConfig:
     over the ranks. ``workers``: processes per rank that prepare batches while it computes; with 0 the rank prepares
     them itself between steps.
     ``frontend_weights``: torchvision's checkpoint (.pth) of the front end's network. ``freeze``: parts of the model
-    that are not trained and stay in evaluation mode (`vsr.training.frozen`).
+    that are not trained and stay in evaluation mode (`vsr.training.frozen`). ``keep_epochs``: last epochs whose
+    averaged weights are kept; ``keep_best``: and those with the best figures on the dev list.
     """
 
     max_epochs: int = 50
@@ -130,12 +132,13 @@ class TrainerConfig:
     init_from: str = ""
     frontend_weights: str = ""
     freeze: tuple[str, ...] = ()
+    keep_best: int = 0
 
     def __post_init__(self):
         check_numbers(
             self, "trainer.", max_epochs=COUNT, max_minutes=NOT_NEGATIVE, devices=COUNT, num_nodes=COUNT,
             threads=Range(least=1, most=1024), workers=Range(least=0, most=1024), checkpoint_minutes=NOT_NEGATIVE,
-            keep_epochs=COUNT,
+            keep_epochs=COUNT, keep_best=NOT_NEGATIVE,
         )  # fmt: skip
         for name, allowed in (("strategy", STRATEGIES), ("precision", PRECISIONS)):
             if (value := getattr(self, name)) not in allowed:
@@ -182,6 +185,13 @@ class TrainConfig(RunConfig):
             problem = "the decoder would learn nothing: give a ctc_weight below 1, or 0 decoder_layers"
             raise VsrError("bad_config", f"model: {problem}")
         return config
+
+    def unused(self, config: LipReaderConfig) -> str:
+        """One line on settings of the model that this one, of sizes ``config``, does not have; "" if there are none."""
+        names = unused_settings(config, self.model)
+        what = f"without effect: {', '.join(f'model.{name}' for name in names)}"
+        where = f"as in frontend: {{kind: {config.frontend}, ...}} and encoder: {{kind: {config.encoder}, ...}}"
+        return f"{what}; a kind's own settings are given with it, {where}" if names else ""
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = (), kind: type = TrainConfig) -> Any:

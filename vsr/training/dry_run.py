@@ -15,6 +15,7 @@ from torch import nn
 
 from vsr.core.errors import VsrError
 from vsr.models.borrowed import backbones_of
+from vsr.models.language import LanguageModel
 from vsr.models.lipreader import LipReader, LipReaderConfig, layers_of, tokenizer_of_head
 from vsr.models.text_backbone import on_hub, weight_files
 from vsr.objectives.ctc_attention import weights_of
@@ -23,6 +24,7 @@ from vsr.text.tokenizer import TEXT, CharTokenizer, Tokenizer, WordTokenizer, lo
 from vsr.text.unit_list import CONFIG
 from vsr.text.unit_tokenizers import UnitSettings, UnitTokenizer
 from vsr.training.config import OptimConfig, TrainConfig, TrainerConfig
+from vsr.training.language import LanguageTrainConfig, check_start
 from vsr.training.model_settings import built
 from vsr.training.unlabelled import check_unlabelled
 
@@ -31,6 +33,21 @@ def on_meta(kind: Callable[[Any], nn.Module], config: Any) -> nn.Module:
     """A model on the meta device, without memory for its weights. Raises VsrError bad_config."""
     with torch.device("meta"):
         return built(kind, config)
+
+
+def language_lines(config: LanguageTrainConfig) -> Iterator[str]:
+    """Lines on what `vsr lm train` would train. Raises VsrError."""
+    folder = Path(config.data.tokenizer)
+    is_made = (folder / CONFIG).exists()
+    tokenizer = load_tokenizer(folder) if is_made else CharTokenizer()
+    sizes = config.model_config(tokenizer.vocab_size)
+    check_start(config.trainer)
+    model = on_meta(LanguageModel, sizes)
+    note = f"of {folder}" if is_made else f"{folder} is not made yet: characters are assumed"
+    yield f"model: {parameters(model):,} parameters, all of which are trained"
+    yield from part_lines(model)
+    yield f"learns the next of {sizes.vocab_size} tokens ({note}), mean over tokens"
+    yield from run_lines(config.data, config.optim, config.trainer)
 
 
 def lip_reader_lines(config: TrainConfig) -> Iterator[str]:
@@ -47,6 +64,7 @@ def lip_reader_lines(config: TrainConfig) -> Iterator[str]:
     read = (model.modality,) if isinstance(model.modality, str) else model.modality
     yield f"model: {parameters(model):,} parameters; reads {' and '.join(read)}"
     yield from part_lines(model)
+    yield from filter(None, [config.unused(sizes)])
     yield f"learns by {objective_line(config.objective, objective)}:"
     yield from head_lines(sizes, model, tokenizer, assumed)
     yield from run_lines(config.data, config.optim, config.trainer)
@@ -129,9 +147,17 @@ def run_lines(data: Any, optim: OptimConfig, trainer: TrainerConfig) -> Iterator
     note = " (not made yet)" if is_future_path(trainer.init_from) else ""
     start = f"; begins with {trainer.init_from}{note}" if trainer.init_from else ""
     yield f"AdamW {optim.lr:g}, {optim.warmup_steps} steps of warm-up; {length}{start}"
-    clips = getattr(data, "clips", None)
     batches = f", {optim.accumulate} batches a step" if optim.accumulate > 1 else ""
-    yield (f"{clips} clips a batch" if clips else f"{data.frames_per_batch} frames a batch") + batches
+    yield batch_line(data) + batches
+
+
+def batch_line(data: Any) -> str:
+    """The size of a batch, in the unit in which the settings of the data give it."""
+    units = ("clips", "clips"), ("clips_per_batch", "clips"), ("tokens_per_batch", "tokens")
+    for name, unit in (*units, ("frames_per_batch", "frames")):
+        if size := getattr(data, name, None):
+            return f"{size} {unit} a batch"
+    return "batches of no fixed size"
 
 
 def names(paths: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.modelstore.folder import LANGUAGE_MODEL, save_model
 from vsr.text.normalise import lower
 from vsr.text.tokenizer import Tokenizer, load_tokenizer
-from vsr.training.config import RunConfig, check_lists
+from vsr.training.config import RunConfig, TrainerConfig, check_lists
 from vsr.training.loop import Run
 from vsr.training.model_settings import built, model_settings
 
@@ -109,8 +109,7 @@ class LanguageRun(Run):
         self.say(f"{len(self.train.sentences)} sentences; left out: {of_tests} of the tests, {unusable} empty or long")
 
     def _build_model(self) -> LanguageModel:
-        if self.config.trainer.init_from:
-            raise VsrError("bad_config", "trainer.init_from is not for language models: leave it out")
+        check_start(self.config.trainer)
         return built(LanguageModel, self.config.model_config(self.tokenizer.vocab_size))
 
     @torch.no_grad()
@@ -130,6 +129,12 @@ class LanguageRun(Run):
             return folder
         extra = {"name": self.folder.name, "kind": LANGUAGE_MODEL, "training": self.training_record()}
         return save_model(folder, self.average.model, self.tokenizer, extra, half=True)
+
+
+def check_start(trainer: TrainerConfig) -> None:
+    """Raises VsrError bad_config where a language model would begin with the weights of another."""
+    if trainer.init_from:
+        raise VsrError("bad_config", "trainer.init_from is not for language models: leave it out")
 
 
 def read_texts(paths: Sequence[str]) -> list[str]:

@@ -49,6 +49,7 @@ class LipReaderRun(Run):
 
     train: CropDataset
     hears = False  # whether the model reads sound
+    higher = ("dev_accuracy",)
 
     def _open_data(self) -> None:
         data = self.config.data
@@ -56,7 +57,7 @@ class LipReaderRun(Run):
         self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         train = self._with_tokens("training", self._short_enough(train))
         train += self._unlabelled(train, dev, tests)
-        self._with_tokens("dev", dev)
+        dev = self._with_tokens("dev", dev)
         config = self.config.model_config(self.tokenizer.vocab_size)
         check_unlabelled(self.config, config)
         if config.classes:
@@ -114,6 +115,7 @@ class LipReaderRun(Run):
         config.trainer.check_objective(objective)
         if with_teacher := getattr(objective, "with_teacher", None):
             objective = with_teacher(self.average.model)
+            self.average.teaches = True
         return Step(self.model, objective)
 
     def _build_model(self) -> LipReader:
@@ -121,7 +123,7 @@ class LipReaderRun(Run):
         if path := self.config.trainer.frontend_weights:
             self.say(load_video_weights(model.frontend, path, lambda file: weights_of(read_checkpoint(file), file)))
         fills = fill_memories(model), fill_bridge(model, model.config), fill_lips(model, model.config), borrow(model)
-        for notice in fills:
+        for notice in (self.config.unused(model.config), *fills):
             if notice:
                 self.say(notice)
         if start := self.config.trainer.init_from:
@@ -133,6 +135,10 @@ class LipReaderRun(Run):
         if notice := fit_centroids(model, self.train, self.config.seed):
             self.say(notice)
         super()._open_model(model)
+
+    def unvaried(self) -> CropDataset:
+        """The training clips without augmentation."""
+        return CropDataset(self.train.clips, self.tokenizer, None)
 
     def _epoch(self) -> dict[str, float]:
         choose_pronunciations(self)

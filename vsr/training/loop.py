@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,10 +22,13 @@ import torch
 from torch import nn
 
 from vsr.core.errors import VsrError
+from vsr.core.files import remove_leftovers
+from vsr.core.interrupts import EndSignal, check, postponed, requested
 from vsr.data.sampler import FrameBudgetSampler
-from vsr.training.averaging import keep_epoch
 from vsr.training.batch_norm import synchronise_batch_norm
 from vsr.training.config import load_config
+from vsr.training.epochs import EPOCHS, DevFigure, drop_epochs_after, keep_epoch
+from vsr.training.failures import ranks_end_together
 from vsr.training.feed import Feed
 from vsr.training.finite import Finite, Statistics
 from vsr.training.frozen import freeze
@@ -58,6 +62,8 @@ class Run:
     sampler: FrameBudgetSampler
     entries: tuple[str, ...] = ("loss",)  # methods of the model, besides forward, that a step calls
     counted = "frames"  # unit of the sampler's lengths
+    chosen_by = ""  # the figure of `validate` by which epochs are compared; "": its last one
+    higher: tuple[str, ...] = ()  # figures that are the better the higher they are
 
     def __init__(self, config, folder: str | Path, resume: bool = False):
         self.config, self.folder = config, Path(folder)
@@ -65,14 +71,24 @@ class Run:
         torch.set_num_threads(trainer.threads)
         self.fabric = open_fabric(trainer, self.entries)
         self.fabric.launch()
-        self.progress, self.finite = Progress(), Finite()
+        self.progress, self.finite, self.asked = Progress(), Finite(), False  # asked: to end, by a signal
+        with self._with_all_ranks():
+            self._open(resume)
+
+    def _with_all_ranks(self) -> AbstractContextManager[None]:
+        """A context in which an error on one rank ends all ranks."""
+        return ranks_end_together(self.fabric, type(self).__module__.partition(".")[0])
+
+    def _open(self, resume: bool) -> None:
+        """Open data and model, and begin or resume the run."""
         with errors_on_all_ranks(self.fabric):
             if not resume and (self.folder / LAST).exists():
-                raise VsrError("bad_config", f"{folder} holds a run already: add --resume, or choose another --out")
-            torch.manual_seed(config.seed)  # the same initial weights on all ranks
+                problem = f"{self.folder} holds a run already"
+                raise VsrError("bad_config", f"{problem}: add --resume, or choose another --out")
+            torch.manual_seed(self.config.seed)  # the same initial weights on all ranks
             self._open_data()
             model = self._build_model()
-            freeze(model, trainer.freeze)
+            freeze(model, self.config.trainer.freeze)
         self._open_model(model)
         self._begin(resume)
 
@@ -128,6 +144,8 @@ class Run:
                 print(notice, flush=True)
         self.log: StepLog | None = None
         if self.fabric.is_global_zero:
+            remove_leftovers(self.folder / LAST)
+            drop_epochs_after(self.folder / EPOCHS, self.progress.epoch)
             self.log = StepLog(self.folder, self.progress.step, self.progress.epoch + 1, self.counted)
         self.first_step = self.progress.step
         self.started = time.monotonic() - self.progress.seconds
@@ -135,6 +153,10 @@ class Run:
 
     def fit(self) -> Path:
         """Train to the end of the schedule; returns the model folder with the averaged weights."""
+        with self._with_all_ranks():
+            return self._fit()
+
+    def _fit(self) -> Path:
         while not self.finished():
             losses = self._epoch()
             if self.progress.batch == 0:
@@ -159,37 +181,38 @@ class Run:
         return self.share() >= 1.0
 
     def _epoch(self) -> dict[str, float]:
-        """The rest of the running epoch; returns mean losses."""
+        """The rest of the running epoch; returns mean losses of the whole epoch."""
         self.wrapped.train()
-        sums: dict[str, float] = {}
         trainer, epoch = self.config.trainer, self.progress.epoch
         batches, together = self.sampler.batches(epoch), self.config.optim.accumulate
         self.feed = Feed(self.fabric, self.train, batches, self.progress.batch, epoch, trainer.workers, together)
-        for batches_done, step in self.feed.steps:
-            losses = self._step(step)
-            self._log_step(batches[self.progress.batch : batches_done], losses)
-            for name, value in losses.items() if not self.finite.in_a_row else ():
-                sums[name] = sums.get(name, 0.0) + value
-            self.progress.batch = batches_done
-            if self.finite.is_lost(len(batches), self.scaler is not None):
-                with errors_on_all_ranks(self.fabric):
-                    raise self.finite.error(self.progress.step, self.folder)
-            if trainer.max_minutes and self.finished():
-                return sums
-            if self.progress.seconds - self.saved > 60 * trainer.checkpoint_minutes:
-                self._save()
-        counted = len(self.feed.steps) - self._epoch_over()
-        return {name: value / max(1, counted) for name, value in sums.items()}
+        with postponed():
+            for batches_done, step in self.feed.steps:
+                losses = self._step(step)
+                self._log_step(batches[self.progress.batch : batches_done], losses)
+                if not self.finite.in_a_row:
+                    self.progress.count(losses)
+                self.progress.batch = batches_done
+                if self.finite.is_lost(len(batches), self.scaler is not None):
+                    with errors_on_all_ranks(self.fabric):
+                        raise self.finite.error(self.progress.step, self.folder)
+                if trainer.max_minutes and self.finished():
+                    return {}
+                if self.asked or self.progress.seconds - self.saved > 60 * trainer.checkpoint_minutes:
+                    self._save()
+                if self.asked:
+                    self.say(f"saved after step {self.progress.step}: --resume continues")
+                    check()
+                    raise EndSignal  # which another rank has received
+        return self._epoch_over()
 
-    def _epoch_over(self) -> int:
-        """Advance to the next epoch; returns the number of skipped steps in the one that ended."""
-        self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
-        skipped = self.finite.pop_skipped()
-        self.progress.skipped += skipped
-        if skipped:
+    def _epoch_over(self) -> dict[str, float]:
+        """Advance to the next epoch; returns the mean losses of the one that ended."""
+        means = self.progress.end_epoch()
+        if skipped := self.finite.pop_skipped():
             steps = f"{skipped} of {len(self.feed.steps)} steps"
             self.say(f"epoch {self.progress.epoch:3d}  {steps} skipped: no finite gradient")
-        return skipped
+        return means
 
     def _step(self, step: list[list[int]]) -> dict[str, float]:
         """One optimiser step, with the clips of each of its batches; returns its losses as means over all of them."""
@@ -204,6 +227,7 @@ class Run:
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=optim.clip, error_if_nonfinite=False)
         self.norm = float(gather_whole(norm))
         self.finite.note(math.isfinite(self.norm))
+        self.progress.skipped += bool(self.finite.in_a_row)
         # One bad batch must not spoil weights and average; in fp16 the scaler skips the step and lowers the scale.
         if not self.finite.in_a_row or self.scaler is not None:
             self.optimiser.step()
@@ -212,7 +236,8 @@ class Run:
         self.optimiser.zero_grad()
         self.progress.step += 1
         self.average.update(self.model, self.progress.step)
-        self.progress.seconds, shared = shared_figures(self.fabric, time.monotonic() - self.started, figures)
+        seconds = time.monotonic() - self.started
+        self.progress.seconds, self.asked, shared = shared_figures(self.fabric, seconds, requested(), figures)
         return shared
 
     def _backward(self, batch: Any, number: int, batches: int) -> dict[str, float]:
@@ -235,15 +260,23 @@ class Run:
     def _report(self, losses: dict[str, float]) -> None:
         """Validate after an epoch, print a line, add points to TensorBoard, and save."""
         self.average.gather()
-        losses |= self.validate()
+        figures = self.validate()
+        losses |= figures
         text = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
         minutes = self.progress.seconds / 60
         self.say(f"epoch {self.progress.epoch:3d}  {minutes:6.1f} min  {text}")
         if self.log:
             points = [(name, value, self.progress.epoch) for name, value in losses.items()]
             add_points(self.folder / "tensorboard", points + self.log.points())
-            keep_epoch(self.folder / "epochs", self.average, self.progress.epoch, self.config.trainer.keep_epochs)
+            self._keep_epoch(figures)
         self._save()
+
+    def _keep_epoch(self, figures: dict[str, float]) -> None:
+        """Save the averaged weights of the epoch that is over, with these ``figures`` of the dev list."""
+        trainer, name = self.config.trainer, self.chosen_by or list(figures)[-1]
+        figure = DevFigure(name, figures[name], name in self.higher)
+        folder = self.folder / EPOCHS
+        keep_epoch(folder, self.average, self.progress.epoch, figure, trainer.keep_epochs, trainer.keep_best)
 
     def _save(self) -> None:
         self.average.gather()

@@ -83,6 +83,14 @@ def _launcher() -> tuple[str, int, int] | None:
     return None
 
 
+def check_single_process(what: str) -> None:
+    """Raises VsrError bad_config where torchrun or SLURM started several processes of a training that has one: each
+    would train the same model, into the same folder."""
+    if (started := _launcher()) and started[1] * started[2] > 1:
+        name, each, machines = started
+        raise VsrError("bad_config", f"{what} trains in one process, but {name} started {each * machines}")
+
+
 def environment() -> ClusterEnvironment:
     """The environment that assigns ranks: torchrun, SLURM, or Fabric itself, which starts processes on one machine."""
     if TorchElasticEnvironment.detect():
@@ -145,18 +153,22 @@ def raised_by_rank_zero() -> Iterator[None]:
         raise
 
 
-def shared_figures(fabric: Fabric, seconds: float, figures: dict[str, float]) -> tuple[float, dict[str, float]]:
-    """Seconds of rank 0, so that all ranks end after the same step, and means of the figures over the ranks.
+def shared_figures(
+    fabric: Fabric, seconds: float, asked: bool, figures: dict[str, float]
+) -> tuple[float, bool, dict[str, float]]:
+    """Seconds of rank 0 and whether any rank was ``asked`` to end, so that all ranks end after the same step, and means
+    of the figures over the ranks.
 
     All ranks call it, with the same names.
     """
     import torch
 
     if fabric.world_size == 1:
-        return seconds, figures
-    values = torch.tensor([seconds * fabric.is_global_zero, *figures.values()], dtype=torch.float64)
-    first, *sums = fabric.all_reduce(values.to(fabric.device), reduce_op="sum").tolist()
-    return first, {name: total / fabric.world_size for name, total in zip(figures, sums, strict=True)}
+        return seconds, asked, figures
+    values = torch.tensor([seconds * fabric.is_global_zero, asked, *figures.values()], dtype=torch.float64)
+    first, asks, *sums = fabric.all_reduce(values.to(fabric.device), reduce_op="sum").tolist()
+    means = {name: total / fabric.world_size for name, total in zip(figures, sums, strict=True)}
+    return first, asks > 0, means
 
 
 def check_gradients(fabric: Fabric, wrapped: nn.Module, model: nn.Module) -> None:

@@ -1,6 +1,6 @@
 """Choose the pronunciation of each word to train on, where the tokenizer says "best": the one on the best CTC path.
 
-Choices are made with the averaged weights before every third epoch, except the first, from crops without augmentation.
+Choices are made with the averaged weights before every third epoch, except the first, from clips without augmentation.
 They are stored in the run's folder, so that a resumed run trains on the same.
 """
 
@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from vsr.core.files import read_json, write_json
-from vsr.data.batch import CropDataset
 from vsr.decoding.pronunciations import best_pronunciations
 from vsr.text.normalise import lower
 from vsr.text.unit_tokenizers import UnitTokenizer
@@ -25,13 +24,13 @@ def choose_pronunciations(run: Any) -> None:
     tokenizer, epoch = run.tokenizer, run.progress.epoch
     if not isinstance(tokenizer, UnitTokenizer) or tokenizer.settings.pronunciation != "best" or epoch < EVERY:
         return
-    start, path = epoch - epoch % EVERY, run.folder / FILE
-    record = read_json(path) if path.exists() else {}
+    start, path, writes = epoch - epoch % EVERY, run.folder / FILE, run.fabric.is_global_zero
+    # Of rank 0 alone: another machine may see an older file, and its rank would wait where the others do not.
+    record = run.fabric.broadcast(read_json(path) if writes and path.exists() else {})
     if record.get("epoch") != start:
         run.average.gather()
         record = {"epoch": start, "chosen": chosen_by(run)}
-        run.fabric.barrier()  # no rank reads the file while rank 0 writes it
-        if run.fabric.is_global_zero:
+        if writes:
             write_json(path, record)
     tokenizer.chosen = record["chosen"]
 
@@ -40,7 +39,7 @@ def choose_pronunciations(run: Any) -> None:
 def chosen_by(run: Any) -> Chosen:
     """Clip -> variants on the best path through its text; clips that are too short for their text have none."""
     model, tokenizer, clips = run.average.model, run.tokenizer, run.train.clips
-    dataset, choices = CropDataset(clips, tokenizer, None), {}
+    dataset, choices = run.unvaried(), {}
     for index, clip in enumerate(clips):
         words = [tokenizer.variants(word) for word in lower(clip.text).split()]
         if max(map(len, words)) < 2:

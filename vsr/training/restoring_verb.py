@@ -12,6 +12,7 @@ from vsr.core.errors import VsrError
 from vsr.decoding.restorer_folder import of_sizes, with_adapters
 from vsr.training.config import load_config
 from vsr.training.dry_run import missing_lines, names, parameters, print_lines
+from vsr.training.machines import check_single_process, raised_by_rank_zero
 from vsr.training.restoring import RestorerRun
 from vsr.training.restoring_config import RestorerTrainConfig
 
@@ -29,7 +30,9 @@ def is_restorer_config(path: str) -> bool:
 
 def trained_restorer(args: argparse.Namespace) -> int:
     """Train a restorer, or with --dry-run print what would be trained; returns the exit status. Raises VsrError."""
-    config = load_config(args.config, args.set, RestorerTrainConfig)
+    with raised_by_rank_zero():
+        check_single_process("a text restorer")
+        config = load_config(args.config, args.set, RestorerTrainConfig)
     if args.dry_run:
         return print_lines(restorer_lines, config)
     print(f"model: {RestorerRun(config, args.out, args.resume).fit()}")

@@ -28,14 +28,16 @@ def shard(model: nn.Module, mesh, entries: tuple[str, ...] = ()) -> nn.Module:
     return model
 
 
-def gather_whole(value: Any) -> Any:
-    """A tree of tensors with every sharded tensor gathered on the CPU. All ranks call it, with the same tree."""
+def gather_whole(value: Any, keep: bool = True) -> Any:
+    """A tree of tensors with every sharded tensor gathered on the CPU. All ranks call it, with the same tree; one that
+    does not ``keep`` them gets None in their places, and never holds more than one of them."""
     if isinstance(value, DTensor):
-        return value.full_tensor().cpu()
+        whole = value.full_tensor()
+        return whole.cpu() if keep else None
     if isinstance(value, dict):
-        return {key: gather_whole(item) for key, item in value.items()}
+        return {key: gather_whole(item, keep) for key, item in value.items()}
     if isinstance(value, list):
-        return [gather_whole(item) for item in value]
+        return [gather_whole(item, keep) for item in value]
     return value
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -25,7 +26,10 @@ class Average:
 
     ``model`` is whole on every rank, and shares frozen tensors with the trained model. If the trained model is sharded,
     the average is too, and `gather` updates ``model``. ``frozen``: SHA-256 of the parts that are not averaged.
+    ``teaches``: whether ``model`` is read in training, so that every `update` gathers.
     """
+
+    teaches = False
 
     def __init__(self, model: nn.Module, decay: float):
         self.left_alone, state = dict.fromkeys(frozen_names(model)), model.state_dict(keep_vars=True)
@@ -48,9 +52,12 @@ class Average:
         like = model.state_dict()
         self.tensors = {name: cut_like(tensor, like[name]) for name, tensor in self.weights().items()}
 
+    @torch.no_grad()
     def gather(self) -> None:
-        """Assemble the pieces in ``model``; all ranks call it."""
-        self.model.load_state_dict(gather_whole(self.tensors), strict=False)
+        """Assemble the pieces in ``model``, where it stands; all ranks call it. What is not sharded is there."""
+        for name, whole in self.weights().items():
+            if isinstance(piece := self.tensors[name], DTensor):
+                whole.copy_(piece.full_tensor())
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
@@ -66,18 +73,33 @@ class Average:
                 )
         for name in averages.keys() - set(floats):
             averages[name].copy_(new[name])
+        if self.teaches:
+            self.gather()
 
 
 @dataclass
 class Progress:
     """Progress of a run: ``epoch``, batches done in it, optimiser steps, seconds spent, and steps ``skipped`` for lack
-    of a finite gradient."""
+    of a finite gradient; ``sums`` of the losses in the epoch's ``counted`` steps, which are those that were not."""
 
     epoch: int = 0
     batch: int = 0
     step: int = 0
     seconds: float = 0.0
     skipped: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    counted: int = 0
+
+    def count(self, losses: dict[str, float]) -> None:
+        """Add the losses of a step to those of its epoch."""
+        self.counted += 1
+        self.sums = {name: self.sums.get(name, 0.0) + losses.get(name, 0.0) for name in {**self.sums, **losses}}
+
+    def end_epoch(self) -> dict[str, float]:
+        """Advance to the next epoch; returns the mean losses of the one that ended."""
+        means = {name: value / max(1, self.counted) for name, value in self.sums.items()}
+        self.epoch, self.batch, self.sums, self.counted = self.epoch + 1, 0, {}, 0
+        return means
 
 
 def save_state(
@@ -89,10 +111,10 @@ def save_state(
     ``average`` must be gathered before. ``scaler``: of the gradients, in 16-mixed.
     """
     state = {
-        "model": gather_whole(average.changing(model.state_dict())),
+        "model": gather_whole(average.changing(model.state_dict()), write),
         "average": average.weights(),
         "frozen": average.frozen,
-        "optimiser": gather_whole(optimiser.state_dict()),
+        "optimiser": gather_whole(optimiser.state_dict(), write),
         "progress": vars(progress),
         "scaler": scaler.state_dict() if scaler is not None else {},
     }
@@ -100,6 +122,8 @@ def save_state(
         return
     with atomic_write(folder / LAST) as temporary:
         torch.save(state, temporary)
+        with temporary.open("r+b") as file:  # a machine that fails must not leave a new name without its content
+            os.fsync(file.fileno())
 
 
 def load_state(folder: Path, model: nn.Module, average: Average, optimiser, scaler: Any = None) -> Progress:

@@ -12,6 +12,7 @@ from pathlib import Path
 from vsr.core.artifacts import KEPT, Ledger, identify, print_states
 from vsr.core.errors import VsrError
 from vsr.core.files import atomic_write, check_output
+from vsr.core.one_output import check_ids
 from vsr.core.progress import count_items
 from vsr.data.audio_visual import need_sound
 from vsr.data.codebook import fit_codebook, write_codebook
@@ -32,6 +33,7 @@ def teach(manifests: list[str], teacher: SoundTeacher, out: str | Path) -> Count
     clips, out = _clips(manifests), Path(out)
     need_crops(clips)
     need_sound(clips, (SOUND,))
+    check_ids((clip.id for clip in clips), out)
     ledger = Ledger(out)
     inputs = [_inputs(ledger, clip, teacher) for clip in clips]
     states = [_state(ledger, clip, entry) for clip, entry in zip(clips, inputs, strict=True)]
@@ -80,7 +82,7 @@ def _state(ledger: Ledger, clip: Clip, inputs: dict) -> str:
         except VsrError as error:
             problem = f"{path} is there and no target of vsr teach: choose another --out"
             raise VsrError("not_writable", problem) from error
-    return ledger.state(path.name, inputs)
+    return ledger.state(path.name, inputs, "sound")
 
 
 def _write(out: Path, clip: Clip, teacher: SoundTeacher) -> None:

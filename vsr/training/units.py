@@ -12,6 +12,7 @@ from vsr.text.tokenizer import load_tokenizer
 from vsr.training.config import TrainConfig
 from vsr.training.lipreader import LipReaderRun
 from vsr.training.texts import with_tokens
+from vsr.training.unlabelled import refuse_unlabelled
 
 
 class UnitRun(LipReaderRun):
@@ -23,6 +24,7 @@ class UnitRun(LipReaderRun):
     def _open_data(self) -> None:
         data, seed = self.config.data, self.config.seed
         data.corruption.check_streams(video=False, sound=False)
+        refuse_unlabelled(self.config, "units")
         train, dev, _ = read_lists(data)
         self.tokenizer = data.checked(load_tokenizer(data.tokenizer))
         config = self.config.model_config(self.tokenizer.vocab_size)
@@ -32,8 +34,13 @@ class UnitRun(LipReaderRun):
         train, dev = (self._with_tokens(name, clips) for name, clips in (("training", train), ("dev", dev)))
         self.train = UnitDataset(train, self.tokenizer, part.source, part.replaced, seed, heads)
         self.dev = UnitDataset(dev, self.tokenizer, part.source)
+        self.train.clips = self._short_enough(self.train.clips)  # the units say how long they are
         lengths = [clip.num_frames for clip in self.train.clips]
         self.sampler = FrameBudgetSampler(lengths, data.frames_per_batch, seed)
+
+    def unvaried(self) -> UnitDataset:
+        """The training clips with their units as they are."""
+        return UnitDataset(self.train.clips, self.tokenizer, self.train.source)
 
     def _with_tokens(self, name: str, clips: list) -> list:
         return with_tokens(name, clips, self.tokenizer, False, self.say)  # the units set the length

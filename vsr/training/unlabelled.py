@@ -27,6 +27,12 @@ def check_unlabelled(config: TrainConfig, model: LipReaderConfig) -> None:
         raise VsrError("bad_config", f"data.unlabelled: {problem}: set ctc_weight, decoder_layers ... to 0")
 
 
+def refuse_unlabelled(config: TrainConfig, reads: str) -> None:
+    """Raises VsrError bad_config for ``data.unlabelled`` with a reader of ``reads``, which would not look at them."""
+    if config.data.unlabelled:
+        raise VsrError("bad_config", f"data.unlabelled: a reader of {reads} learns from clips with text alone")
+
+
 def unlabelled_clips(
     config: TrainConfig, train: Sequence[Clip], dev: Sequence[Clip], tests: Sequence[Clip]
 ) -> list[Clip]:

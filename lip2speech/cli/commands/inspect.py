@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from lip2speech.cli.consent import add_consent_argument, remind_of_consent
+from lip2speech.cli.consent import add_consent_argument, remind_of_consent, unused_consent
 from lip2speech.cli.references import resolve_reference
 from lip2speech.inference.reference import FACE, Reference, files_of, read_reference
 from vsr.cli.commands.inspect import add_arguments as add_reading
-from vsr.cli.commands.inspect import inspect_args, report_broken_video, unused
+from vsr.cli.commands.inspect import inspect_args, report_broken_video
+from vsr.cli.commands.inspect import unused as unused_in_reading
 from vsr.cli.options import check_present
 
 if TYPE_CHECKING:
     from vsr.core.errors import VsrError
-
-__all__ = ["add_arguments", "run", "unused"]
 
 HELP = "show how a video is read and voiced: what vsr inspect shows, with mel, wave and sound"
 ABOUT = """Reads and voices one video and writes the page of vsr inspect, with the voice below it on
@@ -36,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reference = "a recording; own: the video's sound; NAME: a saved voice; anonymous[:SEED] (default: the model's)"
     voice.add_argument("--reference", metavar="WHO", help=reference)
     add_consent_argument(voice)
+
+
+def unused(args: argparse.Namespace) -> dict[str, str]:
+    """Options that this call does not heed -> where they work."""
+    return unused_consent(args) | unused_in_reading(args)
 
 
 def run(args: argparse.Namespace) -> int:

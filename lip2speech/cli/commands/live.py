@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lip2speech.cli.consent import add_consent_argument, remind_of_consent
+from lip2speech.cli.consent import add_consent_argument, remind_of_consent, unused_consent
 from lip2speech.inference.reference import Reference, files_of, fixed_embedding, read_reference
 from lip2speech.inference.synthesis_options import READ, READ_ALL
 from lip2speech.models.flow_options import add_flow_arguments, flow_options, unused_of_flow
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def unused(args: argparse.Namespace) -> dict[str, str]:
     """Options that this call does not heed -> where they work."""
-    return unused_of_flow(args, args.text in (READ, READ_ALL))
+    return unused_consent(args) | unused_of_flow(args, args.text in (READ, READ_ALL))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lip2speech.cli.consent import remind_of_consent
+from lip2speech.cli.consent import remind_of_consent, unused_consent
 from lip2speech.cli.references import references_of
 from lip2speech.cli.voicing import add_voice_arguments, check_arguments, voice_video
 from lip2speech.inference.synthesis_options import AUTO, NONE, READ, READ_ALL
@@ -55,8 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def unused(args: argparse.Namespace) -> dict[str, str]:
     """Options that this call does not heed -> where they work."""
-    of_nobody = {} if args.reference or args.fill else {"consent": "--reference or --fill"}
-    return of_nobody | unused_of_flow(args, args.text != NONE)
+    return unused_consent(args) | unused_of_flow(args, args.text != NONE)
 
 
 def run(args: argparse.Namespace) -> int:

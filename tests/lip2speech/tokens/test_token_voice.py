@@ -12,9 +12,11 @@ from lip2speech.cli import main
 from lip2speech.inference.folder import load_model
 from lip2speech.inference.token_voice import TokenVoice, with_tokens
 from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.token_model import TokenConfig, TokenModel
 from lip2speech.models.token_options import TokenOptions
+from lip2speech.training.tokens import condition_width, token_batch
 from tests.conftest import talking_face, write_video
-from tests.lip2speech.tiny import speakers
+from tests.lip2speech.tiny import speakers, speech_batch, tiny_voice
 from vsr.core.files import read_json
 from vsr.data.manifest import Clip, write_manifest
 from vsr.media.audio import read_wave
@@ -46,6 +48,22 @@ def lists(tmp_path_factory):
             save_file(stored, str(folder / f"{name_of_clip}.safetensors"))
         write_manifest(folder / f"{name}.jsonl", clips)
     return folder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batch_has_its_share_in_the_loss_of_a_step(kind):
+    """Of several ranks, or accumulated: each batch counted the same, however many frames it has."""
+    voice, batch = tiny_voice(encoder="frozen"), speech_batch([5, 3])
+    batch.visual = torch.randn(2, 5, 2 * voice.reader.config.dim)
+    config = TokenConfig(condition=condition_width(voice.config), books=2, size=4, generator=KINDS[kind])
+    model = TokenModel(config).eval()
+    model.codec.fit(voice.normalise(batch.mel).flatten(0, 1), 0)
+    losses = []
+    for shares in ({}, {"frames": torch.tensor(0.25)}):
+        batch.shares = shares
+        torch.manual_seed(0)
+        losses.append(model.loss(token_batch(voice, model.codec, batch))["loss"])
+    assert losses[1].item() == pytest.approx(losses[0].item() / 4)
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 HELP = "write the encoder states of videos, from any layer"
 ABOUT = """Writes the states of the model's encoder for every frame with speaking lips: the states that
 the heads read, or the output of any layer, with the time of each frame, whose face it is,
-and which frames were encoded together."""
+and which frames were encoded together. The states of another video of the same name are only
+replaced with --force."""
 FILES = """reads   video files; a model
 writes  DIR/NAME.safetensors, or .npz: each layer (T, D) float32; start and end (T,) seconds;
         face and window (T,)"""
@@ -33,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
     parser.add_argument("--layers", default="last", metavar="L[,L]", help="frontend, numbers, last (default: last)")
     parser.add_argument("--format", choices=("safetensors", "npz"), default="safetensors", help="default: safetensors")
+    replace = "replace what is there, whoever wrote it and of whatever video it is"
+    parser.add_argument("--force", action="store_true", help=replace)
     parser.add_argument("--cropped", action="store_true", help="the videos are mouth crops: use them as they are")
     add_faces_argument(parser)
     add_device_argument(parser)
@@ -48,8 +51,10 @@ def run(args: argparse.Namespace) -> int:
     """0 if every file was written, else 1. Raises VsrError for what no file could survive."""
     from vsr.cli.each_video import for_each
     from vsr.core.files import check_writable
+    from vsr.core.one_output import outputs_of
 
-    outputs, layers = _outputs(args), _layers(args.layers)
+    outputs = outputs_of(args.videos, lambda video: f"{Path(video).stem}.{args.format}", args.out)
+    layers = _layers(args.layers)
     check_writable(args.out)
     check_present(args.videos)
     from vsr.decoding.head_names import check_layer_names
@@ -68,24 +73,16 @@ def _encode(loaded: LoadedModel, video: str, out: Path, layers: tuple[str, ...],
     from vsr.cli.each_video import tell_face_report
     from vsr.core.files import check_output
     from vsr.inference.face_report import FaceReport
-    from vsr.inference.states import STATES, encode_video, save_states
+    from vsr.inference.states import STATES, check_states_of, encode_video, save_states, source_of
 
-    check_output(out, *args.videos, *files_of_model(args.model), kind=STATES)
+    check_output(out, *args.videos, *files_of_model(args.model), kind=None if args.force else STATES)
+    if not args.force:
+        check_states_of(out, video)
     report = FaceReport()
     states = encode_video(loaded, video, layers, args.faces, args.cropped, report)
-    save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256, "file": str(video)})
+    save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256} | source_of(video))
     print(f"{out}: {len(states['start'])} frames, layers: {', '.join(layers)}")
     tell_face_report(video, report)
-
-
-def _outputs(args: argparse.Namespace) -> dict[str, Path]:
-    """Video -> the file of its states. Raises VsrError for two of one name."""
-    from vsr.core.errors import VsrError
-
-    outputs = {video: Path(args.out) / f"{Path(video).stem}.{args.format}" for video in args.videos}
-    if len(set(outputs.values())) < len(args.videos):
-        raise VsrError("bad_options", "two of the videos would be written to the same file: give each its own -o")
-    return outputs
 
 
 def _layers(option: str) -> tuple[str, ...]:

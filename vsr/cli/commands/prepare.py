@@ -116,7 +116,7 @@ def _puppet(args: argparse.Namespace) -> dict[str, int]:
     """Render the puppet. Raises VsrError."""
     from vsr.core.errors import VsrError
     from vsr.core.files import check_outputs
-    from vsr.corpora.puppet import Wanted, prepare_parallel, prepare_puppet
+    from vsr.corpora.puppet import PuppetSettings, prepare_parallel, prepare_puppet
     from vsr.corpora.puppet.languages import language_and_vocabulary
 
     language, vocabulary = language_and_vocabulary(args.vocabulary)
@@ -126,11 +126,11 @@ def _puppet(args: argparse.Namespace) -> dict[str, int]:
         raise VsrError("bad_options", "--sound-only and --voices work only with --parallel")
     names = ("train.jsonl", "dev.jsonl", "test.jsonl", "corpus.json")
     check_outputs((f"{args.out}/{name}" for name in names), vocabulary)
-    wanted = Wanted(args.train, args.dev, args.test, args.seed, args.homophenes, args.jobs)
+    settings = PuppetSettings(args.train, args.dev, args.test, args.seed, args.homophenes, args.jobs)
     if args.parallel:
         kind = "wav" if args.sound_only else "mp4"
-        return prepare_parallel(args.out, args.parallel, wanted, kind, args.voices or 0)
-    return prepare_puppet(args.out, wanted, vocabulary, language)
+        return prepare_parallel(args.out, args.parallel, settings, kind, args.voices or 0)
+    return prepare_puppet(args.out, settings, vocabulary, language)
 
 
 def _of_plugin(args: argparse.Namespace) -> dict[str, int]:

@@ -8,11 +8,11 @@ from vsr.cli.training import add_training_arguments, check_training
 
 HELP = "train a lip reader, or resume an interrupted run"
 ABOUT = """Trains a lip reader on crops as configured in the YAML; --set overrides single settings. The
-state is saved every few minutes: --resume continues with the same losses. Training refuses
-lists that share a clip with the development or a test list. --dry-run reads no data: it
-builds the model without memory and prints its parameters and losses. A YAML with llm:
-trains a language model that turns phonemes, visemes or hypotheses into sentences (vsr
-restore, vsr combine --restorer)."""
+state is saved every few minutes, and on Ctrl-C and SIGTERM after the running step: --resume
+continues with the same losses. Training refuses lists that share a clip with the development
+or a test list. --dry-run reads no data: it builds the model without memory and prints its
+parameters and losses. A YAML with llm: trains a language model that turns phonemes, visemes or
+hypotheses into sentences (vsr restore, vsr combine --restorer)."""
 FILES = """reads   the YAML; the manifests of crops and the tokenizer it names
 writes  model/ (the result), last.pt, epochs, TensorBoard logs, in the folder of the run"""
 SEE = "vsr average, vsr decode, vsr tokens"

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from vsr.cli.options import add_engine_arguments, add_faces_argument, add_model_argument, check_present
 from vsr.cli.search_options import add_search_arguments, unused_in_search
-from vsr.cli.transcribe_plan import ONE_FILE, options_given, report_line, videos_to_read
+from vsr.cli.transcribe_plan import options_given, report_line, videos_to_read
 from vsr.core.errors import WRONG_USAGE, VsrError
 from vsr.core.machine import add_device_argument, add_precision_argument, find_device
+from vsr.core.one_output import outputs_of
 from vsr.core.progress import progress_bars
 from vsr.data.modalities import MODALITIES
 from vsr.decoding.head_names import check_head_name
@@ -22,7 +23,7 @@ from vsr.output.unsure_words import EVERYTHING, MODES, readable, unreadable_shar
 from vsr.output.writing import Outputs
 
 HELP = "read the lips in video files"
-ABOUT = """Reads the lips of the largest face, or of every face, in each video, whatever its frame rate
+ABOUT = """Reads the lips of the largest face that speaks, or of all, in each video, whatever its frame rate
 and length. The text goes to the screen; with -o each file gets its text, subtitles or JSON,
 with word times and confidence. A file that cannot be read costs one line that says why; the
 others are still read. Files that vsr did not write, and the transcript of another video,
@@ -106,6 +107,8 @@ def run(args: argparse.Namespace) -> int:
     """0 if every file was read and written, 1 if any failed. Raises VsrError, bad_options for wrong usage."""
     if problem := _wrong_usage(args):
         raise VsrError(WRONG_USAGE, problem)
+    if args.out is not None:
+        outputs_of(args.videos, lambda video: Path(video).stem, args.out)
     search = tuple(options_given(args).items())
     _check_burn(args)
     check_head_name(args.model, args.head)
@@ -188,13 +191,6 @@ def _wrong_usage(args: argparse.Namespace) -> str | None:
         return None
     if Path(args.out).suffix[1:] in WRITERS and not Path(args.out).is_dir():
         return f"-o names a folder, {args.out} looks like a file: add --format {Path(args.out).suffix[1:]}"
-    seen: dict[str, str] = {}
-    for video in args.videos:
-        other = seen.setdefault(Path(video).stem, video)
-        if other is not video:
-            if other == video:
-                return f"{video} is given twice"
-            return f"{other} and {video} {ONE_FILE}"
     return None
 
 

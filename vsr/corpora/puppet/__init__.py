@@ -6,7 +6,7 @@ moves: portrait, mesh and oral_cavity are its parts) -> render (mp4 files) -> cl
 """
 
 from vsr.corpora.puppet.clips import render_sentence
-from vsr.corpora.puppet.corpus import Wanted, prepare_parallel, prepare_puppet
+from vsr.corpora.puppet.corpus import PuppetSettings, prepare_parallel, prepare_puppet
 from vsr.corpora.puppet.sentences import RESERVED
 
-__all__ = ["RESERVED", "Wanted", "prepare_parallel", "prepare_puppet", "render_sentence"]
+__all__ = ["RESERVED", "PuppetSettings", "prepare_parallel", "prepare_puppet", "render_sentence"]

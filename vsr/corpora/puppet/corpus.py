@@ -31,7 +31,7 @@ CHUNK_OF_SOUND = 200  # the same for clips without frames
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PuppetSettings:
     """The size and settings of a corpus.
 
     Args:
@@ -66,7 +66,7 @@ class Wanted:
 
 
 def prepare_puppet(
-    out_dir: str | Path, settings: Wanted, vocabulary: str = "grid", language: str = ENGLISH
+    out_dir: str | Path, settings: PuppetSettings, vocabulary: str = "grid", language: str = ENGLISH
 ) -> dict[str, int]:
     """Make the corpus in `out_dir` and return the number of clips of train, dev and test.
 
@@ -92,7 +92,7 @@ def prepare_puppet(
 
 
 def prepare_parallel(
-    out_dir: str | Path, language: str, settings: Wanted, kind: str = VIDEO, count: int = 0
+    out_dir: str | Path, language: str, settings: PuppetSettings, kind: str = VIDEO, count: int = 0
 ) -> dict[str, int]:
     """Like `prepare_puppet`, with sentences of `vsr.corpora.puppet.parallel` and their translations in the manifest.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vsr.core.errors import VsrError
 from vsr.core.files import write_lines, write_text
-from vsr.data.exchange.convert import Settings, frame_count, id_of, rows, unique
+from vsr.data.exchange.convert import Settings, frame_count, id_of, rows, stem_of, unique
 from vsr.data.exchange.roi import write_roi
 from vsr.data.manifest import Clip
 
@@ -46,13 +46,21 @@ def _text(path: Path, label: str, settings: Settings) -> str:
     return settings.tokenizer(f"{path} is not there and the labels are token ids").decode([int(i) for i in ids])
 
 
+def crop_file(clip: Clip, out: Path, settings: Settings) -> Path | None:
+    """The mouth video of a clip, None without a crop."""
+    return out / settings.name / _relative(clip, settings) if clip.crop else None
+
+
+def _relative(clip: Clip, settings: Settings) -> str:
+    return f"{settings.name}_video_{SEGMENT}/{stem_of(clip, settings)}.mp4"
+
+
 def write(clips: list[Clip], out: Path, settings: Settings) -> None:
     """Write label file, mouth videos and upper-case text. Raises VsrError for clips without a crop."""
     tokenizer = settings.tokenizer("auto_avsr's labels hold token ids")
     name, lines = settings.name, []
     for clip in clips:
-        stem = f"{id_of(clip.speaker or settings.subset)}/{clip.id}"
-        relative = f"{name}_video_{SEGMENT}/{stem}.mp4"
+        stem, relative = stem_of(clip, settings), _relative(clip, settings)
         ids = tokenizer.encode(clip.text)
         if not ids:
             raise VsrError("bad_manifest", f"{clip.id}: its text has no tokens")

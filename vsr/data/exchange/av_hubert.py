@@ -13,7 +13,7 @@ from vsr.core.clock import SAMPLES_PER_FRAME
 from vsr.core.errors import VsrError
 from vsr.core.files import write_lines
 from vsr.core.tokens import UNK
-from vsr.data.exchange.convert import Settings, frame_count, id_of, rows, unique
+from vsr.data.exchange.convert import Settings, frame_count, id_of, rows, stem_of, unique
 from vsr.data.exchange.prepared_speech import PreparedSpeech, read_prepared, unit_list
 from vsr.data.exchange.roi import write_roi
 from vsr.data.manifest import Clip
@@ -72,12 +72,17 @@ def _clip(root: Path, columns: list[str], text: str, where: str) -> Clip:
     return Clip(id_of(name), video, text, speaker, frame_count(frames, where), video)
 
 
+def crop_file(clip: Clip, out: Path, settings: Settings) -> Path | None:
+    """The mouth video of a clip, None without a crop."""
+    return out / "video" / f"{stem_of(clip, settings)}.mp4" if clip.crop else None
+
+
 def write(clips: list[Clip], out: Path, settings: Settings) -> None:
     """Write tsv, wrd, mouth videos, and with a tokenizer ``dict.wrd.txt``. Raises VsrError for clips without a crop."""
     out = out.absolute()
     lines, texts = ["/"], []
     for clip in clips:
-        name = f"{id_of(clip.speaker or settings.subset)}/{clip.id}"
+        name = stem_of(clip, settings)
         frames = write_roi(clip, out / "video" / f"{name}.mp4")
         paths = f"{out / 'video' / name}.mp4\t{out / 'audio' / name}.wav"
         lines.append(f"{settings.subset}/{name}\t{paths}\t{frames}\t{frames * SAMPLES_PER_FRAME}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from vsr.core.artifacts import Ledger, is_same, record_of
 from vsr.core.errors import VsrError
 from vsr.core.files import check_outputs, read_lines, together
+from vsr.data.exchange.own_files import Made, check_made, not_ours, record_made
 from vsr.data.manifest import SAFE_ID, Clip
 
 FORMATS = ("manifest", "auto_avsr", "av_hubert", "kaldi", "lhotse")
@@ -49,13 +50,26 @@ def convert(source: str, target: str, path: str | Path, out: str | Path, setting
     _check_ours(lists, Path(out))
     clips = _module(source).read(Path(path), settings)
     speech = _module(source).prepared_speech_of(Path(path)) if (source, target) == ("av_hubert", "manifest") else None
+    crops, features = _crops(target, clips, Path(out), settings), Path(settings.features or f"{out}/features")
+    voices = _module("prepared_speech").files_of(speech, clips, features) if speech else []
+    check_made(crops, Path(out))
+    check_made(voices, features)
     with together():
         stored = _module(target).write(clips, Path(out), settings)
         if speech:
-            _module("prepared_speech").store_prepared(speech, stored, Path(settings.features or f"{out}/features"))
+            _module("prepared_speech").store_prepared(speech, stored, features)
+    record_made(voices, features)
+    record_made(crops, Path(out))
     ledger = Ledger(out)
     ledger.append([record_of(_name(path, out), path, {"format": target}) for path in lists if path.is_file()])
     return clips
+
+
+def _crops(target: str, clips: list[Clip], out: Path, settings: Settings) -> list[Made]:
+    """(file, crop that it is made of) of every clip whose crop is written in the target's format."""
+    module = _module(target)
+    files = [module.crop_file(clip, out, settings) for clip in clips] if hasattr(module, "crop_file") else []
+    return [(file, clip.crop) for file, clip in zip(files, clips, strict=False) if file]
 
 
 def _check_ours(lists: Iterable[Path], out: Path) -> None:
@@ -64,8 +78,7 @@ def _check_ours(lists: Iterable[Path], out: Path) -> None:
     for path in lists:
         record = records.get(_name(path, out))
         if path.is_file() and path.stat().st_size and not (record and is_same(record["file"], path)):
-            problem = f"{path} is there, and nothing says that vsr convert wrote it as it is"
-            raise VsrError("exists", f"{problem}: choose another --out, or move it away")
+            raise not_ours(path)
 
 
 def _name(path: Path, out: str | Path) -> str:
@@ -116,6 +129,11 @@ def id_of(name: str) -> str:
     """A clip id for a path such as ``trainval/-abc/00001``: slashes and odd characters become underscores."""
     safe = re.sub(r"[^A-Za-z0-9_.@+-]", "_", name)
     return safe if SAFE_ID.fullmatch(safe) else f"c{safe}"
+
+
+def stem_of(clip: Clip, settings: Settings) -> str:
+    """FOLDER/ID of a clip's files where other toolkits keep a folder for each speaker."""
+    return f"{id_of(clip.speaker or settings.subset)}/{clip.id}"
 
 
 def unique(clips: list[Clip], path: Path) -> list[Clip]:

@@ -20,15 +20,21 @@ def read(path: Path, settings: Settings) -> list[Clip]:
 
 def write(clips: list[Clip], out: Path, settings: Settings) -> list[Clip]:
     """``out/manifest.jsonl``, whose clips are returned; crops that are not .npy yet become ``out/<id>.npy``."""
-    stored = [_with_crop(clip, out) for clip in clips]
+    stored = [_with_crop(clip, out, settings) for clip in clips]
     write_manifest(out / "manifest.jsonl", stored)
     return stored
 
 
-def _with_crop(clip: Clip, out: Path) -> Clip:
-    if not clip.crop or clip.crop.endswith(".npy"):
+def crop_file(clip: Clip, out: Path, settings: Settings) -> Path | None:
+    """The file of a clip's crop, None where it stays where it is."""
+    return None if not clip.crop or clip.crop.endswith(".npy") else out / f"{clip.id}.npy"
+
+
+def _with_crop(clip: Clip, out: Path, settings: Settings) -> Clip:
+    path = crop_file(clip, out, settings)
+    if path is None:
         return clip
-    crop, path = load_crop(clip), out / f"{clip.id}.npy"
+    crop = load_crop(clip)
     with atomic_write(path) as temporary:
         np.save(temporary, crop)
     return replace(clip, crop=str(path), num_frames=len(crop))

@@ -95,6 +95,15 @@ def _sibling_file(sound: Path, folder: str) -> Path:
     return Path(*parts[:at], folder, *parts[at + 1 :])
 
 
+def files_of(prepared: PreparedSpeech, clips: Sequence[Clip], folder: Path) -> list[tuple[Path, Path]]:
+    """(file of features, sound that they are of) for each clip."""
+    return [(_file(folder, clip), spoken.sound) for clip, spoken in zip(clips, prepared.clips, strict=True)]
+
+
+def _file(folder: Path, clip: Clip) -> Path:
+    return folder / f"{clip.id}.safetensors"
+
+
 def store_prepared(prepared: PreparedSpeech, clips: Sequence[Clip], folder: Path) -> None:
     """Write the files of all clips, whose ``num_frames`` are known, and the codebook.
 
@@ -104,7 +113,7 @@ def store_prepared(prepared: PreparedSpeech, clips: Sequence[Clip], folder: Path
 
     for clip, spoken in zip(clips, prepared.clips, strict=True):
         tensors = tensors_of(spoken, clip.num_frames)
-        with atomic_write(folder / f"{clip.id}.safetensors") as temporary:
+        with atomic_write(_file(folder, clip)) as temporary:
             save_file(tensors, str(temporary))
     with atomic_write(folder / CODEBOOK) as temporary:
         save_file({"centres": np.zeros((prepared.size, 0), np.float32)}, str(temporary), {"extractor": GIVEN})

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from vsr.face.mouth_points import MouthFollower, MouthMesh
-from vsr.face.networks import Stock
+from vsr.face.networks import Pool
 from vsr.face.requested_points import RequestedPoints
 from vsr.inference.live.mouth import Mouth
 
@@ -19,7 +19,7 @@ from vsr.inference.live.mouth import Mouth
 class LivePoints:
     """Mouth points of a growing utterance; earlier frames are not computed again."""
 
-    def __init__(self, meshes: Stock[MouthMesh]):
+    def __init__(self, meshes: Pool[MouthMesh]):
         self.meshes = meshes
         self._known: list[Mouth] = []
         self._follower: MouthFollower | None = None

@@ -24,7 +24,7 @@ def mux(video: str | Path, wave: np.ndarray, out: str | Path, plan: Plan | None 
             with errors_as_not_held():
                 plan.write(temporary, wave, comment=comment)
         except NotHeld as problem:
-            raise not_held(video, out, f"{problem}", "try .mkv") from problem
+            raise not_held(video, out, f"{problem}", ".mkv") from problem
 
 
 def check_container(video: str | Path, out: str | Path) -> Plan:

@@ -80,12 +80,12 @@ def plan_muxing(video: str | Path, out: str | Path) -> Plan:
         return _plan_for(plan, Path(out).suffix)
     except NotHeld as problem:
         alternatives = (suffix for suffix in OTHERS if suffix != Path(out).suffix.lower() and _holds(plan, suffix))
-        advice = f"try {suffix}" if (suffix := next(alternatives, "")) else "write .wav, the sound alone"
-        raise not_held(video, out, f"{problem}", advice) from problem
+        raise not_held(video, out, f"{problem}", next(alternatives, "")) from problem
 
 
-def not_held(video: str | Path, out: str | Path, problem: str, advice: str) -> VsrError:
-    """The error for a container that cannot hold a video."""
+def not_held(video: str | Path, out: str | Path, problem: str, other: str) -> VsrError:
+    """The error for a container that cannot hold a video; ``other``: one that can, "" if there is none."""
+    advice = f"try {other}, or .wav for the sound alone" if other else "write .wav, the sound alone"
     return VsrError("unreadable", f"{out}: cannot hold the video of {video} ({problem}): {advice}")
 
 

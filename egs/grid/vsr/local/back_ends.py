@@ -45,7 +45,7 @@ from vsr.training.optimiser import adamw
 ROUNDS = 3
 
 
-class OnFeatures(LipReader):
+class FeatureReader(LipReader):
     """A reader whose input is stored features of the front end."""
 
     def encode_batch(self, batch: Batch) -> Tensor:
@@ -66,7 +66,7 @@ def features(loaded: LoadedModel, clips: Sequence[Clip], folder: Path) -> list[T
     return [torch.from_numpy(cached_array(folder, clip, partial(compute, index))) for index, clip in enumerate(clips)]
 
 
-def train(model: OnFeatures, data: tuple, dev: tuple, teacher: Teacher, config: TrainConfig, args) -> OnFeatures:
+def train(model: FeatureReader, data: tuple, dev: tuple, teacher: Teacher, config: TrainConfig, args) -> FeatureReader:
     """The EMA weights after ``--steps``, with the objective and optimiser of the configuration."""
     optim, objective = config.optim, objective_of(model.config)
     plan = Plan(args.steps, optim.lr, max(1, optim.warmup_steps), optim.ema, args.checks)
@@ -79,7 +79,7 @@ def train(model: OnFeatures, data: tuple, dev: tuple, teacher: Teacher, config: 
 
 
 @torch.inference_mode()
-def read(model: OnFeatures, clips: Sequence[Clip], features: Sequence[Tensor], teacher: Teacher) -> dict[str, bool]:
+def read(model: FeatureReader, clips: Sequence[Clip], features: Sequence[Tensor], teacher: Teacher) -> dict[str, bool]:
     """Clip id -> whether the word is right."""
     model.eval()
     is_right = {}
@@ -105,7 +105,7 @@ def by_sentence(right: dict[str, bool]) -> list[UtteranceScore]:
 
 
 @torch.inference_mode()
-def milliseconds(model: OnFeatures, seen: Sequence[Tensor]) -> float:
+def milliseconds(model: FeatureReader, seen: Sequence[Tensor]) -> float:
     """Time of encoder and head for one clip: the fastest of `ROUNDS` passes over the list."""
     rounds = []
     for _ in range(ROUNDS):
@@ -139,7 +139,7 @@ def main() -> None:
     stored = {name: features(loaded, clips, folder) for name, clips in lists.items()}
     tokenizer = WordTokenizer(sorted({clip.text for clip in lists["train"]}))
     sizes: LipReaderConfig = config.model_config(tokenizer.vocab_size)
-    model, teacher = OnFeatures(sizes), Teacher(tokenizer)
+    model, teacher = FeatureReader(sizes), Teacher(tokenizer)
     model.frontend = torch.nn.Identity()
     print(f"{sizes.encoder}: {parameters(model.encoder):,} parameters; {len(lists['train'])} words", flush=True)
     training_clips = shuffled(lists["train"], args.seed) if args.shuffle else lists["train"]

@@ -46,7 +46,7 @@ PAIRED_SHARE = 0.5  # of the paired clips in a batch
 CHECKS = 5  # number of evaluations on dev
 
 
-class Both(nn.Module):
+class TwoStreamReader(nn.Module):
     """Features (B, T, 192) of one stream -> log-probabilities (B, T, V); "video" and "sound" share a latent space."""
 
     def __init__(self, vocabulary: int):
@@ -65,7 +65,7 @@ class Both(nn.Module):
         return self.ctc(self.encoder(latent, mask)).log_softmax(-1)
 
 
-def loss_of(model: Both, arm: str, video, sound, mask, tokens, labels, paired) -> Tensor:
+def loss_of(model: TwoStreamReader, arm: str, video, sound, mask, tokens, labels, paired) -> Tensor:
     """CTC on the sound of all clips and the lips of the paired ones, plus the contrastive losses of the paired
     clips."""
     count = int(paired.sum())
@@ -105,11 +105,11 @@ def batches_of(clips: Sequence[Clip], features, paired: int, tokenizer, rng: np.
         yield video, sound, mask, tokens, labels, torch.arange(BATCH) < size
 
 
-def train(arm: str, clips: Sequence[Clip], features, args, seed: int, dev) -> Both:
+def train(arm: str, clips: Sequence[Clip], features, args, seed: int, dev) -> TwoStreamReader:
     """Train one arm; all arms have the same paired clips."""
     torch.manual_seed(seed)
     tokenizer, rng = CharTokenizer(), np.random.default_rng(seed)
-    model, batches = Both(tokenizer.vocab_size), batches_of(clips, features, args.paired, tokenizer, rng)
+    model, batches = TwoStreamReader(tokenizer.vocab_size), batches_of(clips, features, args.paired, tokenizer, rng)
     optimiser, start_time = torch.optim.AdamW(model.parameters(), RATE, weight_decay=0.03), time.process_time()
     plan = Plan(args.steps, RATE, warmup=50)
     for step, _ in steps(
@@ -123,7 +123,7 @@ def train(arm: str, clips: Sequence[Clip], features, args, seed: int, dev) -> Bo
 
 
 @torch.inference_mode()
-def read(model: Both, clips: Sequence[Clip], features, name: str = "video"):
+def read(model: TwoStreamReader, clips: Sequence[Clip], features, name: str = "video"):
     """Word errors of greedy CTC on one stream."""
     model.eval()
     tokenizer, texts = CharTokenizer(), {}

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 import rig
-from on_states import Above, batch_of, batches_of, reader_above, stored
+from on_states import UpperLayers, batch_of, batches_of, reader_above, stored
 from rig import Plan, training, write_scores
 from rig_options import rig_parser
 
@@ -38,7 +38,7 @@ from vsr.objectives.registry import objective_of
 from vsr.text.normalise import lower
 
 
-def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, dev, args) -> nn.Module:
+def train(model: UpperLayers, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, dev, args) -> nn.Module:
     """The EMA weights after ``--steps``; prints the error rates on dev during training."""
     kind, settings = split_kind(yaml.safe_load(args.objective), "--objective")
     objective = objective_of(model.config, kind, settings, tokenizer)
@@ -50,7 +50,7 @@ def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokeniz
 
 
 @torch.inference_mode()
-def read(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer) -> list[UtteranceScore]:
+def read(model: UpperLayers, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer) -> list[UtteranceScore]:
     """Scores of greedy decoding with the attention decoder alone."""
     model.eval()
     teacher, scores = Teacher(tokenizer), []

@@ -22,7 +22,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 from clip_pools import Lists, Pool, concatenated, seeded, shuffled_batches
-from on_states import Above, batch_of, reader_above
+from on_states import UpperLayers, batch_of, reader_above
 from rig import Plan, against, rates, training, write_scores
 from rig_options import rig_parser
 
@@ -37,7 +37,7 @@ from vsr.objectives.pseudo_labels import PseudoLabels
 from vsr.text.normalise import lower
 
 
-class OfOthers(PseudoLabels):
+class PseudoLabelsOfOthers(PseudoLabels):
     """The control: each clip gets the pseudo-labels of the preceding one."""
 
     def labels(self, batch):
@@ -50,14 +50,14 @@ def of_others(values: list) -> list:
     return values[-1:] + values[:-1]
 
 
-class CleanOfOthers(CleanTargets):
+class CleanTargetsOfOthers(CleanTargets):
     """The control: each clip gets the targets of the preceding one."""
 
     def clean(self, batch, teacher):
         return super().clean(batch, teacher).roll(1, 0)
 
 
-def train(model: Above, objective_for: Callable, batches: Iterator[Batch], args, report=None) -> nn.Module:
+def train(model: UpperLayers, objective_for: Callable, batches: Iterator[Batch], args, report=None) -> nn.Module:
     """The EMA weights after ``--steps``."""
     plan = Plan(args.steps, args.lr, warmup=30, ema=0.99, checks=4)
     for state in training(model, objective_for, seeded(batches, args.seed), plan):
@@ -66,7 +66,7 @@ def train(model: Above, objective_for: Callable, batches: Iterator[Batch], args,
 
 
 @torch.inference_mode()
-def read(model: Above, pool: Pool, tokenizer) -> list[UtteranceScore]:
+def read(model: UpperLayers, pool: Pool, tokenizer) -> list[UtteranceScore]:
     """Scores of greedy CTC."""
     model.eval()
     teacher, scores = Teacher(tokenizer), []
@@ -113,7 +113,7 @@ class Rig:
         heads = {"clean": {"kind": "clean_prediction"}}
         predictor = reader_above(self.loaded, replace(self.config, ctc_weight=0.0, further_heads=heads), self.keep)
         predictor.encoder.load_state_dict(model.encoder.state_dict())
-        kind = CleanOfOthers if self.args.control else CleanTargets
+        kind = CleanTargetsOfOthers if self.args.control else CleanTargets
         objective = kind(share=0.4, span=8, hide=True)
         trained = train(predictor, objective.with_teacher, self.batches(self.lists.unlabelled), self.args)
         model.encoder.load_state_dict(trained.encoder.state_dict())

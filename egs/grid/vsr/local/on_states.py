@@ -43,7 +43,7 @@ from vsr.training.lipreader import errors_of
 MASKED = 8  # longest masked span, frames; two spans in each clip
 
 
-class Above(LipReader):
+class UpperLayers(LipReader):
     """A reader whose input is stored states of its own lower layers."""
 
     keep = 0
@@ -102,9 +102,9 @@ def shuffled(clips: Sequence[Clip], seed: int) -> list[Clip]:
     return [replace(clip, text=clips[int(k)].text, words=(), phones=()) for clip, k in zip(clips, order, strict=True)]
 
 
-def reader_above(loaded: LoadedModel, config: LipReaderConfig, keep: int) -> Above:
+def reader_above(loaded: LoadedModel, config: LipReaderConfig, keep: int) -> UpperLayers:
     """A reader with the model's front end and lower layers, which have no gradient."""
-    model = Above(config)
+    model = UpperLayers(config)
     model.keep = keep
     norm = ["encoder.norm."] if keep == len(model.encoder.layers) else []
     lower = ("frontend.", *(f"encoder.layers.{i}." for i in range(keep)), *norm)
@@ -126,7 +126,7 @@ def batches_of(
             yield batch_of([clips[i] for i in indices], [states[i] for i in indices], teacher, rng)
 
 
-def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, dev, args) -> nn.Module:
+def train(model: UpperLayers, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer, dev, args) -> nn.Module:
     """The EMA weights after ``--steps``; prints the error rate on dev ``--checks`` times."""
     teacher, objective = Teacher(tokenizer, further_heads_of(model.config)), objective_of(model.config, "")
     batches = batches_of(clips, states, teacher, args.frames, args.seed)
@@ -139,7 +139,7 @@ def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokeniz
 
 
 @torch.inference_mode()
-def rate(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer) -> float:
+def rate(model: UpperLayers, clips: Sequence[Clip], states: Sequence[Tensor], tokenizer) -> float:
     """Error rate of greedy CTC: of words, or of the tokenizer's units."""
     model.eval()
     wrong, count, teacher = 0, 0, Teacher(tokenizer)

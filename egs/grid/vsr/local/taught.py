@@ -51,7 +51,7 @@ from vsr.training.config import TrainConfig, load_config
 AT_ONCE = 20  # clips decoded together
 
 
-class Upper(LipReader):
+class UpperLayersOfStreams(LipReader):
     """A reader whose input is stored states of its lower layers."""
 
     keep = 0
@@ -68,7 +68,7 @@ class Upper(LipReader):
         return x if inner is self.encoder else self.encoder.joined(x, mask)
 
 
-class Passed(nn.Module):
+class PassThrough(nn.Module):
     """Stands in for a front end whose features are stored."""
 
     def forward(self, given: Tensor, mask: Tensor) -> Tensor:
@@ -88,9 +88,9 @@ def stored_sound(loaded, clips, keep: int, root: str | Path) -> list[Tensor]:
     return [torch.from_numpy(cached_array(folder, clip, partial(states, clip))) for clip in clips]
 
 
-def sound_by_id(hearing, clips, args, dealt: bool) -> dict[str, Tensor]:
-    """`stored_sound` by clip id; ``dealt``: each clip gets the sound of another one, the control."""
-    sources = [others(clips, args.seed)[clip.id] if dealt else clip for clip in clips]
+def sound_by_id(hearing, clips, args, shuffled: bool) -> dict[str, Tensor]:
+    """`stored_sound` by clip id; ``shuffled``: each clip gets the sound of another one, the control."""
+    sources = [other_clips(clips, args.seed)[clip.id] if shuffled else clip for clip in clips]
     states = stored_sound(hearing, sources, args.keep, args.states)
     return {clip.id: clip_states for clip, clip_states in zip(clips, states, strict=True)}
 
@@ -104,17 +104,17 @@ def with_sound(batch: Batch, sound) -> Batch:
     return replace(batch, inputs=inputs, present=present)
 
 
-def others(clips, seed):
+def other_clips(clips, seed):
     """Clip id -> another clip."""
     order = np.random.default_rng(seed).permutation(len(clips))
     return {clips[i].id: clips[j] for i, j in zip(order, np.roll(order, 1), strict=True)}
 
 
-class Others:
+class TargetsOfOthers:
     """The control: each clip's own text, but the targets of further heads from another clip."""
 
     def __init__(self, teacher, clips, seed):
-        self.teacher, self.other = teacher, others(clips, seed)
+        self.teacher, self.other = teacher, other_clips(clips, seed)
 
     def __call__(self, clip, frames, rng=None):
         another = self.other[clip.id]
@@ -132,7 +132,7 @@ def fitted(target, length):
     return replace(target, values=np.pad(values, widths, constant_values=IGNORE))
 
 
-class Kept:
+class CachedTargets:
     """Caches the targets of clips, which have no randomness here."""
 
     def __init__(self, teacher):
@@ -144,14 +144,14 @@ class Kept:
         return self.made[clip.id]
 
 
-def upper(loaded, config, keep) -> Upper:
+def upper_reader(loaded, config, keep) -> UpperLayersOfStreams:
     """A reader with the model's front end and lower layers, which have no gradient."""
-    model = Upper(config)
+    model = UpperLayersOfStreams(config)
     model.keep = keep
     if filled := fill_memories(model):
         print(filled, flush=True)
     if isinstance(model.frontend, MixedStreams):
-        model.frontend = MixedStreams(config.dim, {VIDEO: Passed(), SOUND: Passed()}, model.frontend.mix)
+        model.frontend = MixedStreams(config.dim, {VIDEO: PassThrough(), SOUND: PassThrough()}, model.frontend.mix)
     else:
         model.frontend.load_state_dict(loaded.model.frontend.state_dict())
     lower = [model.frontend, *model.encoder.layers[:keep]]
@@ -236,11 +236,11 @@ def main() -> None:
     dev, lists = read_manifest(args.dev), {path: read_manifest(path) for path in args.tests}
     states, dev_states = (stored(loaded, part, args.keep, args.states) for part in (clips, dev))
     print(f"{len(clips)} clips stored", flush=True)
-    model, out = upper(loaded, config, args.keep), Path(args.out)
+    model, out = upper_reader(loaded, config, args.keep), Path(args.out)
     if args.init:
         model.load_state_dict(torch.load(Path(args.init) / "weights.pt", weights_only=True), strict=False)
     teacher = Teacher(tokenizer, further_heads_of(config))
-    teacher = Kept(Others(teacher, clips, args.seed) if args.control else teacher)
+    teacher = CachedTargets(TargetsOfOthers(teacher, clips, args.seed) if args.control else teacher)
     mixed = isinstance(model.frontend, MixedStreams)
     sound = sound_by_id(load_model(args.hearing), clips, args, args.control) if mixed else {}
     objective = objective_of(config, args.objective or run.objective)

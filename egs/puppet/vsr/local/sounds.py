@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
-from on_states import Above, batch_of, batches_of, reader_above, stored
+from on_states import UpperLayers, batch_of, batches_of, reader_above, stored
 from rig import Plan, training
 from rig_options import rig_parser
 
@@ -42,7 +42,7 @@ HEAD = "sounds"
 Rows = dict[str, list[UtteranceScore]]
 
 
-def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, args) -> nn.Module:
+def train(model: UpperLayers, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, args) -> nn.Module:
     """The EMA weights after ``--steps``."""
     objective = objective_of(model.config)
     batches = batches_of(clips, states, teacher, args.frames, args.seed)
@@ -52,7 +52,7 @@ def train(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher
     return report.model
 
 
-def read(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher) -> Rows:
+def read(model: UpperLayers, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher) -> Rows:
     """Errors of each clip: by the onward stream, by both, of languages, of filled-in phonemes."""
     model.eval()
     rows: Rows = {}
@@ -63,7 +63,7 @@ def read(model: Above, clips: Sequence[Clip], states: Sequence[Tensor], teacher:
 
 
 @torch.inference_mode()
-def errors_in(model: Above, batch: Batch) -> dict[str, tuple[int, int]]:
+def errors_in(model: UpperLayers, batch: Batch) -> dict[str, tuple[int, int]]:
     """Row -> (errors, count) of a batch of one clip."""
     head, states, true = model.further_heads[HEAD], model.encode_batch(batch), batch.tokens[0].tolist()
     first, by_mean = onward_readings(head, states, batch.lengths)
@@ -107,7 +107,7 @@ def shuffled(clips: Sequence[Clip], seed: int) -> list[Clip]:
             for clip, other in zip(clips, others, strict=True)]  # fmt: skip
 
 
-def new_reader(loaded: LoadedModel, args: argparse.Namespace) -> Above:
+def new_reader(loaded: LoadedModel, args: argparse.Namespace) -> UpperLayers:
     """All layers of the trained encoder, and the head with random weights in place of all others."""
     head = {"kind": "bidirectional", "languages": args.languages, "layers": args.layers, "hidden": 384}
     config = replace(

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "grid" / "vsr" / "local"))
 from on_states import batches_of, stored
 from rig import Plan, training
 from rig_options import rig_parser
-from taught import Kept, others, sound_by_id, stored_sound, upper, with_sound
+from taught import CachedTargets, other_clips, sound_by_id, stored_sound, upper_reader, with_sound
 
 from vsr.data.manifest import Clip, read_manifest, translations_of
 from vsr.data.modalities import SOUND
@@ -45,8 +45,8 @@ from vsr.training.config import TrainConfig, load_config
 
 def shuffled(clips, seed):
     """Every clip with the texts of another one."""
-    dealt = others(clips, seed)
-    pairs = [(clip, dealt[clip.id]) for clip in clips]
+    partners = other_clips(clips, seed)
+    pairs = [(clip, partners[clip.id]) for clip in clips]
     return [replace(clip, text=o.text, translations=o.translations, words=(), phones=()) for clip, o in pairs]
 
 
@@ -115,12 +115,12 @@ def outputs_of_test(args: argparse.Namespace) -> tuple[list[Clip], dict[str, dic
     lists = {name: read_manifest(getattr(args, name)) for name in ("train", "dev", "test")}
     lists["train"] = lists["train"][: args.clips or None]
     states = {name: stored(loaded, clips, args.keep, args.states) for name, clips in lists.items()}
-    model = upper(loaded, config, args.keep)
+    model = upper_reader(loaded, config, args.keep)
     head = TranslationHead(args.head, tokenizer_of_head(config, args.head, tokenizer))
     objective = objective_of(config, args.objective or run.objective)
     sound = sound_for(model, lists, args)
     clips = shuffled(lists["train"], args.seed) if args.shuffle else lists["train"]
-    teacher = Kept(Teacher(tokenizer, further_heads_of(config)))
+    teacher = CachedTargets(Teacher(tokenizer, further_heads_of(config)))
     report = partial(head.error_rate, clips=lists["dev"], states=states["dev"])
     trained = train(model, clips, states["train"], teacher, sound.training, objective, args, report)
     outputs = {"lips": head.output(trained, lists["test"], states["test"])}
