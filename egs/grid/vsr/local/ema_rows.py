@@ -108,7 +108,7 @@ class Rig:
         """Endless batches of a list."""
         return shuffled_batches(pool, self.args.batch, self.args.seed, Teacher(self.loaded.tokenizer))
 
-    def pretrain(self, model: Above) -> None:
+    def pretrain(self, model: UpperLayers) -> None:
         """CAV2vec: train the encoder in place to predict clean targets, without text."""
         heads = {"clean": {"kind": "clean_prediction"}}
         predictor = reader_above(self.loaded, replace(self.config, ctc_weight=0.0, further_heads=heads), self.keep)
@@ -118,7 +118,7 @@ class Rig:
         trained = train(predictor, objective.with_teacher, self.batches(self.lists.unlabelled), self.args)
         model.encoder.load_state_dict(trained.encoder.state_dict())
 
-    def train(self, model: Above) -> nn.Module:
+    def train(self, model: UpperLayers) -> nn.Module:
         """EMA weights of the arm ``--arm``."""
         if self.args.arm == "cav2vec":
             self.pretrain(model)
@@ -129,11 +129,11 @@ class Rig:
         model.load_state_dict(trained.state_dict())
         return self.continued(model, batches)
 
-    def continued(self, model: Above, batches: Iterator[Batch]) -> nn.Module:
+    def continued(self, model: UpperLayers, batches: Iterator[Batch]) -> nn.Module:
         """As many steps again on the following batches; in "usr" with clips without text."""
         if self.args.arm != "usr":
             return train(model, lambda average: ctc_attention, batches, self.args, self.dev_scores)
-        kind = OfOthers if self.args.control else PseudoLabels
+        kind = PseudoLabelsOfOthers if self.args.control else PseudoLabels
         objective = kind(above=self.args.above, masked=0.2, span=8)
         pairs = zip(batches, self.batches(self.lists.unlabelled), strict=False)
         both = (concatenated(*pair) for pair in pairs)
