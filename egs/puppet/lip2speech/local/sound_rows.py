@@ -121,13 +121,14 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def waves_of(loaded, units_by_row, train, clips) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Each row and its wave of each clip: as recorded, and by the voice, with a speaker of the training clips for each
-    language."""
+def waves_of(loaded, args, train, each, units) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Each row and its waves of all clips: as recorded, and by the voice, whose speaker of each language is that of a
+    training clip; ``each``: the clips of each list."""
+    clips = [clip for clips in each for clip in clips]
     yield "natural", [read_wave(clip.sound) for clip in clips]
     vectors = {clip.language: reference_vector(clip.sound) for clip in reversed(train)}
     speakers = {language: speaker_of(loaded, torch.from_numpy(vector)) for language, vector in vectors.items()}
-    for name, clip_units in units_by_row.items():
+    for name, clip_units in units_to_say(args, each, units).items():
         pairs = zip(clips, clip_units, strict=True)
         yield name, [say_units(loaded, torch.tensor(said), speakers[clip.language]) for clip, said in pairs]
 
@@ -146,7 +147,7 @@ def main() -> None:
     clips = [clip for clips in lists for clip in clips]
     units = units_of([*train, *clips, *read_manifests(args.heard)], codebook)
     recognisers = Recognisers(codebook, train, units, args.steps, args.seed)
-    for name, waves in waves_of(loaded, units_to_say(args, lists, units), train, clips):
+    for name, waves in waves_of(loaded, args, train, lists, units):
         scores = recognisers.scores(clips, waves)
         write_scores(Path(args.out) / name.replace(" ", "_").replace("'", ""), scores)
         seconds = sum(map(len, waves)) / SAMPLE_RATE

@@ -108,12 +108,22 @@ def accuracy(head: FrameUnitHead, pairs: Examples) -> float:
     return 1 - sum(wrong for wrong, _ in errors) / sum(count for _, count in errors)
 
 
-def learn_text(model: LipReader, units: Sequence[Tensor], texts: Sequence[Tensor], args: argparse.Namespace) -> None:
+def learn_text(model: LipReader, sentences: Examples, args: argparse.Namespace) -> None:
     """Stage 2: text from units of spoken sentences; with ``--shuffle``, the texts of other sentences."""
     if args.shuffle:
-        texts = [texts[i] for i in np.random.default_rng(args.seed).permutation(len(texts))]
-    draw = batch_sampler(list(zip(units, texts, strict=True)), args.size, REPLACED)
-    fit_text(model, draw, 2 * args.steps, 2e-3, args.seed)
+        order = np.random.default_rng(args.seed).permutation(len(sentences))
+        sentences = [(units, sentences[i][1]) for (units, _), i in zip(sentences, order, strict=True)]
+    fit_text(model, batch_sampler(sentences, args.size, REPLACED), 2 * args.steps, 2e-3, args.seed)
+
+
+def trained_stages(
+    first: LipReader, pairs: Examples, sentences: Examples, args: argparse.Namespace
+) -> tuple[LipReader, LipReader]:
+    """The reader after stage 1, trained in place, and a copy of it after stage 2."""
+    learn_units(first.frontend.units, pairs, args)
+    both = copy.deepcopy(first)
+    learn_text(both, sentences, args)
+    return first, both
 
 
 def compared(
@@ -168,14 +178,11 @@ def main() -> None:
     source_units, spoken_units = units_of_waves([clip_wave(clip) for clip in source], spoken, args.size, args.seed)
     pairs = state_unit_pairs(encoder_states(loaded, source, args.states), source_units)
 
+    sentences = list(zip(spoken_units, [torch.tensor(tokenizer.encode(text)) for text in texts], strict=True))
     scratch = partial(reader, tokenizer, pairs[0][0].shape[1], args.size, args.seed)
-    first = scratch()
-    learn_units(first.frontend.units, pairs, args)
-    both = copy.deepcopy(first)
-    learn_text(both, spoken_units, [torch.tensor(tokenizer.encode(text)) for text in texts], args)
+    first, both = trained_stages(scratch(), pairs, sentences, args)
     without_videos = summary(lists["test"].scores(both, tokenizer))
     print(f"stages 1 and 2, no video with text: test {without_videos}", flush=True)
-
     scores: dict[str, dict[str, list[UtteranceScore]]] = {"scratch": {}, "stage 1": {}, "all stages": {}}
     for count in args.clips:
         starts = {"scratch": scratch(), "stage 1": first, "all stages": both}
