@@ -47,6 +47,7 @@ def test_overview_names_every_verb_and_its_example_parses(name):
     overview = program.overview()
     assert len(set(program.verbs)) == len(program.verbs)
     assert all(f"\n  {verb} " in overview for verb in program.verbs)
+    assert all(len(line) <= 96 for line in overview.splitlines())
     check(program.example.split())
 
 

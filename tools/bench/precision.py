@@ -49,7 +49,7 @@ def figures_of(rounds: list[list[float]], log_probs: torch.Tensor, exact: torch.
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--model")
+    options.add_argument("--model", default="grid", help="a reader of pixels (default: grid)")
     options.add_argument("--frames", type=int, default=250)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--tokens", type=int, default=42, help="steps of the search at most")

@@ -143,7 +143,7 @@ def _load(
     config = read_config(folder)
     folder_kind = config.get("kind", LIP_READER)
     if folder_kind != kind:
-        raise bad_model(folder, f"a {folder_kind} where a {kind} is needed".replace("_", " "))
+        raise bad_model(folder, f"{_with_article(folder_kind)} where {_with_article(kind)} is needed")
     model_config = stored_settings(folder, config, settings, _unnested)
     if not isinstance(model_config, settings):
         raise bad_model(folder, f"{CONFIG_FILE} holds the settings of another kind of model than a {kind}")
@@ -164,3 +164,8 @@ def _lowered(model: Any, precision: str) -> Any:
     from vsr.models.precision import lower_precision
 
     return lower_precision(model, precision)
+
+
+def _with_article(kind: str) -> str:
+    """A kind of model in a sentence: "a lip reader", "an acoustic model"."""
+    return f"{'an' if kind[:1] in tuple('aeiou') else 'a'} {kind.replace('_', ' ')}"

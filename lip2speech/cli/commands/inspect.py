@@ -16,7 +16,7 @@ from vsr.cli.options import check_present
 if TYPE_CHECKING:
     from vsr.core.errors import VsrError
 
-HELP = "show how a video is read and voiced: what vsr inspect shows, with mel, wave and sound"
+HELP = "show how a video is read and voiced: as vsr inspect, with mel, wave and sound"
 ABOUT = """Reads and voices one video and writes the page of vsr inspect, with the voice below it on
 the same time axis: mel, waveform and the sound itself. If the video has its own sound, that
 is shown and playable beside it; the voice does not use it."""

@@ -10,7 +10,7 @@ from lip2speech.models.flow_options import add_flow_arguments, flow_options, unu
 from vsr.core.clock import SAMPLE_RATE
 from vsr.core.machine import add_device_argument
 
-HELP = "translate the speech in a recording, or of the lips in a video, into another language"
+HELP = "translate the speech of a recording, or of the lips in a video"
 ABOUT = """Translates speech by its units, without text: those of the sound or, where there is none (or
 with --modality video), those of the voice that `lip2speech speak` gives the lips. It needs
 a voice that was trained to speak units and has a translator; the one in the package has

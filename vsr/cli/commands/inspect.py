@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vsr.core.errors import VsrError
     from vsr.report.collect import Inspection
 
-HELP = "show how a video is read: mouth, posteriors, attention and words over time, as one HTML page"
+HELP = "show how a video is read, on one HTML page: mouth, posteriors, attention, words"
 ABOUT = """Reads one video and writes one HTML page that shows how it was read: the mouth, the CTC
 posteriors, the decoder's attention, the words with their confidence and the n-best list,
 all on one time axis. Look at it first when a text is odd."""

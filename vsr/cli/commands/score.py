@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "error rates by words, characters, phonemes or visemes; accuracy of isolated words; BLEU and chrF"
+HELP = "compute error rates, accuracy of isolated words, BLEU and chrF"
 ABOUT = """Compares hypotheses with references: word and character error rate with substitutions,
 deletions and insertions, the share that was scored, and a 95 % bootstrap interval over
 clips. The normaliser is named in every result. --unit phoneme and viseme convert both with

@@ -23,7 +23,7 @@ from vsr.output.unsure_words import EVERYTHING, MODES, readable, unreadable_shar
 from vsr.output.writing import Outputs
 
 HELP = "read the lips in video files"
-ABOUT = """Reads the lips of the largest face that speaks, or of all, in each video, whatever its frame rate
+ABOUT = """Reads the lips of the largest face that speaks, or of all, in each video, of any frame rate
 and length. The text goes to the screen; with -o each file gets its text, subtitles or JSON,
 with word times and confidence. A file that cannot be read costs one line that says why; the
 others are still read. Files that vsr did not write, and the transcript of another video,
