@@ -48,8 +48,8 @@ def test_wrong_option_is_one_line(arguments, capsys):
     (speak, ["clip.mp4", "-o", "x.wav", "--steps", "0", "--reference", "own"], FLOW),
     (speak, ["clip.mp4", "-o", "x.wav", "--tokens", "t"], {"guidance", "solver", "detail", "pull", "consent"}),
     (speak, ["clip.mp4", "-o", "x.wav"], {"consent"}),
-    (live, ["0", "-o", "x.wav"], {"pull"}),
-    (live, ["0", "-o", "x.wav", "--text", "read"], set()),
+    (live, ["0", "-o", "x.wav"], {"pull", "consent"}),
+    (live, ["0", "-o", "x.wav", "--text", "read"], {"consent"}),
     (revoice, ["a.wav", "-o", "x.wav", "--reference", "own"], {"pull"}),
     (synthesize, ["--manifest", "m", "--features", "f", "--out", "o", "--text", "none"], {"pull"}),
 ])  # fmt: skip

@@ -14,7 +14,7 @@ import pytest
 
 from vsr.core import worker
 from vsr.core.files import write_text
-from vsr.core.interrupts import PATIENCE, Interrupts, settle
+from vsr.core.interrupts import PATIENCE, Interrupts, check, postponed, settle
 from vsr.core.pool import in_processes
 
 ROOT = Path(__file__).parent.parent
@@ -231,6 +231,34 @@ def test_swallowed_interrupt_is_raised_again():
         time.sleep(0.6)  # and is not raised again once it has arrived
     assert interrupts.status == 130
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_waits_is_not_reminded_and_a_reminder_that_is_overtaken_does_not_end_the_process(monkeypatch):
+    monkeypatch.setattr(os, "_exit", lambda status: pytest.fail(f"ended with {status}"))
+    with Interrupts() as interrupts:
+        with postponed():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.6)
+            assert interrupts.number == signal.SIGTERM and not interrupts._is_reminder
+            interrupts._since -= 2 * PATIENCE
+            interrupts._is_reminder = True  # as the reminder sets it, before its signal arrives
+            interrupts._on_signal(signal.SIGTERM, None)  # an earlier one, handled in between
+            interrupts._on_signal(signal.SIGTERM, None)  # its own
+        with pytest.raises(KeyboardInterrupt):
+            check()
+        settle()
+
+
+def test_second_signal_ends_the_process_at_once_also_where_the_first_waits(monkeypatch):
+    ended = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    with Interrupts() as interrupts:
+        with postponed():
+            os.kill(os.getpid(), signal.SIGTERM)
+            interrupts._since -= 2 * PATIENCE
+            os.kill(os.getpid(), signal.SIGTERM)
+        settle()
+    assert ended == [143]
 
 
 def test_error_caused_by_an_interrupt_counts_as_interrupt(monkeypatch, capsys):

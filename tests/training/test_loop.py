@@ -150,7 +150,7 @@ def test_run_that_is_asked_to_end_saves_the_step_and_goes_on_with_the_same_weigh
         losses = step(run, clips) if run.progress.step != 3 else None
         if losses is None:
             os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.6)  # the signal is sent again meanwhile
+            time.sleep(0.6)  # in which the exception would be raised again
             losses = step(run, clips)
         return losses
 

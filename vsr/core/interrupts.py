@@ -19,6 +19,7 @@ from types import FrameType
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 AGAIN = 0.25  # seconds until a lost exception is raised again
 PATIENCE = 2.0  # seconds within which signals are one request: `timeout` sends two, one to the whole group
+ECHO = 0.1  # seconds after a reminder within which a signal is another one, sent while the first was handled
 
 
 class EndSignal(KeyboardInterrupt):
@@ -37,7 +38,8 @@ class Interrupts:
     def __init__(self) -> None:
         self.number: int | None = None
         self.waits = False
-        self._since, self._is_reminder = 0.0, False
+        self._since, self._reminded = 0.0, 0.0
+        self._is_reminder = False
         self._previous_handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
         self._received = threading.Event()
 
@@ -76,8 +78,10 @@ class Interrupts:
             raise EndSignal
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        is_reminder, self._is_reminder = self._is_reminder, False
         now = time.monotonic()
+        is_reminder = self._is_reminder or now - self._reminded < ECHO
+        if self._is_reminder:
+            self._is_reminder, self._reminded = False, now
         if self.number is None:
             self.number, self._since = number, now
             threading.Thread(target=self._remind, args=(number,), daemon=True).start()
@@ -87,8 +91,10 @@ class Interrupts:
             self.check()
 
     def _remind(self, number: int) -> None:
-        """Send the signal again until the request has been received."""
+        """Send the signal again until the request has been received; what waits asks by itself."""
         while not self._received.wait(AGAIN):
+            if self.waits:
+                continue
             self._is_reminder = True
             main = threading.main_thread().ident
             if hasattr(signal, "pthread_kill") and main is not None:
