@@ -42,6 +42,7 @@ class Interrupts:
         self._is_reminder = False
         self._previous_handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
         self._received = threading.Event()
+        self._reminder: threading.Thread | None = None
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
@@ -53,6 +54,8 @@ class Interrupts:
 
     def __exit__(self, *error) -> None:
         self.settle()
+        if self._reminder is not None:  # a reminder that is on its way must not meet the handlers of before
+            self._reminder.join(1.0)
         Interrupts.current = self._outer
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
@@ -84,7 +87,8 @@ class Interrupts:
             self._is_reminder, self._reminded = False, now
         if self.number is None:
             self.number, self._since = number, now
-            threading.Thread(target=self._remind, args=(number,), daemon=True).start()
+            self._reminder = threading.Thread(target=self._remind, args=(number,), daemon=True)
+            self._reminder.start()
         elif not is_reminder and now - self._since > PATIENCE:
             os._exit(128 + number)
         if not (self.waits or _unwinding()):
