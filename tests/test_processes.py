@@ -235,9 +235,10 @@ def test_swallowed_interrupt_is_raised_again():
 
 def test_what_waits_is_not_reminded_and_a_reminder_that_is_overtaken_does_not_end_the_process(monkeypatch):
     monkeypatch.setattr(os, "_exit", lambda status: pytest.fail(f"ended with {status}"))
+    monkeypatch.setattr(signal, "pthread_kill", lambda *call: pytest.fail("sent again"))
     with Interrupts() as interrupts:
         with postponed():
-            os.kill(os.getpid(), signal.SIGTERM)
+            interrupts._on_signal(signal.SIGTERM, None)  # the signal itself could end the process of the tests
             time.sleep(0.6)
             assert interrupts.number == signal.SIGTERM and not interrupts._is_reminder
             interrupts._since -= 2 * PATIENCE
@@ -254,9 +255,9 @@ def test_second_signal_ends_the_process_at_once_also_where_the_first_waits(monke
     monkeypatch.setattr(os, "_exit", ended.append)
     with Interrupts() as interrupts:
         with postponed():
-            os.kill(os.getpid(), signal.SIGTERM)
+            interrupts._on_signal(signal.SIGTERM, None)
             interrupts._since -= 2 * PATIENCE
-            os.kill(os.getpid(), signal.SIGTERM)
+            interrupts._on_signal(signal.SIGTERM, None)
         settle()
     assert ended == [143]
 
