@@ -33,7 +33,8 @@ def test_clip_sounds_the_same_alone_and_beside_a_longer_one(rounds):
     vocoder, (mel, units, vectors) = tiny_vocoder(rounds=rounds), speech_of(20, batch=2)
     together = vocoder(mel, units, vectors, torch.tensor([7, 20]))
     alone = vocoder(mel[:1, :28], units[:1, :14], vectors[:1])
-    assert torch.allclose(together[0, : 7 * 640], alone[0], atol=1e-5)
+    loudest = float(alone.detach().abs().max())
+    assert torch.allclose(together[0, : 7 * 640], alone[0], atol=1e-5 * loudest)
     assert not together[0, 7 * 640 :].any()
 
 
