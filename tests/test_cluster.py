@@ -16,6 +16,7 @@ import pytest
 
 from vsr.cli import main
 from vsr.core.errors import VsrError
+from vsr.core.interrupts import EndSignal, Interrupts, handlers_kept
 from vsr.data.cropping import Cropper, crop_corpus
 from vsr.data.manifest import Clip, read_manifest, write_manifest
 from vsr.inference import ray_cluster as cluster
@@ -39,8 +40,9 @@ def nodes():
     from ray.cluster_utils import Cluster
 
     try:
-        ray_cluster = Cluster(True, head_node_args=small_node() | {"include_dashboard": False, "no_monitor": True})
-        second = ray_cluster.add_node(**small_node())
+        with handlers_kept():
+            ray_cluster = Cluster(True, head_node_args=small_node() | {"include_dashboard": False, "no_monitor": True})
+            second = ray_cluster.add_node(**small_node())
     except Exception as error:  # a machine too busy or too closed for Ray's processes says nothing about our code
         pytest.skip(f"no Ray cluster starts here: {error}")
     yield ray_cluster, second
@@ -104,6 +106,14 @@ def test_both_nodes_work_and_a_dead_worker_loses_only_its_item(nodes, tmp_path, 
     assert results == [0, 1, 4, 9, 16, ("lost", 5), 36, 49]
     with pytest.raises(VsrError, match="no space left to write 1"):
         list(engine.run_all(refusing, [1, 2], str))
+
+
+def test_command_on_a_cluster_still_ends_in_its_own_way(nodes):
+    """Ray replaces the handler of SIGTERM by one that ends the process without a word."""
+    with pytest.raises(EndSignal), Interrupts() as interrupts:
+        open_engine("ray", None, nodes[0].address)
+        signal.raise_signal(signal.SIGTERM)
+    assert interrupts.status == 143 and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_files_are_read_once_and_resume_repeats_failed_ones(nodes, tmp_path, face_clip, tiny_model, capsys):

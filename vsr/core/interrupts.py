@@ -128,6 +128,21 @@ def postponed() -> Iterator[None]:
         interrupts.waits = False
 
 
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Within it a library that is started may install handlers of signals; afterwards those of before are back."""
+    if threading.current_thread() is not threading.main_thread():  # where Python installs none
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for name in SIGNALS if (number := getattr(signal, name, None))}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            if handler is not None:  # None: installed by other code than Python's
+                signal.signal(number, handler)
+
+
 def requested() -> bool:
     """Whether a signal has asked the command to end."""
     return Interrupts.current is not None and Interrupts.current.number is not None

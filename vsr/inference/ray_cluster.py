@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vsr.core.errors import VsrError
+from vsr.core.interrupts import handlers_kept
 
 if TYPE_CHECKING:
     from vsr.core.progress import Watch
@@ -143,7 +144,8 @@ def connect(address: str | None):
     _check_address(address)
     _check_arrow()
     try:
-        ray.init(address, ignore_reinit_error=True, log_to_driver=False, logging_level="ERROR")
+        with handlers_kept():  # Ray's would end a command without its clean-up
+            ray.init(address, ignore_reinit_error=True, log_to_driver=False, logging_level="ERROR")
     except ConnectionError as error:
         raise _no_answer(address) from error
     except (RuntimeError, ValueError, OSError) as error:  # such as another version of Python or Ray on the cluster
