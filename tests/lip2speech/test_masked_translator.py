@@ -83,7 +83,7 @@ def test_clip_is_translated_alike_alone_and_beside_a_longer_one(rounds):
         (single,) = model.translate(*alone(batch, row), "es")
         assert single.units == both[row].units and len(single.units) == 2 * int(batch.lengths[row])
         assert all(0 <= unit < UNITS for unit in single.units) and single.pace == both[row].pace
-        assert single.score == pytest.approx(both[row].score, rel=1e-5)  # matrix products of other sizes round differently
+        assert single.score == pytest.approx(both[row].score, rel=1e-5)  # another batch rounds differently
 
 
 def test_single_round_is_plain_classification():

@@ -156,7 +156,7 @@ def test_configuration_of_every_recipe_builds_its_model(path):
 TINY = {"vocab_size": 9, "dim": 16, "heads": 2, "hidden": 24, "layers": 1, "kernel": 5, "decoder_layers": 1}
 FRONTENDS = {
     "video_transformer": {"frontend_width": 8, "frontend_layers": 1, "frontend_heads": 2},
-    "resnet3d": {"resnet_width": 4, "resnet_blocks": (1, 1, 1, 1)},
+    "resnet3d": {"resnet_width": 8, "resnet_blocks": (1, 1, 1, 1)},
 }
 
 
