@@ -1,10 +1,12 @@
 """What is tested on was never trained on: lists share no id and no moment of a video file."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from vsr.core.errors import VsrError
-from vsr.data.manifest import Clip
-from vsr.data.splits import check_disjoint
+from vsr.data.manifest import Clip, write_manifest
+from vsr.data.splits import check_disjoint, read_lists
 
 
 def clips(name, *parts):
@@ -44,3 +46,14 @@ def test_lists_of_one_corpus_may_have_many_parts_of_their_own_videos():
     check_disjoint(train, clips("b", ("c.mp4", 0, 0)), clips("c", ("a.mp4", 50, 60)))
     with pytest.raises(VsrError, match="train and test"):
         check_disjoint(train, [], clips("c", ("a.mp4", 30.5, 30.6)))
+
+
+def test_manifest_that_is_named_twice_is_refused(tmp_path):
+    one, other = str(tmp_path / "one.jsonl"), str(tmp_path / "other.jsonl")
+    write_manifest(one, clips("a", ("a.mp4", 0, 0), ("b.mp4", 0, 0)))
+    write_manifest(other, clips("b", ("c.mp4", 0, 0)))
+    train, dev, tests = read_lists(SimpleNamespace(train=[one], dev=[other], tests=[]))
+    assert (len(train), len(dev), len(tests)) == (2, 1, 0)
+    for lists in ({"train": [one, one], "dev": [other]}, {"train": [other], "dev": [one, one]}):
+        with pytest.raises(VsrError, match="hold 2 clips more than once, such as a0: name each manifest once"):
+            read_lists(SimpleNamespace(**lists, tests=[]))

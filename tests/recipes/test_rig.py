@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 from vsr.data.modalities import SOUND, VIDEO
 from vsr.evaluation.wer import score_utterance
@@ -19,7 +20,7 @@ from vsr.modelstore.folder import load_model
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "egs/grid/vsr/local"
 sys.path.insert(0, str(LOCAL))
-RIG, FUSIONS, SPOILT, FRONTS, LEANING, STATES = (
+RIG, FUSIONS, SPOILT, FRONTS, LEANING, STATES, OPTIONS, POOLS = (
     runpy.run_path(str(LOCAL / name))
     for name in (
         "rig.py",
@@ -28,6 +29,8 @@ RIG, FUSIONS, SPOILT, FRONTS, LEANING, STATES = (
         "sound_fronts.py",
         "sound_only_rule.py",
         "on_states.py",
+        "rig_options.py",
+        "clip_pools.py",
     )
 )
 
@@ -115,3 +118,17 @@ def test_sound_is_preferred_only_where_it_reads_better():
     assert [errors_at([worse, better], margin) for margin in (0.0, 0.05, 0.1)] == [3, 1, 2]
     assert LEANING["best_margin"]([worse, better]) == (0.05, 1)
     assert LEANING["best_margin"]([worse]) == (float("inf"), 1)
+
+
+@pytest.mark.parametrize("batches", [
+    lambda size: SPOILT["batches"]([[None]] * 3, size, None, 0),
+    lambda size: POOLS["shuffled_batches"](([None] * 3, [None] * 3), size, 0, None),
+])  # fmt: skip
+def test_fewer_clips_than_a_batch_are_refused(batches):
+    """There would be no batch, and the training would wait for one for ever."""
+    with pytest.raises(VsrError, match="there are 3 clips, fewer than a batch: give --batch 3 or less"):
+        next(batches(4))
+
+
+def test_full_batches_hold_every_clip_once():
+    assert list(OPTIONS["full_batches"]([3, 1, 2, 0, 4], 2)) == [[3, 1], [2, 0]]

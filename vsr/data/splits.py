@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Protocol
@@ -27,10 +28,20 @@ class Lists(Protocol):
 
 def read_lists(data: Lists) -> tuple[list[Clip], list[Clip], list[Clip]]:
     """The clips for training, for development and for tests. Raises VsrError like `read_manifests`, and where two of
-    the three share a clip."""
+    the three share a clip or one of them has it twice."""
     train, dev, tests = (read_manifests(paths) for paths in (data.train, data.dev, data.tests))
+    for name, clips in (("train", train), ("dev", dev), ("tests", tests)):
+        check_once(name, clips)
     check_disjoint(train, dev, tests)
     return train, dev, tests
+
+
+def check_once(name: str, clips: Iterable[Clip]) -> None:
+    """Raise VsrError bad_manifest if an id comes more than once, as in a manifest that is named twice."""
+    repeated = [clip_id for clip_id, count in Counter(clip.id for clip in clips).items() if count > 1]
+    if repeated:
+        problem = f"the manifests of data.{name} hold {len(repeated)} clips more than once, such as {min(repeated)}"
+        raise VsrError("bad_manifest", f"{problem}: name each manifest once, and give each clip an id of its own")
 
 
 def check_disjoint(train: Iterable[Clip], dev: Iterable[Clip], tests: Iterable[Clip]) -> None:

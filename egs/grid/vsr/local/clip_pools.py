@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
 from on_states import batch_of, stored
+from rig_options import full_batches
 
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
@@ -50,8 +51,8 @@ def shuffled_batches(pool: Pool, size: int, seed: int, teacher: Teacher) -> Iter
     clips, states = pool
     for epoch in range(10**9):
         order = np.random.default_rng((seed, epoch)).permutation(len(clips)).tolist()
-        for start in range(0, len(order) - size + 1, size):
-            chosen, rng = order[start : start + size], np.random.default_rng((seed, epoch, start))
+        for number, chosen in enumerate(full_batches(order, size)):
+            rng = np.random.default_rng((seed, epoch, number * size))
             yield batch_of([clips[i] for i in chosen], [states[i] for i in chosen], teacher, rng)
 
 

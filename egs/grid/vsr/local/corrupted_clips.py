@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 sys.path.insert(0, str(Path(__file__).parent))
 from clip_cache import cached_array
 from noise import Cell, cover_mouth, noisy, rng_of
-from rig_options import rig_parser
+from rig_options import full_batches, rig_parser
 
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Batch
@@ -105,9 +105,8 @@ def batches(
     and its sound."""
     for epoch in range(10**9):
         rng = np.random.default_rng((seed, epoch))
-        order = rng.permutation(len(copies))
-        for first in range(0, len(order) - size + 1, size):
-            chosen = [copies[i][int(rng.integers(len(copies[i])))] for i in order[first : first + size]]
+        for indices in full_batches(rng.permutation(len(copies)), size):
+            chosen = [copies[i][int(rng.integers(len(copies[i])))] for i in indices]
             batch = batch_of(chosen, teacher)
             yield replace(batch, present=draw_present(size, dropout, rng)) if any(dropout) else batch
 

@@ -1,7 +1,10 @@
 """Options shared by the rigs on stored states, each with one help text."""
 
 import argparse
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+from vsr.core.errors import VsrError
 
 HELP = {
     "model": ("NAME", "model whose lower layers are frozen"),
@@ -27,3 +30,13 @@ def rig_parser(doc: str | None, **defaults: Any) -> argparse.ArgumentParser:
         help_text = f"{description} (default: %(default)s)"
         parser.add_argument(f"--{name}", type=type(value), default=value, metavar=metavar, help=help_text)
     return parser
+
+
+def full_batches(order: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """The batches of an epoch, all of ``size`` clips: the last ones are left out. Raises VsrError if none is full."""
+    if len(order) < size:
+        raise VsrError(
+            "bad_config", f"there are {len(order)} clips, fewer than a batch: give --batch {len(order)} or less"
+        )
+    for first in range(0, len(order) - size + 1, size):
+        yield order[first : first + size]
