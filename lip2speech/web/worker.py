@@ -17,7 +17,7 @@ from lip2speech.web.models import Models, load_libraries
 from lip2speech.web.page_jobs import inspect_job, read_job
 from lip2speech.web.store import Store
 from vsr.core.errors import VsrError
-from vsr.core.machine import AUTO
+from vsr.core.machine import AUTO, return_freed_memory
 
 TICK = 0.25  # seconds between two polls of a job
 
@@ -173,3 +173,5 @@ def _without_frames(work, *args) -> None:
             clear_frames(cause.__traceback__)
             cause = cause.__context__
         raise
+    finally:
+        return_freed_memory()

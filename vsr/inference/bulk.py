@@ -10,7 +10,7 @@ from typing import Any
 
 from vsr.core.errors import Incomplete, VsrError
 from vsr.core.interrupts import check
-from vsr.core.machine import AUTO, cores, processes_for
+from vsr.core.machine import AUTO, cores, processes_for, return_freed_memory
 from vsr.core.pool import in_processes
 from vsr.core.progress import Watch
 from vsr.data.modalities import SOUND
@@ -102,6 +102,8 @@ class FileReader:
         except Exception as error:  # noqa: BLE001  a fault of ours in one file must not cost the user the others
             check()
             reason, message = "internal", f"{type(error).__name__}: {error}"
+        finally:
+            return_freed_memory()
         if reading is None:
             return failure(path, reason, message, self.loaded.name)
         return reading.transcript((reason, " ".join(message.split())))
