@@ -3,7 +3,8 @@
 
     tools/bench/encode.py MODEL [MODEL ...] [--frames 75] [--clips 4] [--rounds 10] [--threads 2] [--json FILE]
 
-The models take turns, so that other load on the machine affects all of them; shown is the median of the rounds.
+The models take turns, so that other load on the machine affects all of them; shown is the median of the rounds. Of a
+reader of pixels and tracks, the reader of pixels is measured.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import torch
 
 from vsr.core.files import write_text
 from vsr.models.lengths import length_mask
-from vsr.modelstore.folder import load_model
+from vsr.modelstore.folder import load_model, pixel_reader
 
 
 def parameters(module) -> int:
@@ -38,7 +39,7 @@ def milliseconds(model, video: torch.Tensor) -> tuple[float, float]:
 
 def measure(folders: list[str], clips: int, frames: int, rounds: int) -> dict[str, dict]:
     """Figures of each model."""
-    models = {str(folder): load_model(folder).model for folder in folders}
+    models = {str(folder): pixel_reader(load_model(folder).model) for folder in folders}
     video = torch.randn(clips, frames, 1, 88, 88, generator=torch.Generator().manual_seed(0))
     spent = {name: [] for name in models}
     for turn in range(rounds + 1):
