@@ -90,13 +90,13 @@ def speak(
     source = MouthSource(path, number, mesh=text.mesh, on_request=True, watch=watch)
     first, mixer = video_clock(path)[1], Mixer()
     seen, end = FaceReport(), first
-    for cast_block in source.readable_blocks():
-        for part in cast_block.parts:
+    for selected in source.readable_blocks():
+        for part in selected.parts:
             seen.add(part)
             for at, crop, directions in _utterances(path, part, first, text, options):
                 wave = voice_of(loaded, crop, speakers[part.face], directions)
                 mixer.add(part.face, at, options.shape(wave) if options.shape else wave)
-        end = float(cast_block.block.times[-1]) + 1 / FPS
+        end = float(selected.block.times[-1]) + 1 / FPS
     if not (source.broken and mixer.last):
         source.check(has_speech=None in source.reasons)
     wave = mixer.mixed(voice_samples(path, end - first, source.frames))

@@ -78,7 +78,7 @@ def test_states_are_stored_by_the_crop_and_not_by_the_clips_name(tmp_path):
 def test_shuffled_scores_are_of_other_clips_until_ended(fusion):
     video, sound, mask = torch.randn(3, 5, 8), torch.randn(3, 5, 8), torch.ones(3, 5, dtype=torch.bool)
     before, scores = fusion.eval()(video, sound, mask)
-    end = FUSIONS["deal_scores"](fusion, FUSIONS["DEALT"]["other clips"])
+    end = FUSIONS["change_scores"](fusion, FUSIONS["WRONG_SCORES"]["other clips"])
     shuffled, others = fusion(video, sound, mask)
     assert torch.allclose(others[SOUND], scores[SOUND].roll(1, 0), atol=1e-6) and not torch.allclose(shuffled, before)
     end()

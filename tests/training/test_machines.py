@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.training.test_loop import TINY, Killed, build_config, make_clip
 from vsr.core.errors import VsrError
 from vsr.data.manifest import read_manifest, write_manifest
-from vsr.data.sampler import deal
+from vsr.data.sampler import divide_among_ranks
 from vsr.modelstore.folder import load_model
 from vsr.objectives.step import Step
 from vsr.text.tokenizer import CharTokenizer
@@ -375,6 +375,6 @@ def test_deal_gives_every_clip_once(sizes, number):
     for size in sizes[:number]:
         batches.append(list(range(start, start + size)))
         start += size
-    sharded = deal(batches, number)
+    sharded = divide_among_ranks(batches, number)
     assert len(sharded) == number and sorted(sum(sharded, [])) == list(range(start))
     assert all(sharded) or max(map(len, sharded)) == 1

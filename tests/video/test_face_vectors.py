@@ -12,7 +12,7 @@ from vsr.face.detector import default_detector
 from vsr.face.face_vectors import FaceVectors
 from vsr.face.gradients import Gradients
 from vsr.face.pipeline import blocks
-from vsr.face.speaker_selection import Casting
+from vsr.face.speaker_selection import FaceSelector
 from vsr.media.resample import Position
 
 # By dlib 20.0.1 with dlib_face_recognition_resnet_model_v1.dat, of the pattern below.
@@ -42,7 +42,7 @@ def faces_of(frames):
     positions = (Position(index / 25, index) for index in range(len(frames)))
     (block,) = blocks(zip(frames, positions, strict=True), default_detector(), longest=None)
     assert len(block.shots) == 2
-    return [part.face for part in Casting(None).of(block)]
+    return [part.face for part in FaceSelector(None).parts_of(block)]
 
 
 @NEEDED

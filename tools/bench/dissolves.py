@@ -20,7 +20,7 @@ from scipy.stats import binomtest
 from vsr.core.clock import FPS
 from vsr.face.detector import default_detector
 from vsr.face.pipeline import blocks
-from vsr.face.speaker_selection import Casting
+from vsr.face.speaker_selection import FaceSelector
 from vsr.media.reader import frames_from
 from vsr.media.resample import Position
 
@@ -42,7 +42,7 @@ def outcome(before: list[np.ndarray], after: list[np.ndarray], count: int) -> tu
     (block,) = blocks(places, default_detector(), longest=None)
     faces: tuple[set[int], set[int]] = (set(), set())
     across = False
-    for part in Casting(None).of(block):
+    for part in FaceSelector(None).parts_of(block):
         early = part.piece.start < start - MARGIN
         late = part.piece.start + len(part.piece.crop) > start + count + MARGIN
         faces[0].update([part.face] * early)

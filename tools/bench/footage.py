@@ -101,7 +101,7 @@ def ours(video: Path, model: str | None, clocks: Clocks, peer_seconds: float) ->
         if block.times[-1] + 1 / FPS <= peer_seconds or seconds_then is None:
             seconds_then = [clocks.seconds[name].copy() for name in ("read, faces and crops", "read")]
             covered = block.times[-1] + 1 / FPS
-        reading.journal.add(clocks.time("lips", reading._read_block, source.cast(block)))
+        reading.journal.add(clocks.time("lips", reading._read_block, source.select(block)))
     return pieces, len(reading.transcript().text.split()), (seconds_then[0] - seconds_then[1])[1] / covered
 
 

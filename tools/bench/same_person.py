@@ -30,7 +30,7 @@ from scipy.stats import binomtest
 from vsr.core.files import write_text
 from vsr.face.detector import default_detector
 from vsr.face.pipeline import blocks
-from vsr.face.speaker_selection import Casting
+from vsr.face.speaker_selection import FaceSelector
 from vsr.media.degradation import compressed
 from vsr.media.reader import frames_from, probe
 from vsr.media.resample import Position
@@ -105,12 +105,12 @@ def film(clips: dict[str, list[str]], people: list[str], rng: random.Random) -> 
 def labels_of(frames: list) -> list[int | None]:
     """The label of the largest face of each shot; None where none is found. Shots are where the film was joined: how
     cuts are found is another question."""
-    casting, starts = Casting(None), [index for index, (_, first) in enumerate(frames) if first]
+    selector, starts = FaceSelector(None), [index for index, (_, first) in enumerate(frames) if first]
     labels: list[int | None] = []
     for start, stop in itertools.pairwise([*starts, len(frames)]):
         places = ((frames[index][0], Position(index / 25, index)) for index in range(start, stop))
         (block,) = blocks(places, default_detector(), longest=None)
-        parts = casting.of(block)
+        parts = selector.parts_of(block)
         labels.append(max(parts, key=lambda part: part.piece.weight).face if parts else None)
     return labels
 

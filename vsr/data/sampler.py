@@ -111,7 +111,7 @@ class _Plan(Dataset):
             return error
 
 
-def deal(batches: Sequence[list[int]], ranks: int) -> list[list[int]]:
+def divide_among_ranks(batches: Sequence[list[int]], ranks: int) -> list[list[int]]:
     """At most ``ranks`` batches -> one per rank: while there are too few, the batch with the most clips is halved.
 
     Every clip stays, once. A rank gets an empty batch only if there are fewer clips than ranks.

@@ -22,14 +22,14 @@ from vsr.face.networks import Pool
 from vsr.face.piece import Piece
 from vsr.face.pipeline import LONGEST, Block, blocks
 from vsr.face.requested_points import RequestedPoints, points_again
-from vsr.face.speaker_selection import Casting, Part, check_found
+from vsr.face.speaker_selection import FaceSelector, Part, check_found
 from vsr.media.damage import Hole
 from vsr.media.reader import VideoInfo, frames_from, frames_of_part, probe
 from vsr.media.resample import Position
 
 
 @dataclass(frozen=True)
-class CastBlock:
+class SelectedBlock:
     """A block with identities: its parts in the order of its pieces, the number of its first shot, and the people who
     are new or appear again in it (none with the last block).
 
@@ -56,7 +56,7 @@ class MouthSource:
         detector: of faces; the default detector if not given.
         part: (start, end) in seconds, end 0 for the end of the file.
         whole: make one block of everything, however long.
-        casting: identities from earlier blocks, in place of ``number``.
+        selector: identities from earlier blocks, in place of ``number``.
         begin: position in the video to continue from.
 
     Attributes:
@@ -71,11 +71,11 @@ class MouthSource:
     def __init__(
         self, path: str | Path, number: int | None = 1, *, mesh: Pool[MouthMesh] | None = None,
         on_request: bool = False, watch: Watch | None = None, detector: Detector | None = None,
-        part: tuple[float, float] = (0.0, 0.0), whole: bool = False, casting: Casting | None = None,
+        part: tuple[float, float] = (0.0, 0.0), whole: bool = False, selector: FaceSelector | None = None,
         begin: Position | None = None,
     ):  # fmt: skip
-        self.path, self.casting, self.frames = path, casting or Casting(number), 0
-        self._known = self.casting.people.persons  # after the last block
+        self.path, self.selector, self.frames = path, selector or FaceSelector(number), 0
+        self._known = self.selector.people.persons  # after the last block
         self.reasons: list[str | None] = []
         self.broken: VsrError | None = None
         self.holes: list[Hole] = []
@@ -88,11 +88,11 @@ class MouthSource:
         """Properties of the video. Raises VsrError unreadable, no_video."""
         return probe(self.path)
 
-    def __iter__(self) -> Iterator[CastBlock]:
+    def __iter__(self) -> Iterator[SelectedBlock]:
         yield from self.readable_blocks()
         self.check_broken()
 
-    def readable_blocks(self) -> Iterator[CastBlock]:
+    def readable_blocks(self) -> Iterator[SelectedBlock]:
         """The blocks; for a truncated or damaged file, the error is stored in `broken` instead of raised."""
         if any(self._part):
             frames = frames_of_part(self.path, *self._part)
@@ -103,7 +103,7 @@ class MouthSource:
         longest = None if self._whole else LONGEST
         detector = self._detector or default_detector()
         for block in blocks(self._unless_broken(frames), detector, longest, self._mesh_of_block):
-            yield self.cast(self._with_requests(block))
+            yield self.select(self._with_requests(block))
 
     def _unless_broken(self, frames: Iterator) -> Iterator:
         """The frames up to their end or to an error, which is stored in `broken`."""
@@ -140,19 +140,19 @@ class MouthSource:
 
         return RequestedPoints(cache(find), np.arange(len(piece.crop)))
 
-    def cast(self, block: Block) -> CastBlock:
+    def select(self, block: Block) -> SelectedBlock:
         """Assign identities in the next block and choose which faces are read."""
-        first_shot, begin = self.casting.first_shot, self._begin
-        parts = self.casting.of(block)
+        first_shot, begin = self.selector.first_shot, self._begin
+        parts = self.selector.parts_of(block)
         self.frames, self._begin = self.frames + len(block.times), block.next
         self.reasons += [part.reason for part in parts]
         people = () if block.next is None else tuple(self._newly_known())
-        return CastBlock(block, parts, first_shot, people, begin)
+        return SelectedBlock(block, parts, first_shot, people, begin)
 
     def _newly_known(self) -> list[Person]:
         """The people who changed since the block before."""
         known = set(self._known)
-        self._known = self.casting.people.persons
+        self._known = self.selector.people.persons
         return [person for person in self._known if person not in known]
 
     def collect_error(self, errors: list[VsrError] | None) -> None:

@@ -43,7 +43,7 @@ class Part:
         return [] if self.reason else self.piece.stretches.spans(window)
 
 
-class Casting:
+class FaceSelector:
     """Labels and selects the faces of a video, block by block.
 
     Args:
@@ -55,7 +55,7 @@ class Casting:
     def __init__(self, number: int | None = 1, people: People | None = None, first_shot: int = 0):
         self.number, self.people, self.first_shot = number, people or People(), first_shot
 
-    def of(self, block: Block) -> list[Part]:
+    def parts_of(self, block: Block) -> list[Part]:
         """The parts of the next block, in the order of its pieces."""
         labels = self.people.label(block.pieces, self.first_shot)
         self.first_shot += len(block.shots) - (not block.cut)  # a shot that goes on is the next block's first

@@ -24,8 +24,8 @@ from vsr.decoding.search import check_heads
 from vsr.face.face_count import checked_face_count
 from vsr.face.identity import People
 from vsr.face.likeness import measure
-from vsr.face.mouth_source import CastBlock, MouthSource
-from vsr.face.speaker_selection import Casting, Part, check_found, unread
+from vsr.face.mouth_source import MouthSource, SelectedBlock
+from vsr.face.speaker_selection import FaceSelector, Part, check_found, unread
 from vsr.inference.assemble import segments_of, skipped_of, tracks_of
 from vsr.inference.face_report import track_report
 from vsr.inference.journal import Journal
@@ -106,9 +106,9 @@ class Reading:
         people = People()
         for block in self.journal.blocks:
             people.update(block.people)
-        casting, begin = Casting(self.faces, people, self._next_shot()), self._begin()
+        selector, begin = FaceSelector(self.faces, people, self._next_shot()), self._begin()
         mesh = mesh_for(self.loaded)
-        return MouthSource(self.path, mesh=mesh, on_request=True, watch=watch, casting=casting, begin=begin)
+        return MouthSource(self.path, mesh=mesh, on_request=True, watch=watch, selector=selector, begin=begin)
 
     def _next_shot(self) -> int:
         """Number of the first shot in the block after the journal's last."""
@@ -127,10 +127,10 @@ class Reading:
         """Read to the end."""
         if not self.journal.finished:
             source = self.source(watch)
-            for cast_block in source:
-                block = replace(self._read_block(cast_block), holes=_holes_since(source.holes, cast_block.block.times))
+            for selected in source:
+                block = replace(self._read_block(selected), holes=_holes_since(source.holes, selected.block.times))
                 self.journal.add(block, last=source.broken is not None)
-                if cast_block.block.next is not None:
+                if selected.block.next is not None:
                     watch.block(self.transcript())
         self._check()
         return self.transcript()
@@ -164,18 +164,18 @@ class Reading:
         frames, tracks = sum(block.frames for block in blocks), sum(len(block.tracks) for block in blocks)
         check_found(self.path, frames, tracks, reasons, any(block.readings for block in blocks))
 
-    def _read_block(self, cast_block: CastBlock) -> BlockRecord:
+    def _read_block(self, selected: SelectedBlock) -> BlockRecord:
         """Read a block: everything that the output needs of it."""
         continues = bool(self.journal.blocks) and not self.journal.blocks[-1].cut
-        block, parts = cast_block.block, cast_block.parts
+        block, parts = selected.block, selected.parts
         spans = [(part, *span) for part in parts for span in part.spans(self.window)]
         return BlockRecord(
             frames=len(block.times), end=float(frame_edges(block.times)[-1]), next=block.next,
-            cut=block.cut, first_shot=cast_block.first_shot, num_shots=len(block.shots),
+            cut=block.cut, first_shot=selected.first_shot, num_shots=len(block.shots),
             shots=tuple(float(block.times[shot]) for shot in block.shots[continues:]),
             tracks=tuple(track_report(part) for part in parts),
             skipped=tuple(stretch for part in parts for stretch in unread(part)), readings=self._readings(spans),
-            people=cast_block.people,
+            people=selected.people,
         )  # fmt: skip
 
     def _readings(self, spans: list[tuple[Part, int, int]]) -> tuple[WindowRecord, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from vsr.core.errors import VsrError
-from vsr.data.sampler import deal, planned_batches
+from vsr.data.sampler import divide_among_ranks, planned_batches
 from vsr.training.fabric import Fabric
 
 
@@ -37,7 +37,7 @@ class Feed:
         for position in range(first, len(batches), world * accumulate):
             dealt = batches[position : position + world * accumulate]
             passes = -(-len(dealt) // world)
-            self.steps.append((position + len(dealt), deal(dealt, world * passes)[rank::world]))
+            self.steps.append((position + len(dealt), divide_among_ranks(dealt, world * passes)[rank::world]))
         plan = [clips for _, step in self.steps for clips in step]
         self._coming = iter(planned_batches(dataset, plan, epoch, workers))
 

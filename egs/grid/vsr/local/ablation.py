@@ -33,7 +33,7 @@ Window = tuple[np.ndarray, np.ndarray]  # crop (W, 96, 96), mouth points (W, 14,
 
 
 @dataclass(frozen=True)
-class Way:
+class Variant:
     """A way of reading: weights of the tracks (None: the model's rule), changed search options, and the head that is
     decoded by itself instead ("": none)."""
 
@@ -43,16 +43,16 @@ class Way:
 
 
 WAYS = {
-    "as it ships": Way(),
-    "pixels alone": Way((0.0, 0.0)),
-    "tracks alone": Way((1.0, 1.0), head="tracks.ctc"),
-    "both, always 1": Way((1.0, 1.0)),
-    "both, always 3": Way((3.0, 3.0)),
-    "as it ships, beam 1": Way(None, (("beam", 1),)),
-    "as it ships, attention alone": Way(None, (("ctc_weight", 0.0),)),
-    "as it ships, CTC 0.5": Way(None, (("ctc_weight", 0.5),)),
-    "pixels alone, beam 1": Way((0.0, 0.0), (("beam", 1),)),
-    "pixels alone, CTC alone": Way((0.0, 0.0), (("method", "ctc_beam"),)),
+    "as it ships": Variant(),
+    "pixels alone": Variant((0.0, 0.0)),
+    "tracks alone": Variant((1.0, 1.0), head="tracks.ctc"),
+    "both, always 1": Variant((1.0, 1.0)),
+    "both, always 3": Variant((3.0, 3.0)),
+    "as it ships, beam 1": Variant(None, (("beam", 1),)),
+    "as it ships, attention alone": Variant(None, (("ctc_weight", 0.0),)),
+    "as it ships, CTC 0.5": Variant(None, (("ctc_weight", 0.5),)),
+    "pixels alone, beam 1": Variant((0.0, 0.0), (("beam", 1),)),
+    "pixels alone, CTC alone": Variant((0.0, 0.0), (("method", "ctc_beam"),)),
 }
 
 
@@ -66,13 +66,13 @@ def windows_of(loaded: LoadedModel, clip: Clip, spent: dict[str, float]) -> Iter
         yield mouth.crop[start:stop], np.asarray(mouth.mouth_of(start, stop))
 
 
-def text_of(loaded: LoadedModel, windows: list[Window], way: Way, options: DecodeOptions) -> str:
+def text_of(loaded: LoadedModel, windows: list[Window], variant: Variant, options: DecodeOptions) -> str:
     """Text of the windows of one video."""
     model, config = loaded.model, loaded.model.config
-    model.config = replace(config, track_weights=way.weights or config.track_weights)
+    model.config = replace(config, track_weights=variant.weights or config.track_weights)
     try:
-        if way.head:
-            return " ".join(of_head(loaded, window, way.head) for window in windows)
+        if variant.head:
+            return " ".join(of_head(loaded, window, variant.head) for window in windows)
         rankings = (search_crops(loaded, [crop], options, [mouth])[1][0] for crop, mouth in windows)
         return " ".join(loaded.tokenizer.decode(hypotheses[0].tokens) for hypotheses in rankings)
     finally:

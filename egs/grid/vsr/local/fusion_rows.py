@@ -57,14 +57,14 @@ CELLS = {
 }
 
 
-def deal_scores(fusion: nn.Module, deal: Callable[[Tensor], Tensor]) -> Callable[[], None]:
-    """Makes the fusion use scores (B, T, D) changed by ``deal``, from now on; returns a function that undoes it."""
+def change_scores(fusion: nn.Module, change: Callable[[Tensor], Tensor]) -> Callable[[], None]:
+    """Makes the fusion use scores (B, T, D) changed by ``change``, from now on; returns a function that undoes it."""
     if isinstance(fusion, RelScoreFusion):
         layers = fusion.scores.values()
-        hooks = [layer.register_forward_hook(lambda module, _inputs, scores: deal(scores)) for layer in layers]
+        hooks = [layer.register_forward_hook(lambda module, _inputs, scores: change(scores)) for layer in layers]
         return lambda: [hook.remove() for hook in hooks]
     score = fusion.score
-    fusion.score = lambda *inputs: deal(score(*inputs))
+    fusion.score = lambda *inputs: change(score(*inputs))
     return lambda: delattr(fusion, "score")
 
 
@@ -73,7 +73,7 @@ def to_other_frames(scores: Tensor) -> Tensor:
     return scores[:, order]
 
 
-DEALT = {"other clips": lambda scores: scores.roll(1, 0), "other frames": to_other_frames}
+WRONG_SCORES = {"other clips": lambda scores: scores.roll(1, 0), "other frames": to_other_frames}
 
 
 @torch.inference_mode()
@@ -104,11 +104,11 @@ def lists_of(loaded: LoadedModel, dev: list[Clip], test: list[Clip], voices: lis
     return lists
 
 
-def with_dealt_scores(model: LipReader, mixed: Sequence[Example], tokenizer) -> dict[str, list[UtteranceScore]]:
+def with_wrong_scores(model: LipReader, mixed: Sequence[Example], tokenizer) -> dict[str, list[UtteranceScore]]:
     """Scores of the model when it uses fusion scores of other clips, and of other frames."""
     results = {}
-    for name, deal in DEALT.items():
-        end = deal_scores(model.frontend.fusion, deal)
+    for name, change in WRONG_SCORES.items():
+        end = change_scores(model.frontend.fusion, change)
         results[f"mixed, scores of {name}"] = read(model, mixed, tokenizer)
         end()
     return results
@@ -131,7 +131,7 @@ def train_and_print(model: LipReader, copies: list[list[Example]], lists: dict, 
         print("scores that are not trained:", reliance(model, lists["mixed"], tokenizer), flush=True)
     trained_model = trained(model, copies, lists["dev"], tokenizer, args)
     scores = {name: read(trained_model, examples, tokenizer) for name, examples in lists.items()}
-    scores |= with_dealt_scores(trained_model, lists["mixed"], tokenizer) if has_scores else {}
+    scores |= with_wrong_scores(trained_model, lists["mixed"], tokenizer) if has_scores else {}
     write_scores(args.out, scores)
     for name, list_scores in scores.items():
         print(f"{name}: {rates(list_scores)}", flush=True)
