@@ -102,6 +102,21 @@ def test_two_processes_do_not_write_one_file(web, tmp_path):
         refusal_of("busy", f"{web.address}/a/file.bin", tmp_path / "x")
 
 
+def test_lock_that_its_holder_has_just_removed_is_taken_again(web, tmp_path, monkeypatch):
+    """It would keep nobody out: another process makes a new one."""
+    fcntl = pytest.importorskip("fcntl")
+    lock, locked, flock = tmp_path / "x.part.lock", [], fcntl.flock
+
+    def lock_after_its_removal(handle, how):
+        if not locked:
+            lock.unlink()
+        locked.append(handle)
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock_after_its_removal)
+    assert fetch(f"{web.address}/a/file.bin", tmp_path / "x") == SHA and len(locked) == 2 and not lock.exists()
+
+
 def test_addresses_follow_the_environment(monkeypatch):
     for name in ("HF_ENDPOINT", "VSR_MIRROR"):
         monkeypatch.delenv(name, raising=False)
