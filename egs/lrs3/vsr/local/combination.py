@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from talk_folds import Members, split, talks_of, weights_line
+from talk_folds import Members, members_parser, split, talks_of, weights_line
 
 from vsr.core.files import read_json, write_json
 from vsr.core.progress import count_items
@@ -60,12 +60,7 @@ def fitted_on(combiner: Combiner, lattices: dict[str, Lattice], references: dict
 
 
 def parser() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("hypotheses", nargs="+", metavar="JSONL")
-    options.add_argument("--ref", required=True, metavar="JSONL")
-    options.add_argument("--group", required=True, metavar="REGEX", help="whose first group in the id names the talk")
-    options.add_argument("--folds", type=int, default=5)
-    options.add_argument("--salt", default="", help="another way to deal the talks into folds")
+    options = members_parser(__doc__, folds=5, salt="")
     options.add_argument("--lm", metavar="FILE", help="word n-grams, as vsr combine --lm")
     options.add_argument("--llm", metavar="MODEL", help="causal language model, as vsr combine --llm")
     options.add_argument("--scores", metavar="JSON", help="keeps those of --llm")

@@ -1,5 +1,6 @@
 """Hypotheses of several systems for the same talks, dealt into folds by talk."""
 
+import argparse
 import re
 import zlib
 from collections.abc import Mapping, Sequence
@@ -54,3 +55,14 @@ def weights_line(fitted: Combiner) -> str:
     """The weights in use, for people."""
     pairs = zip(fitted.names, fitted.weights_in_use, strict=True)
     return "  " + ", ".join(f"{name} {weight:.2f}" for name, weight in pairs)
+
+
+def members_parser(doc: str | None, folds: int, salt: str) -> argparse.ArgumentParser:
+    """A parser with the options of `Members` and its folds; the shape of the program's docstring is kept."""
+    options = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("hypotheses", nargs="+", metavar="JSONL")
+    options.add_argument("--ref", required=True, metavar="JSONL")
+    options.add_argument("--group", required=True, metavar="REGEX", help="whose first group in the id names the talk")
+    options.add_argument("--folds", type=int, default=folds, help="(default: %(default)s)")
+    options.add_argument("--salt", default=salt, help="another one deals the talks otherwise (default: '%(default)s')")
+    return options

@@ -27,7 +27,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from combination import CachedScores
 from misreadings import ErrorSimulator, sentences_in
-from talk_folds import Members, split, talks_of, weights_line
+from talk_folds import Members, members_parser, split, talks_of, weights_line
 
 from vsr.decoding.combination import edits, feature_names, fit_start
 from vsr.decoding.combiner import Combiner
@@ -132,13 +132,8 @@ def save(model, tokenizer, folder: str) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("hypotheses", nargs="+", metavar="JSONL")
-    options.add_argument("--ref", required=True, metavar="JSONL")
-    options.add_argument("--group", required=True, metavar="REGEX", help="whose first group in the id names the talk")
-    options.add_argument("--folds", type=int, default=3)
+    options = members_parser(__doc__, folds=3, salt="test")
     options.add_argument("--fold", type=int, default=0, help="that is measured (default: 0)")
-    options.add_argument("--salt", default="test", help="how the talks are dealt into folds (default: test)")
     options.add_argument("--llm", required=True, metavar="MODEL")
     options.add_argument("--texts", required=True, metavar="FILE", help="lines of text")
     options.add_argument("--steps", type=int, default=60)
