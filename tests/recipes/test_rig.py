@@ -20,7 +20,7 @@ from vsr.modelstore.folder import load_model
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "egs/grid/vsr/local"
 sys.path.insert(0, str(LOCAL))
-RIG, FUSIONS, SPOILT, FRONTS, LEANING, STATES, OPTIONS, POOLS = (
+RIG, FUSIONS, SPOILT, FRONTS, LEANING, STATES, OPTIONS, POOLS, LLM = (
     runpy.run_path(str(LOCAL / name))
     for name in (
         "rig.py",
@@ -31,6 +31,7 @@ RIG, FUSIONS, SPOILT, FRONTS, LEANING, STATES, OPTIONS, POOLS = (
         "on_states.py",
         "rig_options.py",
         "clip_pools.py",
+        "llm_states.py",
     )
 )
 
@@ -123,6 +124,7 @@ def test_sound_is_preferred_only_where_it_reads_better():
 @pytest.mark.parametrize("batches", [
     lambda size: SPOILT["batches"]([[None]] * 3, size, None, 0),
     lambda size: POOLS["shuffled_batches"](([None] * 3, [None] * 3), size, 0, None),
+    lambda size: LLM["orders"](3, size, 0),
 ])  # fmt: skip
 def test_fewer_clips_than_a_batch_are_refused(batches):
     """There would be no batch, and the training would wait for one for ever."""

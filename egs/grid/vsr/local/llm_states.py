@@ -28,7 +28,7 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parent))
 from encoder_states import encoder_states
 from on_states import batch_of
-from rig_options import rig_parser
+from rig_options import full_batches, rig_parser
 
 from vsr.data.batch import Batch
 from vsr.data.codebook import fit_codebook
@@ -65,11 +65,11 @@ def head_of(args: argparse.Namespace, shared: Any, states: Sequence[Tensor]) -> 
     return head, head.tokenizer, Teacher(shared, {"llm": settings})
 
 
-def orders(count: int, size: int, seed: int) -> Iterator[list[int]]:
+def orders(count: int, size: int, seed: int) -> Iterator[Sequence[int]]:
     """Endless batches of clip indices, shuffled every epoch."""
     for epoch in range(10**9):
         order = np.random.default_rng((seed, epoch)).permutation(count).tolist()
-        yield from (order[start : start + size] for start in range(0, count - size + 1, size))
+        yield from full_batches(order, size)
 
 
 def train(head: nn.Module, clips: Sequence[Clip], states: Sequence[Tensor], teacher: Teacher, dev: Any, args) -> bool:
