@@ -56,7 +56,7 @@ def test_training_learns_the_order_of_letters_and_leaves_test_texts_out(trained,
     likely, unlikely = NeuralLanguage(loaded.model).sentences([encode("ab ab"), encode("ba ba")])
     assert likely > -6 and unlikely < likely - 6
     run = LanguageRun(load_config(trained / "lm.yaml", FAST, kind=LanguageTrainConfig), trained / "other")
-    assert len(run.train.sentences) == 200 and run.validate()["dev_perplexity"] > 20
+    assert len(run.train) == 200 and run.validate()["dev_perplexity"] > 20
     assert "left out: 1 of the tests, 1 empty or long" in capsys.readouterr().out
 
 

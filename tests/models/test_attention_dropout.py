@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from vsr.models.attention import MultiHeadAttention, RelativeAttention, RotaryAttention
 from vsr.models.decoder import Decoder
+from vsr.models.language import LanguageModel, LanguageModelConfig
 from vsr.models.legacy_attention import LegacyRelativeAttention
 from vsr.models.lipreader import LipReader, LipReaderConfig
 
@@ -89,3 +90,13 @@ def test_decoder_drops_in_its_training_pass_and_never_in_a_search():
         scores = [d.step(tokens[:, place, None], cache) for d, cache in zip((plain, dropping), caches, strict=True)]
         assert torch.equal(*scores)
     assert torch.equal(dropping.eval()(tokens, states, lengths), plain.eval()(tokens, states, lengths))
+
+
+@torch.no_grad()
+def test_language_model_drops_in_training_alone():
+    config = LanguageModelConfig(9, dim=16, heads=2, hidden=16, layers=1, dropout=0.0)
+    plain, dropping = LanguageModel(config), LanguageModel(replace(config, attention_dropout=0.5))
+    dropping.load_state_dict(plain.state_dict())
+    tokens = torch.tensor([[8, 1, 2, 3, 4, 5]])
+    assert torch.equal(dropping.eval()(tokens), plain(tokens))
+    assert not torch.allclose(dropping.train()(tokens), plain(tokens))

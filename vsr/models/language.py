@@ -29,7 +29,8 @@ class LanguageModelConfig:
 
     With ``embed_dim`` the embeddings have that width, a layer projects them to ``dim``, and the output layer is
     separate, as in ESPnet's models; 0: embeddings and output layer are tied. ``positions``: whether positions are
-    encoded. ``activation`` is that of the feed-forward networks, ``norm_eps`` of every layer normalisation.
+    encoded. ``activation`` is that of the feed-forward networks, ``norm_eps`` of every layer normalisation;
+    ``attention_dropout`` the share of the attention weights that training drops.
     """
 
     vocab_size: int
@@ -42,11 +43,12 @@ class LanguageModelConfig:
     positions: bool = True
     activation: str = "gelu"
     norm_eps: float = 1e-5
+    attention_dropout: float = 0.0
 
     def __post_init__(self):
         check_sizes(
             self, vocab_size=COUNT, dim=COUNT, heads=COUNT, hidden=COUNT, layers=COUNT, dropout=DROPPED,
-            embed_dim=NOT_NEGATIVE, norm_eps=POSITIVE,
+            embed_dim=NOT_NEGATIVE, norm_eps=POSITIVE, attention_dropout=DROPPED,
         )  # fmt: skip
         if not isinstance(self.positions, bool):
             raise ValueError(f"positions is {self.positions!r}; it can be true or false")
@@ -67,7 +69,7 @@ class LanguageModel(nn.Module):
             self.enter = nn.Sequential(nn.Linear(c.embed_dim, c.dim), nn.LayerNorm(c.dim), nn.ReLU())
             self.out = nn.Linear(c.dim, c.vocab_size)
         self.dropout = nn.Dropout(c.dropout)
-        settings = (c.dim, c.heads, c.hidden, c.dropout, ACTIVATIONS[c.activation], c.norm_eps)
+        settings = (c.dim, c.heads, c.hidden, c.dropout, ACTIVATIONS[c.activation], c.norm_eps, c.attention_dropout)
         self.layers = nn.ModuleList(TransformerLayer(*settings) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.dim, c.norm_eps)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,23 +73,41 @@ class TextBatch(Counted):
 
 
 class TextDataset:
-    """Sentences as tokens."""
+    """Sentences as tokens, all in one array: a tensor for each takes several times the memory.
 
-    def __init__(self, sentences: Sequence[str], tokenizer: Tokenizer, max_tokens: int):
-        encoded = [torch.tensor(tokenizer.encode(sentence), dtype=torch.int32) for sentence in sentences]
-        self.sentences = [tokens for tokens in encoded if 1 <= len(tokens) <= max_tokens]
-        self.num_left_out = len(encoded) - len(self.sentences)
-        if not self.sentences:
+    Sentences whose `lower` is in ``excluded`` are left out, as are empty ones and those of more than ``max_tokens``.
+    """
+
+    def __init__(
+        self, sentences: Iterable[str], tokenizer: Tokenizer, max_tokens: int, excluded: Container[str] = frozenset()
+    ):
+        tokens, lengths = array("i"), array("i")
+        self.num_excluded = self.num_unusable = 0
+        for sentence in sentences:
+            if excluded and lower(sentence) in excluded:
+                self.num_excluded += 1
+            elif 1 <= len(encoded := tokenizer.encode(sentence)) <= max_tokens:
+                tokens.extend(encoded)
+                lengths.append(len(encoded))
+            else:
+                self.num_unusable += 1
+        if not lengths:
             raise VsrError("bad_config", f"no sentence of 1 to {max_tokens} tokens in the text")
+        self.tokens, self.lengths = np.asarray(tokens), np.asarray(lengths)
+        self.ends = np.cumsum(self.lengths, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
 
     def sampler(self, budget: int, seed: int = 0, shuffle: bool = True) -> FrameBudgetSampler:
         """Batches of at most ``budget`` tokens, counting padding and end tokens."""
-        return FrameBudgetSampler([len(tokens) + 1 for tokens in self.sentences], budget, seed, shuffle)
+        return FrameBudgetSampler(self.lengths + 1, budget, seed, shuffle)
 
     def batch(self, indices: Sequence[int], epoch: int = 0) -> TextBatch:
         """The padded batch of several sentences; the same in every epoch."""
-        sequences = [self.sentences[i].long() for i in indices]
-        return TextBatch(pad_sequence(sequences, batch_first=True, padding_value=IGNORE))
+        sequences = [self.tokens[self.ends[i] - self.lengths[i] : self.ends[i]] for i in indices]
+        tensors = [torch.from_numpy(sequence).long() for sequence in sequences]
+        return TextBatch(pad_sequence(tensors, batch_first=True, padding_value=IGNORE))
 
 
 class LanguageRun(Run):
@@ -100,13 +119,12 @@ class LanguageRun(Run):
     def _open_data(self) -> None:
         data = self.config.data
         self.tokenizer = load_tokenizer(data.tokenizer)
-        texts, test_texts = read_texts(data.train), set(map(lower, read_texts(data.tests)))
-        train = [text for text in texts if lower(text) not in test_texts]
-        self.train = TextDataset(train, self.tokenizer, data.max_tokens)
+        test_texts = set(map(lower, read_texts(data.tests)))
+        self.train = TextDataset(read_texts(data.train), self.tokenizer, data.max_tokens, test_texts)
         self.dev = TextDataset(read_texts(data.dev), self.tokenizer, data.max_tokens)
         self.sampler = self.train.sampler(data.tokens_per_batch, self.config.seed)
-        of_tests, unusable = len(texts) - len(train), self.train.num_left_out
-        self.say(f"{len(self.train.sentences)} sentences; left out: {of_tests} of the tests, {unusable} empty or long")
+        of_tests, unusable = self.train.num_excluded, self.train.num_unusable
+        self.say(f"{len(self.train)} sentences; left out: {of_tests} of the tests, {unusable} empty or long")
 
     def _build_model(self) -> LanguageModel:
         check_start(self.config.trainer)
@@ -137,15 +155,17 @@ def check_start(trainer: TrainerConfig) -> None:
         raise VsrError("bad_config", "trainer.init_from is not for language models: leave it out")
 
 
-def read_texts(paths: Sequence[str]) -> list[str]:
-    """Sentences of text files and manifests. Raises VsrError."""
-    return [text for path in paths for text in _sentences(Path(path))]
+def read_texts(paths: Iterable[str]) -> Iterator[str]:
+    """Sentences of text files and manifests, read one by one. Raises VsrError."""
+    return (text for path in paths for text in _sentences(Path(path)))
 
 
-def _sentences(path: Path) -> list[str]:
+def _sentences(path: Path) -> Iterator[str]:
     if path.suffix == ".jsonl":
-        return [clip.text for clip in read_manifest(path)]
+        yield from (clip.text for clip in read_manifest(path))
+        return
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        with path.open(encoding="utf-8") as lines:
+            yield from (line.rstrip("\n") for line in lines)
     except (OSError, UnicodeDecodeError) as error:
         raise VsrError("bad_config", f"cannot read the text {path}: {error}") from error
