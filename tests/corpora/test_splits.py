@@ -7,6 +7,7 @@ import pytest
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, write_manifest
 from vsr.data.splits import check_disjoint, read_lists
+from vsr.training.unlabelled import unlabelled_clips
 
 
 def clips(name, *parts):
@@ -57,3 +58,5 @@ def test_manifest_that_is_named_twice_is_refused(tmp_path):
     for lists in ({"train": [one, one], "dev": [other]}, {"train": [other], "dev": [one, one]}):
         with pytest.raises(VsrError, match="hold 2 clips more than once, such as a0: name each manifest once"):
             read_lists(SimpleNamespace(**lists, tests=[]))
+    with pytest.raises(VsrError, match="manifests of data.unlabelled hold 2 clips more than once"):
+        unlabelled_clips(SimpleNamespace(data=SimpleNamespace(unlabelled=[one, one])), [], [], [])

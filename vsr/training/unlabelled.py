@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip, read_manifests
-from vsr.data.splits import check_disjoint
+from vsr.data.splits import check_disjoint, check_once
 from vsr.models.lipreader import LipReaderConfig
 from vsr.objectives.registry import OBJECTIVES
 from vsr.training.config import TrainConfig
@@ -37,8 +37,9 @@ def unlabelled_clips(
     config: TrainConfig, train: Sequence[Clip], dev: Sequence[Clip], tests: Sequence[Clip]
 ) -> list[Clip]:
     """The clips of ``data.unlabelled`` that are not in ``train``, without text. Raises VsrError where dev or tests
-    contain one."""
+    contain one, or a clip is named twice."""
     clips = read_manifests(config.data.unlabelled)
+    check_once("unlabelled", clips)
     check_disjoint(clips, list(dev), list(tests))
     known = {clip.id for clip in train}
     return [replace(clip, text="", words=(), phones=()) for clip in clips if clip.id not in known]
