@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.training.test_machines import FORKS, config, torchrun_environment  # noqa: F401  the fixture
+from tests.training.test_machines import FORKS, config, slurm_environment, torchrun_environment  # noqa: F401  the fixture
 from vsr.cli import main
 from vsr.data.manifest import read_manifest, write_manifest
 from vsr.training.config import dump_config
+from vsr.training.fabric import rank_zero_only
 from vsr.training.lipreader import LipReaderRun
 
 pytestmark = pytest.mark.slow
@@ -30,7 +31,7 @@ def verb(environment, path, out, stderr, break_run):
     os._exit(status)
 
 
-def statuses_and_lines(configs, folder, breaks=(None, None)):
+def statuses_and_lines(configs, folder, breaks=(None, None), launcher=torchrun_environment):
     """Exit status and standard error of each rank of `vsr train`, which must end within a minute."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -39,7 +40,7 @@ def statuses_and_lines(configs, folder, breaks=(None, None)):
     for rank, own in enumerate(configs):
         path = folder / f"{rank}.yaml"
         path.write_text(dump_config(own), encoding="utf-8")
-        environment = torchrun_environment(rank, len(configs), port)
+        environment = launcher(rank, len(configs), port)
         arguments = environment, path, folder / "run", files[rank], breaks[rank]
         started.append(FORKS.Process(target=verb, args=arguments))
         started[-1].start()
@@ -96,3 +97,16 @@ def test_unforeseen_error_of_a_rank_is_reported_by_rank_0(config, tmp_path):  # 
 def test_rank_that_is_asked_to_end_ends_all(config, tmp_path):  # noqa: F811
     status, lines = statuses_and_lines([config, config], tmp_path, (None, be_killed))
     assert status == [143, 143] and lines[0] == ["vsr: rank 1: ended by SIGTERM"]
+
+
+def be_rank_one():
+    """A process that is started anew reads this from its environment."""
+    rank_zero_only.rank = 1
+
+
+def test_rank_that_fails_before_the_ranks_are_connected_ends_all(config, tmp_path):  # noqa: F811
+    """As on a machine without its GPU: nothing else ends the other ranks of an `srun`, which wait for half an hour."""
+    other = replace(config, trainer=replace(config.trainer, devices=7))
+    statuses, lines = statuses_and_lines([config, other], tmp_path, (None, be_rank_one), slurm_environment)
+    assert statuses == [1, 1]
+    assert lines == [["vsr: rank 1: trainer.devices is 7, but SLURM started the run with 1"], []]

@@ -27,6 +27,7 @@ from vsr.core.interrupts import EndSignal, check, postponed, requested
 from vsr.data.sampler import FrameBudgetSampler
 from vsr.training.batch_norm import synchronise_batch_norm
 from vsr.training.config import load_config
+from vsr.training.connecting import ended_by_failures
 from vsr.training.epochs import EPOCHS, DevFigure, drop_epochs_after, keep_epoch
 from vsr.training.failures import ranks_end_together
 from vsr.training.feed import Feed
@@ -70,14 +71,18 @@ class Run:
         trainer = config.trainer
         torch.set_num_threads(trainer.threads)
         self.fabric = open_fabric(trainer, self.entries)
-        self.fabric.launch()
+        with ended_by_failures(self._program()):
+            self.fabric.launch()
         self.progress, self.finite, self.asked = Progress(), Finite(), False  # asked: to end, by a signal
         with self._with_all_ranks():
             self._open(resume)
 
     def _with_all_ranks(self) -> AbstractContextManager[None]:
         """A context in which an error on one rank ends all ranks."""
-        return ranks_end_together(self.fabric, type(self).__module__.partition(".")[0])
+        return ranks_end_together(self.fabric, self._program())
+
+    def _program(self) -> str:
+        return type(self).__module__.partition(".")[0]
 
     def _open(self, resume: bool) -> None:
         """Open data and model, and begin or resume the run."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vsr.core.errors import VsrError, one_line
 from vsr.core.worker import ranks_follow
+from vsr.training.connecting import tell_waiting
 from vsr.training.fabric import (
     ClusterEnvironment,
     Fabric,
@@ -144,11 +145,12 @@ def errors_on_all_ranks(fabric: Fabric) -> Iterator[None]:
 
 @contextmanager
 def raised_by_rank_zero() -> Iterator[None]:
-    """A VsrError that every rank meets before the ranks are connected is reported by rank 0 alone."""
+    """A VsrError before the ranks are connected is reported by rank 0 alone, even one that it does not meet itself."""
     try:
         yield
-    except VsrError:
+    except VsrError as error:
         if rank_zero_only.rank:
+            tell_waiting(error)
             raise SystemExit(1) from None
         raise
 
