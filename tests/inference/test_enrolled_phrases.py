@@ -109,6 +109,8 @@ def test_impossible_requests_are_one_line_and_change_nothing(model_options, clip
     for arguments, message, status in (
         (["enrol", "x", clip, str(landscape_clip)], "no face", 1),
         (["enrol", "  ", clip], "a name", 1),
+        (["enrol", "m\udcf6chte", clip], "no text in the encoding", 1),
+        (["remove", "m\udcf6chte"], "no text in the encoding", 1),
         (["enrol", "x"], "CLIP", 2),
         (["enrol", "x", *(str(copy) for copy in copies)], "more than 10", 1),
         (["enrol", "x", clip, clip], "given twice", 2),

@@ -35,6 +35,17 @@ SECTIONS = {
     ),
 }  # fmt: skip
 FAILS = "one line on stderr says why, and nothing half-written is left"
+NO_STREAM = "- is not standard output here: give the name of a file or folder to write (./- for one of that name)"
+OUTPUTS = (
+    "out",
+    "words",
+    "burn",
+    "json",
+    "report",
+    "tsv",
+    "speak",
+    "save_weights",
+)  # options that name what is written
 
 
 @dataclass(frozen=True)
@@ -42,8 +53,9 @@ class Program:
     """A command with verbs.
 
     A verb is a module in `commands`: `HELP`, one line; its manual, `ABOUT`, `FILES`, `SEE`, `EXAMPLE` and, where a
-    failure is something of its own, `FAILS`; the functions `add_arguments` and `run`; and, where some options work only
-    with others, `unused(args)`: those that this call does not heed -> where they work (`vsr.cli.unused_options`).
+    failure is something of its own, `FAILS`; the functions `add_arguments` and `run`; `STREAMS`, where ``-o -`` is
+    standard output; and, where some options work only with others, `unused(args)`: those that this call does not heed
+    -> where they work (`vsr.cli.unused_options`).
 
     Args:
         name: of the command and of the package whose `cli/commands` folder holds the verbs.
@@ -123,6 +135,8 @@ class Program:
         command, parser = self.command(argv[0]), self.parser(argv[0])
         # Files may follow options; behind a --, which that reading loses, all are files.
         args = parser.parse_args(argv[1:]) if "--" in argv else parser.parse_intermixed_args(argv[1:])
+        if any(getattr(args, name, None) == "-" for name in OUTPUTS) and not getattr(command, "STREAMS", False):
+            raise VsrError(WRONG_USAGE, NO_STREAM)
         if hasattr(command, "unused"):
             refuse_unused(parser, args, command.unused(args))
         return command.run(args) or 0

@@ -214,6 +214,8 @@ def _file_of(folder: str | Path, phrase: str) -> Path:
     words = " ".join(phrase.split())
     if not words or len(words) > 200:
         raise VsrError("bad_text", "a phrase has a name of up to 200 letters")
+    if any("\ud800" <= letter <= "\udfff" for letter in words):
+        raise VsrError("bad_text", f"{words!r} is no text in the encoding of this terminal (its locale)")
     letters = re.sub(r"[^a-z0-9]+", "-", words.casefold()).strip("-")[:40]
     return Path(folder) / f"{letters}-{hashlib.sha256(words.casefold().encode()).hexdigest()[:8]}{SUFFIX}".lstrip("-")
 
