@@ -86,7 +86,10 @@ def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _number_or_chain(text: str) -> Guidance:
-    return text if "=" in text else float(text)
+    try:
+        return text if "=" in text else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number, nor NAME=G with commas between") from None
 
 
 def flow_options(args: argparse.Namespace) -> FlowOptions:

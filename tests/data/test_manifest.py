@@ -43,7 +43,10 @@ def test_field_of_wrong_type_is_named(tmp_path, changed, problem):
     assert caught.value.reason == "bad_manifest"
 
 
-@pytest.mark.parametrize("line, problem", [('"x"', "no JSON object"), ('{"id": "a", "video": "v"}', "has no 'text'")])
+@pytest.mark.parametrize(
+    "line, problem",
+    [('"x"', "no JSON object"), ("bin blue", "no JSON object"), ('{"id": "a", "video": "v"}', "has no 'text'")],
+)
 def test_line_that_is_no_clip_is_named(tmp_path, line, problem):
     (tmp_path / "m.jsonl").write_text(line, encoding="utf-8")
     with pytest.raises(VsrError, match=problem):

@@ -6,8 +6,10 @@ import json
 import math
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from vsr.core.errors import VsrError
 from vsr.core.files import read_lines, write_lines
@@ -114,11 +116,17 @@ def need_crops(clips: Sequence[Clip]) -> None:
 
 def _parse(line: str, where: str) -> Clip:
     try:
-        record = json.loads(line)
+        record = _json(line)
         _check_fields(record)
         return Clip(**record)
     except (ValueError, TypeError) as error:
         raise VsrError("bad_manifest", f"{where}: {error}") from error
+
+
+def _json(line: str) -> Any:
+    """The value of a line, None for what is no JSON."""
+    with suppress(json.JSONDecodeError):
+        return json.loads(line)
 
 
 def _check_fields(record) -> None:

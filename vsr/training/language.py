@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.numbers import COUNT, check_numbers
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Counted
@@ -148,4 +148,4 @@ def _sentences(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise VsrError("bad_config", f"cannot read the text {path}: {error}") from error
+        raise VsrError("bad_config", f"cannot read the text {path}: {cause_of(error)}") from error
