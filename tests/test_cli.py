@@ -182,6 +182,17 @@ def test_dash_is_no_name_of_an_output(command, tmp_path, monkeypatch, capsys):
     assert "is not standard output here" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["transcribe", ""], ["transcribe", str(CLIP), "-o", ""], ["crop", "--manifest", "", "--out", "x"],
+     ["crop", "--manifest", "x", "--out", ""], ["align", str(CLIP), "--text", "a", "-o", ""]],
+)  # fmt: skip
+def test_empty_name_is_not_the_current_folder(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2 and not list(tmp_path.iterdir())
+    assert "is empty: give a name" in capsys.readouterr().err
+
+
 def test_name_with_a_line_break_is_told_in_one_line(capsys):
     tell_error("no\nclip.mp4", VsrError("unreadable", "no\nclip.mp4: the file is empty"))
     assert capsys.readouterr().err == "vsr: no clip.mp4: the file is empty\n"

@@ -34,6 +34,8 @@ def test_manifest_made_on_windows_is_read(tmp_path):
         ({"words": [["hello", 0.1]]}, r"'words' holds \[\"hello\", 0.1\], not \[word, start, end\]"),
         ({"words": "hello"}, "'words' is \"hello\", not a list"),
         ({"txt": "hello"}, "unknown field 'txt'"),
+        ({"video": "a\0b.mp4"}, "'video' has a null character"),
+        ({"crop": "\0"}, "'crop' has a null character"),
     ],
 )
 def test_field_of_wrong_type_is_named(tmp_path, changed, problem):

@@ -15,6 +15,7 @@ from importlib import import_module
 from textwrap import indent
 from typing import Any, NoReturn
 
+from vsr.cli.given_names import check_names
 from vsr.cli.standard_streams import NOBODY_READS, leave_output, replace_closed_streams
 from vsr.cli.unused_options import refuse_unused
 from vsr.core.dependency_logs import quiet_warnings
@@ -35,17 +36,6 @@ SECTIONS = {
     ),
 }  # fmt: skip
 FAILS = "one line on stderr says why, and nothing half-written is left"
-NO_STREAM = "- is not standard output here: give the name of a file or folder to write (./- for one of that name)"
-OUTPUTS = (
-    "out",
-    "words",
-    "burn",
-    "json",
-    "report",
-    "tsv",
-    "speak",
-    "save_weights",
-)  # options that name what is written
 
 
 @dataclass(frozen=True)
@@ -135,8 +125,7 @@ class Program:
         command, parser = self.command(argv[0]), self.parser(argv[0])
         # Files may follow options; behind a --, which that reading loses, all are files.
         args = parser.parse_args(argv[1:]) if "--" in argv else parser.parse_intermixed_args(argv[1:])
-        if any(getattr(args, name, None) == "-" for name in OUTPUTS) and not getattr(command, "STREAMS", False):
-            raise VsrError(WRONG_USAGE, NO_STREAM)
+        check_names(args, getattr(command, "STREAMS", False))
         if hasattr(command, "unused"):
             refuse_unused(parser, args, command.unused(args))
         return command.run(args) or 0

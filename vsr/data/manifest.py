@@ -56,6 +56,9 @@ class Clip:
     def __post_init__(self):
         if not SAFE_ID.fullmatch(self.id):
             raise ValueError(f"id '{self.id}' is not safe as a file name (letters, digits, . _ @ + -)")
+        for name in ("video", "crop", "track", "sound"):
+            if "\0" in getattr(self, name):
+                raise ValueError(f"{self.id}: '{name}' has a null character, which no file name has")
         if not 0 <= self.start < math.inf or self.end and not self.start < self.end < math.inf:
             raise ValueError(f"{self.id}: the part from {self.start} s to {self.end} s is empty")
         for name, what in (("words", "word"), ("phones", "phone")):
