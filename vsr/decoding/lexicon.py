@@ -19,7 +19,7 @@ from vsr.text.tokenizer import SPACE, CharTokenizer, Tokenizer
 from vsr.text.unit_tokenizers import UnitTokenizer
 
 ROOT = 0
-NO_WORDS = "has no word list: use another method, or vsr transcribe and decode with --lexicon FILE"
+NO_WORDS = "has no word list: give --lexicon FILE, which transcribe and decode have, or use another method"
 Tokens = tuple[int, ...]
 
 
