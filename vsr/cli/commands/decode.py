@@ -111,4 +111,4 @@ def check_own_model(model: str | None) -> None:
     if model is not None and model not in NAMES:
         get = f"hf download {model.partition('@')[0]} --local-dir DIR"
         copy = f"{model} is no folder here, and the hub's cache is not changed: {get}"
-    raise VsrError("not_writable", f"--calibrate stores the confidence in the model; {copy}, and give it with --model")
+    raise VsrError("not_writable", f"calibration stores the confidence in the model; {copy}, and give it with --model")
