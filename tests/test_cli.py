@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from lip2speech.cli import main as lip2speech
 from vsr.cli import VSR, Program, distortion_options, enrolled_phrases, live_reader, main, transcribe_plan
 from vsr.cli import search_options as flags
+from vsr.cli.each_video import tell_error
 from vsr.core.errors import VsrError
 
+CLIP = Path(__file__).parents[1] / "demo" / "clip.mp4"
 # groups of options that several verbs have, or that are of another file
 SHARED = ("search", "language models", "machines", "own phrases", "distortion")
 HEAVY = ("torch", "cv2", "mediapipe", "av", "numpy", "lightning", "scipy", "rich", "jiwer")
@@ -160,3 +163,36 @@ def test_after_two_dashes_everything_is_a_file():
     args = VSR.parser("transcribe").parse_args(["--model", "grid", "--", "-clip.mp4", "--model"])
     assert args.videos == ["-clip.mp4", "--model"] and args.model == "grid"
     assert main(["transcribe", "--model", "grid", "--", "-nowhere.mp4"]) == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "vsr sync CLIP --out -",
+        "vsr transcribe CLIP -o - --format json",
+        "lip2speech speak CLIP -o -",
+        "lip2speech speak CLIP -o v.wav --words -",
+    ],
+)
+def test_dash_is_no_name_of_an_output(command, tmp_path, monkeypatch, capsys):
+    """It would be a file called -, where other programs write to the screen."""
+    monkeypatch.chdir(tmp_path)
+    program, *arguments = command.replace("CLIP", str(CLIP)).split()
+    assert {"vsr": main, "lip2speech": lip2speech}[program](arguments) == 2 and not list(tmp_path.iterdir())
+    assert "is not standard output here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["transcribe", ""], ["transcribe", str(CLIP), "-o", ""], ["crop", "--manifest", "", "--out", "x"],
+     ["crop", "--manifest", "x", "--out", ""], ["align", str(CLIP), "--text", "a", "-o", ""]],
+)  # fmt: skip
+def test_empty_name_is_not_the_current_folder(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2 and not list(tmp_path.iterdir())
+    assert "is empty: give a name" in capsys.readouterr().err
+
+
+def test_name_with_a_line_break_is_told_in_one_line(capsys):
+    tell_error("no\nclip.mp4", VsrError("unreadable", "no\nclip.mp4: the file is empty"))
+    assert capsys.readouterr().err == "vsr: no clip.mp4: the file is empty\n"

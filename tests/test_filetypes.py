@@ -8,6 +8,7 @@ import pytest
 from vsr.cli import main
 from vsr.core.errors import VsrError
 from vsr.modelstore.folder import load_model
+from vsr.modelstore.importers.reading import read_checkpoint
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1000\n"
 WRONG = [
@@ -45,3 +46,10 @@ def test_model_cloned_without_git_lfs_is_named(name, tiny_model, tmp_path):
         (tmp_path / path.name).write_bytes(POINTER if path.name == name else path.read_bytes())
     with pytest.raises(VsrError, match=f"{name} cannot be read: it is a pointer of Git LFS"):
         load_model(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"\0\0\0\x20ftypisom" + bytes(64), b"`\0\0\0\0\0\0\0{}" + bytes(64)])
+def test_film_and_safetensors_are_no_checkpoint_of_pytorch(tmp_path, content):
+    (tmp_path / "film.mp4").write_bytes(content)
+    with pytest.raises(VsrError, match="it is none that torch.save wrote"):
+        read_checkpoint(tmp_path / "film.mp4")

@@ -58,6 +58,15 @@ def test_states_of_another_video_are_kept(videos, tiny_model, tmp_path, capsys, 
     assert encode(first, *options, model=tiny_model) == 0
 
 
+def test_states_are_refused_before_a_model_is_loaded(videos, tiny_model, tmp_path, monkeypatch):
+    (first, second), out = videos, tmp_path / "states"
+    shutil.copy(first, third := tmp_path / "third.mp4")
+    assert encode(first, "-o", out, model=tiny_model) == 0
+    assert encode(second, third, "-o", out, model=tiny_model) == 1 and (out / "third.safetensors").is_file()
+    monkeypatch.setattr("vsr.modelstore.folder.load_model", lambda *rest: pytest.fail("a model is loaded"))
+    assert encode(second, "-o", out, model=tiny_model) == 1
+
+
 def test_states_of_older_versions_tell_their_video_by_its_name(videos, tiny_model, tmp_path):
     from safetensors.numpy import save_file
 

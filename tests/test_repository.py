@@ -206,7 +206,7 @@ def test_calibration_changes_only_models_of_the_user(options, hub, tiny_model, t
     arguments = ["--manifest", str(tmp_path / "dev.jsonl"), "--out", str(tmp_path / "out.jsonl"), "--calibrate"]
     assert main(["decode", *options, *arguments]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "--calibrate stores the confidence in the model" in line and "give it with --model" in line
+    assert "calibration stores the confidence in the model" in line and "give it with --model" in line
     assert not (tmp_path / "out.jsonl").exists() and not (hub.folder / "cache").exists()
 
 

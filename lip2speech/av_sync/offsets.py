@@ -23,7 +23,7 @@ from lip2speech.av_sync.predictor import bands_of, fit_predictor
 from lip2speech.features.dataset import NoText
 from lip2speech.features.lag import Lag, clip_lag, shift_bands
 from lip2speech.features.stored import StoredFeatures
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.files import read_json, write_json
 from vsr.core.pool import in_processes
 from vsr.core.progress import count_items
@@ -81,7 +81,7 @@ def read_offsets(path: str | Path) -> dict[str, float]:
             raise ValueError(f"its format is '{stored['format']}'")
         offsets = {id: float(entry["offset"]) for id, entry in stored["clips"].items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise VsrError("bad_offsets", f"{path} is no file of lip2speech sync ({error})") from error
+        raise VsrError("bad_offsets", f"{path} is no file of lip2speech sync ({cause_of(error)})") from error
     if not np.isfinite(list(offsets.values())).all():
         raise VsrError("bad_offsets", f"{path} holds offsets that are not finite: run lip2speech sync again")
     return offsets

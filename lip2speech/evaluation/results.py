@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lip2speech.evaluation.summary import header, table, with_new_keys
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.files import check_outputs, read_json, write_json, write_text
 from vsr.evaluation.results import provenance
 from vsr.evaluation.runs import outputs_of, read_runs, title_of, with_run, write_runs
@@ -42,7 +42,8 @@ def write_results(run_folder: str | Path, command: str, out: str | Path, tag: st
         evaluated = with_new_keys(read_json(result_folder / "result.json"))
         config = read_json(run_folder / "model" / "config.json")
     except (OSError, ValueError) as error:
-        raise VsrError("bad_manifest", f"{run_folder} is not evaluated: run lip2speech evaluate ({error})") from error
+        problem = f"{run_folder} is not evaluated: run lip2speech evaluate ({cause_of(error)})"
+        raise VsrError("bad_manifest", problem) from error
     settings = {name: value for name, value in config["model"].items() if name != "reader"}
     named = {"name": run_folder.resolve().name, "tag": tag, "list": test_list}
     result = named | provenance(command) | {"model": settings, "training": config.get("training", {})} | evaluated

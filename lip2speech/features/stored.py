@@ -13,7 +13,7 @@ from torch import Tensor
 from lip2speech.features.pitch import pitch
 from lip2speech.features.speaker import DIM
 from vsr.core.clock import MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.files import read_json
 from vsr.data.manifest import Clip
 from vsr.media.mel import NUM_MELS
@@ -47,7 +47,7 @@ def load_features(folder: str | Path, clip: Clip) -> Features:
     except FileNotFoundError as error:
         raise VsrError("bad_features", f"{path} is not there: run lip2speech features") from error
     except (OSError, KeyError, SafetensorError) as error:
-        raise VsrError("bad_features", f"{path} cannot be read: {error}") from error
+        raise VsrError("bad_features", f"{path} cannot be read: {cause_of(error)}") from error
     frames = clip.num_frames
     shapes = ((frames * SAMPLES_PER_FRAME,), (frames * MELS_PER_FRAME, NUM_MELS), (frames * UNITS_PER_FRAME,), (DIM,))
     if tuple(tuple(t.shape) for t in (wave, mel, units, speaker)) != shapes:
@@ -94,7 +94,7 @@ class StoredFeatures:
             with safe_open(str(path), framework="pt") as stored:
                 return stored.get_tensor("speaker")
         except (OSError, SafetensorError) as error:
-            raise VsrError("bad_features", f"{path} cannot be read: {error}") from error
+            raise VsrError("bad_features", f"{path} cannot be read: {cause_of(error)}") from error
 
     def _path(self, clip: Clip) -> Path:
         return self.folder / f"{clip.id}.safetensors"

@@ -46,8 +46,15 @@ class LoadedVoice:
 
     @property
     def has_listener(self) -> bool:
-        """Whether it accepts text."""
+        """Whether it can be pulled towards words."""
         return accepts_words(self.parts[0])
+
+    @property
+    def is_told(self) -> bool:
+        """Whether words are a condition of its flow, which needs no listener."""
+        from lip2speech.conditions.traits import is_spoken
+
+        return any(map(is_spoken, self.voice.condition_settings.values()))
 
     @cached_property
     def listener(self):

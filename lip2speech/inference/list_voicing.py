@@ -86,7 +86,7 @@ class ListVoicing:
     def _pull(self, words: list[list[SpokenWord]], frames: int):
         """The pull of a batch of ``frames`` video frames towards its words; None if there is none."""
         strength = self.options.flow.pull
-        if self.text == NONE or not strength:
+        if self.text == NONE or not strength or not self.loaded.has_listener:
             return None
         device = self.loaded.voice.mel_mean.device
         return text_pull(self.loaded.listener, words, frames * UNITS_PER_FRAME, strength, device)

@@ -61,7 +61,7 @@ class LiveVoice:
         self.loaded, self.reader, self.options, self.text = loaded, reader, options, text
         self.speaker = speaker_of(loaded, vector)
         self._pool = ThreadPoolExecutor(1)
-        words = loaded.listener.config.words[:1] if text != NONE else ()
+        words = loaded.listener.config.words[:1] if text != NONE and loaded.has_listener else ()
         warm_up_words = [SpokenWord(word, 0.0, 0.4) for word in words]
         crop = np.zeros((12, 96, 96), np.uint8)
         # warm-up: the first call takes longest

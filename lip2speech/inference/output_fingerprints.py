@@ -35,7 +35,7 @@ class ListFingerprints:
             self.common["text"] = text = text_of(loaded, options)
             if options.noisy:
                 self.common["noisy"] = options.noisy
-            if text != NONE:
+            if text != NONE and loaded.has_listener:
                 self.common |= {"listener": identify_folder(loaded.parts[0] / LISTENER), "way of pulling": PULLING}
             if text in (READ, READ_ALL):
                 self.common["lip reader"] = identify_folder(loaded.reader.folder)

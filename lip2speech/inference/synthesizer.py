@@ -19,7 +19,7 @@ from lip2speech.inference.synthesis_options import MANIFEST, OTHER, SynthesisOpt
 from lip2speech.inference.vocoding import check_finite
 from lip2speech.models.voice import Speech
 from vsr.core.clock import MELS_PER_FRAME
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.files import atomic_write
 from vsr.core.progress import count_items
 from vsr.data.manifest import Clip
@@ -33,10 +33,14 @@ def synthesize_list(
 ) -> int:
     """Write ID.wav and ID.safetensors (mel, units) of every clip without up-to-date files; returns how many.
 
-    What is kept and what is made again is printed on stderr. Raises VsrError exists for a file of another origin.
+    What is kept and what is made again is printed on stderr. Raises VsrError exists for a file of another origin,
+    bad_manifest where text is to come from a manifest without word times.
     """
     if options.text == OTHER:
         clips, options = with_other_words(clips), replace(options, text=MANIFEST)
+    if options.text == MANIFEST and not options.copy and not any(clip.words for clip in clips):
+        problem = "no clip has times of words, which --text manifest would give the voice"
+        raise VsrError("bad_manifest", f"{problem}: use --text read or none")
     if options.noisy:
         check_takes_sound(loaded)
     if options.rounds is not None:
@@ -72,7 +76,8 @@ def load_speech(folder: str | Path, clip: Clip) -> Speech:
         stored = load_file(str(path))
         speech = Speech(stored["mel"], stored["units"].long())
     except (OSError, KeyError, SafetensorError) as error:
-        raise VsrError("bad_features", f"{path} cannot be read ({error}): run lip2speech synthesize") from error
+        problem = f"{path} cannot be read ({cause_of(error)}): run lip2speech synthesize"
+        raise VsrError("bad_features", problem) from error
     if speech.mel.shape[1] != clip.num_frames * MELS_PER_FRAME or not speech.mel.isfinite().all():
         raise VsrError("bad_features", f"{path} does not fit its clip or is not finite: delete it and run again")
     return speech

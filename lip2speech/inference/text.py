@@ -14,10 +14,11 @@ import numpy as np
 
 from lip2speech.inference.folder import LoadedVoice
 from lip2speech.inference.synthesis_options import NONE, READ, READ_ALL, SynthesisOptions
+from lip2speech.inference.word_conditions import unknown_words
 from lip2speech.models.flow_options import FlowOptions
 from lip2speech.models.pull import SpokenWord
 from vsr.core.clock import FPS
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.windows import frame_edges
 from vsr.data.manifest import Clip
 from vsr.decoding.defaults import options_for
@@ -141,10 +142,19 @@ def resolve_text_source(loaded: LoadedVoice, source: str | None, flow: FlowOptio
     if source is None:
         return NONE
     if source != NONE:
-        _ = loaded.listener
+        check_takes_words(loaded, flow)
         if not flow.steps:
             raise VsrError("bad_options", "--text guides the steps of the flow, and --steps is 0")
     return source
+
+
+def check_takes_words(loaded: LoadedVoice, flow: FlowOptions) -> None:
+    """Refuse a voice that words do not change: they pull with a listener, or are a condition. Raises VsrError
+    no_listener, bad_model."""
+    if loaded.has_listener or not loaded.is_told:
+        _ = loaded.listener
+    elif flow.pull not in (0, FlowOptions.pull):
+        raise VsrError("no_listener", f"{loaded.parts[0]} has no listener, which --pull needs: leave it out")
 
 
 def text_of(loaded: LoadedVoice, options: SynthesisOptions) -> str:
@@ -184,7 +194,7 @@ def text_in(text_or_path: str) -> str:
         is_file = len(text_or_path) < 1000 and Path(text_or_path).is_file()
         return Path(text_or_path).read_text("utf-8") if is_file else text_or_path
     except (OSError, UnicodeDecodeError) as error:
-        raise VsrError("bad_text", f"{text_or_path} cannot be read as text: {error}") from error
+        raise VsrError("bad_text", f"{text_or_path} cannot be read as text: {cause_of(error)}") from error
 
 
 def words_in(text_or_path: str) -> str:
@@ -204,10 +214,15 @@ def aligned_text(loaded: LoadedVoice, text: str, path: str | Path, faces: str | 
 
 
 def check_words(loaded: LoadedVoice, text: str) -> None:
-    """Refuse words that are unknown to the listener of a voice. Raises VsrError bad_text, no_listener."""
-    unknown = [word for word in text.split() if loaded.listener.class_of(word) is None]
+    """Refuse words that are unknown to the listener of a voice, or without one to its conditions. Raises VsrError
+    bad_text, bad_model."""
+    if loaded.has_listener:
+        unknown = [word for word in text.split() if loaded.listener.class_of(word) is None]
+    else:
+        unknown = unknown_words(loaded.voice.condition_settings, text.split())
     if unknown:
-        raise VsrError("bad_text", f"the listener of this voice does not know {' '.join(unknown)!r}")
+        listener = "the listener of this voice" if loaded.has_listener else "this voice"
+        raise VsrError("bad_text", f"{listener} does not know {' '.join(unknown)!r}")
 
 
 def words_spoken_between(words: Sequence[TimedWord], times: np.ndarray) -> list[SpokenWord]:

@@ -77,7 +77,7 @@ def pull_in(loaded: LoadedVoice, inputs: VoicingInputs, start: int, stop: int) -
     pulls: list[TextPull] = []
     if not inputs.options.steps:
         return None
-    if inputs.words and inputs.options.pull:
+    if inputs.words and inputs.options.pull and loaded.has_listener:
         pull = text_pull(loaded.listener, [_relative_to(inputs.words, start)], steps, inputs.options.pull, device)
         pulls += [pull] if pull is not None else []
     if inputs.emotion is not None and inputs.emotion.pulls:

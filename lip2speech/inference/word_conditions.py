@@ -36,5 +36,11 @@ def conditions_of_words(
     return features
 
 
+def unknown_words(conditions: Mapping[str, Condition], words: Sequence[str]) -> list[str]:
+    """The words that no condition from words knows; one without a closed vocabulary spells any."""
+    closed = [getattr(condition, "words", ()) for condition in conditions.values() if is_spoken(condition)]
+    return [word for word in words if all(known and word.lower() not in known for known in closed)]
+
+
 def _times(words: Sequence[SpokenWord]) -> tuple[tuple[str, float, float], ...]:
     return tuple((word.word, max(0.0, word.start), max(0.0, word.start, word.end)) for word in words)

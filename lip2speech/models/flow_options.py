@@ -47,7 +47,8 @@ class FlowOptions:
         make_plain(self)
         if self.solver not in SOLVERS:
             raise VsrError("bad_options", f"the solver is '{self.solver}'; it can be {' or '.join(SOLVERS)}")
-        check_whole("steps", self.steps, reason="bad_options")
+        for name in ("steps", "seed"):
+            check_whole(name, getattr(self, name), reason="bad_options")
         check_numbers(self, "", "bad_options", **RANGES)
         scales_in(self.guidance)
 
@@ -86,7 +87,10 @@ def add_flow_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _number_or_chain(text: str) -> Guidance:
-    return text if "=" in text else float(text)
+    try:
+        return text if "=" in text else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number, nor NAME=G with commas between") from None
 
 
 def flow_options(args: argparse.Namespace) -> FlowOptions:

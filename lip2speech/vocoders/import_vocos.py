@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lip2speech.vocoders.vocos import FAMILY, Vocos, VocosConfig
-from vsr.core.errors import VsrError, one_line
+from vsr.core.errors import VsrError, cause_of, one_line
 from vsr.core.files import atomic_write, check_outputs, write_json
 from vsr.core.hub import fetch_files, is_hub_id
 from vsr.models.uninitialised import uninitialised
@@ -145,7 +145,7 @@ def _yaml(path: Path) -> Mapping[str, Any]:
             raise VsrError("bad_model", f"{path}: too large for settings")
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise VsrError("bad_model", f"{path} cannot be read: {one_line(error)}") from error
+        raise VsrError("bad_model", f"{path} cannot be read: {cause_of(error)}") from error
     if not isinstance(settings, Mapping):
         raise VsrError("bad_model", f"{path} holds no settings")
     return settings

@@ -34,6 +34,8 @@ def test_manifest_made_on_windows_is_read(tmp_path):
         ({"words": [["hello", 0.1]]}, r"'words' holds \[\"hello\", 0.1\], not \[word, start, end\]"),
         ({"words": "hello"}, "'words' is \"hello\", not a list"),
         ({"txt": "hello"}, "unknown field 'txt'"),
+        ({"video": "a\0b.mp4"}, "'video' has a null character"),
+        ({"crop": "\0"}, "'crop' has a null character"),
     ],
 )
 def test_field_of_wrong_type_is_named(tmp_path, changed, problem):
@@ -43,7 +45,10 @@ def test_field_of_wrong_type_is_named(tmp_path, changed, problem):
     assert caught.value.reason == "bad_manifest"
 
 
-@pytest.mark.parametrize("line, problem", [('"x"', "no JSON object"), ('{"id": "a", "video": "v"}', "has no 'text'")])
+@pytest.mark.parametrize(
+    "line, problem",
+    [('"x"', "no JSON object"), ("bin blue", "no JSON object"), ('{"id": "a", "video": "v"}', "has no 'text'")],
+)
 def test_line_that_is_no_clip_is_named(tmp_path, line, problem):
     (tmp_path / "m.jsonl").write_text(line, encoding="utf-8")
     with pytest.raises(VsrError, match=problem):

@@ -109,6 +109,8 @@ def test_impossible_requests_are_one_line_and_change_nothing(model_options, clip
     for arguments, message, status in (
         (["enrol", "x", clip, str(landscape_clip)], "no face", 1),
         (["enrol", "  ", clip], "a name", 1),
+        (["enrol", "m\udcf6chte", clip], "no text in the encoding", 1),
+        (["remove", "m\udcf6chte"], "no text in the encoding", 1),
         (["enrol", "x"], "CLIP", 2),
         (["enrol", "x", *(str(copy) for copy in copies)], "more than 10", 1),
         (["enrol", "x", clip, clip], "given twice", 2),
@@ -166,3 +168,11 @@ def test_file_name_of_a_phrase_is_valid_on_every_system(tmp_path):
     assert len(set(names)) == 6
     with pytest.raises(VsrError):
         enrolled_phrases._file_of(tmp_path, "x" * 201)
+
+
+def test_one_clip_needs_no_list_and_none_teaches_nothing(tiny_model, clips, tmp_path):
+    loaded = load_model(tiny_model)
+    with pytest.raises(VsrError, match="give one or several"):
+        enrolled_phrases.enrol(loaded, tmp_path / "none", "x", [])
+    assert not (tmp_path / "none").exists()
+    assert enrolled_phrases.enrol(loaded, tmp_path / "one", "x", clips["slow"]).clips == ("slow.mp4",)

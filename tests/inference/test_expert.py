@@ -125,3 +125,17 @@ def test_expert_command_prints_scores_beside_references(tiny_model, tmp_path, ca
     assert list(rows) == ["real", "two frames late", "blurred", "still", videos[1]] and "wer" in rows["real"]
     assert main(["expert", videos[0], str(tmp_path / "none.mp4"), "--model", str(tiny_model)]) == 1
     assert "none.mp4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("a " * 99, "the text needs"), ("a \u00e9", "cannot write"), ("!", "no words")]
+)
+def test_text_that_has_no_ctc_loss_gets_no_figure(tiny_model, lips, tmp_path, capsys, text, message):
+    """Its loss would be 0, the best there is, or that of other tokens."""
+    with pytest.raises(VsrError, match=message) as caught:
+        Expert(load_model(str(tiny_model))).scores(lips, lips, text)
+    assert caught.value.reason == "bad_text"
+    real = write_video(tmp_path / "real.mp4", talking_face(25))
+    assert main(["expert", str(real), str(real), "--model", str(tiny_model), "--text", text]) == 1
+    captured = capsys.readouterr()
+    assert not captured.out and message in captured.err and captured.err.count("\n") == 1

@@ -53,7 +53,12 @@ def test_refuses_options_of_wrong_type(settings):
     assert caught.value.reason == "bad_options"
 
 
-@pytest.mark.parametrize("settings", [{"steps": 2.5}, {"steps": True}, {"seed": float("nan")}])
+def test_text_where_a_number_belongs_is_shown_as_text():
+    with pytest.raises(VsrError, match="beam is '5'"):
+        DecodeOptions(beam="5")
+
+
+@pytest.mark.parametrize("settings", [{"steps": 2.5}, {"steps": True}, {"seed": float("nan")}, {"seed": 1.5}])
 def test_refuses_flow_options_of_wrong_type(settings):
     with pytest.raises(VsrError, match=next(iter(settings))):
         FlowOptions(**settings)
@@ -82,7 +87,7 @@ def test_refuses_impossible_part_of_a_video(part, face_clip):
 
 def test_model_name_may_be_a_path_and_device_is_checked(tiny_model):
     assert find_model(Path("grid")) == find_model("grid")
-    for device in (None, True, "CPU"):
+    for device in (None, True, "CPU", "meta"):
         with pytest.raises(VsrError, match="cannot be used") as caught:
             load_model(tiny_model, device)
         assert caught.value.reason == "bad_options"

@@ -8,6 +8,9 @@ import pytest
 
 from lip2speech.inference import text
 from lip2speech.inference.mismatched_words import PLACES, with_other_words
+from lip2speech.inference.synthesis_options import SynthesisOptions
+from lip2speech.inference.synthesizer import synthesize_list
+from vsr.cli.clip_list_messages import tell_missing_tracks
 from vsr.core.errors import VsrError
 from vsr.data.manifest import Clip
 from vsr.face.mouth_features import write_track
@@ -73,3 +76,18 @@ def test_control_gives_every_clip_the_words_of_another_text():
     for wrong, message in ((clips[:2], "say the same"), (alone, "say the same"), (wordless, "no times of words")):
         with pytest.raises(VsrError, match=message):
             with_other_words(wrong)
+
+
+def test_manifest_without_times_of_words_gives_no_voice_its_words(tmp_path):
+    clips = [Clip("a", "a.mp4", "red", "s", 20)]
+    with pytest.raises(VsrError, match="no clip has times of words") as caught:
+        synthesize_list(None, clips, tmp_path, tmp_path / "out", SynthesisOptions(text="manifest"))
+    assert caught.value.reason == "bad_manifest" and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", [FUSED_READER, ""])
+def test_clips_without_tracks_are_told_where_the_reader_would_read_them(clips_and_inputs, capsys, kind):
+    model = SimpleNamespace(config={"kind": kind}, name="fused")
+    tell_missing_tracks(model, clips_and_inputs[0])
+    line = "vsr: 1 of 2 clips (a) have no track of mouth points (vsr crop --tracks): fused reads their pixels alone\n"
+    assert capsys.readouterr().err == (line if kind else "")

@@ -8,19 +8,28 @@ import numpy as np
 import pytest
 
 from lip2speech.cli import main
+from lip2speech.inference.folder import load_model, save_part, save_voice
+from lip2speech.inference.synthesis_options import SynthesisOptions
 from lip2speech.inference.synthetic_marks import SYNTHETIC
 from lip2speech.inference.text import (
     ReadText,
     Text,
+    check_words,
     default_text_source,
     guess_warning,
     open_text,
     read_line,
+    text_of,
     trusted_words,
 )
+from lip2speech.inference.voicing import voice_of
+from lip2speech.inference.voicing_inputs import VoicingInputs
 from lip2speech.inference.words_record import words_record
 from lip2speech.models.flow_options import FlowOptions
+from lip2speech.models.pull import SpokenWord
 from tests.conftest import talking_face, write_video
+from tests.lip2speech.tiny import tiny_codebook, tiny_vocoder, tiny_voice
+from vsr.core.errors import VsrError
 from vsr.media.audio import read_wave, riff_bytes
 from vsr.modelstore.folder import SHIPPED
 from vsr.output.transcript import Segment, TimedWord
@@ -126,3 +135,32 @@ def test_text_is_read_by_default_if_the_voice_can_be_pulled(has_listener, steps,
     flow = FlowOptions(steps=steps)
     assert default_text_source(loaded, flow) == expected
     assert type(open_text(loaded, "none", flow, "clip.mp4")) is Text
+
+
+WORDS = {"text": {"kind": "text", "words": ["bin", "blue"]}}
+
+
+@pytest.fixture(scope="module")
+def told_voice(tmp_path_factory):
+    """A folder whose voice takes words as a condition of its flow, and has no listener."""
+    folder = tmp_path_factory.mktemp("told")
+    save_voice(folder / "acoustic", tiny_voice(conditions=WORDS), tiny_codebook())
+    save_part(folder / "vocoder", tiny_vocoder())
+    return load_model(folder)
+
+
+def test_voice_that_words_condition_needs_no_listener(told_voice):
+    assert text_of(told_voice, SynthesisOptions(text="manifest")) == "manifest"
+    assert default_text_source(told_voice, FlowOptions()) == "none"  # no listener: not read unless asked for
+    check_words(told_voice, "bin blue")
+    with pytest.raises(VsrError, match="this voice does not know 'mumble'"):
+        check_words(told_voice, "bin mumble")
+    with pytest.raises(VsrError, match="no listener, which --pull needs"):
+        text_of(told_voice, SynthesisOptions(FlowOptions(pull=1), text="manifest"))
+
+
+def test_words_reach_a_voice_without_a_listener(told_voice):
+    crop, speaker = np.full((12, 96, 96), 90, np.uint8), told_voice.voice.default_speaker[None]
+    said = [VoicingInputs(FlowOptions(2), [SpokenWord(word, 0.0, 0.4)] if word else []) for word in ("", "bin", "blue")]
+    silent, first, second = (voice_of(told_voice, crop, speaker, inputs) for inputs in said)
+    assert not np.allclose(silent, first) and not np.allclose(first, second)

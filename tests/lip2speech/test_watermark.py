@@ -101,7 +101,7 @@ def test_watermark_command_reports_each_file(voice_like, tmp_path, capsys):
     assert main(["watermark", *files, "--out", str(tmp_path / "marks.jsonl")]) == 1
     output = capsys.readouterr()
     plain, marked = output.out.splitlines()
-    assert plain.endswith("plain.wav: not found (probability of error at most 1)") and "marked.wav: found" in marked
+    assert plain.endswith("plain.wav: not found (false-alarm probability at most 1)") and "marked.wav: found" in marked
     assert output.err.startswith("lip2speech: ") and "none.wav" in output.err
     records = [json.loads(line) for line in (tmp_path / "marks.jsonl").read_text("utf-8").splitlines()]
     assert [record["found"] for record in records] == [False, True] and records[1]["probability"] < 1e-6

@@ -179,3 +179,11 @@ def test_source_without_a_face_writes_nothing(tmp_path, tiny_model, capsys):
     video = write_video(tmp_path / "grey.mp4", talking_face(20)[:, :64, :64])
     main(["dictate", str(video), "--model", str(tiny_model)])
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("verb", ["dictate", "live"])
+def test_source_that_gives_no_frame_says_why_and_nothing_of_faces(verb, tmp_path, tiny_model, capsys):
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    assert main([verb, str(tmp_path / "empty.mp4"), "--model", str(tiny_model)]) == 1
+    error = capsys.readouterr().err
+    assert "the file is empty" in error and "no face" not in error

@@ -99,3 +99,11 @@ def test_models_where_prints_folders(tiny_model, capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert first == str(tiny_model) and second.endswith("weights")
     assert main(["models", "where"]) == 2
+
+
+def test_models_where_refuses_what_is_no_model(tmp_path, capsys):
+    (tmp_path / "clip.mp4").write_bytes(b"film")
+    for path in (tmp_path / "clip.mp4", tmp_path):
+        assert main(["models", "where", str(path)]) == 1
+    captured = capsys.readouterr()
+    assert not captured.out and captured.err.count("\n") == 2

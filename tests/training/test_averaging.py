@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from vsr.cli import main
 from vsr.core.files import read_json, write_json
 from vsr.evaluation.card import training_facts
 from vsr.evaluation.results import collect
@@ -63,3 +64,8 @@ def test_single_run_is_described_plainly(make_model):
     config = read_json(make_model("first", 10) / "config.json")
     assert training_line(config) == "steps 10, seed 0" and training_facts(config) == {"steps": 10, "seed": 0}
     assert training_line({}) == ""
+
+
+def test_one_model_is_nothing_to_average(make_model, tmp_path, capsys):
+    assert main(["average", "--models", str(make_model("alone", 3)), "--out", str(tmp_path / "mean")]) == 2
+    assert "nothing to average" in capsys.readouterr().err and not (tmp_path / "mean").exists()

@@ -15,6 +15,7 @@ from importlib import import_module
 from textwrap import indent
 from typing import Any, NoReturn
 
+from vsr.cli.given_names import check_names
 from vsr.cli.standard_streams import NOBODY_READS, leave_output, replace_closed_streams
 from vsr.cli.unused_options import refuse_unused
 from vsr.core.dependency_logs import quiet_warnings
@@ -42,8 +43,9 @@ class Program:
     """A command with verbs.
 
     A verb is a module in `commands`: `HELP`, one line; its manual, `ABOUT`, `FILES`, `SEE`, `EXAMPLE` and, where a
-    failure is something of its own, `FAILS`; the functions `add_arguments` and `run`; and, where some options work only
-    with others, `unused(args)`: those that this call does not heed -> where they work (`vsr.cli.unused_options`).
+    failure is something of its own, `FAILS`; the functions `add_arguments` and `run`; `STREAMS`, where ``-o -`` is
+    standard output; and, where some options work only with others, `unused(args)`: those that this call does not heed
+    -> where they work (`vsr.cli.unused_options`).
 
     Args:
         name: of the command and of the package whose `cli/commands` folder holds the verbs.
@@ -123,6 +125,7 @@ class Program:
         command, parser = self.command(argv[0]), self.parser(argv[0])
         # Files may follow options; behind a --, which that reading loses, all are files.
         args = parser.parse_args(argv[1:]) if "--" in argv else parser.parse_intermixed_args(argv[1:])
+        check_names(args, getattr(command, "STREAMS", False))
         if hasattr(command, "unused"):
             refuse_unused(parser, args, command.unused(args))
         return command.run(args) or 0

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vsr.data.manifest import Clip
+    from vsr.modelstore.folder import LoadedModel
 
 from vsr.output.mouth_warnings import FEW, WORSE
 
@@ -25,6 +30,16 @@ def tell_few_frames(ids: Sequence[str], total: int, program: str = "vsr") -> Non
 def tell_guesses(ids: Sequence[str], total: int, model: str) -> None:
     """Warn on stderr of clips whose lips look unlike the training data of the model."""
     _tell(ids, total, f"look unlike what the model {model} was trained on: their words are guesses", "vsr", "")
+
+
+def tell_missing_tracks(model: LoadedModel, clips: Sequence[Clip]) -> None:
+    """Warn on stderr of clips without a track of mouth points, which the model would read beside their pixels."""
+    from vsr.decoding.encoding import reads_tracks
+
+    if reads_tracks(model):
+        missing = [clip.id for clip in clips if not clip.track]
+        what = f"have no track of mouth points (vsr crop --tracks): {model.name} reads their pixels alone"
+        _tell(missing, len(clips), what, "vsr", "")
 
 
 def _tell(ids: Sequence[str], total: int, what: str, program: str, colon: str = ":") -> None:

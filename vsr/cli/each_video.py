@@ -73,6 +73,18 @@ def for_each(
     return int(failed)
 
 
+def checked(videos: Sequence[str], check: Callable[[str], object]) -> list[str]:
+    """The videos that pass a check, before the work; a line on stderr for each of the others."""
+    passed: list[str] = []
+
+    def noted(video: str) -> None:
+        check(video)
+        passed.append(video)
+
+    for_each(videos, noted)
+    return passed
+
+
 def tell_warnings(video: str, warnings: Iterable[dict], program: str = "vsr") -> None:
     """A line on stderr for each: what must be known before a result is believed."""
     for warning in warnings:
@@ -90,4 +102,5 @@ def tell_face_report(video: str, report: FaceReport, warnings: Iterable[dict] | 
 
 def tell_error(video: str, error: VsrError, program: str = "vsr") -> None:
     """A line on stderr that names the video once."""
-    print(f"{program}: {error}" if video in str(error) else f"{program}: {video}: {error}", file=sys.stderr)
+    message = str(error) if video in str(error) else f"{video}: {error}"
+    print(f"{program}: {' '.join(message.split())}", file=sys.stderr)

@@ -19,7 +19,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, one_line
 from vsr.core.files import made_folder, write_error, write_json
 
 TIMEOUT = 60  # seconds without a byte
@@ -165,7 +165,7 @@ def opened(url: str, headers: dict[str, str]) -> Iterator:
     except HTTPError as error:
         raise VsrError("no_network", f"{url} answers {error.code} {error.reason}") from error
     except (URLError, TimeoutError, HTTPException, ConnectionError) as error:
-        raise VsrError("no_network", f"cannot reach {url}: {getattr(error, 'reason', error)}") from error
+        raise VsrError("no_network", f"cannot reach {url}: {one_line(getattr(error, 'reason', error))}") from error
     except ValueError as error:
         raise VsrError("bad_config", f"{url} is no address: see HF_ENDPOINT and VSR_MIRROR") from error
 

@@ -5,6 +5,7 @@ Every layer of the data flow raises `VsrError`; commands print its message, repo
 
 from __future__ import annotations
 
+from json import JSONDecodeError
 from typing import Any
 
 CLIP_REASONS = ("no_face", "too_short", "crop_out_of_frame", "unreadable", "no_video")
@@ -40,11 +41,15 @@ class Incomplete(VsrError):
         return type(self), (self.reason, self.message, self.record)
 
 
-def cause_of(error: Exception, otherwise: str) -> str:
-    """The system's reason for an error, such as "No such file or directory"; ``otherwise`` if there is none."""
-    return getattr(error, "strerror", None) or otherwise
+def cause_of(error: Exception, otherwise: str = "") -> str:
+    """The system's reason for an error, such as "No such file or directory"; ``otherwise`` if there is none, by default
+    `one_line` of it."""
+    return getattr(error, "strerror", None) or otherwise or one_line(error)
 
 
 def one_line(error: BaseException) -> str:
-    """The message of a library's error on one line; the name of its class if it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """The message of a library's error on one line; the name of its class if it has none. Of a file that cannot be
+    opened, or is no text or no JSON, it says that alone."""
+    kinds = {JSONDecodeError: "it is no JSON", UnicodeDecodeError: "it is no UTF-8 text"}
+    told = next((told for kind, told in kinds.items() if isinstance(error, kind)), getattr(error, "strerror", None))
+    return told or " ".join(str(error).split()) or type(error).__name__

@@ -69,8 +69,13 @@ def find_device(name) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(1, device=torch.device(name))
-    except (TypeError, RuntimeError, AssertionError, NotImplementedError) as error:  # the last two: builds without it
+        device = torch.device(name)
+    except (TypeError, RuntimeError) as error:
+        problem = f"device {name} cannot be used: it can be cpu, cuda, cuda:1 or auto"
+        raise VsrError("bad_options", problem) from error
+    try:
+        torch.zeros(1, device=device).item()  # "meta" holds no numbers
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # the last two: builds without it
         reason = str(error).splitlines()[0]
         raise VsrError("bad_options", f"device {name} cannot be used ({reason}): try cpu") from error
     return str(name)

@@ -75,7 +75,8 @@ def check_number(name: str, value: Any, allowed: Range = ANY, reason: str = "") 
     """
     if value not in allowed:
         reason = reason or (WRONG_USAGE if name.startswith("--") else "bad_config")
-        raise VsrError(reason, f"{name} is {value}: it must be {allowed}")
+        shown = repr(value) if isinstance(value, str) else value
+        raise VsrError(reason, f"{name} is {shown}: it must be {allowed}")
 
 
 def check_numbers(options: Any, prefix: str = "", reason: str = "bad_config", **allowed: Range) -> None:

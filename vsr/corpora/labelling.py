@@ -23,6 +23,7 @@ from vsr.core.pool import in_processes
 from vsr.core.progress import count_items
 from vsr.corpora.recogniser_labels import Rules, labels_of
 from vsr.data.manifest import Clip, write_manifest
+from vsr.data.own_list import check_ids_of_list
 from vsr.media.whisper import WEIGHTS, FasterWhisper
 
 LABELS, MANIFEST, COUNTS = "labels.jsonl", "manifest.jsonl", "counts.json"
@@ -80,7 +81,9 @@ def _done(out: Path, clips: Sequence[Clip], digest: str) -> dict[str, dict]:
         return {}
     by_id = {clip.id: clip for clip in clips}
     records = {}
-    for record in _records(out / LABELS):
+    before = list(_records(out / LABELS))
+    check_ids_of_list(out / LABELS, [record["id"] for record in before], by_id)
+    for record in before:
         if record.get("made") != digest:
             raise VsrError("not_writable", f"{out} holds labels of other settings: choose another --out")
         clip = by_id.get(record["id"])

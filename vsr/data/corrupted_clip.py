@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.typed_json import to_plain
 from vsr.data.corruption import VIDEO, Corruption, generator_of
 from vsr.data.crop_files import read_crop, write_crop
@@ -34,7 +34,7 @@ def write_crops(clip: Clip, settings: VideoCorruption, seed: int) -> tuple[str, 
     try:
         crop = read_crop(clip.crop)
     except (OSError, ValueError, EOFError) as error:
-        raise VsrError("bad_manifest", f"cannot read the crop of {clip.id}: {error}") from error
+        raise VsrError("bad_manifest", f"cannot read the crop of {clip.id}: {cause_of(error)}") from error
     drawn = settings.draw(len(crop), generator_of(seed, clip.id, VIDEO))
 
     def write(path: Path, lossless: bool) -> dict:

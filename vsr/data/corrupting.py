@@ -35,6 +35,7 @@ from vsr.core.typed_json import to_plain
 from vsr.data.corrupted_clip import corrupted_recording, write_crops
 from vsr.data.corruption import SOUND, Corruption, generator_of
 from vsr.data.manifest import Clip, need_crops, write_manifest
+from vsr.data.own_list import check_list
 from vsr.data.sound_corruption import DrawnSound
 from vsr.media.mixing import KINDS
 
@@ -126,6 +127,7 @@ def _plan_jobs(clips: Sequence[Clip], out: Path, order: Order, voices: Sequence[
             raise VsrError("not_writable", f"{out / name} exists already: choose another --out")
         if essence(ledger.inputs(name) or order.inputs()) != essence(order.inputs()):
             raise VsrError("not_writable", f"{out} holds a set of other settings: choose another --out")
+    check_list(out / MANIFEST, clips)
     check_ids((clip.id for clip in clips), out)
     pool = {clip.id: clip for clip in voices or clips}
     names = list(pool)

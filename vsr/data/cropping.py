@@ -27,6 +27,7 @@ from vsr.core.pool import in_processes
 from vsr.core.progress import count_items
 from vsr.data.crop_files import count_frames, file_name, write_crop
 from vsr.data.manifest import Clip, read_manifest, write_manifest
+from vsr.data.own_list import check_list
 from vsr.face.landmarker import landmarker_file
 
 MANIFEST = "manifest.jsonl"
@@ -68,6 +69,7 @@ def crop_corpus(
     out_dir = Path(out_dir)
     ledger = Ledger(out_dir)
     _check_folder(out_dir, ledger, manifest_in)
+    check_list(out_dir / MANIFEST, clips)
     check_ids((clip.id for clip in clips), out_dir)
     states = {clip.id: _state(ledger, clip, store) for clip in clips}
     paths = {clip.id: out_dir / file_name(clip.id, store) for clip in clips}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.data.manifest import Clip
 
 
@@ -30,7 +30,7 @@ def read_frame_units(
     except FileNotFoundError as error:
         raise VsrError("bad_features", f"{path} is not there: make the units of every clip first") from error
     except (OSError, SafetensorError) as error:
-        raise VsrError("bad_features", f"{path} holds no readable '{name}': {error}") from error
+        raise VsrError("bad_features", f"{path} holds no readable '{name}': {cause_of(error)}") from error
     if units.shape not in ((frames * per_frame, groups), *([(frames * per_frame,)] if groups == 1 else [])):
         problem = f"{path}: '{name}' is {units.shape}, and not {per_frame} x {groups} for each of {frames} frames"
         raise VsrError("bad_features", problem)

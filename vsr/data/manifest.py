@@ -6,8 +6,10 @@ import json
 import math
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from vsr.core.errors import VsrError
 from vsr.core.files import read_lines, write_lines
@@ -54,6 +56,9 @@ class Clip:
     def __post_init__(self):
         if not SAFE_ID.fullmatch(self.id):
             raise ValueError(f"id '{self.id}' is not safe as a file name (letters, digits, . _ @ + -)")
+        for name in ("video", "crop", "track", "sound"):
+            if "\0" in getattr(self, name):
+                raise ValueError(f"{self.id}: '{name}' has a null character, which no file name has")
         if not 0 <= self.start < math.inf or self.end and not self.start < self.end < math.inf:
             raise ValueError(f"{self.id}: the part from {self.start} s to {self.end} s is empty")
         for name, what in (("words", "word"), ("phones", "phone")):
@@ -114,11 +119,17 @@ def need_crops(clips: Sequence[Clip]) -> None:
 
 def _parse(line: str, where: str) -> Clip:
     try:
-        record = json.loads(line)
+        record = _json(line)
         _check_fields(record)
         return Clip(**record)
     except (ValueError, TypeError) as error:
         raise VsrError("bad_manifest", f"{where}: {error}") from error
+
+
+def _json(line: str) -> Any:
+    """The value of a line, None for what is no JSON."""
+    with suppress(json.JSONDecodeError):
+        return json.loads(line)
 
 
 def _check_fields(record) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vsr.core.clock import FPS
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.data.manifest import Clip
 from vsr.face.mouth_features import CORNERS, FEWEST, features_of, read_track, repaired
 
@@ -63,7 +63,7 @@ def _repaired_track(clip: Clip) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     try:
         return repaired(*read_track(clip.track))
     except (OSError, ValueError, KeyError) as error:
-        raise VsrError("bad_manifest", f"cannot read the track of {clip.id}: {error}") from error
+        raise VsrError("bad_manifest", f"cannot read the track of {clip.id}: {cause_of(error)}") from error
 
 
 def span_of(clip: Clip) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from vsr.core.artifacts import digest_of
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.data.manifest import Clip
 from vsr.text.tokenizer import alphabet_of
 
@@ -46,7 +46,7 @@ def stored_states(folder: str | Path, clip: Clip) -> tuple[np.ndarray, str]:
         with safe_open(str(path), framework="np") as stored:
             return stored.get_tensor(STATES), (stored.metadata() or {}).get("teacher", "")
     except (OSError, SafetensorError) as error:
-        raise VsrError("bad_features", f"{path} holds no readable '{STATES}': {error}") from error
+        raise VsrError("bad_features", f"{path} holds no readable '{STATES}': {cause_of(error)}") from error
 
 
 def read_teacher_target(
@@ -66,7 +66,7 @@ def read_teacher_target(
     except FileNotFoundError as error:
         raise VsrError("bad_features", f"{path} is not there: run vsr teach on the training lists") from error
     except (OSError, SafetensorError) as error:
-        raise VsrError("bad_features", f"{path} holds no readable '{name}': {error}") from error
+        raise VsrError("bad_features", f"{path} holds no readable '{name}': {cause_of(error)}") from error
     if tokenizer is not None and metadata.get("units") != units_of(tokenizer):
         raise VsrError("bad_features", f"{path}: '{name}' has other tokens than this model")
     if tokenizer is not None and metadata.get("text") != clip.text:

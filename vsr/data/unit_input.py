@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.data.batch import CropDataset, as_tensors
 from vsr.data.frame_units import read_frame_units
 from vsr.data.manifest import Clip
@@ -41,7 +41,7 @@ class UnitSource:
             with safe_open(str(path), framework="np") as stored:
                 return int(stored.get_slice(self.name).get_shape()[0]) // self.per_frame
         except (OSError, SafetensorError) as error:
-            raise VsrError("bad_features", f"{path} holds no readable '{self.name}': {error}") from error
+            raise VsrError("bad_features", f"{path} holds no readable '{self.name}': {cause_of(error)}") from error
 
     def read(self, clip: Clip) -> np.ndarray:
         """(T, N) int64. Raises VsrError bad_features, also where they are not a whole number of frames."""

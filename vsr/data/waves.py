@@ -19,6 +19,7 @@ from vsr.core.one_output import check_ids
 from vsr.core.pool import in_processes
 from vsr.core.progress import count_items
 from vsr.data.manifest import Clip, need_crops, read_manifest, write_manifest
+from vsr.data.own_list import check_list
 from vsr.data.sound import natural_wave
 from vsr.data.sound_input import stored_wave
 from vsr.media.audio import write_wave
@@ -36,6 +37,7 @@ def write_waves(manifest: str | Path, out: str | Path, jobs: int = 0) -> Counter
     clips, out = read_manifest(manifest), Path(out)
     need_crops(clips)
     check_output(out / MANIFEST, manifest)
+    check_list(out / MANIFEST, clips)
     check_ids((clip.id for clip in clips), out)
     ledger = Ledger(out)
     states = [_state(ledger, clip) for clip in clips]

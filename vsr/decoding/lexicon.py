@@ -19,6 +19,7 @@ from vsr.text.tokenizer import SPACE, CharTokenizer, Tokenizer
 from vsr.text.unit_tokenizers import UnitTokenizer
 
 ROOT = 0
+NO_WORDS = "has no word list: give --lexicon FILE, which transcribe and decode have, or use another method"
 Tokens = tuple[int, ...]
 
 
@@ -74,7 +75,7 @@ def lexicon_for(tokenizer: Tokenizer, path: str = "") -> Lexicon:
         why = f"the search by a lexicon is of readers of phonemes, visemes or characters; this one reads into {what}s"
         raise VsrError("bad_options", why)
     if not path:
-        raise VsrError("bad_options", "a reader of characters has no word list: give --lexicon FILE")
+        raise VsrError("bad_options", f"a reader of characters {NO_WORDS}")
     parse_dictionary(_with_phonemes(path), path)  # refuses a file of sentences
     words = {word: [tuple(tokenizer.encode(word))] for word in _read_words(path)}
     _check(words, path)
@@ -85,7 +86,7 @@ def _pronounced(tokenizer: UnitTokenizer, path: str) -> dict[str, list[Tokens]]:
     """Words in the tokens of their pronunciations."""
     if not path:
         if not tokenizer.lexicon:
-            raise VsrError("bad_options", "the model has no word list: give --lexicon FILE")
+            raise VsrError("bad_options", f"the model {NO_WORDS}")
         return {word: tokenizer.variants(word) for word in tokenizer.lexicon}
     pronunciations = parse_dictionary(_with_phonemes(path), path)
     words = {

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.files import read_json
 from vsr.evaluation.results import spread
 from vsr.evaluation.results_page import render, training_line
@@ -136,7 +136,7 @@ def read_result(path: str | None, keys: Iterable[str]) -> dict:
         result = read_json(path)
         missing = [key for key in keys if key not in result]
     except (OSError, ValueError, TypeError) as error:
-        raise VsrError("bad_manifest", f"{path}: no result can be read: {error}") from error
+        raise VsrError("bad_manifest", f"{path}: no result can be read: {cause_of(error)}") from error
     if missing:
         raise VsrError("bad_manifest", f"{path} is no result.json of a recipe: it has no '{missing[0]}'")
     return result

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.file_kinds import FileKind, json_kind, json_lines_kind, text_kind
 from vsr.core.files import read_json, write_lines
 
@@ -51,7 +51,9 @@ def read_runs(folder: str | Path, figures: str) -> list[dict]:
         if not all(isinstance(run, dict) and {"date", "command", "model", figures} <= run.keys() for run in runs):
             raise ValueError(f"a line has no {figures}")
     except (OSError, ValueError) as error:
-        raise VsrError("bad_manifest", f"{folder}: the runs before this one cannot be read: {error}") from error
+        raise VsrError(
+            "bad_manifest", f"{folder}: the runs before this one cannot be read: {cause_of(error)}"
+        ) from error
     return runs
 
 

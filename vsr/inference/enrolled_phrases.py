@@ -81,13 +81,15 @@ def reader_of(loaded: LoadedModel) -> dict[str, Any]:
 
 
 def enrol(
-    loaded: LoadedModel, folder: str | Path, phrase: str, clips: Sequence[str | Path], faces: str | int = "largest",
-    cropped: bool = False, names: Sequence[str] | None = None, reports: Sequence[FaceReport] | None = None,
+    loaded: LoadedModel, folder: str | Path, phrase: str, clips: Sequence[str | Path] | str | Path,
+    faces: str | int = "largest", cropped: bool = False, names: Sequence[str] | None = None,
+    reports: Sequence[FaceReport] | None = None,
 ) -> Phrase:  # fmt: skip
     """Learn a phrase from clips that say it, or more of one that is known; all clips count, or none.
 
     Args:
         folder: of the phrases; created if missing.
+        clips: that say it; a single one needs no list.
         names: of the clips; default: those of their files.
         reports: one for each clip, which collects how well it was seen.
 
@@ -96,6 +98,9 @@ def enrol(
             an example already, of this phrase or another, and for examples of another reader; and the errors of
             reading a video.
     """
+    clips = [clips] if isinstance(clips, str | Path) else clips
+    if not clips:
+        raise VsrError("bad_options", "a phrase is learned from clips: give one or several")
     phrase, path = " ".join(phrase.split()), _file_of(folder, phrase)
     _stored_phrase(loaded, path, phrase, len(clips))
     clip_names = list(names or [Path(clip).name for clip in clips])
@@ -214,6 +219,8 @@ def _file_of(folder: str | Path, phrase: str) -> Path:
     words = " ".join(phrase.split())
     if not words or len(words) > 200:
         raise VsrError("bad_text", "a phrase has a name of up to 200 letters")
+    if any("\ud800" <= letter <= "\udfff" for letter in words):
+        raise VsrError("bad_text", f"{words!r} is no text in the encoding of this terminal (its locale)")
     letters = re.sub(r"[^a-z0-9]+", "-", words.casefold()).strip("-")[:40]
     return Path(folder) / f"{letters}-{hashlib.sha256(words.casefold().encode()).hexdigest()[:8]}{SUFFIX}".lstrip("-")
 

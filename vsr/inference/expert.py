@@ -23,6 +23,7 @@ from vsr.data.transforms import MEAN, SIDE, STD
 from vsr.decoding.ctc import greedy, sayable
 from vsr.face.geometry import CROP
 from vsr.face.soft_crop import soft_crop
+from vsr.inference.alignment import check_room, tokens_of
 from vsr.models.lipreader import LipReader
 
 if TYPE_CHECKING:
@@ -91,8 +92,13 @@ class Expert:
 
     @torch.inference_mode()
     def scores(self, fake: np.ndarray, real: np.ndarray, text: str = "") -> dict[str, float]:
-        """The losses of crops (T, 96, 96) uint8 as numbers; the longer of the two is cut to the shorter."""
+        """The losses of crops (T, 96, 96) uint8 as numbers; the longer of the two is cut to the shorter.
+
+        Raises VsrError bad_text for a text that the reader cannot write, or that is too long for the crops.
+        """
         count = min(len(fake), len(real))
+        if text:
+            check_room(tokens_of(self.loaded, text), count, "the crop")
         fake_crop, real_crop = (torch.from_numpy(np.array(frames[:count])).float() for frames in (fake, real))
         return {name: float(value) for name, value in self.loss(fake_crop, real_crop, text).items()}
 

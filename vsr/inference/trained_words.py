@@ -35,4 +35,5 @@ def strange_note(folder: Path, texts: Iterable[str]) -> str:
     explanation = (
         f"has seen {len(trained_words(folder))} words said, and {quoted} {'is' if len(unknown) == 1 else 'are'} not"
     )
-    return f"this reader {explanation} among them: what it says of it is chance (vsr models lists others)"
+    hint = "write numbers in words" if any(map(str.isdigit, "".join(unknown))) else "vsr models lists others"
+    return f"this reader {explanation} among them: what it says of it is chance ({hint})"

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from vsr.core.artifacts import identify_folder
 from vsr.core.clock import HOP, SAMPLE_RATE, UNIT_RATE, exact
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.file_kinds import marked_kind
 from vsr.core.files import atomic_write
 from vsr.media.filterbank import cosines, differences
@@ -144,7 +144,7 @@ class Codebook:
             with safe_open(str(path), framework="pt") as stored:
                 centres, metadata = stored.get_tensor("centres"), stored.metadata() or {}
         except (OSError, SafetensorError) as error:
-            raise VsrError("bad_units", f"{path}: no codebook of units can be read ({error})") from error
+            raise VsrError("bad_units", f"{path}: no codebook of units can be read ({cause_of(error)})") from error
         if centres.dim() != 2 or not centres.isfinite().all() or "extractor" not in metadata:
             raise VsrError("bad_units", f"{path}: is no codebook of units")
         return Codebook(centres, metadata["extractor"])

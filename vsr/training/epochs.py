@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.files import atomic_write
 from vsr.training.state import Average
 
@@ -107,4 +107,4 @@ def metadata_of(file: Path) -> dict[str, str]:
         with safe_open(str(file), framework="pt") as stored:
             return stored.metadata() or {}
     except (OSError, SafetensorError) as error:
-        raise VsrError("bad_model", f"cannot read {file}: {error}") from error
+        raise VsrError("bad_model", f"cannot read {file}: {cause_of(error)}") from error

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.numbers import COUNT, check_numbers
 from vsr.core.tokens import IGNORE
 from vsr.data.batch import Counted
@@ -168,4 +168,4 @@ def _sentences(path: Path) -> Iterator[str]:
         with path.open(encoding="utf-8") as lines:
             yield from (line.rstrip("\n") for line in lines)
     except (OSError, UnicodeDecodeError) as error:
-        raise VsrError("bad_config", f"cannot read the text {path}: {error}") from error
+        raise VsrError("bad_config", f"cannot read the text {path}: {cause_of(error)}") from error

@@ -127,7 +127,7 @@ def open_teacher(name: str, layer: int = -1) -> SoundTeacher:
     if _model_type(folder) in KINDS:
         return FoundationTeacher(folder, layer)
     if layer != -1:
-        raise VsrError("bad_config", f"--layer is for models of the transformers library, and {name} is none")
+        raise VsrError("bad_options", f"--layer is for models of the transformers library, and {name} is none")
     if (folder / WEIGHTS).is_file():
         return WhisperTeacher(folder)
     return ReaderTeacher(find_model(name))

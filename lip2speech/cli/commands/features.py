@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from vsr.core.errors import VsrError
     from vsr.core.files import check_folder
     from vsr.data.manifest import need_crops, read_manifests, write_manifest
+    from vsr.data.own_list import check_list
 
     offsets = read_offsets(args.offsets) if args.offsets else {}
     if not args.manifest and not args.sound:
@@ -50,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     clips += recordings
     check_folder(args.out, [REFUSED, *(f"{clip.id}.safetensors" for clip in clips)], args.units, args.offsets or "")
     if recordings:
+        check_list(f"{args.out}/{MANIFEST}", recordings)
         write_manifest(f"{args.out}/{MANIFEST}", recordings)
     counts = extract_corpus(clips, args.units, args.out, args.jobs, offsets)
     return print_counts(counts, "made", "kept")

@@ -18,6 +18,7 @@ Ctrl-C ends it."""
 FILES = """reads   a camera, a stream, standard input or a file; a recording or saved voice; a model
 writes  .wav, each utterance at its time; or with - a .wav stream of them for a player"""
 SEE = "lip2speech speak, vsr live"
+STREAMS = True
 EXAMPLE = """lip2speech live 0 -o said.wav
 lip2speech live 0 -o - --text read
 lip2speech live clip.mp4 -o said.wav --reference someone.wav"""

@@ -42,9 +42,8 @@ def run(args: argparse.Namespace) -> int:
         match = detect(read_wave(path))
         where = f", best in {match.start:.0f} to {match.end:.0f} s" if match.end - match.start < match.seconds else ""
         figures = {"probability": match.probability, "start": match.start, "end": match.end, "seconds": match.seconds}
-        verdict = (
-            f"{'found' if match.is_marked else 'not found'} (probability of error {_power(match.probability)}{where})"
-        )
+        verdict = "found" if match.is_marked else "not found"
+        verdict += f" (false-alarm probability {_power(match.probability)}{where})"
         return f"{path}: {verdict}", {"file": path, "found": match.is_marked} | figures
 
     return over_videos(args.files, args.out, search_file, "lip2speech")

@@ -111,7 +111,7 @@ def _watch(job: Job, stage: str) -> Watch:
 def _text(models: Models, job: Job, api_request: ApiRequest):
     """The text of the voice; words from a client are never taken for a file name. Raises VsrError."""
     from lip2speech.inference.synthesis_options import NONE, READ
-    from lip2speech.inference.text import aligned_text, open_text
+    from lip2speech.inference.text import aligned_text, check_takes_words, open_text
     from lip2speech.models.flow_options import FlowOptions
 
     text = api_request.text or models.usual_text
@@ -119,5 +119,5 @@ def _text(models: Models, job: Job, api_request: ApiRequest):
         return open_text(models.voice, text, FlowOptions(), job.source, api_request.faces)
     if not text.split():
         raise VsrError("bad_text", "text: there are no words in it")
-    _ = models.voice.listener
+    check_takes_words(models.voice, FlowOptions())
     return aligned_text(models.voice, " ".join(text.lower().split()), job.source, api_request.faces)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 HELP = "find when the words of a known text are said"
 ABOUT = """Finds the times of the words of a known text in a video whose lips say it from beginning to
-end, and how well each fits (confidence). The text is normalised as the model writes:
-punctuation and case do not matter, numbers are spelled out."""
+end, and how well each fits (confidence). Punctuation and case do not matter; write numbers in
+words, as they are said: five, not 5."""
 FILES = """reads   a video; a text; a model with a CTC head
 writes  the screen, or with -o one file, whose ending says the format"""
 SEE = "vsr transcribe, vsr find"

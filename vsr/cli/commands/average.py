@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check_runs(args: argparse.Namespace) -> None:
-    """Refuse a run that is absent, and a model that would count twice. Raises VsrError bad_options."""
+    """Refuse a run that is absent, a model alone, and one that would count twice. Raises VsrError bad_options."""
     from itertools import combinations
     from pathlib import Path
 
@@ -60,6 +60,8 @@ def check_runs(args: argparse.Namespace) -> None:
 
     if args.exp and not Path(args.exp).is_dir():
         raise VsrError("bad_options", f"--exp {args.exp}: there is no such folder of a run")
+    if args.models and len(args.models) < 2:
+        raise VsrError("bad_options", "one model is nothing to average: give two or more")
     for first, second in combinations(args.models or (), 2):
         if same_file(first, second):
             raise VsrError("bad_options", f"{second} is given twice, and would count twice: give each model once")

@@ -80,7 +80,11 @@ def _settings(args: argparse.Namespace) -> Any:
             raise VsrError("bad_options", str(error)) from error
     if any(sections.values()):
         raise VsrError("bad_options", "give either --settings or the options of sound and video")
-    return load_config(args.settings, kind=Corruption)
+    try:
+        return load_config(args.settings, kind=Corruption)
+    except VsrError as error:
+        told = str(error)
+        raise VsrError(error.reason, told if args.settings in told else f"{args.settings}: {told}") from error
 
 
 def _check_noise_files(sound: Any) -> None:

@@ -57,6 +57,8 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Decode, and print how many clips there were. Raises VsrError."""
     given = _checked(args)
+    from vsr.cli.clip_list_messages import tell_missing_tracks
+    from vsr.data.manifest import read_manifest
     from vsr.decoding.corpus import calibrate, decode_manifest
     from vsr.decoding.defaults import check_search, options_for
     from vsr.modelstore.folder import load_model
@@ -67,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     records = decode_manifest(loaded, args.manifest, args.out, options, not args.calibrate, args.head, args.modality)
     print(f"{len(records)} clips decoded to {args.out}")
     _warn(records, loaded.name)
+    tell_missing_tracks(loaded, read_manifest(args.manifest))
     if args.calibrate:
         found = calibrate(loaded, args.manifest, records)
         print(f"confidence fitted on {found['words']} words, expected calibration error {found['ece']:.3f}")
@@ -108,4 +111,4 @@ def check_own_model(model: str | None) -> None:
     if model is not None and model not in NAMES:
         get = f"hf download {model.partition('@')[0]} --local-dir DIR"
         copy = f"{model} is no folder here, and the hub's cache is not changed: {get}"
-    raise VsrError("not_writable", f"--calibrate stores the confidence in the model; {copy}, and give it with --model")
+    raise VsrError("not_writable", f"calibration stores the confidence in the model; {copy}, and give it with --model")

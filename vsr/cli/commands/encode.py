@@ -49,7 +49,7 @@ def unused(args: argparse.Namespace) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """0 if every file was written, else 1. Raises VsrError for what no file could survive."""
-    from vsr.cli.each_video import for_each
+    from vsr.cli.each_video import checked, for_each
     from vsr.core.files import check_writable
     from vsr.core.one_output import outputs_of
 
@@ -60,24 +60,34 @@ def run(args: argparse.Namespace) -> int:
     from vsr.decoding.head_names import check_layer_names
 
     check_layer_names(args.model, layers)
+    videos = checked(args.videos, lambda video: _check_replaced(video, outputs[video], args))
+    if not videos:
+        return 1
     from vsr.inference.states import check_layers
     from vsr.modelstore.folder import load_model
 
     loaded = load_model(args.model, args.device, args.precision)
     check_layers(loaded, layers)
-    return for_each(args.videos, lambda video: _encode(loaded, video, outputs[video], layers, args))
+    status = for_each(videos, lambda video: _encode(loaded, video, outputs[video], layers, args))
+    return max(status, len(videos) < len(args.videos))
+
+
+def _check_replaced(video: str, out: Path, args: argparse.Namespace) -> None:
+    """Refuse what the states of a video would replace, if it is not its states. Raises VsrError."""
+    from vsr.core.files import check_output
+    from vsr.inference.states import STATES, check_states_of
+
+    check_output(out, *args.videos, *files_of_model(args.model), kind=None if args.force else STATES)
+    if not args.force:
+        check_states_of(out, video)
 
 
 def _encode(loaded: LoadedModel, video: str, out: Path, layers: tuple[str, ...], args: argparse.Namespace) -> None:
     """Write the states of one video, and say what must be known of it. Raises VsrError."""
     from vsr.cli.each_video import tell_face_report
-    from vsr.core.files import check_output
     from vsr.inference.face_report import FaceReport
-    from vsr.inference.states import STATES, check_states_of, encode_video, save_states, source_of
+    from vsr.inference.states import encode_video, save_states, source_of
 
-    check_output(out, *args.videos, *files_of_model(args.model), kind=None if args.force else STATES)
-    if not args.force:
-        check_states_of(out, video)
     report = FaceReport()
     states = encode_video(loaded, video, layers, args.faces, args.cropped, report)
     save_states(states, out, {"model": loaded.name, "sha256": loaded.weights_sha256} | source_of(video))

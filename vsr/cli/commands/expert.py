@@ -23,7 +23,7 @@ is read. The first rows give the scale: the real video itself, the same two fram
 blurred, and frozen. Evaluate a generator with another reader than the one it was trained
 with."""
 FILES = """reads   the real video, and generated videos of the same speech; a model
-writes  a row for each; with --out JSON Lines: file, features, states, text, read"""
+writes  a row for each; with --out JSON Lines: file, features, states, text, wer, read"""
 FAILS = "a video could not be read; the others are done all the same"
 SEE = "vsr sync, vsr score"
 EXAMPLE = """vsr expert real.mp4 generated.mp4
@@ -47,12 +47,16 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.out, args.real, *args.videos, kind=FIGURES)
     check_present([args.real])
     check_present(args.videos)
-    from vsr.cli.each_video import over_videos
+    from vsr.cli.each_video import over_videos, tell_strange_words
+    from vsr.inference.alignment import check_room, tokens_of
     from vsr.inference.expert import Expert, ladder
     from vsr.modelstore.folder import load_model
 
     expert = Expert(load_model(args.model))
+    tokens = tokens_of(expert.loaded, args.text) if args.text else []
+    tell_strange_words(expert.loaded.folder, [args.text or ""])
     real = _crop_of(args.real)
+    check_room(tokens, len(real), args.real)
     scale = ladder(real)
 
     def scored(name: str) -> tuple[str, dict]:

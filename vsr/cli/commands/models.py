@@ -80,12 +80,15 @@ def _get(models: Sequence, args: argparse.Namespace) -> int:
 def _print_folders(args: argparse.Namespace) -> int:
     """Print the folder of each model, as `--model` finds it: what is not here is fetched."""
     from vsr.core.errors import VsrError
+    from vsr.modelstore.checkpoint import read_config
     from vsr.modelstore.folder import find_model
 
     if args.json or _only_of_get(args) or not args.names:
         raise VsrError("bad_options", "vsr models where takes names of models, folders or org/name, and no options")
     for name in args.names:
-        print(find_model(name))
+        folder = find_model(name)
+        read_config(folder)  # refuses a file or a folder that is no model
+        print(folder)
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vsr.core.clock import FPS, SAMPLE_RATE
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.files import atomic_write
 from vsr.data.exchange.convert import Settings, id_of, unique
 from vsr.data.manifest import Clip
@@ -32,7 +32,7 @@ def read(path: Path, settings: Settings) -> list[Clip]:
         cuts = list(lhotse.CutSet.from_file(path))
         return unique([_clip(cut) for cut in cuts], path)
     except (OSError, ValueError, KeyError, TypeError, AssertionError, AttributeError) as error:
-        raise VsrError("bad_manifest", f"cannot read cuts from {path}: {error}") from error
+        raise VsrError("bad_manifest", f"cannot read cuts from {path}: {cause_of(error)}") from error
 
 
 def _clip(cut) -> Clip:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.clock import HOP, MELS_PER_FRAME, SAMPLES_PER_FRAME, UNITS_PER_FRAME
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.files import atomic_write, read_lines
 from vsr.data.manifest import Clip
 
@@ -166,7 +166,7 @@ def _array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     try:
         array = np.load(path, allow_pickle=False).astype(np.float32)
     except (OSError, ValueError, TypeError) as error:
-        raise VsrError("bad_features", f"{path} cannot be read: {error}") from error
+        raise VsrError("bad_features", f"{path} cannot be read: {cause_of(error)}") from error
     fits = array.ndim == len(shape) and all(
         expected in (-1, actual) for expected, actual in zip(shape, array.shape, strict=True)
     )

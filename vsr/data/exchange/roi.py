@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vsr.core.clock import FPS
-from vsr.core.errors import VsrError
+from vsr.core.errors import VsrError, cause_of
 from vsr.core.files import atomic_write
 from vsr.data.manifest import Clip
 
@@ -25,7 +25,7 @@ def load_crop(clip: Clip) -> np.ndarray:
     try:
         return np.load(clip.crop, allow_pickle=False) if clip.crop.endswith(".npy") else read_roi(clip.crop)
     except (OSError, ValueError) as error:
-        raise VsrError("bad_manifest", f"cannot read the crop of {clip.id}: {error}") from error
+        raise VsrError("bad_manifest", f"cannot read the crop of {clip.id}: {cause_of(error)}") from error
 
 
 def read_roi(path: str | Path) -> np.ndarray:

@@ -20,6 +20,8 @@ def notes_of(session: Session) -> list[str]:
         parts.append(f"the mouth was covered for {session.covered:.0f} s and not read there")
     if session.few_frames >= 1:
         parts.append(f"for {session.few_frames:.0f} s of speech {FEW}, {WORSE}")
+    if not session.num_frames:  # the error of the source says why
+        return parts
     if not session.num_mouths:
         parts.append(NO_FACE)
     elif not session.read and not parts:

@@ -91,6 +91,7 @@ class Session:
         self.utterance = Utterance()
         self.covered = 0.0  # seconds in which the mouth was covered
         self.few_frames = 0.0  # seconds of speech with too few different frames to be read well
+        self.num_frames = 0  # of the source
         self.num_mouths = 0  # number of mouths
         self.read = 0  # number of utterances
         self._latest: deque[Mouth] = deque(maxlen=LOOK_BACK)
@@ -106,6 +107,7 @@ class Session:
         """Yield captions as they change; the caller stops by closing the frames."""
         try:
             for frame, seconds, at in _grid(images):
+                self.num_frames += 1
                 for mouth in self.mouths.add(frame, seconds, at):
                     yield from self._process(mouth)
                 yield from self._captions()

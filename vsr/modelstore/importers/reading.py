@@ -65,7 +65,8 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
 
 def _short_reason(error: Exception) -> str:
     """PyTorch's reason, without its advice to read the file unsafely."""
-    if isinstance(error, KeyError | IndexError):  # for example an opcode that no pickle has
+    # an opcode that no pickle has, or none that PyTorch writes
+    if isinstance(error, KeyError | IndexError) or "Unsupported operand" in str(error):
         return "it is none that torch.save wrote"
     match = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
     return " ".join((match.group(1) if match else str(error)).split())[:160] or type(error).__name__
