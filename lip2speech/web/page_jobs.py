@@ -106,7 +106,7 @@ class _ReportingDetector:
 
 
 def _faces(models: Models, job: Job, seconds: float) -> list:
-    """A MouthClip of each face to read, the largest first."""
+    """A MouthClip of each face to read, those that speak first, of them the largest."""
     from vsr.decoding.encoding import mesh_for
     from vsr.face.mouth_crop import crop_tracks
     from vsr.media.container import video_clock

@@ -17,7 +17,10 @@ from vsr.report.moment import find_clip
 
 ROOT = Path(__file__).parents[2]
 STEPS = {"blocks", "Cutter", "MouthCutter", "Tracker", "cut_mouth", "check_found"}
-FRAME_BY_FRAME = {"vsr/inference/live/mouth.py": {"MouthCutter", "Tracker"}}  # cannot wait for the end of a shot
+FRAME_BY_FRAME = {  # cannot wait for the end of a shot
+    "vsr/inference/live/mouth.py": {"MouthCutter", "Tracker"},
+    "vsr/inference/live/speaking.py": {"MouthCutter"},
+}
 AFTER_A_KILL = {"vsr/inference/transcriber.py": {"check_found"}}  # counts what the journal has, too
 
 

@@ -102,8 +102,8 @@ def crop_tracks(
     path: str | Path, detector: Detector | None = None, mesh: Pool[MouthMesh] | None = None,
     errors: list[VsrError] | None = None,
 ) -> list[MouthClip]:  # fmt: skip
-    """The mouth of every person seen for at least 12 frames, who fills the screen most first; with ``mesh`` the points
-    of the mouth are found on request.
+    """The mouth of every person seen for at least 12 frames, those who speak first, of them who fills the screen most;
+    with ``mesh`` the points of the mouth are found on request.
 
     People whose mouth is out of the frame are left out; if nobody remains, the errors are those of
     `crop_video`. If a list ``errors`` is given, the readable part of a truncated or damaged file is cropped, and its
@@ -111,7 +111,8 @@ def crop_tracks(
     """
     source = MouthSource(path, mesh=mesh, on_request=True, detector=detector, whole=True)
     clips, refusal = [], None
-    first, *others = sorted(_everybody(source, errors)[1], key=lambda own: -own.piece.weight)
+    parts = _everybody(source, errors)[1]
+    first, *others = sorted(parts, key=lambda own: (speaks(own.piece), own.piece.weight), reverse=True)
     for part in [first, *(own for own in others if own.piece.found >= MIN_SEEN)]:
         try:
             clips.append(clip_of(path, source.info, part.piece, part.face))

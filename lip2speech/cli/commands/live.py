@@ -11,7 +11,7 @@ from lip2speech.models.flow_options import add_flow_arguments, flow_options, unu
 from vsr.core.machine import add_device_argument
 
 HELP = "voice a camera or a stream live"
-ABOUT = """Voices the person in front, one utterance at a time, as soon as the lips rest; the text that
+ABOUT = """Voices the largest face that speaks, one utterance at a time, as soon as the lips rest; the text that
 was read goes to stderr, and at the end the delay behind the lips. The voice is synthetic
 and can be wrong; the metadata say so. A file is played at its own pace, as a rehearsal.
 Ctrl-C ends it."""

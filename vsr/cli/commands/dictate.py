@@ -18,7 +18,7 @@ typed at the cursor of the active program instead. --command is run for each utt
 its line on standard input. --filter is run in the same way, and its output replaces the
 utterance: case and punctuation, or corrections. With --push, Enter starts listening and
 Enter ends it; the camera is off in between. Words below the confidence threshold become
-[...]."""
+[...]. The largest face dictates until it is gone, also when another speaks."""
 FILES = """reads   a camera, a stream or a file; a model
 writes  standard output; standard input of the commands"""
 FAILS = "one line on stderr says why: camera, model, keyboard, or a command that failed"
@@ -74,7 +74,7 @@ def _listen(source: str, loaded, options, dictation, pushed: bool = False) -> No
     from vsr.inference.live.session import Session
     from vsr.inference.live.source import open_source
 
-    session = Session(loaded, default_detector(), options)
+    session = Session(loaded, default_detector(), options, turns=False)  # nobody else may dictate
     capture = Capture(open_source(source))  # last, so that nothing is filmed while models are loaded
 
     def until_enter() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vsr.inference.live.session import Session
 
 HELP = "caption a camera or a stream live"
-ABOUT = """Reads the person in front and shows the words as they are read. A word on which two
+ABOUT = """Reads the largest face that speaks and shows the words as they are read. A word on which two
 consecutive readings agree is final and never taken back; on a terminal, words that may
 still change are dim. Frames are dropped rather than falling behind, and the number is
 printed. A file is played at its own pace, as a rehearsal. Ctrl-C ends it."""

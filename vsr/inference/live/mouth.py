@@ -1,4 +1,8 @@
-"""Mouth crops of the person in front, frame by frame, a few tenths of a second behind the camera.
+"""Mouth crops of the person who speaks, frame by frame, a few tenths of a second behind the camera.
+
+The largest face is followed. When its lips have rested for a moment and those of another have moved, that one is
+followed, from the moment at which it began to speak: the last three seconds are kept. So nobody loses their turn to
+somebody who interrupts.
 
 Shapes: frame (H, W, 3) uint8; crop (96, 96) uint8; points (37, 2) float32 pixels.
 """
@@ -14,12 +18,14 @@ from vsr.face.canvas import Shape, points_on_frame, ratio
 from vsr.face.detector import Detector
 from vsr.face.geometry import SMOOTHING
 from vsr.face.piece import Cut, MouthCutter
-from vsr.face.tracker import MAX_GAP, STRIDE, Tracker
+from vsr.face.tracker import MAX_GAP, STRIDE, OpenTrack, Tracker
+from vsr.inference.live.speaking import BEGINS, GOES_ON, has_spoken
 from vsr.media.frame_shape import same_aspect
 
 AROUND = 1.5  # margin of the kept image for the detector, in units of the larger side of the face's points
 LARGEST = 250  # most pixels of that side; the mesh does not use more
 KEPT = MAX_GAP + 2 * SMOOTHING + STRIDE  # frames kept until their points are known
+CHECK = 8  # frames after which it is looked again who speaks
 AHEAD = 3  # future frames whose points smooth a crop; the published method uses six, a quarter of a second
 
 
@@ -51,14 +57,17 @@ class Mouth:
 
 
 class MouthStream:
-    """Takes frames and returns mouths, in order; `person` increases when another person is in front. ``faces``: whether
-    to keep the face around each mouth."""
+    """Takes frames and returns mouths, in order; `person` is the number of the face that they are of, counted in the
+    order in which faces are followed. ``faces``: whether to keep the face around each mouth; ``turns``: whether to
+    follow whoever speaks, otherwise the largest face until it is gone."""
 
-    def __init__(self, detector: Detector, faces: bool = False):
-        self.faces = faces
+    def __init__(self, detector: Detector, faces: bool = False, turns: bool = True):
+        self.faces, self.turns = faces, turns
         self.tracker = Tracker(detector)
         self.person = 0
         self._cutter: MouthCutter | None = None
+        self._cutters: dict[int, tuple[int, MouthCutter]] = {}  # of tracks: their person, and what was cut of them
+        self._people = 0
         self._frames: deque = deque(maxlen=KEPT)
         self._count = 0
 
@@ -80,13 +89,27 @@ class MouthStream:
         return self._cut(0)
 
     def _choose(self) -> None:
-        """Follow the current face until its track ends, then choose the largest."""
-        if self._cutter is not None and self._cutter.track in self.tracker.tracks:
+        """Follow the current face until its track ends, or until it rests while another speaks."""
+        tracks, followed = self.tracker.tracks, None if self._cutter is None else self._cutter.track
+        if followed not in tracks:
+            self._follow(max(tracks, key=lambda track: track.face.size, default=None))
+        elif self.turns and len(tracks) > 1 and self._count % CHECK == 0 and not self._has_spoken(followed, GOES_ON):
+            others = sorted(tracks, key=lambda track: -track.face.size)
+            self._follow(next((track for track in others if self._has_spoken(track, BEGINS)), None))
+
+    def _has_spoken(self, track: OpenTrack, rule: tuple[int, float]) -> bool:
+        return has_spoken(track, lambda number: self._frame_at(number)[0], self._count - 1, rule)
+
+    def _follow(self, track: OpenTrack | None) -> None:
+        """Follow a face, from where it was left if it was followed before; None: as it is."""
+        if track is None:
             return
-        track = max(self.tracker.tracks, key=lambda track: track.face.size, default=None)
-        if track is not None:
-            self.person += self._cutter is not None
-            self._cutter = MouthCutter(track)
+        if track.id not in self._cutters:
+            self._cutters[track.id] = self._people, MouthCutter(track)
+            self._people += 1
+        self.person, self._cutter = self._cutters[track.id]
+        known = {own.id for own in self.tracker.tracks}
+        self._cutters = {number: cutter for number, cutter in self._cutters.items() if number in known}
 
     def _cut(self, ahead: int) -> list[Mouth]:
         cutter = self._cutter

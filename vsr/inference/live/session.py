@@ -41,7 +41,7 @@ LOOK_BACK = 2 * FPS  # latest frames, which decide whether a mouth is covered
 @dataclass(frozen=True)
 class Caption:
     """A live caption. standing: words that no longer change; loose: words that may change; final: the utterance is
-    over; person: increases when another person is in front; delays: seconds since the end of each new standing word was
+    over; person: number of the face that is read, from 0; delays: seconds since the end of each new standing word was
     captured. For a final caption: mouths, its frames, and in_domain, as in `vsr.output.transcript.Segment`."""
 
     standing: tuple[TimedWord, ...]
@@ -80,14 +80,15 @@ class Session:
         loaded: model, of `vsr.modelstore.folder.load_model`.
         detector: face detector.
         options: of the search; default: `live_options`.
+        turns: whether to read whoever speaks; otherwise the largest face until it is gone.
     """
 
-    def __init__(self, loaded, detector: Detector, options: DecodeOptions | None = None):
+    def __init__(self, loaded, detector: Detector, options: DecodeOptions | None = None, turns: bool = True):
         self.loaded, self.options = loaded, options or live_options(loaded)
         self.window = preferred_window(loaded)
         mesh = mesh_for(loaded)
         self.points = None if mesh is None else LivePoints(mesh)
-        self.mouths = MouthStream(detector, faces=mesh is not None)
+        self.mouths = MouthStream(detector, faces=mesh is not None, turns=turns)
         self.utterance = Utterance()
         self.covered = 0.0  # seconds in which the mouth was covered
         self.few_frames = 0.0  # seconds of speech with too few different frames to be read well
