@@ -11,10 +11,10 @@ from lip2speech.models.flow_options import add_flow_arguments, flow_options, unu
 from vsr.core.machine import add_device_argument
 
 HELP = "voice a camera or a stream live"
-ABOUT = """Voices the largest face that speaks, one utterance at a time, as soon as the lips rest; the text that
-was read goes to stderr, and at the end the delay behind the lips. The voice is synthetic
-and can be wrong; the metadata say so. A file is played at its own pace, as a rehearsal.
-Ctrl-C ends it."""
+ABOUT = """Voices the largest face that speaks, one utterance at a time, as soon as the lips rest; the
+text that was read goes to stderr, and at the end the delay behind the lips. The voice is
+synthetic and can be wrong; the metadata say so. A file is played at its own pace, as a
+rehearsal. Ctrl-C ends it."""
 FILES = """reads   a camera, a stream, standard input or a file; a recording or saved voice; a model
 writes  .wav, each utterance at its time; or with - a .wav stream of them for a player"""
 SEE = "lip2speech speak, vsr live"
