@@ -1,4 +1,6 @@
-"""Outputs named after their inputs: a/x.mp4 and b/x.mp4, x.mp4 and x.avi, X and x never replace one another's."""
+"""Outputs named after their inputs: a/x.mp4 and b/x.mp4, x.mp4 and x.avi, X and x never replace one another's.
+
+Files of a list's clips follow the list."""
 
 import shutil
 
@@ -110,7 +112,20 @@ def iter_manifest(video):
     yield video.with_suffix(".jsonl")
 
 
-@pytest.mark.parametrize("verb", [crops, waves, corrupted, converted])
+@pytest.mark.parametrize("verb", [crops, waves])
+def test_file_of_a_clip_follows_the_video_that_its_list_names(videos, tmp_path, verb, capsys):
+    out = tmp_path / "out"
+    first, second = verb(videos, out)
+    first()
+    before = contents(out)
+    capsys.readouterr()
+    second()
+    assert contents(out) != before and "1 made again (1 other video" in capsys.readouterr().err
+    first()
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("verb", [corrupted, converted])
 def test_file_of_another_clip_of_that_id_is_kept(videos, tmp_path, verb):
     out = tmp_path / "out"
     first, second = verb(videos, out)
@@ -131,8 +146,7 @@ def test_converted_crops_replace_nobody_elses(videos, tmp_path):
     assert mine.read_bytes() == b"mine"
 
 
-def test_voice_of_other_features_is_kept(tmp_path):
-    """Not of features that changed in their place."""
+def test_voice_of_other_features_is_made_again(tmp_path):
     clip, out = Clip("x", "x.mp4", "bin"), tmp_path / "out"
     out.mkdir()
     for name in ("x.wav", "x.safetensors"):
@@ -142,10 +156,8 @@ def test_voice_of_other_features_is_kept(tmp_path):
     made = {"features": identify(tmp_path / "a"), "way of voicing": 1}
     for name in ("x.wav", "x.safetensors"):
         Ledger(out).add(name, made)
-    with pytest.raises(VsrError, match="was made of .*another --out"):
-        outdated_clips(out, [clip], {"x": made | {"features": identify(tmp_path / "b")}})
-    (tmp_path / "a").write_bytes(b"changed")
-    assert outdated_clips(out, [clip], {"x": made | {"features": identify(tmp_path / "a")}})[0] == [clip]
+    assert outdated_clips(out, [clip], {"x": made})[0] == []
+    assert outdated_clips(out, [clip], {"x": made | {"features": identify(tmp_path / "b")}})[0] == [clip]
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def _state(ledger: Ledger, task: tuple[Clip, float, dict]) -> str:
         return NEW
     if "way of extracting" not in ledger.inputs(name):
         _check_features(ledger.folder / name)
-    return ledger.state(name, feature_inputs(task, ledger.recorded_identity(name, "video")), "video")
+    return ledger.state(name, feature_inputs(task, ledger.recorded_identity(name, "video")))
 
 
 def feature_inputs(task: tuple[Clip, float, dict], known: dict | None = None) -> dict:

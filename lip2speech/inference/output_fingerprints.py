@@ -80,7 +80,7 @@ def outdated_clips(
     check_ids((clip.id for clip in clips), out_dir)
     ledger, states = Ledger(out_dir), {}
     for clip in clips:
-        file_states = [ledger.state(name, fingerprints[clip.id], "features") for name in output_names(clip)]
+        file_states = [ledger.state(name, fingerprints[clip.id]) for name in output_names(clip)]
         states[clip.id] = next(
             (state for state in file_states if state not in (KEPT, NEW)), NEW if NEW in file_states else KEPT
         )

@@ -107,7 +107,7 @@ def _state(ledger: Ledger, clip: Clip, store: str) -> str:
     if "way of cropping" not in ledger.inputs(name):
         check_output(ledger.folder / name, clip.video)
         _check_crop(ledger.folder / name)
-    return ledger.state(name, crop_inputs(clip, ledger.recorded_identity(name, "video"), store), "video")
+    return ledger.state(name, crop_inputs(clip, ledger.recorded_identity(name, "video"), store))
 
 
 def _check_folder(out_dir: Path, ledger: Ledger, manifest_in: str | Path) -> None:

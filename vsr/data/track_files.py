@@ -59,7 +59,7 @@ def _track_inputs(clip: Clip, recorded: dict | None = None) -> dict:
 def _state(ledger: Ledger, clip: Clip) -> str:
     """Whether a clip's track can be kept, or why not."""
     name = file_of(clip).name
-    state = ledger.state(name, _track_inputs(clip, ledger.recorded_identity(name, "video")), "video")
+    state = ledger.state(name, _track_inputs(clip, ledger.recorded_identity(name, "video")))
     return state or (KEPT if _is_done(clip) else "damaged")
 
 

@@ -67,7 +67,7 @@ def _state(ledger: Ledger, clip: Clip) -> str:
         except (OSError, ValueError, EOFError) as error:
             problem = f"{path} is there and no sound of vsr waves: choose another --out"
             raise VsrError("not_writable", problem) from error
-    return ledger.state(path.name, wave_inputs(clip, ledger.recorded_identity(path.name, "video")), "video")
+    return ledger.state(path.name, wave_inputs(clip, ledger.recorded_identity(path.name, "video")))
 
 
 def wave_inputs(clip: Clip, recorded: dict | None = None) -> dict:

@@ -82,7 +82,7 @@ def _state(ledger: Ledger, clip: Clip, inputs: dict) -> str:
         except VsrError as error:
             problem = f"{path} is there and no target of vsr teach: choose another --out"
             raise VsrError("not_writable", problem) from error
-    return ledger.state(path.name, inputs, "sound")
+    return ledger.state(path.name, inputs)
 
 
 def _write(out: Path, clip: Clip, teacher: SoundTeacher) -> None:
