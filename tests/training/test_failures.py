@@ -100,7 +100,7 @@ def test_rank_that_is_asked_to_end_ends_all(config, tmp_path):  # noqa: F811
 
 
 def be_rank_one():
-    """A process that is started anew reads this from its environment."""
+    """A new process reads this from its environment."""
     rank_zero_only.rank = 1
 
 
